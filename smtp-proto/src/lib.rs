@@ -1,0 +1,20 @@
+//! A sans-IO SMTP engine, client and server, that pipelines.
+#![no_std]
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unreachable,
+    clippy::indexing_slicing,
+    clippy::string_slice
+)]
+
+extern crate alloc;
+#[cfg(any(feature = "std", test))]
+extern crate std;
+
+pub mod client;
+pub mod framing;
+pub mod machine;
+pub mod server;
+pub mod syntax;

@@ -1,0 +1,180 @@
+//! Why a connection ended, and what a caller did wrong.
+
+use core::fmt::{self, Write as _};
+
+use smallvec::SmallVec;
+use thiserror::Error;
+
+use super::{Timer, limits};
+
+/// Tells why a machine gave the connection up.
+///
+/// It is final: the machine returns it again for ever, takes no more input and closes the
+/// connection once its farewell is written. Before the first return a client yields the outcome
+/// of every unfinished message.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{fault} ({state}){excerpt}")]
+pub struct Error {
+    fault: Fault,
+    state: &'static str,
+    excerpt: Excerpt,
+}
+
+impl Error {
+    pub(crate) fn new(fault: Fault, state: &'static str, octets: &[u8]) -> Self {
+        Self {
+            fault,
+            state,
+            excerpt: Excerpt::new(octets),
+        }
+    }
+
+    /// Returns what went wrong.
+    pub fn fault(&self) -> Fault {
+        self.fault
+    }
+
+    /// Returns what the machine was doing, as words.
+    pub fn state(&self) -> &'static str {
+        self.state
+    }
+
+    /// Returns the offending octets, bounded; empty where none were at fault.
+    pub fn excerpt(&self) -> &Excerpt {
+        &self.excerpt
+    }
+}
+
+/// Names what went wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The peer closed the connection before its time.
+    #[error("the connection was closed by the peer")]
+    ConnectionLost,
+    /// The driver reported that it could not write, and no verdict was left to read.
+    #[error("the connection could not be written to")]
+    WriteFailed,
+    /// A timer fired.
+    #[error("timed out {0}")]
+    TimedOut(Timer),
+    /// A reply is not a reply (RFC 5321 4.2).
+    #[error("the server sent a malformed reply")]
+    MalformedReply,
+    /// A reply goes beyond [`limits::REPLY_LINE`] or [`limits::REPLY_TOTAL`].
+    #[error("the server sent a reply beyond all limits")]
+    ReplyTooLong,
+    /// A reply came that answers no command: replies and commands no longer match.
+    #[error("the server sent a reply that answers no command")]
+    SurplusReply,
+    /// A reply cannot answer the command whose turn it is: replies and commands no longer match.
+    #[error("the server sent a reply that cannot answer the command")]
+    ImpossibleReply,
+    /// RSET was refused, so that nothing is known of the server's transaction.
+    #[error("the server refused RSET")]
+    ResetRefused,
+    /// Content was accepted, or asked for, in a transaction that had been refused: another
+    /// envelope may have been used.
+    #[error("the server went on with a transaction that it had refused")]
+    RefusedTransactionContinued,
+    /// The server announced that it closes the connection (421).
+    #[error("the server is closing the connection")]
+    Closing,
+    /// The server does not serve this client: its greeting or its answer to EHLO is negative.
+    #[error("the server refused the session")]
+    SessionRefused,
+    /// Content could not be completed: its source failed, broke its promise, or holds a bare CR or
+    /// LF, and the connection had to be closed to keep the server from taking a part for the whole.
+    #[error("the content of a message could not be completed")]
+    ContentAbandoned,
+    /// The client spoke before the greeting (RFC 5321 4.3.1).
+    #[error("the client spoke before the greeting")]
+    EarlyTalker,
+    /// The client sent commands together that may not be (RFC 2920 3.1).
+    #[error("the client pipelined where it may not")]
+    ImproperPipelining,
+    /// The client made too many errors, or too many commands to no purpose.
+    #[error("the client made too many errors or idle commands")]
+    TooManyErrors,
+    /// The client goes on sending what was refused, beyond all limits.
+    #[error("the client sent too much of what was refused")]
+    TooMuchRefused,
+    /// A BDAT command without a usable size, after which commands cannot be told from content.
+    #[error("the client sent BDAT without a usable size")]
+    MalformedChunk,
+    /// The application shut the session down.
+    #[error("the session was shut down")]
+    ShutDown,
+}
+
+/// Holds the beginning of some offending octets.
+///
+/// Displays them escaped, so that no control character of a peer reaches a log or a terminal.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Excerpt {
+    octets: SmallVec<[u8; 16]>,
+    truncated: bool,
+}
+
+impl Excerpt {
+    pub(crate) fn new(octets: &[u8]) -> Self {
+        let kept = octets.get(..limits::EXCERPT).unwrap_or(octets);
+        Self {
+            octets: SmallVec::from_slice(kept),
+            truncated: kept.len() < octets.len(),
+        }
+    }
+
+    /// Returns the octets that were kept, at most [`limits::EXCERPT`].
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.octets
+    }
+}
+
+impl fmt::Display for Excerpt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.octets.is_empty() {
+            return Ok(());
+        }
+        f.write_str(": \"")?;
+        for escaped in self.octets.escape_ascii() {
+            f.write_char(char::from(escaped))?;
+        }
+        f.write_str(if self.truncated { "\"..." } else { "\"" })
+    }
+}
+
+impl fmt::Debug for Excerpt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Tells what a caller asked for that cannot be done now.
+///
+/// The machine's state is as it was before the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum Misuse {
+    /// The connection is ending or has ended.
+    #[error("the connection is ending")]
+    Ending,
+    /// As many messages are waiting as the configuration allows.
+    #[error("too many messages are waiting")]
+    QueueFull,
+    /// The envelope has no recipient.
+    #[error("the envelope has no recipient")]
+    NoRecipient,
+    /// No such message is waiting or under way.
+    #[error("no such message is under way")]
+    UnknownMessage,
+    /// The command was answered in the application's stead, as its verdict was overdue.
+    #[error("the verdict came too late")]
+    Expired,
+    /// The ticket is another connection's, or its command needs no answer any more.
+    #[error("the ticket is not open on this connection")]
+    UnknownTicket,
+    /// The reply's class cannot answer this command.
+    #[error("a reply of this class cannot answer this command")]
+    WrongReplyClass,
+}

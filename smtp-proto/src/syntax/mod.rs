@@ -1,0 +1,1 @@
+//! One line or value to one typed value, and back.
