@@ -1,0 +1,281 @@
+//! What a server announces in its answer to EHLO.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::parameters::check_keyword;
+use super::{Host, MAX_REPLY_LINE, Reply, SyntaxError, SyntaxErrorKind, parse_size};
+
+/// How many octets of announcements are kept; real servers send a few hundred.
+pub const MAX_CAPABILITIES: usize = 8192;
+
+macro_rules! extensions {
+    ($($(#[$documentation:meta])* $name:ident = $keyword:literal,)*) => {
+        /// Names an extension that a server may announce.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Extension {
+            $($(#[$documentation])* $name,)*
+        }
+
+        impl Extension {
+            const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Returns the keyword that announces the extension.
+            pub const fn keyword(self) -> &'static str {
+                match self {
+                    $(Self::$name => $keyword,)*
+                }
+            }
+        }
+    };
+}
+
+extensions! {
+    /// Content with any octets (RFC 6152).
+    EightBitMime = "8BITMIME",
+    /// Authentication (RFC 4954).
+    Auth = "AUTH",
+    /// Content that is not lines (RFC 3030).
+    BinaryMime = "BINARYMIME",
+    /// Content from an IMAP server (RFC 4468).
+    Burl = "BURL",
+    /// Content in chunks, BDAT (RFC 3030).
+    Chunking = "CHUNKING",
+    /// Delivery in time or not at all (RFC 2852).
+    DeliverBy = "DELIVERBY",
+    /// Notifications on demand (RFC 3461).
+    Dsn = "DSN",
+    /// Enhanced status codes in replies (RFC 2034).
+    EnhancedStatusCodes = "ENHANCEDSTATUSCODES",
+    /// Remote start of a queue (RFC 1985).
+    Etrn = "ETRN",
+    /// The command EXPN (RFC 5321 3.5).
+    Expn = "EXPN",
+    /// Delivery not before a time (RFC 4865).
+    FutureRelease = "FUTURERELEASE",
+    /// The command HELP (RFC 5321 4.1.1.8).
+    Help = "HELP",
+    /// Limits on what a session may do (RFC 9422).
+    Limits = "LIMITS",
+    /// Priorities (RFC 6710).
+    MtPriority = "MT-PRIORITY",
+    /// Tracking (RFC 3885).
+    Mtrk = "MTRK",
+    /// Commands without waiting for replies (RFC 2920).
+    Pipelining = "PIPELINING",
+    /// TLS all the way (RFC 8689).
+    RequireTls = "REQUIRETLS",
+    /// Recipients that exist since a time (RFC 7293).
+    Rrvs = "RRVS",
+    /// Declared sizes, and a maximum (RFC 1870).
+    Size = "SIZE",
+    /// Addresses and headers in UTF-8 (RFC 6531).
+    SmtpUtf8 = "SMTPUTF8",
+    /// TLS (RFC 3207).
+    StartTls = "STARTTLS",
+    /// The command VRFY (RFC 5321 3.5).
+    Vrfy = "VRFY",
+}
+
+impl Extension {
+    const fn bit(self) -> u32 {
+        1 << self as u32
+    }
+
+    fn recognise(keyword: &str) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|extension| extension.keyword().eq_ignore_ascii_case(keyword))
+    }
+}
+
+/// Holds what the answer to EHLO announces: read by clients, composed by servers.
+///
+/// ```
+/// use smtp_proto::syntax::{Capabilities, Extension, Reply};
+///
+/// let answer = Reply::parse(b"250-mx.example.org\r\n250-PIPELINING\r\n250 SIZE 1000\r\n")?;
+/// let capabilities = Capabilities::parse(&answer);
+/// assert!(capabilities.has(Extension::Pipelining));
+/// assert_eq!(capabilities.max_size(), Some(1000));
+/// # Ok::<(), smtp_proto::syntax::SyntaxError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    known: u32,
+    max_size: Option<u64>,
+    /// `keyword *(SP argument)`, each with an LF behind it.
+    lines: String,
+}
+
+impl Capabilities {
+    /// Returns capabilities that announce nothing. Allocates nothing.
+    pub const fn new() -> Self {
+        Self {
+            known: 0,
+            max_size: None,
+            lines: String::new(),
+        }
+    }
+
+    /// Reads the answer to EHLO or LHLO.
+    ///
+    /// The first line names the server and is never a keyword. Malformed lines are ignored, as is
+    /// what exceeds [`MAX_CAPABILITIES`]. `AUTH=` counts as `AUTH`, as old servers write it.
+    pub fn parse(answer: &Reply<'_>) -> Self {
+        let mut capabilities = Self::new();
+        for line in answer.lines().skip(1) {
+            let Ok(line) = core::str::from_utf8(line) else {
+                continue;
+            };
+            let (keyword, arguments) = match line.split_at_checked(5) {
+                Some((auth, arguments)) if auth.eq_ignore_ascii_case("AUTH=") => {
+                    ("AUTH", arguments)
+                }
+                _ => line.split_once(' ').unwrap_or((line, "")),
+            };
+            if check_keyword(keyword).is_ok() && check_arguments(arguments).is_ok() {
+                capabilities.push(keyword, arguments.trim_ascii());
+            }
+        }
+        capabilities
+    }
+
+    /// Tells whether `extension` is announced.
+    pub const fn has(&self, extension: Extension) -> bool {
+        self.known & extension.bit() != 0
+    }
+
+    /// Returns the greatest message in octets that the server takes, if it announces one: neither
+    /// SIZE without a number nor with 0, nor with more than any number can hold (RFC 1870 3).
+    pub const fn max_size(&self) -> Option<u64> {
+        self.max_size
+    }
+
+    /// Returns each keyword with its arguments, which are empty where there are none.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.lines
+            .split_terminator('\n')
+            .map(|line| line.split_once(' ').unwrap_or((line, "")))
+    }
+
+    /// Returns the arguments of `keyword`, in any case, if it is announced.
+    pub fn get(&self, keyword: &str) -> Option<&str> {
+        self.iter()
+            .find(|(announced, _)| announced.eq_ignore_ascii_case(keyword))
+            .map(|(_, arguments)| arguments)
+    }
+
+    /// Announces `extension`, and what it cannot go without: 8BITMIME with SMTPUTF8 (RFC 6531
+    /// 3.1), CHUNKING with BINARYMIME (RFC 3030 3).
+    #[must_use]
+    pub fn with(mut self, extension: Extension) -> Self {
+        if !self.has(extension) {
+            self.push(extension.keyword(), "");
+        }
+        match extension {
+            Extension::SmtpUtf8 => self.with(Extension::EightBitMime),
+            Extension::BinaryMime => self.with(Extension::Chunking),
+            _ => self,
+        }
+    }
+
+    /// Announces SIZE with a maximum in octets; 0 says that there is none (RFC 1870 3).
+    #[must_use]
+    pub fn with_size(mut self, octets: u64) -> Self {
+        self = self.without(Extension::Size);
+        self.push(Extension::Size.keyword(), &alloc::format!("{octets}"));
+        self
+    }
+
+    /// Announces any keyword with any arguments, which single spaces separate.
+    ///
+    /// # Errors
+    ///
+    /// Fails if they are malformed (RFC 5321 4.1.1.1), too long for a line, or too many for
+    /// [`MAX_CAPABILITIES`].
+    pub fn with_keyword(mut self, keyword: &str, arguments: &str) -> Result<Self, SyntaxError> {
+        check_keyword(keyword)?;
+        check_arguments(arguments)
+            .map_err(|error| error.shifted(keyword.len().saturating_add(1)))?;
+        let length = keyword.len().saturating_add(arguments.len());
+        // Code, separator, space and CR LF take 7.
+        if length.saturating_add(7) > MAX_REPLY_LINE || !self.push(keyword, arguments) {
+            return Err(SyntaxError::new(SyntaxErrorKind::TooLong, length));
+        }
+        Ok(self)
+    }
+
+    /// Takes `extension` back, as a server does with STARTTLS once TLS is there.
+    #[must_use]
+    pub fn without(mut self, extension: Extension) -> Self {
+        let mut kept = String::with_capacity(self.lines.len());
+        for line in self.lines.split_inclusive('\n') {
+            let keyword = line.split([' ', '\n']).next().unwrap_or_default();
+            if !keyword.eq_ignore_ascii_case(extension.keyword()) {
+                kept.push_str(line);
+            }
+        }
+        self.lines = kept;
+        self.known &= !extension.bit();
+        if extension == Extension::Size {
+            self.max_size = None;
+        }
+        self
+    }
+
+    /// Appends the whole answer to EHLO of the server `host`.
+    pub fn write_reply(&self, host: &Host<'_>, out: &mut Vec<u8>) {
+        let mut lines = core::iter::once(host.as_str())
+            .chain(self.lines.split_terminator('\n'))
+            .peekable();
+        while let Some(line) = lines.next() {
+            let code: &[u8] = if lines.peek().is_some() {
+                b"250-"
+            } else {
+                b"250 "
+            };
+            out.extend_from_slice(code);
+            out.extend_from_slice(line.as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    /// Adds a checked line; returns whether there was room for it.
+    fn push(&mut self, keyword: &str, arguments: &str) -> bool {
+        let length = keyword
+            .len()
+            .saturating_add(arguments.len())
+            .saturating_add(2);
+        if self.lines.len().saturating_add(length) > MAX_CAPABILITIES {
+            return false;
+        }
+        if let Some(extension) = Extension::recognise(keyword) {
+            if extension == Extension::Size && !self.has(Extension::Size) {
+                self.max_size = parse_size(arguments)
+                    .ok()
+                    .filter(|octets| !matches!(*octets, 0 | u64::MAX));
+            }
+            self.known |= extension.bit();
+        }
+        self.lines.push_str(keyword);
+        if !arguments.is_empty() {
+            self.lines.push(' ');
+            self.lines.push_str(arguments);
+        }
+        self.lines.push('\n');
+        true
+    }
+}
+
+/// Checks `1*%d33-126 *(SP 1*%d33-126)`, or nothing at all (RFC 5321 4.1.1.1); more spaces than
+/// needed do no harm.
+fn check_arguments(arguments: &str) -> Result<(), SyntaxError> {
+    let printable = |octet: u8| matches!(octet, 32..=126);
+    match arguments.bytes().position(|octet| !printable(octet)) {
+        Some(at) => Err(SyntaxError::new(SyntaxErrorKind::UnexpectedOctet, at)),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,437 @@
+//! Commands: one line each.
+
+use alloc::vec::Vec;
+use core::str;
+
+use thiserror::Error;
+
+use super::{
+    Argument, Code, ForwardPath, Host, InitialResponse, Parameters, ReversePath, SyntaxError,
+    SyntaxErrorKind, Verb, Word, octets,
+};
+
+/// Holds one command.
+///
+/// Whatever can be constructed can be written: as one line, however hostile the values.
+///
+/// ```
+/// use smtp_proto::syntax::Command;
+///
+/// let command = Command::parse(b"rcpt to:<user@example.org>")?;
+/// let mut line = Vec::new();
+/// command.write_to(&mut line);
+/// assert_eq!(line, b"RCPT TO:<user@example.org>\r\n");
+/// # Ok::<(), smtp_proto::syntax::CommandError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Command<'a> {
+    /// `EHLO host`.
+    Ehlo(Host<'a>),
+    /// `HELO host`.
+    Helo(Host<'a>),
+    /// `LHLO host`.
+    Lhlo(Host<'a>),
+    /// `MAIL FROM:<path> parameters`.
+    Mail {
+        /// The sender.
+        from: ReversePath<'a>,
+        /// What extensions add.
+        parameters: Parameters<'a>,
+    },
+    /// `RCPT TO:<path> parameters`.
+    Rcpt {
+        /// The recipient.
+        to: ForwardPath<'a>,
+        /// What extensions add.
+        parameters: Parameters<'a>,
+    },
+    /// `DATA`.
+    Data,
+    /// `BDAT size [LAST]`.
+    Bdat {
+        /// How many octets of content follow the line.
+        size: u64,
+        /// Whether they are the last ones of the message.
+        last: bool,
+    },
+    /// `RSET`.
+    Rset,
+    /// `NOOP`, its argument dropped.
+    Noop,
+    /// `QUIT`.
+    Quit,
+    /// `VRFY user`.
+    Vrfy(Argument<'a>),
+    /// `EXPN list`.
+    Expn(Argument<'a>),
+    /// `HELP [topic]`.
+    Help(Option<Argument<'a>>),
+    /// `STARTTLS`.
+    StartTls,
+    /// `AUTH mechanism [initial-response]`.
+    Auth {
+        /// The name of the SASL mechanism, in any case.
+        mechanism: Word<'a>,
+        /// What the client says first.
+        initial_response: Option<InitialResponse<'a>>,
+    },
+    /// `ETRN node`.
+    Etrn(Word<'a>),
+    /// A command that this library does not know.
+    Other {
+        /// The first word.
+        verb: Word<'a>,
+        /// What stands behind it.
+        argument: Option<Argument<'a>>,
+    },
+}
+
+impl<'a> Command<'a> {
+    /// Parses a line that stands without its CR LF. White space at its end is dropped (RFC 5321
+    /// 4.1.1).
+    ///
+    /// The length of the line is the caller's to bound (RFC 5321 4.5.3.1.4).
+    ///
+    /// # Errors
+    ///
+    /// Fails if the line is not a command of the form that its verb demands; the error knows
+    /// which reply that calls for.
+    pub fn parse(line: &'a [u8]) -> Result<Self, CommandError> {
+        let line = trim_end(line);
+        let Some((verb, rest)) = Verb::recognise(line) else {
+            return parse_other(line).map_err(|error| CommandError::new(None, error));
+        };
+        parse_known(verb, rest).map_err(|error| {
+            let offset = line.len().saturating_sub(rest.len());
+            CommandError::new(Some(verb), error.shifted(offset))
+        })
+    }
+
+    /// Returns the verb, if it is one that this library knows.
+    pub const fn verb(&self) -> Option<Verb> {
+        Some(match self {
+            Self::Ehlo(_) => Verb::Ehlo,
+            Self::Helo(_) => Verb::Helo,
+            Self::Lhlo(_) => Verb::Lhlo,
+            Self::Mail { .. } => Verb::Mail,
+            Self::Rcpt { .. } => Verb::Rcpt,
+            Self::Data => Verb::Data,
+            Self::Bdat { .. } => Verb::Bdat,
+            Self::Rset => Verb::Rset,
+            Self::Noop => Verb::Noop,
+            Self::Quit => Verb::Quit,
+            Self::Vrfy(_) => Verb::Vrfy,
+            Self::Expn(_) => Verb::Expn,
+            Self::Help(_) => Verb::Help,
+            Self::StartTls => Verb::StartTls,
+            Self::Auth { .. } => Verb::Auth,
+            Self::Etrn(_) => Verb::Etrn,
+            Self::Other { .. } => return None,
+        })
+    }
+
+    /// Appends the command as a line, with CR LF.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        let verb = match (self.verb(), self) {
+            (Some(verb), _) => verb.as_str(),
+            (None, Self::Other { verb, .. }) => verb.as_str(),
+            (None, _) => "",
+        };
+        out.extend_from_slice(verb.as_bytes());
+        let mut word = |word: &str| {
+            out.push(b' ');
+            out.extend_from_slice(word.as_bytes());
+        };
+        match self {
+            Self::Ehlo(host) | Self::Helo(host) | Self::Lhlo(host) => word(host.as_str()),
+            Self::Mail { from, parameters } => {
+                word("FROM:");
+                from.write_to(out);
+                parameters.write_to(out);
+            }
+            Self::Rcpt { to, parameters } => {
+                word("TO:");
+                to.write_to(out);
+                parameters.write_to(out);
+            }
+            Self::Bdat { size, last } => {
+                out.push(b' ');
+                write_number(*size, out);
+                if *last {
+                    out.extend_from_slice(b" LAST");
+                }
+            }
+            Self::Vrfy(argument)
+            | Self::Expn(argument)
+            | Self::Help(Some(argument))
+            | Self::Other {
+                argument: Some(argument),
+                ..
+            } => word(argument),
+            Self::Auth {
+                mechanism,
+                initial_response,
+            } => {
+                word(mechanism);
+                if let Some(response) = initial_response {
+                    word(response.as_str());
+                }
+            }
+            Self::Etrn(node) => word(node),
+            Self::Help(None)
+            | Self::Other { argument: None, .. }
+            | Self::Data
+            | Self::Rset
+            | Self::Noop
+            | Self::Quit
+            | Self::StartTls => {}
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// Parses what stands behind the letters of a known verb.
+#[inline]
+fn parse_known<'a>(verb: Verb, rest: &'a [u8]) -> Result<Command<'a>, SyntaxError> {
+    match verb {
+        Verb::Data => return nothing(rest, Command::Data),
+        Verb::Rset => return nothing(rest, Command::Rset),
+        Verb::Quit => return nothing(rest, Command::Quit),
+        Verb::StartTls => return nothing(rest, Command::StartTls),
+        _ => {}
+    }
+    let rest = text(rest)?;
+    match verb {
+        Verb::Mail => {
+            let rest = argument_after(rest, " FROM:")?;
+            let (from, end) = ReversePath::parse_prefix(rest).map_err(|error| error.shifted(6))?;
+            let parameters = parameters(rest, end).map_err(|error| error.shifted(6))?;
+            return Ok(Command::Mail { from, parameters });
+        }
+        Verb::Rcpt => {
+            let rest = argument_after(rest, " TO:")?;
+            let (to, end) = ForwardPath::parse_prefix(rest).map_err(|error| error.shifted(4))?;
+            let parameters = parameters(rest, end).map_err(|error| error.shifted(4))?;
+            return Ok(Command::Rcpt { to, parameters });
+        }
+        _ => {}
+    }
+    let argument = match rest.split_at_checked(1) {
+        None => "",
+        Some((" ", argument)) => argument,
+        Some(_) => return Err(SyntaxError::unexpected(rest.as_bytes(), 0)),
+    };
+    let command = match verb {
+        Verb::Ehlo => Host::parse(host(argument)).map(Command::Ehlo),
+        Verb::Helo => Host::parse(host(argument)).map(Command::Helo),
+        Verb::Lhlo => Host::parse(host(argument)).map(Command::Lhlo),
+        Verb::Bdat => bdat(argument),
+        Verb::Noop => octets::check_text(argument).map(|()| Command::Noop),
+        Verb::Vrfy => Argument::parse(argument.trim_start_matches(' ')).map(Command::Vrfy),
+        Verb::Expn => Argument::parse(argument.trim_start_matches(' ')).map(Command::Expn),
+        Verb::Help => optional(argument).map(Command::Help),
+        Verb::Auth => auth(argument),
+        Verb::Etrn => Word::parse(argument).map(Command::Etrn),
+        Verb::Mail | Verb::Rcpt | Verb::Data | Verb::Rset | Verb::Quit | Verb::StartTls => {
+            Err(SyntaxError::unexpected(rest.as_bytes(), 0))
+        }
+    };
+    command.map_err(|error| error.shifted(1))
+}
+
+fn parse_other(line: &[u8]) -> Result<Command<'_>, SyntaxError> {
+    let line = text(line)?;
+    let (verb, argument) = line.split_once(' ').unwrap_or((line, ""));
+    let verb = Word::parse(verb)?;
+    let argument =
+        optional(argument).map_err(|error| error.shifted(verb.len().saturating_add(1)))?;
+    Ok(Command::Other { verb, argument })
+}
+
+/// Takes octets for text, if they are UTF-8 and hide no control characters behind it.
+#[inline]
+fn text(octets: &[u8]) -> Result<&str, SyntaxError> {
+    match str::from_utf8(octets) {
+        Ok(text) => octets::check_non_ascii(text).map(|()| text),
+        Err(error) => Err(SyntaxError::new(
+            SyntaxErrorKind::InvalidUtf8,
+            error.valid_up_to(),
+        )),
+    }
+}
+
+/// Returns `command` if nothing stands behind its verb (RFC 5321 4.1.1).
+#[inline]
+fn nothing<'a>(rest: &[u8], command: Command<'a>) -> Result<Command<'a>, SyntaxError> {
+    if rest.is_empty() {
+        Ok(command)
+    } else {
+        Err(SyntaxError::unexpected(rest, 0))
+    }
+}
+
+/// Returns what stands behind ` FROM:` or ` TO:`, in any case and without any space more.
+#[inline]
+fn argument_after<'a>(rest: &'a str, label: &str) -> Result<&'a str, SyntaxError> {
+    match rest.split_at_checked(label.len()) {
+        Some((found, argument)) if found.eq_ignore_ascii_case(label) => Ok(argument),
+        _ => Err(SyntaxError::unexpected(rest.as_bytes(), 0)),
+    }
+}
+
+/// Parses the parameters behind the path that ends at `end`.
+#[inline]
+fn parameters(text: &str, end: usize) -> Result<Parameters<'_>, SyntaxError> {
+    let rest = text.get(end..).unwrap_or_default();
+    match rest.split_at_checked(1) {
+        None => Ok(Parameters::default()),
+        Some((" ", rest)) => {
+            Parameters::parse_checked(rest).map_err(|error| error.shifted(end.saturating_add(1)))
+        }
+        Some(_) => Err(SyntaxError::unexpected(text.as_bytes(), end)),
+    }
+}
+
+/// Returns the host without the words that old clients write behind an address literal
+/// (RFC 5321 4.1.1.1).
+fn host(argument: &str) -> &str {
+    match argument.split_once("] ") {
+        Some((literal, _)) => argument
+            .get(..literal.len().saturating_add(1))
+            .unwrap_or(argument),
+        None => argument,
+    }
+}
+
+fn optional(argument: &str) -> Result<Option<Argument<'_>>, SyntaxError> {
+    match argument.trim_start_matches(' ') {
+        "" => Ok(None),
+        argument => Argument::parse(argument).map(Some),
+    }
+}
+
+fn bdat(argument: &str) -> Result<Command<'static>, SyntaxError> {
+    let (digits, last) = argument.split_once(' ').unwrap_or((argument, ""));
+    let behind = digits.len().saturating_add(1);
+    let mut size: u64 = 0;
+    for (at, octet) in digits.bytes().enumerate() {
+        if !octet.is_ascii_digit() {
+            return Err(SyntaxError::unexpected(argument.as_bytes(), at));
+        }
+        // Unlike a SIZE, a number that cannot be held cannot be obeyed.
+        size = size
+            .checked_mul(10)
+            .and_then(|size| size.checked_add(u64::from(octet.wrapping_sub(b'0'))))
+            .ok_or(SyntaxError::new(SyntaxErrorKind::OutOfRange, at))?;
+    }
+    if digits.is_empty() {
+        return Err(SyntaxError::unexpected(argument.as_bytes(), 0));
+    }
+    let last = match last {
+        "" => false,
+        last if last.eq_ignore_ascii_case("LAST") => true,
+        _ => return Err(SyntaxError::unexpected(argument.as_bytes(), behind)),
+    };
+    Ok(Command::Bdat { size, last })
+}
+
+fn auth(argument: &str) -> Result<Command<'_>, SyntaxError> {
+    let Some((mechanism, response)) = argument.split_once(' ') else {
+        let mechanism = Word::parse(argument)?;
+        return Ok(Command::Auth {
+            mechanism,
+            initial_response: None,
+        });
+    };
+    let mechanism = Word::parse(mechanism)?;
+    let response = InitialResponse::parse(response)
+        .map_err(|error| error.shifted(mechanism.len().saturating_add(1)))?;
+    Ok(Command::Auth {
+        mechanism,
+        initial_response: Some(response),
+    })
+}
+
+fn write_number(number: u64, out: &mut Vec<u8>) {
+    let mut digits = [b'0'; 20];
+    let mut rest = number;
+    let mut used: usize = 0;
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0'.wrapping_add(u8::try_from(rest % 10).unwrap_or_default());
+        rest /= 10;
+        used = used.saturating_add(1);
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(
+        digits
+            .get(digits.len().saturating_sub(used)..)
+            .unwrap_or_default(),
+    );
+}
+
+/// Drops the white space that RFC 5321 4.1.1 tolerates before the CR LF.
+#[inline]
+fn trim_end(mut line: &[u8]) -> &[u8] {
+    while let [rest @ .., b' ' | b'\t'] = line {
+        line = rest;
+    }
+    line
+}
+
+/// Tells why a line is not a command, and what to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[error("{error}")]
+pub struct CommandError {
+    verb: Option<Verb>,
+    error: SyntaxError,
+}
+
+/// Names what is wrong with a command, as far as it matters for what follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CommandErrorKind {
+    /// The line has no verb that could be recognised.
+    Unrecognised,
+    /// The verb is known, but not what stands behind it.
+    Argument,
+    /// A BDAT without a usable size: what follows cannot be told from content, so that the
+    /// connection has to be closed.
+    ChunkSize,
+}
+
+impl CommandError {
+    fn new(verb: Option<Verb>, error: SyntaxError) -> Self {
+        Self { verb, error }
+    }
+
+    /// Returns the verb, if it was recognised.
+    pub const fn verb(&self) -> Option<Verb> {
+        self.verb
+    }
+
+    /// Returns what is wrong and at which octet of the line.
+    pub const fn error(&self) -> SyntaxError {
+        self.error
+    }
+
+    /// Returns what it means for the session.
+    pub const fn kind(&self) -> CommandErrorKind {
+        match self.verb {
+            None => CommandErrorKind::Unrecognised,
+            Some(Verb::Bdat) => CommandErrorKind::ChunkSize,
+            Some(_) => CommandErrorKind::Argument,
+        }
+    }
+
+    /// Returns the code of the reply: 500 if the verb was not recognised, else 501 (RFC 5321
+    /// 4.2.4).
+    pub const fn reply_code(&self) -> Code {
+        match self.verb {
+            None => Code::SYNTAX_ERROR,
+            Some(_) => Code::ARGUMENT_ERROR,
+        }
+    }
+}

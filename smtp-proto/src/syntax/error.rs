@@ -1,0 +1,70 @@
+//! What is wrong with a text, and where.
+
+use thiserror::Error;
+
+/// Tells what is wrong with a text and at which octet.
+///
+/// It holds nothing of the text itself, so that displaying it is safe whatever a peer sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[error("{kind} at octet {at}")]
+pub struct SyntaxError {
+    kind: SyntaxErrorKind,
+    at: usize,
+}
+
+impl SyntaxError {
+    pub(super) const fn new(kind: SyntaxErrorKind, at: usize) -> Self {
+        Self { kind, at }
+    }
+
+    /// Blames the octet at `at` for standing there, or the text for ending there.
+    pub(super) const fn unexpected(text: &[u8], at: usize) -> Self {
+        if at < text.len() {
+            Self::new(SyntaxErrorKind::UnexpectedOctet, at)
+        } else {
+            Self::new(SyntaxErrorKind::UnexpectedEnd, at)
+        }
+    }
+
+    /// Counts from the beginning of a text whose part behind `octets` was parsed.
+    pub(super) const fn shifted(self, octets: usize) -> Self {
+        Self::new(self.kind, self.at.saturating_add(octets))
+    }
+
+    /// Returns what is wrong.
+    pub const fn kind(&self) -> SyntaxErrorKind {
+        self.kind
+    }
+
+    /// Returns the offset of the offending octet in the text that was given.
+    pub const fn at(&self) -> usize {
+        self.at
+    }
+}
+
+/// Names what is wrong with a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum SyntaxErrorKind {
+    /// The text ends where more has to follow.
+    #[error("something is missing")]
+    UnexpectedEnd,
+    /// An octet or a character that may not stand there.
+    #[error("unexpected octet")]
+    UnexpectedOctet,
+    /// Malformed UTF-8 (RFC 3629).
+    #[error("malformed UTF-8")]
+    InvalidUtf8,
+    /// Longer than the protocol allows (RFC 5321 4.5.3.1).
+    #[error("too long")]
+    TooLong,
+    /// A number beyond its range.
+    #[error("number out of range")]
+    OutOfRange,
+    /// A keyword that may be given only once.
+    #[error("given twice")]
+    Duplicate,
+    /// The lines of a reply have different codes, or its enhanced code is of another class.
+    #[error("codes contradict each other")]
+    ContradictingCodes,
+}

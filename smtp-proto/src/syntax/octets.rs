@@ -1,0 +1,167 @@
+//! The character classes of RFC 5321 and the two scans that every address goes through.
+
+use super::{SyntaxError, SyntaxErrorKind};
+
+/// `Let-dig` (RFC 5321 4.1.2), and the octets of a U-label (RFC 6531 3.3).
+pub(super) const LET_DIG: u8 = 1;
+pub(super) const HYPHEN: u8 = 2;
+pub(super) const DOT: u8 = 4;
+/// `atext` (RFC 5322 3.2.3, RFC 6531 3.3).
+pub(super) const ATEXT: u8 = 8;
+/// `qtextSMTP` (RFC 5321 4.1.2, RFC 6531 3.3).
+pub(super) const QTEXT: u8 = 16;
+/// `esmtp-value` (RFC 5321 4.1.2, RFC 6531 3.3).
+pub(super) const VALUE: u8 = 32;
+/// `dcontent` (RFC 5321 4.1.3).
+pub(super) const DCONTENT: u8 = 64;
+/// What may stand behind the backslash of a `quoted-pairSMTP` (RFC 5321 4.1.2).
+pub(super) const PRINTABLE: u8 = 128;
+
+static CLASSES: [u8; 256] = classes();
+
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler, which would refuse an index out of bounds"
+)]
+const fn classes() -> [u8; 256] {
+    let mut classes = [0; 256];
+    let mut octet: u8 = 0;
+    loop {
+        classes[octet as usize] = classify(octet);
+        if octet == u8::MAX {
+            return classes;
+        }
+        octet += 1;
+    }
+}
+
+const fn classify(octet: u8) -> u8 {
+    let mut class = match octet {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' => LET_DIG | ATEXT,
+        b'-' => HYPHEN | ATEXT,
+        b'.' => DOT,
+        b'!' | b'#'..=b'\'' | b'*' | b'+' | b'/' | b'=' | b'?' | b'^'..=b'`' | b'{'..=b'~' => ATEXT,
+        0x80.. => LET_DIG | ATEXT | QTEXT | VALUE,
+        _ => 0,
+    };
+    if matches!(octet, 32..=33 | 35..=91 | 93..=126) {
+        class |= QTEXT;
+    }
+    if matches!(octet, 33..=60 | 62..=126) {
+        class |= VALUE;
+    }
+    if matches!(octet, 33..=90 | 94..=126) {
+        class |= DCONTENT;
+    }
+    if matches!(octet, 32..=126) {
+        class |= PRINTABLE;
+    }
+    class
+}
+
+/// Returns the classes that `octet` belongs to.
+#[inline]
+pub(super) fn class(octet: u8) -> u8 {
+    CLASSES.get(usize::from(octet)).copied().unwrap_or(0)
+}
+
+/// Returns how many octets at the beginning of `text` belong to `wanted`.
+#[inline]
+pub(super) fn span(text: &[u8], wanted: u8) -> usize {
+    text.iter()
+        .position(|&octet| class(octet) & wanted == 0)
+        .unwrap_or(text.len())
+}
+
+/// Finds the end of the `Domain` that begins at `start` (RFC 5321 4.1.2).
+#[inline]
+pub(super) fn domain_end(text: &[u8], start: usize) -> Result<usize, SyntaxError> {
+    let mut previous = DOT;
+    let mut end = start;
+    for &octet in text.get(start..).unwrap_or_default() {
+        let class = class(octet);
+        if class & LET_DIG == 0 {
+            // A label neither begins nor ends with a hyphen, and is never empty.
+            let behind = match octet {
+                b'.' => LET_DIG,
+                b'-' => LET_DIG | HYPHEN,
+                _ => break,
+            };
+            if previous & behind == 0 {
+                return Err(SyntaxError::unexpected(text, end));
+            }
+        }
+        previous = class;
+        end += 1;
+    }
+    if previous & LET_DIG == 0 {
+        return Err(SyntaxError::unexpected(text, end));
+    }
+    Ok(end)
+}
+
+/// Finds the end of the `Local-part` at the beginning of `text` from `start` (RFC 5321 4.1.2).
+#[inline]
+pub(super) fn local_part_end(text: &[u8], start: usize) -> Result<usize, SyntaxError> {
+    let rest = text.get(start..).unwrap_or_default();
+    if let Some((b'"', quoted)) = rest.split_first() {
+        return quoted_end(text, quoted, start);
+    }
+    let mut previous = DOT;
+    let mut end = start;
+    for &octet in rest {
+        let class = class(octet);
+        // An atom is never empty.
+        if class & ATEXT == 0 && (octet != b'.' || previous & DOT != 0) {
+            break;
+        }
+        previous = class;
+        end += 1;
+    }
+    if previous & DOT != 0 {
+        return Err(SyntaxError::unexpected(text, end));
+    }
+    Ok(end)
+}
+
+/// Finds the end of the `Quoted-string` whose first quote stands at `start` in `text`.
+fn quoted_end(text: &[u8], quoted: &[u8], start: usize) -> Result<usize, SyntaxError> {
+    let mut escaped = false;
+    for (octet, at) in quoted.iter().zip(start.saturating_add(1)..) {
+        match octet {
+            _ if escaped && class(*octet) & PRINTABLE != 0 => escaped = false,
+            _ if escaped => return Err(SyntaxError::unexpected(text, at)),
+            b'\\' => escaped = true,
+            b'"' => return Ok(at.saturating_add(1)),
+            _ if class(*octet) & QTEXT != 0 => {}
+            _ => return Err(SyntaxError::unexpected(text, at)),
+        }
+    }
+    Err(SyntaxError::unexpected(text, text.len()))
+}
+
+/// Refuses non-ASCII characters that a later reader may take for the end of a line or for a
+/// control character: U+0080 to U+009F, U+2028, U+2029.
+///
+/// ASCII is left to the grammar of what `text` is.
+#[inline]
+pub(super) fn check_non_ascii(text: &str) -> Result<(), SyntaxError> {
+    if text.is_ascii() {
+        return Ok(());
+    }
+    let forbidden = |character: &(usize, char)| {
+        matches!(character.1, '\u{80}'..='\u{9f}' | '\u{2028}' | '\u{2029}')
+    };
+    match text.char_indices().find(forbidden) {
+        Some((at, _)) => Err(SyntaxError::new(SyntaxErrorKind::UnexpectedOctet, at)),
+        None => Ok(()),
+    }
+}
+
+/// Refuses control characters of any kind in free text; HT may stand where `tab` allows it.
+pub(super) fn check_text(text: &str) -> Result<(), SyntaxError> {
+    match text.bytes().position(|octet| octet.is_ascii_control()) {
+        Some(at) => Err(SyntaxError::new(SyntaxErrorKind::UnexpectedOctet, at)),
+        None => check_non_ascii(text),
+    }
+}

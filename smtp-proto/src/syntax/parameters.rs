@@ -1,0 +1,244 @@
+//! The parameters that extensions add to MAIL and RCPT.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::octets::{self, HYPHEN, LET_DIG, VALUE};
+use super::{SyntaxError, SyntaxErrorKind};
+
+/// How many parameters a command may have: more than all known extensions together define.
+pub const MAX_PARAMETERS: usize = 32;
+
+/// Holds the checked parameters of a MAIL or RCPT command, `KEY=VALUE KEY`.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Parameters<'a>(&'a str);
+
+impl<'a> Parameters<'a> {
+    /// Parses parameters that single spaces separate; the empty text has none.
+    ///
+    /// # Errors
+    ///
+    /// Fails if one is malformed (RFC 5321 4.1.2), if a keyword is given twice (RFC 1870 6,
+    /// RFC 6152 3, RFC 3461 4.5), or if there are more than [`MAX_PARAMETERS`].
+    pub fn parse(text: &'a str) -> Result<Self, SyntaxError> {
+        octets::check_non_ascii(text)?;
+        Self::parse_checked(text)
+    }
+
+    /// Parses parameters that [`octets::check_non_ascii`] went through.
+    #[inline]
+    pub(super) fn parse_checked(text: &'a str) -> Result<Self, SyntaxError> {
+        let parameters = Self(text);
+        if text.is_empty() {
+            return Ok(parameters);
+        }
+        let mut at = 0;
+        for (index, parameter) in text.split(' ').enumerate() {
+            if index == MAX_PARAMETERS {
+                return Err(SyntaxError::new(SyntaxErrorKind::TooLong, at));
+            }
+            let keyword = check(parameter).map_err(|error| error.shifted(at))?;
+            if parameters
+                .iter()
+                .take(index)
+                .any(|earlier| earlier.keyword.eq_ignore_ascii_case(keyword))
+            {
+                return Err(SyntaxError::new(SyntaxErrorKind::Duplicate, at));
+            }
+            at = at.saturating_add(parameter.len()).saturating_add(1);
+        }
+        Ok(parameters)
+    }
+
+    /// Returns the parameters in the order they were written.
+    pub fn iter(&self) -> impl Iterator<Item = Parameter<'a>> + use<'a> {
+        self.0
+            .split(' ')
+            .filter(|parameter| !parameter.is_empty())
+            .map(|parameter| match parameter.split_once('=') {
+                Some((keyword, value)) => Parameter {
+                    keyword,
+                    value: Some(value),
+                },
+                None => Parameter {
+                    keyword: parameter,
+                    value: None,
+                },
+            })
+    }
+
+    /// Returns the parameter of that keyword, which is compared without regard to case.
+    pub fn get(&self, keyword: &str) -> Option<Parameter<'a>> {
+        self.iter()
+            .find(|parameter| parameter.keyword.eq_ignore_ascii_case(keyword))
+    }
+
+    /// Tells whether there is none.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the text as it was written.
+    pub const fn as_str(&self) -> &'a str {
+        self.0
+    }
+
+    /// Appends each parameter with a space before it.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        if !self.is_empty() {
+            out.push(b' ');
+            out.extend_from_slice(self.0.as_bytes());
+        }
+    }
+}
+
+impl fmt::Debug for Parameters<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.0, f)
+    }
+}
+
+/// Holds one parameter of MAIL or RCPT.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Parameter<'a> {
+    keyword: &'a str,
+    value: Option<&'a str>,
+}
+
+impl<'a> Parameter<'a> {
+    /// Composes a parameter.
+    ///
+    /// # Errors
+    ///
+    /// Fails unless `keyword` is letters, digits and hyphens, not beginning with a hyphen, and
+    /// `value` is not empty and free of `=`, white space and controls (RFC 5321 4.1.2). Encode a
+    /// value that may hold those by [`xtext::encode`](super::xtext::encode) where its extension
+    /// says so.
+    pub fn new(keyword: &'a str, value: Option<&'a str>) -> Result<Self, SyntaxError> {
+        check_keyword(keyword)?;
+        if let Some(value) = value {
+            octets::check_non_ascii(value)?;
+            check_value(value)?;
+        }
+        Ok(Self { keyword, value })
+    }
+
+    /// Returns the keyword as it was written.
+    pub const fn keyword(&self) -> &'a str {
+        self.keyword
+    }
+
+    /// Returns the value, if there is one.
+    pub const fn value(&self) -> Option<&'a str> {
+        self.value
+    }
+
+    /// Appends the parameter with a space before it.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        out.push(b' ');
+        out.extend_from_slice(self.keyword.as_bytes());
+        if let Some(value) = self.value {
+            out.push(b'=');
+            out.extend_from_slice(value.as_bytes());
+        }
+    }
+}
+
+/// Checks `keyword ["=" value]` and returns the keyword.
+#[inline]
+fn check(parameter: &str) -> Result<&str, SyntaxError> {
+    let Some((keyword, value)) = parameter.split_once('=') else {
+        check_keyword(parameter)?;
+        return Ok(parameter);
+    };
+    check_keyword(keyword)?;
+    check_value(value).map_err(|error| error.shifted(keyword.len().saturating_add(1)))?;
+    Ok(keyword)
+}
+
+/// Checks `(ALPHA / DIGIT) *(ALPHA / DIGIT / "-")`, a keyword of EHLO, MAIL or RCPT.
+#[inline]
+pub(super) fn check_keyword(keyword: &str) -> Result<(), SyntaxError> {
+    let octets = keyword.as_bytes();
+    let length = match octets {
+        [b'-', ..] => 0,
+        _ => octets
+            .iter()
+            .take_while(|octet| {
+                octet.is_ascii() && octets::class(**octet) & (LET_DIG | HYPHEN) != 0
+            })
+            .count(),
+    };
+    if length < octets.len() || octets.is_empty() {
+        return Err(SyntaxError::unexpected(octets, length));
+    }
+    Ok(())
+}
+
+#[inline]
+fn check_value(value: &str) -> Result<(), SyntaxError> {
+    let length = octets::span(value.as_bytes(), VALUE);
+    if length < value.len() || value.is_empty() {
+        return Err(SyntaxError::unexpected(value.as_bytes(), length));
+    }
+    Ok(())
+}
+
+/// Names what octets the content has: the values of BODY (RFC 6152 2, RFC 3030 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum BodyType {
+    /// `7BIT`: lines of ASCII, also what a MAIL without BODY means.
+    SevenBit,
+    /// `8BITMIME`: lines with any octets but CR, LF.
+    EightBitMime,
+    /// `BINARYMIME`: any octets; only with BDAT.
+    BinaryMime,
+}
+
+impl BodyType {
+    /// Parses the value of BODY, in any case.
+    ///
+    /// # Errors
+    ///
+    /// Fails on any other value.
+    pub fn parse(value: &str) -> Result<Self, SyntaxError> {
+        [Self::SevenBit, Self::EightBitMime, Self::BinaryMime]
+            .into_iter()
+            .find(|body| body.as_str().eq_ignore_ascii_case(value))
+            .ok_or(SyntaxError::unexpected(value.as_bytes(), 0))
+    }
+
+    /// Returns the value of BODY.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SevenBit => "7BIT",
+            Self::EightBitMime => "8BITMIME",
+            Self::BinaryMime => "BINARYMIME",
+        }
+    }
+}
+
+/// Parses the value of SIZE: 1 to 20 digits, where what exceeds [`u64::MAX`] counts as that
+/// (RFC 1870 3).
+///
+/// # Errors
+///
+/// Fails on anything else.
+pub fn parse_size(value: &str) -> Result<u64, SyntaxError> {
+    let mut size: u64 = 0;
+    for (at, octet) in value.bytes().enumerate() {
+        if !octet.is_ascii_digit() {
+            return Err(SyntaxError::unexpected(value.as_bytes(), at));
+        }
+        if at == 20 {
+            return Err(SyntaxError::new(SyntaxErrorKind::TooLong, at));
+        }
+        let digit = u64::from(octet.wrapping_sub(b'0'));
+        // Saturates for good: a 21st digit is refused.
+        size = size.saturating_mul(10).saturating_add(digit);
+    }
+    if value.is_empty() {
+        return Err(SyntaxError::unexpected(value.as_bytes(), 0));
+    }
+    Ok(size)
+}

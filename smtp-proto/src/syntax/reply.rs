@@ -1,0 +1,344 @@
+//! Replies: a code and lines of text.
+
+use alloc::borrow::Cow;
+use alloc::vec::Vec;
+use core::fmt::{self, Write as _};
+
+use super::octets;
+use super::{Class, Code, EnhancedCode, SyntaxError, SyntaxErrorKind};
+
+/// The longest reply line that is written, in octets with its CR LF (RFC 5321 4.5.3.1.5).
+pub const MAX_REPLY_LINE: usize = 512;
+
+/// Holds a complete reply, as octets of the wire.
+///
+/// ```
+/// use smtp_proto::syntax::{Code, EnhancedCode, Reply};
+///
+/// let reply = Reply::parse(b"550-5.7.1 Not here\r\n550 5.7.1 nor there\r\n")?;
+/// assert_eq!(reply.code(), Code::MAILBOX_UNAVAILABLE);
+/// assert_eq!(reply.enhanced(), EnhancedCode::new(5, 7, 1));
+/// assert_eq!(reply, Reply::with_enhanced(
+///     Code::MAILBOX_UNAVAILABLE,
+///     EnhancedCode::parse("5.7.1")?,
+///     "Not here\nnor there",
+/// )?);
+/// # Ok::<(), smtp_proto::syntax::SyntaxError>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Reply<'a> {
+    code: Code,
+    octets: Cow<'a, [u8]>,
+}
+
+impl Reply<'static> {
+    /// Composes a reply; each LF in `text` begins a new line of it.
+    ///
+    /// Non-ASCII text is taken, but may be sent only where RFC 6531 3.7.4 lets it:
+    /// [`is_ascii`](Reply::is_ascii) tells.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `text` has a control character other than LF and HT, a line of more than
+    /// [`MAX_REPLY_LINE`] octets, or at the beginning of a line an enhanced code of another class
+    /// than `code`.
+    pub fn new(code: Code, text: &str) -> Result<Self, SyntaxError> {
+        Self::compose(code, None, text)
+    }
+
+    /// Composes a reply with `enhanced` at the beginning of each line (RFC 2034 4).
+    ///
+    /// # Errors
+    ///
+    /// Fails like [`new`](Self::new), and if the class of `enhanced` is not that of `code`.
+    pub fn with_enhanced(
+        code: Code,
+        enhanced: EnhancedCode,
+        text: &str,
+    ) -> Result<Self, SyntaxError> {
+        if !agree(code, enhanced) {
+            return Err(SyntaxError::new(SyntaxErrorKind::ContradictingCodes, 0));
+        }
+        Self::compose(code, Some(enhanced), text)
+    }
+
+    fn compose(
+        code: Code,
+        enhanced: Option<EnhancedCode>,
+        text: &str,
+    ) -> Result<Self, SyntaxError> {
+        let mut writer = Writer {
+            octets: Vec::with_capacity(text.len().saturating_add(16)),
+        };
+        let digits = code.digits();
+        let mut at: usize = 0;
+        let mut lines = text.split('\n').peekable();
+        while let Some(line) = lines.next() {
+            check_line(code, line).map_err(|error| error.shifted(at))?;
+            let start = writer.octets.len();
+            writer.octets.extend_from_slice(&digits);
+            // A last line has its space even without text (RFC 5321 4.2).
+            writer
+                .octets
+                .push(if lines.peek().is_some() { b'-' } else { b' ' });
+            if let Some(enhanced) = enhanced {
+                // Writing to memory does not fail.
+                let _ = write!(writer, "{enhanced} ");
+            }
+            writer.octets.extend_from_slice(line.as_bytes());
+            writer.octets.extend_from_slice(b"\r\n");
+            if writer.octets.len().saturating_sub(start) > MAX_REPLY_LINE {
+                return Err(SyntaxError::new(SyntaxErrorKind::TooLong, at));
+            }
+            at = at.saturating_add(line.len()).saturating_add(1);
+        }
+        Ok(Self {
+            code,
+            octets: Cow::Owned(writer.octets),
+        })
+    }
+
+    /// Wraps one of the library's own replies. For constants only, where the compiler refuses
+    /// what is not one line of ASCII with a code and CR LF.
+    #[expect(
+        clippy::panic,
+        reason = "evaluated by the compiler, for which it is an error"
+    )]
+    pub(crate) const fn fixed(line: &'static str) -> Self {
+        let octets = line.as_bytes();
+        let [first, second, third, b' ', text @ ..] = octets else {
+            panic!("no reply");
+        };
+        let Some(code) = Code::from_digits([*first, *second, *third]) else {
+            panic!("no reply code");
+        };
+        let mut rest = text;
+        while let [32..=126, tail @ ..] = rest {
+            rest = tail;
+        }
+        assert!(matches!(rest, b"\r\n") && octets.len() <= MAX_REPLY_LINE);
+        Self {
+            code,
+            octets: Cow::Borrowed(octets),
+        }
+    }
+}
+
+impl<'a> Reply<'a> {
+    /// Parses a complete reply, with the CR LF of its last line.
+    ///
+    /// Takes any text, of any length, whatever the octets but NUL, CR and LF (RFC 5321 4.2).
+    ///
+    /// # Errors
+    ///
+    /// Fails if a line is not one of a reply, if the lines have different codes, or if the last
+    /// line is not where `octets` ends.
+    pub fn parse(octets: &'a [u8]) -> Result<Self, SyntaxError> {
+        let mut rest = octets;
+        let mut first = None;
+        loop {
+            let at = octets.len().saturating_sub(rest.len());
+            let length =
+                memchr::memchr(b'\n', rest).ok_or(SyntaxError::unexpected(octets, octets.len()))?;
+            let (line, behind) = rest.split_at_checked(length).unwrap_or_default();
+            let [line @ .., b'\r'] = line else {
+                return Err(SyntaxError::unexpected(octets, at.saturating_add(length)));
+            };
+            let line = parse_reply_line(line).map_err(|error| error.shifted(at))?;
+            // RFC 5321 4.2.1: the same code on each line.
+            let code = *first.get_or_insert(line.code);
+            if code != line.code {
+                return Err(SyntaxError::new(SyntaxErrorKind::ContradictingCodes, at));
+            }
+            rest = behind.get(1..).unwrap_or_default();
+            if line.is_last {
+                if !rest.is_empty() {
+                    let at = octets.len().saturating_sub(rest.len());
+                    return Err(SyntaxError::unexpected(octets, at));
+                }
+                return Ok(Self {
+                    code,
+                    octets: Cow::Borrowed(octets),
+                });
+            }
+        }
+    }
+
+    /// Returns the code.
+    pub const fn code(&self) -> Code {
+        self.code
+    }
+
+    /// Returns what the first digit of the code says.
+    pub const fn class(&self) -> Class {
+        self.code.class()
+    }
+
+    /// Tells whether the code is 2yz.
+    pub const fn is_positive(&self) -> bool {
+        matches!(self.class(), Class::Positive)
+    }
+
+    /// Returns the enhanced code at the beginning of the first line, if it is of the same class
+    /// as the reply's (RFC 2034 4).
+    pub fn enhanced(&self) -> Option<EnhancedCode> {
+        let text = self.lines().next()?;
+        leading_code(text).filter(|enhanced| agree(self.code, *enhanced))
+    }
+
+    /// Returns the text of each line, without code, separator and CR LF.
+    pub fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        self.octets
+            .split_inclusive(|octet| *octet == b'\n')
+            .map(|line| {
+                let line = line.strip_suffix(b"\r\n").unwrap_or(line);
+                line.get(4..).unwrap_or_default()
+            })
+    }
+
+    /// Returns the reply as it is written, with each CR LF.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.octets
+    }
+
+    /// Tells whether all of its text is ASCII.
+    pub fn is_ascii(&self) -> bool {
+        self.octets.is_ascii()
+    }
+
+    /// Appends the reply, with each CR LF.
+    pub fn write_to(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.octets);
+    }
+
+    /// Copies the text, so that the reply outlives the buffer it came from.
+    pub fn into_owned(self) -> Reply<'static> {
+        Reply {
+            code: self.code,
+            octets: Cow::Owned(self.octets.into_owned()),
+        }
+    }
+}
+
+/// Displays the reply in one line, escaped, so that no control character of a peer reaches a log
+/// or a terminal.
+impl fmt::Display for Reply<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.code)?;
+        for (index, line) in self.lines().enumerate() {
+            if index > 0 {
+                f.write_str(" /")?;
+            }
+            if !line.is_empty() {
+                write!(f, " {}", line.escape_ascii())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Reply<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{}\"", self.octets.escape_ascii())
+    }
+}
+
+/// Holds one line of a reply.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ReplyLine<'a> {
+    /// The code of this line; the same on each line of a reply.
+    pub code: Code,
+    /// Whether the reply ends with this line.
+    pub is_last: bool,
+    /// The text: any octets but NUL, CR and LF.
+    pub text: &'a [u8],
+}
+
+impl fmt::Debug for ReplyLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let separator = if self.is_last { ' ' } else { '-' };
+        write!(
+            f,
+            "\"{}{separator}{}\"",
+            self.code,
+            self.text.escape_ascii()
+        )
+    }
+}
+
+/// Parses one line of a reply that stands without its CR LF.
+///
+/// For readers that take a reply line by line; [`Reply::parse`] takes it whole.
+///
+/// # Errors
+///
+/// Fails if the line does not begin with a code and a space, a hyphen or nothing (RFC 5321 4.2),
+/// or if its text has NUL, CR or LF.
+#[inline]
+pub fn parse_reply_line(line: &[u8]) -> Result<ReplyLine<'_>, SyntaxError> {
+    let Some((digits, rest)) = line.split_first_chunk::<3>() else {
+        return Err(SyntaxError::unexpected(line, line.len()));
+    };
+    let Some(code) = Code::from_digits(*digits) else {
+        return Err(SyntaxError::new(SyntaxErrorKind::OutOfRange, 0));
+    };
+    let (is_last, text) = match rest {
+        // A code alone is a whole line (RFC 5321 4.2).
+        [] => (true, rest),
+        [b' ', text @ ..] => (true, text),
+        [b'-', text @ ..] => (false, text),
+        _ => return Err(SyntaxError::unexpected(line, 3)),
+    };
+    let forbidden = |octet: &u8| matches!(octet, 0 | b'\r' | b'\n');
+    // Without an early exit, so that the compiler looks at many octets at once.
+    if text
+        .iter()
+        .fold(false, |found, octet| found | forbidden(octet))
+    {
+        let at = line.iter().position(forbidden).unwrap_or_default();
+        return Err(SyntaxError::unexpected(line, at));
+    }
+    Ok(ReplyLine {
+        code,
+        is_last,
+        text,
+    })
+}
+
+/// Checks the text of a line of a reply that is to be written (RFC 5321 4.2: `textstring`).
+fn check_line(code: Code, line: &str) -> Result<(), SyntaxError> {
+    let control = |octet: u8| octet.is_ascii_control() && octet != b'\t';
+    if let Some(at) = line.bytes().position(control) {
+        return Err(SyntaxError::new(SyntaxErrorKind::UnexpectedOctet, at));
+    }
+    octets::check_non_ascii(line)?;
+    // RFC 2034 4: the first digits of both codes agree.
+    if leading_code(line.as_bytes()).is_some_and(|enhanced| !agree(code, enhanced)) {
+        return Err(SyntaxError::new(SyntaxErrorKind::ContradictingCodes, 0));
+    }
+    Ok(())
+}
+
+/// Returns the enhanced code that `text` begins with.
+fn leading_code(text: &[u8]) -> Option<EnhancedCode> {
+    match EnhancedCode::parse_prefix(text)? {
+        (enhanced, [] | [b' ', ..]) => Some(enhanced),
+        _ => None,
+    }
+}
+
+fn agree(code: Code, enhanced: EnhancedCode) -> bool {
+    code.value() / 100 == u16::from(enhanced.class())
+}
+
+/// Formats into octets.
+struct Writer {
+    octets: Vec<u8>,
+}
+
+impl fmt::Write for Writer {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.octets.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}

@@ -1,0 +1,101 @@
+//! The verbs that this library knows.
+
+/// Names a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Verb {
+    /// Opens an extended session (RFC 5321 4.1.1.1).
+    Ehlo,
+    /// Opens a session without extensions (RFC 5321 4.1.1.1).
+    Helo,
+    /// Opens an LMTP session (RFC 2033 4.1).
+    Lhlo,
+    /// Begins a transaction (RFC 5321 4.1.1.2).
+    Mail,
+    /// Names a recipient (RFC 5321 4.1.1.3).
+    Rcpt,
+    /// Asks to send content (RFC 5321 4.1.1.4).
+    Data,
+    /// Sends a chunk of content (RFC 3030 2).
+    Bdat,
+    /// Ends the transaction (RFC 5321 4.1.1.5).
+    Rset,
+    /// Does nothing (RFC 5321 4.1.1.9).
+    Noop,
+    /// Ends the session (RFC 5321 4.1.1.10).
+    Quit,
+    /// Asks about a user (RFC 5321 4.1.1.6).
+    Vrfy,
+    /// Asks about a list (RFC 5321 4.1.1.7).
+    Expn,
+    /// Asks for help (RFC 5321 4.1.1.8).
+    Help,
+    /// Starts TLS (RFC 3207).
+    StartTls,
+    /// Authenticates (RFC 4954).
+    Auth,
+    /// Starts a remote queue (RFC 1985).
+    Etrn,
+}
+
+impl Verb {
+    /// Returns the verb as it is written.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ehlo => "EHLO",
+            Self::Helo => "HELO",
+            Self::Lhlo => "LHLO",
+            Self::Mail => "MAIL",
+            Self::Rcpt => "RCPT",
+            Self::Data => "DATA",
+            Self::Bdat => "BDAT",
+            Self::Rset => "RSET",
+            Self::Noop => "NOOP",
+            Self::Quit => "QUIT",
+            Self::Vrfy => "VRFY",
+            Self::Expn => "EXPN",
+            Self::Help => "HELP",
+            Self::StartTls => "STARTTLS",
+            Self::Auth => "AUTH",
+            Self::Etrn => "ETRN",
+        }
+    }
+
+    /// Recognises the verb at the beginning of `line`, in any case; returns it and what stands
+    /// behind it. The verb ends where its letters do.
+    #[inline]
+    pub(super) fn recognise(line: &[u8]) -> Option<(Self, &[u8])> {
+        let (first, rest) = line.split_first_chunk::<4>()?;
+        // Clearing this bit makes capitals of small letters, and capitals of nothing else.
+        let verb = match &(u32::from_be_bytes(*first) & 0xDFDF_DFDF).to_be_bytes() {
+            b"EHLO" => Self::Ehlo,
+            b"HELO" => Self::Helo,
+            b"LHLO" => Self::Lhlo,
+            b"MAIL" => Self::Mail,
+            b"RCPT" => Self::Rcpt,
+            b"DATA" => Self::Data,
+            b"BDAT" => Self::Bdat,
+            b"RSET" => Self::Rset,
+            b"NOOP" => Self::Noop,
+            b"QUIT" => Self::Quit,
+            b"VRFY" => Self::Vrfy,
+            b"EXPN" => Self::Expn,
+            b"HELP" => Self::Help,
+            b"AUTH" => Self::Auth,
+            b"ETRN" => Self::Etrn,
+            b"STAR" => {
+                let (last, rest) = rest.split_first_chunk::<4>()?;
+                return (last.eq_ignore_ascii_case(b"TTLS") && ends(rest))
+                    .then_some((Self::StartTls, rest));
+            }
+            _ => return None,
+        };
+        ends(rest).then_some((verb, rest))
+    }
+}
+
+/// Tells whether a verb ends before `rest`.
+#[inline]
+fn ends(rest: &[u8]) -> bool {
+    !matches!(rest, [b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-', ..])
+}

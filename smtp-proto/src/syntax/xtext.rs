@@ -1,0 +1,82 @@
+//! The encoding of parameter values that hold what a value may not (RFC 3461 4).
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::{SyntaxError, SyntaxErrorKind, octets};
+
+/// Encodes `text` as xtext: `+`, `=`, spaces, controls and non-ASCII become `+` and two
+/// hexadecimal digits.
+///
+/// ```
+/// use smtp_proto::syntax::xtext;
+///
+/// assert_eq!(xtext::encode("e=mc2@example.org"), "e+3Dmc2@example.org");
+/// ```
+pub fn encode(text: &str) -> Cow<'_, str> {
+    let plain = |octet: u8| octet.is_ascii_graphic() && !matches!(octet, b'+' | b'=');
+    if text.bytes().all(plain) {
+        return Cow::Borrowed(text);
+    }
+    let digit = |nibble: u8| {
+        char::from_digit(u32::from(nibble), 16).map(|digit| digit.to_ascii_uppercase())
+    };
+    let mut encoded = String::with_capacity(text.len().saturating_mul(2));
+    for octet in text.bytes() {
+        if plain(octet) {
+            encoded.push(char::from(octet));
+        } else {
+            encoded.push('+');
+            encoded.extend(digit(octet >> 4));
+            encoded.extend(digit(octet & 15));
+        }
+    }
+    Cow::Owned(encoded)
+}
+
+/// Decodes xtext. Takes hexadecimal digits of either case, as RFC 4954 allows both.
+///
+/// # Errors
+///
+/// Fails if `text` is not xtext, or if what it stands for is malformed UTF-8 or holds a control
+/// character other than HT: no decoded value can break a line. Offsets count in `text` for the
+/// former, in the decoded text for the latter.
+pub fn decode(text: &str) -> Result<Cow<'_, str>, SyntaxError> {
+    let plain = |octet: u8| octet.is_ascii_graphic() && !matches!(octet, b'+' | b'=');
+    if text.bytes().all(plain) {
+        return Ok(Cow::Borrowed(text));
+    }
+    let hexadecimal = |octet: u8| {
+        char::from(octet)
+            .to_digit(16)
+            .and_then(|digit| u8::try_from(digit).ok())
+    };
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let [octet, tail @ ..] = rest {
+        let at = text.len().saturating_sub(rest.len());
+        let (octet, tail) = match (*octet, tail) {
+            (b'+', [high, low, tail @ ..]) => match (hexadecimal(*high), hexadecimal(*low)) {
+                (Some(high), Some(low)) => (high << 4 | low, tail),
+                _ => return Err(SyntaxError::unexpected(text.as_bytes(), at)),
+            },
+            (octet, tail) if plain(octet) => (octet, tail),
+            _ => return Err(SyntaxError::unexpected(text.as_bytes(), at)),
+        };
+        decoded.push(octet);
+        rest = tail;
+    }
+    let decoded = String::from_utf8(decoded).map_err(|error| {
+        SyntaxError::new(
+            SyntaxErrorKind::InvalidUtf8,
+            error.utf8_error().valid_up_to(),
+        )
+    })?;
+    let control = |octet: u8| octet.is_ascii_control() && octet != b'\t';
+    if let Some(at) = decoded.bytes().position(control) {
+        return Err(SyntaxError::new(SyntaxErrorKind::UnexpectedOctet, at));
+    }
+    octets::check_non_ascii(&decoded)?;
+    Ok(Cow::Owned(decoded))
+}
