@@ -419,7 +419,7 @@ impl Server {
             match step {
                 Step::Event(event) => return Ok(Some(event)),
                 Step::Again => {}
-                Step::Starved if self.eof && (input.is_empty() || !self.is_blocked()) => {
+                Step::Starved if self.eof && !self.is_blocked() => {
                     self.fail(Fault::ConnectionLost, &[]);
                 }
                 Step::Starved => return Ok(None),

@@ -127,8 +127,9 @@ impl Server {
             Command::Data => self.data(line, now),
             Command::Rset => self.rset(),
             Command::Noop => {
-                self.answer(Answer::Fixed(&replies::DONE), Place::Last);
-                self.count_idle();
+                if !self.closes_on_idle_command() {
+                    self.answer(Answer::Fixed(&replies::DONE), Place::Last);
+                }
                 Step::Again
             }
             Command::Vrfy(name) => {
@@ -175,9 +176,10 @@ impl Server {
         now: Duration,
         event: impl FnOnce(super::Ticket) -> Event<'i>,
     ) -> Step<'i> {
-        let ticket = self.ask(asked, TransactionId(0), Place::Last, now);
-        self.count_idle();
-        Step::Event(event(ticket))
+        if self.closes_on_idle_command() {
+            return Step::Again;
+        }
+        Step::Event(event(self.ask(asked, TransactionId(0), Place::Last, now)))
     }
 
     fn mail<'i>(
@@ -277,8 +279,8 @@ impl Server {
         admission: Admission,
         line: &'i [u8],
     ) -> Step<'i> {
-        if size == 0 && !last {
-            self.count_idle();
+        if size == 0 && !last && self.closes_on_idle_command() {
+            return Step::Again;
         }
         if admission == Admission::Take {
             return self.begin_chunk(size, last, None);
@@ -304,9 +306,9 @@ impl Server {
             self.state = State::Ready;
         }
         self.tally.swallowed = 0;
-        self.answer(Answer::Fixed(&replies::DONE), Place::Any);
-        if !core::mem::take(&mut self.tally.reset_is_due) {
-            self.count_idle();
+        let is_due = core::mem::take(&mut self.tally.reset_is_due);
+        if is_due || !self.closes_on_idle_command() {
+            self.answer(Answer::Fixed(&replies::DONE), Place::Any);
         }
         Step::Again
     }
@@ -421,12 +423,14 @@ impl Server {
         }
     }
 
-    /// Counts a command to no purpose; too many end the session.
-    fn count_idle(&mut self) {
+    /// Counts a command to no purpose. Too many end the session; then 421 answers this one.
+    fn closes_on_idle_command(&mut self) -> bool {
         self.tally.idle_commands = self.tally.idle_commands.saturating_add(1);
-        if self.tally.idle_commands > self.config.settings().max_idle_commands {
+        let closes = self.tally.idle_commands > self.config.settings().max_idle_commands;
+        if closes {
             self.close_on_errors();
         }
+        closes
     }
 
     fn close_on_errors(&mut self) {
