@@ -208,7 +208,7 @@ fn clients_that_do_not_read() {
 #[test]
 fn any_call_in_any_order() {
     let mut peer = Peer::silent(config());
-    peer.server.handle_timeout(Duration::MAX);
+    peer.server.handle_timeout(Duration::ZERO);
     assert!(peer.server.poll_transmit(Duration::ZERO).is_empty());
     assert!(!peer.server.wants_read());
     peer.server.shrink();
@@ -220,4 +220,32 @@ fn any_call_in_any_order() {
     assert!(peer.server.is_closed());
     peer.server.handle_timeout(Duration::MAX);
     assert_eq!(peer.server.poll_timeout(), None);
+}
+
+/// A greeting that is overdue is 421.
+#[test]
+fn overdue_greeting() {
+    let mut peer = Peer::silent(config()).deciding(|_| Decision::Hold);
+    assert_eq!(peer.send(""), "");
+    assert_eq!(
+        peer.wait(240),
+        "421 4.4.2 mx.example timed out, closing connection\r\n"
+    );
+    assert_eq!(fault(&mut peer), Some(Fault::TimedOut(Timer::Verdict)));
+}
+
+/// Time that the application takes over an event is not the client's.
+#[test]
+fn slow_applications() {
+    let mut peer = Peer::greeted(config());
+    peer.send("MAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\nDATA\r\n");
+    let mut input: &[u8] = b"x";
+    let event = peer.server.poll_event(&mut input, peer.now).unwrap();
+    assert!(matches!(event, Some(Event::Content { .. })));
+    peer.now += Duration::from_secs(1000);
+    peer.poll();
+    assert_eq!(
+        peer.server.poll_timeout(),
+        Some(peer.now + Duration::from_secs(300))
+    );
 }
