@@ -1,5 +1,11 @@
 //! Streams to units and back, without SMTP meaning.
+mod chunk;
+mod dot;
+mod line;
 mod transmit;
 
+pub use chunk::ChunkReader;
+pub use dot::{BareLineBreak, BareOctet, Content, DotStuffer, DotUnstuffer, LineBreaks, Stuffed};
+pub use line::{Line, LineReader};
 pub use transmit::Transmit;
 pub(crate) use transmit::{Progress, Slices};

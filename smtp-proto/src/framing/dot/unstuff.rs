@@ -1,0 +1,159 @@
+//! Receiving: the dot that was added to a line goes, and a line of one dot ends the content.
+
+use super::scan;
+use super::{BareOctet, LineBreaks};
+
+/// Finds the octets of one message's content, and its end, in what a peer sends behind 354.
+///
+/// The end is CR LF `.` CR LF and nothing else, or `.` CR LF at once (5321-4.1.1.4-b, c, f).
+/// Every octet presented is consumed, up to the end, and is looked at once.
+///
+/// ```
+/// use smtp_proto::framing::{Content, DotUnstuffer, LineBreaks};
+///
+/// let mut unstuffer = DotUnstuffer::new(LineBreaks::Refuse);
+/// let mut input: &[u8] = b"one\r\n..two\r\n.\r\nQUIT\r\n";
+/// assert_eq!(unstuffer.next(&mut input), Some(Content::Octets(b"one\r\n")));
+/// assert_eq!(unstuffer.next(&mut input), Some(Content::Octets(b".two\r\n")));
+/// assert_eq!(unstuffer.next(&mut input), Some(Content::End));
+/// assert_eq!(input, b"QUIT\r\n");
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct DotUnstuffer {
+    line_breaks: LineBreaks,
+    state: State,
+    bare: Option<BareOctet>,
+}
+
+/// What [`DotUnstuffer::next`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Content<'i> {
+    /// Holds octets of the content, never none: a part of the input, or a line break that the input
+    /// held only in part.
+    Octets(&'i [u8]),
+    /// Stands for the end of the content.
+    End,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    LineStart,
+    /// Behind a dot at the start of a line; the dot was dropped.
+    Dot,
+    /// Behind such a dot and a CR, which was not delivered.
+    DotCr,
+    AfterCr,
+    Inside,
+    Ended,
+}
+
+impl DotUnstuffer {
+    /// Begins a message's content.
+    ///
+    /// Under [`LineBreaks::Refuse`] everything is delivered as under [`LineBreaks::Keep`]; ask
+    /// [`bare_line_break`](Self::bare_line_break) before the message is accepted.
+    pub fn new(line_breaks: LineBreaks) -> Self {
+        Self {
+            line_breaks,
+            state: State::LineStart,
+            bare: None,
+        }
+    }
+
+    /// Returns the next octets of the content, or its end, and moves `input` behind them.
+    ///
+    /// `None` means that `input` is used up; after the end, that nothing is taken any more.
+    pub fn next<'i>(&mut self, input: &mut &'i [u8]) -> Option<Content<'i>> {
+        let mut octets: &'i [u8] = input;
+        let mut at = 0;
+        loop {
+            if self.state == State::Inside {
+                at += scan::plain(octets.get(at..).unwrap_or_default());
+            }
+            // What stands before `at` is content, and delivered before anything else happens.
+            let (run, ahead) = octets.split_at_checked(at).unwrap_or((octets, &[]));
+            let Some((octet, behind)) = ahead.split_first() else {
+                return self.deliver(run, ahead, input);
+            };
+            let normalize = self.line_breaks == LineBreaks::Normalize;
+            match (self.state, *octet) {
+                (State::Ended, _) => return None,
+                // 5321-4.5.2-b
+                (State::LineStart, b'.') => {
+                    self.state = State::Dot;
+                    if !run.is_empty() {
+                        return self.deliver(run, behind, input);
+                    }
+                    (octets, at) = (behind, 0);
+                }
+                (State::Dot, b'\r') => {
+                    self.state = State::DotCr;
+                    (octets, at) = (behind, 0);
+                }
+                (State::DotCr, b'\n') => {
+                    self.state = State::Ended;
+                    *input = behind;
+                    return Some(Content::End);
+                }
+                (State::DotCr, _) => {
+                    self.found(BareOctet::Cr);
+                    self.state = State::Inside;
+                    let held: &[u8] = if normalize { b"\r\n" } else { b"\r" };
+                    return self.deliver(held, ahead, input);
+                }
+                (State::AfterCr, b'\n') => {
+                    self.state = State::LineStart;
+                    at += 1;
+                }
+                (State::AfterCr, _) if normalize && !run.is_empty() => {
+                    return self.deliver(run, ahead, input);
+                }
+                (State::AfterCr, _) => {
+                    self.found(BareOctet::Cr);
+                    self.state = State::Inside;
+                    if normalize {
+                        return self.deliver(b"\n", ahead, input);
+                    }
+                }
+                (_, b'\r') => {
+                    self.state = State::AfterCr;
+                    at += 1;
+                }
+                (_, b'\n') if normalize && !run.is_empty() => {
+                    return self.deliver(run, ahead, input);
+                }
+                (_, b'\n') => {
+                    self.found(BareOctet::Lf);
+                    self.state = State::Inside;
+                    if normalize {
+                        return self.deliver(b"\r\n", behind, input);
+                    }
+                    at += 1;
+                }
+                _ => {
+                    self.state = State::Inside;
+                    at += 1;
+                }
+            }
+        }
+    }
+
+    /// Returns the first bare CR or bare LF that was met, if any (5321-4.1.1.4-g).
+    pub fn bare_line_break(&self) -> Option<BareOctet> {
+        self.bare
+    }
+
+    fn found(&mut self, octet: BareOctet) {
+        self.bare.get_or_insert(octet);
+    }
+
+    fn deliver<'i>(
+        &self,
+        octets: &'i [u8],
+        rest: &'i [u8],
+        input: &mut &'i [u8],
+    ) -> Option<Content<'i>> {
+        *input = rest;
+        (!octets.is_empty()).then_some(Content::Octets(octets))
+    }
+}

@@ -1,0 +1,111 @@
+//! Lines of bounded length, cut from a stream that arrives in pieces.
+
+use memchr::memchr_iter;
+
+/// Cuts lines from the octets that a peer sends.
+///
+/// Only CR LF ends a line (5321-2.3.8-a). An unfinished line stays in the caller's buffer: present
+/// it again, at the same place, with more behind it. What was searched is not searched again, so
+/// reading octet by octet takes time linear in their number.
+///
+/// ```
+/// use smtp_proto::framing::{Line, LineReader};
+///
+/// let mut lines = LineReader::default();
+/// let mut input: &[u8] = b"NOOP\r";
+/// assert_eq!(lines.next(&mut input, 512), None);
+/// let mut input: &[u8] = b"NOOP\r\nQUIT\r\n";
+/// assert_eq!(lines.next(&mut input, 512), Some(Line::Complete(b"NOOP")));
+/// assert_eq!(input, b"QUIT\r\n");
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LineReader {
+    /// How many octets of the unfinished line are known to hold no CR LF.
+    scanned: usize,
+    /// How much of an over-long line was dropped.
+    discarded: u64,
+    discarding: bool,
+    /// Whether the last octet that was dropped is a CR.
+    after_cr: bool,
+}
+
+/// A unit that [`LineReader::next`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line<'i> {
+    /// Holds a line without its CR LF. Bare CR and bare LF may be in it: parsers refuse them.
+    Complete(&'i [u8]),
+    /// Stands for a line that was longer than the limit; nothing of it is kept.
+    TooLong,
+}
+
+impl LineReader {
+    /// Returns the next line, and moves `input` behind it.
+    ///
+    /// `limit` is the longest line allowed in octets, its CR LF included. `None` means that the
+    /// line is unfinished. What is left of `input` is then the beginning of that line, shorter than
+    /// `limit`, and wants to be presented again. Of a line beyond the limit nothing is left: it is
+    /// consumed as it comes, and reported once, as [`Line::TooLong`], at its end.
+    pub fn next<'i>(&mut self, input: &mut &'i [u8], limit: usize) -> Option<Line<'i>> {
+        if !self.discarding {
+            self.discarded = 0;
+        }
+        let Some((line, rest)) = self.split(input) else {
+            if self.discarding || input.len() >= limit {
+                self.discard(input);
+                *input = &[];
+            } else {
+                self.scanned = input.len();
+            }
+            return None;
+        };
+        let length = input.len().saturating_sub(rest.len());
+        *input = rest;
+        self.scanned = 0;
+        if !self.discarding && length <= limit {
+            return Some(Line::Complete(line));
+        }
+        self.discarding = false;
+        self.after_cr = false;
+        self.discarded = self.discarded.saturating_add(length as u64);
+        Some(Line::TooLong)
+    }
+
+    /// Tells whether the line that is arriving is beyond the limit.
+    pub fn is_discarding(&self) -> bool {
+        self.discarding
+    }
+
+    /// Returns how many octets of an over-long line were dropped so far.
+    ///
+    /// Counts the line that is arriving, or the one that [`Line::TooLong`] just reported; 0 for
+    /// other lines. A peer that sends without end is to be cut off by it.
+    pub fn discarded(&self) -> u64 {
+        self.discarded
+    }
+
+    /// Splits `input` into the rest of the line, without CR LF, and what follows.
+    fn split<'i>(&self, input: &'i [u8]) -> Option<(&'i [u8], &'i [u8])> {
+        if self.after_cr
+            && let [b'\n', rest @ ..] = input
+        {
+            return Some((&[], rest));
+        }
+        let known = self.scanned.min(input.len());
+        memchr_iter(b'\n', input.get(known..)?).find_map(|at| {
+            let (through_lf, rest) = input.split_at_checked(known + at + 1)?;
+            Some((through_lf.strip_suffix(b"\r\n")?, rest))
+        })
+    }
+
+    fn discard(&mut self, octets: &[u8]) {
+        if let Some(last) = octets.last() {
+            self.after_cr = *last == b'\r';
+        }
+        self.discarding = true;
+        self.scanned = 0;
+        self.discarded = self.discarded.saturating_add(octets.len() as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests;
