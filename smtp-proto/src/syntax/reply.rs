@@ -125,6 +125,14 @@ impl Reply<'static> {
 }
 
 impl<'a> Reply<'a> {
+    /// Wraps a complete reply whose every line [`parse_reply_line`] has passed with this code.
+    pub(crate) fn from_wire(code: Code, octets: &'a [u8]) -> Self {
+        Self {
+            code,
+            octets: Cow::Borrowed(octets),
+        }
+    }
+
     /// Parses a complete reply, with the CR LF of its last line.
     ///
     /// Takes any text, of any length, whatever the octets but NUL, CR and LF (RFC 5321 4.2).
