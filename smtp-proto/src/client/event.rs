@@ -87,6 +87,32 @@ pub enum Event<'i> {
     Closed,
 }
 
+impl Event<'_> {
+    /// Copies what is borrowed, so that the event can live on.
+    pub fn into_owned(self) -> Event<'static> {
+        match self {
+            Self::Greeting { reply } => Event::Greeting {
+                reply: reply.into_owned(),
+            },
+            Self::Ready => Event::Ready,
+            Self::Recipient {
+                message,
+                recipient,
+                reply,
+            } => Event::Recipient {
+                message,
+                recipient,
+                reply: reply.into_owned(),
+            },
+            Self::Finished { message, outcome } => Event::Finished {
+                message,
+                outcome: outcome.into_owned(),
+            },
+            Self::Closed => Event::Closed,
+        }
+    }
+}
+
 /// Tells what cancelling a message costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

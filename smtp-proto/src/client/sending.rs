@@ -40,19 +40,12 @@ struct OpenContent {
     transaction: TransactionId,
     /// Where it stands in the stream of control octets.
     at: u64,
-    /// For a chunk (RFC 3030 2), what was announced of it.
-    chunk: Option<Chunk>,
+    /// For a chunk (RFC 3030 2), how many octets of the body it announced that have not left.
+    announced: Option<usize>,
+    /// What the machine adds behind it, once that is known.
+    end: Option<&'static [u8]>,
     /// All of it has been offered to the transport once, and what follows it was rendered.
     offered: bool,
-}
-
-/// What a BDAT command has announced and has not left.
-#[derive(Clone, Copy, Debug)]
-struct Chunk {
-    /// How many octets of the body are to come.
-    remaining: usize,
-    /// What the machine adds behind them.
-    end: &'static [u8],
 }
 
 /// What the last transmission was made of.
@@ -423,7 +416,7 @@ impl Session {
             Stage::Chunks => transaction.is_envelope_answered(),
             _ => return Ok(()),
         };
-        let mut announced = None;
+        let (mut announced, mut end) = (None, None);
         if transaction.stage == Stage::Content {
             self.stuffer = DotStuffer::new(self.config.line_breaks);
         } else {
@@ -433,16 +426,18 @@ impl Session {
             if !begun {
                 self.stuffer = DotStuffer::plain(self.config.line_breaks);
             }
-            announced = self.announce_chunk(id, octets, last, control)?;
-            if announced.is_none() {
+            end = self.announce_chunk(id, octets, last, control)?;
+            if end.is_none() {
                 return Ok(());
             }
+            announced = Some(octets.len());
         }
         let at = self.wire.base + control.len() as u64;
         self.wire.content = Some(OpenContent {
             transaction: id,
             at,
-            chunk: announced,
+            announced,
+            end,
             offered: false,
         });
         if !begun {
@@ -454,14 +449,15 @@ impl Session {
         Ok(())
     }
 
-    /// Renders the BDAT command for a chunk, if it may be sent now.
+    /// Renders the BDAT command for a chunk, if it may be sent now, and returns what the machine adds
+    /// to the chunk.
     fn announce_chunk(
         &mut self,
         id: TransactionId,
         octets: &[u8],
         last: bool,
         control: &mut Vec<u8>,
-    ) -> Result<Option<Chunk>, BareLineBreak> {
+    ) -> Result<Option<&'static [u8]>, BareLineBreak> {
         let end = if last {
             self.stuffer.end_after(octets)?
         } else {
@@ -485,10 +481,7 @@ impl Session {
         };
         let command_end = control.len().saturating_add(end.len());
         self.expect(id, verb, command_end, header, stage);
-        Ok(Some(Chunk {
-            remaining: octets.len(),
-            end,
-        }))
+        Ok(Some(end))
     }
 
     /// Plans what is written of the content that is open.
@@ -509,41 +502,63 @@ impl Session {
         else {
             return Ok(());
         };
-        let (chunk, offered) = (open.chunk, open.offered);
+        let (announced, end, offered) = (open.announced, open.end, open.offered);
         // A chunk is as long as it was announced, whatever is presented now.
-        let announced = chunk.map_or(octets.len(), |chunk| chunk.remaining);
-        let octets = octets.get(..announced).unwrap_or(octets);
-        let stuffed = self.stuffer.stuff(octets, scratch, slices)?;
-        let complete = match chunk {
-            Some(chunk) => stuffed.chunk_octets == chunk.remaining,
-            None => last && stuffed.chunk_octets == octets.len(),
+        let octets = octets
+            .get(..announced.unwrap_or(usize::MAX))
+            .unwrap_or(octets);
+        let whole = announced.map_or(last, |announced| octets.len() == announced);
+        let end = match announced {
+            Some(_) => end.unwrap_or_default(),
+            None if last => self.stuffer.end_after(octets)?,
+            None => &[],
         };
+        if offered && (!whole || open.end != Some(end)) {
+            // The end was rendered on the caller's word.
+            self.abandon(id, NotSent::BodyFailed);
+            return Ok(());
+        }
+        let stuffed = self.stuffer.stuff(octets, scratch, slices)?;
+        let whole = whole && stuffed.chunk_octets == octets.len();
         self.wire.plan = Plan {
             before: 0,
             slices: slices.len(),
             wire: stuffed.wire_octets,
-            whole: complete,
+            whole,
         };
-        if offered && chunk.is_none() && !last {
-            // The end was rendered, on the caller's word that there is no more.
-            self.abandon(id, NotSent::BodyFailed);
+        if whole && !offered {
+            self.end_content(id, octets.len(), end, control);
+            self.render(control);
         }
-        if !complete || offered {
-            return Ok(());
-        }
-        match chunk {
-            Some(chunk) => control.extend_from_slice(chunk.end),
-            None => {
-                let end = self.stuffer.end_after(octets)?;
-                control.extend_from_slice(end);
-                self.expect(id, Verb::Content, control.len(), end.len(), Stage::Over);
+        Ok(())
+    }
+
+    /// Renders what follows a content whose rest is being offered, and expects the verdict.
+    fn end_content(
+        &mut self,
+        id: TransactionId,
+        octets: usize,
+        end: &'static [u8],
+        control: &mut Vec<u8>,
+    ) {
+        let Some(open) = &mut self.wire.content else {
+            return;
+        };
+        open.offered = true;
+        open.end = Some(end);
+        let by_dot = open.announced.is_none();
+        control.extend_from_slice(end);
+        if let (Some(trace), Some(transaction)) = (&mut self.trace, self.transactions.get(id)) {
+            let total = transaction.content_octets.saturating_add(octets as u64);
+            let round_trips = self.pipeline.round_trips();
+            trace.content(Origin::Local, round_trips, total);
+            if by_dot {
+                trace.lines(Origin::Local, round_trips, b".\r\n");
             }
         }
-        if let Some(open) = &mut self.wire.content {
-            open.offered = true;
+        if by_dot {
+            self.expect(id, Verb::Content, control.len(), end.len(), Stage::Over);
         }
-        self.render(control);
-        Ok(())
     }
 
     /// Expects the reply to a content or a chunk.
@@ -576,8 +591,8 @@ impl Session {
         let Some(open) = &mut self.wire.content else {
             return 0;
         };
-        if let Some(chunk) = &mut open.chunk {
-            chunk.remaining = chunk.remaining.saturating_sub(consumed);
+        if let Some(announced) = &mut open.announced {
+            *announced = announced.saturating_sub(consumed);
         }
         let id = open.transaction;
         if whole {
@@ -585,10 +600,6 @@ impl Session {
         }
         if let Some(transaction) = self.transactions.get_mut(id) {
             transaction.content_octets = transaction.content_octets.saturating_add(consumed as u64);
-            if whole && let Some(trace) = &mut self.trace {
-                let octets = transaction.content_octets;
-                trace.content(Origin::Local, self.pipeline.round_trips(), octets);
-            }
         }
         consumed
     }

@@ -610,7 +610,13 @@ impl Session {
 
     /// Tells whether nothing can be sent any more, and nothing is to be read.
     fn has_stopped(&self) -> bool {
-        (self.abandoned || self.write_failed) && self.awaited().is_none()
+        let unsent = || {
+            !self
+                .pipeline
+                .front()
+                .is_some_and(|front| self.wire.is_sent(front))
+        };
+        (self.abandoned && unsent()) || (self.write_failed && self.awaited().is_none())
     }
 
     pub(super) fn deadline(&self) -> Option<Duration> {
