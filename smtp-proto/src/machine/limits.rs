@@ -21,3 +21,37 @@ pub const QUEUED_MESSAGES: usize = 1024;
 pub const RENDERED_OCTETS: usize = 8 * 1024;
 /// How many entries of a trace are kept until the caller takes them.
 pub const TRACE: usize = 4096;
+
+/// The longest command line that a server takes: the 512 octets of RFC 5321 4.5.3.1.4 and what the
+/// extensions add to them (RFC 1869 4.1.2), rounded up to Postfix's `line_length_limit`.
+pub const COMMAND_LINE: usize = 2048;
+/// The least that a server may set as the longest command line (RFC 5321 4.5.3.1.4).
+pub const COMMAND_LINE_MINIMUM: usize = 512;
+/// How much of one over-long command line a server reads before it closes the connection.
+pub const OVERLONG_LINE: u64 = 64 * 1024;
+/// How many recipients a server takes in a transaction (Postfix's `smtpd_recipient_limit`).
+pub const RECIPIENTS: usize = 1000;
+/// The least that a server may set as the number of recipients (RFC 5321 4.5.3.1.8).
+pub const RECIPIENTS_MINIMUM: usize = 100;
+/// How many RCPT commands beyond the limit of recipients a server answers before it counts each as
+/// an error (Postfix's `smtpd_recipient_overshoot_limit`).
+pub const RECIPIENT_OVERSHOOT: usize = 1000;
+/// The largest message that a server takes, in octets of content (Postfix's `message_size_limit`).
+pub const MESSAGE_SIZE: u64 = 10_240_000;
+/// The least that a server may set as the largest message (RFC 5321 4.5.3.1.7).
+pub const MESSAGE_SIZE_MINIMUM: u64 = 64 * 1024;
+/// How many commands of a client may be unanswered before the server reads no further one. A whole
+/// transaction with all its recipients fits in.
+pub const UNANSWERED_COMMANDS: usize = 1024;
+/// How many messages may wait for their verdicts before the server begins no further one.
+pub const UNDECIDED_MESSAGES: usize = 100;
+/// How many octets of replies may wait for a client to read them before the server reads no
+/// further command.
+pub const OUTPUT: usize = 64 * 1024;
+/// How many accepted messages a server watches for a sign that their replies arrived. Of more, it
+/// reports the oldest with what is known of it.
+pub const UNCONFIRMED_MESSAGES: usize = 1000;
+/// How many errors end a session (Postfix's `smtpd_hard_error_limit`).
+pub const ERRORS: usize = 20;
+/// How many commands to no purpose end a session (Postfix's `smtpd_junk_command_limit`).
+pub const IDLE_COMMANDS: usize = 100;

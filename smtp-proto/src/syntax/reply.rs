@@ -350,3 +350,16 @@ impl fmt::Write for Writer {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Code, EnhancedCode, Reply};
+
+    #[test]
+    fn constants_are_replies() {
+        const DONE: Reply<'static> = Reply::fixed("250 2.0.0 Done\r\n");
+        assert_eq!(DONE.code(), Code::OK);
+        assert_eq!(DONE.enhanced(), EnhancedCode::new(2, 0, 0));
+        assert_eq!(Reply::parse(DONE.as_bytes()), Ok(DONE));
+    }
+}

@@ -1,98 +1,138 @@
 //! The one search that both directions share.
 
-/// How many octets the fast search takes at a stride, and the close one.
-const FAR: usize = 512;
-const NEAR: usize = 16;
-/// How far the close search goes alone: where dots are dense, it finds the next of them sooner.
-const CLOSE: usize = 128;
+/// How many octets the close search takes at a time, and the fast one.
+const NEAR: usize = 64;
+const FAR: usize = 256;
+/// How often the close search goes alone: where dots are dense, it meets the next one sooner.
+const CLOSE: usize = 2;
 
-/// Returns the length of a beginning of `octets` that goes over the wire as it is.
-///
-/// `octets` begin within a line. The octets returned hold no bare CR, no bare LF, and no dot at the
-/// beginning of a line, and end before a CR or within a line. What follows wants a look, octet by
-/// octet, until a line was left again; the last two octets always do.
-pub(super) fn plain(octets: &[u8]) -> usize {
-    if octets.first() == Some(&b'\n') {
-        return 0;
-    }
-    let at = marked(octets);
-    // An LF that is bare may come directly behind CR LF: stay in front of both.
-    match octets.get(at.wrapping_sub(1)) {
-        Some(b'\r') => at.saturating_sub(1),
-        _ => at,
-    }
+/// Goes over a chunk of content and finds where it needs a look.
+pub(super) struct Scan<'a> {
+    octets: &'a [u8],
+    /// The marks of the last [`NEAR`] indices before `end`, the lowest bit for the first of them.
+    marks: u64,
+    end: usize,
 }
 
-/// Returns the first index with a mark, or, without one, that of the second last octet.
-fn marked(octets: &[u8]) -> usize {
-    let mut at = 0;
-    let mut ahead = octets;
-    let mut close = CLOSE;
-    loop {
-        for _ in 0..close / NEAR {
-            let Some([a, b, c]) = shifted::<NEAR>(ahead) else {
-                return at
-                    + ahead
-                        .windows(3)
-                        .take_while(|three| !is_marked(three))
-                        .count();
-            };
-            if let Some(mark) = first(a, b, c) {
-                return at + mark;
+impl<'a> Scan<'a> {
+    pub(super) fn new(octets: &'a [u8]) -> Self {
+        Self {
+            octets,
+            marks: 0,
+            end: 0,
+        }
+    }
+
+    /// Returns how far the octets from `from` on go over the wire as they are.
+    ///
+    /// `from` stands within a line, and behind whatever was returned before. Up to the index
+    /// returned there is no bare CR, no bare LF, and no dot at the beginning of a line; that index
+    /// does not part CR and LF. What follows is to be looked at octet by octet until it is within a
+    /// line again.
+    pub(super) fn plain(&mut self, from: usize) -> usize {
+        if self.octets.get(from) == Some(&b'\n') {
+            return from;
+        }
+        let at = self.next_mark(from);
+        match self.octets.get(from..at).and_then(<[u8]>::last) {
+            Some(b'\r') => at.saturating_sub(1),
+            _ => at,
+        }
+    }
+
+    /// Returns the first index from `from` on that has a mark, or, without one, that of the second
+    /// last octet, because a mark depends on the two octets behind it.
+    fn next_mark(&mut self, from: usize) -> usize {
+        if let Some(mark) = self.known(from) {
+            return mark;
+        }
+        let limit = self.octets.len().saturating_sub(2);
+        let mut at = from.max(self.end);
+        let mut near = CLOSE;
+        while limit.saturating_sub(at) >= NEAR {
+            if near == 0 {
+                while shifted::<FAR>(self.octets, at).is_some_and(|octets| !is_any_marked(octets)) {
+                    at += FAR;
+                }
+                near = FAR / NEAR;
+                continue;
+            }
+            near -= 1;
+            self.look(at);
+            if let Some(mark) = self.known(at) {
+                return mark;
             }
             at += NEAR;
-            ahead = octets.get(at..).unwrap_or_default();
         }
-        while let Some([a, b, c]) = shifted::<FAR>(ahead)
-            && !any(a, b, c)
-        {
-            at += FAR;
-            ahead = octets.get(at..).unwrap_or_default();
+        if let Some(last) = limit.checked_sub(NEAR).filter(|_| at < limit) {
+            // Less than a stride is left: take it with some that was seen before.
+            self.look(last);
+            return self.known(at).unwrap_or(limit);
         }
-        close = FAR;
+        let rest = self.octets.get(at..).unwrap_or_default();
+        let plain = rest.windows(3).take_while(|three| match three {
+            [a, b, c] => mark(*a, *b, *c) == 0,
+            _ => true,
+        });
+        at + plain.count()
+    }
+
+    /// Returns the first index from `from` on that [`look`](Self::look) marked.
+    fn known(&self, from: usize) -> Option<usize> {
+        let left = self.end.checked_sub(from)?;
+        let passed = u32::try_from(NEAR.checked_sub(left)?).ok()?;
+        let marks = self.marks.checked_shr(passed).filter(|marks| *marks != 0)?;
+        Some(from + marks.trailing_zeros() as usize)
+    }
+
+    /// Marks the [`NEAR`] indices from `at` on.
+    fn look(&mut self, at: usize) {
+        let Some(octets) = shifted::<NEAR>(self.octets, at) else {
+            return;
+        };
+        let mut found = [0; NEAR];
+        for (to, mark) in found.iter_mut().zip(marks(octets)) {
+            *to = mark;
+        }
+        self.end = at + NEAR;
+        self.marks = pack(&found);
     }
 }
 
-/// Returns the first `N` octets, and as many from the second and from the third on.
-#[inline]
-fn shifted<const N: usize>(octets: &[u8]) -> Option<[&[u8; N]; 3]> {
-    Some([
-        octets.first_chunk()?,
-        octets.get(1..)?.first_chunk()?,
-        octets.get(2..)?.first_chunk()?,
-    ])
+/// Returns the `N` octets from `at` on, and as many from one and from two further on.
+fn shifted<const N: usize>(octets: &[u8], at: usize) -> Option<[&[u8; N]; 3]> {
+    let a = octets.get(at..)?;
+    let b = a.get(1..)?;
+    let c = b.get(1..)?;
+    Some([a.first_chunk()?, b.first_chunk()?, c.first_chunk()?])
 }
 
-/// Marks the first of three octets: 1 for a CR without LF, the octet before an LF without CR, and
-/// the CR of CR LF and a dot. Branch-free, and in octets throughout, for the sake of vectors.
+/// Marks the first of three octets: 1 for a CR without LF, for the octet before an LF without CR,
+/// and for the CR before LF and a dot. Without branches, and all in octets, to suit vectors.
 #[inline(always)]
 fn mark(a: u8, b: u8, c: u8) -> u8 {
     let cr = u8::from(a == b'\r');
     (cr ^ u8::from(b == b'\n')) | (cr & u8::from(c == b'.'))
 }
 
-fn is_marked(three: &[u8]) -> bool {
-    matches!(three, [a, b, c] if mark(*a, *b, *c) != 0)
-}
-
-#[inline]
-fn marks<'a, const N: usize>(
-    a: &'a [u8; N],
-    b: &'a [u8; N],
-    c: &'a [u8; N],
-) -> impl Iterator<Item = u8> + use<'a, N> {
+#[inline(always)]
+fn marks<'a, const N: usize>([a, b, c]: [&'a [u8; N]; 3]) -> impl Iterator<Item = u8> + use<'a, N> {
     a.iter().zip(b).zip(c).map(|((a, b), c)| mark(*a, *b, *c))
 }
 
-fn any(a: &[u8; FAR], b: &[u8; FAR], c: &[u8; FAR]) -> bool {
-    marks(a, b, c).fold(0, |all, mark| all | mark) != 0
+fn is_any_marked(octets: [&[u8; FAR]; 3]) -> bool {
+    marks(octets).fold(0, |all, mark| all | mark) != 0
 }
 
-fn first(a: &[u8; NEAR], b: &[u8; NEAR], c: &[u8; NEAR]) -> Option<usize> {
-    let mut found = [0; NEAR];
-    for (to, mark) in found.iter_mut().zip(marks(a, b, c)) {
-        *to = mark;
+/// Packs octets that are 0 or 1 into bits.
+fn pack(octets: &[u8; NEAR]) -> u64 {
+    let (words, _) = octets.as_chunks::<8>();
+    let words = || words.iter().map(|word| u64::from_le_bytes(*word));
+    if words().fold(0, |all, word| all | word) == 0 {
+        return 0;
     }
-    let found = u128::from_le_bytes(found);
-    (found != 0).then(|| found.trailing_zeros() as usize / 8)
+    // The product has the lowest bit of octet n at bit 56 + n, and no carries from below.
+    words().rev().fold(0, |bits, word| {
+        (bits << 8) | (word.wrapping_mul(0x0102_0408_1020_4080) >> 56)
+    })
 }

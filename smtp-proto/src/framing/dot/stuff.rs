@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use smallvec::SmallVec;
 
-use super::scan;
+use super::scan::Scan;
 use super::{BareLineBreak, BareOctet, LineBreaks};
 
 /// The most slices in a plan; what needs more is copied.
@@ -217,6 +217,7 @@ impl DotStuffer {
         if !self.dots && self.line_breaks == LineBreaks::Keep {
             return Ok(chunk.len());
         }
+        let mut scan = Scan::new(chunk);
         let mut state = self.state;
         let mut at = 0;
         while let Some(octet) = chunk.get(at) {
@@ -234,7 +235,7 @@ impl DotStuffer {
                 Step::Refuse(refused) => return Err(refused),
             }
             if state == State::Inside {
-                at += scan::plain(chunk.get(at..).unwrap_or_default());
+                at = scan.plain(at);
             }
         }
         Ok(at)

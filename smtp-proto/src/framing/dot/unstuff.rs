@@ -1,6 +1,6 @@
 //! Receiving: the dot that was added to a line goes, and a line of one dot ends the content.
 
-use super::scan;
+use super::scan::Scan;
 use super::{BareOctet, LineBreaks};
 
 /// Finds the octets of one message's content, and its end, in what a peer sends behind 354.
@@ -64,14 +64,16 @@ impl DotUnstuffer {
     ///
     /// `None` means that `input` is used up; after the end, that nothing is taken any more.
     pub fn next<'i>(&mut self, input: &mut &'i [u8]) -> Option<Content<'i>> {
-        let mut octets: &'i [u8] = input;
-        let mut at = 0;
+        let octets: &'i [u8] = input;
+        let mut scan = Scan::new(octets);
+        let (mut start, mut at) = (0, 0);
         loop {
             if self.state == State::Inside {
-                at += scan::plain(octets.get(at..).unwrap_or_default());
+                at = scan.plain(at);
             }
-            // What stands before `at` is content, and delivered before anything else happens.
-            let (run, ahead) = octets.split_at_checked(at).unwrap_or((octets, &[]));
+            // What stands before `at` is content, and delivered before anything else is.
+            let (before, ahead) = octets.split_at_checked(at).unwrap_or((octets, &[]));
+            let run = before.get(start..).unwrap_or_default();
             let Some((octet, behind)) = ahead.split_first() else {
                 return self.deliver(run, ahead, input);
             };
@@ -84,11 +86,13 @@ impl DotUnstuffer {
                     if !run.is_empty() {
                         return self.deliver(run, behind, input);
                     }
-                    (octets, at) = (behind, 0);
+                    at += 1;
+                    start = at;
                 }
                 (State::Dot, b'\r') => {
                     self.state = State::DotCr;
-                    (octets, at) = (behind, 0);
+                    at += 1;
+                    start = at;
                 }
                 (State::DotCr, b'\n') => {
                     self.state = State::Ended;

@@ -1,0 +1,228 @@
+//! What a server offers and how far it goes.
+
+use alloc::sync::Arc;
+use core::time::Duration;
+
+use crate::framing::LineBreaks;
+use crate::machine::limits;
+use crate::syntax::{Capabilities, Extension, Host};
+
+/// Says what a server is called, what it offers and how far it goes.
+///
+/// Cheap to clone: make one and give each connection a clone.
+///
+/// ```
+/// use smtp_proto::server::Config;
+/// use smtp_proto::syntax::Host;
+///
+/// let config = Config::new(Host::parse("mx.example.net")?).max_message_size(50_000_000);
+/// # Ok::<(), smtp_proto::syntax::SyntaxError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Config {
+    settings: Arc<Settings>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub(super) hostname: Host<'static>,
+    pub(super) capabilities: Capabilities,
+    pub(super) line_breaks: LineBreaks,
+    pub(super) improper_pipelining: ImproperPipelining,
+    pub(super) max_message_size: u64,
+    pub(super) max_command_line: usize,
+    pub(super) max_recipients: usize,
+    pub(super) max_unanswered_commands: usize,
+    pub(super) max_undecided_messages: usize,
+    pub(super) max_output: usize,
+    pub(super) max_errors: usize,
+    pub(super) max_idle_commands: usize,
+    pub(super) idle_timeout: Duration,
+    pub(super) receive_timeout: Duration,
+    pub(super) write_timeout: Duration,
+    pub(super) verdict_timeout: Duration,
+    pub(super) message_verdict_timeout: Duration,
+}
+
+/// Says what becomes of a client that sends on before it may have read the reply to a command that
+/// ends a group (RFC 2920 3.1), or that speaks before the greeting (RFC 5321 4.3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ImproperPipelining {
+    /// Answers 554 and closes the connection, as Postfix does
+    /// (`smtpd_forbid_unauth_pipelining`). Legitimate clients do not do it; smuggled commands and
+    /// worms do.
+    Refuse,
+    /// Handles the commands in their turn.
+    Tolerate,
+}
+
+impl Config {
+    /// Makes a configuration for a server of that name, with every default.
+    ///
+    /// It offers PIPELINING, SIZE, 8BITMIME, ENHANCEDSTATUSCODES, CHUNKING and HELP.
+    pub fn new(hostname: Host<'_>) -> Self {
+        let capabilities = Capabilities::new()
+            .with(Extension::Pipelining)
+            .with_size(limits::MESSAGE_SIZE)
+            .with(Extension::EightBitMime)
+            .with(Extension::EnhancedStatusCodes)
+            .with(Extension::Chunking)
+            .with(Extension::Help);
+        Self {
+            settings: Arc::new(Settings {
+                hostname: hostname.into_owned(),
+                capabilities,
+                line_breaks: LineBreaks::Refuse,
+                improper_pipelining: ImproperPipelining::Refuse,
+                max_message_size: limits::MESSAGE_SIZE,
+                max_command_line: limits::COMMAND_LINE,
+                max_recipients: limits::RECIPIENTS,
+                max_unanswered_commands: limits::UNANSWERED_COMMANDS,
+                max_undecided_messages: limits::UNDECIDED_MESSAGES,
+                max_output: limits::OUTPUT,
+                max_errors: limits::ERRORS,
+                max_idle_commands: limits::IDLE_COMMANDS,
+                idle_timeout: Duration::from_secs(5 * 60),
+                receive_timeout: Duration::from_secs(5 * 60),
+                write_timeout: Duration::from_secs(3 * 60),
+                verdict_timeout: Duration::from_secs(4 * 60),
+                message_verdict_timeout: Duration::from_secs(9 * 60),
+            }),
+        }
+    }
+
+    /// Offers these extensions in place of the default ones.
+    ///
+    /// Their SIZE says what EHLO announces; what is enforced is
+    /// [`max_message_size`](Self::max_message_size), which sets both: call it afterwards.
+    #[must_use]
+    pub fn offer(self, capabilities: Capabilities) -> Self {
+        self.set(|settings| settings.capabilities = capabilities)
+    }
+
+    /// Says what becomes of content with a bare CR or LF: refused (550, the default), normalised to
+    /// CR LF, or kept. None of them ends content or begins a line.
+    #[must_use]
+    pub fn line_breaks(self, line_breaks: LineBreaks) -> Self {
+        self.set(|settings| settings.line_breaks = line_breaks)
+    }
+
+    /// Says what becomes of a client that does not wait where it must. Refused by default.
+    #[must_use]
+    pub fn improper_pipelining(self, improper_pipelining: ImproperPipelining) -> Self {
+        self.set(|settings| settings.improper_pipelining = improper_pipelining)
+    }
+
+    /// Sets the longest command line in octets with its CR LF, by default
+    /// [`limits::COMMAND_LINE`], at least [`limits::COMMAND_LINE_MINIMUM`].
+    #[must_use]
+    pub fn max_command_line(self, max_command_line: usize) -> Self {
+        self.set(|settings| {
+            settings.max_command_line = max_command_line.max(limits::COMMAND_LINE_MINIMUM)
+        })
+    }
+
+    /// Sets how many recipients a transaction may have, by default [`limits::RECIPIENTS`], at least
+    /// [`limits::RECIPIENTS_MINIMUM`]. Further ones are answered 452 (RFC 5321 4.5.3.1.10).
+    #[must_use]
+    pub fn max_recipients(self, max_recipients: usize) -> Self {
+        self.set(|settings| {
+            settings.max_recipients = max_recipients.max(limits::RECIPIENTS_MINIMUM)
+        })
+    }
+
+    /// Sets how many commands may be unanswered, by default [`limits::UNANSWERED_COMMANDS`], at
+    /// least 2. Beyond it the server reads no further command.
+    #[must_use]
+    pub fn max_unanswered_commands(self, max_unanswered_commands: usize) -> Self {
+        self.set(|settings| settings.max_unanswered_commands = max_unanswered_commands.max(2))
+    }
+
+    /// Sets how many messages may wait for their verdicts, by default
+    /// [`limits::UNDECIDED_MESSAGES`], at least 1. Beyond it the content of the next one waits, and
+    /// with it all that follows.
+    #[must_use]
+    pub fn max_undecided_messages(self, max_undecided_messages: usize) -> Self {
+        self.set(|settings| settings.max_undecided_messages = max_undecided_messages.max(1))
+    }
+
+    /// Sets how many octets of replies may wait to be written before the server reads no further
+    /// command, by default [`limits::OUTPUT`].
+    #[must_use]
+    pub fn max_output(self, max_output: usize) -> Self {
+        self.set(|settings| settings.max_output = max_output)
+    }
+
+    /// Sets how many errors end the session, by default [`limits::ERRORS`]. An accepted message
+    /// clears the count.
+    #[must_use]
+    pub fn max_errors(self, max_errors: usize) -> Self {
+        self.set(|settings| settings.max_errors = max_errors)
+    }
+
+    /// Sets how many commands to no purpose end the session, by default
+    /// [`limits::IDLE_COMMANDS`]: NOOP, VRFY, EXPN, HELP, repeated EHLO, empty BDAT, and RSET where
+    /// it drops nothing. An accepted message clears the count.
+    #[must_use]
+    pub fn max_idle_commands(self, max_idle_commands: usize) -> Self {
+        self.set(|settings| settings.max_idle_commands = max_idle_commands)
+    }
+
+    /// Sets how long a client may take for its next command as a whole, by default 5 minutes
+    /// (RFC 5321 4.5.3.2.7).
+    #[must_use]
+    pub fn idle_timeout(self, idle_timeout: Duration) -> Self {
+        self.set(|settings| settings.idle_timeout = idle_timeout)
+    }
+
+    /// Sets how long a client may pause within content, by default 5 minutes.
+    #[must_use]
+    pub fn receive_timeout(self, receive_timeout: Duration) -> Self {
+        self.set(|settings| settings.receive_timeout = receive_timeout)
+    }
+
+    /// Sets how long a client may take nothing of what is there for it to read, by default 3 minutes
+    /// (RFC 5321 4.5.3.2.5).
+    #[must_use]
+    pub fn write_timeout(self, write_timeout: Duration) -> Self {
+        self.set(|settings| settings.write_timeout = write_timeout)
+    }
+
+    /// Sets how long the application may take to answer a command, by default 4 minutes: clients wait
+    /// 5 (RFC 5321 4.5.3.2). Overdue commands are answered 451.
+    #[must_use]
+    pub fn verdict_timeout(self, verdict_timeout: Duration) -> Self {
+        self.set(|settings| settings.verdict_timeout = verdict_timeout)
+    }
+
+    /// Sets how long the application may take to answer the end of a message, by default 9 minutes:
+    /// clients wait 10 (RFC 5321 4.5.3.2.6). Overdue messages are answered 451.
+    #[must_use]
+    pub fn message_verdict_timeout(self, message_verdict_timeout: Duration) -> Self {
+        self.set(|settings| settings.message_verdict_timeout = message_verdict_timeout)
+    }
+
+    /// Sets the largest message in octets of content, by default [`limits::MESSAGE_SIZE`], at least
+    /// [`limits::MESSAGE_SIZE_MINIMUM`], and announces it (RFC 1870).
+    ///
+    /// A longer message is read to its end and answered 552; one that goes on beyond half as much
+    /// again is answered 421, and the connection closed.
+    #[must_use]
+    pub fn max_message_size(self, octets: u64) -> Self {
+        let octets = octets.max(limits::MESSAGE_SIZE_MINIMUM);
+        self.set(|settings| {
+            settings.max_message_size = octets;
+            let capabilities = core::mem::take(&mut settings.capabilities);
+            settings.capabilities = capabilities.with_size(octets);
+        })
+    }
+
+    fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(Arc::make_mut(&mut self.settings));
+        self
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+}

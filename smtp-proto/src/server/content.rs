@@ -1,0 +1,303 @@
+//! One transaction and its content.
+
+use core::time::Duration;
+
+use super::event::{Event, ResetCause, TransactionId};
+use super::pipeline::Answer;
+use super::sequence::{Asked, Place, State};
+use super::terms::Terms;
+use super::{Server, Step, replies};
+use crate::framing::{ChunkReader, Content, DotStuffer, DotUnstuffer, LineBreaks};
+use crate::machine::Fault;
+use crate::syntax::Reply;
+
+/// A transaction from its MAIL to the end of its content.
+#[derive(Debug)]
+pub(super) struct Transaction {
+    pub(super) id: TransactionId,
+    pub(super) terms: Terms,
+    /// Whether MAIL has no verdict yet.
+    pub(super) sender_open: bool,
+    /// How many RCPTs came, were accepted, and have no verdict yet.
+    pub(super) recipients_named: usize,
+    pub(super) recipients: usize,
+    pub(super) recipients_open: usize,
+    /// How many octets of content came or were announced, refused ones too.
+    octets: u64,
+    /// Says what the content is answered if it is refused. What is still to come is swallowed.
+    refusal: Option<Answer>,
+    /// Watches chunks for bare CR and LF.
+    chunk_breaks: DotStuffer,
+}
+
+impl Transaction {
+    pub(super) fn new(id: TransactionId, terms: Terms) -> Self {
+        Self {
+            id,
+            terms,
+            sender_open: true,
+            recipients_named: 0,
+            recipients: 0,
+            recipients_open: 0,
+            octets: 0,
+            refusal: None,
+            chunk_breaks: DotStuffer::plain(LineBreaks::Refuse),
+        }
+    }
+
+    /// Tells whether the verdict over MAIL is in.
+    pub(super) fn sender_is_decided(&self) -> bool {
+        !self.sender_open
+    }
+
+    /// Tells whether the verdicts over MAIL and all RCPTs are in.
+    pub(super) fn envelope_is_decided(&self) -> bool {
+        !self.sender_open && self.recipients_open == 0
+    }
+}
+
+/// What the next octets are.
+#[derive(Debug)]
+pub(super) enum Receiving {
+    Commands,
+    /// Content that a line of one dot ends.
+    Data(DotUnstuffer),
+    /// Content of a counted length.
+    Chunk {
+        chunk: ChunkReader,
+        last: bool,
+        /// Says what the chunk is answered if no transaction takes it.
+        refusal: Option<&'static Reply<'static>>,
+    },
+}
+
+impl Server {
+    /// Begins to receive what a BDAT announced.
+    ///
+    /// Whatever becomes of it, exactly `size` octets are content (3030-2-j).
+    pub(super) fn begin_chunk<'i>(
+        &mut self,
+        size: u64,
+        last: bool,
+        refusal: Option<&'static Reply<'static>>,
+    ) -> Step<'i> {
+        let limit = self.config.settings().max_message_size;
+        let octets = match (&mut self.transaction, refusal) {
+            (Some(transaction), None) => {
+                transaction.octets = transaction.octets.saturating_add(size);
+                transaction.octets
+            }
+            _ => self.tally.swallow(size),
+        };
+        if octets > ceiling(limit) {
+            self.give_up();
+            return Step::Again;
+        }
+        self.receiving = Receiving::Chunk {
+            chunk: ChunkReader::new(size),
+            last,
+            refusal,
+        };
+        if refusal.is_none() && octets > limit {
+            return self.refuse_itself(&replies::TOO_LARGE, ResetCause::TooLarge);
+        }
+        Step::Again
+    }
+
+    /// Reads content up to the next event.
+    pub(super) fn next_content<'i>(&mut self, input: &mut &'i [u8], now: Duration) -> Step<'i> {
+        let before = input.len();
+        let step = match &mut self.receiving {
+            Receiving::Commands => return Step::Again,
+            Receiving::Data(unstuffer) => {
+                let content = unstuffer.next(input);
+                let is_bare = unstuffer.bare_line_break().is_some();
+                match content {
+                    Some(Content::Octets(octets)) => self.dotted_octets(octets, is_bare),
+                    Some(Content::End) => self.end_of_message(now),
+                    None => Step::Starved,
+                }
+            }
+            Receiving::Chunk {
+                chunk,
+                last,
+                refusal,
+            } => {
+                let octets = chunk.take(input);
+                let (is_complete, last, refusal) = (chunk.is_complete(), *last, *refusal);
+                if !octets.is_empty() {
+                    self.chunk_octets(octets, refusal.is_some())
+                } else if !is_complete {
+                    Step::Starved
+                } else if let Some(refusal) = refusal {
+                    self.receiving = Receiving::Commands;
+                    self.answer(Answer::Fixed(refusal), Place::Any);
+                    Step::Again
+                } else if last {
+                    self.end_of_message(now)
+                } else {
+                    self.end_of_chunk()
+                }
+            }
+        };
+        if input.len() < before {
+            self.read_timer.stop();
+        }
+        step
+    }
+
+    /// Handles octets that came by DATA.
+    fn dotted_octets<'i>(&mut self, octets: &'i [u8], is_bare: bool) -> Step<'i> {
+        let settings = self.config.settings();
+        let limit = settings.max_message_size;
+        let is_bare = is_bare && settings.line_breaks == LineBreaks::Refuse;
+        let Some(transaction) = &mut self.transaction else {
+            return Step::Again;
+        };
+        transaction.octets = transaction.octets.saturating_add(octets.len() as u64);
+        if transaction.octets > ceiling(limit) {
+            self.give_up();
+            return Step::Again;
+        }
+        if transaction.refusal.is_some() {
+            return Step::Again;
+        }
+        if is_bare {
+            return self.refuse_itself(&replies::BARE_LINE_BREAK, ResetCause::BareLineBreak);
+        }
+        if transaction.octets > limit {
+            return self.refuse_itself(&replies::TOO_LARGE, ResetCause::TooLarge);
+        }
+        Step::Event(Event::Content {
+            transaction: transaction.id,
+            octets,
+        })
+    }
+
+    /// Handles octets of a chunk.
+    fn chunk_octets<'i>(&mut self, octets: &'i [u8], is_refused: bool) -> Step<'i> {
+        let watches = self.config.settings().line_breaks == LineBreaks::Refuse;
+        let Some(transaction) = &mut self.transaction else {
+            return Step::Again;
+        };
+        if is_refused || transaction.refusal.is_some() {
+            return Step::Again;
+        }
+        if watches && !transaction.terms.binary {
+            // Only lines that end in CR LF may come by BDAT too, but for BINARYMIME (3030-2-p).
+            if transaction.chunk_breaks.measure(octets).is_err() {
+                return self.refuse_itself(&replies::BARE_LINE_BREAK, ResetCause::BareLineBreak);
+            }
+            transaction.chunk_breaks.advance(&[octets], octets.len());
+        }
+        Step::Event(Event::Content {
+            transaction: transaction.id,
+            octets,
+        })
+    }
+
+    /// Ends a chunk that is not the last of its message.
+    fn end_of_chunk<'i>(&mut self) -> Step<'i> {
+        self.receiving = Receiving::Commands;
+        let refusal = self.transaction.as_mut().and_then(|it| it.refusal.take());
+        if let Some(refusal) = refusal {
+            // 3030-2-i: what follows of the message is refused until RSET.
+            self.transaction = None;
+            self.state = State::Failed;
+            self.answer(refusal, Place::Any);
+            self.tally.pardon(self.config.settings());
+        } else {
+            self.state = State::Chunks;
+            self.answer(Answer::Fixed(&replies::CHUNK_TAKEN), Place::Any);
+        }
+        Step::Again
+    }
+
+    /// Ends a message: only the verdict over it is left to give. The transaction is over
+    /// (5321-4.1.1.4-h).
+    fn end_of_message<'i>(&mut self, now: Duration) -> Step<'i> {
+        let by_chunk = matches!(self.receiving, Receiving::Chunk { .. });
+        if let Some(transaction) = &self.transaction
+            && by_chunk
+            && transaction.refusal.is_none()
+            && !transaction.terms.binary
+            && self.config.settings().line_breaks == LineBreaks::Refuse
+            && transaction.chunk_breaks.end_after(&[]).is_err()
+        {
+            // The content ends in a bare CR.
+            return self.refuse_itself(&replies::BARE_LINE_BREAK, ResetCause::BareLineBreak);
+        }
+        self.receiving = Receiving::Commands;
+        self.state = State::Ready;
+        let Some(transaction) = self.transaction.take() else {
+            return Step::Again;
+        };
+        if let Some(refusal) = transaction.refusal {
+            self.answer(refusal, Place::Any);
+            self.count_error();
+            return Step::Again;
+        }
+        self.undecided = self.undecided.saturating_add(1);
+        Step::Event(Event::Message {
+            ticket: self.ask(Asked::Message, transaction.id, Place::Any, now),
+            transaction: transaction.id,
+            octets: transaction.octets,
+        })
+    }
+
+    /// Tells whether content of that transaction is coming that is not refused yet.
+    pub(super) fn can_refuse_content(&self, id: TransactionId) -> bool {
+        let is_coming = match &self.receiving {
+            Receiving::Commands => self.state == State::Chunks,
+            Receiving::Data(_) => true,
+            Receiving::Chunk { refusal, .. } => refusal.is_none(),
+        };
+        let transaction = self.transaction.as_ref();
+        is_coming && transaction.is_some_and(|it| it.id == id && it.refusal.is_none())
+    }
+
+    /// Swallows what is still to come of the content, to answer so at its end.
+    pub(super) fn refuse_rest(&mut self, answer: Answer) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.refusal = Some(answer);
+        }
+    }
+
+    /// Refuses the content without the application.
+    fn refuse_itself<'i>(&mut self, reply: &'static Reply<'static>, cause: ResetCause) -> Step<'i> {
+        self.refuse_rest(Answer::Fixed(reply));
+        match &self.transaction {
+            Some(transaction) => Step::Event(Event::Reset {
+                transaction: transaction.id,
+                cause,
+            }),
+            None => Step::Again,
+        }
+    }
+
+    /// Forgets the transaction, if there is one, and owes the application the news.
+    pub(super) fn drop_transaction(&mut self, cause: ResetCause) {
+        let Some(transaction) = self.transaction.take() else {
+            return;
+        };
+        if transaction.refusal.is_none() {
+            self.reset_owed = Some((transaction.id, cause));
+        }
+    }
+
+    /// Closes the connection on a client that goes on sending what is refused.
+    fn give_up(&mut self) {
+        let hostname = self.config.settings().hostname.as_str();
+        let answer = self
+            .pipeline
+            .compose(|out| replies::too_much_refused(hostname, out));
+        self.say_goodbye(answer);
+        self.fail(Fault::TooMuchRefused, &[]);
+    }
+}
+
+/// Returns how many octets of a message are read before the connection is closed, given how many
+/// are taken: half as many again, as Postfix does.
+fn ceiling(limit: u64) -> u64 {
+    limit.saturating_add(limit / 2)
+}

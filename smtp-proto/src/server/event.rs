@@ -1,0 +1,200 @@
+//! What a server tells its application, and the right to answer.
+
+use thiserror::Error;
+
+use crate::machine::Misuse;
+use crate::syntax::{Argument, Code, ForwardPath, Host, Parameters, ReversePath};
+
+/// Tells what the client did.
+///
+/// Events borrow the input that they were read from, never the machine: answer while you hold one.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'i> {
+    /// The session begins. Accept it to send the greeting (220); refuse it with 554, after which
+    /// the client may only leave (5321-3.1-a), or with 421 or 521, which close the connection.
+    Connected {
+        /// Answers for the greeting.
+        ticket: Ticket,
+    },
+    /// The client introduces itself. Accepting it forgets an unfinished transaction
+    /// (5321-4.1.4-b), refusing it changes nothing (5321-4.1.4-c).
+    Hello {
+        /// Answers EHLO or HELO; [`Server::accept`](super::Server::accept) composes the reply.
+        ticket: Ticket,
+        /// What the client calls itself; nothing vouches for it.
+        host: Host<'i>,
+        /// Whether the verb was EHLO: after HELO no extension is at the client's disposal.
+        esmtp: bool,
+    },
+    /// A transaction begins.
+    Mail {
+        /// Answers MAIL.
+        ticket: Ticket,
+        /// Names the transaction in every later event.
+        transaction: TransactionId,
+        /// Where notifications go.
+        from: ReversePath<'i>,
+        /// What the client asks for. All of it was offered, nothing is given twice, and SIZE and
+        /// BODY are well-formed.
+        parameters: Parameters<'i>,
+    },
+    /// A recipient. Those that a client sends together are handed out together.
+    Rcpt {
+        /// Answers RCPT.
+        ticket: Ticket,
+        /// The transaction that the recipient belongs to.
+        transaction: TransactionId,
+        /// The recipient.
+        to: ForwardPath<'i>,
+        /// What the client asks for. All of it was offered, and nothing is given twice.
+        parameters: Parameters<'i>,
+    },
+    /// The client asks to send content by DATA. Accept it to let the content come (354).
+    ///
+    /// With BDAT nothing is asked: the first [`Content`](Self::Content) or
+    /// [`Message`](Self::Message) follows the recipients.
+    Data {
+        /// Answers DATA, only with a refusal where not accepted.
+        ticket: Ticket,
+        /// The transaction whose content is to come.
+        transaction: TransactionId,
+    },
+    /// Octets of content, dots unstuffed. Never empty.
+    Content {
+        /// The transaction that they belong to.
+        transaction: TransactionId,
+        /// What follows what came before.
+        octets: &'i [u8],
+    },
+    /// The content is complete and the verdict over the message is due. Accepting it makes the
+    /// application responsible for the message (5321-2.1-a). The transaction is over in any case.
+    Message {
+        /// Answers the end of the content.
+        ticket: Ticket,
+        /// The transaction that ends.
+        transaction: TransactionId,
+        /// How many octets of content there were.
+        octets: u64,
+    },
+    /// A transaction ended without a message: forget it, and what content of it came.
+    Reset {
+        /// The transaction that ends.
+        transaction: TransactionId,
+        /// Why it ends.
+        cause: ResetCause,
+    },
+    /// The client wants an address verified. Accepting it answers 252, which promises nothing.
+    Vrfy {
+        /// Answers VRFY.
+        ticket: Ticket,
+        /// What the client sent as a name.
+        name: Argument<'i>,
+    },
+    /// The client wants a list expanded. Comes only if EXPN is offered.
+    Expn {
+        /// Answers EXPN.
+        ticket: Ticket,
+        /// What the client sent as a name.
+        name: Argument<'i>,
+    },
+    /// The client wants help. Comes only if HELP is offered. Accepting it answers 214.
+    Help {
+        /// Answers HELP.
+        ticket: Ticket,
+        /// What it wants to know.
+        topic: Option<Argument<'i>>,
+    },
+    /// The machine itself refused a command: for its syntax, for its place in the sequence, for an
+    /// extension that is not offered, or beyond a limit.
+    Rejected {
+        /// How the machine answered.
+        code: Code,
+        /// The line without its CR LF; empty if it was over-long. It may hold any octets.
+        line: &'i [u8],
+    },
+    /// Tells how sure it is that the client knows of an accepted message that it was accepted.
+    ///
+    /// Comes exactly once for each accepted message: when its reply is known to have arrived, or at
+    /// the end of the session. A client that does not know sends the message again
+    /// (RFC 5321 6.1, RFC 1047): compare what it sends next with just those messages.
+    Acknowledged {
+        /// The transaction whose message was accepted.
+        transaction: TransactionId,
+        /// How sure it is.
+        certainty: Certainty,
+    },
+    /// The client takes its leave; 221 is on its way.
+    Quit,
+    /// The session is over after QUIT. Nothing more comes.
+    Closed,
+}
+
+/// Names a transaction, and so its message, within one connection.
+///
+/// Later transactions compare greater.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TransactionId(pub(super) u64);
+
+impl core::fmt::Display for TransactionId {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Tells why a transaction ended without a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ResetCause {
+    /// The client sent RSET.
+    Reset,
+    /// The client introduced itself anew.
+    Hello,
+    /// The client sent QUIT.
+    Quit,
+    /// The content holds a bare CR or LF (RFC 5321 2.3.8).
+    BareLineBreak,
+    /// The content exceeds the largest message that is taken.
+    TooLarge,
+    /// A BDAT came out of its place, or content by DATA where only BDAT may carry it (RFC 3030 2).
+    ChunkFailed,
+    /// The connection or the session ends.
+    Ended,
+}
+
+/// Tells how sure it is that a reply reached the client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Certainty {
+    /// The reply was not even handed to the transport as a whole.
+    Unsent,
+    /// The transport took the reply. Whether the client got it is not known.
+    Sent,
+    /// The client sent QUIT after the transport had taken the reply.
+    Probable,
+    /// The client went on with what it may send only once it had read a later reply.
+    Confirmed,
+}
+
+/// Gives the right to answer one command, once.
+///
+/// Give it to [`Server::accept`](super::Server::accept) or
+/// [`Server::reply`](super::Server::reply) of the server that it came from, from any task, in any
+/// order, within the time for verdicts. A ticket that is dropped leaves the command unanswered until
+/// that time is over.
+#[derive(Debug, PartialEq, Eq, Hash)]
+#[must_use = "the client waits for an answer to this command"]
+pub struct Ticket {
+    pub(super) connection: usize,
+    pub(super) serial: u64,
+}
+
+/// Tells that an answer could not be taken, and hands the ticket back.
+#[derive(Debug, PartialEq, Eq, Error)]
+#[error("{misuse}")]
+pub struct Refused {
+    /// The right to answer; still good unless [`misuse`](Self::misuse) tells otherwise.
+    pub ticket: Ticket,
+    /// What was wrong.
+    #[source]
+    pub misuse: Misuse,
+}

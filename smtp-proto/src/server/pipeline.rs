@@ -1,0 +1,291 @@
+//! The commands that are not wholly answered, and their replies in order.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use core::time::Duration;
+
+use super::event::{Ticket, TransactionId};
+use super::sequence::Asked;
+use crate::syntax::Reply;
+
+/// How many buffers of replies that had to wait are kept for the next ones.
+const SPARE_BUFFERS: usize = 8;
+/// The largest buffer that is kept.
+const SPARE_BUFFER: usize = 4096;
+
+/// Tells connections apart, so that a ticket finds its own only.
+static CONNECTIONS: AtomicUsize = AtomicUsize::new(0);
+
+/// Queues one slot for every command that came and whose reply has not left for the output.
+///
+/// A reply leaves once those of all earlier commands have (2920-3.2-a). Serial numbers count slots
+/// from the beginning of the session.
+#[derive(Debug)]
+pub(super) struct Pipeline {
+    connection: usize,
+    slots: VecDeque<Slot>,
+    /// The serial number of the first slot.
+    first: u64,
+    /// How many slots wait for the application.
+    open: usize,
+    /// No open slot is due before.
+    next_deadline: Option<Duration>,
+    spare: Vec<Vec<u8>>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    answer: Answer,
+    asked: Asked,
+    transaction: TransactionId,
+    /// Whether the answer accepts a message.
+    accepts_message: bool,
+}
+
+/// A reply, or the lack of one.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Open { deadline: Duration },
+    Fixed(&'static Reply<'static>),
+    Held(Vec<u8>),
+}
+
+/// A command whose verdict is due, or is in.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Question {
+    pub(super) serial: u64,
+    pub(super) asked: Asked,
+    pub(super) transaction: TransactionId,
+}
+
+/// A reply that leaves.
+pub(super) struct Departure<'a> {
+    pub(super) serial: u64,
+    pub(super) octets: &'a [u8],
+    /// The transaction whose message the reply accepts.
+    pub(super) accepted: Option<TransactionId>,
+}
+
+impl Pipeline {
+    pub(super) fn new() -> Self {
+        Self {
+            connection: CONNECTIONS.fetch_add(1, Ordering::Relaxed),
+            slots: VecDeque::new(),
+            first: 0,
+            open: 0,
+            next_deadline: None,
+            spare: Vec::new(),
+        }
+    }
+
+    /// Queues a command that the application answers.
+    pub(super) fn ask(
+        &mut self,
+        asked: Asked,
+        transaction: TransactionId,
+        deadline: Duration,
+    ) -> Ticket {
+        let ticket = Ticket {
+            connection: self.connection,
+            serial: self.next_serial(),
+        };
+        self.slots.push_back(Slot {
+            answer: Answer::Open { deadline },
+            asked,
+            transaction,
+            accepts_message: false,
+        });
+        self.open = self.open.saturating_add(1);
+        let earliest = self.next_deadline.map_or(deadline, |at| at.min(deadline));
+        self.next_deadline = Some(earliest);
+        ticket
+    }
+
+    /// Queues a command that is answered already.
+    pub(super) fn push(&mut self, answer: Answer) {
+        self.slots.push_back(Slot {
+            answer,
+            asked: Asked::Help,
+            transaction: TransactionId(0),
+            accepts_message: false,
+        });
+    }
+
+    /// Returns what `ticket` answers, if it is of this connection and still open.
+    pub(super) fn question(&self, ticket: &Ticket) -> Lookup {
+        if ticket.connection != self.connection || ticket.serial >= self.next_serial() {
+            return Lookup::Unknown;
+        }
+        match self.slot(ticket.serial) {
+            Some(Slot {
+                answer: Answer::Open { .. },
+                asked,
+                transaction,
+                ..
+            }) => Lookup::Open(Question {
+                serial: ticket.serial,
+                asked: *asked,
+                transaction: *transaction,
+            }),
+            // Tickets cannot be used twice: the machine answered in the application's stead.
+            _ => Lookup::Expired,
+        }
+    }
+
+    /// Gives an open slot its answer.
+    pub(super) fn answer(&mut self, question: Question, answer: Answer, accepts_message: bool) {
+        let index = self.index(question.serial);
+        if let Some(slot) = index.and_then(|index| self.slots.get_mut(index)) {
+            if let Answer::Open { .. } = slot.answer {
+                self.open = self.open.saturating_sub(1);
+            }
+            slot.answer = answer;
+            slot.accepts_message = accepts_message;
+        }
+        if self.open == 0 {
+            self.next_deadline = None;
+        }
+    }
+
+    /// Hands the next reply whose turn it is to `leave`; returns whether there was one.
+    pub(super) fn depart(&mut self, leave: impl FnOnce(Departure<'_>)) -> bool {
+        if let None
+        | Some(Slot {
+            answer: Answer::Open { .. },
+            ..
+        }) = self.slots.front()
+        {
+            return false;
+        }
+        let Some(slot) = self.slots.pop_front() else {
+            return false;
+        };
+        leave(Departure {
+            serial: self.first,
+            octets: match &slot.answer {
+                Answer::Open { .. } => &[],
+                Answer::Fixed(reply) => reply.as_bytes(),
+                Answer::Held(octets) => octets,
+            },
+            accepted: slot.accepts_message.then_some(slot.transaction),
+        });
+        self.first = self.first.saturating_add(1);
+        if let Answer::Held(octets) = slot.answer {
+            self.recycle(octets);
+        }
+        true
+    }
+
+    /// Returns an answer that `write` composes, in a buffer used before where there is one.
+    pub(super) fn compose(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Answer {
+        let mut octets = self.spare.pop().unwrap_or_default();
+        write(&mut octets);
+        Answer::Held(octets)
+    }
+
+    /// Takes back the buffer of an answer that is not used.
+    pub(super) fn recycle(&mut self, mut octets: Vec<u8>) {
+        if self.spare.len() < SPARE_BUFFERS && octets.capacity() <= SPARE_BUFFER {
+            octets.clear();
+            self.spare.push(octets);
+        }
+    }
+
+    /// Returns the first slot that is due at `now`.
+    pub(super) fn overdue(&mut self, now: Duration) -> Option<Question> {
+        if self.next_deadline? > now {
+            return None;
+        }
+        let mut earliest: Option<Duration> = None;
+        for (serial, slot) in (self.first..).zip(&self.slots) {
+            let Answer::Open { deadline } = slot.answer else {
+                continue;
+            };
+            if deadline <= now {
+                return Some(Question {
+                    serial,
+                    asked: slot.asked,
+                    transaction: slot.transaction,
+                });
+            }
+            earliest = Some(earliest.map_or(deadline, |at| at.min(deadline)));
+        }
+        self.next_deadline = earliest;
+        None
+    }
+
+    /// Returns when [`overdue`](Self::overdue) is to be asked next.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.next_deadline
+    }
+
+    /// Returns the last command if no other may be handled before its answer.
+    pub(super) fn holding(&self) -> Option<Question> {
+        let slot = self.slots.back()?;
+        (matches!(slot.answer, Answer::Open { .. }) && slot.asked.holds()).then(|| Question {
+            serial: self.next_serial().saturating_sub(1),
+            asked: slot.asked,
+            transaction: slot.transaction,
+        })
+    }
+
+    /// Drops all commands behind `serial`: they get no reply.
+    pub(super) fn drop_behind(&mut self, serial: u64) {
+        let kept = serial.saturating_add(1).saturating_sub(self.first);
+        self.slots
+            .truncate(usize::try_from(kept).unwrap_or(usize::MAX));
+        self.count_open();
+    }
+
+    /// Drops all commands: nothing can be answered any more.
+    pub(super) fn clear(&mut self) {
+        self.slots.clear();
+        self.count_open();
+    }
+
+    /// Returns the serial number that the next command gets.
+    pub(super) fn next_serial(&self) -> u64 {
+        self.first.saturating_add(self.slots.len() as u64)
+    }
+
+    /// Returns how many commands are unanswered, or answered and not yet at the turn.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Returns how many verdicts the application owes.
+    pub(super) fn open(&self) -> usize {
+        self.open
+    }
+
+    /// Gives back the memory that is not in use.
+    pub(super) fn shrink(&mut self) {
+        self.slots.shrink_to_fit();
+        self.spare = Vec::new();
+    }
+
+    fn count_open(&mut self) {
+        let open = |slot: &&Slot| matches!(slot.answer, Answer::Open { .. });
+        self.open = self.slots.iter().filter(open).count();
+        if self.open == 0 {
+            self.next_deadline = None;
+        }
+    }
+
+    fn index(&self, serial: u64) -> Option<usize> {
+        usize::try_from(serial.checked_sub(self.first)?).ok()
+    }
+
+    fn slot(&self, serial: u64) -> Option<&Slot> {
+        self.slots.get(self.index(serial)?)
+    }
+}
+
+/// What became of a ticket's command.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Lookup {
+    Open(Question),
+    Expired,
+    Unknown,
+}

@@ -1,0 +1,96 @@
+//! The replies that the machine gives by itself.
+//!
+//! All carry enhanced codes, but for the greeting, the answers to EHLO and HELO, and 354
+//! (2034-4-a, 2034-4-b).
+
+use alloc::vec::Vec;
+
+use crate::syntax::Reply;
+
+macro_rules! replies {
+    ($($name:ident $line:literal;)*) => {
+        $(pub(super) static $name: Reply<'static> = Reply::fixed(concat!($line, "\r\n"));)*
+    };
+}
+
+replies! {
+    DONE "250 2.0.0 OK";
+    SENDER_TAKEN "250 2.1.0 Sender OK";
+    RECIPIENT_TAKEN "250 2.1.5 Recipient OK";
+    CHUNK_TAKEN "250 2.0.0 Chunk OK";
+    MESSAGE_TAKEN "250 2.0.0 Message accepted";
+    NOT_VERIFIED "252 2.5.0 Not verified, but mail will be tried";
+    HELP "214 2.0.0 See RFC 5321";
+    START_CONTENT "354 End content with <CRLF>.<CRLF>";
+    OVERDUE "451 4.3.0 No answer in time, try again later";
+    TOO_MANY_RECIPIENTS "452 4.5.3 Too many recipients";
+    LINE_TOO_LONG "500 5.5.2 Line too long";
+    UNRECOGNISED "500 5.5.2 Command not recognised";
+    BAD_ARGUMENT "501 5.5.4 Syntax error in the argument";
+    BAD_SENDER "501 5.1.7 Syntax error in the sender or a parameter";
+    BAD_RECIPIENT "501 5.1.3 Syntax error in the recipient or a parameter";
+    BAD_CHUNK_SIZE "501 5.5.4 Chunk size not understood, closing connection";
+    NOT_IMPLEMENTED "502 5.5.1 Command not implemented";
+    OUT_OF_PLACE "503 5.5.1 Bad sequence of commands";
+    TURNED_AWAY "503 5.3.2 No service, QUIT is all that is left";
+    NOT_SMTP "521 5.5.1 This is SMTP, closing connection";
+    SENDER_NOT_ASCII "550 5.6.7 Address needs SMTPUTF8";
+    BARE_LINE_BREAK "550 5.6.0 Content has a bare CR or LF";
+    TOO_LARGE "552 5.3.4 Message too large";
+    RECIPIENT_NOT_ASCII "553 5.6.7 Address needs SMTPUTF8";
+    NO_VALID_RECIPIENTS "554 5.5.1 No valid recipients";
+    EARLY "554 5.5.0 Sent on without waiting for the reply, closing connection";
+    NOT_OFFERED "555 5.5.4 Parameter not offered";
+}
+
+/// Writes a reply of one line, whose text begins with the name of the server (5321-4.2-j).
+fn named(out: &mut Vec<u8>, code: &str, hostname: &str, text: &str) {
+    for part in [code, hostname, text, "\r\n"] {
+        out.extend_from_slice(part.as_bytes());
+    }
+}
+
+/// Writes the greeting.
+pub(super) fn greeting(hostname: &str, out: &mut Vec<u8>) {
+    named(out, "220 ", hostname, " ESMTP");
+}
+
+/// Writes the answer to HELO, which lists no extensions (5321-3.2-a).
+pub(super) fn helo(hostname: &str, out: &mut Vec<u8>) {
+    named(out, "250 ", hostname, "");
+}
+
+/// Writes the answer to QUIT.
+pub(super) fn goodbye(hostname: &str, out: &mut Vec<u8>) {
+    named(out, "221 2.0.0 ", hostname, " closing connection");
+}
+
+/// Writes that the client, or the application behind the greeting, took too long.
+pub(super) fn timed_out(hostname: &str, out: &mut Vec<u8>) {
+    named(
+        out,
+        "421 4.4.2 ",
+        hostname,
+        " timed out, closing connection",
+    );
+}
+
+/// Writes that the client made too many errors or idle commands.
+pub(super) fn too_many_errors(hostname: &str, out: &mut Vec<u8>) {
+    named(
+        out,
+        "421 4.7.0 ",
+        hostname,
+        " too many errors, closing connection",
+    );
+}
+
+/// Writes that the client sends too much of what is refused.
+pub(super) fn too_much_refused(hostname: &str, out: &mut Vec<u8>) {
+    named(
+        out,
+        "421 4.3.4 ",
+        hostname,
+        " too much refused, closing connection",
+    );
+}

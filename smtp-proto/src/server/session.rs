@@ -1,0 +1,573 @@
+//! Commands as they come, and verdicts as they are given.
+
+use core::time::Duration;
+
+use super::config::Settings;
+use super::content::{Receiving, Transaction};
+use super::event::{Event, ResetCause, TransactionId};
+use super::pipeline::{Answer, Question};
+use super::sequence::{self, Admission, Asked, Place, State, Waits};
+use super::{Ending, Server, Step, replies, terms};
+use crate::framing::{DotUnstuffer, Line};
+use crate::machine::{Fault, limits};
+use crate::syntax::{
+    Class, Command, CommandError, CommandErrorKind, Extension, ForwardPath, MAX_REPLY_LINE,
+    Parameters, Reply, ReversePath, Verb,
+};
+
+/// Counts what costs a client little and a server much.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    errors: usize,
+    idle_commands: usize,
+    /// How many commands out of place are but the consequence of an earlier refusal: they were on
+    /// their way already.
+    pardons: usize,
+    /// How many octets of refused chunks came since the last MAIL or RSET.
+    swallowed: u64,
+    /// Whether RSET may end a transaction that came since the last one.
+    reset_is_due: bool,
+    /// Whether any command was understood.
+    understood: bool,
+}
+
+impl Tally {
+    /// Counts octets of a chunk that no transaction takes; returns how many there were lately.
+    pub(super) fn swallow(&mut self, octets: u64) -> u64 {
+        self.swallowed = self.swallowed.saturating_add(octets);
+        self.swallowed
+    }
+
+    /// Expects the rest of the transactions that a client may have sent behind one that failed.
+    pub(super) fn pardon(&mut self, settings: &Settings) {
+        self.pardons = settings
+            .max_recipients
+            .saturating_add(limits::RECIPIENT_OVERSHOOT);
+    }
+}
+
+impl Server {
+    /// Reads one command, unless it has to wait.
+    ///
+    /// Every line that a client sends passes here.
+    pub(super) fn next_command<'i>(&mut self, input: &mut &'i [u8], now: Duration) -> Step<'i> {
+        self.waits = Waits::Nothing;
+        let presented = *input;
+        let limit = self.config.settings().max_command_line;
+        let line = match self.lines.next(input, limit) {
+            Some(Line::Complete(line)) => line,
+            Some(Line::TooLong) => return self.reject(&replies::LINE_TOO_LONG, &[], Place::Any),
+            None if self.lines.discarded() > limits::OVERLONG_LINE => {
+                self.close_on_errors();
+                return Step::Again;
+            }
+            None => return Step::Starved,
+        };
+        let command = match Command::parse(line) {
+            Ok(command) => command,
+            Err(error) => return self.malformed(error, line),
+        };
+        let waits = self.waits_for(&command);
+        if !self.is_clear(waits) {
+            self.waits = waits;
+            *input = presented;
+            return Step::Starved;
+        }
+        self.read_timer.stop();
+        self.handle(command, line, now)
+    }
+
+    /// Returns what a command waits for.
+    fn waits_for(&self, command: &Command<'_>) -> Waits {
+        let Some(rule) = command.verb().and_then(sequence::rule) else {
+            return Waits::Nothing;
+        };
+        // Whether there is room for a recipient may depend on those before it.
+        let full = |it: &Transaction| {
+            it.recipients.saturating_add(it.recipients_open)
+                >= self.config.settings().max_recipients
+        };
+        match (command, &self.transaction) {
+            (Command::Rcpt { .. }, Some(transaction)) if full(transaction) => Waits::Envelope,
+            _ => rule.waits,
+        }
+    }
+
+    fn handle<'i>(&mut self, command: Command<'i>, line: &'i [u8], now: Duration) -> Step<'i> {
+        let verb = command.verb();
+        let Some((verb, rule)) = verb.and_then(|verb| Some((verb, sequence::rule(verb)?))) else {
+            return self.unrecognised(line);
+        };
+        self.tally.understood = true;
+        let admission = match rule.admission(self.state) {
+            Admission::Take if !self.is_offered(verb) => Admission::NotImplemented,
+            admission => admission,
+        };
+        if let Command::Bdat { size, last } = command
+            && admission != Admission::NotImplemented
+        {
+            return self.bdat(size, last, admission, line);
+        }
+        if admission != Admission::Take {
+            return self.turn_down(admission, rule.place, line);
+        }
+        match command {
+            Command::Ehlo(host) => self.hello(Asked::Ehlo, now, |ticket| Event::Hello {
+                ticket,
+                host,
+                esmtp: true,
+            }),
+            Command::Helo(host) => self.hello(Asked::Helo, now, |ticket| Event::Hello {
+                ticket,
+                host,
+                esmtp: false,
+            }),
+            Command::Mail { from, parameters } => self.mail(from, parameters, line, now),
+            Command::Rcpt { to, parameters } => self.rcpt(to, parameters, line, now),
+            Command::Data => self.data(line, now),
+            Command::Rset => self.rset(),
+            Command::Noop => {
+                self.answer(Answer::Fixed(&replies::DONE), Place::Last);
+                self.count_idle();
+                Step::Again
+            }
+            Command::Vrfy(name) => {
+                self.ask_idly(Asked::Vrfy, now, |ticket| Event::Vrfy { ticket, name })
+            }
+            Command::Expn(name) => {
+                self.ask_idly(Asked::Expn, now, |ticket| Event::Expn { ticket, name })
+            }
+            Command::Help(topic) => {
+                self.ask_idly(Asked::Help, now, |ticket| Event::Help { ticket, topic })
+            }
+            Command::Quit => self.quit(),
+            // STARTTLS and AUTH go here, once the table admits them.
+            _ => self.turn_down(Admission::NotImplemented, rule.place, line),
+        }
+    }
+
+    /// Tells whether a verb that an extension brings is at the client's disposal.
+    fn is_offered(&self, verb: Verb) -> bool {
+        let extension = match verb {
+            Verb::Bdat => Extension::Chunking,
+            Verb::Expn => Extension::Expn,
+            Verb::Help => Extension::Help,
+            _ => return true,
+        };
+        self.config.settings().capabilities.has(extension)
+    }
+
+    fn hello<'i>(
+        &mut self,
+        asked: Asked,
+        now: Duration,
+        event: impl FnOnce(super::Ticket) -> Event<'i>,
+    ) -> Step<'i> {
+        if self.state == State::Ungreeted {
+            return Step::Event(event(self.ask(asked, TransactionId(0), Place::Last, now)));
+        }
+        self.ask_idly(asked, now, event)
+    }
+
+    fn ask_idly<'i>(
+        &mut self,
+        asked: Asked,
+        now: Duration,
+        event: impl FnOnce(super::Ticket) -> Event<'i>,
+    ) -> Step<'i> {
+        let ticket = self.ask(asked, TransactionId(0), Place::Last, now);
+        self.count_idle();
+        Step::Event(event(ticket))
+    }
+
+    fn mail<'i>(
+        &mut self,
+        from: ReversePath<'i>,
+        parameters: Parameters<'i>,
+        line: &'i [u8],
+        now: Duration,
+    ) -> Step<'i> {
+        self.tally.reset_is_due = true;
+        self.tally.swallowed = 0;
+        let settings = self.config.settings();
+        let terms = match terms::of_mail(&parameters, settings, self.esmtp) {
+            Ok(terms) if terms.utf8 || from.is_ascii() => terms,
+            refused => {
+                self.tally.pardon(settings);
+                let reply = refused.err().unwrap_or(&replies::SENDER_NOT_ASCII);
+                return self.reject(reply, line, Place::Any);
+            }
+        };
+        let id = TransactionId(self.next_transaction);
+        self.next_transaction = self.next_transaction.saturating_add(1);
+        self.transaction = Some(Transaction::new(id, terms));
+        Step::Event(Event::Mail {
+            ticket: self.ask(Asked::Mail, id, Place::Any, now),
+            transaction: id,
+            from,
+            parameters,
+        })
+    }
+
+    fn rcpt<'i>(
+        &mut self,
+        to: ForwardPath<'i>,
+        parameters: Parameters<'i>,
+        line: &'i [u8],
+        now: Duration,
+    ) -> Step<'i> {
+        let settings = self.config.settings();
+        let Some(transaction) = &mut self.transaction else {
+            return self.turn_down(Admission::OutOfPlace, Place::Any, line);
+        };
+        if let Err(reply) = terms::of_rcpt(&parameters, settings, self.esmtp) {
+            return self.reject(reply, line, Place::Any);
+        }
+        if !transaction.terms.utf8 && !to.is_ascii() {
+            return self.reject(&replies::RECIPIENT_NOT_ASCII, line, Place::Any);
+        }
+        transaction.recipients_named = transaction.recipients_named.saturating_add(1);
+        let taken = transaction
+            .recipients
+            .saturating_add(transaction.recipients_open);
+        if taken >= settings.max_recipients {
+            // 5321-4.5.3.1.8-a: those that were accepted stay.
+            let most = settings
+                .max_recipients
+                .saturating_add(limits::RECIPIENT_OVERSHOOT);
+            let overshoots = transaction.recipients_named > most;
+            let reply = &replies::TOO_MANY_RECIPIENTS;
+            self.answer(Answer::Fixed(reply), Place::Any);
+            if overshoots {
+                self.count_error();
+            }
+            return Step::Event(Event::Rejected {
+                code: reply.code(),
+                line,
+            });
+        }
+        transaction.recipients_open = transaction.recipients_open.saturating_add(1);
+        let id = transaction.id;
+        Step::Event(Event::Rcpt {
+            ticket: self.ask(Asked::Rcpt, id, Place::Any, now),
+            transaction: id,
+            to,
+            parameters,
+        })
+    }
+
+    fn data<'i>(&mut self, line: &'i [u8], now: Duration) -> Step<'i> {
+        match &self.transaction {
+            Some(transaction) if !transaction.terms.binary => {
+                let id = transaction.id;
+                Step::Event(Event::Data {
+                    ticket: self.ask(Asked::Data, id, Place::Last, now),
+                    transaction: id,
+                })
+            }
+            // 3030-3-d
+            _ => self.turn_down(Admission::Breaks, Place::Last, line),
+        }
+    }
+
+    fn bdat<'i>(
+        &mut self,
+        size: u64,
+        last: bool,
+        admission: Admission,
+        line: &'i [u8],
+    ) -> Step<'i> {
+        if size == 0 && !last {
+            self.count_idle();
+        }
+        if admission == Admission::Take {
+            return self.begin_chunk(size, last, None);
+        }
+        let refusal = self.refusal_of(admission);
+        let was_open = self.transaction.is_some();
+        self.drop_transaction(ResetCause::ChunkFailed);
+        if was_open {
+            self.state = State::Failed;
+            self.tally.pardon(self.config.settings());
+        }
+        let _ = self.begin_chunk(size, last, Some(refusal));
+        self.count_misplaced();
+        Step::Event(Event::Rejected {
+            code: refusal.code(),
+            line,
+        })
+    }
+
+    fn rset<'i>(&mut self) -> Step<'i> {
+        self.drop_transaction(ResetCause::Reset);
+        if self.state != State::Ungreeted {
+            self.state = State::Ready;
+        }
+        self.tally.swallowed = 0;
+        self.answer(Answer::Fixed(&replies::DONE), Place::Any);
+        if !core::mem::take(&mut self.tally.reset_is_due) {
+            self.count_idle();
+        }
+        Step::Again
+    }
+
+    fn quit<'i>(&mut self) -> Step<'i> {
+        self.receipts.quit_came(self.account.sent_in_all());
+        let hostname = self.config.settings().hostname.as_str();
+        let answer = self.pipeline.compose(|out| replies::goodbye(hostname, out));
+        self.answer(answer, Place::Last);
+        self.end(Ending::Quit, ResetCause::Quit);
+        Step::Event(Event::Quit)
+    }
+
+    /// Answers a line that is no command, or none of the form that its verb demands.
+    fn malformed<'i>(&mut self, error: CommandError, line: &'i [u8]) -> Step<'i> {
+        let (reply, place) = match error.verb() {
+            None => return self.unrecognised(line),
+            Some(_) if self.state == State::TurnedAway => (&replies::TURNED_AWAY, Place::Any),
+            Some(verb) => (
+                match verb {
+                    Verb::Mail => &replies::BAD_SENDER,
+                    Verb::Rcpt => &replies::BAD_RECIPIENT,
+                    Verb::Lhlo => &replies::UNRECOGNISED,
+                    _ if !self.is_offered(verb) => &replies::NOT_IMPLEMENTED,
+                    Verb::Bdat => &replies::BAD_CHUNK_SIZE,
+                    _ => &replies::BAD_ARGUMENT,
+                },
+                sequence::rule(verb).map_or(Place::Any, |rule| rule.place),
+            ),
+        };
+        self.tally.understood = true;
+        if error.verb() == Some(Verb::Mail) {
+            self.tally.pardon(self.config.settings());
+        }
+        let step = self.reject(reply, line, place);
+        if error.kind() == CommandErrorKind::ChunkSize
+            && core::ptr::eq(reply, &raw const replies::BAD_CHUNK_SIZE)
+        {
+            // BDT-1: commands cannot be told from content any more.
+            self.fail(Fault::MalformedChunk, line);
+        }
+        step
+    }
+
+    fn unrecognised<'i>(&mut self, line: &'i [u8]) -> Step<'i> {
+        if self.state == State::TurnedAway {
+            return self.reject(&replies::TURNED_AWAY, line, Place::Any);
+        }
+        if !self.tally.understood && is_foreign(line) {
+            let step = self.reject(&replies::NOT_SMTP, line, Place::Any);
+            self.fail(Fault::TooManyErrors, line);
+            return step;
+        }
+        self.reject(&replies::UNRECOGNISED, line, Place::Any)
+    }
+
+    /// Answers a command that is not in its place.
+    fn turn_down<'i>(&mut self, admission: Admission, place: Place, line: &'i [u8]) -> Step<'i> {
+        let reply = self.refusal_of(admission);
+        if admission == Admission::Breaks {
+            self.drop_transaction(ResetCause::ChunkFailed);
+            self.state = State::Failed;
+            self.tally.pardon(self.config.settings());
+        }
+        self.answer(Answer::Fixed(reply), place);
+        self.count_misplaced();
+        Step::Event(Event::Rejected {
+            code: reply.code(),
+            line,
+        })
+    }
+
+    fn refusal_of(&self, admission: Admission) -> &'static Reply<'static> {
+        let named = |it: &Transaction| it.recipients_named > 0;
+        match admission {
+            _ if self.state == State::TurnedAway => &replies::TURNED_AWAY,
+            Admission::NotImplemented => &replies::NOT_IMPLEMENTED,
+            Admission::NoRecipients if self.transaction.as_ref().is_some_and(named) => {
+                &replies::NO_VALID_RECIPIENTS
+            }
+            _ => &replies::OUT_OF_PLACE,
+        }
+    }
+
+    fn reject<'i>(
+        &mut self,
+        reply: &'static Reply<'static>,
+        line: &'i [u8],
+        place: Place,
+    ) -> Step<'i> {
+        self.answer(Answer::Fixed(reply), place);
+        self.count_error();
+        Step::Event(Event::Rejected {
+            code: reply.code(),
+            line,
+        })
+    }
+
+    /// Counts an error; too many end the session.
+    pub(super) fn count_error(&mut self) {
+        self.tally.errors = self.tally.errors.saturating_add(1);
+        if self.tally.errors >= self.config.settings().max_errors {
+            self.close_on_errors();
+        }
+    }
+
+    /// Counts a command out of place, unless it was sent before the client could know.
+    fn count_misplaced(&mut self) {
+        match self.tally.pardons.checked_sub(1) {
+            Some(pardons) => self.tally.pardons = pardons,
+            None => self.count_error(),
+        }
+    }
+
+    /// Counts a command to no purpose; too many end the session.
+    fn count_idle(&mut self) {
+        self.tally.idle_commands = self.tally.idle_commands.saturating_add(1);
+        if self.tally.idle_commands > self.config.settings().max_idle_commands {
+            self.close_on_errors();
+        }
+    }
+
+    fn close_on_errors(&mut self) {
+        let hostname = self.config.settings().hostname.as_str();
+        let answer = self
+            .pipeline
+            .compose(|out| replies::too_many_errors(hostname, out));
+        self.say_goodbye(answer);
+        self.fail(Fault::TooManyErrors, &[]);
+    }
+
+    /// Composes the reply to a command that the application accepts.
+    pub(super) fn acceptance(&mut self, asked: Asked) -> Answer {
+        let settings = self.config.settings();
+        let hostname = &settings.hostname;
+        let pipeline = &mut self.pipeline;
+        Answer::Fixed(match asked {
+            Asked::Greeting => {
+                return pipeline.compose(|out| replies::greeting(hostname.as_str(), out));
+            }
+            Asked::Ehlo => {
+                return pipeline.compose(|out| settings.capabilities.write_reply(hostname, out));
+            }
+            Asked::Helo => return pipeline.compose(|out| replies::helo(hostname.as_str(), out)),
+            Asked::Mail => &replies::SENDER_TAKEN,
+            Asked::Rcpt => &replies::RECIPIENT_TAKEN,
+            Asked::Data => &replies::START_CONTENT,
+            Asked::Message => &replies::MESSAGE_TAKEN,
+            Asked::Vrfy | Asked::Expn => &replies::NOT_VERIFIED,
+            Asked::Help => &replies::HELP,
+        })
+    }
+
+    /// Takes over an application's reply, with an enhanced code where one is due (2034-4-a).
+    pub(super) fn compose(&mut self, reply: &Reply<'_>, asked: Asked) -> Answer {
+        let capabilities = &self.config.settings().capabilities;
+        let is_exempt = matches!(asked, Asked::Greeting | Asked::Ehlo | Asked::Helo)
+            || reply.enhanced().is_some()
+            || !capabilities.has(Extension::EnhancedStatusCodes);
+        let enhanced: &[u8] = match reply.class() {
+            _ if is_exempt => b"",
+            Class::Positive => b"2.0.0 ",
+            Class::Intermediate => b"",
+            Class::Transient => b"4.0.0 ",
+            Class::Permanent => b"5.0.0 ",
+        };
+        let room = MAX_REPLY_LINE.saturating_sub(enhanced.len());
+        self.pipeline.compose(|out| {
+            for line in reply.as_bytes().split_inclusive(|octet| *octet == b'\n') {
+                match line.split_at_checked(4) {
+                    Some((code, text)) if line.len() <= room => {
+                        out.extend_from_slice(code);
+                        out.extend_from_slice(enhanced);
+                        out.extend_from_slice(text);
+                    }
+                    _ => out.extend_from_slice(line),
+                }
+            }
+        })
+    }
+
+    /// Takes a verdict.
+    pub(super) fn settle(&mut self, question: Question, answer: Answer, is_positive: bool) {
+        let accepts_message = is_positive && question.asked == Asked::Message;
+        self.pipeline.answer(question, answer, accepts_message);
+        if self.ending.is_none() {
+            self.take_effect(question, is_positive);
+        }
+        self.depart();
+    }
+
+    /// Answers for an application that took too long.
+    pub(super) fn settle_overdue(&mut self, question: Question) {
+        self.settle(question, Answer::Fixed(&replies::OVERDUE), false);
+    }
+
+    /// Does what a verdict means for the session.
+    fn take_effect(&mut self, question: Question, is_positive: bool) {
+        let transaction = self
+            .transaction
+            .as_mut()
+            .filter(|it| it.id == question.transaction);
+        match (question.asked, transaction) {
+            (Asked::Greeting, _) if !is_positive => self.state = State::TurnedAway,
+            (Asked::Ehlo | Asked::Helo, _) if is_positive => {
+                self.drop_transaction(ResetCause::Hello);
+                self.esmtp = question.asked == Asked::Ehlo;
+                self.state = State::Ready;
+            }
+            (Asked::Mail, Some(transaction)) => {
+                transaction.sender_open = false;
+                if is_positive {
+                    self.state = State::Mail;
+                } else {
+                    self.transaction = None;
+                    self.tally.pardon(self.config.settings());
+                }
+            }
+            (Asked::Rcpt, Some(transaction)) => {
+                transaction.recipients_open = transaction.recipients_open.saturating_sub(1);
+                if is_positive {
+                    transaction.recipients = transaction.recipients.saturating_add(1);
+                    self.state = State::Recipients;
+                }
+            }
+            (Asked::Data, Some(_)) if is_positive => {
+                let line_breaks = self.config.settings().line_breaks;
+                self.receiving = Receiving::Data(DotUnstuffer::new(line_breaks));
+            }
+            (Asked::Message, _) => {
+                self.undecided = self.undecided.saturating_sub(1);
+                if is_positive {
+                    self.tally.errors = 0;
+                    self.tally.idle_commands = 0;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Tells whether the client may send commands together.
+    pub(super) fn may_pipeline(&self) -> bool {
+        self.esmtp
+            && self
+                .config
+                .settings()
+                .capabilities
+                .has(Extension::Pipelining)
+    }
+}
+
+/// Tells whether a line, the first that a client sends, is another protocol's (CMD-4).
+fn is_foreign(line: &[u8]) -> bool {
+    const METHODS: [&[u8]; 6] = [
+        b"GET ",
+        b"POST ",
+        b"PUT ",
+        b"HEAD ",
+        b"CONNECT ",
+        b"OPTIONS ",
+    ];
+    !line.first().is_some_and(u8::is_ascii_alphabetic)
+        || METHODS.iter().any(|method| line.starts_with(method))
+}

@@ -1,0 +1,107 @@
+//! What a client may ask for with MAIL and RCPT, and what it asked for.
+
+use super::config::Settings;
+use super::replies;
+use crate::syntax::{BodyType, Extension, Parameter, Parameters, Reply, parse_size};
+
+/// The parameters of MAIL whose keyword is not that of their extension.
+const MAIL: &[(&str, Extension)] = &[
+    ("BODY", Extension::EightBitMime),
+    ("RET", Extension::Dsn),
+    ("ENVID", Extension::Dsn),
+    ("BY", Extension::DeliverBy),
+    ("HOLDFOR", Extension::FutureRelease),
+    ("HOLDUNTIL", Extension::FutureRelease),
+];
+/// The parameters of RCPT whose keyword is not that of their extension.
+const RCPT: &[(&str, Extension)] = &[("NOTIFY", Extension::Dsn), ("ORCPT", Extension::Dsn)];
+
+/// What MAIL settles for the transaction.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Terms {
+    /// Whether addresses need not be ASCII (RFC 6531).
+    pub(super) utf8: bool,
+    /// Whether the content is not lines, so that only BDAT can carry it (RFC 3030 3).
+    pub(super) binary: bool,
+}
+
+/// Checks the parameters of MAIL, or returns the reply that refuses them.
+pub(super) fn of_mail(
+    parameters: &Parameters<'_>,
+    settings: &Settings,
+    esmtp: bool,
+) -> Result<Terms, &'static Reply<'static>> {
+    check(parameters, MAIL, settings, esmtp)?;
+    let mut terms = Terms::default();
+    for parameter in parameters.iter() {
+        let is = |keyword| parameter.keyword().eq_ignore_ascii_case(keyword);
+        if is("SIZE") {
+            // 1870-3-b, 1870-6.1-a
+            let size = parse_size(parameter.value().unwrap_or_default());
+            if size.map_err(|_| &replies::BAD_SENDER)? > settings.max_message_size {
+                return Err(&replies::TOO_LARGE);
+            }
+        } else if is("BODY") {
+            // 6152-2-a, 3030-3-b
+            let body = BodyType::parse(parameter.value().unwrap_or_default());
+            terms.binary = body.map_err(|_| &replies::BAD_SENDER)? == BodyType::BinaryMime;
+            if terms.binary && !settings.capabilities.has(Extension::BinaryMime) {
+                return Err(&replies::NOT_OFFERED);
+            }
+        } else if is("SMTPUTF8") {
+            // 6531-3.1-c
+            if parameter.value().is_some() {
+                return Err(&replies::BAD_SENDER);
+            }
+            terms.utf8 = true;
+        }
+    }
+    Ok(terms)
+}
+
+/// Checks the parameters of RCPT, or returns the reply that refuses them.
+pub(super) fn of_rcpt(
+    parameters: &Parameters<'_>,
+    settings: &Settings,
+    esmtp: bool,
+) -> Result<(), &'static Reply<'static>> {
+    check(parameters, RCPT, settings, esmtp).map_err(|reply| {
+        if core::ptr::eq(reply, &raw const replies::BAD_SENDER) {
+            &replies::BAD_RECIPIENT
+        } else {
+            reply
+        }
+    })
+}
+
+/// Checks that each parameter is offered (5321-4.1.1.11-a), and none given twice (1870-6-a,
+/// 6152-3-a, 3461-4.5-a).
+fn check(
+    parameters: &Parameters<'_>,
+    names: &[(&str, Extension)],
+    settings: &Settings,
+    esmtp: bool,
+) -> Result<(), &'static Reply<'static>> {
+    for (position, parameter) in parameters.iter().enumerate() {
+        if !esmtp || !is_offered(&parameter, names, settings) {
+            return Err(&replies::NOT_OFFERED);
+        }
+        // Few parameters are offered, so that few stand before the first that is given twice.
+        let same =
+            |earlier: Parameter<'_>| earlier.keyword().eq_ignore_ascii_case(parameter.keyword());
+        if parameters.iter().take(position).any(same) {
+            return Err(&replies::BAD_SENDER);
+        }
+    }
+    Ok(())
+}
+
+fn is_offered(parameter: &Parameter<'_>, names: &[(&str, Extension)], settings: &Settings) -> bool {
+    let is = |keyword: &str| parameter.keyword().eq_ignore_ascii_case(keyword);
+    match names.iter().find(|(keyword, _)| is(keyword)) {
+        Some((_, extension)) => settings.capabilities.has(*extension),
+        // A keyword that is announced, but has no meaning here, is no parameter either.
+        None if is("PIPELINING") || is("CHUNKING") => false,
+        None => settings.capabilities.get(parameter.keyword()).is_some(),
+    }
+}

@@ -1,0 +1,447 @@
+use smtp_proto::syntax::{
+    Argument, Code, Command, CommandErrorKind, ForwardPath, Host, InitialResponse, Mailbox,
+    Parameters, ReversePath, SyntaxErrorKind, Verb, Word,
+};
+
+use super::written;
+
+fn parse(line: &str) -> Command<'_> {
+    Command::parse(line.as_bytes()).unwrap_or_else(|error| panic!("{line:?}: {error}"))
+}
+
+fn code(line: impl AsRef<[u8]>) -> u16 {
+    let line = line.as_ref();
+    match Command::parse(line) {
+        Ok(command) => panic!("{}: {command:?}", line.escape_ascii()),
+        Err(error) => error.reply_code().value(),
+    }
+}
+
+fn mailbox(text: &str) -> Mailbox<'_> {
+    Mailbox::parse(text).unwrap()
+}
+
+fn parameters(text: &str) -> Parameters<'_> {
+    Parameters::parse(text).unwrap()
+}
+
+#[test]
+fn commands_round_trip() {
+    let host = Host::parse("c.example").unwrap();
+    let argument = |text| Argument::parse(text).unwrap();
+    let word = |text| Word::parse(text).unwrap();
+    for (line, verb, command) in [
+        (
+            "EHLO c.example",
+            Some(Verb::Ehlo),
+            Command::Ehlo(host.clone()),
+        ),
+        (
+            "HELO c.example",
+            Some(Verb::Helo),
+            Command::Helo(host.clone()),
+        ),
+        ("LHLO c.example", Some(Verb::Lhlo), Command::Lhlo(host)),
+        (
+            "MAIL FROM:<>",
+            Some(Verb::Mail),
+            Command::Mail {
+                from: ReversePath::Null,
+                parameters: Parameters::default(),
+            },
+        ),
+        (
+            "MAIL FROM:<a@b.example> SIZE=5 BODY=8BITMIME SMTPUTF8",
+            Some(Verb::Mail),
+            Command::Mail {
+                from: mailbox("a@b.example").into(),
+                parameters: parameters("SIZE=5 BODY=8BITMIME SMTPUTF8"),
+            },
+        ),
+        (
+            "RCPT TO:<Postmaster>",
+            Some(Verb::Rcpt),
+            Command::Rcpt {
+                to: ForwardPath::Postmaster,
+                parameters: Parameters::default(),
+            },
+        ),
+        (
+            "RCPT TO:<\"δ b\"@пример.example> NOTIFY=NEVER",
+            Some(Verb::Rcpt),
+            Command::Rcpt {
+                to: mailbox("\"δ b\"@пример.example").into(),
+                parameters: parameters("NOTIFY=NEVER"),
+            },
+        ),
+        ("DATA", Some(Verb::Data), Command::Data),
+        (
+            "BDAT 0",
+            Some(Verb::Bdat),
+            Command::Bdat {
+                size: 0,
+                last: false,
+            },
+        ),
+        (
+            "BDAT 18446744073709551615 LAST",
+            Some(Verb::Bdat),
+            Command::Bdat {
+                size: u64::MAX,
+                last: true,
+            },
+        ),
+        ("RSET", Some(Verb::Rset), Command::Rset),
+        ("NOOP", Some(Verb::Noop), Command::Noop),
+        ("QUIT", Some(Verb::Quit), Command::Quit),
+        (
+            "VRFY \"Jon Postel\"",
+            Some(Verb::Vrfy),
+            Command::Vrfy(argument("\"Jon Postel\"")),
+        ),
+        (
+            "EXPN list",
+            Some(Verb::Expn),
+            Command::Expn(argument("list")),
+        ),
+        ("HELP", Some(Verb::Help), Command::Help(None)),
+        (
+            "HELP MAIL",
+            Some(Verb::Help),
+            Command::Help(Some(argument("MAIL"))),
+        ),
+        ("STARTTLS", Some(Verb::StartTls), Command::StartTls),
+        (
+            "AUTH CRAM-MD5",
+            Some(Verb::Auth),
+            Command::Auth {
+                mechanism: word("CRAM-MD5"),
+                initial_response: None,
+            },
+        ),
+        (
+            "AUTH EXTERNAL =",
+            Some(Verb::Auth),
+            Command::Auth {
+                mechanism: word("EXTERNAL"),
+                initial_response: Some(InitialResponse::parse("=").unwrap()),
+            },
+        ),
+        (
+            "ETRN @foo.com",
+            Some(Verb::Etrn),
+            Command::Etrn(word("@foo.com")),
+        ),
+        (
+            "TURN",
+            None,
+            Command::Other {
+                verb: word("TURN"),
+                argument: None,
+            },
+        ),
+        (
+            "XCLIENT NAME=a ADDR=b",
+            None,
+            Command::Other {
+                verb: word("XCLIENT"),
+                argument: Some(argument("NAME=a ADDR=b")),
+            },
+        ),
+        (
+            "POST / HTTP/1.1",
+            None,
+            Command::Other {
+                verb: word("POST"),
+                argument: Some(argument("/ HTTP/1.1")),
+            },
+        ),
+        (
+            "MAILX",
+            None,
+            Command::Other {
+                verb: word("MAILX"),
+                argument: None,
+            },
+        ),
+        (
+            "DATA-X",
+            None,
+            Command::Other {
+                verb: word("DATA-X"),
+                argument: None,
+            },
+        ),
+        (
+            "STAR",
+            None,
+            Command::Other {
+                verb: word("STAR"),
+                argument: None,
+            },
+        ),
+        (
+            "A",
+            None,
+            Command::Other {
+                verb: word("A"),
+                argument: None,
+            },
+        ),
+    ] {
+        assert_eq!(parse(line), command);
+        assert_eq!(command.verb(), verb, "{line}");
+        assert_eq!(written(|out| command.write_to(out)), format!("{line}\r\n"));
+    }
+}
+
+/// 5321-2.4-a
+#[test]
+fn verbs_and_keywords_have_any_case() {
+    assert_eq!(
+        parse("mAiL fRoM:<a@b.example> bOdY=8bitmime"),
+        Command::Mail {
+            from: mailbox("a@b.example").into(),
+            parameters: parameters("bOdY=8bitmime"),
+        }
+    );
+    assert_eq!(parse("rcpt to:<a@b>"), parse("RCPT TO:<a@b>"));
+    assert_eq!(
+        parse("bdat 7 last"),
+        Command::Bdat {
+            size: 7,
+            last: true
+        }
+    );
+    assert_eq!(parse("startTLS"), Command::StartTls);
+    // Octets that differ from letters in more than the bit of the case are no letters.
+    for line in ["-ATA", "D\u{1}TA", "RSE\u{14}"] {
+        assert!(!matches!(
+            Command::parse(line.as_bytes()).map(|command| command.verb()),
+            Ok(Some(_))
+        ));
+    }
+}
+
+/// 5321-4.1.1-a
+#[test]
+fn white_space_at_the_end_is_dropped() {
+    assert_eq!(parse("NOOP  "), Command::Noop);
+    assert_eq!(parse("DATA \t "), Command::Data);
+    assert_eq!(
+        parse("BDAT 3 LAST "),
+        Command::Bdat {
+            size: 3,
+            last: true
+        }
+    );
+    assert_eq!(
+        parse("MAIL FROM:<a@b.example> "),
+        parse("MAIL FROM:<a@b.example>")
+    );
+    assert_eq!(parse("HELP "), Command::Help(None));
+    assert_eq!(code("   "), 500);
+    assert_eq!(code(""), 500);
+}
+
+/// 5321-4.1.1-b, 5321-4.1.1.9-a
+#[test]
+fn arguments_where_none_belong() {
+    for line in ["DATA x", "RSET x", "QUIT now", "STARTTLS x", "DATA\tx"] {
+        assert_eq!(code(line), 501, "{line}");
+    }
+    assert_eq!(parse("NOOP blah blah"), Command::Noop);
+    assert_eq!(parse("NOOP ((((("), Command::Noop);
+}
+
+/// 5321-4.1.1.1-a, 5321-4.1.1.1-b, 5321-4.1.2-f, 6531-3.7.1-a
+#[test]
+fn greetings() {
+    assert_eq!(parse("EHLO [IPv6:2001:db8::1]").verb(), Some(Verb::Ehlo));
+    assert_eq!(parse("HELO [192.0.2.1]").verb(), Some(Verb::Helo));
+    assert_eq!(
+        parse("EHLO [192.0.2.1] laptop"),
+        Command::Ehlo(Host::parse("[192.0.2.1]").unwrap())
+    );
+    for line in [
+        "EHLO",
+        "EHLO ",
+        "EHLO a_b",
+        "EHLO δ.example",
+        "EHLO a b",
+        "HELO",
+        "LHLO a..b",
+        "EHLO  a",
+    ] {
+        assert_eq!(code(line), 501, "{line}");
+    }
+}
+
+/// 5321-4.1.1.2-a, 5321-4.1.2-a, 5321-4.1.2-c, 5321-4.1.2-d, CMD-13
+#[test]
+fn malformed_mail_and_rcpt() {
+    for (line, at) in [
+        ("MAIL", 4),
+        ("MAIL FROM", 4),
+        ("MAIL FROM:", 10),
+        ("MAIL FROM:a@b.example", 10),
+        ("MAIL FROM: <a@b.example>", 10),
+        ("MAIL FROM:<a@b.example>SIZE=1", 23),
+        ("MAIL FROM:<a@b.example>  SIZE=1", 24),
+        ("MAIL FROM:<a@b.example> X=", 26),
+        ("MAIL FROM:<a@b.example> X=a=b", 27),
+        ("MAIL FROM:<a@b.example> =a", 24),
+        ("MAIL FROM:<a@b.example> -X=1", 24),
+        ("MAIL FROM:<a@b.example> SIZE=1 size=2", 31), // 1870-6-a
+        ("MAIL FROM:<u@a_b.c>", 14),
+        ("MAIL FROM:<a", 12),
+        ("MAIL TO:<a@b>", 4),
+        ("MAIL\tFROM:<a@b>", 4),
+        ("RCPT TO:<>", 9),
+        ("RCPT TO:<u@#1234>", 11),
+        ("RCPT TO:<a@b> \u{1}", 14),
+        ("RCPT TO: <a@b>", 8),
+        ("RCPT FROM:<a@b>", 4),
+    ] {
+        let error = Command::parse(line.as_bytes()).expect_err(line);
+        assert_eq!(
+            (error.error().at(), error.reply_code()),
+            (at, Code::ARGUMENT_ERROR),
+            "{line}"
+        );
+        assert_eq!(error.kind(), CommandErrorKind::Argument);
+    }
+    assert_eq!(parse("MAIL FROM:<> X Y=a;b").verb(), Some(Verb::Mail));
+}
+
+/// CMD-2, CMD-3, CMD-4, 5321-4.1.2-k, 6531-3.2-b, INJ-5
+#[test]
+fn octets_that_no_command_has() {
+    for line in [
+        &b"RCPT TO:<a\0@x>"[..],
+        b"RCPT TO:<a\xc0\xaf@x>",
+        b"RCPT TO:<a\xed\xa0\x80@x>",
+        b"RCPT TO:<a\xf4\x90\x80\x80@x>",
+        b"RCPT TO:<a\xc3@x>",
+        "RCPT TO:<a\u{2028}@x>".as_bytes(),
+        b"NOOP\nRSET",
+        b"NOOP\rRSET",
+        b"NOOP x\nRSET",
+        b"NOOP x\rRSET",
+        b"NOOP \xff",
+        b"NOOP \x1b[2J",
+        b"DATA\r",
+        b"VRFY a\tb",
+        "VRFY a\u{9b}b".as_bytes(),
+        b"AUTH PLAIN a\0b",
+    ] {
+        assert_eq!(code(line), 501, "{}", line.escape_ascii());
+    }
+    for line in [
+        &b"\x16\x03\x01\x02\x00"[..],
+        b"X\nRSET",
+        b"FOO a\rb",
+        b"FOO \xff",
+        b"\xc3\xa9",
+        b"\0",
+    ] {
+        assert_eq!(code(line), 500, "{}", line.escape_ascii());
+    }
+    let error = Command::parse(b"NOOP \xff").unwrap_err();
+    assert_eq!(
+        (error.error().kind(), error.error().at()),
+        (SyntaxErrorKind::InvalidUtf8, 5)
+    );
+}
+
+/// BDT-1
+#[test]
+fn chunks_without_a_usable_size() {
+    for line in [
+        "BDAT",
+        "BDAT -1",
+        "BDAT +5",
+        "BDAT 0x10",
+        "BDAT 18446744073709551616",
+        "BDAT 5 LASTX",
+        "BDAT  5",
+        "BDAT LAST",
+        "BDAT 5  LAST",
+        "BDAT\t5",
+        "BDAT:5",
+        "bdat 5\u{b}",
+    ] {
+        let error = Command::parse(line.as_bytes()).expect_err(line);
+        assert_eq!(error.kind(), CommandErrorKind::ChunkSize, "{line}");
+        assert_eq!(
+            (error.verb(), error.reply_code().value()),
+            (Some(Verb::Bdat), 501)
+        );
+    }
+}
+
+/// 5321-4.1.2-l, 6531-3.7.4-c
+#[test]
+fn free_text() {
+    let Command::Vrfy(user) = parse("VRFY  \"Jon \\Postel\"") else {
+        panic!("not VRFY");
+    };
+    assert_eq!(
+        (user.as_str(), &*user.unquoted()),
+        ("\"Jon \\Postel\"", "Jon Postel")
+    );
+    let Command::Vrfy(user) = parse("VRFY δ SMTPUTF8") else {
+        panic!("not VRFY");
+    };
+    assert_eq!(
+        (user.as_str(), &*user.unquoted()),
+        ("δ SMTPUTF8", "δ SMTPUTF8")
+    );
+    for line in [
+        "VRFY",
+        "EXPN ",
+        "AUTH",
+        "AUTH PLAIN a b",
+        "AUTH  PLAIN",
+        "ETRN",
+        "ETRN a b",
+    ] {
+        assert_eq!(code(line), 501, "{line}");
+    }
+}
+
+/// INJ-1
+#[test]
+fn no_value_breaks_its_line() {
+    for text in [
+        "a\rb",
+        "a\nb",
+        "a\r\nb",
+        "a\0b",
+        "\r\n",
+        "a\u{85}",
+        "a\u{2028}",
+        " a",
+        "a ",
+        "",
+    ] {
+        assert!(Argument::parse(text).is_err(), "{text:?}");
+        assert!(Word::parse(text).is_err(), "{text:?}");
+        assert!(InitialResponse::parse(text).is_err(), "{text:?}");
+        assert!(Host::parse(text).is_err(), "{text:?}");
+        assert!(Mailbox::parse(text).is_err(), "{text:?}");
+        assert!(Mailbox::new("u", text).is_err(), "{text:?}");
+        assert!(
+            text.is_empty() || Parameters::parse(text).is_err(),
+            "{text:?}"
+        );
+    }
+}
+
+#[test]
+fn credentials_are_not_shown() {
+    let command = Command::parse(b"AUTH PLAIN AGFAYgBzZWNyZXQ=").unwrap();
+    let shown = format!("{command:?}");
+    assert!(!shown.contains("AGFAYg"), "{shown}");
+    assert!(shown.contains("PLAIN"), "{shown}");
+}

@@ -1,0 +1,15 @@
+//! The grammar of RFC 5321 and its extensions, through the public interface.
+
+mod address;
+mod capabilities;
+mod command;
+mod random;
+mod reply;
+mod value;
+
+/// Returns what `write` appends, as text.
+fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut out = Vec::new();
+    write(&mut out);
+    String::from_utf8(out).expect("only text was given")
+}

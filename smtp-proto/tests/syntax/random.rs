@@ -1,0 +1,172 @@
+//! Random octets and random mixtures of what commands are made of.
+
+use std::env;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use smtp_proto::syntax::{Code, Command, Mailbox, Reply, xtext};
+
+/// Generates numbers by the xorshift of Marsaglia.
+struct Random(u64);
+
+impl Random {
+    /// Takes the seed from the variable `SEED`, or else from the clock, and prints it.
+    fn new() -> Self {
+        let clock = || {
+            SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .unwrap_or_default()
+                .subsec_nanos()
+                .into()
+        };
+        let seed: u64 = env::var("SEED")
+            .ok()
+            .and_then(|seed| seed.parse().ok())
+            .unwrap_or_else(clock);
+        println!("SEED={seed}");
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 11) as usize % bound
+    }
+
+    fn mixture(&mut self, pieces: &[&[u8]]) -> Vec<u8> {
+        let count = self.below(12);
+        (0..count)
+            .flat_map(|_| pieces[self.below(pieces.len())].iter().copied())
+            .collect()
+    }
+}
+
+const PIECES: &[&[u8]] = &[
+    b"EHLO",
+    b"MAIL FROM:",
+    b"RCPT TO:",
+    b"BDAT ",
+    b"AUTH ",
+    b"VRFY ",
+    b"XFOO",
+    b"NOOP",
+    b"STARTTLS",
+    b" ",
+    b"<",
+    b">",
+    b"@",
+    b":",
+    b",",
+    b"\"",
+    b"\\",
+    b".",
+    b"-",
+    b"=",
+    b"+",
+    b"[",
+    b"]",
+    b"a",
+    b"Bc",
+    b"1",
+    b"23",
+    b"<a@b>",
+    b" SIZE=1",
+    b" LAST",
+    b"IPv6:",
+    b"::1",
+    b"1.2.3.4",
+    b"\xce\xb4",
+    b"\xc2\x85",
+    b"\xe2\x80\xa8",
+    b"\xff",
+    b"\0",
+    b"\r",
+    b"\n",
+    b"\t",
+    b"\x7f",
+    b"250",
+    b"250-",
+    b"5.7.1",
+    b"\r\n",
+];
+
+const TIME: Duration = Duration::from_millis(500);
+
+/// INJ-1: what was parsed is written as one line, which means the same.
+#[test]
+fn commands_are_one_line_that_means_the_same() {
+    let mut random = Random::new();
+    let end = Instant::now() + TIME;
+    let mut parsed = 0;
+    while Instant::now() < end {
+        let line = random.mixture(PIECES);
+        let Ok(command) = Command::parse(&line) else {
+            continue;
+        };
+        let mut written = Vec::new();
+        command.write_to(&mut written);
+        let shown = line.escape_ascii();
+        let bare = written
+            .strip_suffix(b"\r\n")
+            .unwrap_or_else(|| panic!("{shown}: no CR LF"));
+        assert!(!bare.iter().any(u8::is_ascii_control), "{shown}");
+        assert_eq!(Command::parse(bare).as_ref(), Ok(&command), "{shown}");
+        parsed += 1;
+    }
+    assert!(parsed > 100, "only {parsed} were commands");
+}
+
+/// INJ-7: what can be composed is one reply, which is parsed as what it was.
+#[test]
+fn composed_replies_are_one_reply() {
+    let mut random = Random::new();
+    let end = Instant::now() + TIME;
+    let mut composed = 0;
+    while Instant::now() < end {
+        let text = random.mixture(PIECES);
+        let Ok(text) = str::from_utf8(&text) else {
+            continue;
+        };
+        let Ok(reply) = Reply::new(Code::MAILBOX_UNAVAILABLE, text) else {
+            continue;
+        };
+        assert_eq!(
+            Reply::parse(reply.as_bytes()).as_ref(),
+            Ok(&reply),
+            "{text:?}"
+        );
+        let lines: Vec<_> = reply
+            .lines()
+            .map(|line| str::from_utf8(line).unwrap())
+            .collect();
+        assert_eq!(lines, text.split('\n').collect::<Vec<_>>());
+        composed += 1;
+    }
+    assert!(composed > 100, "only {composed} were replies");
+}
+
+#[test]
+fn composed_mailboxes_are_what_they_were_composed_of() {
+    let mut random = Random::new();
+    let end = Instant::now() + TIME;
+    let mut composed = 0;
+    while Instant::now() < end {
+        let local_part = random.mixture(PIECES);
+        let Ok(local_part) = str::from_utf8(&local_part) else {
+            continue;
+        };
+        assert_eq!(
+            xtext::decode(&xtext::encode(local_part)).is_ok(),
+            !local_part.chars().any(|each| {
+                each.is_control() && each != '\t' || matches!(each, '\u{2028}' | '\u{2029}')
+            }),
+            "{local_part:?}"
+        );
+        if let Ok(mailbox) = Mailbox::new(local_part, "x.example") {
+            assert_eq!(mailbox.unquoted_local_part(), local_part);
+            assert_eq!(Mailbox::parse(mailbox.as_str()).as_ref(), Ok(&mailbox));
+            composed += 1;
+        }
+    }
+    assert!(composed > 100, "only {composed} were mailboxes");
+}
