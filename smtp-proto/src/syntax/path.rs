@@ -133,8 +133,9 @@ impl<'a> ForwardPath<'a> {
     /// Parses the path at the beginning of `text`; returns it and where it ends.
     #[inline]
     pub(super) fn parse_prefix(text: &'a str) -> Result<(Self, usize), SyntaxError> {
-        if let Some(path) = text.get(..POSTMASTER.len())
-            && path.eq_ignore_ascii_case(POSTMASTER)
+        if let Some(path) = text.as_bytes().first_chunk::<{ POSTMASTER.len() }>()
+            && path.ends_with(b">")
+            && path.eq_ignore_ascii_case(POSTMASTER.as_bytes())
         {
             return Ok((Self::Postmaster, POSTMASTER.len()));
         }
