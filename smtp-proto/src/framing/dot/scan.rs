@@ -1,5 +1,7 @@
 //! The one search that both directions share.
 
+use memchr::memchr2;
+
 /// How many octets the close search takes at a time, and the fast one.
 const NEAR: usize = 64;
 const FAR: usize = 256;
@@ -40,8 +42,9 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Returns the first index from `from` on that has a mark, or, without one, that of the second
-    /// last octet, because a mark depends on the two octets behind it.
+    /// Returns the first index from `from` on that has a mark, or, without one, about the last that
+    /// can be told to have none, because a mark depends on the two octets behind it. In the short
+    /// rest of a chunk every CR and every LF counts as marked.
     fn next_mark(&mut self, from: usize) -> usize {
         if let Some(mark) = self.known(from) {
             return mark;
@@ -70,11 +73,7 @@ impl<'a> Scan<'a> {
             return self.known(at).unwrap_or(limit);
         }
         let rest = self.octets.get(at..).unwrap_or_default();
-        let plain = rest.windows(3).take_while(|three| match three {
-            [a, b, c] => mark(*a, *b, *c) == 0,
-            _ => true,
-        });
-        at + plain.count()
+        at + memchr2(b'\r', b'\n', rest).unwrap_or(rest.len())
     }
 
     /// Returns the first index from `from` on that [`look`](Self::look) marked.
