@@ -199,7 +199,7 @@ impl Client {
     /// Gives back memory that only busy connections need.
     pub fn shrink(&mut self) {
         self.session.shrink();
-        self.output.shrink();
+        self.output.shrink(&mut self.session);
     }
 
     /// Names the message whose content can be used now, if any.

@@ -17,18 +17,18 @@ pub(super) struct Expected {
     /// Whose command it was; meaningless for the session's own.
     pub(super) transaction: TransactionId,
     /// Which recipient RCPT was for.
-    pub(super) recipient: usize,
+    pub(super) recipient: u32,
     /// Where in the stream of control octets the command ends.
     pub(super) end: u64,
     /// How many octets the command has.
-    pub(super) octets: usize,
+    pub(super) octets: u32,
     /// How many round trips had been made when the command was rendered.
-    pub(super) round_trips: u64,
+    pub(super) round_trips: u32,
 }
 
 impl Expected {
     /// The reply to a command of the session's own.
-    pub(super) fn session(verb: Verb, end: u64, octets: usize) -> Self {
+    pub(super) fn session(verb: Verb, end: u64, octets: u32) -> Self {
         Self {
             verb,
             transaction: 0,
@@ -49,14 +49,14 @@ pub(super) struct Pipeline {
     /// The most patient timer among the unanswered commands.
     patience: Option<Timer>,
     /// The longest chain of commands that each waited for the reply to the one before.
-    round_trips: u64,
+    round_trips: u32,
 }
 
 impl Pipeline {
     /// Expects one more reply.
     pub(super) fn push(&mut self, mut expected: Expected) {
         expected.round_trips = self.round_trips;
-        self.octets = self.octets.saturating_add(expected.octets);
+        self.octets = self.octets.saturating_add(expected.octets as usize);
         let timer = expected.verb.timer();
         // Timers in a group are not defined: the largest minimum counts.
         if self
@@ -71,8 +71,8 @@ impl Pipeline {
     /// Takes the expectation that a reply has met.
     pub(super) fn pop(&mut self) -> Option<Expected> {
         let expected = self.expected.pop_front()?;
-        self.octets = self.octets.saturating_sub(expected.octets);
-        self.round_trips = self.round_trips.max(expected.round_trips + 1);
+        self.octets = self.octets.saturating_sub(expected.octets as usize);
+        self.round_trips = self.round_trips.max(expected.round_trips.saturating_add(1));
         if self.expected.is_empty() {
             self.patience = None;
         }
@@ -117,7 +117,7 @@ impl Pipeline {
     }
 
     pub(super) fn round_trips(&self) -> u64 {
-        self.round_trips
+        u64::from(self.round_trips)
     }
 }
 

@@ -28,7 +28,8 @@ pub(super) struct Output {
 }
 
 impl Output {
-    pub(super) fn shrink(&mut self) {
+    pub(super) fn shrink(&mut self, session: &mut Session) {
+        session.forget_sent(&mut self.control);
         self.control.shrink_to_fit();
         self.scratch = Vec::new();
     }
@@ -211,7 +212,7 @@ impl Session {
     }
 
     /// Drops the control octets that have left.
-    fn forget_sent(&mut self, control: &mut Vec<u8>) {
+    pub(super) fn forget_sent(&mut self, control: &mut Vec<u8>) {
         let wire = &mut self.wire;
         if wire.sent == control.len() || wire.sent > limits::RENDERED_OCTETS {
             wire.base += wire.sent as u64;
@@ -320,6 +321,7 @@ impl Session {
 
     /// Accounts for a step that was rendered; its reply is expected from now on.
     fn commit(&mut self, step: Step, len: usize, octets: usize) {
+        let octets = u32::try_from(octets).unwrap_or(u32::MAX);
         let end = self.wire.base + len as u64;
         let of = |transaction, verb| Expected {
             transaction,
@@ -348,7 +350,7 @@ impl Session {
             }
             Step::Recipient(id, index) => {
                 let expected = Expected {
-                    recipient: index,
+                    recipient: u32::try_from(index).unwrap_or(u32::MAX),
                     ..of(id, Verb::Recipient)
                 };
                 (expected, id, Stage::Recipients(index + 1))
@@ -563,6 +565,7 @@ impl Session {
 
     /// Expects the reply to a content or a chunk.
     fn expect(&mut self, id: TransactionId, verb: Verb, len: usize, octets: usize, stage: Stage) {
+        let octets = u32::try_from(octets).unwrap_or(u32::MAX);
         let end = self.wire.base + len as u64;
         if stage == Stage::Over {
             self.wire.ends.push((id, end));

@@ -58,7 +58,7 @@ pub(super) struct Session {
     /// A content cannot be completed: once earlier replies are in, the connection is closed.
     pub(super) abandoned: bool,
     pub(super) write_failed: bool,
-    pub(super) failure: Option<Error>,
+    pub(super) failure: Option<Box<Error>>,
     pub(super) trace: Option<Box<Trace>>,
     pub(super) reply_deadline: Deadline,
     pub(super) write_deadline: Deadline,
@@ -67,7 +67,7 @@ pub(super) struct Session {
     /// Transactions whose outcome is known and not reported.
     decided: VecDeque<TransactionId>,
     /// What is reported once the session is closed, which the server refused.
-    refusal: Option<Error>,
+    refusal: Option<Box<Error>>,
     ready_unreported: bool,
     closed_unreported: bool,
     eof: bool,
@@ -178,7 +178,7 @@ impl Session {
                 return Ok(Some(event));
             }
             if let Some(error) = &self.failure {
-                return Err(error.clone());
+                return Err(Error::clone(error));
             }
             if self.phase == Phase::Closed {
                 return Ok(None);
@@ -223,7 +223,7 @@ impl Session {
     /// Ends the session with an error.
     pub(super) fn fail(&mut self, fault: Fault, octets: &[u8]) {
         if self.failure.is_none() {
-            self.failure = Some(Error::new(fault, self.state(), octets));
+            self.failure = Some(Box::new(Error::new(fault, self.state(), octets)));
             self.end();
         }
     }
@@ -368,11 +368,11 @@ impl Session {
 
     /// Gives up on a server that does not want the session, with a QUIT.
     fn refuse_session(&mut self, reply: &Reply<'_>) {
-        self.refusal = Some(Error::new(
+        self.refusal = Some(Box::new(Error::new(
             Fault::SessionRefused,
             self.state(),
             reply.as_bytes(),
-        ));
+        )));
         self.phase = Phase::Ready;
         self.quitting = true;
         for id in self.transactions.ids() {
@@ -424,7 +424,7 @@ impl Session {
                 transaction.answer_recipient(&reply);
                 // Of a refused sender, the refusal tells; the recipients' 503 tell nothing.
                 if transaction.mail == Answer::Accepted {
-                    let (message, recipient) = (transaction.message(), expected.recipient);
+                    let (message, recipient) = (transaction.message(), expected.recipient as usize);
                     event = Some(Event::Recipient {
                         message,
                         recipient,

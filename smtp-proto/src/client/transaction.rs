@@ -218,12 +218,10 @@ pub(super) struct Transactions {
     current: TransactionId,
     /// How many in the queue are unfinished.
     unfinished: usize,
-    /// Finished ones, kept for their memory.
+    /// Finished ones, kept for their memory: together with the queue never more than the queue's
+    /// limit.
     spare: Vec<Transaction>,
 }
-
-/// How many finished transactions are kept for their memory.
-const SPARE: usize = 128;
 
 impl Transactions {
     pub(super) fn push(&mut self, message: MessageId, envelope: &Envelope<'_>) -> TransactionId {
@@ -253,9 +251,7 @@ impl Transactions {
             && let Some(done) = self.queue.pop_front()
         {
             self.first += 1;
-            if self.spare.len() < SPARE {
-                self.spare.push(done);
-            }
+            self.spare.push(done);
         }
     }
 
