@@ -49,18 +49,20 @@ fn commands(criterion: &mut Criterion) {
 
     let mut group = criterion.benchmark_group("commands_parse");
     group.throughput(Throughput::Elements(lines.len() as u64));
+    // Results are looked at where they are: moving them would be measured as well.
     group.bench_function("ours", |bencher| {
         bencher.iter(|| {
             for line in &lines {
-                black_box(Command::parse(black_box(line.as_bytes()))).expect("a command");
+                let command = Command::parse(black_box(line.as_bytes()));
+                assert!(black_box(&command).is_ok());
             }
         });
     });
     group.bench_function("peer", |bencher| {
         bencher.iter(|| {
             for line in &complete {
-                black_box(peer::Request::parse(&mut black_box(line.as_bytes()).iter()))
-                    .expect("a command");
+                let command = peer::Request::parse(&mut black_box(line.as_bytes()).iter());
+                assert!(black_box(&command).is_ok());
             }
         });
     });
@@ -72,11 +74,15 @@ fn commands(criterion: &mut Criterion) {
     let line = "RCPT TO:<user123@example.org>\r\n";
     group.bench_function("ours", |bencher| {
         let line = line.trim_ascii_end().as_bytes();
-        bencher.iter(|| Command::parse(black_box(line)).expect("a command"));
+        bencher.iter(|| {
+            let command = Command::parse(black_box(line));
+            assert!(black_box(&command).is_ok());
+        });
     });
     group.bench_function("peer", |bencher| {
         bencher.iter(|| {
-            peer::Request::parse(&mut black_box(line.as_bytes()).iter()).expect("a command")
+            let command = peer::Request::parse(&mut black_box(line.as_bytes()).iter());
+            assert!(black_box(&command).is_ok());
         });
     });
     group.finish();

@@ -192,7 +192,7 @@ impl<'a> Command<'a> {
 }
 
 /// Parses what stands behind the letters of a known verb.
-#[inline]
+#[inline(always)]
 fn parse_known<'a>(verb: Verb, rest: &'a [u8]) -> Result<Command<'a>, SyntaxError> {
     match verb {
         Verb::Data => return nothing(rest, Command::Data),
@@ -269,7 +269,7 @@ fn parse_other(line: &[u8]) -> Result<Command<'_>, SyntaxError> {
 }
 
 /// Takes octets for text, if they are UTF-8 and hide no control characters behind it.
-#[inline]
+#[inline(always)]
 fn text(octets: &[u8]) -> Result<&str, SyntaxError> {
     match str::from_utf8(octets) {
         Ok(text) => octets::check_non_ascii(text).map(|()| text),
@@ -291,7 +291,7 @@ fn nothing<'a>(rest: &[u8], command: Command<'a>) -> Result<Command<'a>, SyntaxE
 }
 
 /// Parses the parameters behind the path that ends at `end`.
-#[inline]
+#[inline(always)]
 fn parameters(text: &str, end: usize) -> Result<Parameters<'_>, SyntaxError> {
     let rest = text.get(end..).unwrap_or_default();
     match rest.split_at_checked(1) {

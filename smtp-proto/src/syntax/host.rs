@@ -248,7 +248,7 @@ fn first_non_ascii(text: &str) -> Option<usize> {
 }
 
 /// Finds the end of the domain or address literal that begins at `start`.
-#[inline]
+#[inline(always)]
 pub(super) fn host_end(text: &str, start: usize) -> Result<usize, SyntaxError> {
     let octets = text.as_bytes();
     if octets.get(start) != Some(&b'[') {

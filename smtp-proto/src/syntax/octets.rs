@@ -73,7 +73,7 @@ pub(super) fn span(text: &[u8], wanted: u8) -> usize {
 }
 
 /// Finds the end of the `Domain` that begins at `start` (RFC 5321 4.1.2).
-#[inline]
+#[inline(always)]
 pub(super) fn domain_end(text: &[u8], start: usize) -> Result<usize, SyntaxError> {
     let mut end = start;
     loop {
@@ -95,7 +95,7 @@ pub(super) fn domain_end(text: &[u8], start: usize) -> Result<usize, SyntaxError
 }
 
 /// Finds the end of the `Local-part` that begins at `start` (RFC 5321 4.1.2).
-#[inline]
+#[inline(always)]
 pub(super) fn local_part_end(text: &[u8], start: usize) -> Result<usize, SyntaxError> {
     let mut end = start;
     loop {
@@ -139,11 +139,16 @@ pub(super) fn check_non_ascii(text: &str) -> Result<(), SyntaxError> {
     if text.is_ascii() {
         return Ok(());
     }
-    let forbidden = |character: &(usize, char)| {
-        matches!(character.1, '\u{80}'..='\u{9f}' | '\u{2028}' | '\u{2029}')
+    find_line_breakers(text)
+}
+
+#[cold]
+fn find_line_breakers(text: &str) -> Result<(), SyntaxError> {
+    let forbidden = |character: char| {
+        matches!(character, '\u{80}'..='\u{9f}' | '\u{2028}' | '\u{2029}')
     };
-    match text.char_indices().find(forbidden) {
-        Some((at, _)) => Err(SyntaxError::new(SyntaxErrorKind::UnexpectedOctet, at)),
+    match text.find(forbidden) {
+        Some(at) => Err(SyntaxError::new(SyntaxErrorKind::UnexpectedOctet, at)),
         None => Ok(()),
     }
 }
