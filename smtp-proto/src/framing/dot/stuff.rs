@@ -174,11 +174,10 @@ impl DotStuffer {
         let added = self.inserted.partition_point(|at| (*at as usize) < wire);
         let newest = self.inserted.get(..added).and_then(<[u32]>::last);
         let last_is_added = newest.is_some_and(|at| *at as usize + 1 == wire);
-        self.state = match (last, octet_before(planned, wire.saturating_sub(1))) {
-            (b'.', _) if last_is_added => State::Dotted,
-            (b'\n', _) if last_is_added => State::LineStart,
-            (last, Some(before)) => self.after(&[before, last]),
-            (last, None) => self.after(&[last]),
+        self.state = match octet_before(planned, wire.saturating_sub(1)) {
+            _ if last == b'.' && last_is_added => State::Dotted,
+            Some(before) => self.after(&[before, last]),
+            None => self.after(&[last]),
         };
         self.inserted.clear();
         wire.saturating_sub(added)
@@ -244,11 +243,7 @@ impl DotStuffer {
             }
             at = scan.plain(at);
             // What a mark in sound content is, without the detour over three steps: 5321-4.5.2-a.
-            while self.dots
-                && chunk
-                    .get(at..)
-                    .is_some_and(|rest| rest.starts_with(b"\r\n."))
-            {
+            while self.dots && matches!(chunk.get(at..), Some([b'\r', b'\n', b'.', ..])) {
                 if !insert(at + 2, b".") {
                     return Ok(at);
                 }
