@@ -31,6 +31,7 @@ impl<'a> Scan<'a> {
     /// returned there is no bare CR, no bare LF, and no dot at the beginning of a line; that index
     /// does not part CR and LF. What follows is to be looked at octet by octet until it is within a
     /// line again.
+    #[inline]
     pub(super) fn plain(&mut self, from: usize) -> usize {
         if self.octets.get(from) == Some(&b'\n') {
             return from;
@@ -77,6 +78,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Returns the first index from `from` on that [`look`](Self::look) marked.
+    #[inline]
     fn known(&self, from: usize) -> Option<usize> {
         let left = self.end.checked_sub(from)?;
         let passed = u32::try_from(NEAR.checked_sub(left)?).ok()?;
@@ -131,7 +133,7 @@ fn pack(octets: &[u8; NEAR]) -> u64 {
         return 0;
     }
     // The product has the lowest bit of octet n at bit 56 + n, and no carries from below.
-    words().rev().fold(0, |bits, word| {
-        (bits << 8) | (word.wrapping_mul(0x0102_0408_1020_4080) >> 56)
-    })
+    let bits = words().map(|word| word.wrapping_mul(0x0102_0408_1020_4080) >> 56);
+    bits.zip((0..).step_by(8))
+        .fold(0, |all, (bits, place)| all | bits << place)
 }

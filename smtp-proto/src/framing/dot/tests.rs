@@ -213,6 +213,68 @@ fn finds_what_straddles_the_strides_of_the_search() {
     });
 }
 
+/// Long content, where the search remembers marks, in chunks, writes and reads of random sizes.
+#[test]
+fn random_content_survives_random_sizes() {
+    for seed in 1..=300_u64 {
+        let mut state = seed;
+        let mut random = |below: usize| {
+            // Knuth's constants of a linear congruential generator; its high bits are the good ones.
+            state = state
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
+            (state >> 33) as usize % below
+        };
+        let breaks = 1 + random(120);
+        let mut content = Vec::new();
+        for _ in 0..random(4_000) {
+            content.extend_from_slice(match random(breaks) {
+                0 => [&b"\r\n."[..], b"\r\n", b"\n", b"\r", b".", b"\r\n.\r\n"][random(6)],
+                _ => b"a",
+            });
+        }
+        let normal = model_breaks(&content, LineBreaks::Normalize).unwrap();
+        let expected = model_stuff(&normal);
+        let mut stuffer = DotStuffer::new(LineBreaks::Normalize);
+        let (mut wire, mut rest) = (Vec::new(), content.as_slice());
+        while !rest.is_empty() {
+            let chunk = &rest[..rest.len().min(1 + random(3_000))];
+            let (mut scratch, mut slices) = (Vec::new(), Vec::new());
+            stuffer.stuff(chunk, &mut scratch, &mut slices).unwrap();
+            let planned = slices.concat();
+            let written = planned.len().min(1 + random(3_000));
+            let taken = stuffer.advance(&slices, written);
+            wire.extend_from_slice(&planned[..written]);
+            rest = &rest[taken..];
+        }
+        wire.extend_from_slice(stuffer.end_after(b"").unwrap());
+        assert!(wire == expected, "seed {seed}");
+
+        // Sound content comes back as it was; what is not, as the model has it.
+        let unsound = [content.as_slice(), b"\r\n.\r\n"].concat();
+        for stream in [wire, unsound] {
+            let (content, after) = model_receive(&stream);
+            let mut reads = Vec::new();
+            let mut rest = stream.as_slice();
+            while !rest.is_empty() {
+                let (read, behind) = rest.split_at(rest.len().min(1 + random(1_000)));
+                reads.push(read);
+                rest = behind;
+            }
+            for policy in [LineBreaks::Refuse, LineBreaks::Normalize] {
+                let expected = match policy {
+                    LineBreaks::Normalize => model_breaks(&content, policy).unwrap(),
+                    _ => content.clone(),
+                };
+                let bare = model_breaks(&content, LineBreaks::Refuse).err();
+                let expected = (expected, after.clone(), bare.map(|(_, octet)| octet));
+                let received = receive(DotUnstuffer::new(policy), &reads);
+                assert!(received == expected, "seed {seed}, {policy:?}");
+            }
+        }
+    }
+}
+
 /// Dense dot-lines are copied, and nothing grows with them.
 #[test]
 fn plans_of_dense_dots_are_bounded() {
