@@ -72,20 +72,24 @@
 //! command whose turn it is; one that answers refusals and acceptances in each other's place, each
 //! in a place where both are possible, cannot be found out by anybody.
 
+mod answers;
+mod commands;
 mod config;
+mod content;
 mod envelope;
 mod event;
+mod output;
 mod pipeline;
 mod replies;
 mod report;
 mod rules;
-mod sending;
 mod session;
 mod transaction;
+mod wire;
 
 use core::time::Duration;
 
-use self::{sending::Output, session::Session};
+use self::{output::Output, session::Session};
 use crate::{
     framing::Transmit,
     machine::{Error, Misuse, TraceEntry, limits},

@@ -144,9 +144,8 @@ pub(super) fn check_non_ascii(text: &str) -> Result<(), SyntaxError> {
 
 #[cold]
 fn find_line_breakers(text: &str) -> Result<(), SyntaxError> {
-    let forbidden = |character: char| {
-        matches!(character, '\u{80}'..='\u{9f}' | '\u{2028}' | '\u{2029}')
-    };
+    let forbidden =
+        |character: char| matches!(character, '\u{80}'..='\u{9f}' | '\u{2028}' | '\u{2029}');
     match text.find(forbidden) {
         Some(at) => Err(SyntaxError::new(SyntaxErrorKind::UnexpectedOctet, at)),
         None => Ok(()),
