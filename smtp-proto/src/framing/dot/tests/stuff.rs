@@ -236,3 +236,43 @@ fn withdrawn_dot_is_no_end_of_data() {
         assert_eq!(received, (b".\r\n".to_vec(), Some(Vec::new()), None));
     }
 }
+
+/// What precedes an octet that is refused is planned first, whatever the chunks.
+#[test]
+fn refuses_once_everything_before_is_sent() {
+    for (content, octet) in [(b"ab\ncd", BareOctet::Lf), (b"ab\rcd", BareOctet::Cr)] {
+        let mut stuffer = DotStuffer::new(LineBreaks::Refuse);
+        let (mut scratch, mut slices) = (Vec::new(), Vec::new());
+        let stuffed = stuffer.stuff(content, &mut scratch, &mut slices);
+        let expected = Stuffed {
+            chunk_octets: 2,
+            wire_octets: 2,
+        };
+        assert_eq!(stuffed, Ok(expected));
+        assert_eq!(slices, [b"ab"]);
+        assert_eq!(stuffer.advance(&slices, 2), 2);
+        for _ in 0..2 {
+            let (mut scratch, mut slices) = (Vec::new(), Vec::new());
+            let stuffed = stuffer.stuff(&content[2..], &mut scratch, &mut slices);
+            assert_eq!(stuffed, Err(BareLineBreak { octet, at: 0 }));
+            assert!(slices.is_empty());
+        }
+    }
+}
+
+/// Sparse insertions stay slices, and few.
+#[test]
+fn plans_of_sparse_insertions_copy_nothing() {
+    let content = [&[b'a'; 2_000][..], b"\n"].concat().repeat(20);
+    let mut stuffer = DotStuffer::new(LineBreaks::Normalize);
+    let (mut scratch, mut slices) = (Vec::new(), Vec::new());
+    let stuffed = stuffer.stuff(&content, &mut scratch, &mut slices);
+    // Five lines, each with a CR to add, and the sixth up to where its own would stand.
+    let expected = Stuffed {
+        chunk_octets: 5 * 2_001 + 2_000,
+        wire_octets: 5 * 2_002 + 2_000,
+    };
+    assert_eq!(stuffed, Ok(expected));
+    assert_eq!(slices.len(), 11);
+    assert_eq!(scratch.capacity(), 0);
+}
