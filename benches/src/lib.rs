@@ -1,1 +1,142 @@
-//! What the benchmark suites share.
+//! What the benchmark suites share: sample content, and drivers that move octets in memory.
+
+use std::time::Duration;
+
+use smtp_proto::{
+    client::{self, Body, Client, Envelope},
+    server::{self, Server},
+    syntax::{Capabilities, Extension, ForwardPath, Host, ReversePath},
+};
+
+/// The time of every call: nothing here waits.
+pub const NOW: Duration = Duration::ZERO;
+
+/// Returns so many octets of text in lines of 72 columns.
+pub fn text(octets: usize) -> Vec<u8> {
+    let line = b"The quick brown fox jumps over the lazy dog; then it sleeps until noon.\r\n";
+    let mut text: Vec<u8> = line.iter().copied().cycle().take(octets).collect();
+    if let Some(end) = octets.checked_sub(2) {
+        text[end..].copy_from_slice(b"\r\n");
+    }
+    text
+}
+
+/// Returns the envelope that all sessions use: three recipients.
+///
+/// # Panics
+///
+/// Never: the addresses are valid.
+pub fn envelope() -> Envelope<'static> {
+    let recipient = |text| ForwardPath::parse(text).expect("a path");
+    Envelope::new(ReversePath::parse("<sender@example.org>").expect("a path"))
+        .recipient(recipient("<first.recipient@example.net>"))
+        .recipient(recipient("<second.recipient@example.net>"))
+        .recipient(recipient("<third.recipient@example.net>"))
+        .size(4096)
+}
+
+/// Returns a host name.
+///
+/// # Panics
+///
+/// If `name` is none.
+pub fn host(name: &'static str) -> Host<'static> {
+    Host::parse(name).expect("a host name")
+}
+
+/// Returns a server that offers all that a stream needs.
+pub fn server() -> Server {
+    let offer = Capabilities::new()
+        .with(Extension::Pipelining)
+        .with(Extension::Chunking)
+        .with(Extension::EightBitMime)
+        .with_size(10_240_000);
+    Server::new(
+        server::Config::new(host("mx.example.net")).offer(offer),
+        NOW,
+    )
+}
+
+/// Writes everything that a client wants written, by copies as a socket would make them. Every
+/// message has the same content; `begun` counts its octets that have left.
+pub fn write_client(client: &mut Client, content: &[u8], begun: &mut usize, wire: &mut Vec<u8>) {
+    loop {
+        let body = match client.wants_body() {
+            Some(_) => Body::Last(&content[*begun..]),
+            None => Body::Pending,
+        };
+        let transmit = client.poll_transmit(body, NOW);
+        if transmit.is_empty() {
+            return;
+        }
+        transmit
+            .slices()
+            .iter()
+            .for_each(|slice| wire.extend_from_slice(slice));
+        let written = transmit.len();
+        *begun += transmit.sent(written, NOW);
+        if *begun == content.len() {
+            *begun = 0;
+        }
+    }
+}
+
+/// Feeds a client with what was written to it, and returns how many messages that finished.
+///
+/// # Panics
+///
+/// If the session fails.
+pub fn read_client(client: &mut Client, wire: &mut Vec<u8>) -> usize {
+    let mut finished = 0;
+    let mut input = wire.as_slice();
+    while let Some(event) = client.poll_event(&mut input, NOW).expect("a session") {
+        if let client::Event::Finished { outcome, .. } = event {
+            assert!(
+                matches!(outcome, client::Outcome::Delivered(_)),
+                "{outcome:?}"
+            );
+            finished += 1;
+        }
+    }
+    assert!(input.is_empty());
+    wire.clear();
+    finished
+}
+
+/// Feeds a server with what was written to it, accepts everything, and writes its replies. Returns
+/// how many octets of content there were.
+///
+/// # Panics
+///
+/// If the session fails.
+pub fn serve(server: &mut Server, wire: &mut Vec<u8>, replies: &mut Vec<u8>) -> usize {
+    use server::Event;
+    let mut content = 0;
+    let mut input = wire.as_slice();
+    while let Some(event) = server.poll_event(&mut input, NOW).expect("a session") {
+        match event {
+            Event::Content { octets, .. } => content += octets.len(),
+            Event::Connected { ticket }
+            | Event::Hello { ticket, .. }
+            | Event::Mail { ticket, .. }
+            | Event::Rcpt { ticket, .. }
+            | Event::Data { ticket, .. }
+            | Event::Message { ticket, .. } => server.accept(ticket).expect("an open ticket"),
+            _ => {}
+        }
+    }
+    assert!(input.is_empty());
+    wire.clear();
+    loop {
+        let transmit = server.poll_transmit(NOW);
+        if transmit.is_empty() {
+            return content;
+        }
+        transmit
+            .slices()
+            .iter()
+            .for_each(|slice| replies.extend_from_slice(slice));
+        let written = transmit.len();
+        transmit.sent(written, NOW);
+    }
+}

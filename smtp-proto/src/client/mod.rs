@@ -1,1 +1,266 @@
-//! The client machine.
+//! The client machine: submit envelopes, present contents, get one outcome for every message.
+//!
+//! ```text
+//! connected ──220──▶ hello ──EHLO (HELO)──▶ introduced ──250──▶ ready ──QUIT──▶ leaving ──221──▶ closed
+//!                                                          each message, in order:
+//!   waiting ──[RSET] MAIL──▶ recipients ──RCPT…──▶ ┬─DATA─▶ 354 ─▶ content ─▶ dot ─▶ verdict
+//!                                                  └─BDAT…──────────▶ BDAT LAST ─▶ verdict
+//! ```
+//!
+//! A driver goes round in a loop of four steps, which `smtp-proto-tokio` and `smtp-proto-blocking`
+//! hold ready made:
+//!
+//! ```
+//! use core::time::Duration;
+//! use smtp_proto::client::{Body, Client, Config, Envelope, Event, Outcome};
+//! use smtp_proto::syntax::{ForwardPath, Host, ReversePath};
+//!
+//! # // A server of few words stands in for the socket: what it says when, and the clock.
+//! # let mut script: Vec<&[u8]> = vec![b"354 go\r\n250 taken\r\n", b"250-x\r\n250 PIPELINING\r\n", b"220 x\r\n"];
+//! # script = vec![b"221 bye\r\n", b"250 taken\r\n", b"250 ok\r\n250 ok\r\n354 go\r\n", b"250-x\r\n250 PIPELINING\r\n", b"220 x\r\n"];
+//! # let mut wire = Vec::new();
+//! # let now = Duration::ZERO;
+//! let mut client = Client::new(Config::new(Host::parse("client.example")?), now);
+//! let message = client.submit(
+//!     &Envelope::new(ReversePath::parse("<a@example.org>")?)
+//!         .recipient(ForwardPath::parse("<b@example.net>")?),
+//! )?;
+//! client.quit();
+//! let mut content: &[u8] = b"Subject: hello\r\n\r\nHello.\r\n";
+//! let mut received = Vec::new();
+//! while !client.is_closed() {
+//!     // 1. What has arrived becomes events. What is unfinished stays in the buffer.
+//!     let mut input = &received[..];
+//!     while let Some(event) = client.poll_event(&mut input, now)? {
+//!         if let Event::Finished { message: finished, outcome } = event {
+//!             assert_eq!(finished, message);
+//!             assert!(matches!(outcome, Outcome::Delivered(_)));
+//!         }
+//!     }
+//!     let used = received.len() - input.len();
+//!     received.drain(..used);
+//!     // 2. What can be written is written.
+//!     loop {
+//!         let body = match client.wants_body() {
+//!             Some(_) => Body::Last(content),
+//!             None => Body::Pending,
+//!         };
+//!         let transmit = client.poll_transmit(body, now);
+//!         if transmit.is_empty() {
+//!             break;
+//!         }
+//!         # wire.extend(transmit.slices().concat());
+//!         let written = transmit.len(); // ... of a write to the socket, which may be short
+//!         content = &content[transmit.sent(written, now)..];
+//!     }
+//!     // 3. Unless there is something to report, what arrives next is awaited, until poll_timeout.
+//!     if client.wants_read() {
+//!         # if client.poll_timeout().is_none() { break }
+//!         # match script.pop() { Some(octets) =>
+//!         received.extend_from_slice(octets) // ... of a read; handle_eof or handle_timeout if none
+//!         # , None => client.handle_eof() }
+//!     }
+//! }
+//! # assert!(wire.ends_with(b"\r\nHello.\r\n.\r\nQUIT\r\n"));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # What is safe to send again
+//!
+//! [`Outcome::NotSent`] and [`Outcome::Refused`] with a 4yz reply are. [`Outcome::InDoubt`] may
+//! deliver twice. A peer that miscounts its replies is found out where a reply cannot answer the
+//! command whose turn it is; one that answers refusals and acceptances in each other's place, each
+//! in a place where both are possible, cannot be found out by anybody.
+
+mod answers;
+mod commands;
+mod config;
+mod content;
+mod envelope;
+mod event;
+mod output;
+mod pipeline;
+mod replies;
+mod report;
+mod rules;
+mod session;
+mod transaction;
+mod wire;
+
+use core::time::Duration;
+
+use self::{output::Output, session::Session};
+use crate::{
+    framing::Transmit,
+    machine::{Error, Misuse, TraceEntry, limits},
+    syntax::Capabilities,
+};
+
+pub use self::{
+    config::{Config, Duplex, Pipelining, Timeouts},
+    envelope::Envelope,
+    event::{Body, BodyRequest, Cancellation, Event, MessageId, NotSent, Outcome},
+    report::{Report, Reports},
+};
+
+/// One client's side of one connection.
+///
+/// Any call in any order is safe. See the [module](self) for the loop of a driver.
+#[derive(Debug)]
+pub struct Client {
+    session: Session,
+    output: Output,
+}
+
+impl Client {
+    /// Creates the client for a connection that was established at `now`.
+    pub fn new(config: Config, now: Duration) -> Self {
+        Self {
+            session: Session::new(config, now),
+            output: Output::default(),
+        }
+    }
+
+    /// Queues a message. Its content is asked for when its turn comes.
+    ///
+    /// Messages go out in the order of their submission. Whatever happens, there will be one
+    /// [`Event::Finished`] for it. Keep more than one message queued, or nothing can be sent ahead.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::Ending`] after [`quit`](Self::quit) or the end of the connection,
+    /// [`Misuse::QueueFull`] and [`Misuse::NoRecipient`].
+    pub fn submit(&mut self, envelope: &Envelope<'_>) -> Result<MessageId, Misuse> {
+        self.session.submit(envelope)
+    }
+
+    /// Withdraws a message, and tells what that costs. Its outcome follows as an event.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::UnknownMessage`] if it is finished or never was, [`Misuse::TooLate`] if all of it
+    /// has been sent.
+    pub fn cancel(&mut self, message: MessageId) -> Result<Cancellation, Misuse> {
+        self.session.cancel(message)
+    }
+
+    /// Ends the session once everything submitted is finished. It is final: no message can be
+    /// submitted any more, so that QUIT may ride behind the last one.
+    pub fn quit(&mut self) {
+        self.session.quit();
+    }
+
+    /// Returns the next event out of `input`, and moves `input` behind what was used up.
+    ///
+    /// Call it with all that has arrived and was not used up, until it returns `None`: then `input`
+    /// holds an unfinished reply or nothing. Present the rest again with more behind it; a buffer of
+    /// [`max_unconsumed`](Self::max_unconsumed) octets suffices. Call it also with an empty input,
+    /// as some events need none.
+    ///
+    /// # Errors
+    ///
+    /// The connection has failed, and every outcome has been reported. The same error comes again
+    /// at each call.
+    pub fn poll_event<'i>(
+        &mut self,
+        input: &mut &'i [u8],
+        now: Duration,
+    ) -> Result<Option<Event<'i>>, Error> {
+        self.session.poll_event(input, now)
+    }
+
+    /// Returns what is to be written now.
+    ///
+    /// `body` holds octets of the message that [`wants_body`](Self::wants_body) names, from the
+    /// first that was not consumed. Call it after each write and after the events, until it
+    /// returns an empty transmission; then flush.
+    pub fn poll_transmit<'a>(&'a mut self, body: Body<'a>, now: Duration) -> Transmit<'a> {
+        let Self { session, output } = self;
+        session.transmit(output, body, now)
+    }
+
+    /// Tells that the current time is `now`, in case a timer has fired.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        self.session.handle_timeout(now);
+    }
+
+    /// Tells that the server sends no more. Takes effect once the presented input is used up.
+    pub fn handle_eof(&mut self) {
+        self.session.handle_eof();
+    }
+
+    /// Tells that nothing can be written any more. The client goes on reading, as the reason or a
+    /// verdict may be waiting.
+    pub fn handle_write_failed(&mut self) {
+        self.session.handle_write_failed();
+    }
+
+    /// Takes the oldest entry of the trace, if one is [kept](Config::traced).
+    pub fn poll_trace(&mut self) -> Option<TraceEntry> {
+        self.session.trace.as_mut()?.take()
+    }
+
+    /// Gives back memory that only busy connections need.
+    pub fn shrink(&mut self) {
+        self.session.shrink();
+        self.output.shrink(&mut self.session);
+    }
+
+    /// Names the message whose content can be used now, if any.
+    ///
+    /// The answer may be ahead of time: what cannot be sent yet is not consumed.
+    pub fn wants_body(&self) -> Option<BodyRequest> {
+        let (_, transaction) = self.session.wanted()?;
+        Some(BodyRequest {
+            message: transaction.message(),
+            pass: transaction.pass,
+        })
+    }
+
+    /// Returns when [`handle_timeout`](Self::handle_timeout) is to be called, if nothing happens.
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        self.session.deadline()
+    }
+
+    /// Tells whether octets from the server are needed to go on. If not, call
+    /// [`poll_event`](Self::poll_event) first.
+    pub fn wants_read(&self) -> bool {
+        self.session.wants_read()
+    }
+
+    /// Tells whether [`submit`](Self::submit) would take a message.
+    pub fn can_submit(&self) -> bool {
+        self.session.can_submit()
+    }
+
+    /// Tells whether everything submitted is finished.
+    pub fn is_idle(&self) -> bool {
+        self.session.is_idle()
+    }
+
+    /// Tells whether the connection can be closed: nothing is to be written or read any more.
+    ///
+    /// There may be events left: call [`poll_event`](Self::poll_event) until it returns `None` or
+    /// an error.
+    pub fn is_closed(&self) -> bool {
+        self.session.is_over()
+    }
+
+    /// Returns what the server announced in answer to EHLO; empty before that, and after HELO.
+    pub fn capabilities(&self) -> &Capabilities {
+        &self.session.capabilities
+    }
+
+    /// Returns how many round trips the session has waited for so far, the greeting's included.
+    ///
+    /// That is the longest chain of commands each of which was sent after the reply to the one
+    /// before it, and so the session's length on a link whose delay outweighs everything else.
+    pub fn round_trips(&self) -> u64 {
+        self.session.pipeline.round_trips()
+    }
+
+    /// Returns how many octets of input may be left by [`poll_event`](Self::poll_event).
+    pub fn max_unconsumed(&self) -> usize {
+        limits::REPLY + limits::REPLY_LINE
+    }
+}

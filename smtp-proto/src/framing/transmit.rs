@@ -12,9 +12,9 @@ pub(crate) type Slices<'a> = SmallVec<[&'a [u8]; 16]>;
 /// The half of a machine that keeps account implements it; the other half, which owns the octets,
 /// stays borrowed by the [`Transmit`].
 pub(crate) trait Progress: Send {
-    /// Records that the first `octets` of the transmission were taken by the transport at `now`.
-    /// Returns how many octets of the caller's body were among them.
-    fn sent(&mut self, octets: usize, now: Duration) -> usize;
+    /// Records that the first `octets` of `slices` were taken by the transport at `now`. Returns how
+    /// many octets of the caller's body were among them.
+    fn sent(&mut self, octets: usize, slices: &[&[u8]], now: Duration) -> usize;
 }
 
 /// Lists the octets that a machine wants written next, in order.
@@ -52,7 +52,7 @@ impl<'a> Transmit<'a> {
     /// consumed: present the body from there on the next time. A server's transmission holds no
     /// body and always returns 0.
     pub fn sent(self, octets: usize, now: Duration) -> usize {
-        self.progress.sent(octets.min(self.len), now)
+        self.progress.sent(octets.min(self.len), &self.slices, now)
     }
 
     /// Copies as much as fits into `buffer` and returns how much that was.

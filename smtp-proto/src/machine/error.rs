@@ -168,6 +168,9 @@ pub enum Misuse {
     /// No such message is waiting or under way.
     #[error("no such message is under way")]
     UnknownMessage,
+    /// The end of the message may have left already.
+    #[error("it is too late to cancel the message")]
+    TooLate,
     /// The command was answered in the application's stead, as its verdict was overdue.
     #[error("the verdict came too late")]
     Expired,

@@ -11,6 +11,16 @@ pub const REPLY: usize = 16 * 1024;
 pub const REPLY_TOTAL: u64 = 1024 * 1024;
 /// How many octets of an offending line an [`Error`](super::Error) quotes.
 pub const EXCERPT: usize = 64;
+/// How many octets of commands a half-duplex client leaves unanswered (Postfix, Exim: 4,096).
+pub const UNANSWERED_OCTETS: usize = 4096;
+/// How many replies a half-duplex client leaves outstanding (Exim: about 100 recipients).
+pub const UNANSWERED_REPLIES: usize = 100;
+/// How many messages may be submitted to a client and unfinished.
+pub const QUEUED_MESSAGES: usize = 1024;
+/// How many octets of commands a client renders ahead of the transport.
+pub const RENDERED_OCTETS: usize = 8 * 1024;
+/// How many entries of a trace are kept until the caller takes them.
+pub const TRACE: usize = 4096;
 
 /// The longest command line that a server takes: the 512 octets of RFC 5321 4.5.3.1.4 and what the
 /// extensions add to them (RFC 1869 4.1.2), rounded up to Postfix's `line_length_limit`.

@@ -2,7 +2,10 @@
 mod error;
 pub mod limits;
 mod timer;
+mod trace;
 
 pub use error::{Error, Excerpt, Fault, Misuse};
 pub(crate) use timer::Deadline;
 pub use timer::Timer;
+pub(crate) use trace::Trace;
+pub use trace::{Origin, TraceEntry, Traced};

@@ -103,7 +103,7 @@ impl Account {
 }
 
 impl Progress for Account {
-    fn sent(&mut self, octets: usize, now: Duration) -> usize {
+    fn sent(&mut self, octets: usize, _slices: &[&[u8]], now: Duration) -> usize {
         if octets > 0 {
             self.sent = self.sent.saturating_add(octets as u64).min(self.queued);
             self.timer.stop();

@@ -20,6 +20,7 @@ macro_rules! extensions {
 
         impl Extension {
             const ALL: &[Self] = &[$(Self::$name,)*];
+            const BEGINNINGS: &[u64] = &[$(beginning($keyword),)*];
 
             /// Returns the keyword that announces the extension.
             pub const fn keyword(self) -> &'static str {
@@ -78,15 +79,32 @@ extensions! {
     Vrfy = "VRFY",
 }
 
+/// Returns the first eight octets of `keyword`, of which those of any case are one number.
+const fn beginning(keyword: &str) -> u64 {
+    let mut rest = keyword.as_bytes();
+    let mut number = 0;
+    while let [octet, tail @ ..] = rest
+        && number >> 56 == 0
+    {
+        number = number << 8 | octet.to_ascii_uppercase() as u64;
+        rest = tail;
+    }
+    number
+}
+
 impl Extension {
     const fn bit(self) -> u32 {
         1 << self as u32
     }
 
+    /// Recognises a keyword in any case.
     fn recognise(keyword: &str) -> Option<Self> {
+        let wanted = beginning(keyword);
         Self::ALL
             .iter()
-            .copied()
+            .zip(Self::BEGINNINGS)
+            .filter(|(_, beginning)| **beginning == wanted)
+            .map(|(extension, _)| *extension)
             .find(|extension| extension.keyword().eq_ignore_ascii_case(keyword))
     }
 }
@@ -126,6 +144,11 @@ impl Capabilities {
     /// what exceeds [`MAX_CAPABILITIES`]. `AUTH=` counts as `AUTH`, as old servers write it.
     pub fn parse(answer: &Reply<'_>) -> Self {
         let mut capabilities = Self::new();
+        // The code takes more room in each line than the LF will.
+        let room = answer.as_bytes().len().min(MAX_CAPABILITIES);
+        if answer.lines().nth(1).is_some() {
+            capabilities.lines.reserve(room);
+        }
         for line in answer.lines().skip(1) {
             let Ok(line) = core::str::from_utf8(line) else {
                 continue;

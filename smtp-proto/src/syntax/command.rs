@@ -192,7 +192,7 @@ impl<'a> Command<'a> {
 }
 
 /// Parses what stands behind the letters of a known verb.
-#[inline]
+#[inline(always)]
 fn parse_known<'a>(verb: Verb, rest: &'a [u8]) -> Result<Command<'a>, SyntaxError> {
     match verb {
         Verb::Data => return nothing(rest, Command::Data),
@@ -201,41 +201,60 @@ fn parse_known<'a>(verb: Verb, rest: &'a [u8]) -> Result<Command<'a>, SyntaxErro
         Verb::StartTls => return nothing(rest, Command::StartTls),
         _ => {}
     }
-    let rest = text(rest)?;
-    match verb {
-        Verb::Mail => {
-            let rest = argument_after(rest, " FROM:")?;
+    match (verb, rest) {
+        // The labels are written in any case, and without any space more (RFC 5321 4.1.1.2).
+        (
+            Verb::Mail,
+            [
+                b' ',
+                b'F' | b'f',
+                b'R' | b'r',
+                b'O' | b'o',
+                b'M' | b'm',
+                b':',
+                rest @ ..,
+            ],
+        ) => {
+            let rest = text(rest).map_err(|error| error.shifted(6))?;
             let (from, end) = ReversePath::parse_prefix(rest).map_err(|error| error.shifted(6))?;
             let parameters = parameters(rest, end).map_err(|error| error.shifted(6))?;
             return Ok(Command::Mail { from, parameters });
         }
-        Verb::Rcpt => {
-            let rest = argument_after(rest, " TO:")?;
+        (Verb::Rcpt, [b' ', b'T' | b't', b'O' | b'o', b':', rest @ ..]) => {
+            let rest = text(rest).map_err(|error| error.shifted(4))?;
             let (to, end) = ForwardPath::parse_prefix(rest).map_err(|error| error.shifted(4))?;
             let parameters = parameters(rest, end).map_err(|error| error.shifted(4))?;
             return Ok(Command::Rcpt { to, parameters });
         }
         _ => {}
     }
-    let argument = match rest.split_at_checked(1) {
-        None => "",
-        Some((" ", argument)) => argument,
-        Some(_) => return Err(SyntaxError::unexpected(rest.as_bytes(), 0)),
+    let argument = match rest {
+        [] => rest,
+        [b' ', argument @ ..] => argument,
+        _ => return Err(SyntaxError::unexpected(rest, 0)),
     };
+    if verb == Verb::Bdat {
+        return bdat(argument).map_err(|error| error.shifted(1));
+    }
+    let argument = text(argument).map_err(|error| error.shifted(1))?;
     let command = match verb {
         Verb::Ehlo => Host::parse(host(argument)).map(Command::Ehlo),
         Verb::Helo => Host::parse(host(argument)).map(Command::Helo),
         Verb::Lhlo => Host::parse(host(argument)).map(Command::Lhlo),
-        Verb::Bdat => bdat(argument),
         Verb::Noop => octets::check_text(argument).map(|()| Command::Noop),
         Verb::Vrfy => Argument::parse(argument.trim_start_matches(' ')).map(Command::Vrfy),
         Verb::Expn => Argument::parse(argument.trim_start_matches(' ')).map(Command::Expn),
         Verb::Help => optional(argument).map(Command::Help),
         Verb::Auth => auth(argument),
         Verb::Etrn => Word::parse(argument).map(Command::Etrn),
-        Verb::Mail | Verb::Rcpt | Verb::Data | Verb::Rset | Verb::Quit | Verb::StartTls => {
-            Err(SyntaxError::unexpected(rest.as_bytes(), 0))
-        }
+        // What these take was taken above.
+        Verb::Mail
+        | Verb::Rcpt
+        | Verb::Data
+        | Verb::Bdat
+        | Verb::Rset
+        | Verb::Quit
+        | Verb::StartTls => return Err(SyntaxError::unexpected(rest, 0)),
     };
     command.map_err(|error| error.shifted(1))
 }
@@ -250,7 +269,7 @@ fn parse_other(line: &[u8]) -> Result<Command<'_>, SyntaxError> {
 }
 
 /// Takes octets for text, if they are UTF-8 and hide no control characters behind it.
-#[inline]
+#[inline(always)]
 fn text(octets: &[u8]) -> Result<&str, SyntaxError> {
     match str::from_utf8(octets) {
         Ok(text) => octets::check_non_ascii(text).map(|()| text),
@@ -271,17 +290,8 @@ fn nothing<'a>(rest: &[u8], command: Command<'a>) -> Result<Command<'a>, SyntaxE
     }
 }
 
-/// Returns what stands behind ` FROM:` or ` TO:`, in any case and without any space more.
-#[inline]
-fn argument_after<'a>(rest: &'a str, label: &str) -> Result<&'a str, SyntaxError> {
-    match rest.split_at_checked(label.len()) {
-        Some((found, argument)) if found.eq_ignore_ascii_case(label) => Ok(argument),
-        _ => Err(SyntaxError::unexpected(rest.as_bytes(), 0)),
-    }
-}
-
 /// Parses the parameters behind the path that ends at `end`.
-#[inline]
+#[inline(always)]
 fn parameters(text: &str, end: usize) -> Result<Parameters<'_>, SyntaxError> {
     let rest = text.get(end..).unwrap_or_default();
     match rest.split_at_checked(1) {
@@ -296,6 +306,9 @@ fn parameters(text: &str, end: usize) -> Result<Parameters<'_>, SyntaxError> {
 /// Returns the host without the words that old clients write behind an address literal
 /// (RFC 5321 4.1.1.1).
 fn host(argument: &str) -> &str {
+    if !argument.starts_with('[') {
+        return argument;
+    }
     match argument.split_once("] ") {
         Some((literal, _)) => argument
             .get(..literal.len().saturating_add(1))
@@ -311,28 +324,26 @@ fn optional(argument: &str) -> Result<Option<Argument<'_>>, SyntaxError> {
     }
 }
 
-fn bdat(argument: &str) -> Result<Command<'static>, SyntaxError> {
-    let (digits, last) = argument.split_once(' ').unwrap_or((argument, ""));
-    let behind = digits.len().saturating_add(1);
-    let mut size: u64 = 0;
-    for (at, octet) in digits.bytes().enumerate() {
-        if !octet.is_ascii_digit() {
-            return Err(SyntaxError::unexpected(argument.as_bytes(), at));
-        }
-        // Unlike a SIZE, a number that cannot be held cannot be obeyed.
-        size = size
-            .checked_mul(10)
-            .and_then(|size| size.checked_add(u64::from(octet.wrapping_sub(b'0'))))
-            .ok_or(SyntaxError::new(SyntaxErrorKind::OutOfRange, at))?;
-    }
-    if digits.is_empty() {
-        return Err(SyntaxError::unexpected(argument.as_bytes(), 0));
-    }
-    let last = match last {
-        "" => false,
-        last if last.eq_ignore_ascii_case("LAST") => true,
-        _ => return Err(SyntaxError::unexpected(argument.as_bytes(), behind)),
+/// Parses `chunk-size [SP "LAST"]` (RFC 3030 2).
+#[inline]
+fn bdat(argument: &[u8]) -> Result<Command<'static>, SyntaxError> {
+    let digits = argument
+        .iter()
+        .take_while(|octet| octet.is_ascii_digit())
+        .count();
+    let (number, rest) = argument.split_at_checked(digits).unwrap_or_default();
+    let last = match rest {
+        _ if digits == 0 => return Err(SyntaxError::unexpected(argument, 0)),
+        [] => false,
+        [b' ', last @ ..] if last.eq_ignore_ascii_case(b"LAST") => true,
+        _ => return Err(SyntaxError::unexpected(argument, digits)),
     };
+    // Unlike a SIZE, a number that cannot be held cannot be obeyed.
+    let size = number.iter().try_fold(0_u64, |size, digit| {
+        size.checked_mul(10)?
+            .checked_add(u64::from(digit.wrapping_sub(b'0')))
+    });
+    let size = size.ok_or(SyntaxError::new(SyntaxErrorKind::OutOfRange, 0))?;
     Ok(Command::Bdat { size, last })
 }
 

@@ -6,7 +6,7 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::net::{Ipv4Addr, Ipv6Addr};
 
-use super::octets::{self, DCONTENT, HYPHEN, LET_DIG};
+use super::octets::{self, DCONTENT, KEYWORD};
 use super::{SyntaxError, SyntaxErrorKind};
 
 /// The longest domain or address literal in octets (RFC 5321 4.5.3.1.2).
@@ -40,10 +40,10 @@ impl<'a> Host<'a> {
     ///
     /// Fails if `text` is neither (RFC 5321 4.1.2, 4.1.3), or exceeds [`MAX_DOMAIN`].
     pub fn parse(text: &'a str) -> Result<Self, SyntaxError> {
-        match text.bytes().position(|octet| !octet.is_ascii()) {
-            Some(at) => Err(SyntaxError::new(SyntaxErrorKind::UnexpectedOctet, at)),
-            None => Self::parse_internationalized(text),
+        if let Some(at) = first_non_ascii(text) {
+            return Err(SyntaxError::new(SyntaxErrorKind::UnexpectedOctet, at));
         }
+        Self::parse_checked(text)
     }
 
     /// Parses a domain that may have U-labels, or an address literal.
@@ -55,6 +55,12 @@ impl<'a> Host<'a> {
     /// Fails like [`parse`](Self::parse).
     pub fn parse_internationalized(text: &'a str) -> Result<Self, SyntaxError> {
         octets::check_non_ascii(text)?;
+        Self::parse_checked(text)
+    }
+
+    /// Parses a host that [`octets::check_non_ascii`] went through.
+    #[inline]
+    fn parse_checked(text: &'a str) -> Result<Self, SyntaxError> {
         let end = host_end(text, 0)?;
         if end < text.len() {
             return Err(SyntaxError::unexpected(text.as_bytes(), end));
@@ -185,7 +191,7 @@ impl<'a> AddressLiteral<'a> {
                 Err(_) => Err(SyntaxError::unexpected(text.as_bytes(), content_at)),
             };
         }
-        let tag_length = octets::span(tag.as_bytes(), LET_DIG | HYPHEN);
+        let tag_length = octets::span(tag.as_bytes(), KEYWORD);
         if tag_length < tag.len() || !tag.ends_with(|last: char| last.is_ascii_alphanumeric()) {
             return Err(SyntaxError::unexpected(text.as_bytes(), tag_length));
         }
@@ -233,13 +239,27 @@ fn parse_ipv4(text: &str) -> Result<Ipv4Addr, SyntaxError> {
     }
 }
 
-/// Finds the end of the domain or address literal that begins at `start`.
 #[inline]
+fn first_non_ascii(text: &str) -> Option<usize> {
+    if text.is_ascii() {
+        return None;
+    }
+    text.bytes().position(|octet| !octet.is_ascii())
+}
+
+/// Finds the end of the domain or address literal that begins at `start`.
+#[inline(always)]
 pub(super) fn host_end(text: &str, start: usize) -> Result<usize, SyntaxError> {
     let octets = text.as_bytes();
     if octets.get(start) != Some(&b'[') {
         return octets::domain_end(octets, start);
     }
+    literal_end(text, start)
+}
+
+/// Finds the end of the address literal whose bracket stands at `start`.
+fn literal_end(text: &str, start: usize) -> Result<usize, SyntaxError> {
+    let octets = text.as_bytes();
     let content_at = start.saturating_add(1);
     let content = text.get(content_at..).unwrap_or_default();
     let (content, _) = content

@@ -51,7 +51,7 @@ impl<'a> Mailbox<'a> {
     }
 
     /// Parses the mailbox that begins at `start`; returns it and where it ends.
-    #[inline]
+    #[inline(always)]
     pub(super) fn parse_at(text: &'a str, start: usize) -> Result<(Self, usize), SyntaxError> {
         let octets = text.as_bytes();
         let at = octets::local_part_end(octets, start)?;

@@ -4,8 +4,8 @@ use super::{SyntaxError, SyntaxErrorKind};
 
 /// `Let-dig` (RFC 5321 4.1.2), and the octets of a U-label (RFC 6531 3.3).
 pub(super) const LET_DIG: u8 = 1;
-pub(super) const HYPHEN: u8 = 2;
-pub(super) const DOT: u8 = 4;
+/// ASCII letters, digits and the hyphen: keywords, and the tags of address literals.
+pub(super) const KEYWORD: u8 = 2;
 /// `atext` (RFC 5322 3.2.3, RFC 6531 3.3).
 pub(super) const ATEXT: u8 = 8;
 /// `qtextSMTP` (RFC 5321 4.1.2, RFC 6531 3.3).
@@ -37,9 +37,8 @@ const fn classes() -> [u8; 256] {
 
 const fn classify(octet: u8) -> u8 {
     let mut class = match octet {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' => LET_DIG | ATEXT,
-        b'-' => HYPHEN | ATEXT,
-        b'.' => DOT,
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' => LET_DIG | KEYWORD | ATEXT,
+        b'-' => KEYWORD | ATEXT,
         b'!' | b'#'..=b'\'' | b'*' | b'+' | b'/' | b'=' | b'?' | b'^'..=b'`' | b'{'..=b'~' => ATEXT,
         0x80.. => LET_DIG | ATEXT | QTEXT | VALUE,
         _ => 0,
@@ -74,54 +73,45 @@ pub(super) fn span(text: &[u8], wanted: u8) -> usize {
 }
 
 /// Finds the end of the `Domain` that begins at `start` (RFC 5321 4.1.2).
-#[inline]
+#[inline(always)]
 pub(super) fn domain_end(text: &[u8], start: usize) -> Result<usize, SyntaxError> {
-    let mut previous = DOT;
     let mut end = start;
-    for &octet in text.get(start..).unwrap_or_default() {
-        let class = class(octet);
-        if class & LET_DIG == 0 {
-            // A label neither begins nor ends with a hyphen, and is never empty.
-            let behind = match octet {
-                b'.' => LET_DIG,
-                b'-' => LET_DIG | HYPHEN,
-                _ => break,
-            };
-            if previous & behind == 0 {
-                return Err(SyntaxError::unexpected(text, end));
-            }
+    loop {
+        let rest = text.get(end..).unwrap_or_default();
+        let length = span(rest, LET_DIG);
+        end += length;
+        // A label neither begins nor ends with a hyphen, and is never empty.
+        if length == 0 {
+            return Err(SyntaxError::unexpected(text, end));
         }
-        previous = class;
-        end += 1;
+        match rest.get(length..) {
+            Some([b'.', ..]) => end += 1,
+            Some([b'-', behind @ ..]) => {
+                end += 1 + behind.iter().take_while(|octet| **octet == b'-').count();
+            }
+            _ => return Ok(end),
+        }
     }
-    if previous & LET_DIG == 0 {
-        return Err(SyntaxError::unexpected(text, end));
-    }
-    Ok(end)
 }
 
-/// Finds the end of the `Local-part` at the beginning of `text` from `start` (RFC 5321 4.1.2).
-#[inline]
+/// Finds the end of the `Local-part` that begins at `start` (RFC 5321 4.1.2).
+#[inline(always)]
 pub(super) fn local_part_end(text: &[u8], start: usize) -> Result<usize, SyntaxError> {
-    let rest = text.get(start..).unwrap_or_default();
-    if let Some((b'"', quoted)) = rest.split_first() {
-        return quoted_end(text, quoted, start);
-    }
-    let mut previous = DOT;
     let mut end = start;
-    for &octet in rest {
-        let class = class(octet);
-        // An atom is never empty.
-        if class & ATEXT == 0 && (octet != b'.' || previous & DOT != 0) {
-            break;
+    loop {
+        let rest = text.get(end..).unwrap_or_default();
+        let length = span(rest, ATEXT);
+        end += length;
+        match (length, rest.get(length..)) {
+            (0, Some([b'"', quoted @ ..])) if end == start => {
+                return quoted_end(text, quoted, start);
+            }
+            // An atom is never empty.
+            (0, _) => return Err(SyntaxError::unexpected(text, end)),
+            (_, Some([b'.', ..])) => end += 1,
+            _ => return Ok(end),
         }
-        previous = class;
-        end += 1;
     }
-    if previous & DOT != 0 {
-        return Err(SyntaxError::unexpected(text, end));
-    }
-    Ok(end)
 }
 
 /// Finds the end of the `Quoted-string` whose first quote stands at `start` in `text`.
@@ -149,11 +139,15 @@ pub(super) fn check_non_ascii(text: &str) -> Result<(), SyntaxError> {
     if text.is_ascii() {
         return Ok(());
     }
-    let forbidden = |character: &(usize, char)| {
-        matches!(character.1, '\u{80}'..='\u{9f}' | '\u{2028}' | '\u{2029}')
-    };
-    match text.char_indices().find(forbidden) {
-        Some((at, _)) => Err(SyntaxError::new(SyntaxErrorKind::UnexpectedOctet, at)),
+    find_line_breakers(text)
+}
+
+#[cold]
+fn find_line_breakers(text: &str) -> Result<(), SyntaxError> {
+    let forbidden =
+        |character: char| matches!(character, '\u{80}'..='\u{9f}' | '\u{2028}' | '\u{2029}');
+    match text.find(forbidden) {
+        Some(at) => Err(SyntaxError::new(SyntaxErrorKind::UnexpectedOctet, at)),
         None => Ok(()),
     }
 }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::octets::{self, HYPHEN, LET_DIG, VALUE};
+use super::octets::{self, KEYWORD, VALUE};
 use super::{SyntaxError, SyntaxErrorKind};
 
 /// How many parameters a command may have: more than all known extensions together define.
@@ -28,26 +28,32 @@ impl<'a> Parameters<'a> {
     /// Parses parameters that [`octets::check_non_ascii`] went through.
     #[inline]
     pub(super) fn parse_checked(text: &'a str) -> Result<Self, SyntaxError> {
-        let parameters = Self(text);
-        if text.is_empty() {
-            return Ok(parameters);
-        }
-        let mut at = 0;
-        for (index, parameter) in text.split(' ').enumerate() {
-            if index == MAX_PARAMETERS {
-                return Err(SyntaxError::new(SyntaxErrorKind::TooLong, at));
+        let mut rest = text;
+        let mut seen: u64 = 0;
+        for _ in 0..MAX_PARAMETERS {
+            if rest.is_empty() && seen == 0 {
+                return Ok(Self(text));
             }
-            let keyword = check(parameter).map_err(|error| error.shifted(at))?;
-            if parameters
-                .iter()
-                .take(index)
-                .any(|earlier| earlier.keyword.eq_ignore_ascii_case(keyword))
+            let at = text.len().saturating_sub(rest.len());
+            let (keyword, length) = parameter_end(rest).map_err(|error| error.shifted(at))?;
+            // Keywords that differ mostly differ in this; only the others are compared.
+            let mark = signature(keyword);
+            if seen & mark != 0
+                && Self(text.get(..at).unwrap_or_default())
+                    .get(keyword)
+                    .is_some()
             {
                 return Err(SyntaxError::new(SyntaxErrorKind::Duplicate, at));
             }
-            at = at.saturating_add(parameter.len()).saturating_add(1);
+            seen |= mark;
+            match rest.split_at_checked(length) {
+                Some((_, "")) | None => return Ok(Self(text)),
+                // parameter_end stops at a space only.
+                Some((_, behind)) => rest = behind.get(1..).unwrap_or_default(),
+            }
         }
-        Ok(parameters)
+        let at = text.len().saturating_sub(rest.len());
+        Err(SyntaxError::new(SyntaxErrorKind::TooLong, at))
     }
 
     /// Returns the parameters in the order they were written.
@@ -144,31 +150,53 @@ impl<'a> Parameter<'a> {
     }
 }
 
-/// Checks `keyword ["=" value]` and returns the keyword.
+/// Finds the end of the parameter at the beginning of `text`, which is a space or the end of
+/// `text`; returns its keyword and its length.
 #[inline]
-fn check(parameter: &str) -> Result<&str, SyntaxError> {
-    let Some((keyword, value)) = parameter.split_once('=') else {
-        check_keyword(parameter)?;
-        return Ok(parameter);
-    };
-    check_keyword(keyword)?;
-    check_value(value).map_err(|error| error.shifted(keyword.len().saturating_add(1)))?;
-    Ok(keyword)
+fn parameter_end(text: &str) -> Result<(&str, usize), SyntaxError> {
+    let octets = text.as_bytes();
+    let length = keyword_length(octets);
+    let mut end = length;
+    if let Some(b'=') = octets.get(length) {
+        let value = octets.get(length.saturating_add(1)..).unwrap_or_default();
+        let value_length = octets::span(value, VALUE);
+        end = end.saturating_add(1).saturating_add(value_length);
+        if value_length == 0 {
+            return Err(SyntaxError::unexpected(octets, end));
+        }
+    }
+    match (text.get(..length), octets.get(end)) {
+        (Some(keyword), None | Some(b' ')) if length > 0 => Ok((keyword, end)),
+        (_, _) => Err(SyntaxError::unexpected(
+            octets,
+            if length > 0 { end } else { 0 },
+        )),
+    }
 }
 
-/// Checks `(ALPHA / DIGIT) *(ALPHA / DIGIT / "-")`, a keyword of EHLO, MAIL or RCPT.
+/// Returns one bit of 64 that stands for `keyword` in any case.
+#[inline]
+fn signature(keyword: &str) -> u64 {
+    let first = keyword.as_bytes().first().copied().unwrap_or_default();
+    let last = keyword.as_bytes().last().copied().unwrap_or_default();
+    let mixed = (first & 0x1f).wrapping_mul(7) ^ (last & 0x1f) ^ (keyword.len() as u8);
+    1 << (mixed & 63)
+}
+
+/// Returns the length of the `(ALPHA / DIGIT) *(ALPHA / DIGIT / "-")` at the beginning.
+#[inline]
+fn keyword_length(octets: &[u8]) -> usize {
+    match octets {
+        [b'-', ..] => 0,
+        _ => octets::span(octets, KEYWORD),
+    }
+}
+
+/// Checks that the whole is a keyword of EHLO, MAIL or RCPT.
 #[inline]
 pub(super) fn check_keyword(keyword: &str) -> Result<(), SyntaxError> {
     let octets = keyword.as_bytes();
-    let length = match octets {
-        [b'-', ..] => 0,
-        _ => octets
-            .iter()
-            .take_while(|octet| {
-                octet.is_ascii() && octets::class(**octet) & (LET_DIG | HYPHEN) != 0
-            })
-            .count(),
-    };
+    let length = keyword_length(octets);
     if length < octets.len() || octets.is_empty() {
         return Err(SyntaxError::unexpected(octets, length));
     }

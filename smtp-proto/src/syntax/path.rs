@@ -43,7 +43,7 @@ impl<'a> ReversePath<'a> {
     }
 
     /// Parses the path at the beginning of `text`; returns it and where it ends.
-    #[inline]
+    #[inline(always)]
     pub(super) fn parse_prefix(text: &'a str) -> Result<(Self, usize), SyntaxError> {
         if text.as_bytes().starts_with(b"<>") {
             return Ok((Self::Null, 2));
@@ -131,10 +131,11 @@ impl<'a> ForwardPath<'a> {
     }
 
     /// Parses the path at the beginning of `text`; returns it and where it ends.
-    #[inline]
+    #[inline(always)]
     pub(super) fn parse_prefix(text: &'a str) -> Result<(Self, usize), SyntaxError> {
-        if let Some(path) = text.get(..POSTMASTER.len())
-            && path.eq_ignore_ascii_case(POSTMASTER)
+        if let Some(path) = text.as_bytes().first_chunk::<{ POSTMASTER.len() }>()
+            && path.ends_with(b">")
+            && path.eq_ignore_ascii_case(POSTMASTER.as_bytes())
         {
             return Ok((Self::Postmaster, POSTMASTER.len()));
         }
@@ -202,7 +203,7 @@ fn write_path(mailbox: &Mailbox<'_>, out: &mut Vec<u8>) {
 }
 
 /// Parses `"<" [A-d-l ":"] Mailbox ">"` at the beginning of `text` (RFC 5321 4.1.2).
-#[inline]
+#[inline(always)]
 fn parse_path(text: &str) -> Result<(Mailbox<'_>, usize), SyntaxError> {
     let octets = text.as_bytes();
     let start = match octets {

@@ -125,6 +125,14 @@ impl Reply<'static> {
 }
 
 impl<'a> Reply<'a> {
+    /// Wraps a complete reply whose every line [`parse_reply_line`] has passed with this code.
+    pub(crate) fn from_wire(code: Code, octets: &'a [u8]) -> Self {
+        Self {
+            code,
+            octets: Cow::Borrowed(octets),
+        }
+    }
+
     /// Parses a complete reply, with the CR LF of its last line.
     ///
     /// Takes any text, of any length, whatever the octets but NUL, CR and LF (RFC 5321 4.2).
@@ -133,7 +141,26 @@ impl<'a> Reply<'a> {
     ///
     /// Fails if a line is not one of a reply, if the lines have different codes, or if the last
     /// line is not where `octets` ends.
+    #[inline]
     pub fn parse(octets: &'a [u8]) -> Result<Self, SyntaxError> {
+        // Most replies are one line, which holds no other CR LF once it is found to be one.
+        match octets {
+            [line @ .., b'\r', b'\n'] => match parse_reply_line(line) {
+                Ok(ReplyLine {
+                    code,
+                    is_last: true,
+                    ..
+                }) => Ok(Self {
+                    code,
+                    octets: Cow::Borrowed(octets),
+                }),
+                _ => Self::parse_lines(octets),
+            },
+            _ => Self::parse_lines(octets),
+        }
+    }
+
+    fn parse_lines(octets: &'a [u8]) -> Result<Self, SyntaxError> {
         let mut rest = octets;
         let mut first = None;
         loop {
@@ -182,8 +209,8 @@ impl<'a> Reply<'a> {
     /// Returns the enhanced code at the beginning of the first line, if it is of the same class
     /// as the reply's (RFC 2034 4).
     pub fn enhanced(&self) -> Option<EnhancedCode> {
-        let text = self.lines().next()?;
-        leading_code(text).filter(|enhanced| agree(self.code, *enhanced))
+        // What is no code ends where the line does.
+        leading_code(self.octets.get(4..)?).filter(|enhanced| agree(self.code, *enhanced))
     }
 
     /// Returns the text of each line, without code, separator and CR LF.
@@ -322,7 +349,7 @@ fn check_line(code: Code, line: &str) -> Result<(), SyntaxError> {
 /// Returns the enhanced code that `text` begins with.
 fn leading_code(text: &[u8]) -> Option<EnhancedCode> {
     match EnhancedCode::parse_prefix(text)? {
-        (enhanced, [] | [b' ', ..]) => Some(enhanced),
+        (enhanced, [] | [b' ' | b'\r', ..]) => Some(enhanced),
         _ => None,
     }
 }

@@ -38,6 +38,23 @@ pub enum Verb {
     Etrn,
 }
 
+const EHLO: u32 = u32::from_be_bytes(*b"EHLO");
+const HELO: u32 = u32::from_be_bytes(*b"HELO");
+const LHLO: u32 = u32::from_be_bytes(*b"LHLO");
+const MAIL: u32 = u32::from_be_bytes(*b"MAIL");
+const RCPT: u32 = u32::from_be_bytes(*b"RCPT");
+const DATA: u32 = u32::from_be_bytes(*b"DATA");
+const BDAT: u32 = u32::from_be_bytes(*b"BDAT");
+const RSET: u32 = u32::from_be_bytes(*b"RSET");
+const NOOP: u32 = u32::from_be_bytes(*b"NOOP");
+const QUIT: u32 = u32::from_be_bytes(*b"QUIT");
+const VRFY: u32 = u32::from_be_bytes(*b"VRFY");
+const EXPN: u32 = u32::from_be_bytes(*b"EXPN");
+const HELP: u32 = u32::from_be_bytes(*b"HELP");
+const AUTH: u32 = u32::from_be_bytes(*b"AUTH");
+const ETRN: u32 = u32::from_be_bytes(*b"ETRN");
+const STAR: u32 = u32::from_be_bytes(*b"STAR");
+
 impl Verb {
     /// Returns the verb as it is written.
     pub const fn as_str(self) -> &'static str {
@@ -67,23 +84,23 @@ impl Verb {
     pub(super) fn recognise(line: &[u8]) -> Option<(Self, &[u8])> {
         let (first, rest) = line.split_first_chunk::<4>()?;
         // Clearing this bit makes capitals of small letters, and capitals of nothing else.
-        let verb = match &(u32::from_be_bytes(*first) & 0xDFDF_DFDF).to_be_bytes() {
-            b"EHLO" => Self::Ehlo,
-            b"HELO" => Self::Helo,
-            b"LHLO" => Self::Lhlo,
-            b"MAIL" => Self::Mail,
-            b"RCPT" => Self::Rcpt,
-            b"DATA" => Self::Data,
-            b"BDAT" => Self::Bdat,
-            b"RSET" => Self::Rset,
-            b"NOOP" => Self::Noop,
-            b"QUIT" => Self::Quit,
-            b"VRFY" => Self::Vrfy,
-            b"EXPN" => Self::Expn,
-            b"HELP" => Self::Help,
-            b"AUTH" => Self::Auth,
-            b"ETRN" => Self::Etrn,
-            b"STAR" => {
+        let verb = match u32::from_be_bytes(*first) & 0xDFDF_DFDF {
+            EHLO => Self::Ehlo,
+            HELO => Self::Helo,
+            LHLO => Self::Lhlo,
+            MAIL => Self::Mail,
+            RCPT => Self::Rcpt,
+            DATA => Self::Data,
+            BDAT => Self::Bdat,
+            RSET => Self::Rset,
+            NOOP => Self::Noop,
+            QUIT => Self::Quit,
+            VRFY => Self::Vrfy,
+            EXPN => Self::Expn,
+            HELP => Self::Help,
+            AUTH => Self::Auth,
+            ETRN => Self::Etrn,
+            STAR => {
                 let (last, rest) = rest.split_first_chunk::<4>()?;
                 return (last.eq_ignore_ascii_case(b"TTLS") && ends(rest))
                     .then_some((Self::StartTls, rest));

@@ -39,11 +39,11 @@ fn malformed_parameters() {
     for (text, at, kind) in [
         ("X=", 2, SyntaxErrorKind::UnexpectedEnd),
         ("X=a=b", 3, SyntaxErrorKind::UnexpectedOctet),
-        ("=a", 0, SyntaxErrorKind::UnexpectedEnd),
+        ("=a", 0, SyntaxErrorKind::UnexpectedOctet),
         ("-X", 0, SyntaxErrorKind::UnexpectedOctet),
         ("X_Y", 1, SyntaxErrorKind::UnexpectedOctet),
         ("ключ=1", 0, SyntaxErrorKind::UnexpectedOctet),
-        ("A  B", 2, SyntaxErrorKind::UnexpectedEnd),
+        ("A  B", 2, SyntaxErrorKind::UnexpectedOctet),
         ("A ", 2, SyntaxErrorKind::UnexpectedEnd),
         ("A=1\r\nRSET", 3, SyntaxErrorKind::UnexpectedOctet),
         ("A=\u{85}", 2, SyntaxErrorKind::UnexpectedOctet),

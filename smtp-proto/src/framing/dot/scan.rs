@@ -1,5 +1,7 @@
 //! The one search that both directions share.
 
+use memchr::memchr2;
+
 /// How many octets the close search takes at a time, and the fast one.
 const NEAR: usize = 64;
 const FAR: usize = 256;
@@ -29,6 +31,7 @@ impl<'a> Scan<'a> {
     /// returned there is no bare CR, no bare LF, and no dot at the beginning of a line; that index
     /// does not part CR and LF. What follows is to be looked at octet by octet until it is within a
     /// line again.
+    #[inline]
     pub(super) fn plain(&mut self, from: usize) -> usize {
         if self.octets.get(from) == Some(&b'\n') {
             return from;
@@ -40,8 +43,9 @@ impl<'a> Scan<'a> {
         }
     }
 
-    /// Returns the first index from `from` on that has a mark, or, without one, that of the second
-    /// last octet, because a mark depends on the two octets behind it.
+    /// Returns the first index from `from` on that has a mark, or, without one, about the last that
+    /// can be told to have none, because a mark depends on the two octets behind it. In the short
+    /// rest of a chunk every CR and every LF counts as marked.
     fn next_mark(&mut self, from: usize) -> usize {
         if let Some(mark) = self.known(from) {
             return mark;
@@ -70,14 +74,11 @@ impl<'a> Scan<'a> {
             return self.known(at).unwrap_or(limit);
         }
         let rest = self.octets.get(at..).unwrap_or_default();
-        let plain = rest.windows(3).take_while(|three| match three {
-            [a, b, c] => mark(*a, *b, *c) == 0,
-            _ => true,
-        });
-        at + plain.count()
+        at + memchr2(b'\r', b'\n', rest).unwrap_or(rest.len())
     }
 
     /// Returns the first index from `from` on that [`look`](Self::look) marked.
+    #[inline]
     fn known(&self, from: usize) -> Option<usize> {
         let left = self.end.checked_sub(from)?;
         let passed = u32::try_from(NEAR.checked_sub(left)?).ok()?;
@@ -132,7 +133,7 @@ fn pack(octets: &[u8; NEAR]) -> u64 {
         return 0;
     }
     // The product has the lowest bit of octet n at bit 56 + n, and no carries from below.
-    words().rev().fold(0, |bits, word| {
-        (bits << 8) | (word.wrapping_mul(0x0102_0408_1020_4080) >> 56)
-    })
+    let bits = words().map(|word| word.wrapping_mul(0x0102_0408_1020_4080) >> 56);
+    bits.zip((0..).step_by(8))
+        .fold(0, |all, (bits, place)| all | bits << place)
 }

@@ -47,7 +47,7 @@ pub struct DotStuffer {
     /// How far the next plan may reach, so that looking ahead stays in proportion to what is sent.
     reach: usize,
     /// Where in the last plan octets stand that the chunk does not hold.
-    inserted: SmallVec<[u32; SLICES]>,
+    inserted: Vec<u32>,
 }
 
 /// Where the octets written so far leave the content.
@@ -88,7 +88,7 @@ impl DotStuffer {
             dots: true,
             state: State::LineStart,
             reach: FIRST_REACH,
-            inserted: SmallVec::new(),
+            inserted: Vec::new(),
         }
     }
 
@@ -135,6 +135,11 @@ impl DotStuffer {
         })
     }
 
+    /// Begins another message's content as [`new`](Self::new) would, and keeps what was allocated.
+    pub fn restart(&mut self) {
+        self.state = State::LineStart;
+    }
+
     /// Returns how many octets the whole of `chunk` takes on the wire, for a count that must be
     /// sent ahead of it.
     ///
@@ -169,11 +174,10 @@ impl DotStuffer {
         let added = self.inserted.partition_point(|at| (*at as usize) < wire);
         let newest = self.inserted.get(..added).and_then(<[u32]>::last);
         let last_is_added = newest.is_some_and(|at| *at as usize + 1 == wire);
-        self.state = match (last, octet_before(planned, wire.saturating_sub(1))) {
-            (b'.', _) if last_is_added => State::Dotted,
-            (b'\n', _) if last_is_added => State::LineStart,
-            (last, Some(before)) => self.after(&[before, last]),
-            (last, None) => self.after(&[last]),
+        self.state = match octet_before(planned, wire.saturating_sub(1)) {
+            _ if last == b'.' && last_is_added => State::Dotted,
+            Some(before) => self.after(&[before, last]),
+            None => self.after(&[last]),
         };
         self.inserted.clear();
         wire.saturating_sub(added)
@@ -234,8 +238,16 @@ impl DotStuffer {
                 }
                 Step::Refuse(refused) => return Err(refused),
             }
-            if state == State::Inside {
-                at = scan.plain(at);
+            if state != State::Inside {
+                continue;
+            }
+            at = scan.plain(at);
+            // What a mark in sound content is, without the detour over three steps: 5321-4.5.2-a.
+            while self.dots && matches!(chunk.get(at..), Some([b'\r', b'\n', b'.', ..])) {
+                if !insert(at + 2, b".") {
+                    return Ok(at);
+                }
+                at = scan.plain(at + 3);
             }
         }
         Ok(at)
@@ -296,11 +308,11 @@ struct Plan<'a> {
     scratch: &'a mut Vec<u8>,
     copies: bool,
     wire: usize,
-    inserted: SmallVec<[u32; SLICES]>,
+    inserted: Vec<u32>,
 }
 
 impl<'a> Plan<'a> {
-    fn new(chunk: &'a [u8], scratch: &'a mut Vec<u8>, inserted: SmallVec<[u32; SLICES]>) -> Self {
+    fn new(chunk: &'a [u8], scratch: &'a mut Vec<u8>, inserted: Vec<u32>) -> Self {
         Self {
             chunk,
             from: 0,
@@ -313,39 +325,47 @@ impl<'a> Plan<'a> {
     }
 
     /// Puts `octet` in front of index `at` of the chunk; false if the plan is full.
+    #[inline]
     fn insert(&mut self, at: usize, octet: &'static [u8; 1]) -> bool {
-        let run = self.chunk.get(self.from..at).unwrap_or_default();
-        // Room for the run, the octet, and what follows.
+        let before = self.chunk.get(self.from..at).unwrap_or_default();
+        // Where the content goes on with the same octet, that one serves: a slice ends behind it,
+        // and the next begins with it again.
+        let (run, added) = match self.chunk.get(self.from..=at) {
+            Some(run) if run.last() == octet.first() => (run, &[][..]),
+            _ => (before, &octet[..]),
+        };
+        // Room for the two, and for what follows.
         if !self.copies && self.slices.len() + 3 > SLICES {
             if at >= WORTH_SLICES {
                 return false;
             }
-            self.copies = true;
-            self.scratch.reserve_exact(SCRATCH);
-            for slice in self.slices.drain(..) {
-                self.scratch.extend_from_slice(slice);
-            }
+            self.copy_slices();
         }
-        if self.copies {
-            if self.scratch.len() + run.len() + 1 > SCRATCH {
-                return false;
-            }
-            self.scratch.extend_from_slice(run);
-            self.scratch.extend_from_slice(octet);
-        } else if self.chunk.get(at) == octet.first() {
-            // One slice ends behind the content's own octet, and the next begins with it again.
-            self.slices.extend(self.chunk.get(self.from..=at));
-        } else {
+        if !self.copies {
             self.push(run);
-            self.slices.push(octet);
+            self.push(added);
+        } else if self.scratch.len() + before.len() < SCRATCH {
+            self.scratch.extend_from_slice(run);
+            self.scratch.extend_from_slice(added);
+        } else {
+            return false;
         }
-        let position = self.wire.saturating_add(run.len());
+        let position = self.wire.saturating_add(before.len());
         // A plan is far shorter than 4 GiB: see `REACH`.
         self.inserted
             .push(u32::try_from(position).unwrap_or(u32::MAX));
         self.wire = position.saturating_add(1);
         self.from = at;
         true
+    }
+
+    #[cold]
+    fn copy_slices(&mut self) {
+        self.copies = true;
+        self.scratch.reserve_exact(SCRATCH);
+        for slice in self.slices.drain(..) {
+            self.scratch.extend_from_slice(slice);
+        }
     }
 
     fn push(&mut self, slice: &'a [u8]) {
@@ -355,11 +375,7 @@ impl<'a> Plan<'a> {
     }
 
     /// Closes the plan in front of index `end` of the chunk.
-    fn finish(
-        mut self,
-        end: usize,
-        slices: &mut impl Extend<&'a [u8]>,
-    ) -> (usize, SmallVec<[u32; SLICES]>) {
+    fn finish(mut self, end: usize, slices: &mut impl Extend<&'a [u8]>) -> (usize, Vec<u32>) {
         let run = self.chunk.get(self.from..end).unwrap_or_default();
         self.push(run);
         let scratch: &'a [u8] = self.scratch;

@@ -1,56 +1,8 @@
-//! Both directions against models that go octet by octet.
+//! Sending.
 
 use alloc::vec::Vec;
 
 use super::*;
-
-const POLICIES: [LineBreaks; 3] = [LineBreaks::Refuse, LineBreaks::Normalize, LineBreaks::Keep];
-
-/// Calls `check` with every string of up to `longest` octets out of CR, LF, dot and a letter.
-fn every_string(longest: u32, mut check: impl FnMut(&[u8])) {
-    for length in 0..=longest {
-        for number in 0..4_usize.pow(length) {
-            let string: Vec<u8> = (0..length)
-                .map(|place| b"\r\n.a"[number / 4_usize.pow(place) % 4])
-                .collect();
-            check(&string);
-        }
-    }
-}
-
-/// Returns `octets` with every bare CR and bare LF made CR LF, or the index of the first of them.
-fn model_breaks(octets: &[u8], policy: LineBreaks) -> Result<Vec<u8>, (usize, BareOctet)> {
-    let mut out = Vec::new();
-    for (at, octet) in octets.iter().enumerate() {
-        let before = at.checked_sub(1).map(|before| octets[before]);
-        let bare = match octet {
-            b'\r' if octets.get(at + 1) != Some(&b'\n') => Some(BareOctet::Cr),
-            b'\n' if before != Some(b'\r') => Some(BareOctet::Lf),
-            _ => None,
-        };
-        match (bare, policy) {
-            (Some(octet), LineBreaks::Refuse) => return Err((at, octet)),
-            (Some(_), LineBreaks::Normalize) => out.extend_from_slice(b"\r\n"),
-            _ => out.push(*octet),
-        }
-    }
-    Ok(out)
-}
-
-fn model_stuff(content: &[u8]) -> Vec<u8> {
-    let mut wire = Vec::new();
-    for octet in content {
-        if *octet == b'.' && (wire.is_empty() || wire.ends_with(b"\r\n")) {
-            wire.push(b'.');
-        }
-        wire.push(*octet);
-    }
-    if !wire.is_empty() && !wire.ends_with(b"\r\n") {
-        wire.extend_from_slice(b"\r\n");
-    }
-    wire.extend_from_slice(b".\r\n");
-    wire
-}
 
 type Sent = Result<Vec<u8>, (usize, BareOctet)>;
 
@@ -285,148 +237,42 @@ fn withdrawn_dot_is_no_end_of_data() {
     }
 }
 
-type Received = (Vec<u8>, Option<Vec<u8>>, Option<BareOctet>);
-
-/// Returns the content in `pieces`, what followed its end, if that came, and the bare octet met.
-fn receive(mut unstuffer: DotUnstuffer, pieces: &[&[u8]]) -> Received {
-    let (mut content, mut after) = (Vec::new(), None);
-    for piece in pieces {
-        let mut input = *piece;
-        while let Some(found) = unstuffer.next(&mut input) {
-            match found {
-                Content::Octets(octets) => {
-                    assert!(!octets.is_empty());
-                    content.extend_from_slice(octets);
-                }
-                Content::End => after = Some(Vec::new()),
-            }
-        }
-        match &mut after {
-            // Nothing is left to be presented, and so looked at, again.
-            None => assert_eq!(input, b""),
-            Some(after) => after.extend_from_slice(input),
-        }
-    }
-    (content, after, unstuffer.bare_line_break())
-}
-
-/// Cuts lines at CR LF, takes one dot off each, and stops at the line of one dot; then looks for
-/// bare octets. An unfinished last line counts as far as its octets are decided.
-fn model_receive(wire: &[u8]) -> (Vec<u8>, Option<Vec<u8>>) {
-    let (mut content, mut start) = (Vec::new(), 0);
-    loop {
-        let rest = &wire[start..];
-        if let Some(after) = rest.strip_prefix(b".\r\n") {
-            return (content, Some(after.to_vec()));
-        }
-        let line_end = rest.windows(2).position(|two| two == b"\r\n");
-        let line = &rest[..line_end.map_or(rest.len(), |at| at + 2)];
-        let line = match line {
-            // The CR of `.` CR is withheld until it is known for no end.
-            b".\r" => b"",
-            _ => line.strip_prefix(b".").unwrap_or(line),
+/// What precedes an octet that is refused is planned first, whatever the chunks.
+#[test]
+fn refuses_once_everything_before_is_sent() {
+    for (content, octet) in [(b"ab\ncd", BareOctet::Lf), (b"ab\rcd", BareOctet::Cr)] {
+        let mut stuffer = DotStuffer::new(LineBreaks::Refuse);
+        let (mut scratch, mut slices) = (Vec::new(), Vec::new());
+        let stuffed = stuffer.stuff(content, &mut scratch, &mut slices);
+        let expected = Stuffed {
+            chunk_octets: 2,
+            wire_octets: 2,
         };
-        content.extend_from_slice(line);
-        match line_end {
-            Some(at) => start += at + 2,
-            None => return (content, None),
+        assert_eq!(stuffed, Ok(expected));
+        assert_eq!(slices, [b"ab"]);
+        assert_eq!(stuffer.advance(&slices, 2), 2);
+        for _ in 0..2 {
+            let (mut scratch, mut slices) = (Vec::new(), Vec::new());
+            let stuffed = stuffer.stuff(&content[2..], &mut scratch, &mut slices);
+            assert_eq!(stuffed, Err(BareLineBreak { octet, at: 0 }));
+            assert!(slices.is_empty());
         }
     }
 }
 
-/// 5321-4.5.2-b, -c, -d, 5321-4.1.1.4-b, -c, -f, EOD-10: every string in every two and three reads.
+/// Sparse insertions stay slices, and few.
 #[test]
-fn unstuffs_the_same_at_every_split() {
-    every_string(7, |wire| {
-        let (content, after) = model_receive(wire);
-        // What may still become CR LF is not bare yet.
-        let decided = content.strip_suffix(b"\r").unwrap_or(&content);
-        let decided = if after.is_some() { &content } else { decided };
-        let bare = model_breaks(decided, LineBreaks::Refuse).err();
-        for policy in POLICIES {
-            let expected = match (policy, content.strip_suffix(b"\r")) {
-                (LineBreaks::Normalize, Some(text)) if after.is_none() => {
-                    let mut text = model_breaks(text, policy).unwrap();
-                    text.push(b'\r');
-                    text
-                }
-                _ if policy == LineBreaks::Refuse => content.clone(),
-                _ => model_breaks(&content, policy).unwrap(),
-            };
-            let expected = (expected, after.clone(), bare.map(|(_, octet)| octet));
-            for split in 0..=wire.len() {
-                let (one, two) = wire.split_at(split);
-                let received = receive(DotUnstuffer::new(policy), &[one, two]);
-                assert_eq!(
-                    received,
-                    expected,
-                    "{:?} split at {split}, {policy:?}",
-                    wire.escape_ascii()
-                );
-            }
-            let octets: Vec<&[u8]> = wire.chunks(1).collect();
-            let received = receive(DotUnstuffer::new(policy), &octets);
-            assert_eq!(received, expected, "{:?}", wire.escape_ascii());
-        }
-    });
-}
-
-/// Rows EOD-1 to EOD-9 and 5321-4.1.1.4-f: what is no end of data, then what is one.
-#[test]
-fn only_cr_lf_dot_cr_lf_ends_content() {
-    use BareOctet::{Cr, Lf};
-    let rows: [(&str, &[u8], Option<BareOctet>); 16] = [
-        ("EOD-1", b"\n.\n", Some(Lf)),
-        ("EOD-2", b"\n.\r\n", Some(Lf)),
-        ("EOD-3", b"\r\n.\n", Some(Lf)),
-        ("EOD-4", b"\r.\r", Some(Cr)),
-        ("EOD-4", b"\r.\n", Some(Cr)),
-        ("EOD-4", b"\n.\r", Some(Lf)),
-        ("EOD-4", b"\r.\r\n", Some(Cr)),
-        ("EOD-4", b"\r\n.\r", Some(Cr)),
-        ("EOD-5", b"\r\n\0.\r\n", None),
-        ("EOD-5", b"\r\n.\0\r\n", None),
-        ("EOD-6", b"\r\n.\r\r\n", Some(Cr)),
-        ("EOD-6", b"\r\r\n.\r\r\n", Some(Cr)),
-        ("EOD-8", b"\r\n. \r\n", None),
-        ("EOD-8", b"\r\n .\r\n", None),
-        ("EOD-8", b"\r\n..\r\n", None),
-        ("EOD-8", b"\r\n.x\r\n", None),
-    ];
-    for (id, sequence, bare) in rows {
-        for policy in POLICIES {
-            let wire = [b"a", sequence, b"MAIL FROM:<>\r\n\r\n.\r\nQUIT\r\n"].concat();
-            for split in 0..=wire.len() {
-                let (one, two) = wire.split_at(split);
-                let (content, after, met) = receive(DotUnstuffer::new(policy), &[one, two]);
-                assert_eq!(after.as_deref(), Some(&b"QUIT\r\n"[..]), "{id}");
-                assert!(content.ends_with(b"MAIL FROM:<>\r\n\r\n"), "{id}");
-                assert_eq!(met, bare, "{id}");
-            }
-        }
-    }
-}
-
-#[test]
-fn ends_and_leaves_what_follows() {
-    let rows: [(&str, &[u8], &[u8], Option<BareOctet>); 4] = [
-        ("EOD-7", b"a\r\r\n.\r\n", b"a\r\r\n", Some(BareOctet::Cr)),
-        ("EOD-9, 5321-4.1.1.4-c", b".\r\n", b"", None),
-        ("5321-4.1.1.4-b", b"a\r\n.\r\n", b"a\r\n", None),
-        (
-            "5321-4.5.2-b",
-            b"..a\r\n.b\r\n...\r\n.\r\n",
-            b".a\r\nb\r\n..\r\n",
-            None,
-        ),
-    ];
-    for (id, wire, content, bare) in rows {
-        let stream = [wire, b"MAIL"].concat();
-        let expected = (content.to_vec(), Some(b"MAIL".to_vec()), bare);
-        for split in 0..=stream.len() {
-            let (one, two) = stream.split_at(split);
-            let received = receive(DotUnstuffer::new(LineBreaks::Refuse), &[one, two]);
-            assert_eq!(received, expected, "{id} split at {split}");
-        }
-    }
+fn plans_of_sparse_insertions_copy_nothing() {
+    let content = [&[b'a'; 2_000][..], b"\n"].concat().repeat(20);
+    let mut stuffer = DotStuffer::new(LineBreaks::Normalize);
+    let (mut scratch, mut slices) = (Vec::new(), Vec::new());
+    let stuffed = stuffer.stuff(&content, &mut scratch, &mut slices);
+    // Five lines, each with a CR to add, and the sixth up to where its own would stand.
+    let expected = Stuffed {
+        chunk_octets: 5 * 2_001 + 2_000,
+        wire_octets: 5 * 2_002 + 2_000,
+    };
+    assert_eq!(stuffed, Ok(expected));
+    assert_eq!(slices.len(), 11);
+    assert_eq!(scratch.capacity(), 0);
 }

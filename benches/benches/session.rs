@@ -1,0 +1,206 @@
+//! Whole sessions in memory: the client alone, the server alone, and one against the other.
+//!
+//! Before the times, it prints what is counted, not timed: allocations a message and the memory of
+//! an idle machine.
+
+use std::{alloc::System, hint::black_box, mem::size_of};
+
+use criterion::{Criterion, Throughput, criterion_group};
+use smtp_proto::{
+    client::{Client, Config, Duplex, Pipelining},
+    server::Server,
+};
+use smtp_proto_benches::{NOW, envelope, host, read_client, serve, server, text, write_client};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+const POLICIES: [(&str, Pipelining); 4] = [
+    ("lockstep", Pipelining::LockStep),
+    ("group", Pipelining::Group),
+    ("lookahead", Pipelining::LookAhead),
+    ("stream", Pipelining::Stream { window: 100 }),
+];
+
+/// A client and a server with their wires, past EHLO.
+struct Pair {
+    client: Client,
+    server: Server,
+    to_server: Vec<u8>,
+    to_client: Vec<u8>,
+    begun: usize,
+}
+
+impl Pair {
+    fn new(policy: Pipelining) -> Self {
+        let config = Config::new(host("client.example.org")).pipelining(policy);
+        let mut pair = Self {
+            client: Client::new(config.duplex(Duplex::Full), NOW),
+            server: server(),
+            to_server: Vec::new(),
+            to_client: Vec::new(),
+            begun: 0,
+        };
+        pair.exchange(b"");
+        pair
+    }
+
+    /// Moves octets to and fro until nothing moves; returns how many messages were finished.
+    fn exchange(&mut self, content: &[u8]) -> usize {
+        let mut finished = 0;
+        loop {
+            serve(&mut self.server, &mut self.to_server, &mut self.to_client);
+            if self.to_client.is_empty() {
+                return finished;
+            }
+            finished += read_client(&mut self.client, &mut self.to_client);
+            write_client(
+                &mut self.client,
+                content,
+                &mut self.begun,
+                &mut self.to_server,
+            );
+        }
+    }
+
+    fn deliver(&mut self, messages: usize, content: &[u8]) {
+        for _ in 0..messages {
+            self.client.submit(&envelope()).expect("room");
+        }
+        write_client(
+            &mut self.client,
+            content,
+            &mut self.begun,
+            &mut self.to_server,
+        );
+        assert_eq!(self.exchange(content), messages);
+    }
+}
+
+/// Runs a client against the replies that a real server gave, over and over.
+struct Replay {
+    client: Client,
+    wire: Vec<u8>,
+    begun: usize,
+}
+
+impl Replay {
+    fn new(policy: Pipelining) -> Self {
+        let Pair { client, .. } = Pair::new(policy);
+        Self {
+            client,
+            wire: Vec::new(),
+            begun: 0,
+        }
+    }
+
+    /// Sends look-ahead messages, answered by what a server would say to each flight.
+    fn deliver(&mut self, messages: usize, content: &[u8], replies: &mut Vec<u8>) {
+        let envelope_replies = b"250 2.1.0 Sender ok\r\n250 2.1.5 Recipient ok\r\n\
+            250 2.1.5 Recipient ok\r\n250 2.1.5 Recipient ok\r\n354 Go ahead\r\n";
+        let next_replies =
+            b"250 2.0.0 Message accepted\r\n250 2.0.0 Reset\r\n250 2.1.0 Sender ok\r\n\
+            250 2.1.5 Recipient ok\r\n250 2.1.5 Recipient ok\r\n250 2.1.5 Recipient ok\r\n\
+            354 Go ahead\r\n";
+        let mut finished = 0;
+        self.client.submit(&envelope()).expect("room");
+        write_client(&mut self.client, content, &mut self.begun, &mut self.wire);
+        replies.extend_from_slice(envelope_replies);
+        while finished < messages {
+            finished += read_client(&mut self.client, replies);
+            let more = finished + 1 < messages;
+            if more {
+                self.client.submit(&envelope()).expect("room");
+            }
+            self.wire.clear();
+            write_client(&mut self.client, content, &mut self.begun, &mut self.wire);
+            black_box(&self.wire);
+            replies.extend_from_slice(if more {
+                next_replies
+            } else {
+                &next_replies[..28]
+            });
+        }
+        replies.clear();
+    }
+}
+
+fn sessions(criterion: &mut Criterion) {
+    const MESSAGES: usize = 100;
+    let content = text(4096);
+    let mut group = criterion.benchmark_group("session");
+    group.throughput(Throughput::Elements(MESSAGES as u64));
+    let mut replay = Replay::new(Pipelining::LookAhead);
+    let mut replies = Vec::new();
+    group.bench_function("client/3 recipients, 4 KiB/lookahead", |bencher| {
+        bencher.iter(|| replay.deliver(MESSAGES, &content, &mut replies));
+    });
+    for (name, policy) in POLICIES {
+        let mut pair = Pair::new(policy);
+        group.bench_function(format!("both/3 recipients, 4 KiB/{name}"), |bencher| {
+            bencher.iter(|| pair.deliver(MESSAGES, &content));
+        });
+    }
+    // What a socket costs at the very least: the copy.
+    let mut wire = Vec::new();
+    group.bench_function("memcpy/4 KiB", |bencher| {
+        bencher.iter(|| {
+            for _ in 0..MESSAGES {
+                wire.clear();
+                wire.extend_from_slice(black_box(&content));
+                black_box(&wire);
+            }
+        });
+    });
+    group.finish();
+}
+
+fn count() {
+    let content = text(4096);
+    println!("allocations a message, after 200 messages, and idle memory in octets:");
+    for (name, policy) in POLICIES {
+        let mut pair = Pair::new(policy);
+        pair.deliver(200, &content);
+        let region = Region::new(ALLOCATOR);
+        pair.deliver(200, &content);
+        let change = region.change();
+        println!(
+            "  {name}: {}",
+            (change.allocations + change.reallocations) as f64 / 200.0
+        );
+    }
+    let region = Region::new(ALLOCATOR);
+    let client = Client::new(Config::new(host("client.example.org")), NOW);
+    let heap = region.change();
+    let heap = heap.bytes_allocated - heap.bytes_deallocated;
+    println!("  new client: {} + {heap} heap", size_of::<Client>());
+    drop(client);
+    let region = Region::new(ALLOCATOR);
+    let server = server();
+    let heap = region.change();
+    let heap = heap.bytes_allocated - heap.bytes_deallocated;
+    println!("  new server: {} + {heap} heap", size_of::<Server>());
+    drop(server);
+    let region = Region::new(ALLOCATOR);
+    let mut pair = Pair::new(Pipelining::Stream { window: 100 });
+    pair.deliver(200, &content);
+    pair.client.shrink();
+    pair.server.shrink();
+    (pair.to_client, pair.to_server) = (Vec::new(), Vec::new());
+    let heap = region.change();
+    let heap = heap.bytes_allocated - heap.bytes_deallocated;
+    println!("  used and shrunk: both machines {heap} heap");
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().sample_size(20).measurement_time(std::time::Duration::from_secs(2));
+    targets = sessions
+}
+
+fn main() {
+    count();
+    benches();
+    Criterion::default().configure_from_args().final_summary();
+}

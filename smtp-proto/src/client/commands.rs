@@ -1,0 +1,193 @@
+//! Commands: which comes next, whether it may be sent now, and how it is written.
+
+use alloc::vec::Vec;
+
+use super::{
+    pipeline::Expected,
+    rules::{Level, Verb},
+    session::{Phase, Session},
+    transaction::{Stage, Transaction, TransactionId},
+};
+use crate::{
+    machine::{Origin, limits},
+    syntax::Extension,
+};
+
+/// What is to be sent next.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Session(Verb),
+    Reset,
+    Mail(TransactionId),
+    Recipient(TransactionId, usize),
+    Data(TransactionId),
+    LoneDot(TransactionId),
+}
+
+impl Session {
+    /// Renders every command that may be sent now.
+    pub(super) fn render(&mut self, control: &mut Vec<u8>) {
+        while control.len().saturating_sub(self.wire.sent) < limits::RENDERED_OCTETS
+            && let Some(step) = self.next_step()
+        {
+            let start = control.len();
+            self.write(step, control);
+            let octets = control.len().saturating_sub(start);
+            if !self.pipeline.has_room(self.config.duplex, octets) {
+                control.truncate(start);
+                return;
+            }
+            self.trace_from(start, control);
+            self.commit(step, control.len(), octets);
+        }
+    }
+
+    /// Returns what is to be sent next, if it may be sent now.
+    fn next_step(&mut self) -> Option<Step> {
+        let blocked = self.wire.content.as_ref().is_some_and(|open| !open.offered);
+        if blocked || self.is_over() || self.write_failed || self.abandoned {
+            return None;
+        }
+        if !self.pipeline.may_send(self.level) {
+            return None;
+        }
+        match self.phase {
+            Phase::Hello(verb) => return Some(Step::Session(verb)),
+            Phase::Ready => {}
+            Phase::Connected | Phase::Introduced | Phase::Leaving | Phase::Closed => return None,
+        }
+        let Some((id, transaction)) = self.transactions.advance() else {
+            return self.quitting.then_some(Step::Session(Verb::Quit));
+        };
+        match transaction.stage {
+            // A transaction that was not ended by a 2yz already read may have left its sender
+            // behind, for whom the next message would be taken (measured with Exim).
+            Stage::Waiting if self.reset_due => Some(Step::Reset),
+            Stage::Waiting => Some(Step::Mail(id)),
+            Stage::Recipients(sent) if sent < transaction.recipients() => {
+                Some(Step::Recipient(id, sent))
+            }
+            Stage::Recipients(_) if self.level < Level::Stream => Some(Step::Data(id)),
+            Stage::LoneDot => Some(Step::LoneDot(id)),
+            Stage::Recipients(_) | Stage::Data | Stage::Content | Stage::Chunks | Stage::Over => {
+                None
+            }
+        }
+    }
+
+    fn write(&self, step: Step, out: &mut Vec<u8>) {
+        let command = |out: &mut Vec<u8>, parts: &[&[u8]]| {
+            parts.iter().for_each(|part| out.extend_from_slice(part));
+            out.extend_from_slice(b"\r\n");
+        };
+        let name = self.config.name.as_str().as_bytes();
+        match step {
+            Step::Session(Verb::Ehlo) => command(out, &[b"EHLO ", name]),
+            Step::Session(Verb::Helo) => command(out, &[b"HELO ", name]),
+            Step::Session(_) => command(out, &[b"QUIT"]),
+            Step::Reset => command(out, &[b"RSET"]),
+            Step::Mail(id) => {
+                if let Some(transaction) = self.transactions.get(id) {
+                    out.extend_from_slice(b"MAIL FROM:");
+                    out.extend_from_slice(transaction.sender());
+                    self.write_parameters(transaction, out);
+                    out.extend_from_slice(b"\r\n");
+                }
+            }
+            Step::Recipient(id, index) => {
+                if let Some(transaction) = self.transactions.get(id) {
+                    command(out, &[b"RCPT TO:", transaction.recipient(index)]);
+                }
+            }
+            Step::Data(_) => command(out, &[b"DATA"]),
+            Step::LoneDot(_) => command(out, &[b"."]),
+        }
+    }
+
+    /// Writes the parameters of MAIL, each only where it was offered (RFC 5321 4.1.1.3).
+    fn write_parameters(&self, transaction: &Transaction, out: &mut Vec<u8>) {
+        if let Some(size) = transaction.size
+            && self.capabilities.has(Extension::Size)
+        {
+            out.extend_from_slice(b" SIZE=");
+            write_decimal(size, out);
+        }
+        if let Some(body) = transaction.body
+            && self.capabilities.has(Extension::EightBitMime)
+        {
+            out.extend_from_slice(b" BODY=");
+            out.extend_from_slice(body.as_str().as_bytes());
+        }
+        if transaction.internationalized {
+            out.extend_from_slice(b" SMTPUTF8");
+        }
+    }
+
+    /// Accounts for a step that was rendered; its reply is expected from now on.
+    fn commit(&mut self, step: Step, len: usize, octets: usize) {
+        let octets = u32::try_from(octets).unwrap_or(u32::MAX);
+        let end = self.wire.base + len as u64;
+        let of = |transaction, verb| Expected {
+            transaction,
+            ..Expected::session(verb, end, octets)
+        };
+        let (expected, id, stage) = match step {
+            Step::Session(verb) => {
+                self.phase = if verb == Verb::Quit {
+                    Phase::Leaving
+                } else {
+                    Phase::Introduced
+                };
+                self.pipeline.push(Expected::session(verb, end, octets));
+                return;
+            }
+            Step::Reset => {
+                self.reset_due = false;
+                self.pipeline
+                    .push(Expected::session(Verb::Reset, end, octets));
+                return;
+            }
+            Step::Mail(id) => {
+                self.reset_due = true;
+                self.begun = id;
+                (of(id, Verb::Mail), id, Stage::Recipients(0))
+            }
+            Step::Recipient(id, index) => {
+                let expected = Expected {
+                    recipient: u32::try_from(index).unwrap_or(u32::MAX),
+                    ..of(id, Verb::Recipient)
+                };
+                (expected, id, Stage::Recipients(index + 1))
+            }
+            Step::Data(id) => (of(id, Verb::Data), id, Stage::Data),
+            Step::LoneDot(id) => (of(id, Verb::LoneDot), id, Stage::Over),
+        };
+        self.pipeline.push(expected);
+        if let Some(transaction) = self.transactions.get_mut(id) {
+            transaction.pending += 1;
+            transaction.stage = stage;
+        }
+    }
+
+    pub(super) fn trace_from(&mut self, start: usize, control: &[u8]) {
+        if let Some(trace) = &mut self.trace {
+            let lines = control.get(start..).unwrap_or_default();
+            trace.lines(Origin::Local, self.pipeline.round_trips(), lines);
+        }
+    }
+}
+
+/// Appends a number in decimal digits.
+pub(super) fn write_decimal(mut number: u64, out: &mut Vec<u8>) {
+    let start = out.len();
+    loop {
+        out.push(b'0' + (number % 10) as u8);
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    if let Some(digits) = out.get_mut(start..) {
+        digits.reverse();
+    }
+}

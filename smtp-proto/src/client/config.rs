@@ -1,0 +1,223 @@
+//! How a client is to behave.
+
+use core::time::Duration;
+
+use super::rules::Level;
+use crate::framing::LineBreaks;
+use crate::machine::{Timer, limits};
+use crate::syntax::{Capabilities, Extension, Host};
+
+/// Chooses how far the client runs ahead of the server's replies.
+///
+/// Each policy falls back by itself to what the server offers: `Stream` without CHUNKING is
+/// `LookAhead`, and anything without PIPELINING is `LockStep`.
+///
+/// | policy | needs | a flight holds | messages per round trip | most in doubt |
+/// |---|---|---|---|---|
+/// | `LockStep` | | one command | 1/(3+n) | 1 |
+/// | `Group` | PIPELINING | MAIL RCPT* DATA, then content and dot | 1/2 | 1 |
+/// | `LookAhead` | PIPELINING | content, dot and RSET MAIL RCPT* DATA of the next | 1 | 1 |
+/// | `Stream` | PIPELINING, CHUNKING | transactions back to back | unbounded | window |
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Pipelining {
+    /// Waits for every reply: for servers that cannot cope with anything else.
+    LockStep,
+    /// Sends the commands of one transaction together (RFC 2920).
+    Group,
+    /// Sends a content together with the commands of the next transaction (RFC 2920 3.1).
+    ///
+    /// It costs nothing in safety: a content leaves only after its own 354, and that comes after
+    /// the verdict on the message before it.
+    #[default]
+    LookAhead,
+    /// Sends transactions without waiting, content by BDAT (RFC 2920, RFC 3030).
+    ///
+    /// Its price: when the connection dies, up to `window` messages are in doubt. A server that
+    /// does not swallow the chunks of a transaction that it refused would read their content as
+    /// commands; RFC 3030 2 forbids that, and real servers obey.
+    Stream {
+        /// How many messages may be under way whose content has begun and whose final reply is
+        /// unread. 0 counts as 1.
+        window: usize,
+    },
+}
+
+impl Pipelining {
+    /// Returns the level that is in force with a server of these capabilities.
+    pub(super) fn level(self, offered: &Capabilities) -> Level {
+        if !offered.has(Extension::Pipelining) {
+            return Level::LockStep; // RFC 2920 3: only if offered
+        }
+        match self {
+            Self::LockStep => Level::LockStep,
+            Self::Group => Level::Group,
+            Self::Stream { .. } if offered.has(Extension::Chunking) => Level::Stream,
+            Self::LookAhead | Self::Stream { .. } => Level::LookAhead,
+        }
+    }
+
+    /// Returns how many messages may be in doubt at once.
+    pub(super) fn window(self) -> usize {
+        match self {
+            Self::Stream { window } => window.max(1),
+            Self::LockStep | Self::Group | Self::LookAhead => 1,
+        }
+    }
+}
+
+/// Tells the client whether its driver reads while it writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Duplex {
+    /// The driver reads whenever there is something to read, also during a write: nothing is held
+    /// back but by the policy.
+    Full,
+    /// The driver writes, then reads.
+    ///
+    /// So that two peers cannot wait for each other with full buffers (RFC 2920 3.1), no more is
+    /// sent unanswered than the server can answer without being read.
+    Half {
+        /// How many octets of commands may be unanswered.
+        octets: usize,
+        /// How many replies may be outstanding, those to chunks included.
+        replies: usize,
+    },
+}
+
+impl Duplex {
+    /// Half duplex with [`limits::UNANSWERED_OCTETS`] and [`limits::UNANSWERED_REPLIES`].
+    pub const HALF: Self = Self::Half {
+        octets: limits::UNANSWERED_OCTETS,
+        replies: limits::UNANSWERED_REPLIES,
+    };
+}
+
+/// How long the client waits for its peer, by RFC 5321 4.5.3.2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// For the greeting: 5 minutes.
+    pub greeting: Duration,
+    /// For the reply to a command: 5 minutes.
+    pub command: Duration,
+    /// For the reply to DATA: 2 minutes.
+    pub data_initiation: Duration,
+    /// For the peer to take octets that are ready: 3 minutes.
+    pub write: Duration,
+    /// For the reply to the end of a message: 10 minutes.
+    pub data_termination: Duration,
+    /// For the reply to QUIT: 2 seconds, as nothing depends on it (Exim waits 1).
+    pub quit: Duration,
+}
+
+impl Timeouts {
+    pub(super) fn of(&self, timer: Timer) -> Duration {
+        match timer {
+            Timer::Greeting => self.greeting,
+            Timer::DataInitiation => self.data_initiation,
+            Timer::Write => self.write,
+            Timer::DataTermination => self.data_termination,
+            Timer::Quit => self.quit,
+            Timer::Command | Timer::Idle | Timer::Receive | Timer::Verdict => self.command,
+        }
+    }
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let minutes = |n: u64| Duration::from_secs(60 * n);
+        Self {
+            greeting: minutes(5),
+            command: minutes(5),
+            data_initiation: minutes(2),
+            write: minutes(3),
+            data_termination: minutes(10),
+            quit: Duration::from_secs(2),
+        }
+    }
+}
+
+/// Configures a [`Client`](super::Client).
+///
+/// ```
+/// use smtp_proto::client::{Config, Pipelining};
+/// use smtp_proto::syntax::Host;
+///
+/// let config = Config::new(Host::parse("client.example")?)
+///     .pipelining(Pipelining::Stream { window: 100 });
+/// # Ok::<(), smtp_proto::syntax::SyntaxError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub(super) name: Host<'static>,
+    pub(super) pipelining: Pipelining,
+    pub(super) duplex: Duplex,
+    pub(super) line_breaks: LineBreaks,
+    pub(super) queue: usize,
+    pub(super) timeouts: Timeouts,
+    pub(super) trace: bool,
+}
+
+impl Config {
+    /// Creates the default configuration of a client that calls itself `name` in EHLO.
+    ///
+    /// The name should be the host's primary name, or an address literal where it has none
+    /// (RFC 5321 4.1.1.1).
+    pub fn new(name: Host<'_>) -> Self {
+        Self {
+            name: name.into_owned(),
+            pipelining: Pipelining::default(),
+            duplex: Duplex::HALF,
+            line_breaks: LineBreaks::Refuse,
+            queue: limits::QUEUED_MESSAGES,
+            timeouts: Timeouts::default(),
+            trace: false,
+        }
+    }
+
+    /// Sets how far the client runs ahead; [`Pipelining::LookAhead`] unless set.
+    #[must_use]
+    pub fn pipelining(mut self, pipelining: Pipelining) -> Self {
+        self.pipelining = pipelining;
+        self
+    }
+
+    /// Sets whether the driver reads while it writes; [`Duplex::HALF`] unless set.
+    #[must_use]
+    pub fn duplex(mut self, duplex: Duplex) -> Self {
+        self.duplex = duplex;
+        self
+    }
+
+    /// Sets what becomes of a bare CR or LF in content; [`LineBreaks::Refuse`] unless set.
+    ///
+    /// RFC 5321 2.3.8 forbids to send them: they let content pass for commands at lax servers.
+    #[must_use]
+    pub fn line_breaks(mut self, line_breaks: LineBreaks) -> Self {
+        self.line_breaks = line_breaks;
+        self
+    }
+
+    /// Sets how many messages may be submitted and unfinished; [`limits::QUEUED_MESSAGES`] unless
+    /// set. A stream's window needs at least one more than itself to stay full.
+    #[must_use]
+    pub fn queue(mut self, messages: usize) -> Self {
+        self.queue = messages;
+        self
+    }
+
+    /// Sets how long to wait for the server.
+    #[must_use]
+    pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
+        self.timeouts = timeouts;
+        self
+    }
+
+    /// Has the client keep a trace of the dialogue for
+    /// [`poll_trace`](super::Client::poll_trace).
+    #[must_use]
+    pub fn traced(mut self) -> Self {
+        self.trace = true;
+        self
+    }
+}

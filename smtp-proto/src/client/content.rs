@@ -1,0 +1,282 @@
+//! Content: whose turn it is, how it is framed, and what ends it.
+
+use alloc::vec::Vec;
+
+use super::{
+    commands::write_decimal,
+    event::{Body, NotSent},
+    pipeline::Expected,
+    rules::{Level, Verb},
+    session::{Phase, Session},
+    transaction::{Stage, Transaction, TransactionId},
+    wire::{OpenContent, Plan},
+};
+use crate::{
+    framing::{BareLineBreak, DotStuffer, Slices},
+    machine::Origin,
+};
+
+impl Session {
+    /// Returns the transaction whose content can be used now, and how often it was asked for.
+    pub(super) fn wanted(&self) -> Option<(TransactionId, &Transaction)> {
+        if self.is_over() || self.write_failed || self.abandoned {
+            return None;
+        }
+        if let Some(id) = self.wire.content() {
+            return Some((id, self.transactions.get(id)?));
+        }
+        if self.phase != Phase::Ready {
+            return None;
+        }
+        let (id, transaction) = self.transactions.current()?;
+        let wanted = match transaction.stage {
+            Stage::Content => true,
+            // Only a message's first chunk may precede the replies to its recipients.
+            Stage::Chunks => transaction.is_envelope_answered(),
+            Stage::Waiting | Stage::Recipients(_) => {
+                self.level == Level::Stream && self.has_window()
+            }
+            Stage::Data | Stage::LoneDot | Stage::Over => false,
+        };
+        wanted.then_some((id, transaction))
+    }
+
+    fn has_window(&self) -> bool {
+        self.open_contents < self.config.pipelining.window()
+    }
+
+    /// Plans how much of the body presented is written, and opens and ends contents around it.
+    pub(super) fn plan_content<'a>(
+        &mut self,
+        id: TransactionId,
+        body: Body<'a>,
+        control: &mut Vec<u8>,
+        scratch: &'a mut Vec<u8>,
+        slices: &mut Slices<'a>,
+    ) {
+        let (octets, last) = match body {
+            Body::Pending => return,
+            Body::Failed => return self.abandon(id, NotSent::BodyFailed),
+            Body::Chunk(octets) => (octets, false),
+            Body::Last(octets) => (octets, true),
+        };
+        let planned = match self.open_content(id, octets, last, control) {
+            Ok(()) => self.plan_open(id, octets, last, control, scratch, slices),
+            Err(broken) => Err(broken),
+        };
+        if let Err(BareLineBreak { at, .. }) = planned {
+            slices.clear();
+            self.wire.plan = Plan::default();
+            let before = self.transactions.get(id).map_or(0, |t| t.content_octets);
+            self.abandon(
+                id,
+                NotSent::BareLineBreak {
+                    at: before.saturating_add(at as u64),
+                },
+            );
+        }
+    }
+
+    /// Opens a content or a chunk, unless one is open or the time has not come.
+    fn open_content(
+        &mut self,
+        id: TransactionId,
+        octets: &[u8],
+        last: bool,
+        control: &mut Vec<u8>,
+    ) -> Result<(), BareLineBreak> {
+        let Some(transaction) = self.transactions.get(id) else {
+            return Ok(());
+        };
+        if self.wire.content.is_some() {
+            return Ok(());
+        }
+        let begun = transaction.content_begun;
+        let chunk = match transaction.stage {
+            Stage::Content => false,
+            Stage::Recipients(sent) => sent == transaction.recipients() && self.has_window(),
+            Stage::Chunks => transaction.is_envelope_answered(),
+            _ => return Ok(()),
+        };
+        let (mut announced, mut end) = (None, None);
+        if transaction.stage == Stage::Content {
+            self.stuffer = DotStuffer::new(self.config.line_breaks);
+        } else {
+            if !chunk || (octets.is_empty() && !last) || !self.pipeline.may_send(self.level) {
+                return Ok(());
+            }
+            if !begun {
+                self.stuffer = DotStuffer::plain(self.config.line_breaks);
+            }
+            end = self.announce_chunk(id, octets, last, control)?;
+            if end.is_none() {
+                return Ok(());
+            }
+            announced = Some(octets.len());
+        }
+        let at = self.wire.base + control.len() as u64;
+        self.wire.content = Some(OpenContent {
+            transaction: id,
+            at,
+            announced,
+            end,
+            offered: false,
+        });
+        if !begun {
+            self.open_contents += 1;
+            if let Some(transaction) = self.transactions.get_mut(id) {
+                transaction.content_begun = true;
+            }
+        }
+        Ok(())
+    }
+
+    /// Renders the BDAT command for a chunk, if it may be sent now, and returns what the machine adds
+    /// to the chunk.
+    fn announce_chunk(
+        &mut self,
+        id: TransactionId,
+        octets: &[u8],
+        last: bool,
+        control: &mut Vec<u8>,
+    ) -> Result<Option<&'static [u8]>, BareLineBreak> {
+        let end = if last {
+            self.stuffer.end_after(octets)?
+        } else {
+            &[]
+        };
+        let size = self.stuffer.measure(octets)?.saturating_add(end.len());
+        let start = control.len();
+        control.extend_from_slice(b"BDAT ");
+        write_decimal(size as u64, control);
+        control.extend_from_slice(if last { b" LAST\r\n" } else { b"\r\n" });
+        let header = control.len().saturating_sub(start);
+        if !self.pipeline.has_room(self.config.duplex, header) {
+            control.truncate(start);
+            return Ok(None);
+        }
+        self.trace_from(start, control);
+        let (verb, stage) = if last {
+            (Verb::LastChunk, Stage::Over)
+        } else {
+            (Verb::Chunk, Stage::Chunks)
+        };
+        let command_end = control.len().saturating_add(end.len());
+        self.expect(id, verb, command_end, header, stage);
+        Ok(Some(end))
+    }
+
+    /// Plans what is written of the content that is open.
+    fn plan_open<'a>(
+        &mut self,
+        id: TransactionId,
+        octets: &'a [u8],
+        last: bool,
+        control: &mut Vec<u8>,
+        scratch: &'a mut Vec<u8>,
+        slices: &mut Slices<'a>,
+    ) -> Result<(), BareLineBreak> {
+        let Some(open) = self
+            .wire
+            .content
+            .as_ref()
+            .filter(|open| open.transaction == id)
+        else {
+            return Ok(());
+        };
+        let (announced, end, offered) = (open.announced, open.end, open.offered);
+        // A chunk is as long as it was announced, whatever is presented now.
+        let octets = octets
+            .get(..announced.unwrap_or(usize::MAX))
+            .unwrap_or(octets);
+        let whole = announced.map_or(last, |announced| octets.len() == announced);
+        let end = match announced {
+            Some(_) => end.unwrap_or_default(),
+            None if last => self.stuffer.end_after(octets)?,
+            None => &[],
+        };
+        if offered && (!whole || open.end != Some(end)) {
+            // The end was rendered on the caller's word.
+            self.abandon(id, NotSent::BodyFailed);
+            return Ok(());
+        }
+        let stuffed = self.stuffer.stuff(octets, scratch, slices)?;
+        let whole = whole && stuffed.chunk_octets == octets.len();
+        self.wire.plan = Plan {
+            before: 0,
+            slices: slices.len(),
+            wire: stuffed.wire_octets,
+            whole,
+        };
+        if whole && !offered {
+            self.end_content(id, octets.len(), end, control);
+            self.render(control);
+        }
+        Ok(())
+    }
+
+    /// Renders what follows a content whose rest is being offered, and expects the verdict.
+    fn end_content(
+        &mut self,
+        id: TransactionId,
+        octets: usize,
+        end: &'static [u8],
+        control: &mut Vec<u8>,
+    ) {
+        let Some(open) = &mut self.wire.content else {
+            return;
+        };
+        open.offered = true;
+        open.end = Some(end);
+        let by_dot = open.announced.is_none();
+        control.extend_from_slice(end);
+        if let (Some(trace), Some(transaction)) = (&mut self.trace, self.transactions.get(id)) {
+            let total = transaction.content_octets.saturating_add(octets as u64);
+            let round_trips = self.pipeline.round_trips();
+            trace.content(Origin::Local, round_trips, total);
+            if by_dot {
+                trace.lines(Origin::Local, round_trips, b".\r\n");
+            }
+        }
+        if by_dot {
+            self.expect(id, Verb::Content, control.len(), end.len(), Stage::Over);
+        }
+    }
+
+    /// Expects the reply to a content or a chunk.
+    fn expect(&mut self, id: TransactionId, verb: Verb, len: usize, octets: usize, stage: Stage) {
+        let octets = u32::try_from(octets).unwrap_or(u32::MAX);
+        let end = self.wire.base + len as u64;
+        if stage == Stage::Over {
+            self.wire.ends.push((id, end));
+        }
+        self.pipeline.push(Expected {
+            transaction: id,
+            ..Expected::session(verb, end, octets)
+        });
+        if let Some(transaction) = self.transactions.get_mut(id) {
+            transaction.pending += 1;
+            transaction.stage = stage;
+        }
+    }
+
+    /// Accounts for octets of content that have left, and returns how many of the body they were.
+    pub(super) fn content_sent(&mut self, planned: &[&[u8]], wire: usize) -> usize {
+        let whole = self.wire.plan.whole && wire == self.wire.plan.wire;
+        let consumed = self.stuffer.advance(planned, wire);
+        let Some(open) = &mut self.wire.content else {
+            return 0;
+        };
+        if let Some(announced) = &mut open.announced {
+            *announced = announced.saturating_sub(consumed);
+        }
+        let id = open.transaction;
+        if whole {
+            self.wire.content = None;
+        }
+        if let Some(transaction) = self.transactions.get_mut(id) {
+            transaction.content_octets = transaction.content_octets.saturating_add(consumed as u64);
+        }
+        consumed
+    }
+}

@@ -1,0 +1,188 @@
+//! What a client reports.
+
+use crate::syntax::{Extension, Reply};
+
+/// Names a submitted message for the life of its client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageId(pub(super) u64);
+
+impl MessageId {
+    /// Returns how many messages had been submitted to the client before this one.
+    pub fn index(self) -> u64 {
+        self.0
+    }
+}
+
+/// Names the message whose content the client wants next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct BodyRequest {
+    /// The message.
+    pub message: MessageId,
+    /// 0 when the content is asked for the first time, 1 when it has to be presented from its
+    /// beginning a second time, and so on.
+    pub pass: u32,
+}
+
+/// Presents content to [`Client::poll_transmit`](super::Client::poll_transmit).
+///
+/// Octets are presented again until [`Transmit::sent`](crate::framing::Transmit::sent) reports them
+/// consumed, with more behind them or not.
+#[derive(Clone, Copy, Default)]
+pub enum Body<'a> {
+    /// Nothing can be presented now, or nothing was asked for.
+    #[default]
+    Pending,
+    /// The next octets; more follow.
+    Chunk(&'a [u8]),
+    /// The last octets, maybe none.
+    Last(&'a [u8]),
+    /// The content cannot be had: the message must not be sent.
+    Failed,
+}
+
+impl core::fmt::Debug for Body<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Self::Pending => f.write_str("Pending"),
+            Self::Chunk(octets) => write!(f, "Chunk({} octets)", octets.len()),
+            Self::Last(octets) => write!(f, "Last({} octets)", octets.len()),
+            Self::Failed => f.write_str("Failed"),
+        }
+    }
+}
+
+/// Tells what happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event<'i> {
+    /// The server greeted.
+    Greeting {
+        /// Its greeting, 220.
+        reply: Reply<'i>,
+    },
+    /// The session is open: [`capabilities`](super::Client::capabilities) tells what the server
+    /// offers, and messages are being sent.
+    Ready,
+    /// The server answered one recipient.
+    ///
+    /// A refusal is the recipient's outcome. An acceptance is not: the message's outcome follows.
+    Recipient {
+        /// The message.
+        message: MessageId,
+        /// The recipient's position in the envelope.
+        recipient: usize,
+        /// The server's answer to RCPT.
+        reply: Reply<'i>,
+    },
+    /// A message has come to its end. This is the last event about it, and there is exactly one.
+    Finished {
+        /// The message.
+        message: MessageId,
+        /// What became of it, for each recipient that was not refused by a
+        /// [`Recipient`](Self::Recipient) event of its own.
+        outcome: Outcome<'i>,
+    },
+    /// The session ended in good order, after [`quit`](super::Client::quit).
+    Closed,
+}
+
+impl Event<'_> {
+    /// Copies what is borrowed, so that the event can live on.
+    pub fn into_owned(self) -> Event<'static> {
+        match self {
+            Self::Greeting { reply } => Event::Greeting {
+                reply: reply.into_owned(),
+            },
+            Self::Ready => Event::Ready,
+            Self::Recipient {
+                message,
+                recipient,
+                reply,
+            } => Event::Recipient {
+                message,
+                recipient,
+                reply: reply.into_owned(),
+            },
+            Self::Finished { message, outcome } => Event::Finished {
+                message,
+                outcome: outcome.into_owned(),
+            },
+            Self::Closed => Event::Closed,
+        }
+    }
+}
+
+/// Tells what cancelling a message costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Cancellation {
+    /// Nothing: nothing of it was sent.
+    Unsent,
+    /// A RSET: its sender, maybe some recipients, were sent, and no DATA.
+    Withdrawn,
+    /// The connection, unless the server refuses the message by itself: it waits for the content,
+    /// and would take a part for the whole.
+    EndsConnection,
+}
+
+/// Tells what became of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome<'i> {
+    /// The server took the message, and with it the duty to deliver it or to report its failure.
+    Delivered(Reply<'i>),
+    /// The server refused it: for now if the reply is 4yz, for good if it is 5yz.
+    Refused(Reply<'i>),
+    /// It was not sent, or not to its end: the server did not take it, and it is safe to send it
+    /// again.
+    NotSent(NotSent),
+    /// Its end was offered to the transport and no reply came: the server may have taken it or not.
+    /// Sending it again may deliver it twice (RFC 1047).
+    InDoubt,
+}
+
+impl Outcome<'_> {
+    /// Copies what is borrowed, so that the outcome can live on.
+    pub fn into_owned(self) -> Outcome<'static> {
+        match self {
+            Self::Delivered(reply) => Outcome::Delivered(reply.into_owned()),
+            Self::Refused(reply) => Outcome::Refused(reply.into_owned()),
+            Self::NotSent(reason) => Outcome::NotSent(reason),
+            Self::InDoubt => Outcome::InDoubt,
+        }
+    }
+}
+
+/// Tells why a message was not sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotSent {
+    /// The connection ended before its turn or before its end; the machine's error tells why.
+    #[error("the connection ended")]
+    ConnectionEnded,
+    /// The server refused the session: its greeting or its answer to HELO.
+    #[error("the server refused the session: {0}")]
+    SessionRefused(Reply<'static>),
+    /// The message needs what the server does not offer.
+    #[error("the server does not offer {}", .0.keyword())]
+    ExtensionMissing(Extension),
+    /// The message has more octets than the server takes (RFC 1870 7).
+    #[error("the server takes no more than {maximum} octets")]
+    TooLarge {
+        /// The server's maximum.
+        maximum: u64,
+    },
+    /// The source of its content failed, or broke its promise.
+    #[error("its content could not be read")]
+    BodyFailed,
+    /// Its content holds a bare CR or LF, and [`LineBreaks::Refuse`](crate::framing::LineBreaks) is
+    /// in force.
+    #[error("its content holds a bare CR or LF at octet {at}")]
+    BareLineBreak {
+        /// The position in the content, from 0 on.
+        at: u64,
+    },
+    /// The caller cancelled it.
+    #[error("it was cancelled")]
+    Cancelled,
+}

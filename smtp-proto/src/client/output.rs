@@ -1,0 +1,136 @@
+//! What is written next, and the account of what was.
+
+use alloc::vec::Vec;
+use core::{mem, time::Duration};
+
+use super::{event::Body, session::Session, wire::Plan};
+use crate::{
+    framing::{Progress, Slices, Transmit},
+    machine::{Timer, limits},
+};
+
+/// The octets that a client wants written.
+#[derive(Debug, Default)]
+pub(super) struct Output {
+    /// Commands, and the ends of contents.
+    control: Vec<u8>,
+    /// Content that had to be rewritten.
+    scratch: Vec<u8>,
+}
+
+impl Output {
+    pub(super) fn shrink(&mut self, session: &mut Session) {
+        session.forget_sent(&mut self.control);
+        self.control.shrink_to_fit();
+        self.scratch = Vec::new();
+    }
+}
+
+impl Session {
+    pub(super) fn transmit<'a>(
+        &'a mut self,
+        output: &'a mut Output,
+        body: Body<'a>,
+        now: Duration,
+    ) -> Transmit<'a> {
+        let Output { control, scratch } = output;
+        self.forget_sent(control);
+        self.wire.plan = Plan::default();
+        let mut slices = Slices::new();
+        let wanted = self.wanted().map(|(id, _)| id);
+        self.render(control);
+        if let Some(id) = wanted {
+            self.plan_content(id, body, control, scratch, &mut slices);
+        }
+        if self.is_over() || self.write_failed {
+            return Transmit::new(Slices::new(), self);
+        }
+        let unsent: &'a [u8] = control.get(self.wire.sent..).unwrap_or_default();
+        let before = match &self.wire.content {
+            Some(open) => usize::try_from(open.at - self.wire.position()).unwrap_or(usize::MAX),
+            None => unsent.len(),
+        };
+        let (before, after) = unsent.split_at_checked(before).unwrap_or((unsent, &[]));
+        self.wire.plan.before = before.len();
+        if !before.is_empty() {
+            slices.insert(0, before);
+        }
+        if self.wire.plan.whole && !after.is_empty() {
+            slices.push(after);
+        }
+        self.mark_offered(before.len(), after.len());
+        if !slices.is_empty() && !self.write_deadline.is_running() {
+            self.write_deadline
+                .start(Timer::Write, self.config.timeouts.write, now);
+        }
+        Transmit::new(slices, self)
+    }
+
+    /// Notes what the transport is about to be offered, and which messages that puts in doubt.
+    fn mark_offered(&mut self, before: usize, after: usize) {
+        let wire = &mut self.wire;
+        let whole = wire.plan.whole;
+        let mut until = wire.position() + before as u64;
+        if whole || wire.content.is_none() {
+            until += after as u64;
+        }
+        wire.offered = wire.offered.max(until);
+        let mut cut = None;
+        if let Some(open) = &mut wire.content {
+            open.offered |= whole;
+            cut = (!whole).then_some(open.transaction);
+        }
+        for &(id, end) in &wire.ends {
+            if end <= until
+                && cut != Some(id)
+                && let Some(transaction) = self.transactions.get_mut(id)
+            {
+                transaction.in_doubt = true;
+            }
+        }
+    }
+
+    /// Drops the control octets that have left.
+    pub(super) fn forget_sent(&mut self, control: &mut Vec<u8>) {
+        let wire = &mut self.wire;
+        if wire.sent == control.len() || wire.sent > limits::RENDERED_OCTETS {
+            wire.base += wire.sent as u64;
+            control.drain(..wire.sent.min(control.len()));
+            wire.sent = 0;
+        }
+    }
+}
+
+impl Progress for Session {
+    fn sent(&mut self, octets: usize, slices: &[&[u8]], now: Duration) -> usize {
+        let plan = mem::take(&mut self.wire.plan);
+        let before = octets.min(plan.before);
+        let wire = (octets - before).min(plan.wire);
+        let after = octets - before - wire;
+        self.wire.sent += before + after;
+        let mut consumed = 0;
+        if before == plan.before && self.wire.content.is_some() {
+            let skip = usize::from(plan.before > 0);
+            let planned = slices.get(skip..skip + plan.slices).unwrap_or_default();
+            self.wire.plan = plan;
+            consumed = self.content_sent(planned, wire);
+            self.wire.plan = Plan::default();
+        }
+        let position = self.wire.position();
+        let open = self.wire.content();
+        let transactions = &mut self.transactions;
+        // A short write takes doubt back.
+        self.wire.ends.retain(|&mut (id, end)| {
+            let left = end <= position && open != Some(id);
+            if let Some(transaction) = transactions.get_mut(id) {
+                transaction.in_doubt = left;
+            }
+            !left
+        });
+        if octets > 0 {
+            self.write_deadline.stop();
+        }
+        self.start_reply_deadline(now);
+        consumed
+    }
+}

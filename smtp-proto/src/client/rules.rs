@@ -1,0 +1,166 @@
+//! The whole knowledge of what a client may send when, and what may answer it.
+//!
+//! One row a command. Everything else in the client asks this table.
+
+use crate::machine::Timer;
+use crate::syntax::{Class, Code};
+
+/// How far a client runs ahead of the replies, least first.
+///
+/// This is [`Pipelining`](super::Pipelining) as it is in force: what was asked for, lowered to what
+/// the server offers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Level {
+    LockStep,
+    Group,
+    LookAhead,
+    Stream,
+}
+
+/// What a client sends, as far as replies go: everything that gets one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Verb {
+    /// Connecting, which the greeting answers.
+    Connect,
+    Ehlo,
+    Helo,
+    Reset,
+    Mail,
+    Recipient,
+    Data,
+    /// Content and the dot that ends it.
+    Content,
+    /// The dot that ends a content which must not be sent (RFC 2920 3.1).
+    LoneDot,
+    /// A chunk with more to come.
+    Chunk,
+    /// The chunk that ends the content.
+    LastChunk,
+    Quit,
+}
+
+/// Which replies can answer a command, refusals (4yz, 5yz) apart, which always can.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Success {
+    /// 220 only.
+    Greeting,
+    /// 2yz, but for 220 and 221, which greet and bid farewell.
+    Completed,
+    /// 3yz, but for 334, which belongs to AUTH.
+    GoAhead,
+    /// 2yz.
+    Farewell,
+}
+
+/// What holds for one command.
+struct Rule {
+    /// From which level on the next command may follow while this one is unanswered; `None` where
+    /// it ends its group at every level.
+    follow: Option<Level>,
+    success: Success,
+    timer: Timer,
+    /// What the machine is doing while the reply is out, for errors.
+    state: &'static str,
+}
+
+const fn rule(verb: Verb) -> Rule {
+    use Level::{Group, LookAhead, Stream};
+    use Success::{Completed, Farewell, GoAhead, Greeting};
+    use Timer::{Command, DataInitiation, DataTermination, Quit};
+    // RFC 2920 3.1 names the commands that end a group; HELO is not named and ends one too. The
+    // timers are RFC 5321 4.5.3.2.
+    let (follow, success, timer, state) = match verb {
+        Verb::Connect => (None, Greeting, Timer::Greeting, "waiting for the greeting"),
+        Verb::Ehlo => (None, Completed, Command, "waiting for the reply to EHLO"),
+        Verb::Helo => (None, Completed, Command, "waiting for the reply to HELO"),
+        Verb::Reset => (
+            Some(Group),
+            Completed,
+            Command,
+            "waiting for the reply to RSET",
+        ),
+        Verb::Mail => (
+            Some(Group),
+            Completed,
+            Command,
+            "waiting for the reply to MAIL",
+        ),
+        Verb::Recipient => (
+            Some(Group),
+            Completed,
+            Command,
+            "waiting for the reply to RCPT",
+        ),
+        Verb::Data => (
+            None,
+            GoAhead,
+            DataInitiation,
+            "waiting for the reply to DATA",
+        ),
+        // The content may be the first "command" of the next group (RFC 2920 3.1).
+        Verb::Content => (
+            Some(LookAhead),
+            Completed,
+            DataTermination,
+            "waiting for the reply to the content",
+        ),
+        Verb::LoneDot => (
+            Some(LookAhead),
+            Completed,
+            DataTermination,
+            "waiting for the reply to the lone dot",
+        ),
+        // RFC 3030 4.2: chunks follow each other unanswered.
+        Verb::Chunk => (
+            Some(Stream),
+            Completed,
+            Command,
+            "waiting for the reply to BDAT",
+        ),
+        Verb::LastChunk => (
+            Some(Stream),
+            Completed,
+            DataTermination,
+            "waiting for the reply to BDAT LAST",
+        ),
+        Verb::Quit => (None, Farewell, Quit, "waiting for the reply to QUIT"),
+    };
+    Rule {
+        follow,
+        success,
+        timer,
+        state,
+    }
+}
+
+impl Verb {
+    /// Tells whether another command may follow at `level` while this one is unanswered.
+    pub(super) fn may_be_followed(self, level: Level) -> bool {
+        rule(self).follow.is_some_and(|least| least <= level)
+    }
+
+    /// Tells whether a reply with this code can be the answer to this command.
+    pub(super) fn may_be_answered(self, code: Code) -> bool {
+        let value = code.value();
+        match code.class() {
+            Class::Transient | Class::Permanent => true,
+            Class::Positive => match rule(self).success {
+                Success::Greeting => value == 220,
+                Success::Completed => !matches!(value, 220 | 221),
+                Success::GoAhead => false,
+                Success::Farewell => true,
+            },
+            Class::Intermediate => rule(self).success == Success::GoAhead && value != 334,
+        }
+    }
+
+    /// Returns the timer that runs while the answer is out.
+    pub(super) fn timer(self) -> Timer {
+        rule(self).timer
+    }
+
+    /// Returns what the machine is doing while the answer is out.
+    pub(super) fn state(self) -> &'static str {
+        rule(self).state
+    }
+}

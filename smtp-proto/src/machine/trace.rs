@@ -1,0 +1,89 @@
+//! A record of the dialogue, without secrets and without content.
+
+use alloc::{collections::VecDeque, string::String};
+use core::fmt;
+
+use super::limits;
+
+/// One line of a dialogue, or one stretch of content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TraceEntry {
+    /// Who sent it.
+    pub origin: Origin,
+    /// How many round trips had been made before it; what has the same number and origin left in
+    /// one flight.
+    pub round_trips: u64,
+    /// What it was.
+    pub what: Traced,
+}
+
+/// Tells who sent something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// The machine that keeps the trace.
+    Local,
+    /// Its peer.
+    Remote,
+}
+
+/// What a trace shows of the octets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Traced {
+    /// A command or one line of a reply, escaped, without its line end.
+    Line(String),
+    /// Content, counted.
+    Content(u64),
+}
+
+impl fmt::Display for Traced {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Line(line) => f.write_str(line),
+            Self::Content(octets) => write!(f, "[{octets} octets of content]"),
+        }
+    }
+}
+
+/// Collects entries until the caller takes them; the oldest are lost beyond [`limits::TRACE`].
+#[derive(Debug, Default)]
+pub(crate) struct Trace {
+    entries: VecDeque<TraceEntry>,
+}
+
+impl Trace {
+    /// Records the lines in `octets`, which end in CR LF.
+    pub(crate) fn lines(&mut self, origin: Origin, round_trips: u64, octets: &[u8]) {
+        let octets = octets.strip_suffix(b"\r\n").unwrap_or(octets);
+        for line in octets.split(|&octet| octet == b'\n') {
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            let text = line.escape_ascii().map(char::from).collect();
+            self.push(TraceEntry {
+                origin,
+                round_trips,
+                what: Traced::Line(text),
+            });
+        }
+    }
+
+    /// Records that so many octets of content were sent.
+    pub(crate) fn content(&mut self, origin: Origin, round_trips: u64, octets: u64) {
+        self.push(TraceEntry {
+            origin,
+            round_trips,
+            what: Traced::Content(octets),
+        });
+    }
+
+    pub(crate) fn take(&mut self) -> Option<TraceEntry> {
+        self.entries.pop_front()
+    }
+
+    fn push(&mut self, entry: TraceEntry) {
+        if self.entries.len() >= limits::TRACE {
+            self.entries.pop_front();
+        }
+        self.entries.push_back(entry);
+    }
+}

@@ -1,0 +1,193 @@
+//! A driver without a socket: what the server says is fed, what the client writes is collected.
+
+use std::{collections::VecDeque, time::Duration};
+
+use smtp_proto::{
+    client::{Body, Client, Config, Duplex, Envelope, Event, MessageId, Outcome, Pipelining},
+    machine::Error,
+    syntax::{ForwardPath, Host, Reply, ReversePath},
+};
+
+pub(crate) const CONTENT: &[u8] = b"Subject: x\r\n\r\n.dot\r\n";
+/// [`CONTENT`] as DATA sends it.
+pub(crate) const STUFFED: &str = "Subject: x\r\n\r\n..dot\r\n.\r\n";
+
+/// One session under test.
+pub(crate) struct Dialogue {
+    pub(crate) client: Client,
+    pub(crate) now: Duration,
+    pub(crate) error: Option<Error>,
+    events: VecDeque<Event<'static>>,
+    input: Vec<u8>,
+    bodies: Vec<(MessageId, Vec<u8>)>,
+}
+
+pub(crate) fn config(pipelining: Pipelining) -> Config {
+    let name = Host::parse("client.example").unwrap();
+    Config::new(name)
+        .pipelining(pipelining)
+        .duplex(Duplex::Full)
+}
+
+pub(crate) fn envelope(sender: &str, recipients: &[&str]) -> Envelope<'static> {
+    let sender = ReversePath::parse_address(sender).unwrap().into_owned();
+    recipients
+        .iter()
+        .fold(Envelope::new(sender), |envelope, recipient| {
+            envelope.recipient(ForwardPath::parse_address(recipient).unwrap().into_owned())
+        })
+}
+
+pub(crate) fn reply(octets: &str) -> Reply<'static> {
+    Reply::parse(octets.as_bytes()).unwrap().into_owned()
+}
+
+impl Dialogue {
+    pub(crate) fn with(config: Config) -> Self {
+        let now = Duration::ZERO;
+        Self {
+            client: Client::new(config, now),
+            now,
+            error: None,
+            events: VecDeque::new(),
+            input: Vec::new(),
+            bodies: Vec::new(),
+        }
+    }
+
+    /// Begins a session with a server that offers these keywords, and goes through the greeting.
+    pub(crate) fn begin(pipelining: Pipelining, keywords: &[&str]) -> Self {
+        Self::begin_with(config(pipelining), keywords)
+    }
+
+    pub(crate) fn begin_with(config: Config, keywords: &[&str]) -> Self {
+        let mut dialogue = Self::with(config);
+        dialogue.says("220 server.example\r\n");
+        dialogue.sends("EHLO client.example\r\n");
+        let mut answer = String::from("250-server.example\r\n");
+        keywords
+            .iter()
+            .for_each(|keyword| answer += &format!("250-{keyword}\r\n"));
+        dialogue.says(&(answer + "250 HELP\r\n"));
+        dialogue.events.clear();
+        dialogue
+    }
+
+    pub(crate) fn submit(&mut self, sender: &str, recipients: &[&str]) -> MessageId {
+        self.submit_with(sender, recipients, CONTENT)
+    }
+
+    pub(crate) fn submit_with(&mut self, from: &str, to: &[&str], body: &[u8]) -> MessageId {
+        let message = self.client.submit(&envelope(from, to)).unwrap();
+        self.bodies.push((message, body.to_vec()));
+        message
+    }
+
+    /// Feeds what the server says, and collects the events.
+    pub(crate) fn says(&mut self, octets: &str) {
+        self.feed(octets.as_bytes());
+    }
+
+    pub(crate) fn feed(&mut self, octets: &[u8]) {
+        self.input.extend_from_slice(octets);
+        let mut input = self.input.as_slice();
+        while self.error.is_none() {
+            match self.client.poll_event(&mut input, self.now) {
+                Ok(Some(event)) => self.events.push_back(event.into_owned()),
+                Ok(None) => break,
+                Err(error) => self.error = Some(error),
+            }
+        }
+        let used = self.input.len() - input.len();
+        self.input.drain(..used);
+    }
+
+    pub(crate) fn hangs_up(&mut self) {
+        self.client.handle_eof();
+        self.feed(b"");
+    }
+
+    /// Returns what the client writes, in full writes of whole bodies.
+    pub(crate) fn written(&mut self) -> String {
+        self.written_in(usize::MAX)
+    }
+
+    /// Returns what the client writes, in writes of at most so many octets.
+    pub(crate) fn written_in(&mut self, most: usize) -> String {
+        let mut wire = Vec::new();
+        loop {
+            let wanted = self.client.wants_body().map(|request| request.message);
+            let body = self
+                .bodies
+                .iter_mut()
+                .find(|(message, _)| Some(*message) == wanted);
+            let presented = match &body {
+                Some((_, octets)) => Body::Last(octets),
+                None => Body::Pending,
+            };
+            let transmit = self.client.poll_transmit(presented, self.now);
+            if transmit.is_empty() {
+                break;
+            }
+            let mut octets = transmit.slices().concat();
+            octets.truncate(most);
+            let consumed = transmit.sent(octets.len(), self.now);
+            wire.extend(octets);
+            if let Some((_, octets)) = body {
+                octets.drain(..consumed);
+            }
+        }
+        String::from_utf8(wire).unwrap()
+    }
+
+    /// Expects the client to write exactly this now.
+    #[track_caller]
+    pub(crate) fn sends(&mut self, octets: &str) {
+        assert_eq!(self.written(), octets);
+    }
+
+    /// Expects exactly these events, and takes them.
+    #[track_caller]
+    pub(crate) fn reports(&mut self, events: &[Event<'_>]) {
+        let got: Vec<_> = self.events.drain(..).collect();
+        assert_eq!(got, events);
+    }
+
+    pub(crate) fn take_events(&mut self) -> Vec<Event<'static>> {
+        self.events.drain(..).collect()
+    }
+
+    /// Expects these outcomes among the events, and takes all events.
+    #[track_caller]
+    pub(crate) fn finishes(&mut self, expected: &[(MessageId, Outcome<'_>)]) {
+        let got: Vec<_> = self
+            .events
+            .drain(..)
+            .filter_map(|event| match event {
+                Event::Finished { message, outcome } => Some((message, outcome)),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(got, expected);
+    }
+}
+
+pub(crate) fn finished<'a>(message: MessageId, outcome: Outcome<'a>) -> Event<'a> {
+    Event::Finished { message, outcome }
+}
+
+pub(crate) fn recipient(message: MessageId, recipient: usize, octets: &str) -> Event<'static> {
+    Event::Recipient {
+        message,
+        recipient,
+        reply: reply(octets),
+    }
+}
+
+pub(crate) fn delivered(octets: &str) -> Outcome<'static> {
+    Outcome::Delivered(reply(octets))
+}
+
+pub(crate) fn refused(octets: &str) -> Outcome<'static> {
+    Outcome::Refused(reply(octets))
+}

@@ -1,0 +1,657 @@
+//! What broken, hostile or unlucky servers do, each with its one outcome.
+
+use smtp_proto::{
+    client::{Body, Cancellation, Event, NotSent, Outcome, Pipelining},
+    framing::LineBreaks,
+    machine::{Fault, Misuse},
+};
+
+use crate::dialogue::{
+    CONTENT, Dialogue, STUFFED, config, delivered, envelope, finished, recipient, refused,
+};
+
+const ONE: [&str; 1] = ["b@example.net"];
+const GROUP: &str = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n";
+const BDAT: &str = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\n\
+                    BDAT 20 LAST\r\nSubject: x\r\n\r\n.dot\r\n";
+const CONNECTION_ENDED: Outcome<'static> = Outcome::NotSent(NotSent::ConnectionEnded);
+
+fn look_ahead() -> Dialogue {
+    Dialogue::begin(Pipelining::LookAhead, &["PIPELINING"])
+}
+
+fn stream() -> Dialogue {
+    Dialogue::begin(
+        Pipelining::Stream { window: 10 },
+        &["PIPELINING", "CHUNKING"],
+    )
+}
+
+/// Begins a session, and brings its first message to the point where its content has been sent,
+/// with the second's commands behind it.
+fn content_sent(mut d: Dialogue) -> (Dialogue, [smtp_proto::client::MessageId; 2]) {
+    let messages = [(); 2].map(|()| d.submit("a@example.org", &ONE));
+    d.sends(GROUP);
+    d.says("250 ok\r\n250 ok\r\n354 go\r\n");
+    d.sends(&format!("{STUFFED}RSET\r\n{GROUP}"));
+    d.reports(&[recipient(messages[0], 0, "250 ok\r\n")]);
+    (d, messages)
+}
+
+#[track_caller]
+fn fails(d: &mut Dialogue, fault: Fault) {
+    assert_eq!(d.error.as_ref().map(|error| error.fault()), Some(fault));
+    assert!(d.client.is_closed());
+    assert_eq!(d.written(), "", "nothing is written after a failure");
+}
+
+/// 2920-3.1-i: all recipients refused, DATA refused: RSET, and the next message goes out.
+#[test]
+fn refused_recipients_then_look_ahead() {
+    let mut d = look_ahead();
+    let m = [(); 2].map(|()| d.submit("a@example.org", &["b@example.net", "c@example.net"]));
+    let group = GROUP.replace("DATA", "RCPT TO:<c@example.net>\r\nDATA");
+    d.sends(&group);
+    d.says("250 ok\r\n550 b\r\n450 c\r\n554 no valid recipients\r\n");
+    d.reports(&[
+        recipient(m[0], 0, "550 b\r\n"),
+        recipient(m[0], 1, "450 c\r\n"),
+        finished(m[0], refused("550 b\r\n")),
+    ]);
+    d.sends(&format!("RSET\r\n{group}"));
+    d.says("250 reset\r\n250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+    d.sends(STUFFED);
+    d.says("250 taken\r\n");
+    d.finishes(&[(m[1], delivered("250 taken\r\n"))]);
+}
+
+/// 2920-3.1-i, REP-10, X-3: 354 without a recipient is met with a lone dot, whose reply says nothing.
+#[test]
+fn a_lone_dot_where_nobody_was_accepted() {
+    for reply in ["554 no\r\n", "250 taken?\r\n"] {
+        let mut d = look_ahead();
+        let m = [(); 2].map(|()| d.submit("a@example.org", &ONE));
+        d.sends(GROUP);
+        d.says("250 ok\r\n550 no\r\n354 go\r\n");
+        d.reports(&[recipient(m[0], 0, "550 no\r\n")]);
+        d.sends(&format!(".\r\nRSET\r\n{GROUP}"));
+        d.says(reply);
+        d.finishes(&[(m[0], refused("550 no\r\n"))]);
+        d.says("250 reset\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+        d.sends(STUFFED);
+    }
+}
+
+/// X-5: the sender was refused; that refusal is the outcome, not the 503s behind it.
+#[test]
+fn a_refused_sender_is_the_outcome() {
+    let mut d = look_ahead();
+    let m = [(); 2].map(|()| d.submit("a@example.org", &ONE));
+    d.sends(GROUP);
+    d.says("550 5.1.8 bad sender\r\n503 mail first\r\n503 mail first\r\n");
+    d.reports(&[finished(m[0], refused("550 5.1.8 bad sender\r\n"))]);
+    d.sends(&format!("RSET\r\n{GROUP}"));
+    // Nobody accepted, but 354: the lone dot is safe.
+    d.says("250 reset\r\n451 later\r\n503 no\r\n354 go\r\n");
+    d.sends(".\r\n");
+    d.says("554 no\r\n");
+    d.reports(&[finished(m[1], refused("451 later\r\n"))]);
+}
+
+/// Measured with Postfix and Exim: a dot here would queue an empty message from an old sender.
+#[test]
+fn no_dot_where_a_sender_was_refused_and_a_recipient_accepted() {
+    let mut d = look_ahead();
+    let m = [(); 2].map(|()| d.submit("a@example.org", &ONE));
+    d.sends(GROUP);
+    d.says("503 sender already given\r\n250 ok\r\n354 go\r\n");
+    d.reports(&[
+        finished(m[0], refused("503 sender already given\r\n")),
+        finished(m[1], CONNECTION_ENDED),
+    ]);
+    fails(&mut d, Fault::RefusedTransactionContinued);
+}
+
+/// Measured with Exim: such a message would be delivered from the sender before.
+#[test]
+fn content_accepted_after_a_refused_sender_is_in_doubt() {
+    let mut d = stream();
+    let m = [(); 2].map(|()| d.submit("a@example.org", &ONE));
+    d.sends(&format!("{BDAT}RSET\r\n{BDAT}"));
+    d.says("250 ok\r\n550 no\r\n554 none\r\n250 reset\r\n503 sender already given\r\n250 ok\r\n");
+    d.reports(&[
+        recipient(m[0], 0, "550 no\r\n"),
+        finished(m[0], refused("550 no\r\n")),
+    ]);
+    d.says("250 taken\r\n");
+    d.reports(&[finished(m[1], Outcome::InDoubt)]);
+    fails(&mut d, Fault::RefusedTransactionContinued);
+}
+
+/// A refused RSET leaves the server's transaction unknown.
+#[test]
+fn a_refused_reset_ends_the_connection() {
+    let (mut d, m) = content_sent(look_ahead());
+    d.says("250 taken\r\n500 what?\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+    d.reports(&[
+        finished(m[0], delivered("250 taken\r\n")),
+        finished(m[1], CONNECTION_ENDED),
+    ]);
+    fails(&mut d, Fault::ResetRefused);
+}
+
+/// X-36, 5321-3.8-c: 421 answers the oldest command; the rest gets nothing.
+#[test]
+fn closing_in_the_middle_of_a_group() {
+    // To RCPT: nothing was accepted, and it is known why.
+    let mut d = look_ahead();
+    let m = [(); 2].map(|()| d.submit("a@example.org", &["b@example.net", "c@example.net"]));
+    d.written();
+    d.says("250 ok\r\n250 ok\r\n421 bye\r\n");
+    d.reports(&[
+        recipient(m[0], 0, "250 ok\r\n"),
+        finished(m[0], refused("421 bye\r\n")),
+        finished(m[1], CONNECTION_ENDED),
+    ]);
+    fails(&mut d, Fault::Closing);
+    // To the dot: refused, for now.
+    let (mut d, m) = content_sent(look_ahead());
+    d.says("421 bye\r\n");
+    d.reports(&[
+        finished(m[0], refused("421 bye\r\n")),
+        finished(m[1], CONNECTION_ENDED),
+    ]);
+    fails(&mut d, Fault::Closing);
+    // Unasked, between messages.
+    let mut d = look_ahead();
+    d.says("421 bye\r\n");
+    fails(&mut d, Fault::Closing);
+    assert_eq!(d.client.submit(&envelope("", &ONE)), Err(Misuse::Ending));
+    // In a stream, what was offered whole and is unanswered stays in doubt.
+    let mut d = stream();
+    let m = [(); 3].map(|()| d.submit("a@example.org", &ONE));
+    d.written();
+    d.says("250 ok\r\n250 ok\r\n250 taken\r\n250 reset\r\n421 bye\r\n");
+    d.finishes(&[
+        (m[0], delivered("250 taken\r\n")),
+        (m[1], Outcome::InDoubt),
+        (m[2], Outcome::InDoubt),
+    ]);
+    fails(&mut d, Fault::Closing);
+}
+
+/// 5321-3.8-d, 1047-b: what the end of the connection leaves unknown is in doubt, and no more.
+#[test]
+fn the_connection_is_lost_in_the_middle_of_a_group() {
+    let (mut d, m) = content_sent(look_ahead());
+    d.hangs_up();
+    d.reports(&[
+        finished(m[0], Outcome::InDoubt),
+        finished(m[1], CONNECTION_ENDED),
+    ]);
+    fails(&mut d, Fault::ConnectionLost);
+
+    let (mut d, m) = content_sent(look_ahead());
+    d.says("250 tak");
+    d.hangs_up();
+    d.reports(&[
+        finished(m[0], Outcome::InDoubt),
+        finished(m[1], CONNECTION_ENDED),
+    ]);
+    let error = d.error.unwrap();
+    assert_eq!(error.excerpt().as_bytes(), b"250 tak");
+
+    // outlook closes after it refused MAIL: the refusal counts.
+    let mut d = look_ahead();
+    let m = d.submit("a@example.org", &ONE);
+    d.written();
+    d.says("550 no\r\n");
+    d.hangs_up();
+    d.reports(&[finished(m, refused("550 no\r\n"))]);
+}
+
+/// REP-6, REP-7, REP-9: a reply too many is never taken for a verdict.
+#[test]
+fn surplus_replies_end_the_connection() {
+    let mut d = look_ahead();
+    d.says("250 what?\r\n");
+    fails(&mut d, Fault::SurplusReply);
+
+    let mut d = Dialogue::with(config(Pipelining::LookAhead));
+    d.says("220 x\r\n250 x\r\n");
+    fails(&mut d, Fault::SurplusReply);
+
+    // Early: the command is rendered, but was never offered to the transport.
+    let mut d = look_ahead();
+    let m = d.submit("a@example.org", &ONE);
+    d.says("250 ok\r\n");
+    d.reports(&[finished(m, CONNECTION_ENDED)]);
+    fails(&mut d, Fault::SurplusReply);
+
+    // The 221 of QUIT is not the verdict on the message, whatever shifted it there.
+    let mut d = look_ahead();
+    let m = d.submit("a@example.org", &ONE);
+    d.client.quit();
+    d.sends(GROUP);
+    d.says("250 ok\r\n250 ok\r\n354 go\r\n");
+    d.sends(&format!("{STUFFED}QUIT\r\n"));
+    d.says("221 bye\r\n");
+    d.finishes(&[(m, Outcome::InDoubt)]);
+    fails(&mut d, Fault::ImpossibleReply);
+}
+
+/// REP-8: a reply of a class that cannot answer the command.
+#[test]
+fn impossible_replies_end_the_connection() {
+    for replies in [
+        "354 go\r\n",
+        "250 ok\r\n334 x\r\n",
+        "250 ok\r\n250 ok\r\n250 ok\r\n",
+        "220 x\r\n",
+    ] {
+        let mut d = look_ahead();
+        let m = d.submit("a@example.org", &ONE);
+        d.written();
+        d.says(replies);
+        d.finishes(&[(m, CONNECTION_ENDED)]);
+        fails(&mut d, Fault::ImpossibleReply);
+    }
+    let (mut d, m) = content_sent(look_ahead());
+    d.says("354 more?\r\n");
+    d.reports(&[
+        finished(m[0], Outcome::InDoubt),
+        finished(m[1], CONNECTION_ENDED),
+    ]);
+    fails(&mut d, Fault::ImpossibleReply);
+}
+
+/// REP-1, REP-4, REP-5: what is no reply.
+#[test]
+fn malformed_replies_end_the_connection() {
+    for octets in [
+        "250-a\r\n251 b\r\n",
+        "250 ok\n",
+        "25\r\n",
+        "2500 x\r\n",
+        "250x\r\n",
+        "\r\n",
+        "099 x\r\n",
+        "600 x\r\n",
+    ] {
+        let mut d = look_ahead();
+        let m = d.submit("a@example.org", &ONE);
+        d.written();
+        d.says(octets);
+        d.finishes(&[(m, CONNECTION_ENDED)]);
+        fails(&mut d, Fault::MalformedReply);
+    }
+    // 5321-4.2-c: without text it is one.
+    let mut d = look_ahead();
+    let m = d.submit("a@example.org", &ONE);
+    d.written();
+    d.says("250\r\n");
+    d.says("250 \r\n");
+    d.reports(&[recipient(m, 0, "250 \r\n")]);
+}
+
+/// REP-2, REP-3: endless replies are cut, not kept.
+#[test]
+fn endless_replies_are_bounded() {
+    let mut d = look_ahead();
+    d.submit("a@example.org", &ONE);
+    d.written();
+    d.feed(&[b'2'; 4097]);
+    fails(&mut d, Fault::ReplyTooLong);
+
+    let mut d = look_ahead();
+    d.submit("a@example.org", &ONE);
+    d.written();
+    let mut lines = 0;
+    while d.error.is_none() {
+        d.says(&"250-and another thing\r\n".repeat(100));
+        lines += 100;
+        assert!(lines <= 60_000);
+    }
+    fails(&mut d, Fault::ReplyTooLong);
+
+    // A long one is handed on without its beginning, and nothing is lost.
+    let mut d = look_ahead();
+    let m = d.submit("a@example.org", &ONE);
+    d.written();
+    d.says("250 ok\r\n");
+    d.says(&"250-and another thing\r\n".repeat(10_000));
+    d.says("250 at last\r\n354 go\r\n");
+    d.sends(STUFFED);
+    d.says("250 taken\r\n");
+    d.finishes(&[(m, delivered("250 taken\r\n"))]);
+}
+
+/// 5321-3.3-g: DATA refused: no content, RSET, next.
+#[test]
+fn data_is_refused() {
+    let mut d = look_ahead();
+    let m = [(); 2].map(|()| d.submit("a@example.org", &ONE));
+    d.sends(GROUP);
+    d.says("250 ok\r\n250 ok\r\n451 not now\r\n");
+    d.reports(&[
+        recipient(m[0], 0, "250 ok\r\n"),
+        finished(m[0], refused("451 not now\r\n")),
+    ]);
+    d.sends(&format!("RSET\r\n{GROUP}"));
+}
+
+/// 3030-2-h, -i, BDT-13: a refused chunk stops its message, and RSET leads the next one.
+#[test]
+fn a_chunk_is_refused() {
+    let mut d = stream();
+    let m = [(); 2].map(|()| d.submit("a@example.org", &ONE));
+    let present = |d: &mut Dialogue, octets: &'static [u8]| {
+        let transmit = d.client.poll_transmit(Body::Chunk(octets), d.now);
+        let written = String::from_utf8(transmit.slices().concat()).unwrap();
+        transmit.sent(written.len(), d.now);
+        written
+    };
+    assert!(present(&mut d, b"one\r\n").ends_with("BDAT 5\r\none\r\n"));
+    d.says("250 ok\r\n250 ok\r\n");
+    assert_eq!(present(&mut d, b"two\r\n"), "BDAT 5\r\ntwo\r\n");
+    d.says("452 full\r\n");
+    assert_eq!(
+        d.client.wants_body().map(|wanted| wanted.message),
+        Some(m[1])
+    );
+    d.sends(&format!("RSET\r\n{BDAT}"));
+    d.finishes(&[]);
+    d.says("503 no\r\n");
+    d.finishes(&[(m[0], refused("452 full\r\n"))]);
+    d.says("250 reset\r\n250 ok\r\n250 ok\r\n250 taken\r\n");
+    d.finishes(&[(m[1], delivered("250 taken\r\n"))]);
+}
+
+/// A server that answers late, in any pieces, and to several flights at once.
+#[test]
+fn any_timing_gives_the_same_dialogue() {
+    let says = [
+        "250 ok\r\n250-a\r\n250 ok\r\n354 go\r\n",
+        "250 1\r\n250 r\r\n250 ok\r\n250 ok\r\n354 go\r\n",
+        "250 2\r\n",
+    ];
+    let run = |piece: usize, write: usize| {
+        let mut d = look_ahead();
+        let _ = [(); 2].map(|()| d.submit("a@example.org", &ONE));
+        let mut wire = d.written_in(write);
+        for flight in says {
+            for octets in flight.as_bytes().chunks(piece) {
+                d.feed(octets);
+                wire += &d.written_in(write);
+            }
+        }
+        let mut events = Vec::new();
+        d.client.quit();
+        wire += &d.written_in(write);
+        events.push(format!("{:?}", d.take_events()));
+        (wire, events)
+    };
+    let whole = run(usize::MAX, usize::MAX);
+    assert_eq!(
+        whole.0,
+        format!("{GROUP}{STUFFED}RSET\r\n{GROUP}{STUFFED}QUIT\r\n")
+    );
+    for (piece, write) in [(1, 1), (1, usize::MAX), (usize::MAX, 1), (3, 2), (7, 5)] {
+        assert_eq!(
+            run(piece, write),
+            whole,
+            "reads of {piece}, writes of {write}"
+        );
+    }
+}
+
+/// A refusal in the middle of a content is that message's; the rest cannot be unsaid.
+#[test]
+fn refused_in_the_middle_of_the_content() {
+    let mut d = look_ahead();
+    let m = d.submit("a@example.org", &ONE);
+    d.sends(GROUP);
+    d.says("250 ok\r\n250 ok\r\n354 go\r\n");
+    let transmit = d.client.poll_transmit(Body::Chunk(CONTENT), d.now);
+    transmit.sent(5, d.now);
+    d.says("552 too much\r\n");
+    d.finishes(&[(m, refused("552 too much\r\n"))]);
+    fails(&mut d, Fault::ContentAbandoned);
+}
+
+/// A source that fails: before its content nothing is lost but the message.
+#[test]
+fn a_body_fails() {
+    // Under way: the connection must go, so that no part is taken for the whole.
+    let mut d = look_ahead();
+    let m = [(); 2].map(|()| d.submit("a@example.org", &ONE));
+    d.sends(GROUP);
+    d.says("250 ok\r\n250 ok\r\n354 go\r\n");
+    let transmit = d.client.poll_transmit(Body::Chunk(b"Subj"), d.now);
+    assert_eq!(transmit.sent(4, d.now), 4);
+    assert!(d.client.poll_transmit(Body::Failed, d.now).is_empty());
+    assert!(!d.client.wants_read());
+    d.says("");
+    d.finishes(&[
+        (m[0], Outcome::NotSent(NotSent::BodyFailed)),
+        (m[1], CONNECTION_ENDED),
+    ]);
+    fails(&mut d, Fault::ContentAbandoned);
+
+    // In a stream, with earlier replies outstanding: these are awaited.
+    let mut d = stream();
+    let m = [(); 2].map(|()| d.submit("a@example.org", &ONE));
+    let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
+    let all = transmit.len();
+    transmit.sent(all, d.now);
+    let transmit = d.client.poll_transmit(Body::Chunk(b"Subj"), d.now);
+    let all = transmit.len();
+    transmit.sent(all - 1, d.now);
+    assert!(d.client.poll_transmit(Body::Failed, d.now).is_empty());
+    assert!(d.client.wants_read());
+    d.says("250 ok\r\n250 ok\r\n250 taken\r\n250 reset\r\n250 ok\r\n250 ok\r\n");
+    d.finishes(&[
+        (m[0], delivered("250 taken\r\n")),
+        (m[1], Outcome::NotSent(NotSent::BodyFailed)),
+    ]);
+    fails(&mut d, Fault::ContentAbandoned);
+
+    // In a stream, before its first octet: RSET is enough.
+    let mut d = stream();
+    let m = [(); 2].map(|()| d.submit("a@example.org", &ONE));
+    let transmit = d.client.poll_transmit(Body::Failed, d.now);
+    let all = transmit.len();
+    transmit.sent(all, d.now);
+    d.says("250 ok\r\n250 ok\r\n");
+    d.finishes(&[(m[0], Outcome::NotSent(NotSent::BodyFailed))]);
+    d.sends(&format!("RSET\r\n{BDAT}"));
+    d.says("250 reset\r\n250 ok\r\n250 ok\r\n250 taken\r\n");
+    d.finishes(&[(m[1], delivered("250 taken\r\n"))]);
+}
+
+/// A body that takes back what it promised is a failed body.
+#[test]
+fn a_body_breaks_its_promise() {
+    let mut d = look_ahead();
+    let m = d.submit("a@example.org", &ONE);
+    d.sends(GROUP);
+    d.says("250 ok\r\n250 ok\r\n354 go\r\n");
+    let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
+    assert_eq!(transmit.sent(3, d.now), 3);
+    drop(d.client.poll_transmit(Body::Chunk(b"more"), d.now));
+    d.says("");
+    d.finishes(&[(m, Outcome::NotSent(NotSent::BodyFailed))]);
+    fails(&mut d, Fault::ContentAbandoned);
+}
+
+/// EOD-13, 5321-2.3.8-b: a bare CR or LF never leaves, and no end follows.
+#[test]
+fn bare_line_breaks_are_refused() {
+    for (content, at) in [
+        (&b"a\r\n.\nb\r\n"[..], 4),
+        (b"a\rb\r\n", 1),
+        (b"\n", 0),
+        (b"a\r", 1),
+    ] {
+        let mut d = look_ahead();
+        let m = d.submit_with("a@example.org", &ONE, content);
+        d.sends(GROUP);
+        d.says("250 ok\r\n250 ok\r\n354 go\r\n");
+        let wire = d.written();
+        assert!(!wire.contains("\r\n.\r\n") && !wire.replace("\r\n", "").contains(['\r', '\n']));
+        d.says("");
+        d.finishes(&[(m, Outcome::NotSent(NotSent::BareLineBreak { at }))]);
+        fails(&mut d, Fault::ContentAbandoned);
+
+        // A stream looks before it announces the chunk.
+        let mut d = stream();
+        let m = d.submit_with("a@example.org", &ONE, content);
+        d.sends("MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\n");
+        d.says("250 ok\r\n250 ok\r\n");
+        d.finishes(&[(m, Outcome::NotSent(NotSent::BareLineBreak { at }))]);
+    }
+    // Or they are made line breaks, if told so.
+    for (keywords, wire) in [
+        (&["PIPELINING"][..], "a\r\n..\r\n\r\nb\r\n.\r\n"),
+        (
+            &["PIPELINING", "CHUNKING"],
+            "BDAT 9 LAST\r\na\r\n.\r\n\r\nb",
+        ),
+    ] {
+        let config = config(Pipelining::Stream { window: 1 }).line_breaks(LineBreaks::Normalize);
+        let mut d = Dialogue::begin_with(config, keywords);
+        d.submit_with("a@example.org", &ONE, b"a\n.\r\rb");
+        let head = d.written();
+        d.says(if keywords.len() == 1 {
+            "250 ok\r\n250 ok\r\n354 go\r\n"
+        } else {
+            ""
+        });
+        let tail = d.written();
+        assert!(format!("{head}{tail}").ends_with(wire), "{head}{tail}");
+    }
+}
+
+/// What cancelling costs, by how far the message has gone.
+#[test]
+fn messages_can_be_cancelled() {
+    let cancelled = || Outcome::NotSent(NotSent::Cancelled);
+    let mut d = look_ahead();
+    let m = [(); 3].map(|()| d.submit("a@example.org", &ONE));
+    assert_eq!(d.client.cancel(m[1]), Ok(Cancellation::Unsent));
+    d.says("");
+    d.reports(&[finished(m[1], cancelled())]);
+    d.sends(GROUP);
+    assert_eq!(d.client.cancel(m[0]), Ok(Cancellation::EndsConnection));
+    d.says("250 ok\r\n250 ok\r\n451 no\r\n");
+    d.reports(&[
+        recipient(m[0], 0, "250 ok\r\n"),
+        finished(m[0], cancelled()),
+    ]);
+    d.sends(&format!("RSET\r\n{GROUP}"));
+    d.says("250 reset\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+    d.sends(STUFFED);
+    assert_eq!(d.client.cancel(m[2]), Err(Misuse::TooLate));
+
+    let mut d = Dialogue::begin(Pipelining::LockStep, &["PIPELINING"]);
+    let m = [(); 2].map(|()| d.submit("a@example.org", &ONE));
+    d.sends("MAIL FROM:<a@example.org>\r\n");
+    assert_eq!(d.client.cancel(m[0]), Ok(Cancellation::Withdrawn));
+    d.sends("");
+    d.says("250 ok\r\n");
+    d.reports(&[finished(m[0], cancelled())]);
+    d.sends("RSET\r\n");
+
+    let mut d = look_ahead();
+    let m = d.submit("a@example.org", &ONE);
+    d.written();
+    d.says("250 ok\r\n250 ok\r\n");
+    assert_eq!(d.client.cancel(m), Ok(Cancellation::EndsConnection));
+    d.says("354 go\r\n");
+    d.finishes(&[(m, cancelled())]);
+    fails(&mut d, Fault::ContentAbandoned);
+}
+
+/// After a failed write the verdict is still read.
+#[test]
+fn a_failed_write_is_followed_by_reading() {
+    let (mut d, m) = content_sent(look_ahead());
+    d.client.handle_write_failed();
+    assert!(d.client.wants_read());
+    d.says("554 no\r\n");
+    d.reports(&[finished(m[0], refused("554 no\r\n"))]);
+    d.hangs_up();
+    d.reports(&[finished(m[1], CONNECTION_ENDED)]);
+    fails(&mut d, Fault::WriteFailed);
+}
+
+/// INJ-6: what a peer says reaches no log unescaped.
+#[test]
+fn errors_quote_the_peer_escaped() {
+    let mut d = look_ahead();
+    d.feed(b"250 \x1b[2J\x07\r\n");
+    let error = d.error.unwrap();
+    assert_eq!(
+        error.to_string(),
+        "the server sent a reply that answers no command (between messages): \"250 \\x1b[2J\\x07\\r\\n\""
+    );
+    assert_eq!(
+        format!("{:?}", error.excerpt()),
+        ": \"250 \\x1b[2J\\x07\\r\\n\""
+    );
+}
+
+/// The trace shows who said what in which flight, and counts content.
+#[test]
+fn the_trace_marks_flights() {
+    let config = config(Pipelining::LookAhead).traced();
+    let mut d = Dialogue::begin_with(config, &["PIPELINING"]);
+    d.submit("a@example.org", &ONE);
+    d.client.quit();
+    d.written();
+    d.says("250 ok\r\n250 ok\r\n354 go\r\n");
+    d.written();
+    d.says("250 taken\r\n221 bye\r\n");
+    let lines: Vec<_> = std::iter::from_fn(|| d.client.poll_trace())
+        .map(|entry| format!("{} {:?} {}", entry.round_trips, entry.origin, entry.what))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            "0 Remote 220 server.example",
+            "1 Local EHLO client.example",
+            "1 Remote 250-server.example",
+            "1 Remote 250-PIPELINING",
+            "1 Remote 250 HELP",
+            "2 Local MAIL FROM:<a@example.org>",
+            "2 Local RCPT TO:<b@example.net>",
+            "2 Local DATA",
+            "2 Remote 250 ok",
+            "3 Remote 250 ok",
+            "3 Remote 354 go",
+            "3 Local [20 octets of content]",
+            "3 Local .",
+            "3 Local QUIT",
+            "3 Remote 250 taken",
+            "4 Remote 221 bye",
+        ]
+    );
+}
+
+/// Events come once, in the order of their causes.
+#[test]
+fn nothing_is_reported_twice() {
+    let mut d = stream();
+    let m = d.submit("a@example.org", &ONE);
+    d.client.quit();
+    d.written();
+    d.says("250 ok\r\n250 ok\r\n250 taken\r\n");
+    d.written();
+    d.says("221 bye\r\n");
+    d.says("");
+    d.reports(&[
+        recipient(m, 0, "250 ok\r\n"),
+        finished(m, delivered("250 taken\r\n")),
+        Event::Closed,
+    ]);
+}

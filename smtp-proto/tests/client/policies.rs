@@ -1,0 +1,244 @@
+//! What each policy puts into a flight.
+
+use smtp_proto::client::{Duplex, Pipelining};
+
+use crate::dialogue::{Dialogue, STUFFED, config, delivered, finished, recipient, refused};
+
+const TWO: [&str; 2] = ["b@example.net", "c@example.net"];
+const ENVELOPE: &str =
+    "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nRCPT TO:<c@example.net>\r\n";
+
+/// 5321-4.3.1-a, 2920-3-a: without PIPELINING each reply is awaited, whatever was asked for.
+#[test]
+fn lock_step_waits_for_every_reply() {
+    for policy in [
+        Pipelining::LookAhead,
+        Pipelining::Stream { window: 9 },
+        Pipelining::LockStep,
+    ] {
+        let keywords: &[&str] = if policy == Pipelining::LockStep {
+            &["PIPELINING", "CHUNKING"]
+        } else {
+            &["CHUNKING"]
+        };
+        let mut d = Dialogue::begin(policy, keywords);
+        let m = d.submit("a@example.org", &TWO);
+        d.submit("a@example.org", &TWO);
+        for (sends, says) in [
+            ("MAIL FROM:<a@example.org>\r\n", "250 2.1.0 ok\r\n"),
+            ("RCPT TO:<b@example.net>\r\n", "250 2.1.5 ok\r\n"),
+            ("RCPT TO:<c@example.net>\r\n", "550 5.1.1 no\r\n"),
+            ("DATA\r\n", "354 go\r\n"),
+            (STUFFED, "250 2.0.0 taken\r\n"),
+        ] {
+            d.sends(sends);
+            d.sends("");
+            d.says(says);
+        }
+        d.reports(&[
+            recipient(m, 0, "250 2.1.5 ok\r\n"),
+            recipient(m, 1, "550 5.1.1 no\r\n"),
+            finished(m, delivered("250 2.0.0 taken\r\n")),
+        ]);
+        // The 2xx was read, so no RSET is due.
+        d.sends("MAIL FROM:<a@example.org>\r\n");
+    }
+}
+
+/// 2920-3.1-a, -c: MAIL, RCPT and DATA in one flight; content in the next; nothing beside it.
+#[test]
+fn a_group_ends_at_data_and_at_the_dot() {
+    let mut d = Dialogue::begin(Pipelining::Group, &["PIPELINING"]);
+    let m = d.submit("a@example.org", &TWO);
+    d.submit("a@example.org", &TWO);
+    d.sends(&format!("{ENVELOPE}DATA\r\n"));
+    d.says("250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+    d.sends(STUFFED);
+    d.says("250 taken\r\n");
+    d.finishes(&[(m, delivered("250 taken\r\n"))]);
+    d.sends(&format!("{ENVELOPE}DATA\r\n"));
+    assert_eq!(d.client.round_trips(), 4);
+}
+
+/// 2920-3.1-f: content, dot, and the next transaction up to DATA in one flight.
+#[test]
+fn look_ahead_makes_one_round_trip_a_message() {
+    let mut d = Dialogue::begin(Pipelining::LookAhead, &["PIPELINING"]);
+    let messages: Vec<_> = (0..10).map(|_| d.submit("a@example.org", &TWO)).collect();
+    d.client.quit();
+    let before = d.client.round_trips();
+    d.sends(&format!("{ENVELOPE}DATA\r\n"));
+    d.says("250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+    for (index, message) in messages.iter().enumerate() {
+        let last = index == 9;
+        let next = if last {
+            "QUIT\r\n".to_owned()
+        } else {
+            format!("RSET\r\n{ENVELOPE}DATA\r\n")
+        };
+        d.sends(&format!("{STUFFED}{next}"));
+        d.says("250 taken\r\n");
+        d.finishes(&[(*message, delivered("250 taken\r\n"))]);
+        if last {
+            d.says("221 bye\r\n");
+        } else {
+            d.says("250 reset\r\n250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+        }
+    }
+    assert!(d.client.is_closed());
+    assert_eq!(d.client.round_trips() - before, 11);
+}
+
+/// 3030-2-c, 2920-3.1-e: transactions back to back; the window bounds what may be in doubt.
+#[test]
+fn a_stream_waits_for_nothing_but_its_window() {
+    let chunk = "BDAT 20 LAST\r\nSubject: x\r\n\r\n.dot\r\n";
+    let mut d = Dialogue::begin(
+        Pipelining::Stream { window: 2 },
+        &["PIPELINING", "CHUNKING"],
+    );
+    let m: Vec<_> = (0..4).map(|_| d.submit("a@example.org", &TWO)).collect();
+    d.sends(&format!(
+        "{ENVELOPE}{chunk}RSET\r\n{ENVELOPE}{chunk}RSET\r\n{ENVELOPE}"
+    ));
+    d.says("250 ok\r\n250 ok\r\n250 ok\r\n250 1\r\n");
+    d.finishes(&[(m[0], delivered("250 1\r\n"))]);
+    d.sends(&format!("{chunk}RSET\r\n{ENVELOPE}"));
+    d.says("250 reset\r\n250 ok\r\n250 ok\r\n250 ok\r\n452 2\r\n250 reset\r\n250 ok\r\n");
+    d.finishes(&[(m[1], refused("452 2\r\n"))]);
+    d.sends(chunk);
+    d.says("250 ok\r\n250 ok\r\n250 3\r\n250 reset\r\n250 ok\r\n250 ok\r\n250 ok\r\n250 4\r\n");
+    d.finishes(&[
+        (m[2], delivered("250 3\r\n")),
+        (m[3], delivered("250 4\r\n")),
+    ]);
+    assert!(d.client.is_idle());
+    // Greeting, EHLO, the first flight, and what waited for its replies.
+    assert_eq!(d.client.round_trips(), 4);
+}
+
+/// A stream at a server without CHUNKING looks ahead.
+#[test]
+fn a_stream_without_chunking_looks_ahead() {
+    let mut d = Dialogue::begin(Pipelining::Stream { window: 9 }, &["PIPELINING"]);
+    d.submit("a@example.org", &TWO);
+    d.sends(&format!("{ENVELOPE}DATA\r\n"));
+}
+
+/// Only a message's first chunk precedes the replies to its recipients; 3030-2-k, BDT-13.
+#[test]
+fn later_chunks_wait_for_the_recipients() {
+    use smtp_proto::client::Body;
+    let mut d = Dialogue::begin(
+        Pipelining::Stream { window: 9 },
+        &["PIPELINING", "CHUNKING"],
+    );
+    let m = d.submit("a@example.org", &TWO);
+    let present = |d: &mut Dialogue, body: Body<'_>| {
+        let transmit = d.client.poll_transmit(body, d.now);
+        let octets = String::from_utf8(transmit.slices().concat()).unwrap();
+        transmit.sent(octets.len(), d.now);
+        octets
+    };
+    assert_eq!(
+        present(&mut d, Body::Chunk(b"one\r\n")),
+        format!("{ENVELOPE}BDAT 5\r\none\r\n")
+    );
+    assert_eq!(d.client.wants_body(), None);
+    assert_eq!(present(&mut d, Body::Chunk(b"two\r\n")), "");
+    d.says("250 ok\r\n250 ok\r\n550 no\r\n");
+    assert_eq!(d.client.wants_body().unwrap().message, m);
+    assert_eq!(
+        present(&mut d, Body::Chunk(b"two\r\n")),
+        "BDAT 5\r\ntwo\r\n"
+    );
+    assert_eq!(present(&mut d, Body::Last(b"")), "BDAT 0 LAST\r\n");
+    d.says("250 1\r\n250 2\r\n250 taken\r\n");
+    d.finishes(&[(m, delivered("250 taken\r\n"))]);
+}
+
+/// 2920-3.1-n: a driver that does not read while it writes leaves no more unanswered than allowed.
+#[test]
+fn half_duplex_bounds_what_is_unanswered() {
+    let recipients: Vec<String> = (0..300).map(|n| format!("r{n:03}@example.net")).collect();
+    let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
+    for (duplex, most, first) in [
+        (
+            Duplex::Half {
+                octets: 4096,
+                replies: 10,
+            },
+            10,
+            10,
+        ),
+        (
+            Duplex::Half {
+                octets: 400,
+                replies: 1000,
+            },
+            14,
+            14,
+        ),
+    ] {
+        let mut d = Dialogue::begin_with(
+            config(Pipelining::LookAhead).duplex(duplex),
+            &["PIPELINING"],
+        );
+        let m = d.submit("a@example.org", &recipients);
+        let mut answered = 0;
+        let mut flights = Vec::new();
+        while answered < 302 {
+            let flight = d.written();
+            let commands = flight.matches("\r\n").count();
+            assert!((1..=most).contains(&commands), "{commands} commands");
+            if let Duplex::Half { octets, .. } = duplex {
+                assert!(flight.len() <= octets);
+            }
+            flights.push(commands);
+            answered += commands;
+            let data = flight.ends_with("DATA\r\n");
+            d.says(&"250 ok\r\n".repeat(commands - usize::from(data)));
+            d.says(if data { "354 go\r\n" } else { "" });
+        }
+        assert_eq!(flights[0], first);
+        d.sends(STUFFED);
+        d.says("250 taken\r\n");
+        d.finishes(&[(m, delivered("250 taken\r\n"))]);
+    }
+}
+
+/// 5321-4.1.1.3-d, 1870-6.2, 6152-2-a: parameters only where they were offered.
+#[test]
+fn parameters_follow_the_offer() {
+    use crate::dialogue::envelope;
+    use smtp_proto::client::{NotSent, Outcome};
+    use smtp_proto::syntax::{BodyType, Extension};
+    let eight = || {
+        envelope("a@example.org", &TWO[..1])
+            .size(7)
+            .body(BodyType::EightBitMime)
+    };
+    let mut d = Dialogue::begin(Pipelining::Group, &["PIPELINING", "SIZE 10", "8BITMIME"]);
+    d.client.submit(&eight()).unwrap();
+    d.sends(
+        "MAIL FROM:<a@example.org> SIZE=7 BODY=8BITMIME\r\nRCPT TO:<b@example.net>\r\nDATA\r\n",
+    );
+    let large = d.client.submit(&eight().size(11)).unwrap();
+    d.says("");
+    d.finishes(&[(large, Outcome::NotSent(NotSent::TooLarge { maximum: 10 }))]);
+
+    let mut d = Dialogue::begin(Pipelining::Group, &["PIPELINING"]);
+    let m = d.client.submit(&eight()).unwrap();
+    d.says("");
+    let missing = NotSent::ExtensionMissing(Extension::EightBitMime);
+    d.finishes(&[(m, Outcome::NotSent(missing))]);
+    // 6531-3.2-d: a non-ASCII address needs SMTPUTF8.
+    let m = d.client.submit(&envelope("δ@example.org", &TWO)).unwrap();
+    d.says("");
+    let missing = NotSent::ExtensionMissing(Extension::SmtpUtf8);
+    d.finishes(&[(m, Outcome::NotSent(missing))]);
+    d.client
+        .submit(&envelope("a@example.org", &TWO[..1]).size(7))
+        .unwrap();
+    d.sends("MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n");
+}

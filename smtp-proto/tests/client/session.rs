@@ -1,0 +1,219 @@
+//! Greeting, EHLO, HELO, QUIT, timers, misuse.
+
+use std::time::Duration;
+
+use smtp_proto::{
+    client::{Client, Event, NotSent, Outcome, Pipelining},
+    machine::{Fault, Misuse, Timer},
+};
+
+use crate::dialogue::{Dialogue, config, delivered, envelope, reply};
+
+const ONE: [&str; 1] = ["b@example.net"];
+
+/// 5321-4.3.1-b, 5321-2.2.1-b: nothing before the greeting, then EHLO.
+#[test]
+fn waits_for_the_greeting() {
+    let mut d = Dialogue::with(config(Pipelining::LookAhead));
+    d.submit("a@example.org", &ONE);
+    d.sends("");
+    d.says("220-server.example\r\n220 hello\r\n");
+    d.reports(&[Event::Greeting {
+        reply: reply("220-server.example\r\n220 hello\r\n"),
+    }]);
+    d.sends("EHLO client.example\r\n");
+    d.says("250 server.example\r\n");
+    d.reports(&[Event::Ready]);
+    d.sends("MAIL FROM:<a@example.org>\r\n");
+}
+
+/// 5321-2.2.1-c: HELO where EHLO is refused; then nothing extended is used.
+#[test]
+fn falls_back_to_helo() {
+    let mut d = Dialogue::with(config(Pipelining::Stream { window: 9 }));
+    d.submit("a@example.org", &ONE);
+    d.says("220 x\r\n");
+    d.sends("EHLO client.example\r\n");
+    d.says("502 what?\r\n");
+    d.sends("HELO client.example\r\n");
+    d.says("250-x\r\n250-PIPELINING\r\n250 CHUNKING\r\n");
+    d.sends("MAIL FROM:<a@example.org>\r\n");
+    d.says("250 ok\r\n");
+    d.sends("RCPT TO:<b@example.net>\r\n");
+}
+
+/// 5321-4.3.1-c, 7504-3-c: a refused session is left with QUIT, and everything is NotSent.
+#[test]
+fn a_refused_session_is_left_in_good_order() {
+    for greeting in ["554 no\r\n", "521 never\r\n", "450 later\r\n"] {
+        let mut d = Dialogue::with(config(Pipelining::LookAhead));
+        let m = d.submit("a@example.org", &ONE);
+        d.says(greeting);
+        d.finishes(&[(
+            m,
+            Outcome::NotSent(NotSent::SessionRefused(reply(greeting))),
+        )]);
+        assert_eq!(
+            d.client.submit(&envelope("a@example.org", &ONE)),
+            Err(Misuse::Ending)
+        );
+        d.sends("QUIT\r\n");
+        assert!(!d.client.is_closed());
+        d.says("221 bye\r\n");
+        assert_eq!(
+            d.error.clone().map(|error| error.fault()),
+            Some(Fault::SessionRefused)
+        );
+        assert!(d.client.is_closed());
+    }
+    let mut d = Dialogue::with(config(Pipelining::LookAhead));
+    d.says("220 x\r\n");
+    d.sends("EHLO client.example\r\n");
+    d.says("550 no\r\n");
+    d.sends("HELO client.example\r\n");
+    d.says("550 no\r\n");
+    d.sends("QUIT\r\n");
+}
+
+/// TLS-9, REP-8: what is no greeting is not taken for one.
+#[test]
+fn a_greeting_is_220() {
+    for greeting in ["250 x\r\n", "235 x\r\n", "354 x\r\n", "221 x\r\n"] {
+        let mut d = Dialogue::with(config(Pipelining::LookAhead));
+        d.says(greeting);
+        assert_eq!(
+            d.error.unwrap().fault(),
+            Fault::ImpossibleReply,
+            "{greeting}"
+        );
+    }
+}
+
+/// 5321-4.1.1.10-b, 5321-4.1.4-h: QUIT last, its reply awaited, but briefly.
+#[test]
+fn quits() {
+    for end in ["reply", "eof", "timeout", "closing"] {
+        let mut d = Dialogue::begin(Pipelining::LookAhead, &["PIPELINING"]);
+        d.client.quit();
+        d.sends("QUIT\r\n");
+        assert!(!d.client.is_closed());
+        match end {
+            "reply" => d.says("221 bye\r\n"),
+            "eof" => d.hangs_up(),
+            "closing" => d.says("421 bye\r\n"),
+            _ => {
+                assert_eq!(d.client.poll_timeout(), Some(Duration::from_secs(2)));
+                d.client.handle_timeout(Duration::from_secs(2));
+                d.says("");
+            }
+        }
+        d.reports(&[Event::Closed]);
+        assert_eq!(d.error, None);
+        assert!(d.client.is_closed());
+        d.sends("");
+    }
+}
+
+/// 5321-4.5.3.2-a: each wait has its timer; a slow body source has none.
+#[test]
+fn timers_follow_the_dialogue() {
+    let minutes = |n: u64| Some(Duration::from_secs(60 * n));
+    let mut d = Dialogue::with(config(Pipelining::LockStep));
+    let m = d.submit("a@example.org", &ONE);
+    let expect = |d: &mut Dialogue, sends: &str, wait, says: &str| {
+        d.sends(sends);
+        assert_eq!(d.client.poll_timeout(), wait, "{sends}");
+        d.says(says);
+    };
+    expect(&mut d, "", minutes(5), "220 x\r\n");
+    assert_eq!(d.client.poll_timeout(), None);
+    expect(&mut d, "EHLO client.example\r\n", minutes(5), "250 x\r\n");
+    expect(
+        &mut d,
+        "MAIL FROM:<a@example.org>\r\n",
+        minutes(5),
+        "250 x\r\n",
+    );
+    expect(
+        &mut d,
+        "RCPT TO:<b@example.net>\r\n",
+        minutes(5),
+        "250 x\r\n",
+    );
+    expect(&mut d, "DATA\r\n", minutes(2), "354 x\r\n");
+    assert_eq!(d.client.poll_timeout(), None);
+    expect(&mut d, crate::dialogue::STUFFED, minutes(10), "");
+    d.now = Duration::from_secs(599);
+    d.client.handle_timeout(d.now);
+    d.says("");
+    assert_eq!(d.error, None);
+    d.now = Duration::from_secs(600);
+    d.client.handle_timeout(d.now);
+    d.says("");
+    d.finishes(&[(m, Outcome::InDoubt)]);
+    let error = d.error.unwrap();
+    assert_eq!(error.fault(), Fault::TimedOut(Timer::DataTermination));
+    assert_eq!(
+        error.to_string(),
+        "timed out waiting for the reply to the end of a message (waiting for the reply to the content)"
+    );
+}
+
+/// A peer that takes nothing is given up after the write timer.
+#[test]
+fn a_peer_that_reads_nothing_is_given_up() {
+    let mut d = Dialogue::begin(Pipelining::LookAhead, &["PIPELINING"]);
+    let m = d.submit("a@example.org", &ONE);
+    drop(
+        d.client
+            .poll_transmit(smtp_proto::client::Body::Pending, d.now),
+    );
+    assert_eq!(d.client.poll_timeout(), Some(Duration::from_secs(180)));
+    d.client.handle_timeout(Duration::from_secs(180));
+    d.says("");
+    d.finishes(&[(m, Outcome::NotSent(NotSent::ConnectionEnded))]);
+    assert_eq!(d.error.unwrap().fault(), Fault::TimedOut(Timer::Write));
+}
+
+/// Misuse changes nothing.
+#[test]
+fn misuse_is_told_and_harmless() {
+    let mut d = Dialogue::begin_with(config(Pipelining::LookAhead).queue(1), &["PIPELINING"]);
+    assert_eq!(
+        d.client.submit(&envelope("", &[])),
+        Err(Misuse::NoRecipient)
+    );
+    let m = d.submit("", &ONE);
+    assert!(!d.client.can_submit());
+    assert_eq!(d.client.submit(&envelope("", &ONE)), Err(Misuse::QueueFull));
+    d.sends("MAIL FROM:<>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n");
+    d.says("250 ok\r\n250 ok\r\n354 ok\r\n");
+    d.written();
+    d.says("250 taken\r\n");
+    d.finishes(&[(m, delivered("250 taken\r\n"))]);
+    assert_eq!(d.client.cancel(m), Err(Misuse::UnknownMessage));
+    d.client.quit();
+    assert_eq!(d.client.submit(&envelope("", &ONE)), Err(Misuse::Ending));
+    fn is_send<T: Send + 'static>(_: &T) {}
+    is_send(&d.client);
+}
+
+/// The calls of any driver on a machine that has not begun, or is over, do no harm.
+#[test]
+fn any_call_in_any_order_is_safe() {
+    let mut client = Client::new(config(Pipelining::LookAhead), Duration::ZERO);
+    client.handle_timeout(Duration::from_secs(1));
+    client.handle_write_failed();
+    client.handle_eof();
+    client.shrink();
+    client.quit();
+    let now = Duration::ZERO;
+    assert!(
+        client
+            .poll_transmit(smtp_proto::client::Body::Failed, now)
+            .is_empty()
+    );
+    let error = client.poll_event(&mut &b""[..], now).unwrap_err();
+    assert_eq!(client.poll_event(&mut &b"220 x\r\n"[..], now), Err(error));
+    assert!(client.is_closed());
+}
