@@ -42,6 +42,7 @@ pub(super) struct Settings {
     pub(super) write_timeout: Duration,
     pub(super) verdict_timeout: Duration,
     pub(super) message_verdict_timeout: Duration,
+    pub(super) trace: bool,
 }
 
 /// Says what becomes of a client that sends on before it may have read the reply to a command that
@@ -87,6 +88,7 @@ impl Config {
                 write_timeout: Duration::from_secs(3 * 60),
                 verdict_timeout: Duration::from_secs(4 * 60),
                 message_verdict_timeout: Duration::from_secs(9 * 60),
+                trace: false,
             }),
         }
     }
@@ -200,6 +202,13 @@ impl Config {
     #[must_use]
     pub fn message_verdict_timeout(self, message_verdict_timeout: Duration) -> Self {
         self.set(|settings| settings.message_verdict_timeout = message_verdict_timeout)
+    }
+
+    /// Has the server keep a trace of the dialogue for
+    /// [`poll_trace`](super::Server::poll_trace).
+    #[must_use]
+    pub fn traced(self) -> Self {
+        self.set(|settings| settings.trace = true)
     }
 
     /// Sets the largest message in octets of content, by default [`limits::MESSAGE_SIZE`], at least

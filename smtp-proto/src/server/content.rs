@@ -8,7 +8,7 @@ use super::sequence::{Asked, Place, State};
 use super::terms::Terms;
 use super::{Server, Step, replies};
 use crate::framing::{ChunkReader, Content, DotStuffer, DotUnstuffer, LineBreaks};
-use crate::machine::Fault;
+use crate::machine::{Fault, Origin};
 use crate::syntax::Reply;
 
 /// A transaction from its MAIL to the end of its content.
@@ -93,6 +93,7 @@ impl Server {
             self.give_up();
             return Step::Again;
         }
+        self.trace_content(size);
         self.receiving = Receiving::Chunk {
             chunk: ChunkReader::new(size),
             last,
@@ -232,6 +233,9 @@ impl Server {
         let Some(transaction) = self.transaction.take() else {
             return Step::Again;
         };
+        if !by_chunk {
+            self.trace_content(transaction.octets);
+        }
         if let Some(refusal) = transaction.refusal {
             self.answer(refusal, Place::Any);
             self.count_error();
@@ -282,6 +286,12 @@ impl Server {
         };
         if transaction.refusal.is_none() {
             self.reset_owed = Some((transaction.id, cause));
+        }
+    }
+
+    fn trace_content(&mut self, octets: u64) {
+        if let Some(trace) = &mut self.trace {
+            trace.content(Origin::Remote, self.round_trips, octets);
         }
     }
 

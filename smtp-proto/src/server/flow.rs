@@ -8,7 +8,7 @@ use super::event::{Event, Ticket, TransactionId};
 use super::pipeline::{Answer, Lookup, Question};
 use super::sequence::{Asked, Place, Waits};
 use super::{Server, Step, replies};
-use crate::machine::{Error, Fault, Misuse, Timer};
+use crate::machine::{Error, Fault, Misuse, Origin, Timer};
 use crate::syntax::Extension;
 
 impl Server {
@@ -52,12 +52,17 @@ impl Server {
     /// Takes note that the client sent something.
     pub(super) fn octets_came(&mut self, input: &[u8]) {
         let settings = self.config.settings();
-        if self.receipts.octets_came(self.account.sent_in_all())
+        let sent = self.account.sent_in_all();
+        if sent > self.readable {
+            self.readable = sent;
+            self.round_trips = self.round_trips.saturating_add(1);
+        }
+        if self.receipts.octets_came(sent)
             || settings.improper_pipelining == ImproperPipelining::Tolerate
         {
             return;
         }
-        let greeted = self.account.sent_in_all() > 0;
+        let greeted = sent > 0;
         self.say_goodbye(Answer::Fixed(&replies::EARLY));
         self.fail(
             if greeted {
@@ -144,7 +149,11 @@ impl Server {
     /// Every reply that a client gets passes here.
     pub(super) fn depart(&mut self) {
         let (output, account, receipts) = (&mut self.output, &mut self.account, &mut self.receipts);
+        let (trace, round_trips) = (&mut self.trace, self.round_trips);
         while self.pipeline.depart(|reply| {
+            if let Some(trace) = trace {
+                trace.lines(Origin::Local, round_trips, reply.octets);
+            }
             output.push(reply.octets, account);
             receipts.departed(reply.serial, account.queued(), reply.accepts);
         }) {}

@@ -59,14 +59,14 @@
 //!         }
 //!         let consumed = received.len() - input.len();
 //!         received.drain(..consumed);
+//!         if server.is_closed() {
+//!             return Ok(());
+//!         }
 //!         loop {
 //!             let transmit = server.poll_transmit(now());
 //!             let Some(octets) = transmit.slices().first() else { break };
 //!             let written = write(octets);
 //!             transmit.sent(written, now());
-//!         }
-//!         if server.is_closed() {
-//!             return Ok(());
 //!         }
 //!         if server.wants_read() && read(&mut received) == 0 {
 //!             server.handle_eof();
@@ -99,6 +99,7 @@ mod tally;
 mod terms;
 mod verdict;
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 pub use config::{Config, ImproperPipelining};
@@ -111,7 +112,7 @@ use sequence::{Asked, Place, State, Waits};
 use tally::Tally;
 
 use crate::framing::{LineReader, Slices, Transmit};
-use crate::machine::{Deadline, Error, Fault, Misuse};
+use crate::machine::{Deadline, Error, Fault, Misuse, Trace, TraceEntry};
 use crate::syntax::{Class, Code, Reply};
 
 /// Serves one client on one connection.
@@ -145,7 +146,13 @@ pub struct Server {
     /// Whether the transport takes no more octets.
     mute: bool,
     ending: Option<Ending>,
+    /// Whether the last event was told.
     closed: bool,
+    trace: Option<Box<Trace>>,
+    /// How many times the client sent something after it could read something.
+    round_trips: u64,
+    /// How much the client could have read when it sent something last.
+    readable: u64,
 }
 
 /// How a session ends that is ending.
@@ -170,6 +177,7 @@ impl Server {
     /// The first event is [`Event::Connected`].
     pub fn new(config: Config, now: Duration) -> Self {
         let account = Account::new(config.settings().write_timeout);
+        let trace = config.settings().trace.then(Box::default);
         let mut server = Self {
             config,
             state: State::Ungreeted,
@@ -192,6 +200,9 @@ impl Server {
             mute: false,
             ending: None,
             closed: false,
+            trace,
+            round_trips: 0,
+            readable: 0,
         };
         server.greeting = Some(server.ask(Asked::Greeting, TransactionId(0), Place::Last, now));
         server
@@ -329,12 +340,7 @@ impl Server {
     }
 
     /// Returns when [`handle_timeout`](Self::handle_timeout) is due; `None` if nothing is timed.
-    ///
-    /// A moment in the past asks for it at once: after it, `poll_event` has the last events.
     pub fn poll_timeout(&self) -> Option<Duration> {
-        if self.ending.is_some() && !self.closed && self.is_drained() {
-            return Some(Duration::ZERO);
-        }
         let deadlines = [
             self.read_timer.deadline(),
             self.account.timer.deadline(),
@@ -381,10 +387,17 @@ impl Server {
         self.greeting.is_none() && !self.eof && !self.is_blocked()
     }
 
-    /// Tells whether the session is over, all events told and all octets written that can be: close
-    /// the connection.
+    /// Tells whether the connection can be closed: nothing is to be written or read any more.
+    ///
+    /// There may be events left: call [`poll_event`](Self::poll_event) until it returns `None` or
+    /// an error.
     pub fn is_closed(&self) -> bool {
-        self.closed
+        self.ending.is_some() && self.is_drained()
+    }
+
+    /// Takes the oldest entry of the trace, if one is [kept](Config::traced).
+    pub fn poll_trace(&mut self) -> Option<TraceEntry> {
+        self.trace.as_mut()?.take()
     }
 
     /// Returns how many octets `poll_event` leaves unconsumed at most while

@@ -8,7 +8,7 @@ use super::pipeline::Answer;
 use super::sequence::{self, Admission, Asked, Place, State, Waits};
 use super::{Ending, Server, Step, replies, terms};
 use crate::framing::Line;
-use crate::machine::{Fault, limits};
+use crate::machine::{Fault, Origin, limits};
 use crate::syntax::{
     Command, CommandError, CommandErrorKind, Extension, ForwardPath, Parameters, Reply,
     ReversePath, Verb,
@@ -17,7 +17,7 @@ use crate::syntax::{
 impl Server {
     /// Reads one command, unless it has to wait.
     ///
-    /// Every line that a client sends passes here.
+    /// Every line that a client sends passes here, over-long ones apart.
     pub(super) fn next_command<'i>(&mut self, input: &mut &'i [u8], now: Duration) -> Step<'i> {
         self.waits = Waits::Nothing;
         let presented = *input;
@@ -33,7 +33,10 @@ impl Server {
         };
         let command = match Command::parse(line) {
             Ok(command) => command,
-            Err(error) => return self.malformed(error, line),
+            Err(error) => {
+                self.trace_line(line);
+                return self.malformed(error, line);
+            }
         };
         let waits = self.waits_for(&command);
         if !self.is_clear(waits) {
@@ -41,8 +44,22 @@ impl Server {
             *input = presented;
             return Step::Starved;
         }
+        self.trace_line(line);
         self.read_timer.stop();
         self.handle(command, line, now)
+    }
+
+    /// Records a line, without the secrets that AUTH may bring.
+    fn trace_line(&mut self, line: &[u8]) {
+        let Some(trace) = &mut self.trace else {
+            return;
+        };
+        let is_auth = |verb: &[u8]| verb.eq_ignore_ascii_case(b"AUTH");
+        if line.get(..4).is_some_and(is_auth) {
+            trace.lines(Origin::Remote, self.round_trips, b"AUTH ***");
+        } else {
+            trace.lines(Origin::Remote, self.round_trips, line);
+        }
     }
 
     /// Returns what a command waits for.

@@ -1,7 +1,7 @@
 //! Greeting, EHLO, syntax, and the commands around transactions.
 
 use crate::peer::{Decision, Peer, config};
-use smtp_proto::machine::Fault;
+use smtp_proto::machine::{Fault, Origin};
 use smtp_proto::server::{Event, ImproperPipelining};
 use smtp_proto::syntax::{Capabilities, Extension};
 
@@ -393,5 +393,50 @@ fn recipients_that_need_smtputf8() {
     assert_eq!(
         peer.send("RCPT TO:<δ@x.example>\r\n"),
         "553 5.6.7 Address needs SMTPUTF8\r\n"
+    );
+}
+
+/// The trace shows lines and counts content; credentials stay out of it (AUT-10).
+#[test]
+fn a_trace_without_secrets() {
+    let mut peer = Peer::new(config().traced());
+    peer.send("EHLO c.example\r\n");
+    peer.send("auth PLAIN AHRpbQB0YW5zdGFhZnRhbnN0YWFm\r\n");
+    peer.send("MAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nDATA\r\n");
+    peer.send("secret\r\n.\r\nBDAT 3\r\nabc");
+    let mut lines = Vec::new();
+    while let Some(entry) = peer.server.poll_trace() {
+        let origin = match entry.origin {
+            Origin::Local => "S",
+            _ => "C",
+        };
+        lines.push(format!("{} {origin}: {}", entry.round_trips, entry.what));
+    }
+    assert_eq!(
+        lines,
+        [
+            "0 S: 220 mx.example ESMTP",
+            "1 C: EHLO c.example",
+            "1 S: 250-mx.example",
+            "1 S: 250-PIPELINING",
+            "1 S: 250-SIZE 10240000",
+            "1 S: 250-8BITMIME",
+            "1 S: 250-ENHANCEDSTATUSCODES",
+            "1 S: 250-CHUNKING",
+            "1 S: 250 HELP",
+            "2 C: AUTH ***",
+            "2 S: 502 5.5.1 Command not implemented",
+            "3 C: MAIL FROM:<>",
+            "3 S: 250 2.1.0 Sender OK",
+            "3 C: RCPT TO:<a@b.example>",
+            "3 S: 250 2.1.5 Recipient OK",
+            "3 C: DATA",
+            "3 S: 354 End content with <CRLF>.<CRLF>",
+            "4 C: [8 octets of content]",
+            "4 S: 250 2.0.0 Message accepted",
+            "4 C: BDAT 3",
+            "4 C: [3 octets of content]",
+            "4 S: 503 5.5.1 Bad sequence of commands",
+        ]
     );
 }
