@@ -55,3 +55,6 @@ pub const UNCONFIRMED_MESSAGES: usize = 1000;
 pub const ERRORS: usize = 20;
 /// How many commands to no purpose end a session (Postfix's `smtpd_junk_command_limit`).
 pub const IDLE_COMMANDS: usize = 100;
+/// How many octets of content a client has to send in a second, all in all (Postfix's
+/// `smtpd_min_data_rate`).
+pub const CONTENT_RATE: u64 = 500;

@@ -39,6 +39,7 @@ pub(super) struct Settings {
     pub(super) max_idle_commands: usize,
     pub(super) idle_timeout: Duration,
     pub(super) receive_timeout: Duration,
+    pub(super) min_content_rate: u64,
     pub(super) write_timeout: Duration,
     pub(super) verdict_timeout: Duration,
     pub(super) message_verdict_timeout: Duration,
@@ -85,6 +86,7 @@ impl Config {
                 max_idle_commands: limits::IDLE_COMMANDS,
                 idle_timeout: Duration::from_secs(5 * 60),
                 receive_timeout: Duration::from_secs(5 * 60),
+                min_content_rate: limits::CONTENT_RATE,
                 write_timeout: Duration::from_secs(3 * 60),
                 verdict_timeout: Duration::from_secs(4 * 60),
                 message_verdict_timeout: Duration::from_secs(9 * 60),
@@ -93,17 +95,17 @@ impl Config {
         }
     }
 
-    /// Offers these extensions in place of the default ones.
-    ///
-    /// Their SIZE says what EHLO announces; what is enforced is
-    /// [`max_message_size`](Self::max_message_size), which sets both: call it afterwards.
+    /// Offers these extensions in place of the default ones. The number behind SIZE is always
+    /// [`max_message_size`](Self::max_message_size).
     #[must_use]
-    pub fn offer(self, capabilities: Capabilities) -> Self {
-        self.set(|settings| settings.capabilities = capabilities)
+    pub fn offer(mut self, capabilities: Capabilities) -> Self {
+        self.set_capabilities(capabilities);
+        self
     }
 
     /// Says what becomes of content with a bare CR or LF: refused (550, the default), normalised to
-    /// CR LF, or kept. None of them ends content or begins a line.
+    /// CR LF, or kept. None of them ends content or begins a line. What comes by BDAT is refused or
+    /// kept, never changed.
     #[must_use]
     pub fn line_breaks(self, line_breaks: LineBreaks) -> Self {
         self.set(|settings| settings.line_breaks = line_breaks)
@@ -177,10 +179,19 @@ impl Config {
         self.set(|settings| settings.idle_timeout = idle_timeout)
     }
 
-    /// Sets how long a client may pause within content, by default 5 minutes.
+    /// Sets how long a client may pause within content, by default 5 minutes, all pauses taken
+    /// together as far as [`min_content_rate`](Self::min_content_rate) does not make up for them.
     #[must_use]
     pub fn receive_timeout(self, receive_timeout: Duration) -> Self {
         self.set(|settings| settings.receive_timeout = receive_timeout)
+    }
+
+    /// Sets how many octets of content earn a client another second, by default
+    /// [`limits::CONTENT_RATE`]; 0 makes every octet earn it the whole
+    /// [`receive_timeout`](Self::receive_timeout) again.
+    #[must_use]
+    pub fn min_content_rate(self, octets_per_second: u64) -> Self {
+        self.set(|settings| settings.min_content_rate = octets_per_second)
     }
 
     /// Sets how long a client may take nothing of what is there for it to read, by default 3 minutes
@@ -219,11 +230,18 @@ impl Config {
     #[must_use]
     pub fn max_message_size(self, octets: u64) -> Self {
         let octets = octets.max(limits::MESSAGE_SIZE_MINIMUM);
-        self.set(|settings| {
-            settings.max_message_size = octets;
-            let capabilities = core::mem::take(&mut settings.capabilities);
-            settings.capabilities = capabilities.with_size(octets);
-        })
+        let mut config = self.set(|settings| settings.max_message_size = octets);
+        config.set_capabilities(config.settings.capabilities.clone());
+        config
+    }
+
+    /// Offers these extensions from now on.
+    pub(super) fn set_capabilities(&mut self, capabilities: Capabilities) {
+        let settings = Arc::make_mut(&mut self.settings);
+        settings.capabilities = match capabilities.has(Extension::Size) {
+            true => capabilities.with_size(settings.max_message_size),
+            false => capabilities,
+        };
     }
 
     fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {

@@ -94,6 +94,7 @@ impl Server {
             return Step::Again;
         }
         self.trace_content(size);
+        self.patience = self.config.settings().receive_timeout;
         self.receiving = Receiving::Chunk {
             chunk: ChunkReader::new(size),
             last,
@@ -141,10 +142,26 @@ impl Server {
                 }
             }
         };
-        if input.len() < before {
-            self.read_timer.stop();
-        }
+        self.reward(before.saturating_sub(input.len()) as u64, now);
         step
+    }
+
+    /// Gives the client more time, for `octets` that came at `now` (RES-3).
+    fn reward(&mut self, octets: u64, now: Duration) {
+        if octets == 0 {
+            return;
+        }
+        let settings = self.config.settings();
+        let left = match self.read_timer.deadline() {
+            Some(deadline) => deadline.saturating_sub(now),
+            None => self.patience,
+        };
+        let earned = octets
+            .saturating_mul(1_000_000)
+            .checked_div(settings.min_content_rate)
+            .map_or(settings.receive_timeout, Duration::from_micros);
+        self.patience = left.saturating_add(earned).min(settings.receive_timeout);
+        self.read_timer.stop();
     }
 
     /// Handles octets that came by DATA.

@@ -178,7 +178,7 @@ impl Server {
         let settings = self.config.settings();
         let (timer, time) = match self.receiving {
             Receiving::Commands => (Timer::Idle, settings.idle_timeout),
-            _ => (Timer::Receive, settings.receive_timeout),
+            _ => (Timer::Receive, self.patience),
         };
         let in_content = timer == Timer::Receive;
         let owed = self.pipeline.len() > 0 || self.account.backlog() > 0;

@@ -113,7 +113,7 @@ use tally::Tally;
 
 use crate::framing::{LineReader, Slices, Transmit};
 use crate::machine::{Deadline, Error, Fault, Misuse, Trace, TraceEntry};
-use crate::syntax::{Class, Code, Reply};
+use crate::syntax::{Capabilities, Class, Code, Reply};
 
 /// Serves one client on one connection.
 ///
@@ -134,6 +134,8 @@ pub struct Server {
     account: Account,
     receipts: Receipts,
     read_timer: Deadline,
+    /// How long the client may still pause within content.
+    patience: Duration,
     /// What the command waits for that stands first in the caller's buffer.
     waits: Waits,
     reset_owed: Option<(TransactionId, ResetCause)>,
@@ -191,6 +193,7 @@ impl Server {
             account,
             receipts: Receipts::default(),
             read_timer: Deadline::default(),
+            patience: Duration::ZERO,
             waits: Waits::Nothing,
             reset_owed: None,
             undecided: 0,
@@ -337,6 +340,11 @@ impl Server {
         self.say_goodbye(answer);
         self.fail(Fault::ShutDown, &[]);
         Ok(())
+    }
+
+    /// Announces other extensions from the next EHLO on, in place of those of the configuration.
+    pub fn offer(&mut self, capabilities: Capabilities) {
+        self.config.set_capabilities(capabilities);
     }
 
     /// Returns when [`handle_timeout`](Self::handle_timeout) is due; `None` if nothing is timed.

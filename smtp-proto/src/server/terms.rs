@@ -2,7 +2,7 @@
 
 use super::config::Settings;
 use super::replies;
-use crate::syntax::{BodyType, Extension, Parameter, Parameters, Reply, parse_size};
+use crate::syntax::{BodyType, Extension, Parameter, Parameters, Reply, parse_size, xtext};
 
 /// The parameters of MAIL, and the extensions that bring them.
 const MAIL: &[(&str, Extension)] = &[
@@ -41,7 +41,7 @@ pub(super) fn of_mail(
     settings: &Settings,
     esmtp: bool,
 ) -> Result<Terms, &'static Reply<'static>> {
-    check(parameters, MAIL, settings, esmtp)?;
+    check(parameters, MAIL, settings, esmtp, &replies::BAD_SENDER)?;
     let mut terms = Terms::default();
     for parameter in parameters.iter() {
         let is = |keyword| parameter.keyword().eq_ignore_ascii_case(keyword);
@@ -59,10 +59,6 @@ pub(super) fn of_mail(
                 return Err(&replies::NOT_OFFERED);
             }
         } else if is("SMTPUTF8") {
-            // 6531-3.1-c
-            if parameter.value().is_some() {
-                return Err(&replies::BAD_SENDER);
-            }
             terms.utf8 = true;
         }
     }
@@ -75,22 +71,17 @@ pub(super) fn of_rcpt(
     settings: &Settings,
     esmtp: bool,
 ) -> Result<(), &'static Reply<'static>> {
-    check(parameters, RCPT, settings, esmtp).map_err(|reply| {
-        if core::ptr::eq(reply, &raw const replies::BAD_SENDER) {
-            &replies::BAD_RECIPIENT
-        } else {
-            reply
-        }
-    })
+    check(parameters, RCPT, settings, esmtp, &replies::BAD_RECIPIENT)
 }
 
-/// Checks that each parameter is offered (5321-4.1.1.11-a), and none given twice (1870-6-a,
-/// 6152-3-a, 3461-4.5-a).
+/// Checks that each parameter is offered (5321-4.1.1.11-a), well-formed, and not given twice
+/// (1870-6-a, 6152-3-a, 3461-4.5-a). What is wrong but offered is answered with `malformed`.
 fn check(
     parameters: &Parameters<'_>,
     names: &[(&str, Extension)],
     settings: &Settings,
     esmtp: bool,
+    malformed: &'static Reply<'static>,
 ) -> Result<(), &'static Reply<'static>> {
     for (position, parameter) in parameters.iter().enumerate() {
         if !esmtp || !is_offered(&parameter, names, settings) {
@@ -99,11 +90,47 @@ fn check(
         // Few parameters are offered, so that few stand before the first that is given twice.
         let same =
             |earlier: Parameter<'_>| earlier.keyword().eq_ignore_ascii_case(parameter.keyword());
-        if parameters.iter().take(position).any(same) {
-            return Err(&replies::BAD_SENDER);
+        if parameters.iter().take(position).any(same) || !is_well_formed(&parameter) {
+            return Err(malformed);
         }
     }
     Ok(())
+}
+
+/// Tells whether the value is of the form that the keyword demands, as far as the server need not
+/// understand it. What it is to understand is checked there.
+fn is_well_formed(parameter: &Parameter<'_>) -> bool {
+    let is = |keyword: &str| parameter.keyword().eq_ignore_ascii_case(keyword);
+    let value = parameter.value().unwrap_or_default();
+    if is("RET") {
+        // 3461-4.3-a
+        value.eq_ignore_ascii_case("FULL") || value.eq_ignore_ascii_case("HDRS")
+    } else if is("ENVID") {
+        // 3461-4.4-a
+        (1..=100).contains(&value.len()) && xtext::decode(value).is_ok()
+    } else if is("NOTIFY") {
+        // 3461-4.1-a
+        let condition = |condition: &str| {
+            ["SUCCESS", "FAILURE", "DELAY"]
+                .iter()
+                .any(|known| known.eq_ignore_ascii_case(condition))
+        };
+        value.eq_ignore_ascii_case("NEVER") || value.split(',').all(condition)
+    } else if is("ORCPT") {
+        // 3461-4.2-a, 6533-3-a
+        value.len() <= 500
+            && value.split_once(';').is_some_and(|(kind, address)| {
+                let is_utf8 = kind.eq_ignore_ascii_case("utf-8");
+                !kind.is_empty()
+                    && !address.is_empty()
+                    && (is_utf8 || xtext::decode(address).is_ok())
+            })
+    } else if is("REQUIRETLS") || is("SMTPUTF8") {
+        // 8689-2-a, 6531-3.1-c
+        parameter.value().is_none()
+    } else {
+        true
+    }
 }
 
 fn is_offered(parameter: &Parameter<'_>, names: &[(&str, Extension)], settings: &Settings) -> bool {

@@ -115,8 +115,9 @@ impl Server {
                 }
             }
             (Asked::Data, Some(_)) if is_positive => {
-                let line_breaks = self.config.settings().line_breaks;
-                self.receiving = Receiving::Data(DotUnstuffer::new(line_breaks));
+                let settings = self.config.settings();
+                self.receiving = Receiving::Data(DotUnstuffer::new(settings.line_breaks));
+                self.patience = settings.receive_timeout;
             }
             (Asked::Message, _) => {
                 self.undecided = self.undecided.saturating_sub(1);

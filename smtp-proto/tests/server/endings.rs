@@ -153,17 +153,20 @@ fn idle_clients() {
     assert_eq!(fault(&mut peer), Some(Fault::TimedOut(Timer::Idle)));
 }
 
-/// Content may pause for 5 minutes, and go on after.
+/// RES-3: content may pause for 5 minutes, and each 500 octets earn another second.
 #[test]
 fn stalled_content() {
     let mut peer = Peer::greeted(config());
     peer.send("MAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\nDATA\r\n");
-    for _ in 0..3 {
+    for _ in 0..10 {
         peer.wait(299);
-        peer.send("x");
+        peer.send(&"x".repeat(299 * 500));
     }
+    peer.wait(250);
+    peer.send(&"x".repeat(10 * 500));
+    assert_eq!(peer.wait(59), "");
     assert_eq!(
-        peer.wait(300),
+        peer.wait(1),
         "421 4.4.2 mx.example timed out, closing connection\r\n"
     );
     assert_eq!(fault(&mut peer), Some(Fault::TimedOut(Timer::Receive)));

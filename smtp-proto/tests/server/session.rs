@@ -366,6 +366,9 @@ fn parameters() {
         ("MAIL FROM:<> SIZE=999999999999999999999", "501"),
         ("MAIL FROM:<> SIZE=100001", "552"),
         ("MAIL FROM:<> SMTPUTF8=1", "501"),
+        ("MAIL FROM:<> RET=ALL", "501"),
+        ("MAIL FROM:<> RET", "501"),
+        ("MAIL FROM:<> ENVID=+0", "501"),
         ("MAIL FROM:<δ@x.example>", "550"),
         (
             "MAIL FROM:<δ@x.example> SMTPUTF8 body=8bitmime RET=HDRS XFOO=1 SIZE=100000",
@@ -374,7 +377,13 @@ fn parameters() {
         ("RCPT TO:<a@b.example> FOO", "555"),
         ("RCPT TO:<a@b.example> RET=HDRS", "555"),
         ("RCPT TO:<a@b.example> NOTIFY=NEVER NOTIFY=NEVER", "501"),
-        ("RCPT TO:<δ@b.example> NOTIFY=NEVER", "250"),
+        ("RCPT TO:<a@b.example> NOTIFY=NEVER,DELAY", "501"),
+        ("RCPT TO:<a@b.example> ORCPT=rfc822", "501"),
+        ("RCPT TO:<a@b.example> ORCPT=;x", "501"),
+        (
+            "RCPT TO:<δ@b.example> NOTIFY=delay,SUCCESS ORCPT=utf-8;δ@b.example",
+            "250",
+        ),
     ] {
         assert_eq!(&peer.send(&format!("{line}\r\n"))[..3], code, "{line}");
         // An accepted message clears the count of errors.
@@ -393,6 +402,17 @@ fn recipients_that_need_smtputf8() {
     assert_eq!(
         peer.send("RCPT TO:<δ@x.example>\r\n"),
         "553 5.6.7 Address needs SMTPUTF8\r\n"
+    );
+}
+
+/// 3207-4.2-c: what is offered may change for one session.
+#[test]
+fn offers_of_one_session() {
+    let mut peer = Peer::new(config());
+    peer.server.offer(Capabilities::new().with(Extension::Size));
+    assert_eq!(
+        peer.send("EHLO c.example\r\n"),
+        "250-mx.example\r\n250 SIZE 10240000\r\n"
     );
 }
 
