@@ -61,7 +61,9 @@ impl Server {
     pub(super) fn fail_mutely(&mut self, fault: Fault) {
         self.fail(fault, &[]);
         self.mute = true;
-        self.pipeline.clear();
+        let receipts = &mut self.receipts;
+        self.pipeline
+            .clear(|transaction| receipts.unsent(transaction));
         self.output.clear();
         self.account.timer.stop();
     }

@@ -290,7 +290,9 @@ impl Server {
         let closes = reply.code() == Code::NOT_AVAILABLE
             || question.asked == Asked::Greeting && reply.code() == Code::NO_MAIL_SERVICE;
         if closes {
-            self.pipeline.drop_behind(question.serial);
+            let receipts = &mut self.receipts;
+            self.pipeline
+                .drop_behind(question.serial, |transaction| receipts.unsent(transaction));
             self.fail(Fault::ShutDown, &[]);
         }
         Ok(())

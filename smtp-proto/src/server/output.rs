@@ -157,6 +157,11 @@ impl Receipts {
         }
     }
 
+    /// Takes note of a message whose reply will not even be queued.
+    pub(super) fn unsent(&mut self, transaction: TransactionId) {
+        self.messages.push_back((transaction, u64::MAX));
+    }
+
     /// Takes note that octets came, when the transport had taken `sent`.
     ///
     /// Returns whether they may come now. If so, they prove that the client has read what it had

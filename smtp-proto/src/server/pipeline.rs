@@ -222,18 +222,33 @@ impl Pipeline {
         question.asked.holds().then_some(question)
     }
 
-    /// Drops all commands behind `serial`: they get no reply.
-    pub(super) fn drop_behind(&mut self, serial: u64) {
-        let kept = serial.saturating_add(1).saturating_sub(self.first);
-        self.slots
-            .truncate(usize::try_from(kept).unwrap_or(usize::MAX));
-        self.count_open();
+    /// Drops all commands behind `serial`: they get no reply. Hands the messages among them that
+    /// were accepted already to `unsent`.
+    pub(super) fn drop_behind(&mut self, serial: u64, unsent: impl FnMut(TransactionId)) {
+        self.drop_from(serial.saturating_add(1), unsent);
     }
 
-    /// Drops all commands: nothing can be answered any more.
-    pub(super) fn clear(&mut self) {
-        self.slots.clear();
-        self.count_open();
+    /// Drops all commands, likewise: nothing can be answered any more.
+    pub(super) fn clear(&mut self, unsent: impl FnMut(TransactionId)) {
+        self.drop_from(self.first, unsent);
+    }
+
+    fn drop_from(&mut self, serial: u64, unsent: impl FnMut(TransactionId)) {
+        let kept = self.index(serial).unwrap_or_default();
+        self.slots
+            .iter()
+            .skip(kept)
+            .filter_map(|slot| match slot {
+                Slot::Answered { accepts, .. } => *accepts,
+                Slot::Open { .. } => None,
+            })
+            .for_each(unsent);
+        self.slots.truncate(kept);
+        let open = |slot: &&Slot| matches!(slot, Slot::Open { .. });
+        self.open = self.slots.iter().filter(open).count();
+        if self.open == 0 {
+            self.next_deadline = None;
+        }
     }
 
     /// Returns the serial number that the next command gets.
@@ -255,14 +270,6 @@ impl Pipeline {
     pub(super) fn shrink(&mut self) {
         self.slots.shrink_to_fit();
         self.spare = Vec::new();
-    }
-
-    fn count_open(&mut self) {
-        let open = |slot: &&Slot| matches!(slot, Slot::Open { .. });
-        self.open = self.slots.iter().filter(open).count();
-        if self.open == 0 {
-            self.next_deadline = None;
-        }
     }
 
     fn index(&self, serial: u64) -> Option<usize> {

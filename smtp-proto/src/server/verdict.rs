@@ -67,6 +67,10 @@ impl Server {
         self.pipeline.answer(question, answer, accepts);
         if self.ending.is_none() {
             self.take_effect(question, is_positive);
+        } else if question.asked == Asked::Mail && !is_positive {
+            // The application ends the transaction that it has not been told to forget yet.
+            self.reset_owed
+                .take_if(|(id, _)| *id == question.transaction);
         }
         self.depart();
     }

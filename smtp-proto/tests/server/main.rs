@@ -1,6 +1,7 @@
 //! The server machine through its public API, row by row of the requirements and threats.
 
 mod acknowledgements;
+mod chaos;
 mod content;
 mod endings;
 mod limits;

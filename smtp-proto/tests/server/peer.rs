@@ -202,6 +202,13 @@ impl Peer {
     }
 }
 
+/// Returns the name of the first transaction of a session.
+pub(crate) fn first_transaction() -> TransactionId {
+    let mut peer = Peer::greeted(config());
+    peer.send("MAIL FROM:<>\r\n");
+    peer.transaction.unwrap()
+}
+
 /// Takes the ticket out of an event, if it has one.
 pub(crate) fn ticket_of(event: Event<'_>) -> Option<Ticket> {
     match event {

@@ -4,22 +4,26 @@ use crate::peer::{Decision, Peer, config};
 use smtp_proto::server::ImproperPipelining;
 
 /// A small generator of random numbers (xorshift64).
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(0x9E37_79B9_7F4A_7C15 ^ seed)
+    }
+
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         (self.0 % bound as u64) as usize
     }
 
-    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+    pub(crate) fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
         from[self.below(from.len())]
     }
 }
 
-const PIECES: &[&str] = &[
+pub(crate) const PIECES: &[&str] = &[
     "MAIL FROM:<a@x.example>\r\n",
     "MAIL FROM:<no@x.example>\r\n",
     "MAIL FROM:<a@x.example> SIZE=10 BODY=8BITMIME\r\n",
@@ -111,7 +115,7 @@ fn run(wire: &[u8], mut random: Option<Random>) -> (Vec<String>, Vec<Vec<u8>>, S
 fn splits_writes_and_verdicts_make_no_difference() {
     let seed = std::env::var("SEED").map_or(1, |seed| seed.parse().unwrap());
     for seed in seed..seed + 2000 {
-        let mut random = Random(0x9E37_79B9_7F4A_7C15 ^ seed);
+        let mut random = Random::new(seed);
         let mut wire = b"EHLO c.example\r\n".to_vec();
         for _ in 0..random.below(25) {
             wire.extend_from_slice(random.pick(PIECES).as_bytes());
@@ -130,7 +134,7 @@ fn splits_writes_and_verdicts_make_no_difference() {
 fn random_octets() {
     let seed = std::env::var("SEED").map_or(1, |seed| seed.parse().unwrap());
     for seed in seed..seed + 300 {
-        let mut random = Random(0x2545_F491_4F6C_DD1D ^ seed);
+        let mut random = Random::new(!seed);
         let mut peer = Peer::greeted(
             config()
                 .improper_pipelining(ImproperPipelining::Tolerate)

@@ -1,0 +1,257 @@
+//! Any call in any order, with any answer: no panic, and every transaction and message accounted for.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use crate::peer::{config, reply, ticket_of};
+use crate::random::{PIECES, Random};
+use smtp_proto::server::{Certainty, Event, ImproperPipelining, Server, Ticket, TransactionId};
+
+/// What a test knows of one transaction.
+#[derive(Debug, Default)]
+struct Account {
+    /// How it ended: by a message, by a reset, by a refused MAIL, or by the application's refusal.
+    ends: Vec<&'static str>,
+    accepted: bool,
+    acknowledged: Vec<Certainty>,
+}
+
+struct Session {
+    server: Server,
+    now: Duration,
+    unconsumed: Vec<u8>,
+    tickets: Vec<(char, TransactionId, Ticket)>,
+    accounts: BTreeMap<TransactionId, Account>,
+    none: TransactionId,
+    is_over: bool,
+}
+
+impl Session {
+    fn poll(&mut self) {
+        let received = core::mem::take(&mut self.unconsumed);
+        let mut input = received.as_slice();
+        loop {
+            match self.server.poll_event(&mut input, self.now) {
+                Ok(Some(event)) => {
+                    assert!(!self.is_over, "an event behind the end");
+                    self.note(event);
+                }
+                Ok(None) => break,
+                Err(_) => {
+                    self.is_over = true;
+                    break;
+                }
+            }
+        }
+        self.unconsumed = input.to_vec();
+    }
+
+    fn note(&mut self, event: Event<'_>) {
+        let (kind, id) = match &event {
+            Event::Mail { transaction, .. } => {
+                let known = self.accounts.insert(*transaction, Account::default());
+                assert!(known.is_none());
+                ('M', *transaction)
+            }
+            Event::Rcpt { transaction, .. } => ('R', *transaction),
+            Event::Data { transaction, .. } => ('D', *transaction),
+            Event::Content { transaction, .. } => {
+                assert_eq!(self.account(*transaction).ends, [""; 0]);
+                return;
+            }
+            Event::Message { transaction, .. } => {
+                self.account(*transaction).ends.push("message");
+                ('E', *transaction)
+            }
+            Event::Reset { transaction, .. } => {
+                self.account(*transaction).ends.push("reset");
+                return;
+            }
+            Event::Acknowledged {
+                transaction,
+                certainty,
+            } => {
+                self.account(*transaction).acknowledged.push(*certainty);
+                return;
+            }
+            Event::Closed => {
+                self.is_over = true;
+                return;
+            }
+            _ => ('-', self.none),
+        };
+        if let Some(ticket) = ticket_of(event) {
+            self.tickets.push((kind, id, ticket));
+        }
+    }
+
+    fn write_all(&mut self) {
+        let transmit = self.server.poll_transmit(self.now);
+        let len = transmit.len();
+        transmit.sent(len, self.now);
+    }
+
+    fn account(&mut self, id: TransactionId) -> &mut Account {
+        self.accounts.get_mut(&id).expect("a known transaction")
+    }
+
+    fn answer(&mut self, random: &mut Random) {
+        if self.tickets.is_empty() {
+            return;
+        }
+        let (kind, id, ticket) = self.tickets.remove(random.below(self.tickets.len()));
+        let replies = [
+            "250 2.0.0 fine",
+            "450 4.0.0 later",
+            "550 5.0.0 never",
+            "354 go",
+            "220 ready",
+            "221 bye",
+            "421 4.0.0 down",
+        ];
+        let (result, is_positive) = match random.below(60) {
+            choice @ 0..=6 => {
+                let line = replies[choice];
+                (
+                    self.server.reply(ticket, reply(line)),
+                    line.starts_with('2'),
+                )
+            }
+            _ => (self.server.accept(ticket), true),
+        };
+        match result {
+            Ok(()) if kind == 'E' => self.account(id).accepted = is_positive,
+            Ok(()) if kind == 'M' && !is_positive => {
+                // If it had not ended before, it has now.
+                let account = self.account(id);
+                if account.ends.is_empty() {
+                    account.ends.push("refused");
+                }
+            }
+            Ok(()) => {}
+            Err(refused) => {
+                if random.below(2) == 0 {
+                    self.tickets.push((kind, id, refused.ticket));
+                }
+            }
+        }
+    }
+}
+
+/// Design 4.2, 4.6, threats C: each transaction ends once, each accepted message is acknowledged
+/// once, and not as sent if it was not.
+#[test]
+fn everything_is_accounted_for() {
+    let seed = std::env::var("SEED").map_or(1, |seed| seed.parse().unwrap());
+    let mut seen = BTreeMap::new();
+    for seed in seed..seed + 3000 {
+        let mut random = Random::new(seed);
+        let config = config()
+            .improper_pipelining(match random.below(3) {
+                0 => ImproperPipelining::Refuse,
+                _ => ImproperPipelining::Tolerate,
+            })
+            .max_errors(20 + random.below(200))
+            .max_unanswered_commands(2 + random.below(20))
+            .max_undecided_messages(1 + random.below(3));
+        let now = Duration::from_secs(random.below(100) as u64);
+        let none = crate::peer::first_transaction();
+        let mut session = Session {
+            server: Server::new(config, now),
+            now,
+            unconsumed: Vec::new(),
+            tickets: Vec::new(),
+            accounts: BTreeMap::new(),
+            none,
+            is_over: false,
+        };
+        for flight in ["", "EHLO c.example\r\n"] {
+            session.unconsumed.extend_from_slice(flight.as_bytes());
+            session.poll();
+            if let Some((_, _, ticket)) = session.tickets.pop() {
+                session.server.accept(ticket).unwrap();
+            }
+            session.write_all();
+        }
+        for _ in 0..300 {
+            match random.below(40) {
+                0 => {
+                    session.unconsumed.extend_from_slice(b"RSET\r\nNOOP\r\n");
+                    session.poll();
+                    session.write_all();
+                }
+                1 if random.below(10) == 0 => session.unconsumed.extend_from_slice(b"QUIT\r\n"),
+                2..4 => {
+                    let piece = random.pick(PIECES).as_bytes();
+                    session.unconsumed.extend_from_slice(piece);
+                }
+                4..15 => session.unconsumed.extend_from_slice(
+                    b"MAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\nBDAT 1 LAST\r\nx",
+                ),
+                15..20 => session.poll(),
+                20..32 => session.answer(&mut random),
+                32..37 => {
+                    let transmit = session.server.poll_transmit(session.now);
+                    let len = transmit.len();
+                    match random.below(8) {
+                        0 => {}
+                        1 => {
+                            transmit.sent(random.below(len + 1), session.now);
+                        }
+                        _ => {
+                            transmit.sent(len, session.now);
+                        }
+                    }
+                }
+                37 => {
+                    session.now += Duration::from_secs(random.below(60) as u64);
+                    session.server.handle_timeout(session.now);
+                }
+                38 => session.server.shrink(),
+                _ => match random.below(30) {
+                    0 => session.server.handle_eof(),
+                    1 => session.server.handle_write_failed(),
+                    2 => {
+                        let _ = session.server.shut_down(reply("421 4.0.0 down"));
+                    }
+                    3 => session.now += Duration::from_secs(400),
+                    _ => {}
+                },
+            }
+            assert!(session.unconsumed.len() < 100_000);
+        }
+        // The end: of the octets, of the application's patience, and of the connection.
+        session.server.handle_eof();
+        for _ in 0..100 {
+            session.poll();
+            session.now += Duration::from_secs(600);
+            session.server.handle_timeout(session.now);
+            session.write_all();
+        }
+        session.poll();
+        assert!(session.is_over && session.server.is_closed(), "SEED={seed}");
+        assert_eq!(session.server.poll_timeout(), None, "SEED={seed}");
+        for (id, account) in &session.accounts {
+            // A MAIL that was overdue is refused by the machine, without a word.
+            assert!(account.ends.len() <= 1, "SEED={seed} {id}: {account:?}");
+            let acknowledgements = usize::from(account.accepted);
+            assert_eq!(
+                account.acknowledged.len(),
+                acknowledgements,
+                "SEED={seed} {id}: {account:?}"
+            );
+            for certainty in &account.acknowledged {
+                *seen.entry(*certainty).or_insert(0) += 1;
+            }
+        }
+    }
+    // All of it happens.
+    for certainty in [
+        Certainty::Unsent,
+        Certainty::Sent,
+        Certainty::Probable,
+        Certainty::Confirmed,
+    ] {
+        assert!(seen.get(&certainty).is_some_and(|it| *it > 20), "{seen:?}");
+    }
+}
