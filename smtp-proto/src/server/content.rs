@@ -18,10 +18,12 @@ pub(super) struct Transaction {
     pub(super) terms: Terms,
     /// Whether MAIL has no verdict yet.
     pub(super) sender_open: bool,
-    /// How many RCPTs came, were accepted, and have no verdict yet.
+    /// How many RCPTs came.
     pub(super) recipients_named: usize,
-    pub(super) recipients: usize,
+    /// How many of them have no verdict yet.
     pub(super) recipients_open: usize,
+    /// How many of them were accepted.
+    pub(super) recipients: usize,
     /// How many octets of content came or were announced, refused ones too.
     octets: u64,
     /// Says what the content is answered if it is refused. What is still to come is swallowed.
@@ -72,27 +74,36 @@ pub(super) enum Receiving {
 }
 
 impl Server {
-    /// Begins to receive what a BDAT announced.
-    ///
-    /// Whatever becomes of it, exactly `size` octets are content (3030-2-j).
-    pub(super) fn begin_chunk<'i>(
-        &mut self,
-        size: u64,
-        last: bool,
-        refusal: Option<&'static Reply<'static>>,
-    ) -> Step<'i> {
+    /// Begins to receive a chunk for the transaction.
+    pub(super) fn take_chunk<'i>(&mut self, size: u64, last: bool) -> Step<'i> {
         let limit = self.config.settings().max_message_size;
-        let octets = match (&mut self.transaction, refusal) {
-            (Some(transaction), None) => {
-                transaction.octets = transaction.octets.saturating_add(size);
-                transaction.octets
-            }
-            _ => self.tally.swallow(size),
+        let Some(transaction) = &mut self.transaction else {
+            return Step::Again;
         };
+        transaction.octets = transaction.octets.saturating_add(size);
+        let octets = transaction.octets;
         if octets > ceiling(limit) {
             self.give_up();
             return Step::Again;
         }
+        self.expect_chunk(size, last, None);
+        if octets > limit {
+            return self.refuse_itself(&replies::TOO_LARGE, ResetCause::TooLarge);
+        }
+        Step::Again
+    }
+
+    /// Begins to swallow a chunk that no transaction takes.
+    pub(super) fn swallow_chunk(&mut self, size: u64, last: bool, reply: &'static Reply<'static>) {
+        if self.tally.swallow(size) > ceiling(self.config.settings().max_message_size) {
+            self.give_up();
+        } else {
+            self.expect_chunk(size, last, Some(reply));
+        }
+    }
+
+    /// Takes the next `size` octets for content, exactly (3030-2-j).
+    fn expect_chunk(&mut self, size: u64, last: bool, refusal: Option<&'static Reply<'static>>) {
         self.trace_content(size);
         self.patience = self.config.settings().receive_timeout;
         self.receiving = Receiving::Chunk {
@@ -100,10 +111,6 @@ impl Server {
             last,
             refusal,
         };
-        if refusal.is_none() && octets > limit {
-            return self.refuse_itself(&replies::TOO_LARGE, ResetCause::TooLarge);
-        }
-        Step::Again
     }
 
     /// Reads content up to the next event.
@@ -255,7 +262,6 @@ impl Server {
         }
         if let Some(refusal) = transaction.refusal {
             self.answer(refusal, Place::Any);
-            self.count_error();
             return Step::Again;
         }
         self.undecided = self.undecided.saturating_add(1);
@@ -314,10 +320,7 @@ impl Server {
 
     /// Closes the connection on a client that goes on sending what is refused.
     fn give_up(&mut self) {
-        let hostname = self.config.settings().hostname.as_str();
-        let answer = self
-            .pipeline
-            .compose(|out| replies::too_much_refused(hostname, out));
+        let answer = self.named(replies::too_much_refused);
         self.say_goodbye(answer);
         self.fail(Fault::TooMuchRefused, &[]);
     }

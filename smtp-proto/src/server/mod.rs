@@ -5,27 +5,24 @@
 //! [`Ticket`]; verdicts may be given at once or later, and in any order.
 //!
 //! ```text
-//!              accept            EHLO accepted              MAIL accepted
-//!  Connected ----------> greeted --------------> ready <-------------------> mail
-//!      | refuse (554)                              ^  ^   RSET, EHLO          | RCPT accepted
-//!      v                                           |  +-------------------+   v
-//!  turned away: 503 until QUIT                     |    RSET, EHLO        recipients
-//!                                                  |                       | DATA, BDAT
-//!                        Message (verdict due)     |     Content           v
-//!                                                  +--------------------- content
-//!                                                  |  end of content       | a chunk fails
-//!                                                  +--------------- failed <+
-//!                                                     RSET, EHLO   (503)
+//! connected ──accepted──▶ greeted ──EHLO──▶ ready ──MAIL──▶ mail ──RCPT──▶ recipients
+//!     │                                       ▲                                │ DATA, BDAT
+//!     └──refused──▶ turned away: 503          ├◀─── Event::Message ──────── content
+//!                                             │                                │ a chunk fails
+//!                                             └◀─── RSET, EHLO ─── failed: 503 ◀┘
 //! ```
 //!
-//! The table of what may come when is in `sequence.rs`.
+//! RSET and EHLO lead back to `ready` from anywhere in a transaction, QUIT out of everything. The
+//! table of what may come when is in `sequence.rs`.
 //!
 //! # What waits for what
 //!
-//! Commands that were sent together are handed out together as far as their meaning allows: RCPT
-//! waits for the verdict over its MAIL; DATA and BDAT for those over the recipients, but not for
-//! those over earlier messages; EHLO for all. A command that waits stays in the caller's buffer,
-//! and [`Server::wants_read`] says that no more octets are of use before a verdict.
+//! Commands that were sent together are handed out together as far as their meaning allows. RCPT,
+//! RSET and QUIT wait for the verdict over the MAIL before them; DATA and BDAT for those over the
+//! recipients, but not for those over earlier messages; EHLO for all. A command that waits stays in
+//! the caller's buffer, and [`Server::wants_read`] says that no more octets are of use before a
+//! verdict. The verdict over a message holds up nothing but its reply and those behind it, so a
+//! store can commit many at once.
 //!
 //! # Driving it
 //!
@@ -365,10 +362,7 @@ impl Server {
             self.fail_mutely(Fault::TimedOut(timer));
         }
         if let Some(timer) = self.read_timer.expired(now) {
-            let hostname = self.config.settings().hostname.as_str();
-            let answer = self
-                .pipeline
-                .compose(|out| replies::timed_out(hostname, out));
+            let answer = self.named(replies::timed_out);
             self.say_goodbye(answer);
             self.fail(Fault::TimedOut(timer), &[]);
         }

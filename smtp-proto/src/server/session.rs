@@ -268,7 +268,7 @@ impl Server {
             return Step::Again;
         }
         if admission == Admission::Take {
-            return self.begin_chunk(size, last, None);
+            return self.take_chunk(size, last);
         }
         let refusal = self.refusal_of(admission);
         let was_open = self.transaction.is_some();
@@ -277,7 +277,7 @@ impl Server {
             self.state = State::Failed;
             self.tally.pardon(self.config.settings());
         }
-        let _ = self.begin_chunk(size, last, Some(refusal));
+        self.swallow_chunk(size, last, refusal);
         self.count_misplaced();
         Step::Event(Event::Rejected {
             code: refusal.code(),
@@ -300,8 +300,7 @@ impl Server {
 
     fn quit<'i>(&mut self) -> Step<'i> {
         self.receipts.quit_came(self.account.sent_in_all());
-        let hostname = self.config.settings().hostname.as_str();
-        let answer = self.pipeline.compose(|out| replies::goodbye(hostname, out));
+        let answer = self.named(replies::goodbye);
         self.answer(answer, Place::Last);
         self.end(Ending::Quit, ResetCause::Quit);
         Step::Event(Event::Quit)
@@ -309,29 +308,23 @@ impl Server {
 
     /// Answers a line that is no command, or none of the form that its verb demands.
     fn malformed<'i>(&mut self, error: CommandError, line: &'i [u8]) -> Step<'i> {
-        let (reply, place) = match error.verb() {
-            None => return self.unrecognised(line),
-            Some(_) if self.state == State::TurnedAway => (&replies::TURNED_AWAY, Place::Any),
-            Some(verb) => (
-                match verb {
-                    Verb::Mail => &replies::BAD_SENDER,
-                    Verb::Rcpt => &replies::BAD_RECIPIENT,
-                    Verb::Lhlo => &replies::UNRECOGNISED,
-                    _ if !self.is_offered(verb) => &replies::NOT_IMPLEMENTED,
-                    Verb::Bdat => &replies::BAD_CHUNK_SIZE,
-                    _ => &replies::BAD_ARGUMENT,
-                },
-                sequence::rule(verb).map_or(Place::Any, |rule| rule.place),
-            ),
+        let Some((verb, rule)) = error.verb().and_then(|it| Some((it, sequence::rule(it)?))) else {
+            return self.unrecognised(line);
         };
         self.tally.understood = true;
-        if error.verb() == Some(Verb::Mail) {
+        let reply = match verb {
+            _ if self.state == State::TurnedAway => &replies::TURNED_AWAY,
+            _ if !self.is_offered(verb) => &replies::NOT_IMPLEMENTED,
+            Verb::Mail => &replies::BAD_SENDER,
+            Verb::Rcpt => &replies::BAD_RECIPIENT,
+            Verb::Bdat => &replies::BAD_CHUNK_SIZE,
+            _ => &replies::BAD_ARGUMENT,
+        };
+        if verb == Verb::Mail {
             self.tally.pardon(self.config.settings());
         }
-        let step = self.reject(reply, line, place);
-        if error.kind() == CommandErrorKind::ChunkSize
-            && core::ptr::eq(reply, &raw const replies::BAD_CHUNK_SIZE)
-        {
+        let step = self.reject(reply, line, rule.place);
+        if error.kind() == CommandErrorKind::ChunkSize && self.is_offered(verb) {
             // BDT-1: commands cannot be told from content any more.
             self.fail(Fault::MalformedChunk, line);
         }

@@ -63,10 +63,7 @@ impl Server {
     }
 
     pub(super) fn close_on_errors(&mut self) {
-        let hostname = self.config.settings().hostname.as_str();
-        let answer = self
-            .pipeline
-            .compose(|out| replies::too_many_errors(hostname, out));
+        let answer = self.named(replies::too_many_errors);
         self.say_goodbye(answer);
         self.fail(Fault::TooManyErrors, &[]);
     }

@@ -1,5 +1,7 @@
 //! Verdicts: the replies that they make, and what they mean for the session.
 
+use alloc::vec::Vec;
+
 use super::content::Receiving;
 use super::event::ResetCause;
 use super::pipeline::{Answer, Question};
@@ -13,16 +15,14 @@ impl Server {
     /// Composes the reply to a command that the application accepts.
     pub(super) fn acceptance(&mut self, asked: Asked) -> Answer {
         let settings = self.config.settings();
-        let hostname = &settings.hostname;
-        let pipeline = &mut self.pipeline;
         Answer::Fixed(match asked {
-            Asked::Greeting => {
-                return pipeline.compose(|out| replies::greeting(hostname.as_str(), out));
-            }
+            Asked::Greeting => return self.named(replies::greeting),
+            Asked::Helo => return self.named(replies::helo),
             Asked::Ehlo => {
-                return pipeline.compose(|out| settings.capabilities.write_reply(hostname, out));
+                return self.pipeline.compose(|out| {
+                    settings.capabilities.write_reply(&settings.hostname, out);
+                });
             }
-            Asked::Helo => return pipeline.compose(|out| replies::helo(hostname.as_str(), out)),
             Asked::Mail => &replies::SENDER_TAKEN,
             Asked::Rcpt => &replies::RECIPIENT_TAKEN,
             Asked::Data => &replies::START_CONTENT,
@@ -30,6 +30,12 @@ impl Server {
             Asked::Vrfy | Asked::Expn => &replies::NOT_VERIFIED,
             Asked::Help => &replies::HELP,
         })
+    }
+
+    /// Composes a reply that holds the name of the server.
+    pub(super) fn named(&mut self, write: fn(&str, &mut Vec<u8>)) -> Answer {
+        let hostname = self.config.settings().hostname.as_str();
+        self.pipeline.compose(|out| write(hostname, out))
     }
 
     /// Takes over an application's reply, with an enhanced code where one is due (2034-4-a).
@@ -78,10 +84,7 @@ impl Server {
     /// Answers for an application that took too long.
     pub(super) fn settle_overdue(&mut self, question: Question) {
         if question.asked == Asked::Greeting {
-            let hostname = self.config.settings().hostname.as_str();
-            let answer = self
-                .pipeline
-                .compose(|out| replies::timed_out(hostname, out));
+            let answer = self.named(replies::timed_out);
             self.settle(question, answer, false);
             self.fail(Fault::TimedOut(Timer::Verdict), &[]);
         } else {
