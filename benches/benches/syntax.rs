@@ -9,7 +9,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use smtp_proto::syntax::{Capabilities, Command, Extension, Host, Reply, parse_reply_line};
 use stalwart_smtp_proto as peer;
 
-/// What servers see, at about the rate they see it: 100 lines.
+/// What servers see: 100 lines.
 fn lines() -> Vec<String> {
     (0..100)
         .map(|number| match number % 10 {
@@ -18,7 +18,7 @@ fn lines() -> Vec<String> {
             2 | 3 | 4 => format!("RCPT TO:<user{number}@example.org>"),
             5 => String::from("DATA"),
             6 => String::from("RSET"),
-            7 => format!("MAIL FROM:<bounce+tag={number}@lists.example.net>"),
+            7 => format!("MAIL FROM:<bounce+tag={number}@lists.example.net> SIZE=4321"),
             8 => format!("BDAT {} LAST", number * 997),
             _ => String::from(if number % 20 == 9 { "NOOP" } else { "QUIT" }),
         })

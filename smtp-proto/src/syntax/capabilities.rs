@@ -1,9 +1,11 @@
 //! What a server announces in its answer to EHLO.
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::str;
 
-use super::parameters::check_keyword;
+use super::parameters::{check_keyword, keyword_length};
 use super::{Host, MAX_REPLY_LINE, Reply, SyntaxError, SyntaxErrorKind, parse_size};
 
 /// How many octets of announcements are kept; real servers send a few hundred.
@@ -81,12 +83,15 @@ extensions! {
 
 /// Returns the first eight octets of `keyword`, of which those of any case are one number.
 const fn beginning(keyword: &str) -> u64 {
+    if let Some(octets) = keyword.as_bytes().first_chunk::<8>() {
+        // Clearing this bit makes capitals of small letters; what else it does to other octets
+        // it does to all that are compared.
+        return u64::from_be_bytes(*octets) & 0xDFDF_DFDF_DFDF_DFDF;
+    }
     let mut rest = keyword.as_bytes();
     let mut number = 0;
-    while let [octet, tail @ ..] = rest
-        && number >> 56 == 0
-    {
-        number = number << 8 | octet.to_ascii_uppercase() as u64;
+    while let [octet, tail @ ..] = rest {
+        number = number << 8 | (*octet & 0xDF) as u64;
         rest = tail;
     }
     number
@@ -144,24 +149,38 @@ impl Capabilities {
     /// what exceeds [`MAX_CAPABILITIES`]. `AUTH=` counts as `AUTH`, as old servers write it.
     pub fn parse(answer: &Reply<'_>) -> Self {
         let mut capabilities = Self::new();
-        // The code takes more room in each line than the LF will.
-        let room = answer.as_bytes().len().min(MAX_CAPABILITIES);
-        if answer.lines().nth(1).is_some() {
-            capabilities.lines.reserve(room);
-        }
-        for line in answer.lines().skip(1) {
-            let Ok(line) = core::str::from_utf8(line) else {
-                continue;
-            };
-            let (keyword, arguments) = match line.split_at_checked(5) {
-                Some((auth, arguments)) if auth.eq_ignore_ascii_case("AUTH=") => {
-                    ("AUTH", arguments)
-                }
-                _ => line.split_once(' ').unwrap_or((line, "")),
-            };
-            if check_keyword(keyword).is_ok() && check_arguments(arguments).is_ok() {
-                capabilities.push(keyword, arguments.trim_ascii());
+        let octets = answer.as_bytes();
+        // What is not UTF-8 becomes what no announcement has.
+        let text = match str::from_utf8(octets) {
+            Ok(text) => Cow::Borrowed(text),
+            Err(_) => String::from_utf8_lossy(octets),
+        };
+        let mut ends = memchr::memchr_iter(b'\n', text.as_bytes());
+        let mut end = ends.next().unwrap_or_default();
+        for next in ends {
+            // Code and separator are before the announcement, the CR behind it.
+            let line = text
+                .get(end.saturating_add(5)..next.saturating_sub(1))
+                .unwrap_or_default()
+                .trim_ascii_end();
+            end = next;
+            if capabilities.lines.capacity() == 0 {
+                capabilities.lines.reserve(text.len().min(MAX_CAPABILITIES));
             }
+            let keyword = line
+                .get(..keyword_length(line.as_bytes()))
+                .unwrap_or_default();
+            let arguments = line.get(keyword.len()..).unwrap_or_default();
+            if keyword.is_empty() || check_arguments(arguments).is_err() {
+                continue;
+            }
+            match arguments.as_bytes() {
+                [] | [b' ', ..] => capabilities.push(keyword, arguments.trim_ascii_start()),
+                [b'=', ..] if keyword.eq_ignore_ascii_case("AUTH") => {
+                    capabilities.push("AUTH", arguments.get(1..).unwrap_or_default())
+                }
+                _ => continue,
+            };
         }
         capabilities
     }
@@ -295,10 +314,20 @@ impl Capabilities {
 
 /// Checks `1*%d33-126 *(SP 1*%d33-126)`, or nothing at all (RFC 5321 4.1.1.1); more spaces than
 /// needed do no harm.
+#[inline]
 fn check_arguments(arguments: &str) -> Result<(), SyntaxError> {
-    let printable = |octet: u8| matches!(octet, 32..=126);
-    match arguments.bytes().position(|octet| !printable(octet)) {
-        Some(at) => Err(SyntaxError::new(SyntaxErrorKind::UnexpectedOctet, at)),
-        None => Ok(()),
+    let printable = |octet: &u8| matches!(octet, 32..=126);
+    // Without an early exit, so that the compiler looks at many octets at once.
+    if arguments
+        .as_bytes()
+        .iter()
+        .fold(true, |all, octet| all & printable(octet))
+    {
+        return Ok(());
     }
+    let at = arguments.bytes().position(|octet| !printable(&octet));
+    Err(SyntaxError::new(
+        SyntaxErrorKind::UnexpectedOctet,
+        at.unwrap_or_default(),
+    ))
 }

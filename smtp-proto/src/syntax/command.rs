@@ -3,11 +3,9 @@
 use alloc::vec::Vec;
 use core::str;
 
-use thiserror::Error;
-
 use super::{
-    Argument, Code, ForwardPath, Host, InitialResponse, Parameters, ReversePath, SyntaxError,
-    SyntaxErrorKind, Verb, Word, octets,
+    Argument, CommandError, ForwardPath, Host, InitialResponse, Parameters, ReversePath,
+    SyntaxError, SyntaxErrorKind, Verb, Word, octets,
 };
 
 /// Holds one command.
@@ -102,10 +100,62 @@ impl<'a> Command<'a> {
         let Some((verb, rest)) = Verb::recognise(line) else {
             return parse_other(line).map_err(|error| CommandError::new(None, error));
         };
-        parse_known(verb, rest).map_err(|error| {
-            let offset = line.len().saturating_sub(rest.len());
-            CommandError::new(Some(verb), error.shifted(offset))
-        })
+        // Blames an octet of the text that stands `behind` octets behind the verb.
+        let fail = |error: SyntaxError, behind: usize| {
+            let at = line.len().saturating_sub(rest.len()).saturating_add(behind);
+            CommandError::new(Some(verb), error.shifted(at))
+        };
+        // Each arm makes its command where it stays: to move one costs as much as to parse it.
+        match (verb, rest) {
+            // The labels are written in any case, and without any space more (RFC 5321 4.1.1.2).
+            (
+                Verb::Mail,
+                [
+                    b' ',
+                    b'F' | b'f',
+                    b'R' | b'r',
+                    b'O' | b'o',
+                    b'M' | b'm',
+                    b':',
+                    rest @ ..,
+                ],
+            ) => {
+                let rest = text(rest).map_err(|error| fail(error, 6))?;
+                let (from, end) =
+                    ReversePath::parse_prefix(rest).map_err(|error| fail(error, 6))?;
+                let parameters = parameters(rest, end).map_err(|error| fail(error, 6))?;
+                Ok(Self::Mail { from, parameters })
+            }
+            (Verb::Rcpt, [b' ', b'T' | b't', b'O' | b'o', b':', rest @ ..]) => {
+                let rest = text(rest).map_err(|error| fail(error, 4))?;
+                let (to, end) = ForwardPath::parse_prefix(rest).map_err(|error| fail(error, 4))?;
+                let parameters = parameters(rest, end).map_err(|error| fail(error, 4))?;
+                Ok(Self::Rcpt { to, parameters })
+            }
+            // RFC 5321 4.1.1: these take no argument.
+            (Verb::Data, []) => Ok(Self::Data),
+            (Verb::Rset, []) => Ok(Self::Rset),
+            (Verb::Quit, []) => Ok(Self::Quit),
+            (Verb::StartTls, []) => Ok(Self::StartTls),
+            (Verb::Noop, []) => Ok(Self::Noop),
+            (Verb::Help, []) => Ok(Self::Help(None)),
+            (Verb::Bdat, [b' ', argument @ ..]) => {
+                let (size, last) = bdat(argument).map_err(|error| fail(error, 1))?;
+                Ok(Self::Bdat { size, last })
+            }
+            (Verb::Ehlo | Verb::Helo | Verb::Lhlo, [b' ', argument @ ..]) => {
+                let host = host(argument).map_err(|error| fail(error, 1))?;
+                Ok(match verb {
+                    Verb::Ehlo => Self::Ehlo(host),
+                    Verb::Helo => Self::Helo(host),
+                    _ => Self::Lhlo(host),
+                })
+            }
+            (verb, [b' ', argument @ ..]) => text(argument)
+                .and_then(|argument| parse_text(verb, argument))
+                .map_err(|error| fail(error, 1)),
+            _ => Err(fail(SyntaxError::unexpected(rest, 0), 0)),
+        }
     }
 
     /// Returns the verb, if it is one that this library knows.
@@ -191,72 +241,19 @@ impl<'a> Command<'a> {
     }
 }
 
-/// Parses what stands behind the letters of a known verb.
-#[inline(always)]
-fn parse_known<'a>(verb: Verb, rest: &'a [u8]) -> Result<Command<'a>, SyntaxError> {
+/// Parses the argument of one of the less frequent verbs.
+fn parse_text(verb: Verb, argument: &str) -> Result<Command<'_>, SyntaxError> {
+    let trimmed = argument.trim_start_matches(' ');
     match verb {
-        Verb::Data => return nothing(rest, Command::Data),
-        Verb::Rset => return nothing(rest, Command::Rset),
-        Verb::Quit => return nothing(rest, Command::Quit),
-        Verb::StartTls => return nothing(rest, Command::StartTls),
-        _ => {}
-    }
-    match (verb, rest) {
-        // The labels are written in any case, and without any space more (RFC 5321 4.1.1.2).
-        (
-            Verb::Mail,
-            [
-                b' ',
-                b'F' | b'f',
-                b'R' | b'r',
-                b'O' | b'o',
-                b'M' | b'm',
-                b':',
-                rest @ ..,
-            ],
-        ) => {
-            let rest = text(rest).map_err(|error| error.shifted(6))?;
-            let (from, end) = ReversePath::parse_prefix(rest).map_err(|error| error.shifted(6))?;
-            let parameters = parameters(rest, end).map_err(|error| error.shifted(6))?;
-            return Ok(Command::Mail { from, parameters });
-        }
-        (Verb::Rcpt, [b' ', b'T' | b't', b'O' | b'o', b':', rest @ ..]) => {
-            let rest = text(rest).map_err(|error| error.shifted(4))?;
-            let (to, end) = ForwardPath::parse_prefix(rest).map_err(|error| error.shifted(4))?;
-            let parameters = parameters(rest, end).map_err(|error| error.shifted(4))?;
-            return Ok(Command::Rcpt { to, parameters });
-        }
-        _ => {}
-    }
-    let argument = match rest {
-        [] => rest,
-        [b' ', argument @ ..] => argument,
-        _ => return Err(SyntaxError::unexpected(rest, 0)),
-    };
-    if verb == Verb::Bdat {
-        return bdat(argument).map_err(|error| error.shifted(1));
-    }
-    let argument = text(argument).map_err(|error| error.shifted(1))?;
-    let command = match verb {
-        Verb::Ehlo => Host::parse(host(argument)).map(Command::Ehlo),
-        Verb::Helo => Host::parse(host(argument)).map(Command::Helo),
-        Verb::Lhlo => Host::parse(host(argument)).map(Command::Lhlo),
         Verb::Noop => octets::check_text(argument).map(|()| Command::Noop),
-        Verb::Vrfy => Argument::parse(argument.trim_start_matches(' ')).map(Command::Vrfy),
-        Verb::Expn => Argument::parse(argument.trim_start_matches(' ')).map(Command::Expn),
+        Verb::Vrfy => Argument::parse(trimmed).map(Command::Vrfy),
+        Verb::Expn => Argument::parse(trimmed).map(Command::Expn),
         Verb::Help => optional(argument).map(Command::Help),
         Verb::Auth => auth(argument),
         Verb::Etrn => Word::parse(argument).map(Command::Etrn),
-        // What these take was taken above.
-        Verb::Mail
-        | Verb::Rcpt
-        | Verb::Data
-        | Verb::Bdat
-        | Verb::Rset
-        | Verb::Quit
-        | Verb::StartTls => return Err(SyntaxError::unexpected(rest, 0)),
-    };
-    command.map_err(|error| error.shifted(1))
+        // The others have no such argument.
+        _ => Err(SyntaxError::unexpected(argument.as_bytes(), 0)),
+    }
 }
 
 fn parse_other(line: &[u8]) -> Result<Command<'_>, SyntaxError> {
@@ -271,23 +268,15 @@ fn parse_other(line: &[u8]) -> Result<Command<'_>, SyntaxError> {
 /// Takes octets for text, if they are UTF-8 and hide no control characters behind it.
 #[inline(always)]
 fn text(octets: &[u8]) -> Result<&str, SyntaxError> {
-    match str::from_utf8(octets) {
-        Ok(text) => octets::check_non_ascii(text).map(|()| text),
-        Err(error) => Err(SyntaxError::new(
-            SyntaxErrorKind::InvalidUtf8,
-            error.valid_up_to(),
-        )),
-    }
+    let text = utf8(octets)?;
+    octets::check_non_ascii(text)?;
+    Ok(text)
 }
 
-/// Returns `command` if nothing stands behind its verb (RFC 5321 4.1.1).
-#[inline]
-fn nothing<'a>(rest: &[u8], command: Command<'a>) -> Result<Command<'a>, SyntaxError> {
-    if rest.is_empty() {
-        Ok(command)
-    } else {
-        Err(SyntaxError::unexpected(rest, 0))
-    }
+#[inline(always)]
+fn utf8(octets: &[u8]) -> Result<&str, SyntaxError> {
+    str::from_utf8(octets)
+        .map_err(|error| SyntaxError::new(SyntaxErrorKind::InvalidUtf8, error.valid_up_to()))
 }
 
 /// Parses the parameters behind the path that ends at `end`.
@@ -303,18 +292,18 @@ fn parameters(text: &str, end: usize) -> Result<Parameters<'_>, SyntaxError> {
     }
 }
 
-/// Returns the host without the words that old clients write behind an address literal
-/// (RFC 5321 4.1.1.1).
-fn host(argument: &str) -> &str {
-    if !argument.starts_with('[') {
-        return argument;
+/// Parses the argument of EHLO, without the words that old clients write behind an address
+/// literal (RFC 5321 4.1.1.1).
+#[inline]
+fn host(argument: &[u8]) -> Result<Host<'_>, SyntaxError> {
+    let argument = utf8(argument)?;
+    if argument.starts_with('[')
+        && let Some((literal, _)) = argument.split_once("] ")
+    {
+        let end = literal.len().saturating_add(1);
+        return Host::parse(argument.get(..end).unwrap_or(argument));
     }
-    match argument.split_once("] ") {
-        Some((literal, _)) => argument
-            .get(..literal.len().saturating_add(1))
-            .unwrap_or(argument),
-        None => argument,
-    }
+    Host::parse(argument)
 }
 
 fn optional(argument: &str) -> Result<Option<Argument<'_>>, SyntaxError> {
@@ -326,7 +315,7 @@ fn optional(argument: &str) -> Result<Option<Argument<'_>>, SyntaxError> {
 
 /// Parses `chunk-size [SP "LAST"]` (RFC 3030 2).
 #[inline]
-fn bdat(argument: &[u8]) -> Result<Command<'static>, SyntaxError> {
+fn bdat(argument: &[u8]) -> Result<(u64, bool), SyntaxError> {
     let digits = argument
         .iter()
         .take_while(|octet| octet.is_ascii_digit())
@@ -344,7 +333,7 @@ fn bdat(argument: &[u8]) -> Result<Command<'static>, SyntaxError> {
             .checked_add(u64::from(digit.wrapping_sub(b'0')))
     });
     let size = size.ok_or(SyntaxError::new(SyntaxErrorKind::OutOfRange, 0))?;
-    Ok(Command::Bdat { size, last })
+    Ok((size, last))
 }
 
 fn auth(argument: &str) -> Result<Command<'_>, SyntaxError> {
@@ -390,59 +379,4 @@ fn trim_end(mut line: &[u8]) -> &[u8] {
         line = rest;
     }
     line
-}
-
-/// Tells why a line is not a command, and what to answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
-#[error("{error}")]
-pub struct CommandError {
-    verb: Option<Verb>,
-    error: SyntaxError,
-}
-
-/// Names what is wrong with a command, as far as it matters for what follows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CommandErrorKind {
-    /// The line has no verb that could be recognised.
-    Unrecognised,
-    /// The verb is known, but not what stands behind it.
-    Argument,
-    /// A BDAT without a usable size: what follows cannot be told from content, so that the
-    /// connection has to be closed.
-    ChunkSize,
-}
-
-impl CommandError {
-    fn new(verb: Option<Verb>, error: SyntaxError) -> Self {
-        Self { verb, error }
-    }
-
-    /// Returns the verb, if it was recognised.
-    pub const fn verb(&self) -> Option<Verb> {
-        self.verb
-    }
-
-    /// Returns what is wrong and at which octet of the line.
-    pub const fn error(&self) -> SyntaxError {
-        self.error
-    }
-
-    /// Returns what it means for the session.
-    pub const fn kind(&self) -> CommandErrorKind {
-        match self.verb {
-            None => CommandErrorKind::Unrecognised,
-            Some(Verb::Bdat) => CommandErrorKind::ChunkSize,
-            Some(_) => CommandErrorKind::Argument,
-        }
-    }
-
-    /// Returns the code of the reply: 500 if the verb was not recognised, else 501 (RFC 5321
-    /// 4.2.4).
-    pub const fn reply_code(&self) -> Code {
-        match self.verb {
-            None => Code::SYNTAX_ERROR,
-            Some(_) => Code::ARGUMENT_ERROR,
-        }
-    }
 }

@@ -39,6 +39,7 @@ impl<'a> Host<'a> {
     /// # Errors
     ///
     /// Fails if `text` is neither (RFC 5321 4.1.2, 4.1.3), or exceeds [`MAX_DOMAIN`].
+    #[inline]
     pub fn parse(text: &'a str) -> Result<Self, SyntaxError> {
         if let Some(at) = first_non_ascii(text) {
             return Err(SyntaxError::new(SyntaxErrorKind::UnexpectedOctet, at));

@@ -6,6 +6,7 @@
 mod capabilities;
 mod code;
 mod command;
+mod command_error;
 mod enhanced;
 mod error;
 mod host;
@@ -20,7 +21,8 @@ pub mod xtext;
 
 pub use capabilities::{Capabilities, Extension, MAX_CAPABILITIES};
 pub use code::{Class, Code};
-pub use command::{Command, CommandError, CommandErrorKind};
+pub use command::Command;
+pub use command_error::{CommandError, CommandErrorKind};
 pub use enhanced::EnhancedCode;
 pub use error::{SyntaxError, SyntaxErrorKind};
 pub use host::{AddressLiteral, Host, MAX_DOMAIN};

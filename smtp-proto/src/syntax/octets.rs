@@ -152,7 +152,7 @@ fn find_line_breakers(text: &str) -> Result<(), SyntaxError> {
     }
 }
 
-/// Refuses control characters of any kind in free text; HT may stand where `tab` allows it.
+/// Refuses control characters of any kind, HT among them.
 pub(super) fn check_text(text: &str) -> Result<(), SyntaxError> {
     match text.bytes().position(|octet| octet.is_ascii_control()) {
         Some(at) => Err(SyntaxError::new(SyntaxErrorKind::UnexpectedOctet, at)),

@@ -185,7 +185,7 @@ fn signature(keyword: &str) -> u64 {
 
 /// Returns the length of the `(ALPHA / DIGIT) *(ALPHA / DIGIT / "-")` at the beginning.
 #[inline]
-fn keyword_length(octets: &[u8]) -> usize {
+pub(super) fn keyword_length(octets: &[u8]) -> usize {
     match octets {
         [b'-', ..] => 0,
         _ => octets::span(octets, KEYWORD),

@@ -161,27 +161,22 @@ impl<'a> Reply<'a> {
     }
 
     fn parse_lines(octets: &'a [u8]) -> Result<Self, SyntaxError> {
-        let mut rest = octets;
+        let mut start = 0;
         let mut first = None;
-        loop {
-            let at = octets.len().saturating_sub(rest.len());
-            let length =
-                memchr::memchr(b'\n', rest).ok_or(SyntaxError::unexpected(octets, octets.len()))?;
-            let (line, behind) = rest.split_at_checked(length).unwrap_or_default();
-            let [line @ .., b'\r'] = line else {
-                return Err(SyntaxError::unexpected(octets, at.saturating_add(length)));
+        for end in memchr::memchr_iter(b'\n', octets) {
+            let Some([line @ .., b'\r']) = octets.get(start..end) else {
+                return Err(SyntaxError::unexpected(octets, end));
             };
-            let line = parse_reply_line(line).map_err(|error| error.shifted(at))?;
+            let line = parse_reply_line(line).map_err(|error| error.shifted(start))?;
             // RFC 5321 4.2.1: the same code on each line.
             let code = *first.get_or_insert(line.code);
             if code != line.code {
-                return Err(SyntaxError::new(SyntaxErrorKind::ContradictingCodes, at));
+                return Err(SyntaxError::new(SyntaxErrorKind::ContradictingCodes, start));
             }
-            rest = behind.get(1..).unwrap_or_default();
+            start = end.saturating_add(1);
             if line.is_last {
-                if !rest.is_empty() {
-                    let at = octets.len().saturating_sub(rest.len());
-                    return Err(SyntaxError::unexpected(octets, at));
+                if start < octets.len() {
+                    return Err(SyntaxError::unexpected(octets, start));
                 }
                 return Ok(Self {
                     code,
@@ -189,6 +184,7 @@ impl<'a> Reply<'a> {
                 });
             }
         }
+        Err(SyntaxError::unexpected(octets, octets.len()))
     }
 
     /// Returns the code.

@@ -282,7 +282,7 @@ fn greetings() {
 fn malformed_mail_and_rcpt() {
     for (line, at) in [
         ("MAIL", 4),
-        ("MAIL FROM", 4),
+        ("MAIL FROM", 5),
         ("MAIL FROM:", 10),
         ("MAIL FROM:a@b.example", 10),
         ("MAIL FROM: <a@b.example>", 10),
@@ -295,13 +295,13 @@ fn malformed_mail_and_rcpt() {
         ("MAIL FROM:<a@b.example> SIZE=1 size=2", 31), // 1870-6-a
         ("MAIL FROM:<u@a_b.c>", 14),
         ("MAIL FROM:<a", 12),
-        ("MAIL TO:<a@b>", 4),
+        ("MAIL TO:<a@b>", 5),
         ("MAIL\tFROM:<a@b>", 4),
         ("RCPT TO:<>", 9),
         ("RCPT TO:<u@#1234>", 11),
         ("RCPT TO:<a@b> \u{1}", 14),
         ("RCPT TO: <a@b>", 8),
-        ("RCPT FROM:<a@b>", 4),
+        ("RCPT FROM:<a@b>", 5),
     ] {
         let error = Command::parse(line.as_bytes()).expect_err(line);
         assert_eq!(
