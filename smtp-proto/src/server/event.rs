@@ -60,7 +60,8 @@ pub enum Event<'i> {
         /// The transaction whose content is to come.
         transaction: TransactionId,
     },
-    /// Octets of content, dots unstuffed. Never empty.
+    /// Octets of content, dots unstuffed. Never empty. Of content that is refused in the end, how
+    /// much is delivered depends on how it arrives.
     Content {
         /// The transaction that they belong to.
         transaction: TransactionId,

@@ -87,13 +87,17 @@
 
 mod config;
 mod content;
+mod ending;
 mod event;
+mod flow;
 mod output;
 mod pipeline;
 mod replies;
 mod sequence;
 mod session;
+mod tally;
 mod terms;
+mod verdict;
 
 use core::time::Duration;
 
@@ -102,11 +106,12 @@ pub use event::{Certainty, Event, Refused, ResetCause, Ticket, TransactionId};
 
 use content::{Receiving, Transaction};
 use output::{Account, Output, Receipts};
-use pipeline::{Answer, Lookup, Pipeline, Question};
+use pipeline::Pipeline;
 use sequence::{Asked, Place, State, Waits};
+use tally::Tally;
 
 use crate::framing::{LineReader, Slices, Transmit};
-use crate::machine::{Deadline, Error, Fault, Misuse, Timer};
+use crate::machine::{Deadline, Error, Fault, Misuse};
 use crate::syntax::{Class, Code, Reply};
 
 /// Serves one client on one connection.
@@ -133,8 +138,9 @@ pub struct Server {
     reset_owed: Option<(TransactionId, ResetCause)>,
     /// How many messages have no verdict yet.
     undecided: usize,
-    tally: session::Tally,
-    connected: bool,
+    tally: Tally,
+    /// The first ticket, until it is handed out.
+    greeting: Option<Ticket>,
     eof: bool,
     /// Whether the transport takes no more octets.
     mute: bool,
@@ -180,14 +186,14 @@ impl Server {
             waits: Waits::Nothing,
             reset_owed: None,
             undecided: 0,
-            tally: session::Tally::default(),
-            connected: false,
+            tally: Tally::default(),
+            greeting: None,
             eof: false,
             mute: false,
             ending: None,
             closed: false,
         };
-        server.arm(now);
+        server.greeting = Some(server.ask(Asked::Greeting, TransactionId(0), Place::Last, now));
         server
     }
 
@@ -209,7 +215,11 @@ impl Server {
         now: Duration,
     ) -> Result<Option<Event<'i>>, Error> {
         let event = self.next_event(input, now);
-        self.arm(now);
+        match event {
+            // Time that the application takes is not the client's.
+            Ok(Some(_)) => self.read_timer.stop(),
+            _ => self.arm(now),
+        }
         event
     }
 
@@ -368,7 +378,7 @@ impl Server {
     /// While it is false a verdict, or the client's reading, is awaited. Reading ahead is allowed
     /// all the same, and notices a client that is gone.
     pub fn wants_read(&self) -> bool {
-        self.connected && !self.eof && !self.is_blocked()
+        self.greeting.is_none() && !self.eof && !self.is_blocked()
     }
 
     /// Tells whether the session is over, all events told and all octets written that can be: close
@@ -388,248 +398,5 @@ impl Server {
         self.pipeline.shrink();
         self.output.shrink(&self.account);
         self.receipts.shrink();
-    }
-
-    fn next_event<'i>(
-        &mut self,
-        input: &mut &'i [u8],
-        now: Duration,
-    ) -> Result<Option<Event<'i>>, Error> {
-        if !self.connected {
-            self.connected = true;
-            let ticket = self.ask(Asked::Greeting, TransactionId(0), Place::Last, now);
-            return Ok(Some(Event::Connected { ticket }));
-        }
-        loop {
-            if self.ending.is_none() && !input.is_empty() {
-                self.octets_came(input);
-            }
-            if let Some(event) = self.owed_event() {
-                return Ok(Some(event));
-            }
-            if self.ending.is_some() {
-                *input = &[];
-                return self.last_event();
-            }
-            let step = match self.receiving {
-                _ if self.is_blocked() => Step::Starved,
-                Receiving::Commands => self.next_command(input, now),
-                Receiving::Data(_) | Receiving::Chunk { .. } => self.next_content(input, now),
-            };
-            match step {
-                Step::Event(event) => return Ok(Some(event)),
-                Step::Again => {}
-                Step::Starved if self.eof && (input.is_empty() || !self.is_blocked()) => {
-                    self.fail(Fault::ConnectionLost, &[]);
-                }
-                Step::Starved => return Ok(None),
-            }
-        }
-    }
-
-    /// Takes note that the client sent something.
-    fn octets_came(&mut self, input: &[u8]) {
-        let settings = self.config.settings();
-        if self.receipts.octets_came(self.account.sent_in_all())
-            || settings.improper_pipelining == ImproperPipelining::Tolerate
-        {
-            return;
-        }
-        let greeted = self.account.sent_in_all() > 0;
-        self.say_goodbye(Answer::Fixed(&replies::EARLY));
-        self.fail(
-            if greeted {
-                Fault::ImproperPipelining
-            } else {
-                Fault::EarlyTalker
-            },
-            input,
-        );
-    }
-
-    /// Returns an event that is due whatever the client sends.
-    fn owed_event(&mut self) -> Option<Event<'static>> {
-        if let Some((transaction, cause)) = self.reset_owed.take() {
-            return Some(Event::Reset { transaction, cause });
-        }
-        let (transaction, certainty) = self.receipts.next_settled(self.account.sent_in_all())?;
-        Some(Event::Acknowledged {
-            transaction,
-            certainty,
-        })
-    }
-
-    /// Returns the next event of a session that is ending, once everything is answered and written.
-    fn last_event(&mut self) -> Result<Option<Event<'static>>, Error> {
-        if !self.closed {
-            if !self.is_drained() {
-                return Ok(None);
-            }
-            let sent = self.account.sent_in_all();
-            if let Some((transaction, certainty)) = self.receipts.next_of_all(sent) {
-                return Ok(Some(Event::Acknowledged {
-                    transaction,
-                    certainty,
-                }));
-            }
-            self.closed = true;
-            if let Some(Ending::Quit) = self.ending {
-                return Ok(Some(Event::Closed));
-            }
-        }
-        match &self.ending {
-            Some(Ending::Failed(error)) => Err(error.clone()),
-            _ => Ok(None),
-        }
-    }
-
-    /// Tells whether the client is owed nothing more that could reach it.
-    fn is_drained(&self) -> bool {
-        self.mute || self.pipeline.len() == 0 && self.account.backlog() == 0
-    }
-
-    /// Tells whether no octet of the input can be taken now.
-    fn is_blocked(&self) -> bool {
-        if self.ending.is_some() {
-            return true;
-        }
-        let settings = self.config.settings();
-        matches!(self.receiving, Receiving::Commands)
-            && (self.pipeline.holding().is_some()
-                || !self.is_clear(self.waits)
-                || self.pipeline.len() >= settings.max_unanswered_commands
-                || self.account.backlog() >= settings.max_output as u64)
-    }
-
-    /// Tells whether the verdicts are in that a command waits for.
-    fn is_clear(&self, waits: Waits) -> bool {
-        let transaction = self.transaction.as_ref();
-        match waits {
-            Waits::Nothing => true,
-            Waits::Sender => transaction.is_none_or(Transaction::sender_is_decided),
-            Waits::Envelope => {
-                transaction.is_none_or(Transaction::envelope_is_decided)
-                    && self.undecided < self.config.settings().max_undecided_messages
-            }
-            Waits::Everything => self.pipeline.open() == 0,
-        }
-    }
-
-    /// Queues a command that the application answers.
-    fn ask(
-        &mut self,
-        asked: Asked,
-        transaction: TransactionId,
-        place: Place,
-        now: Duration,
-    ) -> Ticket {
-        let settings = self.config.settings();
-        let time = match asked {
-            Asked::Message => settings.message_verdict_timeout,
-            _ => settings.verdict_timeout,
-        };
-        self.expect_wait(place);
-        self.pipeline
-            .ask(asked, transaction, now.saturating_add(time))
-    }
-
-    /// Queues a command that is answered already.
-    fn answer(&mut self, answer: Answer, place: Place) {
-        self.expect_wait(place);
-        self.pipeline.push(answer);
-        self.depart();
-    }
-
-    fn expect_wait(&mut self, place: Place) {
-        if place == Place::Last || !self.may_pipeline() {
-            self.receipts.expect_wait(self.pipeline.next_serial());
-        }
-    }
-
-    /// Moves the replies whose turn it is to the output.
-    ///
-    /// Every reply that a client gets passes here.
-    fn depart(&mut self) {
-        let (output, account, receipts) = (&mut self.output, &mut self.account, &mut self.receipts);
-        while self.pipeline.depart(|reply| {
-            output.push(reply.octets, account);
-            receipts.departed(reply.serial, account.queued(), reply.accepted);
-        }) {}
-    }
-
-    /// Returns what a ticket answers, if it still can be answered.
-    fn question(&self, ticket: &Ticket) -> Result<Question, Misuse> {
-        match self.pipeline.question(ticket) {
-            Lookup::Open(question) => Ok(question),
-            _ if self.mute => Err(Misuse::Ending),
-            Lookup::Expired => Err(Misuse::Expired),
-            Lookup::Unknown => Err(Misuse::UnknownTicket),
-        }
-    }
-
-    /// Ends the session with a last reply, which takes the place of one that the client could not
-    /// make use of any more.
-    fn say_goodbye(&mut self, answer: Answer) {
-        if self.ending.is_some() {
-            return;
-        }
-        if let Some(question) = self.pipeline.holding() {
-            self.pipeline.answer(question, answer, false);
-            self.depart();
-        } else {
-            self.answer(answer, Place::Any);
-        }
-    }
-
-    /// Ends the session in error, once everything is answered and written.
-    fn fail(&mut self, fault: Fault, octets: &[u8]) {
-        let error = Error::new(fault, self.describe(), octets);
-        self.end(Ending::Failed(error), ResetCause::Ended);
-    }
-
-    /// Ends the session in error at once: the client cannot be reached.
-    fn fail_mutely(&mut self, fault: Fault) {
-        self.fail(fault, &[]);
-        self.mute = true;
-        self.pipeline.clear();
-        self.output.clear();
-        self.account.timer.stop();
-    }
-
-    fn end(&mut self, ending: Ending, cause: ResetCause) {
-        if self.ending.is_some() {
-            return;
-        }
-        self.drop_transaction(cause);
-        self.receiving = Receiving::Commands;
-        self.ending = Some(ending);
-        self.read_timer.stop();
-    }
-
-    fn describe(&self) -> &'static str {
-        match self.receiving {
-            Receiving::Commands => self.state.describe(),
-            Receiving::Data(_) | Receiving::Chunk { .. } => "in content",
-        }
-    }
-
-    /// Sees to it that the timers run that should, and no others.
-    fn arm(&mut self, now: Duration) {
-        if self.mute {
-            return;
-        }
-        self.account.arm(now);
-        let settings = self.config.settings();
-        let (timer, time) = match self.receiving {
-            Receiving::Commands => (Timer::Idle, settings.idle_timeout),
-            _ => (Timer::Receive, settings.receive_timeout),
-        };
-        let in_content = timer == Timer::Receive;
-        let owed = self.pipeline.len() > 0 || self.account.backlog() > 0;
-        if self.ending.is_some() || self.eof || !self.connected || owed && !in_content {
-            self.read_timer.stop();
-        } else if !self.read_timer.is_running() {
-            self.read_timer.start(timer, time, now);
-        }
     }
 }

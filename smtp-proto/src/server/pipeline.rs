@@ -35,20 +35,35 @@ pub(super) struct Pipeline {
 }
 
 #[derive(Debug)]
-struct Slot {
-    answer: Answer,
-    asked: Asked,
-    transaction: TransactionId,
-    /// Whether the answer accepts a message.
-    accepts_message: bool,
+enum Slot {
+    /// The application is asked.
+    Open {
+        asked: Asked,
+        transaction: TransactionId,
+        deadline: Duration,
+    },
+    /// The reply is known.
+    Answered {
+        answer: Answer,
+        /// The transaction whose message the reply accepts.
+        accepts: Option<TransactionId>,
+    },
 }
 
-/// A reply, or the lack of one.
+/// A reply.
 #[derive(Debug)]
 pub(super) enum Answer {
-    Open { deadline: Duration },
     Fixed(&'static Reply<'static>),
     Held(Vec<u8>),
+}
+
+impl Answer {
+    fn octets(&self) -> &[u8] {
+        match self {
+            Self::Fixed(reply) => reply.as_bytes(),
+            Self::Held(octets) => octets,
+        }
+    }
 }
 
 /// A command whose verdict is due, or is in.
@@ -64,7 +79,7 @@ pub(super) struct Departure<'a> {
     pub(super) serial: u64,
     pub(super) octets: &'a [u8],
     /// The transaction whose message the reply accepts.
-    pub(super) accepted: Option<TransactionId>,
+    pub(super) accepts: Option<TransactionId>,
 }
 
 impl Pipeline {
@@ -90,11 +105,10 @@ impl Pipeline {
             connection: self.connection,
             serial: self.next_serial(),
         };
-        self.slots.push_back(Slot {
-            answer: Answer::Open { deadline },
+        self.slots.push_back(Slot::Open {
             asked,
             transaction,
-            accepts_message: false,
+            deadline,
         });
         self.open = self.open.saturating_add(1);
         let earliest = self.next_deadline.map_or(deadline, |at| at.min(deadline));
@@ -104,45 +118,40 @@ impl Pipeline {
 
     /// Queues a command that is answered already.
     pub(super) fn push(&mut self, answer: Answer) {
-        self.slots.push_back(Slot {
+        self.slots.push_back(Slot::Answered {
             answer,
-            asked: Asked::Help,
-            transaction: TransactionId(0),
-            accepts_message: false,
+            accepts: None,
         });
     }
 
     /// Returns what `ticket` answers, if it is of this connection and still open.
-    pub(super) fn question(&self, ticket: &Ticket) -> Lookup {
+    pub(super) fn look_up(&self, ticket: &Ticket) -> Lookup {
         if ticket.connection != self.connection || ticket.serial >= self.next_serial() {
             return Lookup::Unknown;
         }
-        match self.slot(ticket.serial) {
-            Some(Slot {
-                answer: Answer::Open { .. },
-                asked,
-                transaction,
-                ..
-            }) => Lookup::Open(Question {
-                serial: ticket.serial,
-                asked: *asked,
-                transaction: *transaction,
-            }),
+        let slot = self.index(ticket.serial).and_then(|at| self.slots.get(at));
+        match slot.and_then(|slot| Question::of(ticket.serial, slot)) {
+            Some(question) => Lookup::Open(question),
             // Tickets cannot be used twice: the machine answered in the application's stead.
-            _ => Lookup::Expired,
+            None => Lookup::Expired,
         }
     }
 
-    /// Gives an open slot its answer.
-    pub(super) fn answer(&mut self, question: Question, answer: Answer, accepts_message: bool) {
+    /// Gives an open slot its answer. `accepts` says that it accepts the message.
+    pub(super) fn answer(
+        &mut self,
+        question: Question,
+        answer: Answer,
+        accepts: Option<TransactionId>,
+    ) {
         let index = self.index(question.serial);
-        if let Some(slot) = index.and_then(|index| self.slots.get_mut(index)) {
-            if let Answer::Open { .. } = slot.answer {
-                self.open = self.open.saturating_sub(1);
-            }
-            slot.answer = answer;
-            slot.accepts_message = accepts_message;
+        let Some(slot) = index.and_then(|index| self.slots.get_mut(index)) else {
+            return;
+        };
+        if let Slot::Open { .. } = slot {
+            self.open = self.open.saturating_sub(1);
         }
+        *slot = Slot::Answered { answer, accepts };
         if self.open == 0 {
             self.next_deadline = None;
         }
@@ -150,28 +159,19 @@ impl Pipeline {
 
     /// Hands the next reply whose turn it is to `leave`; returns whether there was one.
     pub(super) fn depart(&mut self, leave: impl FnOnce(Departure<'_>)) -> bool {
-        if let None
-        | Some(Slot {
-            answer: Answer::Open { .. },
-            ..
-        }) = self.slots.front()
-        {
+        let Some(Slot::Answered { .. }) = self.slots.front() else {
             return false;
-        }
-        let Some(slot) = self.slots.pop_front() else {
+        };
+        let Some(Slot::Answered { answer, accepts }) = self.slots.pop_front() else {
             return false;
         };
         leave(Departure {
             serial: self.first,
-            octets: match &slot.answer {
-                Answer::Open { .. } => &[],
-                Answer::Fixed(reply) => reply.as_bytes(),
-                Answer::Held(octets) => octets,
-            },
-            accepted: slot.accepts_message.then_some(slot.transaction),
+            octets: answer.octets(),
+            accepts,
         });
         self.first = self.first.saturating_add(1);
-        if let Answer::Held(octets) = slot.answer {
+        if let Answer::Held(octets) = answer {
             self.recycle(octets);
         }
         true
@@ -184,8 +184,7 @@ impl Pipeline {
         Answer::Held(octets)
     }
 
-    /// Takes back the buffer of an answer that is not used.
-    pub(super) fn recycle(&mut self, mut octets: Vec<u8>) {
+    fn recycle(&mut self, mut octets: Vec<u8>) {
         if self.spare.len() < SPARE_BUFFERS && octets.capacity() <= SPARE_BUFFER {
             octets.clear();
             self.spare.push(octets);
@@ -199,15 +198,11 @@ impl Pipeline {
         }
         let mut earliest: Option<Duration> = None;
         for (serial, slot) in (self.first..).zip(&self.slots) {
-            let Answer::Open { deadline } = slot.answer else {
+            let Slot::Open { deadline, .. } = *slot else {
                 continue;
             };
             if deadline <= now {
-                return Some(Question {
-                    serial,
-                    asked: slot.asked,
-                    transaction: slot.transaction,
-                });
+                return Question::of(serial, slot);
             }
             earliest = Some(earliest.map_or(deadline, |at| at.min(deadline)));
         }
@@ -222,12 +217,9 @@ impl Pipeline {
 
     /// Returns the last command if no other may be handled before its answer.
     pub(super) fn holding(&self) -> Option<Question> {
-        let slot = self.slots.back()?;
-        (matches!(slot.answer, Answer::Open { .. }) && slot.asked.holds()).then(|| Question {
-            serial: self.next_serial().saturating_sub(1),
-            asked: slot.asked,
-            transaction: slot.transaction,
-        })
+        let serial = self.next_serial().checked_sub(1)?;
+        let question = Question::of(serial, self.slots.back()?)?;
+        question.asked.holds().then_some(question)
     }
 
     /// Drops all commands behind `serial`: they get no reply.
@@ -266,7 +258,7 @@ impl Pipeline {
     }
 
     fn count_open(&mut self) {
-        let open = |slot: &&Slot| matches!(slot.answer, Answer::Open { .. });
+        let open = |slot: &&Slot| matches!(slot, Slot::Open { .. });
         self.open = self.slots.iter().filter(open).count();
         if self.open == 0 {
             self.next_deadline = None;
@@ -276,9 +268,20 @@ impl Pipeline {
     fn index(&self, serial: u64) -> Option<usize> {
         usize::try_from(serial.checked_sub(self.first)?).ok()
     }
+}
 
-    fn slot(&self, serial: u64) -> Option<&Slot> {
-        self.slots.get(self.index(serial)?)
+impl Question {
+    fn of(serial: u64, slot: &Slot) -> Option<Self> {
+        match *slot {
+            Slot::Open {
+                asked, transaction, ..
+            } => Some(Self {
+                serial,
+                asked,
+                transaction,
+            }),
+            Slot::Answered { .. } => None,
+        }
     }
 }
 

@@ -124,12 +124,12 @@ pub(super) fn rule(verb: Verb) -> Option<Rule> {
         Verb::Rcpt              => (Sender,     Any,  [O,    O,    O,   T,   T,   O,     O]),
         Verb::Data              => (Envelope,   Last, [O,    O,    O,   R,   T,   B,     O]),
         Verb::Bdat              => (Envelope,   Any,  [O,    O,    O,   R,   T,   T,     O]),
-        Verb::Rset              => (Nothing,    Any,  [O,    T,    T,   T,   T,   T,     T]),
+        Verb::Rset              => (Sender,     Any,  [O,    T,    T,   T,   T,   T,     T]),
         Verb::Noop              => (Nothing,    Last, [O,    T,    T,   T,   T,   T,     T]),
         Verb::Vrfy              => (Nothing,    Last, [O,    T,    T,   T,   T,   T,     T]),
         Verb::Expn | Verb::Help => (Nothing,    Last, [O,    T,    T,   T,   T,   T,     T]),
         // 221 leaves behind all that is owed, as every reply does.
-        Verb::Quit              => (Nothing,    Last, [T,    T,    T,   T,   T,   T,     T]),
+        Verb::Quit              => (Sender,     Last, [T,    T,    T,   T,   T,   T,     T]),
         // Their rows, once they are there:
         //   STARTTLS              (Everything, Last, [O,    O,    T,   O,   O,   O,     O])
         //   AUTH                  (Everything, Last, [O,    O,    T,   O,   O,   O,     O])

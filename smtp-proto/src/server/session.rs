@@ -1,50 +1,18 @@
-//! Commands as they come, and verdicts as they are given.
+//! Commands as they come.
 
 use core::time::Duration;
 
-use super::config::Settings;
-use super::content::{Receiving, Transaction};
+use super::content::Transaction;
 use super::event::{Event, ResetCause, TransactionId};
-use super::pipeline::{Answer, Question};
+use super::pipeline::Answer;
 use super::sequence::{self, Admission, Asked, Place, State, Waits};
 use super::{Ending, Server, Step, replies, terms};
-use crate::framing::{DotUnstuffer, Line};
+use crate::framing::Line;
 use crate::machine::{Fault, limits};
 use crate::syntax::{
-    Class, Command, CommandError, CommandErrorKind, Extension, ForwardPath, MAX_REPLY_LINE,
-    Parameters, Reply, ReversePath, Verb,
+    Command, CommandError, CommandErrorKind, Extension, ForwardPath, Parameters, Reply,
+    ReversePath, Verb,
 };
-
-/// Counts what costs a client little and a server much.
-#[derive(Debug, Default)]
-pub(super) struct Tally {
-    errors: usize,
-    idle_commands: usize,
-    /// How many commands out of place are but the consequence of an earlier refusal: they were on
-    /// their way already.
-    pardons: usize,
-    /// How many octets of refused chunks came since the last MAIL or RSET.
-    swallowed: u64,
-    /// Whether RSET may end a transaction that came since the last one.
-    reset_is_due: bool,
-    /// Whether any command was understood.
-    understood: bool,
-}
-
-impl Tally {
-    /// Counts octets of a chunk that no transaction takes; returns how many there were lately.
-    pub(super) fn swallow(&mut self, octets: u64) -> u64 {
-        self.swallowed = self.swallowed.saturating_add(octets);
-        self.swallowed
-    }
-
-    /// Expects the rest of the transactions that a client may have sent behind one that failed.
-    pub(super) fn pardon(&mut self, settings: &Settings) {
-        self.pardons = settings
-            .max_recipients
-            .saturating_add(limits::RECIPIENT_OVERSHOOT);
-    }
-}
 
 impl Server {
     /// Reads one command, unless it has to wait.
@@ -127,8 +95,9 @@ impl Server {
             Command::Data => self.data(line, now),
             Command::Rset => self.rset(),
             Command::Noop => {
-                self.answer(Answer::Fixed(&replies::DONE), Place::Last);
-                self.count_idle();
+                if !self.closes_on_idle_command() {
+                    self.answer(Answer::Fixed(&replies::DONE), Place::Last);
+                }
                 Step::Again
             }
             Command::Vrfy(name) => {
@@ -175,9 +144,10 @@ impl Server {
         now: Duration,
         event: impl FnOnce(super::Ticket) -> Event<'i>,
     ) -> Step<'i> {
-        let ticket = self.ask(asked, TransactionId(0), Place::Last, now);
-        self.count_idle();
-        Step::Event(event(ticket))
+        if self.closes_on_idle_command() {
+            return Step::Again;
+        }
+        Step::Event(event(self.ask(asked, TransactionId(0), Place::Last, now)))
     }
 
     fn mail<'i>(
@@ -230,12 +200,12 @@ impl Server {
         let taken = transaction
             .recipients
             .saturating_add(transaction.recipients_open);
-        if taken >= settings.max_recipients {
+        let most = settings
+            .max_recipients
+            .saturating_add(limits::RECIPIENT_OVERSHOOT);
+        let overshoots = transaction.recipients_named > most;
+        if taken >= settings.max_recipients || overshoots {
             // 5321-4.5.3.1.8-a: those that were accepted stay.
-            let most = settings
-                .max_recipients
-                .saturating_add(limits::RECIPIENT_OVERSHOOT);
-            let overshoots = transaction.recipients_named > most;
             let reply = &replies::TOO_MANY_RECIPIENTS;
             self.answer(Answer::Fixed(reply), Place::Any);
             if overshoots {
@@ -277,8 +247,8 @@ impl Server {
         admission: Admission,
         line: &'i [u8],
     ) -> Step<'i> {
-        if size == 0 && !last {
-            self.count_idle();
+        if size == 0 && !last && self.closes_on_idle_command() {
+            return Step::Again;
         }
         if admission == Admission::Take {
             return self.begin_chunk(size, last, None);
@@ -304,9 +274,9 @@ impl Server {
             self.state = State::Ready;
         }
         self.tally.swallowed = 0;
-        self.answer(Answer::Fixed(&replies::DONE), Place::Any);
-        if !core::mem::take(&mut self.tally.reset_is_due) {
-            self.count_idle();
+        let is_due = core::mem::take(&mut self.tally.reset_is_due);
+        if is_due || !self.closes_on_idle_command() {
+            self.answer(Answer::Fixed(&replies::DONE), Place::Any);
         }
         Step::Again
     }
@@ -403,158 +373,6 @@ impl Server {
             code: reply.code(),
             line,
         })
-    }
-
-    /// Counts an error; too many end the session.
-    pub(super) fn count_error(&mut self) {
-        self.tally.errors = self.tally.errors.saturating_add(1);
-        if self.tally.errors >= self.config.settings().max_errors {
-            self.close_on_errors();
-        }
-    }
-
-    /// Counts a command out of place, unless it was sent before the client could know.
-    fn count_misplaced(&mut self) {
-        match self.tally.pardons.checked_sub(1) {
-            Some(pardons) => self.tally.pardons = pardons,
-            None => self.count_error(),
-        }
-    }
-
-    /// Counts a command to no purpose; too many end the session.
-    fn count_idle(&mut self) {
-        self.tally.idle_commands = self.tally.idle_commands.saturating_add(1);
-        if self.tally.idle_commands > self.config.settings().max_idle_commands {
-            self.close_on_errors();
-        }
-    }
-
-    fn close_on_errors(&mut self) {
-        let hostname = self.config.settings().hostname.as_str();
-        let answer = self
-            .pipeline
-            .compose(|out| replies::too_many_errors(hostname, out));
-        self.say_goodbye(answer);
-        self.fail(Fault::TooManyErrors, &[]);
-    }
-
-    /// Composes the reply to a command that the application accepts.
-    pub(super) fn acceptance(&mut self, asked: Asked) -> Answer {
-        let settings = self.config.settings();
-        let hostname = &settings.hostname;
-        let pipeline = &mut self.pipeline;
-        Answer::Fixed(match asked {
-            Asked::Greeting => {
-                return pipeline.compose(|out| replies::greeting(hostname.as_str(), out));
-            }
-            Asked::Ehlo => {
-                return pipeline.compose(|out| settings.capabilities.write_reply(hostname, out));
-            }
-            Asked::Helo => return pipeline.compose(|out| replies::helo(hostname.as_str(), out)),
-            Asked::Mail => &replies::SENDER_TAKEN,
-            Asked::Rcpt => &replies::RECIPIENT_TAKEN,
-            Asked::Data => &replies::START_CONTENT,
-            Asked::Message => &replies::MESSAGE_TAKEN,
-            Asked::Vrfy | Asked::Expn => &replies::NOT_VERIFIED,
-            Asked::Help => &replies::HELP,
-        })
-    }
-
-    /// Takes over an application's reply, with an enhanced code where one is due (2034-4-a).
-    pub(super) fn compose(&mut self, reply: &Reply<'_>, asked: Asked) -> Answer {
-        let capabilities = &self.config.settings().capabilities;
-        let is_exempt = matches!(asked, Asked::Greeting | Asked::Ehlo | Asked::Helo)
-            || reply.enhanced().is_some()
-            || !capabilities.has(Extension::EnhancedStatusCodes);
-        let enhanced: &[u8] = match reply.class() {
-            _ if is_exempt => b"",
-            Class::Positive => b"2.0.0 ",
-            Class::Intermediate => b"",
-            Class::Transient => b"4.0.0 ",
-            Class::Permanent => b"5.0.0 ",
-        };
-        let room = MAX_REPLY_LINE.saturating_sub(enhanced.len());
-        self.pipeline.compose(|out| {
-            for line in reply.as_bytes().split_inclusive(|octet| *octet == b'\n') {
-                match line.split_at_checked(4) {
-                    Some((code, text)) if line.len() <= room => {
-                        out.extend_from_slice(code);
-                        out.extend_from_slice(enhanced);
-                        out.extend_from_slice(text);
-                    }
-                    _ => out.extend_from_slice(line),
-                }
-            }
-        })
-    }
-
-    /// Takes a verdict.
-    pub(super) fn settle(&mut self, question: Question, answer: Answer, is_positive: bool) {
-        let accepts_message = is_positive && question.asked == Asked::Message;
-        self.pipeline.answer(question, answer, accepts_message);
-        if self.ending.is_none() {
-            self.take_effect(question, is_positive);
-        }
-        self.depart();
-    }
-
-    /// Answers for an application that took too long.
-    pub(super) fn settle_overdue(&mut self, question: Question) {
-        self.settle(question, Answer::Fixed(&replies::OVERDUE), false);
-    }
-
-    /// Does what a verdict means for the session.
-    fn take_effect(&mut self, question: Question, is_positive: bool) {
-        let transaction = self
-            .transaction
-            .as_mut()
-            .filter(|it| it.id == question.transaction);
-        match (question.asked, transaction) {
-            (Asked::Greeting, _) if !is_positive => self.state = State::TurnedAway,
-            (Asked::Ehlo | Asked::Helo, _) if is_positive => {
-                self.drop_transaction(ResetCause::Hello);
-                self.esmtp = question.asked == Asked::Ehlo;
-                self.state = State::Ready;
-            }
-            (Asked::Mail, Some(transaction)) => {
-                transaction.sender_open = false;
-                if is_positive {
-                    self.state = State::Mail;
-                } else {
-                    self.transaction = None;
-                    self.tally.pardon(self.config.settings());
-                }
-            }
-            (Asked::Rcpt, Some(transaction)) => {
-                transaction.recipients_open = transaction.recipients_open.saturating_sub(1);
-                if is_positive {
-                    transaction.recipients = transaction.recipients.saturating_add(1);
-                    self.state = State::Recipients;
-                }
-            }
-            (Asked::Data, Some(_)) if is_positive => {
-                let line_breaks = self.config.settings().line_breaks;
-                self.receiving = Receiving::Data(DotUnstuffer::new(line_breaks));
-            }
-            (Asked::Message, _) => {
-                self.undecided = self.undecided.saturating_sub(1);
-                if is_positive {
-                    self.tally.errors = 0;
-                    self.tally.idle_commands = 0;
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Tells whether the client may send commands together.
-    pub(super) fn may_pipeline(&self) -> bool {
-        self.esmtp
-            && self
-                .config
-                .settings()
-                .capabilities
-                .has(Extension::Pipelining)
     }
 }
 

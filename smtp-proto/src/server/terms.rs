@@ -4,17 +4,27 @@ use super::config::Settings;
 use super::replies;
 use crate::syntax::{BodyType, Extension, Parameter, Parameters, Reply, parse_size};
 
-/// The parameters of MAIL whose keyword is not that of their extension.
+/// The parameters of MAIL, and the extensions that bring them.
 const MAIL: &[(&str, Extension)] = &[
+    ("SIZE", Extension::Size),
     ("BODY", Extension::EightBitMime),
+    ("SMTPUTF8", Extension::SmtpUtf8),
     ("RET", Extension::Dsn),
     ("ENVID", Extension::Dsn),
+    ("AUTH", Extension::Auth),
     ("BY", Extension::DeliverBy),
     ("HOLDFOR", Extension::FutureRelease),
     ("HOLDUNTIL", Extension::FutureRelease),
+    ("MT-PRIORITY", Extension::MtPriority),
+    ("MTRK", Extension::Mtrk),
+    ("REQUIRETLS", Extension::RequireTls),
 ];
-/// The parameters of RCPT whose keyword is not that of their extension.
-const RCPT: &[(&str, Extension)] = &[("NOTIFY", Extension::Dsn), ("ORCPT", Extension::Dsn)];
+/// The parameters of RCPT, and the extensions that bring them.
+const RCPT: &[(&str, Extension)] = &[
+    ("NOTIFY", Extension::Dsn),
+    ("ORCPT", Extension::Dsn),
+    ("RRVS", Extension::Rrvs),
+];
 
 /// What MAIL settles for the transaction.
 #[derive(Clone, Copy, Debug, Default)]
@@ -100,8 +110,10 @@ fn is_offered(parameter: &Parameter<'_>, names: &[(&str, Extension)], settings: 
     let is = |keyword: &str| parameter.keyword().eq_ignore_ascii_case(keyword);
     match names.iter().find(|(keyword, _)| is(keyword)) {
         Some((_, extension)) => settings.capabilities.has(*extension),
-        // A keyword that is announced, but has no meaning here, is no parameter either.
-        None if is("PIPELINING") || is("CHUNKING") => false,
-        None => settings.capabilities.get(parameter.keyword()).is_some(),
+        // A private extension is taken to bring a parameter of its own name (RFC 5321 2.2.2).
+        None => {
+            parameter.keyword().starts_with(['X', 'x'])
+                && settings.capabilities.get(parameter.keyword()).is_some()
+        }
     }
 }

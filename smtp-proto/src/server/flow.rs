@@ -1,0 +1,192 @@
+//! What is handled when, and what leaves when.
+
+use core::time::Duration;
+
+use super::config::ImproperPipelining;
+use super::content::{Receiving, Transaction};
+use super::event::{Event, Ticket, TransactionId};
+use super::pipeline::{Answer, Lookup, Question};
+use super::sequence::{Asked, Place, Waits};
+use super::{Server, Step, replies};
+use crate::machine::{Error, Fault, Misuse, Timer};
+use crate::syntax::Extension;
+
+impl Server {
+    pub(super) fn next_event<'i>(
+        &mut self,
+        input: &mut &'i [u8],
+        now: Duration,
+    ) -> Result<Option<Event<'i>>, Error> {
+        if let Some(ticket) = self.greeting.take()
+            && self.ending.is_none()
+        {
+            return Ok(Some(Event::Connected { ticket }));
+        }
+        loop {
+            if self.ending.is_none() && !input.is_empty() {
+                self.octets_came(input);
+            }
+            if let Some(event) = self.owed_event() {
+                return Ok(Some(event));
+            }
+            if self.ending.is_some() {
+                *input = &[];
+                return self.last_event();
+            }
+            let step = match self.receiving {
+                _ if self.is_blocked() => Step::Starved,
+                Receiving::Commands => self.next_command(input, now),
+                Receiving::Data(_) | Receiving::Chunk { .. } => self.next_content(input, now),
+            };
+            match step {
+                Step::Event(event) => return Ok(Some(event)),
+                Step::Again => {}
+                Step::Starved if self.eof && !self.is_blocked() => {
+                    self.fail(Fault::ConnectionLost, &[]);
+                }
+                Step::Starved => return Ok(None),
+            }
+        }
+    }
+
+    /// Takes note that the client sent something.
+    pub(super) fn octets_came(&mut self, input: &[u8]) {
+        let settings = self.config.settings();
+        if self.receipts.octets_came(self.account.sent_in_all())
+            || settings.improper_pipelining == ImproperPipelining::Tolerate
+        {
+            return;
+        }
+        let greeted = self.account.sent_in_all() > 0;
+        self.say_goodbye(Answer::Fixed(&replies::EARLY));
+        self.fail(
+            if greeted {
+                Fault::ImproperPipelining
+            } else {
+                Fault::EarlyTalker
+            },
+            input,
+        );
+    }
+
+    /// Returns an event that is due whatever the client sends.
+    pub(super) fn owed_event(&mut self) -> Option<Event<'static>> {
+        if let Some((transaction, cause)) = self.reset_owed.take() {
+            return Some(Event::Reset { transaction, cause });
+        }
+        let (transaction, certainty) = self.receipts.next_settled(self.account.sent_in_all())?;
+        Some(Event::Acknowledged {
+            transaction,
+            certainty,
+        })
+    }
+
+    /// Tells whether no octet of the input can be taken now.
+    pub(super) fn is_blocked(&self) -> bool {
+        if self.ending.is_some() {
+            return true;
+        }
+        let settings = self.config.settings();
+        matches!(self.receiving, Receiving::Commands)
+            && (self.pipeline.holding().is_some()
+                || !self.is_clear(self.waits)
+                || self.pipeline.len() >= settings.max_unanswered_commands
+                || self.account.backlog() >= settings.max_output as u64)
+    }
+
+    /// Tells whether the verdicts are in that a command waits for.
+    pub(super) fn is_clear(&self, waits: Waits) -> bool {
+        let transaction = self.transaction.as_ref();
+        match waits {
+            Waits::Nothing => true,
+            Waits::Sender => transaction.is_none_or(Transaction::sender_is_decided),
+            Waits::Envelope => {
+                transaction.is_none_or(Transaction::envelope_is_decided)
+                    && self.undecided < self.config.settings().max_undecided_messages
+            }
+            Waits::Everything => self.pipeline.open() == 0,
+        }
+    }
+
+    /// Queues a command that the application answers.
+    pub(super) fn ask(
+        &mut self,
+        asked: Asked,
+        transaction: TransactionId,
+        place: Place,
+        now: Duration,
+    ) -> Ticket {
+        let settings = self.config.settings();
+        let time = match asked {
+            Asked::Message => settings.message_verdict_timeout,
+            _ => settings.verdict_timeout,
+        };
+        self.expect_wait(place);
+        self.pipeline
+            .ask(asked, transaction, now.saturating_add(time))
+    }
+
+    /// Queues a command that is answered already.
+    pub(super) fn answer(&mut self, answer: Answer, place: Place) {
+        self.expect_wait(place);
+        self.pipeline.push(answer);
+        self.depart();
+    }
+
+    pub(super) fn expect_wait(&mut self, place: Place) {
+        if place == Place::Last || !self.may_pipeline() {
+            self.receipts.expect_wait(self.pipeline.next_serial());
+        }
+    }
+
+    /// Moves the replies whose turn it is to the output.
+    ///
+    /// Every reply that a client gets passes here.
+    pub(super) fn depart(&mut self) {
+        let (output, account, receipts) = (&mut self.output, &mut self.account, &mut self.receipts);
+        while self.pipeline.depart(|reply| {
+            output.push(reply.octets, account);
+            receipts.departed(reply.serial, account.queued(), reply.accepts);
+        }) {}
+    }
+
+    /// Returns what a ticket answers, if it still can be answered.
+    pub(super) fn question(&self, ticket: &Ticket) -> Result<Question, Misuse> {
+        match self.pipeline.look_up(ticket) {
+            Lookup::Open(question) => Ok(question),
+            _ if self.mute => Err(Misuse::Ending),
+            Lookup::Expired => Err(Misuse::Expired),
+            Lookup::Unknown => Err(Misuse::UnknownTicket),
+        }
+    }
+
+    /// Sees to it that the timers run that should, and no others.
+    pub(super) fn arm(&mut self, now: Duration) {
+        if self.mute {
+            return;
+        }
+        self.account.arm(now);
+        let settings = self.config.settings();
+        let (timer, time) = match self.receiving {
+            Receiving::Commands => (Timer::Idle, settings.idle_timeout),
+            _ => (Timer::Receive, settings.receive_timeout),
+        };
+        let in_content = timer == Timer::Receive;
+        let owed = self.pipeline.len() > 0 || self.account.backlog() > 0;
+        if self.ending.is_some() || self.eof || owed && !in_content {
+            self.read_timer.stop();
+        } else if !self.read_timer.is_running() {
+            self.read_timer.start(timer, time, now);
+        }
+    }
+
+    /// Tells whether the client may send commands together.
+    pub(super) fn may_pipeline(&self) -> bool {
+        self.esmtp
+            && self
+                .config
+                .settings()
+                .capabilities
+                .has(Extension::Pipelining)
+    }
+}

@@ -1,0 +1,131 @@
+//! Verdicts: the replies that they make, and what they mean for the session.
+
+use super::content::Receiving;
+use super::event::ResetCause;
+use super::pipeline::{Answer, Question};
+use super::sequence::{Asked, State};
+use super::{Server, replies};
+use crate::framing::DotUnstuffer;
+use crate::machine::{Fault, Timer};
+use crate::syntax::{Class, Extension, MAX_REPLY_LINE, Reply};
+
+impl Server {
+    /// Composes the reply to a command that the application accepts.
+    pub(super) fn acceptance(&mut self, asked: Asked) -> Answer {
+        let settings = self.config.settings();
+        let hostname = &settings.hostname;
+        let pipeline = &mut self.pipeline;
+        Answer::Fixed(match asked {
+            Asked::Greeting => {
+                return pipeline.compose(|out| replies::greeting(hostname.as_str(), out));
+            }
+            Asked::Ehlo => {
+                return pipeline.compose(|out| settings.capabilities.write_reply(hostname, out));
+            }
+            Asked::Helo => return pipeline.compose(|out| replies::helo(hostname.as_str(), out)),
+            Asked::Mail => &replies::SENDER_TAKEN,
+            Asked::Rcpt => &replies::RECIPIENT_TAKEN,
+            Asked::Data => &replies::START_CONTENT,
+            Asked::Message => &replies::MESSAGE_TAKEN,
+            Asked::Vrfy | Asked::Expn => &replies::NOT_VERIFIED,
+            Asked::Help => &replies::HELP,
+        })
+    }
+
+    /// Takes over an application's reply, with an enhanced code where one is due (2034-4-a).
+    pub(super) fn compose(&mut self, reply: &Reply<'_>, asked: Asked) -> Answer {
+        let capabilities = &self.config.settings().capabilities;
+        let is_exempt = matches!(asked, Asked::Greeting | Asked::Ehlo | Asked::Helo)
+            || reply.enhanced().is_some()
+            || !capabilities.has(Extension::EnhancedStatusCodes);
+        let enhanced: &[u8] = match reply.class() {
+            _ if is_exempt => b"",
+            Class::Positive => b"2.0.0 ",
+            Class::Intermediate => b"",
+            Class::Transient => b"4.0.0 ",
+            Class::Permanent => b"5.0.0 ",
+        };
+        let room = MAX_REPLY_LINE.saturating_sub(enhanced.len());
+        self.pipeline.compose(|out| {
+            for line in reply.as_bytes().split_inclusive(|octet| *octet == b'\n') {
+                match line.split_at_checked(4) {
+                    Some((code, text)) if line.len() <= room => {
+                        out.extend_from_slice(code);
+                        out.extend_from_slice(enhanced);
+                        out.extend_from_slice(text);
+                    }
+                    _ => out.extend_from_slice(line),
+                }
+            }
+        })
+    }
+
+    /// Takes a verdict.
+    pub(super) fn settle(&mut self, question: Question, answer: Answer, is_positive: bool) {
+        let accepts = is_positive && question.asked == Asked::Message;
+        let accepts = accepts.then_some(question.transaction);
+        self.pipeline.answer(question, answer, accepts);
+        if self.ending.is_none() {
+            self.take_effect(question, is_positive);
+        }
+        self.depart();
+    }
+
+    /// Answers for an application that took too long.
+    pub(super) fn settle_overdue(&mut self, question: Question) {
+        if question.asked == Asked::Greeting {
+            let hostname = self.config.settings().hostname.as_str();
+            let answer = self
+                .pipeline
+                .compose(|out| replies::timed_out(hostname, out));
+            self.settle(question, answer, false);
+            self.fail(Fault::TimedOut(Timer::Verdict), &[]);
+        } else {
+            self.settle(question, Answer::Fixed(&replies::OVERDUE), false);
+        }
+    }
+
+    /// Does what a verdict means for the session.
+    fn take_effect(&mut self, question: Question, is_positive: bool) {
+        let transaction = self
+            .transaction
+            .as_mut()
+            .filter(|it| it.id == question.transaction);
+        match (question.asked, transaction) {
+            (Asked::Greeting, _) if !is_positive => self.state = State::TurnedAway,
+            (Asked::Ehlo | Asked::Helo, _) if is_positive => {
+                self.drop_transaction(ResetCause::Hello);
+                self.esmtp = question.asked == Asked::Ehlo;
+                self.state = State::Ready;
+            }
+            (Asked::Mail, Some(transaction)) => {
+                transaction.sender_open = false;
+                if is_positive {
+                    self.state = State::Mail;
+                } else {
+                    self.transaction = None;
+                    self.tally.pardon(self.config.settings());
+                }
+            }
+            (Asked::Rcpt, Some(transaction)) => {
+                transaction.recipients_open = transaction.recipients_open.saturating_sub(1);
+                if is_positive {
+                    transaction.recipients = transaction.recipients.saturating_add(1);
+                    self.state = State::Recipients;
+                }
+            }
+            (Asked::Data, Some(_)) if is_positive => {
+                let line_breaks = self.config.settings().line_breaks;
+                self.receiving = Receiving::Data(DotUnstuffer::new(line_breaks));
+            }
+            (Asked::Message, _) => {
+                self.undecided = self.undecided.saturating_sub(1);
+                if is_positive {
+                    self.tally.errors = 0;
+                    self.tally.idle_commands = 0;
+                }
+            }
+            _ => {}
+        }
+    }
+}

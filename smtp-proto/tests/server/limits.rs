@@ -1,0 +1,128 @@
+//! Bounds, and what clients may not do too often.
+
+use crate::peer::{Decision, Peer, config};
+use smtp_proto::machine::Fault;
+use smtp_proto::server::{Event, Server};
+
+const TOO_MANY: &str = "421 4.7.0 mx.example too many errors, closing connection\r\n";
+
+fn fault(peer: &mut Peer) -> Option<Fault> {
+    peer.poll();
+    peer.error.as_ref().map(|it| it.fault())
+}
+
+/// CMD-8, 5321-3.8-a
+#[test]
+fn twenty_errors() {
+    let mut peer = Peer::greeted(config());
+    for _ in 0..19 {
+        assert_eq!(peer.send("FOO\r\n"), "500 5.5.2 Command not recognised\r\n");
+    }
+    assert_eq!(
+        peer.send("FOO\r\n"),
+        format!("500 5.5.2 Command not recognised\r\n{TOO_MANY}")
+    );
+    assert_eq!(fault(&mut peer), Some(Fault::TooManyErrors));
+}
+
+/// CMD-8: a hundred commands to no purpose.
+#[test]
+fn a_hundred_idle_commands() {
+    for command in ["NOOP", "RSET", "VRFY x", "HELP", "EHLO c.example", "BDAT 0"] {
+        let mut peer = Peer::greeted(config().max_errors(1000));
+        for _ in 0..100 {
+            peer.send(&format!("{command}\r\n"));
+        }
+        assert_eq!(fault(&mut peer), None, "{command}");
+        let got = peer.send(&format!("{command}\r\n"));
+        assert!(got.ends_with(TOO_MANY), "{command}: {got}");
+    }
+}
+
+/// One RSET for each transaction is free; an accepted message clears the counts.
+#[test]
+fn what_is_not_held_against_a_client() {
+    let mut peer = Peer::greeted(config());
+    for _ in 0..200 {
+        peer.send("RSET\r\nMAIL FROM:<>\r\n");
+    }
+    for _ in 0..5 {
+        for _ in 0..15 {
+            peer.send("FOO\r\n");
+            peer.send("NOOP\r\n");
+        }
+        peer.send("RSET\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nBDAT 0 LAST\r\n");
+    }
+    assert_eq!(fault(&mut peer), None);
+}
+
+/// CMD-9, 5321-4.5.3.1.8-a, 5321-4.5.3.1.10-a
+#[test]
+fn too_many_recipients() {
+    let mut peer = Peer::greeted(config().max_recipients(100));
+    peer.send("MAIL FROM:<>\r\n");
+    let hundred = "RCPT TO:<a@b.example>\r\n".repeat(100);
+    assert_eq!(
+        peer.send(&hundred),
+        "250 2.1.5 Recipient OK\r\n".repeat(100)
+    );
+    assert_eq!(
+        peer.send(&hundred.repeat(10)),
+        "452 4.5.3 Too many recipients\r\n".repeat(1000)
+    );
+    assert_eq!(fault(&mut peer), None);
+    assert_eq!(
+        peer.send(&hundred),
+        "452 4.5.3 Too many recipients\r\n".repeat(20) + TOO_MANY
+    );
+}
+
+/// Whether there is room for a recipient is known when those before it are decided.
+#[test]
+fn refused_recipients_leave_room() {
+    let mut peer = Peer::greeted(config().max_recipients(100)).deciding(|event| match event {
+        Event::Rcpt { .. } => Decision::Hold,
+        _ => Decision::Accept,
+    });
+    peer.send("MAIL FROM:<>\r\n");
+    peer.send(&"RCPT TO:<a@b.example>\r\n".repeat(101));
+    assert_eq!(peer.tickets.len(), 100);
+    assert!(!peer.server.wants_read());
+    for _ in 0..100 {
+        peer.answer("rcpt", "550 5.1.1 no");
+    }
+    assert_eq!(peer.tickets.len(), 1);
+}
+
+/// The commands without reply are bounded.
+#[test]
+fn unanswered_commands_are_bounded() {
+    let mut peer =
+        Peer::greeted(config().max_unanswered_commands(10)).deciding(|event| match event {
+            Event::Rcpt { .. } => Decision::Hold,
+            _ => Decision::Accept,
+        });
+    peer.send("MAIL FROM:<>\r\n");
+    peer.send(&"RCPT TO:<a@b.example>\r\n".repeat(50));
+    assert_eq!(peer.tickets.len(), 10);
+    assert!(!peer.server.wants_read());
+    peer.accept("rcpt");
+    assert_eq!(peer.tickets.len(), 10);
+}
+
+/// RES-4: a client that sends and does not read stops being heard.
+#[test]
+fn output_is_bounded() {
+    let mut peer = Peer::greeted(config().max_output(1000).max_errors(1000));
+    peer.unconsumed = "MAIL FROM:<>\r\n".repeat(10_000).into();
+    peer.poll();
+    let len = peer.server.poll_transmit(peer.now).len();
+    assert!((1000..1100).contains(&len), "{len}");
+    assert!(!peer.server.wants_read());
+}
+
+/// RES-2: an idle server is small.
+#[test]
+fn size() {
+    assert!(size_of::<Server>() < 1024, "{}", size_of::<Server>());
+}

@@ -1,0 +1,264 @@
+//! A client, a transport and an application around one server, all under the test's control.
+
+use core::time::Duration;
+
+use smtp_proto::machine::Error;
+use smtp_proto::server::{Config, Event, Server, Ticket, TransactionId};
+use smtp_proto::syntax::{Host, Reply};
+
+/// What the application does with a ticket.
+pub(crate) enum Decision {
+    Accept,
+    Reply(&'static str),
+    /// Keeps it in [`Peer::tickets`].
+    Hold,
+}
+
+pub(crate) struct Peer {
+    pub(crate) server: Server,
+    pub(crate) now: Duration,
+    /// What was presented and not consumed.
+    pub(crate) unconsumed: Vec<u8>,
+    /// What happened, adjacent content joined.
+    pub(crate) events: Vec<String>,
+    /// Tickets that are held, with the names of their events.
+    pub(crate) tickets: Vec<(String, Ticket)>,
+    /// Every octet of content.
+    pub(crate) content: Vec<u8>,
+    /// The content of each message that came to its end.
+    pub(crate) messages: Vec<Vec<u8>>,
+    /// How much content there was when the last transaction began.
+    begin: usize,
+    /// The transaction that began last.
+    pub(crate) transaction: Option<TransactionId>,
+    pub(crate) error: Option<Error>,
+    /// The most octets that the transport takes at once.
+    pub(crate) write_size: usize,
+    pub(crate) decide: Box<dyn FnMut(&Event<'_>) -> Decision>,
+}
+
+pub(crate) fn config() -> Config {
+    Config::new(Host::parse("mx.example").unwrap())
+}
+
+pub(crate) fn reply(line: &str) -> Reply<'static> {
+    let wire = format!("{}\r\n", line.replace('\n', "\r\n"));
+    Reply::parse(wire.as_bytes()).unwrap().into_owned()
+}
+
+impl Peer {
+    /// Connects; the application accepts everything until told otherwise. The greeting is read.
+    pub(crate) fn new(config: Config) -> Self {
+        let mut peer = Self::silent(config);
+        assert_eq!(peer.send(""), "220 mx.example ESMTP\r\n");
+        peer.events.clear();
+        peer
+    }
+
+    /// Connects and says EHLO.
+    pub(crate) fn greeted(config: Config) -> Self {
+        let mut peer = Self::new(config);
+        assert!(
+            peer.send("EHLO c.example\r\n")
+                .starts_with("250-mx.example\r\n")
+        );
+        peer.events.clear();
+        peer
+    }
+
+    /// Connects, and leaves the greeting to the test.
+    pub(crate) fn silent(config: Config) -> Self {
+        let now = Duration::from_secs(1000);
+        Self {
+            server: Server::new(config, now),
+            now,
+            unconsumed: Vec::new(),
+            events: Vec::new(),
+            tickets: Vec::new(),
+            content: Vec::new(),
+            messages: Vec::new(),
+            begin: 0,
+            transaction: None,
+            error: None,
+            write_size: usize::MAX,
+            decide: Box::new(|_| Decision::Accept),
+        }
+    }
+
+    pub(crate) fn deciding(mut self, decide: impl FnMut(&Event<'_>) -> Decision + 'static) -> Self {
+        self.decide = Box::new(decide);
+        self
+    }
+
+    /// Sends `text`, and returns what the client reads then.
+    pub(crate) fn send(&mut self, text: &str) -> String {
+        self.send_octets(text.as_bytes())
+    }
+
+    pub(crate) fn send_octets(&mut self, octets: &[u8]) -> String {
+        self.unconsumed.extend_from_slice(octets);
+        self.poll();
+        self.read()
+    }
+
+    /// Sends `text` octet by octet, and returns what the client reads meanwhile.
+    pub(crate) fn trickle(&mut self, text: &str) -> String {
+        text.bytes()
+            .map(|octet| self.send_octets(&[octet]))
+            .collect()
+    }
+
+    /// Lets the machine handle what was presented.
+    pub(crate) fn poll(&mut self) {
+        let received = core::mem::take(&mut self.unconsumed);
+        let mut input = received.as_slice();
+        loop {
+            let event = match self.server.poll_event(&mut input, self.now) {
+                Ok(Some(event)) => event,
+                Ok(None) => break,
+                Err(error) => {
+                    self.error = Some(error);
+                    break;
+                }
+            };
+            let name = describe(&event);
+            if let Event::Mail { transaction, .. } = &event {
+                self.transaction = Some(*transaction);
+                self.begin = self.content.len();
+            }
+            if let Event::Message { .. } = &event {
+                self.messages.push(self.content[self.begin..].to_vec());
+            }
+            if let Event::Content { octets, .. } = &event {
+                self.content.extend_from_slice(octets);
+            }
+            if !(name.starts_with("content") && self.events.last() == Some(&name)) {
+                self.events.push(name.clone());
+            }
+            let decision = (self.decide)(&event);
+            if let Some(ticket) = ticket_of(event) {
+                match decision {
+                    Decision::Accept => self.server.accept(ticket).unwrap(),
+                    Decision::Reply(line) => self.server.reply(ticket, reply(line)).unwrap(),
+                    Decision::Hold => self.tickets.push((name, ticket)),
+                }
+            }
+        }
+        self.unconsumed = input.to_vec();
+    }
+
+    /// Returns what there is for the client to read.
+    pub(crate) fn read(&mut self) -> String {
+        let mut octets = Vec::new();
+        loop {
+            let transmit = self.server.poll_transmit(self.now);
+            if transmit.is_empty() {
+                break;
+            }
+            let mut buffer = vec![0; transmit.len().min(self.write_size)];
+            let copied = transmit.copy_to(&mut buffer);
+            octets.extend_from_slice(&buffer[..copied]);
+            assert_eq!(transmit.sent(copied, self.now), 0);
+        }
+        String::from_utf8(octets).unwrap()
+    }
+
+    /// Returns the held ticket of the first event that is named so.
+    pub(crate) fn ticket(&mut self, name: &str) -> Ticket {
+        let held = |(held, _): &(String, Ticket)| held.starts_with(name);
+        let Some(position) = self.tickets.iter().position(held) else {
+            panic!("no ticket for {name} in {:?}", self.tickets);
+        };
+        self.tickets.remove(position).1
+    }
+
+    /// Accepts a held ticket, and returns what the client reads then.
+    pub(crate) fn accept(&mut self, name: &str) -> String {
+        let ticket = self.ticket(name);
+        self.server.accept(ticket).unwrap();
+        self.poll();
+        self.read()
+    }
+
+    /// Answers a held ticket, and returns what the client reads then.
+    pub(crate) fn answer(&mut self, name: &str, line: &str) -> String {
+        let ticket = self.ticket(name);
+        self.server.reply(ticket, reply(line)).unwrap();
+        self.poll();
+        self.read()
+    }
+
+    /// Lets time pass, and returns what the client reads then.
+    pub(crate) fn wait(&mut self, seconds: u64) -> String {
+        self.now += Duration::from_secs(seconds);
+        self.server.handle_timeout(self.now);
+        self.poll();
+        self.read()
+    }
+
+    /// Returns what happened since the last call.
+    pub(crate) fn events(&mut self) -> Vec<String> {
+        core::mem::take(&mut self.events)
+    }
+}
+
+/// Takes the ticket out of an event, if it has one.
+pub(crate) fn ticket_of(event: Event<'_>) -> Option<Ticket> {
+    match event {
+        Event::Connected { ticket }
+        | Event::Hello { ticket, .. }
+        | Event::Mail { ticket, .. }
+        | Event::Rcpt { ticket, .. }
+        | Event::Data { ticket, .. }
+        | Event::Message { ticket, .. }
+        | Event::Vrfy { ticket, .. }
+        | Event::Expn { ticket, .. }
+        | Event::Help { ticket, .. } => Some(ticket),
+        _ => None,
+    }
+}
+
+/// Names an event and what it holds.
+pub(crate) fn describe(event: &Event<'_>) -> String {
+    match event {
+        Event::Connected { .. } => "connected".into(),
+        Event::Hello { host, esmtp, .. } => {
+            format!("{} {host}", if *esmtp { "ehlo" } else { "helo" })
+        }
+        Event::Mail {
+            transaction,
+            from,
+            parameters,
+            ..
+        } => format!("mail {transaction} {from} {}", parameters.as_str())
+            .trim_end()
+            .into(),
+        Event::Rcpt {
+            transaction,
+            to,
+            parameters,
+            ..
+        } => format!("rcpt {transaction} {to} {}", parameters.as_str())
+            .trim_end()
+            .into(),
+        Event::Data { transaction, .. } => format!("data {transaction}"),
+        Event::Content { transaction, .. } => format!("content {transaction}"),
+        Event::Message {
+            transaction,
+            octets,
+            ..
+        } => format!("message {transaction} {octets}"),
+        Event::Reset { transaction, cause } => format!("reset {transaction} {cause:?}"),
+        Event::Vrfy { name, .. } => format!("vrfy {}", name.as_str()),
+        Event::Expn { name, .. } => format!("expn {}", name.as_str()),
+        Event::Help { topic, .. } => format!("help {:?}", topic.as_ref().map(|it| it.as_str())),
+        Event::Rejected { code, line } => format!("rejected {code} {}", line.escape_ascii()),
+        Event::Acknowledged {
+            transaction,
+            certainty,
+        } => format!("acknowledged {transaction} {certainty:?}"),
+        Event::Quit => "quit".into(),
+        Event::Closed => "closed".into(),
+        _ => unreachable!("an event that the tests do not know"),
+    }
+}

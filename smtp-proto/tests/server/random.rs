@@ -1,0 +1,157 @@
+//! Any split, any short write, any order of verdicts: the same events and the same octets.
+
+use crate::peer::{Decision, Peer, config};
+use smtp_proto::server::ImproperPipelining;
+
+/// A small generator of random numbers (xorshift64).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 % bound as u64) as usize
+    }
+
+    fn pick<'a>(&mut self, from: &[&'a str]) -> &'a str {
+        from[self.below(from.len())]
+    }
+}
+
+const PIECES: &[&str] = &[
+    "MAIL FROM:<a@x.example>\r\n",
+    "MAIL FROM:<no@x.example>\r\n",
+    "MAIL FROM:<a@x.example> SIZE=10 BODY=8BITMIME\r\n",
+    "MAIL FROM:<a\r\n",
+    "RCPT TO:<b@x.example>\r\n",
+    "RCPT TO:<b@x.example>\r\n",
+    "RCPT TO:<no@x.example>\r\n",
+    "RCPT TO:<c@x.example> FOO\r\n",
+    "DATA\r\n",
+    "DATA\r\nx\r\n.\r\n",
+    "BDAT 3\r\nx\r\n",
+    "BDAT 4 LAST\r\nQUIT",
+    "BDAT 3 LAST\r\na\rb",
+    "BDAT 0 LAST\r\n",
+    "RSET\r\n",
+    "NOOP\r\n",
+    "VRFY x\r\n",
+    "EHLO d.example\r\n",
+    "HELO d.example\r\n",
+    "FOO\r\n",
+    "x\n.\n\r\n.\r\n",
+    ".\r\n",
+    "\r\n",
+    "\r",
+    "\n",
+];
+
+/// Runs a session on `wire`; `random` decides over splits, writes and the time of verdicts.
+fn run(wire: &[u8], mut random: Option<Random>) -> (Vec<String>, Vec<Vec<u8>>, String) {
+    let hold = random.is_some();
+    let config = config()
+        .improper_pipelining(ImproperPipelining::Tolerate)
+        .max_errors(1000);
+    let verdict = |name: &str| match name.contains("<no@") {
+        true => Some("550 5.7.1 no"),
+        false => None,
+    };
+    let mut peer = Peer::new(config).deciding(move |event| {
+        if hold {
+            return Decision::Hold;
+        }
+        match verdict(&crate::peer::describe(event)) {
+            Some(line) => Decision::Reply(line),
+            None => Decision::Accept,
+        }
+    });
+    let mut got = String::new();
+    let mut wire = wire;
+    loop {
+        let size = random
+            .as_mut()
+            .map_or(wire.len(), |random| random.below(9).min(wire.len()));
+        let (now, later) = wire.split_at(size);
+        wire = later;
+        if later.is_empty() {
+            peer.server.handle_eof();
+        }
+        peer.write_size = random
+            .as_mut()
+            .map_or(usize::MAX, |random| 1 + random.below(50));
+        got += &peer.send_octets(now);
+        if let Some(random) = &mut random
+            && !peer.tickets.is_empty()
+            && random.below(3) == 0
+        {
+            let (name, ticket) = peer.tickets.remove(random.below(peer.tickets.len()));
+            let answered = match verdict(&name) {
+                Some(line) => peer.server.reply(ticket, crate::peer::reply(line)),
+                None => peer.server.accept(ticket),
+            };
+            answered.unwrap();
+        }
+        if peer.server.is_closed() {
+            break;
+        }
+    }
+    // How sure it is that a reply arrived depends on when it was written, what ends with the
+    // connection on when the verdicts were given, and how much is delivered of content that is
+    // refused then on how it came: all rightly so.
+    let mut events = peer.events();
+    events.retain(|it| {
+        !it.starts_with("acknowledged") && !it.ends_with("Ended") && !it.starts_with("content")
+    });
+    (events, peer.messages, got)
+}
+
+/// RES-5, EOD-10, 2920-3.2-a
+#[test]
+fn splits_writes_and_verdicts_make_no_difference() {
+    let seed = std::env::var("SEED").map_or(1, |seed| seed.parse().unwrap());
+    for seed in seed..seed + 2000 {
+        let mut random = Random(0x9E37_79B9_7F4A_7C15 ^ seed);
+        let mut wire = b"EHLO c.example\r\n".to_vec();
+        for _ in 0..random.below(25) {
+            wire.extend_from_slice(random.pick(PIECES).as_bytes());
+        }
+        if random.below(2) == 0 {
+            wire.extend_from_slice(b"QUIT\r\n");
+        }
+        let whole = run(&wire, None);
+        let split = run(&wire, Some(random));
+        assert_eq!(split, whole, "SEED={seed}: {}", wire.escape_ascii());
+    }
+}
+
+/// No octets make the machine panic, or leave more unconsumed than it says.
+#[test]
+fn random_octets() {
+    let seed = std::env::var("SEED").map_or(1, |seed| seed.parse().unwrap());
+    for seed in seed..seed + 300 {
+        let mut random = Random(0x2545_F491_4F6C_DD1D ^ seed);
+        let mut peer = Peer::greeted(
+            config()
+                .improper_pipelining(ImproperPipelining::Tolerate)
+                .max_errors(10_000),
+        );
+        for _ in 0..300 {
+            let mut octets: Vec<u8> = match random.below(3) {
+                0 => (0..random.below(40))
+                    .map(|_| random.below(256) as u8)
+                    .collect(),
+                _ => random.pick(PIECES).into(),
+            };
+            if random.below(4) == 0 && !octets.is_empty() {
+                let at = random.below(octets.len());
+                octets[at] = random.below(256) as u8;
+            }
+            peer.send_octets(&octets);
+            assert!(
+                peer.unconsumed.len() < peer.server.max_unconsumed(),
+                "SEED={seed}"
+            );
+        }
+    }
+}

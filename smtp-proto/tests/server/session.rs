@@ -1,0 +1,397 @@
+//! Greeting, EHLO, syntax, and the commands around transactions.
+
+use crate::peer::{Decision, Peer, config};
+use smtp_proto::machine::Fault;
+use smtp_proto::server::{Event, ImproperPipelining};
+use smtp_proto::syntax::{Capabilities, Extension};
+
+const EHLO: &str = "250-mx.example\r\n250-PIPELINING\r\n250-SIZE 10240000\r\n250-8BITMIME\r\n\
+                    250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n250 HELP\r\n";
+
+/// 5321-2.2.1-a, 5321-2.4-h, 2034-4-a
+#[test]
+fn a_whole_session() {
+    let mut peer = Peer::new(config());
+    assert_eq!(peer.send("EHLO c.example\r\n"), EHLO);
+    assert_eq!(
+        peer.send("MAIL FROM:<a@c.example> SIZE=10\r\nRCPT TO:<b@mx.example>\r\nDATA\r\n"),
+        "250 2.1.0 Sender OK\r\n250 2.1.5 Recipient OK\r\n354 End content with <CRLF>.<CRLF>\r\n"
+    );
+    assert_eq!(
+        peer.send("Hi\r\n..\r\n.\r\nQUIT\r\n"),
+        "250 2.0.0 Message accepted\r\n221 2.0.0 mx.example closing connection\r\n"
+    );
+    assert_eq!(peer.content, b"Hi\r\n.\r\n");
+    peer.poll();
+    assert_eq!(
+        peer.events(),
+        [
+            "ehlo c.example",
+            "mail 1 <a@c.example> SIZE=10",
+            "rcpt 1 <b@mx.example>",
+            "data 1",
+            "content 1",
+            "message 1 7",
+            "quit",
+            "acknowledged 1 Sent",
+            "closed",
+        ]
+    );
+    assert!(peer.server.is_closed());
+    assert_eq!(peer.error, None);
+}
+
+/// 5321-2.2.1-c, 5321-3.2-a, 1870-7-c, 2034-4-f
+#[test]
+fn helo_brings_no_extensions() {
+    let mut peer = Peer::new(config());
+    assert_eq!(peer.send("HELO c.example\r\n"), "250 mx.example\r\n");
+    assert_eq!(
+        peer.send("MAIL FROM:<> SIZE=1\r\n"),
+        "555 5.5.4 Parameter not offered\r\n"
+    );
+    assert_eq!(peer.send("MAIL FROM:<>\r\n"), "250 2.1.0 Sender OK\r\n");
+    assert_eq!(
+        peer.events(),
+        [
+            "helo c.example",
+            "rejected 555 MAIL FROM:<> SIZE=1",
+            "mail 1 <>"
+        ]
+    );
+}
+
+/// 5321-2.2.1-a: EHLO is answered even if nothing is offered.
+#[test]
+fn ehlo_without_extensions() {
+    let mut peer = Peer::new(config().offer(Capabilities::new()));
+    assert_eq!(peer.send("EHLO c.example\r\n"), "250 mx.example\r\n");
+}
+
+/// 5321-3.1-a, 5321-3.1-b, X-44
+#[test]
+fn turned_away_until_quit() {
+    let mut peer =
+        Peer::silent(config()).deciding(|_| Decision::Reply("554 mx.example no service"));
+    assert_eq!(peer.send(""), "554 mx.example no service\r\n");
+    for command in [
+        "EHLO c.example",
+        "MAIL FROM:<>",
+        "NOOP",
+        "RSET",
+        "FOO",
+        "MAIL x",
+    ] {
+        assert_eq!(
+            peer.send(&format!("{command}\r\n")),
+            "503 5.3.2 No service, QUIT is all that is left\r\n",
+            "{command}"
+        );
+    }
+    assert_eq!(
+        peer.send("BDAT 4\r\nQUIT"),
+        "503 5.3.2 No service, QUIT is all that is left\r\n"
+    );
+    assert!(!peer.server.is_closed());
+    assert_eq!(
+        peer.send("QUIT\r\n"),
+        "221 2.0.0 mx.example closing connection\r\n"
+    );
+    peer.poll();
+    assert!(peer.server.is_closed());
+}
+
+/// X-44: 421 and 521 close at once.
+#[test]
+fn refused_and_closed() {
+    for line in ["421 mx.example later", "521 mx.example never"] {
+        let mut peer = Peer::silent(config()).deciding(move |_| Decision::Reply(line));
+        assert_eq!(peer.send(""), format!("{line}\r\n"));
+        peer.poll();
+        assert_eq!(
+            peer.error.as_ref().map(|it| it.fault()),
+            Some(Fault::ShutDown)
+        );
+        assert!(peer.server.is_closed());
+    }
+}
+
+/// 5321-2.3.8-a, CMD-2, CMD-3, 5321-2.4-j, 5321-4.1.5-a, 5321-4.2.4-a, 2033-4.1-c, 5321-F.6-a
+#[test]
+fn lines_that_are_no_commands() {
+    let mut peer = Peer::new(config());
+    assert_eq!(peer.send("RSET\r\n"), "250 2.0.0 OK\r\n");
+    for (line, answer) in [
+        (&b"NOOP\nRSET\r\n"[..], "501"),
+        (b"NOOP\rRSET\r\n", "501"),
+        (b"NOOP \x00\r\n", "501"),
+        (b"MAIL\tFROM:<>\r\n", "501"),
+        (b"MAIL FROM: <a@b>\r\n", "501"),
+        (b"XYZZY\r\n", "500"),
+        (b"\r\n", "500"),
+        (b"\x80\xff\r\n", "500"),
+        (b"LHLO c.example\r\n", "500"),
+        (b"SEND FROM:<a@b>\r\n", "500"),
+        (b"EXPN list\r\n", "502"),
+        (b"STARTTLS\r\n", "502"),
+        (b"AUTH PLAIN\r\n", "502"),
+        (b"ETRN x\r\n", "502"),
+        (b"DATA x\r\n", "501"),
+        (b"QUIT now\r\n", "501"),
+        (b"EHLO a_b\r\n", "501"),
+    ] {
+        let got = peer.send_octets(line);
+        assert_eq!(&got[..3], answer, "{}", line.escape_ascii());
+        assert_eq!(got.matches("\r\n").count(), 1, "{}", line.escape_ascii());
+        let event = format!(
+            "rejected {answer} {}",
+            line[..line.len() - 2].escape_ascii()
+        );
+        assert_eq!(peer.events(), [event]);
+    }
+}
+
+/// 5321-2.4-d, 5321-4.1.1-a, 5321-4.1.1.9-a
+#[test]
+fn a_line_ends_with_its_crlf() {
+    let mut peer = Peer::new(config());
+    assert_eq!(peer.send("NOO"), "");
+    assert_eq!(peer.send("P blah  \r"), "");
+    assert_eq!(peer.send("\n"), "250 2.0.0 OK\r\n");
+}
+
+/// 5321-2.3.8-c, 5321-4.3.2-b, 5321-4.5.3-c, CMD-1
+#[test]
+fn over_long_lines() {
+    let mut peer = Peer::new(config().max_command_line(512));
+    let longest = format!("NOOP {}\r\n", "x".repeat(505));
+    assert_eq!(longest.len(), 512);
+    assert_eq!(peer.send(&longest), "250 2.0.0 OK\r\n");
+    let longer = format!("NOOP {}\r\n", "x".repeat(506));
+    assert_eq!(peer.send(&longer), "500 5.5.2 Line too long\r\n");
+    assert_eq!(peer.trickle(&longer), "500 5.5.2 Line too long\r\n");
+    assert_eq!(peer.send("NOOP\r\n"), "250 2.0.0 OK\r\n");
+    assert_eq!(peer.send(&"x".repeat(60_000)), "");
+    assert!(peer.unconsumed.is_empty());
+    assert_eq!(
+        peer.send(&"x".repeat(60_000)),
+        "421 4.7.0 mx.example too many errors, closing connection\r\n"
+    );
+}
+
+/// 5321-4.1.1.6-a, 5321-3.5.3-a, 5321-4.1.1.8-a, 5321-4.1.4-a
+#[test]
+fn side_questions_leave_the_transaction_alone() {
+    let mut peer = Peer::greeted(config());
+    peer.send("MAIL FROM:<a@b.example>\r\n");
+    assert_eq!(
+        peer.send("VRFY jo@x.example\r\n"),
+        "252 2.5.0 Not verified, but mail will be tried\r\n"
+    );
+    assert_eq!(peer.send("HELP MAIL\r\n"), "214 2.0.0 See RFC 5321\r\n");
+    assert_eq!(peer.send("NOOP\r\n"), "250 2.0.0 OK\r\n");
+    assert_eq!(
+        peer.send("RCPT TO:<c@d.example>\r\n"),
+        "250 2.1.5 Recipient OK\r\n"
+    );
+    assert_eq!(
+        peer.events(),
+        [
+            "mail 1 <a@b.example>",
+            "vrfy jo@x.example",
+            "help Some(\"MAIL\")",
+            "rcpt 1 <c@d.example>"
+        ]
+    );
+}
+
+/// 5321-3.5.2-b: EXPN goes where it is offered.
+#[test]
+fn expn_if_offered() {
+    let mut peer = Peer::greeted(config().offer(Capabilities::new().with(Extension::Expn)))
+        .deciding(|event| match event {
+            Event::Expn { .. } => {
+                Decision::Reply("250-2.1.0 <a@x.example>\n250 2.1.0 <b@x.example>")
+            }
+            _ => Decision::Accept,
+        });
+    assert_eq!(
+        peer.send("EXPN list\r\n"),
+        "250-2.1.0 <a@x.example>\r\n250 2.1.0 <b@x.example>\r\n"
+    );
+}
+
+/// CMD-4
+#[test]
+fn other_protocols() {
+    for line in [
+        "GET / HTTP/1.1",
+        "POST / HTTP/1.1",
+        "CONNECT x:25 HTTP/1.1",
+        "\u{16}\u{3}",
+    ] {
+        let mut peer = Peer::new(config());
+        assert_eq!(
+            peer.send(&format!("{line}\r\nEHLO c.example\r\n")),
+            "521 5.5.1 This is SMTP, closing connection\r\n"
+        );
+        peer.poll();
+        assert!(peer.server.is_closed());
+    }
+}
+
+/// CMD-5: whoever speaks before the greeting was written.
+#[test]
+fn early_talkers() {
+    let mut peer = Peer::silent(config());
+    assert_eq!(
+        peer.send("EHLO c.example\r\n"),
+        "220 mx.example ESMTP\r\n\
+         554 5.5.0 Sent on without waiting for the reply, closing connection\r\n"
+    );
+    assert_eq!(peer.events(), ["connected"]);
+}
+
+/// CMD-5: also while the application still thinks about the greeting; its ticket expires.
+#[test]
+fn early_talkers_while_the_greeting_is_decided() {
+    let mut peer = Peer::silent(config()).deciding(|_| Decision::Hold);
+    assert_eq!(peer.send(""), "");
+    assert_eq!(
+        peer.send("E"),
+        "554 5.5.0 Sent on without waiting for the reply, closing connection\r\n"
+    );
+    let ticket = peer.ticket("connected");
+    assert!(peer.server.accept(ticket).is_err());
+    peer.poll();
+    assert_eq!(peer.error.map(|it| it.fault()), Some(Fault::EarlyTalker));
+}
+
+/// CMD-6, 2920-3.1-c: nothing may follow EHLO, DATA, NOOP, VRFY, HELP in their group.
+#[test]
+fn improper_pipelining() {
+    for first in [
+        "EHLO c.example\r\n",
+        "NOOP\r\n",
+        "VRFY x\r\n",
+        "HELP\r\n",
+        "MAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nDATA\r\n",
+        "MAIL FROM:<>\r\nDATA\r\n",
+    ] {
+        let mut alone = Peer::greeted(config());
+        let answers = alone.send(first);
+        let mut peer = Peer::greeted(config());
+        assert_eq!(
+            peer.send(&format!("{first}RSET\r\n")),
+            format!(
+                "{answers}554 5.5.0 Sent on without waiting for the reply, \
+                 closing connection\r\n"
+            )
+        );
+        peer.poll();
+        let error = peer.error.unwrap();
+        assert_eq!(error.fault(), Fault::ImproperPipelining);
+        assert_eq!(error.excerpt().as_bytes(), b"RSET\r\n");
+    }
+}
+
+/// CMD-6: without PIPELINING, nothing may follow anything.
+#[test]
+fn pipelining_that_is_not_offered() {
+    let mut peer = Peer::new(config());
+    peer.send("HELO c.example\r\n");
+    let got = peer.send("MAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\n");
+    assert_eq!(
+        got,
+        "250 2.1.0 Sender OK\r\n\
+         554 5.5.0 Sent on without waiting for the reply, closing connection\r\n"
+    );
+}
+
+/// X-40: tolerated, each command gets its turn.
+#[test]
+fn tolerated_pipelining() {
+    let mut peer = Peer::silent(config().improper_pipelining(ImproperPipelining::Tolerate));
+    let got = peer.send("EHLO c.example\r\nMAIL FROM:<>\r\nNOOP\r\nRCPT TO:<a@b.example>\r\nDATA\r\nx\r\n.\r\nQUIT\r\n");
+    assert_eq!(
+        got,
+        format!(
+            "220 mx.example ESMTP\r\n{EHLO}250 2.1.0 Sender OK\r\n250 2.0.0 OK\r\n\
+             250 2.1.5 Recipient OK\r\n354 End content with <CRLF>.<CRLF>\r\n\
+             250 2.0.0 Message accepted\r\n221 2.0.0 mx.example closing connection\r\n"
+        )
+    );
+}
+
+/// CMD-7, 5321-4.1.1.10-a
+#[test]
+fn nothing_after_quit() {
+    let mut peer = Peer::greeted(config());
+    assert_eq!(
+        peer.send("MAIL FROM:<>\r\nQUIT\r\nMAIL FROM:<>\r\n"),
+        "250 2.1.0 Sender OK\r\n221 2.0.0 mx.example closing connection\r\n"
+    );
+    assert_eq!(peer.send("NOOP\r\n"), "");
+    assert_eq!(
+        peer.events(),
+        ["mail 1 <>", "quit", "reset 1 Quit", "closed"]
+    );
+}
+
+/// 5321-4.1.1.11-a, CMD-13, 1870-3-b, 1870-6-a, 1870-6.1-a, 6152-2-a, 3030-3-b, 6531-3.1-c, CMD-12
+#[test]
+fn parameters() {
+    let offered = Capabilities::new()
+        .with(Extension::Pipelining)
+        .with(Extension::Chunking)
+        .with(Extension::Size)
+        .with(Extension::SmtpUtf8)
+        .with(Extension::Dsn)
+        .with_keyword("XFOO", "")
+        .unwrap();
+    let mut peer = Peer::greeted(config().offer(offered).max_message_size(100_000));
+    for (line, code) in [
+        ("MAIL FROM:<> FOO=1", "555"),
+        ("MAIL FROM:<> NOTIFY=NEVER", "555"),
+        ("MAIL FROM:<> DSN", "555"),
+        ("MAIL FROM:<> PIPELINING", "555"),
+        ("MAIL FROM:<> AUTH=<>", "555"),
+        ("MAIL FROM:<> BODY=BINARYMIME", "555"),
+        ("MAIL FROM:<> BODY=FOO", "501"),
+        ("MAIL FROM:<> BODY=7BIT BODY=7BIT", "501"),
+        ("MAIL FROM:<> SIZE=", "501"),
+        ("MAIL FROM:<> SIZE=-1", "501"),
+        ("MAIL FROM:<> SIZE=1 size=2", "501"),
+        ("MAIL FROM:<> SIZE=99999999999999999999", "552"),
+        ("MAIL FROM:<> SIZE=999999999999999999999", "501"),
+        ("MAIL FROM:<> SIZE=100001", "552"),
+        ("MAIL FROM:<> SMTPUTF8=1", "501"),
+        ("MAIL FROM:<δ@x.example>", "550"),
+        (
+            "MAIL FROM:<δ@x.example> SMTPUTF8 body=8bitmime RET=HDRS XFOO=1 SIZE=100000",
+            "250",
+        ),
+        ("RCPT TO:<a@b.example> FOO", "555"),
+        ("RCPT TO:<a@b.example> RET=HDRS", "555"),
+        ("RCPT TO:<a@b.example> NOTIFY=NEVER NOTIFY=NEVER", "501"),
+        ("RCPT TO:<δ@b.example> NOTIFY=NEVER", "250"),
+    ] {
+        assert_eq!(&peer.send(&format!("{line}\r\n"))[..3], code, "{line}");
+        // An accepted message clears the count of errors.
+        if code == "552" {
+            peer.send("MAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nBDAT 0 LAST\r\n");
+            peer.send("RSET\r\n");
+        }
+    }
+}
+
+/// 6531-3.4-b
+#[test]
+fn recipients_that_need_smtputf8() {
+    let mut peer = Peer::greeted(config().offer(Capabilities::new().with(Extension::SmtpUtf8)));
+    peer.send("MAIL FROM:<a@x.example>\r\n");
+    assert_eq!(
+        peer.send("RCPT TO:<δ@x.example>\r\n"),
+        "553 5.6.7 Address needs SMTPUTF8\r\n"
+    );
+}

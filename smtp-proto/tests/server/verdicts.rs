@@ -1,0 +1,312 @@
+//! Tickets: what waits for what, and replies in order.
+
+use crate::peer::{Decision, Peer, config, reply, ticket_of};
+use core::time::Duration;
+use smtp_proto::machine::Misuse;
+use smtp_proto::server::{Event, Server, Ticket};
+use smtp_proto::syntax::{Code, Reply};
+
+fn held() -> Peer {
+    Peer::greeted(config()).deciding(|_| Decision::Hold)
+}
+
+const GROUP: &str =
+    "MAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\nRCPT TO:<c@x.example>\r\nDATA\r\n";
+
+/// 2920-3.2-a, 2920-3.2-h: RCPT waits for MAIL, DATA for the RCPTs; replies in order.
+#[test]
+fn barriers_and_order() {
+    let mut peer = held();
+    assert_eq!(peer.send(GROUP), "");
+    assert_eq!(peer.events(), ["mail 1 <a@x.example>"]);
+    assert!(!peer.server.wants_read());
+    assert_eq!(
+        peer.unconsumed,
+        GROUP.as_bytes()[GROUP.find("RCPT").unwrap()..]
+    );
+
+    assert_eq!(peer.accept("mail"), "250 2.1.0 Sender OK\r\n");
+    assert_eq!(
+        peer.events(),
+        ["rcpt 1 <b@x.example>", "rcpt 1 <c@x.example>"]
+    );
+    assert_eq!(peer.unconsumed, b"DATA\r\n");
+
+    assert_eq!(peer.accept("rcpt 1 <c@"), "");
+    assert_eq!(peer.events(), [""; 0]);
+    assert_eq!(
+        peer.answer("rcpt 1 <b@", "550 5.1.1 who"),
+        "550 5.1.1 who\r\n250 2.1.5 Recipient OK\r\n"
+    );
+    assert_eq!(peer.events(), ["data 1"]);
+    assert_eq!(peer.unconsumed, b"");
+    assert!(!peer.server.wants_read());
+    assert_eq!(
+        peer.accept("data"),
+        "354 End content with <CRLF>.<CRLF>\r\n"
+    );
+    assert!(peer.server.wants_read());
+}
+
+/// 2920-3.2-b, 2920-3.2-g: what is ready leaves together.
+#[test]
+fn one_flight_of_replies() {
+    let mut peer = Peer::greeted(config());
+    peer.unconsumed = GROUP.into();
+    peer.poll();
+    let transmit = peer.server.poll_transmit(peer.now);
+    assert_eq!(
+        transmit.slices(),
+        [
+            &b"250 2.1.0 Sender OK\r\n250 2.1.5 Recipient OK\r\n250 2.1.5 Recipient OK\r\n\
+            354 End content with <CRLF>.<CRLF>\r\n"[..]
+        ]
+    );
+}
+
+/// X-1: the next transactions go on while the verdict over a message is awaited; EHLO does not.
+#[test]
+fn earlier_messages_hold_up_nothing_but_ehlo() {
+    let mut peer = held();
+    let message = "MAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\nBDAT 1 LAST\r\nx";
+    for id in 1..=3 {
+        peer.send(message);
+        peer.accept(&format!("mail {id}"));
+        peer.accept(&format!("rcpt {id}"));
+    }
+    assert_eq!(peer.send("EHLO again.example\r\n"), "");
+    assert_eq!(peer.accept("message 2"), "");
+    assert_eq!(
+        peer.answer("message 1", "451 4.3.0 later"),
+        "451 4.3.0 later\r\n250 2.1.0 Sender OK\r\n250 2.1.5 Recipient OK\r\n\
+         250 2.0.0 Message accepted\r\n250 2.1.0 Sender OK\r\n250 2.1.5 Recipient OK\r\n"
+    );
+    assert!(!peer.events().contains(&"ehlo again.example".to_owned()));
+    assert_eq!(peer.accept("message 3"), "250 2.0.0 Message accepted\r\n");
+    assert_eq!(peer.events(), ["ehlo again.example"]);
+}
+
+/// RSET goes before the verdicts over recipients; those then change nothing.
+#[test]
+fn verdicts_over_a_transaction_that_is_gone() {
+    let mut peer = held();
+    peer.send(
+        "MAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\nRSET\r\nMAIL FROM:<c@x.example>\r\n",
+    );
+    assert_eq!(peer.accept("mail 1"), "250 2.1.0 Sender OK\r\n");
+    assert_eq!(
+        peer.events(),
+        [
+            "mail 1 <a@x.example>",
+            "rcpt 1 <b@x.example>",
+            "reset 1 Reset",
+            "mail 2 <c@x.example>"
+        ]
+    );
+    assert_eq!(peer.accept("mail 2"), "");
+    assert_eq!(
+        peer.accept("rcpt 1"),
+        "250 2.1.5 Recipient OK\r\n250 2.0.0 OK\r\n250 2.1.0 Sender OK\r\n"
+    );
+    assert_eq!(
+        peer.send("DATA\r\n"),
+        "503 5.5.1 Bad sequence of commands\r\n"
+    );
+}
+
+/// The messages without verdict are bounded.
+#[test]
+fn undecided_messages_are_bounded() {
+    let mut peer =
+        Peer::greeted(config().max_undecided_messages(1)).deciding(|event| match event {
+            Event::Message { .. } => Decision::Hold,
+            _ => Decision::Accept,
+        });
+    let message = "MAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\nBDAT 1 LAST\r\nx";
+    peer.send(message);
+    peer.send(message);
+    assert_eq!(peer.unconsumed, b"BDAT 1 LAST\r\nx");
+    assert!(!peer.server.wants_read());
+    assert_eq!(
+        peer.accept("message 1"),
+        "250 2.0.0 Message accepted\r\n250 2.1.0 Sender OK\r\n250 2.1.5 Recipient OK\r\n"
+    );
+    assert_eq!(peer.accept("message 2"), "250 2.0.0 Message accepted\r\n");
+}
+
+fn misuse(refused: Result<(), smtp_proto::server::Refused>) -> (Ticket, Misuse) {
+    let refused = refused.unwrap_err();
+    (refused.ticket, refused.misuse)
+}
+
+/// A reply that cannot answer hands the ticket back, and nothing has changed.
+#[test]
+fn replies_are_checked_by_class() {
+    let mut peer = held();
+    peer.send("EHLO again.example\r\n");
+    let mut ticket = peer.ticket("ehlo");
+    for line in ["250 mx.example", "354 go", "334 x", "220 x"] {
+        let (back, why) = misuse(peer.server.reply(ticket, reply(line)));
+        assert_eq!(why, Misuse::WrongReplyClass, "{line}");
+        ticket = back;
+    }
+    peer.server.accept(ticket).unwrap();
+    assert!(peer.read().ends_with("250 HELP\r\n"));
+
+    peer.send(GROUP);
+    let mut ticket = peer.ticket("mail");
+    for line in ["354 go", "220 x", "221 x"] {
+        let (back, why) = misuse(peer.server.reply(ticket, reply(line)));
+        assert_eq!(why, Misuse::WrongReplyClass, "{line}");
+        ticket = back;
+    }
+    peer.server.accept(ticket).unwrap();
+    peer.poll();
+    assert_eq!(
+        peer.answer("rcpt", "251 2.1.5 will forward"),
+        "250 2.1.0 Sender OK\r\n251 2.1.5 will forward\r\n"
+    );
+    peer.accept("rcpt");
+    let (back, why) = {
+        let ticket = peer.ticket("data");
+        misuse(peer.server.reply(ticket, reply("250 2.0.0 no")))
+    };
+    assert_eq!(why, Misuse::WrongReplyClass);
+    peer.server.reply(back, reply("452 4.3.1 full")).unwrap();
+    assert_eq!(peer.read(), "452 4.3.1 full\r\n");
+}
+
+/// A ticket is good at its own connection only.
+#[test]
+fn tickets_know_their_connection() {
+    let mut one = held();
+    let mut other = held();
+    one.send(GROUP);
+    other.send(GROUP);
+    let (back, why) = misuse(other.server.accept(one.ticket("mail")));
+    assert_eq!(why, Misuse::UnknownTicket);
+    assert_eq!(other.read(), "");
+    one.server.accept(back).unwrap();
+    assert_eq!(one.read(), "250 2.1.0 Sender OK\r\n");
+}
+
+/// An overdue verdict is 451, after 4 minutes, or 9 at the end of content.
+#[test]
+fn overdue_verdicts() {
+    let mut peer = held();
+    peer.send("MAIL FROM:<a@x.example>\r\n");
+    let due = peer.now + Duration::from_secs(240);
+    assert_eq!(peer.server.poll_timeout(), Some(due));
+    assert_eq!(peer.wait(239), "");
+    assert_eq!(
+        peer.wait(1),
+        "451 4.3.0 No answer in time, try again later\r\n"
+    );
+    let (_, why) = misuse(peer.server.accept(peer.tickets.remove(0).1));
+    assert_eq!(why, Misuse::Expired);
+    assert_eq!(
+        peer.send("RCPT TO:<b@x.example>\r\n"),
+        "503 5.5.1 Bad sequence of commands\r\n"
+    );
+
+    peer.decide = Box::new(|event| match event {
+        Event::Message { .. } => Decision::Hold,
+        _ => Decision::Accept,
+    });
+    peer.send("MAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\nBDAT 1 LAST\r\nx");
+    assert_eq!(peer.wait(539), "");
+    assert_eq!(
+        peer.wait(1),
+        "451 4.3.0 No answer in time, try again later\r\n"
+    );
+    let (_, why) = misuse(peer.server.accept(peer.tickets.remove(0).1));
+    assert_eq!(why, Misuse::Expired);
+    // 2yz was not sent: nobody is to acknowledge anything.
+    peer.send("QUIT\r\n");
+    peer.poll();
+    assert!(
+        !peer
+            .events()
+            .iter()
+            .any(|it| it.starts_with("acknowledged"))
+    );
+}
+
+/// 2034-4-a, 2034-4-e: enhanced codes are put in where the application left them out.
+#[test]
+fn enhanced_codes_are_completed() {
+    let mut peer = held();
+    peer.send(GROUP.trim_end_matches("DATA\r\n"));
+    assert_eq!(peer.answer("mail", "250 fine"), "250 2.0.0 fine\r\n");
+    assert_eq!(
+        peer.answer("rcpt", "450-not\n450 now"),
+        "450-4.0.0 not\r\n450 4.0.0 now\r\n"
+    );
+    assert_eq!(
+        peer.answer("rcpt", "550 5.7.509 never"),
+        "550 5.7.509 never\r\n"
+    );
+}
+
+/// A 421 closes; what comes behind that command gets no answer (X-36).
+#[test]
+fn closing_by_a_verdict() {
+    let mut peer = held();
+    peer.send(GROUP);
+    peer.accept("mail");
+    let second = peer.ticket("rcpt 1 <c@");
+    assert_eq!(
+        peer.answer("rcpt 1 <b@", "421 4.3.2 mx.example going down"),
+        "421 4.3.2 mx.example going down\r\n"
+    );
+    peer.poll();
+    assert!(peer.server.is_closed());
+    assert!(peer.server.accept(second).is_err());
+}
+
+/// RES-5, 2920-3.2-a: whatever the order of the verdicts, the replies are the same.
+#[test]
+fn verdicts_in_every_order() {
+    let order = [
+        [0, 1, 2],
+        [0, 2, 1],
+        [1, 0, 2],
+        [1, 2, 0],
+        [2, 0, 1],
+        [2, 1, 0],
+    ];
+    for permutation in order {
+        let mut peer = held();
+        peer.send("MAIL FROM:<a@x.example>\r\n");
+        peer.accept("mail");
+        peer.send("RCPT TO:<0@x.example>\r\nRCPT TO:<1@x.example>\r\nRCPT TO:<2@x.example>\r\n");
+        let mut got = String::new();
+        for index in permutation {
+            got += &peer.answer(
+                &format!("rcpt 1 <{index}@"),
+                &format!("250 2.1.5 number {index}"),
+            );
+        }
+        assert_eq!(
+            got,
+            "250 2.1.5 number 0\r\n250 2.1.5 number 1\r\n250 2.1.5 number 2\r\n"
+        );
+    }
+}
+
+/// A ticket may be answered from another thread.
+#[test]
+fn machines_and_tickets_can_be_sent() {
+    fn assert_send<T: Send + 'static>() {}
+    assert_send::<Server>();
+    assert_send::<Ticket>();
+    let mut server = Server::new(config(), Duration::ZERO);
+    let mut input: &[u8] = b"";
+    let event = server.poll_event(&mut input, Duration::ZERO);
+    let ticket = event.unwrap().and_then(ticket_of).unwrap();
+    let ticket = std::thread::spawn(move || ticket).join().unwrap();
+    let greeting = Reply::new(Code::READY, "mx.example hello").unwrap();
+    server.reply(ticket, greeting).unwrap();
+    let transmit = server.poll_transmit(Duration::ZERO);
+    assert_eq!(transmit.slices(), [&b"220 mx.example hello\r\n"[..]]);
+}
