@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use smtp_proto::{
     client::{Body, Client, Config, Duplex, Envelope, Event, MessageId, Outcome, Pipelining},
-    machine,
+    machine::{self, Misuse},
     server::{self, Server},
     syntax::{Capabilities, Extension, ForwardPath, Host, Reply, ReversePath},
 };
@@ -350,7 +350,8 @@ impl Link {
             }
             Some((Fault::Closing, _)) | None => {
                 let bye = Reply::parse(b"421 4.3.2 shutting down\r\n").unwrap();
-                self.server.shut_down(bye).unwrap();
+                let shut = self.server.shut_down(bye);
+                assert!(matches!(shut, Ok(()) | Err(Misuse::Ending)), "{shut:?}");
             }
         }
         self.fault = None;
