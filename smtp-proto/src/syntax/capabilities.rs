@@ -6,7 +6,12 @@ use alloc::vec::Vec;
 use core::str;
 
 use super::parameters::{check_keyword, keyword_length};
-use super::{Host, MAX_REPLY_LINE, Reply, SyntaxError, SyntaxErrorKind, parse_size};
+use super::{
+    error::{SyntaxError, SyntaxErrorKind},
+    host::Host,
+    parameters::parse_size,
+    reply::{MAX_REPLY_LINE, Reply},
+};
 
 /// How many octets of announcements are kept; real servers send a few hundred.
 pub const MAX_CAPABILITIES: usize = 8192;
