@@ -18,3 +18,6 @@ pub mod framing;
 pub mod machine;
 pub mod server;
 pub mod syntax;
+
+#[cfg(test)]
+mod linear;

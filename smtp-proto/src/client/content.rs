@@ -12,7 +12,7 @@ use super::{
     wire::{OpenContent, Plan},
 };
 use crate::{
-    framing::{BareLineBreak, DotStuffer, Slices},
+    framing::{BareLineBreak, Slices},
     machine::Origin,
 };
 
@@ -100,13 +100,13 @@ impl Session {
         };
         let (mut announced, mut end) = (None, None);
         if transaction.stage == Stage::Content {
-            self.stuffer = DotStuffer::new(self.config.line_breaks);
+            self.stuffer.restart();
         } else {
             if !chunk || (octets.is_empty() && !last) || !self.pipeline.may_send(self.level) {
                 return Ok(());
             }
             if !begun {
-                self.stuffer = DotStuffer::plain(self.config.line_breaks);
+                self.stuffer.restart();
             }
             end = self.announce_chunk(id, octets, last, control)?;
             if end.is_none() {

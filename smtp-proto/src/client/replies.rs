@@ -3,6 +3,7 @@
 use memchr::memchr;
 
 use crate::{
+    framing::work,
     machine::{Fault, limits},
     syntax::{Code, Reply, parse_reply_line},
 };
@@ -33,7 +34,10 @@ impl ReplyReader {
     ) -> Result<Option<Reply<'i>>, Unreadable<'i>> {
         let buffer = *input;
         loop {
-            let Some(found) = memchr(b'\n', buffer.get(self.scanned..).unwrap_or_default()) else {
+            let Some(found) = memchr(
+                b'\n',
+                work::search(buffer.get(self.scanned..).unwrap_or_default()),
+            ) else {
                 self.scanned = buffer.len();
                 let unfinished = buffer.get(self.line..).unwrap_or_default();
                 if unfinished.len() > limits::REPLY_LINE {

@@ -2,6 +2,8 @@
 
 use memchr::memchr_iter;
 
+use super::work;
+
 /// Cuts lines from the octets that a peer sends.
 ///
 /// Only CR LF ends a line (5321-2.3.8-a). An unfinished line stays in the caller's buffer: present
@@ -91,7 +93,7 @@ impl LineReader {
             return Some((&[], rest));
         }
         let known = self.scanned.min(input.len());
-        memchr_iter(b'\n', input.get(known..)?).find_map(|at| {
+        memchr_iter(b'\n', work::search(input.get(known..)?)).find_map(|at| {
             let (through_lf, rest) = input.split_at_checked(known + at + 1)?;
             Some((through_lf.strip_suffix(b"\r\n")?, rest))
         })

@@ -3,6 +3,7 @@ mod chunk;
 mod dot;
 mod line;
 mod transmit;
+pub(crate) mod work;
 
 pub use chunk::ChunkReader;
 pub use dot::{BareLineBreak, BareOctet, Content, DotStuffer, DotUnstuffer, LineBreaks, Stuffed};

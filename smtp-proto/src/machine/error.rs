@@ -5,7 +5,7 @@ use core::fmt::{self, Write as _};
 use smallvec::SmallVec;
 use thiserror::Error;
 
-use super::{Timer, limits};
+use super::{limits, timer::Timer};
 
 /// Tells why a machine gave the connection up.
 ///

@@ -6,7 +6,12 @@ use alloc::vec::Vec;
 use core::str;
 
 use super::parameters::{check_keyword, keyword_length};
-use super::{Host, MAX_REPLY_LINE, Reply, SyntaxError, SyntaxErrorKind, parse_size};
+use super::{
+    error::{SyntaxError, SyntaxErrorKind},
+    host::Host,
+    parameters::parse_size,
+    reply::{MAX_REPLY_LINE, Reply},
+};
 
 /// How many octets of announcements are kept; real servers send a few hundred.
 pub const MAX_CAPABILITIES: usize = 8192;
@@ -270,18 +275,23 @@ impl Capabilities {
 
     /// Appends the whole answer to EHLO of the server `host`.
     pub fn write_reply(&self, host: &Host<'_>, out: &mut Vec<u8>) {
-        let mut lines = core::iter::once(host.as_str())
-            .chain(self.lines.split_terminator('\n'))
-            .peekable();
-        while let Some(line) = lines.next() {
-            let code: &[u8] = if lines.peek().is_some() {
-                b"250-"
-            } else {
-                b"250 "
-            };
-            out.extend_from_slice(code);
-            out.extend_from_slice(line.as_bytes());
+        let mut separator = 0;
+        let mut write = |line: &[u8]| {
+            separator = out.len().saturating_add(3);
+            out.extend_from_slice(b"250-");
+            out.extend_from_slice(line);
             out.extend_from_slice(b"\r\n");
+        };
+        write(host.as_str().as_bytes());
+        let lines = self.lines.as_bytes();
+        let mut start = 0;
+        for end in memchr::memchr_iter(b'\n', lines) {
+            write(lines.get(start..end).unwrap_or_default());
+            start = end.saturating_add(1);
+        }
+        // Only the last line has a space there.
+        if let Some(separator) = out.get_mut(separator) {
+            *separator = b' ';
         }
     }
 

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{SyntaxError, SyntaxErrorKind};
+use super::error::{SyntaxError, SyntaxErrorKind};
 
 /// Holds a reply code, 200 to 599.
 ///

@@ -4,8 +4,14 @@ use alloc::vec::Vec;
 use core::str;
 
 use super::{
-    Argument, CommandError, ForwardPath, Host, InitialResponse, Parameters, ReversePath,
-    SyntaxError, SyntaxErrorKind, Verb, Word, octets,
+    command_error::CommandError,
+    error::{SyntaxError, SyntaxErrorKind},
+    host::Host,
+    octets,
+    parameters::Parameters,
+    path::{ForwardPath, ReversePath},
+    text::{Argument, InitialResponse, Word},
+    verb::Verb,
 };
 
 /// Holds one command.

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::{Code, SyntaxError, Verb};
+use super::{code::Code, error::SyntaxError, verb::Verb};
 
 /// Tells why a line is not a command, and what to answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{SyntaxError, SyntaxErrorKind};
+use super::error::{SyntaxError, SyntaxErrorKind};
 
 /// Holds an enhanced status code such as `5.7.1` (RFC 3463 2).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

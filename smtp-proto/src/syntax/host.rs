@@ -6,8 +6,8 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::net::{Ipv4Addr, Ipv6Addr};
 
+use super::error::{SyntaxError, SyntaxErrorKind};
 use super::octets::{self, DCONTENT, KEYWORD};
-use super::{SyntaxError, SyntaxErrorKind};
 
 /// The longest domain or address literal in octets (RFC 5321 4.5.3.1.2).
 pub const MAX_DOMAIN: usize = 255;

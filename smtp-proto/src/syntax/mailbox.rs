@@ -5,9 +5,9 @@ use alloc::string::String;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
+use super::error::{SyntaxError, SyntaxErrorKind};
 use super::host::{Host, host_end};
 use super::octets;
-use super::{SyntaxError, SyntaxErrorKind};
 
 /// The longest mailbox in octets: a path (RFC 5321 4.5.3.1.3) without its brackets.
 ///

@@ -1,6 +1,6 @@
 //! The character classes of RFC 5321 and the two scans that every address goes through.
 
-use super::{SyntaxError, SyntaxErrorKind};
+use super::error::{SyntaxError, SyntaxErrorKind};
 
 /// `Let-dig` (RFC 5321 4.1.2), and the octets of a U-label (RFC 6531 3.3).
 pub(super) const LET_DIG: u8 = 1;

@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+use super::error::{SyntaxError, SyntaxErrorKind};
 use super::octets::{self, KEYWORD, VALUE};
-use super::{SyntaxError, SyntaxErrorKind};
 
 /// How many parameters a command may have: more than all known extensions together define.
 pub const MAX_PARAMETERS: usize = 32;

@@ -3,7 +3,11 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::{Mailbox, SyntaxError, SyntaxErrorKind, octets};
+use super::{
+    error::{SyntaxError, SyntaxErrorKind},
+    mailbox::Mailbox,
+    octets,
+};
 
 /// The longest path in octets, brackets and source route included (RFC 5321 4.5.3.1.3).
 pub const MAX_PATH: usize = 256;

@@ -5,7 +5,11 @@ use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
 
 use super::octets;
-use super::{Class, Code, EnhancedCode, SyntaxError, SyntaxErrorKind};
+use super::{
+    code::{Class, Code},
+    enhanced::EnhancedCode,
+    error::{SyntaxError, SyntaxErrorKind},
+};
 
 /// The longest reply line that is written, in octets with its CR LF (RFC 5321 4.5.3.1.5).
 pub const MAX_REPLY_LINE: usize = 512;

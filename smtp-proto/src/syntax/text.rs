@@ -5,7 +5,10 @@ use core::fmt;
 use core::ops::Deref;
 
 use super::mailbox::unquote;
-use super::{SyntaxError, SyntaxErrorKind, octets};
+use super::{
+    error::{SyntaxError, SyntaxErrorKind},
+    octets,
+};
 
 /// Holds one word: printable ASCII without white space, at least one character.
 ///

@@ -4,7 +4,10 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{SyntaxError, SyntaxErrorKind, octets};
+use super::{
+    error::{SyntaxError, SyntaxErrorKind},
+    octets,
+};
 
 /// Encodes `text` as xtext: `+`, `=`, spaces, controls and non-ASCII become `+` and two
 /// hexadecimal digits.

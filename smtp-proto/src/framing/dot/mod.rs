@@ -3,6 +3,7 @@
 //! A line here begins after CR LF and nowhere else (5321-4.5.2-d): a bare CR or a bare LF neither
 //! ends a line nor the content (5321-4.1.1.4-f).
 
+mod line_breaks;
 mod scan;
 mod stuff;
 mod unstuff;
@@ -10,48 +11,6 @@ mod unstuff;
 #[cfg(test)]
 mod tests;
 
+pub use line_breaks::{BareLineBreak, BareOctet, LineBreaks};
 pub use stuff::{DotStuffer, Stuffed};
 pub use unstuff::{Content, DotUnstuffer};
-
-/// Says what becomes of a CR that no LF follows and of an LF that no CR precedes.
-///
-/// RFC 5321 section 2.3.8 forbids both in what a client sends. A server may choose
-/// (5321-4.1.1.4-g), but must not take either for the end of a line.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LineBreaks {
-    /// Refuses the content.
-    #[default]
-    Refuse,
-    /// Turns each of them into CR LF.
-    Normalize,
-    /// Leaves them as they are. For content that is no text (BINARYMIME, RFC 3030 section 3).
-    Keep,
-}
-
-/// An octet that occurs only as half of CR LF in text.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BareOctet {
-    /// A CR without an LF behind it.
-    Cr,
-    /// An LF without a CR before it.
-    Lf,
-}
-
-impl core::fmt::Display for BareOctet {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self {
-            Self::Cr => "CR",
-            Self::Lf => "LF",
-        })
-    }
-}
-
-/// Reports that content cannot be sent under [`LineBreaks::Refuse`] (5321-2.3.8-b).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("bare {octet} in content")]
-pub struct BareLineBreak {
-    /// Which of the two it is.
-    pub octet: BareOctet,
-    /// Where it is in the chunk that was presented; 0 too if it is a CR that ended the chunk before.
-    pub at: usize,
-}

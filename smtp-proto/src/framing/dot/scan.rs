@@ -33,7 +33,7 @@ impl<'a> Scan<'a> {
     /// line again.
     #[inline]
     pub(super) fn plain(&mut self, from: usize) -> usize {
-        if self.octets.get(from) == Some(&b'\n') {
+        if let None | Some(b'\n') = self.octets.get(from) {
             return from;
         }
         let at = self.next_mark(from);

@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 
 use smallvec::SmallVec;
 
+use super::line_breaks::{BareLineBreak, BareOctet, LineBreaks};
 use super::scan::Scan;
-use super::{BareLineBreak, BareOctet, LineBreaks};
 
 /// The most slices in a plan; what needs more is copied.
 const SLICES: usize = 12;
@@ -135,7 +135,7 @@ impl DotStuffer {
         })
     }
 
-    /// Begins another message's content as [`new`](Self::new) would, and keeps what was allocated.
+    /// Begins another message's content of the same kind, and keeps what was allocated.
     pub fn restart(&mut self) {
         self.state = State::LineStart;
     }

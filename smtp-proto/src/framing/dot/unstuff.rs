@@ -1,7 +1,7 @@
 //! Receiving: the dot that was added to a line goes, and a line of one dot ends the content.
 
+use super::line_breaks::{BareOctet, LineBreaks};
 use super::scan::Scan;
-use super::{BareOctet, LineBreaks};
 
 /// Finds the octets of one message's content, and its end, in what a peer sends behind 354.
 ///

@@ -79,7 +79,13 @@ fn only_cr_lf_dot_cr_lf_ends_content() {
 
 #[test]
 fn ends_and_leaves_what_follows() {
-    let rows: [(&str, &[u8], &[u8], Option<BareOctet>); 4] = [
+    type Row = (
+        &'static str,
+        &'static [u8],
+        &'static [u8],
+        Option<BareOctet>,
+    );
+    let rows: [Row; 4] = [
         ("EOD-7", b"a\r\r\n.\r\n", b"a\r\r\n", Some(BareOctet::Cr)),
         ("EOD-9, 5321-4.1.1.4-c", b".\r\n", b"", None),
         ("5321-4.1.1.4-b", b"a\r\n.\r\n", b"a\r\n", None),

@@ -1,0 +1,91 @@
+//! RES-1: octet by octet, the work grows with the number of octets and not with its square.
+//!
+//! What is counted is what the readers search. Content is consumed as it comes and cannot be
+//! searched twice.
+
+use std::{borrow::ToOwned, string::String, time::Duration, vec::Vec};
+
+use crate::{
+    client::{self, Client},
+    framing::work,
+    server::{self, Server},
+    syntax::Host,
+};
+
+const NOW: Duration = Duration::ZERO;
+
+/// Presents octets one by one, with what was left over before each. Returns how many were searched.
+fn octet_by_octet(octets: &[u8], mut poll: impl FnMut(&mut &[u8])) -> u64 {
+    let mut held = Vec::new();
+    work::take();
+    for &octet in octets {
+        held.push(octet);
+        let mut input = held.as_slice();
+        poll(&mut input);
+        let used = held.len() - input.len();
+        held.drain(..used);
+    }
+    work::take()
+}
+
+#[test]
+fn a_client_searches_each_octet_once() {
+    let work = |lines: usize| {
+        let mut client = Client::new(client::Config::new(Host::parse("x.example").unwrap()), NOW);
+        let mut greeting = String::from("220-x\r\n").repeat(lines);
+        greeting += "220 x\r\n";
+        let mut greeted = 0;
+        let searched = octet_by_octet(greeting.as_bytes(), |input| {
+            greeted += usize::from(client.poll_event(input, NOW).unwrap().is_some());
+        });
+        assert_eq!(greeted, 1);
+        assert_eq!(searched, greeting.len() as u64);
+    };
+    [10, 1000, 2000].into_iter().for_each(work);
+}
+
+/// Returns a server that has greeted.
+fn greeted(config: server::Config) -> Server {
+    let mut server = Server::new(config, NOW);
+    let Ok(Some(server::Event::Connected { ticket })) = server.poll_event(&mut &b""[..], NOW)
+    else {
+        panic!("a connection");
+    };
+    server.accept(ticket).unwrap();
+    let transmit = server.poll_transmit(NOW);
+    let all = transmit.len();
+    transmit.sent(all, NOW);
+    server
+}
+
+#[test]
+fn a_server_searches_each_octet_once() {
+    for line in ["NOOP\r\n", "NOOP and a word or two\r\n", "RSET\r\n"] {
+        let config = server::Config::new(Host::parse("x.example").unwrap());
+        let mut server = greeted(config.max_idle_commands(9999));
+        let dialogue = line.repeat(1000);
+        let searched = octet_by_octet(dialogue.as_bytes(), |input| {
+            assert!(server.poll_event(input, NOW).unwrap().is_none());
+            let transmit = server.poll_transmit(NOW);
+            let all = transmit.len();
+            transmit.sent(all, NOW);
+        });
+        assert_eq!(searched, dialogue.len() as u64, "{line}");
+    }
+}
+
+/// A command that waits for a verdict is not searched again while more arrives behind it.
+#[test]
+fn a_command_that_waits_is_searched_once() {
+    let config = server::Config::new(Host::parse("x.example").unwrap());
+    let mut server = greeted(config.improper_pipelining(server::ImproperPipelining::Tolerate));
+    let mut tickets = Vec::new();
+    let dialogue = "EHLO x.example\r\n".to_owned() + &"RSET\r\n".repeat(1000);
+    let searched = octet_by_octet(dialogue.as_bytes(), |input| {
+        if let Some(server::Event::Hello { ticket, .. }) = server.poll_event(input, NOW).unwrap() {
+            tickets.push(ticket);
+        }
+    });
+    assert_eq!(tickets.len(), 1);
+    assert!(searched <= 2 * dialogue.len() as u64, "{searched}");
+}
