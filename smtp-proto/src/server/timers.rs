@@ -45,9 +45,10 @@ impl Session {
             Receiving::Commands => (Timer::Idle, settings.idle_timeout),
             _ => (Timer::Receive, self.patience),
         };
-        let in_content = timer == Timer::Receive;
+        // Only the octets of a chunk have to come while replies are owed: behind DATA, 354 is one.
+        let in_chunk = matches!(self.receiving, Receiving::Chunk { .. });
         let owed = self.pipeline.len() > 0 || self.account.backlog() > 0;
-        if self.ending.is_some() || self.eof || owed && !in_content {
+        if self.ending.is_some() || self.eof || owed && !in_chunk {
             self.read_timer.stop();
         } else if !self.read_timer.is_running() {
             self.read_timer.start(timer, time, now);
