@@ -187,6 +187,25 @@ fn the_client_is_not_idle_while_it_waits() {
     );
 }
 
+/// Nor while 354 is held up by the verdict over the message before.
+#[test]
+fn the_client_is_not_idle_while_it_waits_for_354() {
+    let mut peer = holding_messages();
+    peer.send(STREAMED);
+    peer.send("MAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\nDATA\r\n");
+    peer.wait(500);
+    assert_eq!(
+        peer.accept("message"),
+        "250 2.0.0 Message accepted\r\n250 2.1.0 Sender OK\r\n250 2.1.5 Recipient OK\r\n\
+         354 End content with <CRLF>.<CRLF>\r\n"
+    );
+    peer.poll();
+    assert_eq!(
+        peer.server.poll_timeout(),
+        Some(peer.now + Duration::from_secs(300))
+    );
+}
+
 /// RES-4: a client that reads nothing is left after 3 minutes; any octet that it takes renews them.
 #[test]
 fn clients_that_do_not_read() {
