@@ -24,12 +24,20 @@ pub(super) enum Verb {
     Connect,
     Ehlo,
     Helo,
+    Lhlo,
+    StartTls,
+    /// AUTH, with or without an initial response.
+    Auth,
+    /// A line of an authentication exchange.
+    AuthResponse,
     Reset,
     Mail,
     Recipient,
     Data,
     /// Content and the dot that ends it.
     Content,
+    /// LMTP's verdict on a content for one recipient (RFC 2033 4.2).
+    RecipientContent,
     /// The dot that ends a content which must not be sent (RFC 2920 3.1).
     LoneDot,
     /// A chunk with more to come.
@@ -48,6 +56,8 @@ enum Success {
     Completed,
     /// 3yz, but for 334, which belongs to AUTH.
     GoAhead,
+    /// 2yz, but for 220 and 221; or 334, which asks for more.
+    Exchange,
     /// 2yz.
     Farewell,
 }
@@ -65,13 +75,18 @@ struct Rule {
 
 const fn rule(verb: Verb) -> Rule {
     use Level::{Group, LookAhead, Stream};
-    use Success::{Completed, Farewell, GoAhead, Greeting};
+    use Success::{Completed, Exchange, Farewell, GoAhead, Greeting};
     use Timer::{Command, DataInitiation, DataTermination, Quit};
     // RFC 2920 3.1 names the commands that end a group; HELO is not named and ends one too. The
     // timers are RFC 5321 4.5.3.2.
     let (follow, success, timer, state) = match verb {
         Verb::Connect => (None, Greeting, Timer::Greeting, "waiting for the greeting"),
         Verb::Ehlo => (None, Completed, Command, "waiting for the reply to EHLO"),
+        Verb::Lhlo => (None, Completed, Command, "waiting for the reply to LHLO"),
+        // RFC 3207 4: the handshake comes before anything else.
+        Verb::StartTls => (None, Greeting, Command, "waiting for the reply to STARTTLS"),
+        Verb::Auth => (None, Exchange, Command, "waiting for the reply to AUTH"),
+        Verb::AuthResponse => (None, Exchange, Command, "waiting for the reply to a response"),
         Verb::Helo => (None, Completed, Command, "waiting for the reply to HELO"),
         Verb::Reset => (
             Some(Group),
@@ -99,6 +114,12 @@ const fn rule(verb: Verb) -> Rule {
         ),
         // The content may be the first "command" of the next group (RFC 2920 3.1).
         Verb::Content => (
+            Some(LookAhead),
+            Completed,
+            DataTermination,
+            "waiting for the reply to the content",
+        ),
+        Verb::RecipientContent => (
             Some(LookAhead),
             Completed,
             DataTermination,
@@ -146,11 +167,15 @@ impl Verb {
             Class::Transient | Class::Permanent => true,
             Class::Positive => match rule(self).success {
                 Success::Greeting => value == 220,
-                Success::Completed => !matches!(value, 220 | 221),
+                Success::Completed | Success::Exchange => !matches!(value, 220 | 221),
                 Success::GoAhead => false,
                 Success::Farewell => true,
             },
-            Class::Intermediate => rule(self).success == Success::GoAhead && value != 334,
+            Class::Intermediate => match rule(self).success {
+                Success::GoAhead => value != 334,
+                Success::Exchange => value == 334,
+                Success::Greeting | Success::Completed | Success::Farewell => false,
+            },
         }
     }
 

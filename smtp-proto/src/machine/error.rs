@@ -77,6 +77,19 @@ pub enum Fault {
     /// envelope may have been used.
     #[error("the server went on with a transaction that it had refused")]
     RefusedTransactionContinued,
+    /// Octets came in clear where TLS begins: behind STARTTLS, behind its 220, or instead of a
+    /// handshake. They may be an attacker's (CVE-2011-0411, CVE-2021-38371).
+    #[error("the peer sent octets in clear where TLS begins")]
+    OctetsBeforeTls,
+    /// The TLS handshake failed.
+    #[error("the TLS handshake failed")]
+    TlsFailed,
+    /// The server offers no TLS, or refuses it, and it is required.
+    #[error("TLS is required and cannot be had")]
+    TlsUnavailable,
+    /// No mechanism led to an authentication that is required.
+    #[error("authentication is required and failed")]
+    AuthenticationFailed,
     /// The server announced that it closes the connection (421).
     #[error("the server is closing the connection")]
     Closing,
@@ -177,6 +190,9 @@ pub enum Misuse {
     /// The ticket is another connection's, or its command needs no answer any more.
     #[error("the ticket is not open on this connection")]
     UnknownTicket,
+    /// No TLS handshake is due.
+    #[error("no TLS handshake is due")]
+    NoHandshake,
     /// The reply's class cannot answer this command.
     #[error("a reply of this class cannot answer this command")]
     WrongReplyClass,

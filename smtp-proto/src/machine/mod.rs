@@ -1,9 +1,11 @@
 //! What the client and the server machine share.
+mod dialect;
 mod error;
 pub mod limits;
 mod timer;
 mod trace;
 
+pub use dialect::Dialect;
 pub use error::{Error, Excerpt, Fault, Misuse};
 pub(crate) use timer::Deadline;
 pub use timer::Timer;
