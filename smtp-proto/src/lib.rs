@@ -20,4 +20,4 @@ pub mod server;
 pub mod syntax;
 
 #[cfg(test)]
-mod linear;
+mod tests;
