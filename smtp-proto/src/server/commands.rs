@@ -46,7 +46,6 @@ impl Session {
             return Step::Starved;
         }
         self.trace_line(line);
-        self.read_timer.stop();
         self.handle(command, line, now)
     }
 

@@ -92,9 +92,7 @@ impl Session {
             return;
         }
         self.drop_transaction(cause);
-        self.receiving = Receiving::Commands;
         self.ending = Some(ending);
-        self.read_timer.stop();
     }
 
     pub(super) fn describe(&self) -> &'static str {

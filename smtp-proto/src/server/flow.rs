@@ -20,10 +20,9 @@ impl Session {
         now: Duration,
     ) -> Result<Option<Event<'i>>, Error> {
         let event = self.next_event(input, now);
-        match event {
-            // Time that the application takes is not the client's.
-            Ok(Some(_)) => self.read_timer.stop(),
-            _ => self.arm(now),
+        // Time that the application takes over an event is not the client's.
+        if !matches!(event, Ok(Some(_))) {
+            self.arm(now);
         }
         event
     }

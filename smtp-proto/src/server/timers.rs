@@ -48,7 +48,7 @@ impl Session {
         // Only the octets of a chunk have to come while replies are owed: behind DATA, 354 is one.
         let in_chunk = matches!(self.receiving, Receiving::Chunk { .. });
         let owed = self.pipeline.len() > 0 || self.account.backlog() > 0;
-        if self.ending.is_some() || self.eof || owed && !in_chunk {
+        if self.ending.is_some() || owed && !in_chunk {
             self.read_timer.stop();
         } else if !self.read_timer.is_running() {
             self.read_timer.start(timer, time, now);
