@@ -1,30 +1,23 @@
 //! What each reply means.
 
-use alloc::boxed::Box;
 use core::time::Duration;
 
 use super::{
     event::{Event, NotSent, Outcome},
     pipeline::Expected,
     rules::Verb,
-    session::{Phase, Session},
+    session::Session,
     transaction::{Answer, Stage, TransactionId},
 };
 use crate::{
-    machine::{Error, Fault, Origin},
-    syntax::{BodyType, Capabilities, Class, Code, Extension, Reply},
+    machine::{Dialect, Fault},
+    syntax::{BodyType, Class, Code, Extension, Reply},
 };
 
 impl Session {
     /// Accounts for a reply.
     pub(super) fn on_reply<'i>(&mut self, reply: Reply<'i>, now: Duration) -> Option<Event<'i>> {
-        if let Some(trace) = &mut self.trace {
-            trace.lines(
-                Origin::Remote,
-                self.pipeline.round_trips(),
-                reply.as_bytes(),
-            );
-        }
+        self.trace_reply(&reply);
         if reply.code() == Code::NOT_AVAILABLE {
             return self.on_closing(reply);
         }
@@ -40,8 +33,8 @@ impl Session {
         self.restart_reply_deadline(now);
         match verb {
             Verb::Connect => self.on_greeting(reply),
-            Verb::Ehlo | Verb::Helo => {
-                self.on_hello(verb, reply);
+            Verb::Ehlo | Verb::Helo | Verb::Lhlo => {
+                self.on_hello(verb, &reply);
                 None
             }
             Verb::Quit => {
@@ -55,51 +48,18 @@ impl Session {
                 None
             }
             Verb::Content | Verb::LastChunk => self.on_verdict(expected.transaction, reply),
+            Verb::RecipientContent => self.on_recipient_verdict(expected, reply),
+            Verb::StartTls => {
+                self.on_start_tls(&expected, &reply, now);
+                None
+            }
+            Verb::Auth | Verb::AuthResponse => {
+                self.on_auth(&reply);
+                None
+            }
             Verb::Mail | Verb::Recipient | Verb::Data | Verb::LoneDot | Verb::Chunk => {
                 self.on_step(expected, reply)
             }
-        }
-    }
-
-    fn on_greeting<'i>(&mut self, reply: Reply<'i>) -> Option<Event<'i>> {
-        if reply.is_positive() {
-            self.phase = Phase::Hello(Verb::Ehlo); // RFC 5321 2.2.1: EHLO rather than HELO
-            return Some(Event::Greeting { reply });
-        }
-        self.refuse_session(&reply);
-        None
-    }
-
-    fn on_hello(&mut self, verb: Verb, reply: Reply<'_>) {
-        match reply.class() {
-            Class::Positive => {
-                if verb == Verb::Ehlo {
-                    self.capabilities = Capabilities::parse(&reply);
-                }
-                self.level = self.config.pipelining.level(&self.capabilities);
-                self.phase = Phase::Ready;
-                self.ready_unreported = true;
-                for id in self.transactions.ids() {
-                    self.check_requirements(id);
-                }
-            }
-            // RFC 5321 3.2: HELO where EHLO is not understood. Postfix takes any refusal for that.
-            _ if verb == Verb::Ehlo => self.phase = Phase::Hello(Verb::Helo),
-            _ => self.refuse_session(&reply),
-        }
-    }
-
-    /// Gives up on a server that does not want the session, with a QUIT.
-    fn refuse_session(&mut self, reply: &Reply<'_>) {
-        self.refusal = Some(Box::new(Error::new(
-            Fault::SessionRefused,
-            self.state(),
-            reply.as_bytes(),
-        )));
-        self.phase = Phase::Ready;
-        self.quitting = true;
-        for id in self.transactions.ids() {
-            self.abandon(id, NotSent::SessionRefused(reply.clone().into_owned()));
         }
     }
 
@@ -144,7 +104,7 @@ impl Session {
         match expected.verb {
             Verb::Mail => transaction.answer_mail(reply),
             Verb::Recipient => {
-                transaction.answer_recipient(&reply);
+                transaction.answer_recipient(expected.recipient, &reply);
                 // Of a refused sender, the refusal tells; the recipients' 503 tell nothing.
                 if transaction.mail == Answer::Accepted {
                     let (message, recipient) = (transaction.message(), expected.recipient as usize);
@@ -157,9 +117,9 @@ impl Session {
             }
             Verb::Data if reply.class() == Class::Intermediate => {
                 let gone = transaction.not_sent.is_some() || transaction.mail == Answer::Refused;
-                if transaction.accepted == 0 {
+                if transaction.accepted().is_empty() && self.config.dialect == Dialect::Smtp {
                     transaction.stage = Stage::LoneDot;
-                } else if !gone {
+                } else if !gone && !transaction.accepted().is_empty() {
                     transaction.stage = Stage::Content;
                 } else {
                     // A dot now would have the server deliver an empty message, to somebody, from
@@ -214,13 +174,44 @@ impl Session {
         Some(self.finish(id, outcome))
     }
 
+    /// Accounts for LMTP's verdict on a content for one recipient.
+    fn on_recipient_verdict<'i>(
+        &mut self,
+        expected: Expected,
+        reply: Reply<'i>,
+    ) -> Option<Event<'i>> {
+        let id = expected.transaction;
+        let transaction = self.transactions.get_mut(id)?;
+        let message = transaction.message();
+        transaction.pending = transaction.pending.saturating_sub(1);
+        transaction.answer_content(&reply);
+        if transaction.pending == 0 {
+            transaction.in_doubt = false;
+            if self.begun == id && reply.is_positive() {
+                self.reset_due = false;
+            }
+        }
+        self.conclude(id);
+        let outcome = if reply.is_positive() {
+            Outcome::Delivered(reply)
+        } else {
+            Outcome::Refused(reply)
+        };
+        let recipient = expected.recipient as usize;
+        Some(Event::RecipientFinished {
+            message,
+            recipient,
+            outcome,
+        })
+    }
+
     /// Accounts for a 421, which answers the oldest unanswered command, or none (RFC 5321 3.8).
     fn on_closing<'i>(&mut self, reply: Reply<'i>) -> Option<Event<'i>> {
         let answered = self.pipeline.front().copied();
         let awaited = self.awaited().is_some();
         let mut event = None;
         match answered.map(|expected| (expected.verb, expected.transaction)) {
-            Some((Verb::Connect | Verb::Ehlo | Verb::Helo, _)) => {
+            Some((verb, _)) if verb.is_preliminary() => {
                 for id in self.transactions.ids() {
                     self.abandon(id, NotSent::SessionRefused(reply.clone().into_owned()));
                 }
@@ -233,6 +224,17 @@ impl Session {
                 self.fail(Fault::Closing, reply.as_bytes());
                 event = self.on_verdict(id, reply);
                 return event;
+            }
+            Some((Verb::RecipientContent, id)) if awaited => {
+                let recipient = answered.map_or(0, |expected| expected.recipient as usize);
+                let message = self.transactions.get(id)?.message();
+                self.fail(Fault::Closing, reply.as_bytes());
+                let outcome = Outcome::Refused(reply);
+                return Some(Event::RecipientFinished {
+                    message,
+                    recipient,
+                    outcome,
+                });
             }
             Some((Verb::Reset, _)) | None => {}
             Some((_, id)) => {

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     machine::{Origin, limits},
-    syntax::Extension,
+    syntax::{Code, Extension, Reply},
 };
 
 /// What is to be sent next.
@@ -52,9 +52,11 @@ impl Session {
             return None;
         }
         match self.phase {
-            Phase::Hello(verb) => return Some(Step::Session(verb)),
+            Phase::Due(verb) => return Some(Step::Session(verb)),
             Phase::Ready => {}
-            Phase::Connected | Phase::Introduced | Phase::Leaving | Phase::Closed => return None,
+            Phase::Connected | Phase::Asked | Phase::Handshake | Phase::Leaving | Phase::Closed => {
+                return None;
+            }
         }
         let Some((id, transaction)) = self.transactions.advance() else {
             return self.quitting.then_some(Step::Session(Verb::Quit));
@@ -86,6 +88,9 @@ impl Session {
         match step {
             Step::Session(Verb::Ehlo) => command(out, &[b"EHLO ", name]),
             Step::Session(Verb::Helo) => command(out, &[b"HELO ", name]),
+            Step::Session(Verb::Lhlo) => command(out, &[b"LHLO ", name]),
+            Step::Session(Verb::StartTls) => command(out, &[b"STARTTLS"]),
+            Step::Session(Verb::Auth | Verb::AuthResponse) => self.write_auth(out),
             Step::Session(_) => command(out, &[b"QUIT"]),
             Step::Reset => command(out, &[b"RSET"]),
             Step::Mail(id) => {
@@ -139,7 +144,7 @@ impl Session {
                 self.phase = if verb == Verb::Quit {
                     Phase::Leaving
                 } else {
-                    Phase::Introduced
+                    Phase::Asked
                 };
                 self.pipeline.push(Expected::session(verb, end, octets));
                 return;
@@ -172,10 +177,26 @@ impl Session {
         }
     }
 
+    /// Keeps a trace of what was rendered from `start` on; of AUTH, only that it was.
     pub(super) fn trace_from(&mut self, start: usize, control: &[u8]) {
         if let Some(trace) = &mut self.trace {
-            let lines = control.get(start..).unwrap_or_default();
+            let lines: &[u8] = match self.phase {
+                Phase::Due(Verb::Auth) => b"AUTH ...\r\n",
+                Phase::Due(Verb::AuthResponse) => b"...\r\n",
+                _ => control.get(start..).unwrap_or_default(),
+            };
             trace.lines(Origin::Local, self.pipeline.round_trips(), lines);
+        }
+    }
+
+    /// Keeps a trace of a reply; of a challenge, only that it came.
+    pub(super) fn trace_reply(&mut self, reply: &Reply<'_>) {
+        if let Some(trace) = &mut self.trace {
+            let lines: &[u8] = match reply.code() {
+                Code::CHALLENGE => b"334 ...\r\n",
+                _ => reply.as_bytes(),
+            };
+            trace.lines(Origin::Remote, self.pipeline.round_trips(), lines);
         }
     }
 }

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use super::rules::Level;
 use crate::framing::LineBreaks;
-use crate::machine::{Timer, limits};
+use crate::machine::{Dialect, Timer, limits};
 use crate::syntax::{Capabilities, Extension, Host};
 
 /// Chooses how far the client runs ahead of the server's replies.
@@ -45,14 +45,16 @@ pub enum Pipelining {
 
 impl Pipelining {
     /// Returns the level that is in force with a server of these capabilities.
-    pub(super) fn level(self, offered: &Capabilities) -> Level {
+    pub(super) fn level(self, offered: &Capabilities, dialect: Dialect) -> Level {
         if !offered.has(Extension::Pipelining) {
             return Level::LockStep; // RFC 2920 3: only if offered
         }
         match self {
             Self::LockStep => Level::LockStep,
             Self::Group => Level::Group,
-            Self::Stream { .. } if offered.has(Extension::Chunking) => Level::Stream,
+            Self::Stream { .. } if offered.has(Extension::Chunking) && dialect == Dialect::Smtp => {
+                Level::Stream
+            }
             Self::LookAhead | Self::Stream { .. } => Level::LookAhead,
         }
     }
@@ -92,6 +94,22 @@ impl Duplex {
     };
 }
 
+/// Chooses whether the session is encrypted. The driver does the handshake, when
+/// [`wants_tls`](super::Client::wants_tls) asks for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Tls {
+    /// All goes in clear.
+    #[default]
+    Off,
+    /// STARTTLS (RFC 3207) where the server offers it and accepts it; in clear elsewhere. It
+    /// protects from listeners, not from attackers.
+    Opportunistic,
+    /// STARTTLS, or nothing is sent.
+    Required,
+    /// TLS from the first octet on (RFC 8314 3.3).
+    Implicit,
+}
+
 /// How long the client waits for its peer, by RFC 5321 4.5.3.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -118,7 +136,9 @@ impl Timeouts {
             Timer::Write => self.write,
             Timer::DataTermination => self.data_termination,
             Timer::Quit => self.quit,
-            Timer::Command | Timer::Idle | Timer::Receive | Timer::Verdict => self.command,
+            Timer::Command | Timer::Handshake | Timer::Idle | Timer::Receive | Timer::Verdict => {
+                self.command
+            }
         }
     }
 }
@@ -156,6 +176,9 @@ pub struct Config {
     pub(super) queue: usize,
     pub(super) timeouts: Timeouts,
     pub(super) trace: bool,
+    pub(super) dialect: Dialect,
+    pub(super) tls: Tls,
+    pub(super) plain_text_auth: bool,
 }
 
 impl Config {
@@ -172,6 +195,9 @@ impl Config {
             queue: limits::QUEUED_MESSAGES,
             timeouts: Timeouts::default(),
             trace: false,
+            dialect: Dialect::Smtp,
+            tls: Tls::Off,
+            plain_text_auth: false,
         }
     }
 
@@ -210,6 +236,30 @@ impl Config {
     #[must_use]
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
         self.timeouts = timeouts;
+        self
+    }
+
+    /// Sets the protocol; [`Dialect::Smtp`] unless set.
+    ///
+    /// LMTP (RFC 2033) has one verdict for each recipient, and neither streams nor lone dots: a
+    /// server may answer them with nothing at all.
+    #[must_use]
+    pub fn dialect(mut self, dialect: Dialect) -> Self {
+        self.dialect = dialect;
+        self
+    }
+
+    /// Sets whether the session is encrypted; [`Tls::Off`] unless set.
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// Has the client send passwords and tokens in clear, too, where there is no TLS.
+    #[must_use]
+    pub fn allow_plain_text_auth(mut self) -> Self {
+        self.plain_text_auth = true;
         self
     }
 

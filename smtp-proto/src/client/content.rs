@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     framing::{BareLineBreak, DotStuffer, LineBreaks, Slices},
-    machine::Origin,
+    machine::{Dialect, Origin},
 };
 
 impl Session {
@@ -249,8 +249,30 @@ impl Session {
             }
         }
         if by_dot {
-            self.expect(id, Verb::Content, control.len(), end.len(), Stage::Over);
+            self.expect_verdict(id, control.len(), end.len());
         }
+    }
+
+    /// Expects the verdict on a content, or LMTP's verdicts: one for each accepted recipient.
+    fn expect_verdict(&mut self, id: TransactionId, len: usize, octets: usize) {
+        if self.config.dialect == Dialect::Smtp {
+            return self.expect(id, Verb::Content, len, octets, Stage::Over);
+        }
+        let end = self.wire.base + len as u64;
+        self.wire.ends.push((id, end));
+        let Some(transaction) = self.transactions.get_mut(id) else {
+            return;
+        };
+        for &recipient in transaction.accepted() {
+            let expected = Expected::session(Verb::RecipientContent, end, 0);
+            self.pipeline.push(Expected {
+                transaction: id,
+                recipient,
+                ..expected
+            });
+        }
+        transaction.pending += transaction.accepted().len();
+        transaction.stage = Stage::Over;
     }
 
     /// Expects the reply to a content or a chunk.

@@ -75,12 +75,22 @@ pub enum Event<'i> {
         /// The server's answer to RCPT.
         reply: Reply<'i>,
     },
+    /// An LMTP server gave its verdict on a message for one recipient (RFC 2033 4.2).
+    RecipientFinished {
+        /// The message.
+        message: MessageId,
+        /// The recipient's position in the envelope.
+        recipient: usize,
+        /// What became of the message for this recipient.
+        outcome: Outcome<'i>,
+    },
     /// A message has come to its end. This is the last event about it, and there is exactly one.
     Finished {
         /// The message.
         message: MessageId,
         /// What became of it, for each recipient that was not refused by a
-        /// [`Recipient`](Self::Recipient) event of its own.
+        /// [`Recipient`](Self::Recipient) event of its own, nor had a
+        /// [`RecipientFinished`](Self::RecipientFinished). If all had one: delivered, if to any.
         outcome: Outcome<'i>,
     },
     /// The session ended in good order, after [`quit`](super::Client::quit).
@@ -103,6 +113,15 @@ impl Event<'_> {
                 message,
                 recipient,
                 reply: reply.into_owned(),
+            },
+            Self::RecipientFinished {
+                message,
+                recipient,
+                outcome,
+            } => Event::RecipientFinished {
+                message,
+                recipient,
+                outcome: outcome.into_owned(),
             },
             Self::Finished { message, outcome } => Event::Finished {
                 message,
@@ -163,6 +182,13 @@ pub enum NotSent {
     /// The server refused the session: its greeting or its answer to HELO.
     #[error("the server refused the session: {0}")]
     SessionRefused(Reply<'static>),
+    /// TLS is required, and the server does not offer it or refused it.
+    #[error("TLS is required and cannot be had")]
+    TlsUnavailable,
+    /// Authentication is required and failed: the server refused it, or offers no mechanism that
+    /// could be used.
+    #[error("authentication failed")]
+    AuthenticationFailed(Option<Reply<'static>>),
     /// The message needs what the server does not offer.
     #[error("the server does not offer {}", .0.keyword())]
     ExtensionMissing(Extension),

@@ -73,11 +73,18 @@
 //! in a place where both are possible, cannot be found out by anybody.
 
 mod answers;
+#[cfg(feature = "auth")]
+mod authentication;
 mod commands;
 mod config;
 mod content;
+#[cfg(feature = "auth")]
+mod credentials;
 mod envelope;
+mod establish;
 mod event;
+#[cfg(feature = "auth")]
+pub mod mechanism;
 mod output;
 mod pipeline;
 mod replies;
@@ -97,7 +104,7 @@ use crate::{
 };
 
 pub use self::{
-    config::{Config, Duplex, Pipelining, Timeouts},
+    config::{Config, Duplex, Pipelining, Timeouts, Tls},
     envelope::Envelope,
     event::{Body, BodyRequest, Cancellation, Event, MessageId, NotSent, Outcome},
     report::{Report, Reports},
@@ -195,6 +202,35 @@ impl Client {
         self.session.handle_write_failed();
     }
 
+    /// Tells that the TLS handshake has succeeded; what follows goes over TLS.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NoHandshake`] unless [`wants_tls`](Self::wants_tls).
+    pub fn tls_established(&mut self, now: Duration) -> Result<(), Misuse> {
+        self.session.tls_established(now)
+    }
+
+    /// Tells that the TLS handshake has failed, which ends the connection.
+    pub fn tls_failed(&mut self) {
+        self.session.tls_failed();
+    }
+
+    /// Has the client authenticate by the first of these mechanisms that the server offers, before
+    /// any message. If none of them leads to success nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::TooLate`] once the session is open, [`Misuse::InvalidMechanism`] for a name that
+    /// is none.
+    #[cfg(feature = "auth")]
+    pub fn authenticate(
+        &mut self,
+        mechanisms: alloc::vec::Vec<alloc::boxed::Box<dyn mechanism::Mechanism>>,
+    ) -> Result<(), Misuse> {
+        self.session.authenticate(mechanisms)
+    }
+
     /// Takes the oldest entry of the trace, if one is [kept](Config::traced).
     pub fn poll_trace(&mut self) -> Option<TraceEntry> {
         self.session.trace.as_mut()?.take()
@@ -220,6 +256,14 @@ impl Client {
     /// Returns when [`handle_timeout`](Self::handle_timeout) is to be called, if nothing happens.
     pub fn poll_timeout(&self) -> Option<Duration> {
         self.session.deadline()
+    }
+
+    /// Tells whether the driver is to do a TLS handshake now, on the connection as it is.
+    ///
+    /// Octets that were read and not used up must be presented to
+    /// [`poll_event`](Self::poll_event) before: they end the connection, as they came in clear.
+    pub fn wants_tls(&self) -> bool {
+        self.session.wants_tls()
     }
 
     /// Tells whether octets from the server are needed to go on. If not, call

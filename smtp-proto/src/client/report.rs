@@ -51,6 +51,14 @@ impl Reports {
                 *outcome = Some(Outcome::Refused(reply.into_owned()));
                 None
             }
+            Event::RecipientFinished {
+                message,
+                recipient,
+                outcome,
+            } => {
+                *self.open.get_mut(&message)?.get_mut(recipient)? = Some(outcome.into_owned());
+                None
+            }
             Event::Finished { message, outcome } => {
                 let outcome = outcome.into_owned();
                 let known = self.open.remove(&message).unwrap_or_default();

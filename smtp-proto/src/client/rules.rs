@@ -26,8 +26,16 @@ pub(super) enum Verb {
     Helo,
     Lhlo,
     StartTls,
+    #[cfg_attr(
+        not(feature = "auth"),
+        expect(dead_code, reason = "AUTH needs its feature")
+    )]
     /// AUTH, with or without an initial response.
     Auth,
+    #[cfg_attr(
+        not(feature = "auth"),
+        expect(dead_code, reason = "AUTH needs its feature")
+    )]
     /// A line of an authentication exchange.
     AuthResponse,
     Reset,
@@ -86,7 +94,12 @@ const fn rule(verb: Verb) -> Rule {
         // RFC 3207 4: the handshake comes before anything else.
         Verb::StartTls => (None, Greeting, Command, "waiting for the reply to STARTTLS"),
         Verb::Auth => (None, Exchange, Command, "waiting for the reply to AUTH"),
-        Verb::AuthResponse => (None, Exchange, Command, "waiting for the reply to a response"),
+        Verb::AuthResponse => (
+            None,
+            Exchange,
+            Command,
+            "waiting for the reply to a response",
+        ),
         Verb::Helo => (None, Completed, Command, "waiting for the reply to HELO"),
         Verb::Reset => (
             Some(Group),
@@ -177,6 +190,15 @@ impl Verb {
                 Success::Greeting | Success::Completed | Success::Farewell => false,
             },
         }
+    }
+
+    /// Tells whether it comes before any message.
+    pub(super) fn is_preliminary(self) -> bool {
+        use Verb::{Auth, AuthResponse, Connect, Ehlo, Helo, Lhlo, StartTls};
+        matches!(
+            self,
+            Connect | Ehlo | Helo | Lhlo | StartTls | Auth | AuthResponse
+        )
     }
 
     /// Returns the timer that runs while the answer is out.

@@ -3,8 +3,10 @@
 use alloc::{boxed::Box, collections::VecDeque};
 use core::time::Duration;
 
+#[cfg(feature = "auth")]
+use super::credentials::Authentication;
 use super::{
-    config::Config,
+    config::{Config, Tls},
     envelope::Envelope,
     event::{Cancellation, Event, MessageId, NotSent, Outcome},
     pipeline::{Expected, Pipeline},
@@ -19,15 +21,17 @@ use crate::{
     syntax::Capabilities,
 };
 
-/// Where the session stands. STARTTLS and AUTH belong between `Hello` and `Ready`.
+/// Where the session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// Connected, not greeted.
     Connected,
-    /// EHLO or HELO is due.
-    Hello(Verb),
-    /// EHLO or HELO was sent.
-    Introduced,
+    /// A command of the session's own is due: EHLO, HELO, LHLO, STARTTLS, AUTH.
+    Due(Verb),
+    /// It was sent.
+    Asked,
+    /// The TLS handshake is due.
+    Handshake,
     /// Messages may be sent.
     Ready,
     /// QUIT was sent.
@@ -71,21 +75,20 @@ pub(super) struct Session {
     pub(super) ready_unreported: bool,
     closed_unreported: bool,
     eof: bool,
+    pub(super) encrypted: bool,
+    #[cfg(feature = "auth")]
+    pub(super) authentication: Authentication,
 }
 
 impl Session {
     pub(super) fn new(config: Config, now: Duration) -> Self {
-        let mut reply_deadline = Deadline::default();
-        reply_deadline.start(Timer::Greeting, config.timeouts.greeting, now);
-        let mut pipeline = Pipeline::default();
-        pipeline.push(Expected::session(Verb::Connect, 0, 0));
-        Self {
+        let mut session = Self {
             trace: config.trace.then(Box::default),
-            phase: Phase::Connected,
+            phase: Phase::Handshake,
             capabilities: Capabilities::new(),
             level: Level::LockStep,
             transactions: Transactions::default(),
-            pipeline,
+            pipeline: Pipeline::default(),
             wire: Wire::default(),
             stuffer: DotStuffer::new(config.line_breaks),
             open_contents: 0,
@@ -95,7 +98,7 @@ impl Session {
             abandoned: false,
             write_failed: false,
             failure: None,
-            reply_deadline,
+            reply_deadline: Deadline::default(),
             write_deadline: Deadline::default(),
             replies: ReplyReader::default(),
             submitted: 0,
@@ -104,8 +107,17 @@ impl Session {
             ready_unreported: false,
             closed_unreported: false,
             eof: false,
+            encrypted: false,
+            #[cfg(feature = "auth")]
+            authentication: Authentication::default(),
             config,
+        };
+        if session.config.tls == Tls::Implicit {
+            session.await_handshake(now);
+        } else {
+            session.await_greeting(now);
         }
+        session
     }
 
     pub(super) fn submit(&mut self, envelope: &Envelope<'_>) -> Result<MessageId, Misuse> {
@@ -182,6 +194,13 @@ impl Session {
             }
             if self.phase == Phase::Closed {
                 return Ok(None);
+            }
+            if self.phase == Phase::Handshake {
+                if input.is_empty() && !self.eof {
+                    return Ok(None);
+                }
+                self.on_octets_before_tls(input);
+                continue;
             }
             match self.replies.next(input) {
                 Ok(Some(reply)) => {

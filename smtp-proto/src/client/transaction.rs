@@ -55,9 +55,12 @@ pub(super) struct Transaction {
     pub(super) internationalized: bool,
     pub(super) stage: Stage,
     pub(super) mail: Answer,
-    /// How many recipients were answered, and how many of these accepted.
+    /// How many recipients were answered.
     pub(super) answered: usize,
-    pub(super) accepted: usize,
+    /// Which recipients were accepted.
+    accepted: Vec<u32>,
+    /// LMTP's best verdict so far.
+    verdict: Option<Reply<'static>>,
     /// How many replies are outstanding.
     pub(super) pending: usize,
     /// The refusal that decides the message: of MAIL, DATA or content.
@@ -79,12 +82,14 @@ pub(super) struct Transaction {
 impl Transaction {
     /// Takes over an envelope, in the memory of an earlier one.
     fn fill(&mut self, message: MessageId, envelope: &Envelope<'_>) {
-        let (mut paths, mut ends) = (
+        let (mut paths, mut ends, mut accepted) = (
             core::mem::take(&mut self.paths),
             core::mem::take(&mut self.ends),
+            core::mem::take(&mut self.accepted),
         );
         paths.clear();
         ends.clear();
+        accepted.clear();
         envelope.sender.write_to(&mut paths);
         ends.push(paths.len());
         for recipient in &envelope.recipients {
@@ -96,6 +101,7 @@ impl Transaction {
             message: message.0,
             paths,
             ends,
+            accepted,
             size: envelope.size,
             body: envelope.body,
             internationalized,
@@ -121,12 +127,19 @@ impl Transaction {
     }
 
     /// Records the answer to one RCPT.
-    pub(super) fn answer_recipient(&mut self, reply: &Reply<'_>) {
+    pub(super) fn answer_recipient(&mut self, recipient: u32, reply: &Reply<'_>) {
         self.answered += 1;
         if reply.is_positive() {
-            self.accepted += 1;
+            self.accepted.push(recipient);
         } else if self.recipient_refusal.is_none() {
             self.recipient_refusal = Some(reply.clone().into_owned());
+        }
+    }
+
+    /// Records LMTP's verdict for one recipient; the last positive one stands for the message.
+    pub(super) fn answer_content(&mut self, reply: &Reply<'_>) {
+        if reply.is_positive() || self.verdict.as_ref().is_none_or(|best| !best.is_positive()) {
+            self.verdict = Some(reply.clone().into_owned());
         }
     }
 
@@ -134,6 +147,11 @@ impl Transaction {
     pub(super) fn take_outcome(&mut self) -> Outcome<'static> {
         if self.in_doubt {
             return Outcome::InDoubt;
+        }
+        match self.verdict.take() {
+            Some(verdict) if verdict.is_positive() => return Outcome::Delivered(verdict),
+            Some(verdict) => return Outcome::Refused(verdict),
+            None => {}
         }
         if let Some(reason) = self.not_sent.take() {
             return Outcome::NotSent(reason);
@@ -191,6 +209,11 @@ impl Transaction {
         self.ends.len().saturating_sub(1)
     }
 
+    /// Returns which recipients were accepted, in the order of the envelope.
+    pub(super) fn accepted(&self) -> &[u32] {
+        &self.accepted
+    }
+
     /// Tells whether the server has answered MAIL and every RCPT.
     pub(super) fn is_envelope_answered(&self) -> bool {
         self.mail != Answer::None && self.answered == self.recipients()
@@ -198,7 +221,7 @@ impl Transaction {
 
     /// Tells whether the server has refused every recipient.
     pub(super) fn is_without_recipients(&self) -> bool {
-        self.is_envelope_answered() && self.accepted == 0
+        self.is_envelope_answered() && self.accepted.is_empty()
     }
 
     /// Tells whether the server has refused the message, by its sender, all its recipients, or its

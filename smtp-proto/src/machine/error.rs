@@ -190,6 +190,9 @@ pub enum Misuse {
     /// The ticket is another connection's, or its command needs no answer any more.
     #[error("the ticket is not open on this connection")]
     UnknownTicket,
+    /// The name of a SASL mechanism is none (RFC 4422 3.1).
+    #[error("not the name of a SASL mechanism")]
+    InvalidMechanism,
     /// No TLS handshake is due.
     #[error("no TLS handshake is due")]
     NoHandshake,

@@ -19,6 +19,10 @@ pub const UNANSWERED_REPLIES: usize = 100;
 pub const QUEUED_MESSAGES: usize = 1024;
 /// How many octets of commands a client renders ahead of the transport.
 pub const RENDERED_OCTETS: usize = 8 * 1024;
+/// The longest AUTH command that carries an initial response (RFC 4954 4).
+pub const AUTH_COMMAND: usize = 512;
+/// How many challenges a client answers in one authentication exchange.
+pub const AUTH_ROUNDS: usize = 20;
 /// How many entries of a trace are kept until the caller takes them.
 pub const TRACE: usize = 4096;
 

@@ -58,6 +58,8 @@ impl Code {
     pub const NO_MAIL_SERVICE: Self = Self(521);
     /// 530: TLS or authentication comes first (RFC 3207 4, RFC 4954 6).
     pub const AUTHENTICATION_REQUIRED: Self = Self(530);
+    /// 534: the mechanism is too weak (RFC 4954 6).
+    pub const MECHANISM_TOO_WEAK: Self = Self(534);
     /// 535: wrong credentials (RFC 4954 6).
     pub const AUTHENTICATION_FAILED: Self = Self(535);
     /// 538: the mechanism wants encryption (RFC 4954 6).

@@ -1,0 +1,167 @@
+//! From the connection to the first message: greeting, EHLO, STARTTLS, and what AUTH leads to.
+
+use alloc::boxed::Box;
+use core::time::Duration;
+
+use super::{
+    config::Tls,
+    event::{Event, NotSent},
+    pipeline::Expected,
+    rules::{Level, Verb},
+    session::{Phase, Session},
+};
+use crate::{
+    framing::DotStuffer,
+    machine::{Dialect, Error, Fault, Misuse, Timer},
+    syntax::{Capabilities, Class, Extension, Reply},
+};
+
+impl Session {
+    pub(super) fn await_greeting(&mut self, now: Duration) {
+        self.phase = Phase::Connected;
+        self.pipeline.push(Expected::session(Verb::Connect, 0, 0));
+        let patience = self.config.timeouts.of(Timer::Greeting);
+        self.reply_deadline.start(Timer::Greeting, patience, now);
+    }
+
+    pub(super) fn await_handshake(&mut self, now: Duration) {
+        self.phase = Phase::Handshake;
+        let patience = self.config.timeouts.of(Timer::Handshake);
+        self.reply_deadline.start(Timer::Handshake, patience, now);
+    }
+
+    pub(super) fn wants_tls(&self) -> bool {
+        self.phase == Phase::Handshake && !self.is_over()
+    }
+
+    pub(super) fn tls_established(&mut self, now: Duration) -> Result<(), Misuse> {
+        if !self.wants_tls() {
+            return Err(Misuse::NoHandshake);
+        }
+        self.reply_deadline.stop();
+        self.encrypted = true;
+        if self.config.tls == Tls::Implicit {
+            self.await_greeting(now);
+        } else {
+            // RFC 3207 4.2: what was learned in clear is forgotten, and EHLO comes first.
+            self.capabilities = Capabilities::new();
+            self.level = Level::LockStep;
+            self.phase = Phase::Due(self.hello());
+        }
+        Ok(())
+    }
+
+    pub(super) fn tls_failed(&mut self) {
+        if self.wants_tls() {
+            self.fail(Fault::TlsFailed, &[]);
+        }
+    }
+
+    pub(super) fn on_octets_before_tls(&mut self, octets: &[u8]) {
+        let fault = match octets {
+            [] => Fault::ConnectionLost,
+            _ => Fault::OctetsBeforeTls, // 3207-4-i, TLS-6
+        };
+        self.fail(fault, octets);
+    }
+
+    pub(super) fn on_greeting<'i>(&mut self, reply: Reply<'i>) -> Option<Event<'i>> {
+        if reply.is_positive() {
+            self.phase = Phase::Due(self.hello());
+            return Some(Event::Greeting { reply });
+        }
+        let reason = NotSent::SessionRefused(reply.clone().into_owned());
+        self.refuse_session(Fault::SessionRefused, &reason, &reply);
+        None
+    }
+
+    /// Returns how the client introduces itself: RFC 5321 2.2.1, RFC 2033 4.1.
+    fn hello(&self) -> Verb {
+        match self.config.dialect {
+            Dialect::Smtp => Verb::Ehlo,
+            Dialect::Lmtp => Verb::Lhlo,
+        }
+    }
+
+    pub(super) fn on_hello(&mut self, verb: Verb, reply: &Reply<'_>) {
+        match (reply.class(), verb) {
+            (Class::Positive, Verb::Helo) => self.on_introduced(reply),
+            (Class::Positive, _) => {
+                self.capabilities = Capabilities::parse(reply);
+                self.on_introduced(reply);
+            }
+            // RFC 5321 3.2: HELO where EHLO is not understood. Postfix takes any refusal for that.
+            (_, Verb::Ehlo) => self.phase = Phase::Due(Verb::Helo),
+            _ => {
+                let reason = NotSent::SessionRefused(reply.clone().into_owned());
+                self.refuse_session(Fault::SessionRefused, &reason, reply);
+            }
+        }
+    }
+
+    /// Goes on with TLS, if that is due and offered.
+    fn on_introduced(&mut self, reply: &Reply<'_>) {
+        let offered = self.capabilities.has(Extension::StartTls);
+        match self.config.tls {
+            _ if self.encrypted => self.begin_authentication(),
+            Tls::Opportunistic | Tls::Required if offered => {
+                self.phase = Phase::Due(Verb::StartTls);
+            }
+            Tls::Required => {
+                self.refuse_session(Fault::TlsUnavailable, &NotSent::TlsUnavailable, reply);
+            }
+            Tls::Off | Tls::Opportunistic | Tls::Implicit => self.begin_authentication(),
+        }
+    }
+
+    pub(super) fn on_start_tls(&mut self, expected: &Expected, reply: &Reply<'_>, now: Duration) {
+        if reply.is_positive() {
+            if self.wire.is_sent(expected) {
+                self.await_handshake(now);
+            } else {
+                // An answer to what has not left.
+                self.fail(Fault::SurplusReply, reply.as_bytes());
+            }
+        } else if self.config.tls == Tls::Opportunistic {
+            self.begin_authentication(); // 3207-4-b
+        } else {
+            self.refuse_session(Fault::TlsUnavailable, &NotSent::TlsUnavailable, reply);
+        }
+    }
+
+    /// Opens the session for messages.
+    pub(super) fn open(&mut self) {
+        self.level = self
+            .config
+            .pipelining
+            .level(&self.capabilities, self.config.dialect);
+        self.stuffer = DotStuffer::new(self.config.line_breaks);
+        self.phase = Phase::Ready;
+        self.ready_unreported = true;
+        for id in self.transactions.ids() {
+            self.check_requirements(id);
+        }
+    }
+
+    /// Gives up on a session that the server does not want, or that is not what it has to be, with a
+    /// QUIT.
+    pub(super) fn refuse_session(&mut self, fault: Fault, reason: &NotSent, reply: &Reply<'_>) {
+        self.refusal = Some(Box::new(Error::new(fault, self.state(), reply.as_bytes())));
+        self.phase = Phase::Ready;
+        self.quitting = true;
+        for id in self.transactions.ids() {
+            self.abandon(id, reason.clone());
+        }
+    }
+}
+
+#[cfg(not(feature = "auth"))]
+impl Session {
+    fn begin_authentication(&mut self) {
+        self.open();
+    }
+
+    pub(super) fn on_auth(&mut self, _: &Reply<'_>) {}
+
+    pub(super) fn write_auth(&self, _: &mut alloc::vec::Vec<u8>) {}
+}
