@@ -1,29 +1,41 @@
-//! Why something could not be done.
+//! What ends a connection, or keeps one from being made.
 
 use std::{fmt, io, sync::Arc};
 
 use smtp_proto::machine::{self, Misuse};
 
 /// Tells why something could not be done.
-///
-/// Outcomes of messages are no errors: they come in
-/// [`Report`](smtp_proto::client::Report)s, also when the connection fails.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The transport failed.
-    Io(Arc<io::Error>),
-    /// The session failed.
-    Session(machine::Error),
-    /// It cannot be asked for now; the session goes on.
+    /// No connection could be established.
+    Connect(Arc<io::Error>),
+    /// The session has ended in error. It comes again at each call.
+    Session {
+        /// What the machine makes of it.
+        error: machine::Error,
+        /// What the transport said, if it failed.
+        transport: Option<Arc<io::Error>>,
+    },
+    /// The caller asked for what cannot be done. The session goes on.
     Misuse(Misuse),
+}
+
+impl From<Misuse> for Error {
+    fn from(misuse: Misuse) -> Self {
+        Self::Misuse(misuse)
+    }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Io(error) => error.fmt(f),
-            Self::Session(error) => error.fmt(f),
+            Self::Connect(error) => write!(f, "no connection: {error}"),
+            Self::Session {
+                error,
+                transport: Some(transport),
+            } => write!(f, "{error}: {transport}"),
+            Self::Session { error, .. } => error.fmt(f),
             Self::Misuse(misuse) => misuse.fmt(f),
         }
     }
@@ -31,28 +43,11 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        // `Display` has said already what is the source of the others.
         match self {
-            Self::Io(error) => error.source(),
-            Self::Session(error) => error.source(),
+            Self::Connect(error) => error.source(),
+            Self::Session { error, .. } => error.source(),
             Self::Misuse(misuse) => misuse.source(),
         }
-    }
-}
-
-impl From<io::Error> for Error {
-    fn from(error: io::Error) -> Self {
-        Self::Io(Arc::new(error))
-    }
-}
-
-impl From<machine::Error> for Error {
-    fn from(error: machine::Error) -> Self {
-        Self::Session(error)
-    }
-}
-
-impl From<Misuse> for Error {
-    fn from(misuse: Misuse) -> Self {
-        Self::Misuse(misuse)
     }
 }

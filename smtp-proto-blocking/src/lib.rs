@@ -33,11 +33,13 @@
     clippy::string_slice
 )]
 
+pub use smtp_proto;
+
 pub mod client;
 mod connection;
 mod error;
 mod transport;
 
-pub use client::Client;
+pub use client::{Body, Client};
 pub use error::Error;
 pub use transport::Transport;

@@ -1,22 +1,23 @@
 //! The client: sends messages over one connection and returns what became of each.
 
-mod content;
+mod body;
 mod send_all;
 
 use std::{
     collections::{BTreeMap, VecDeque},
     io,
     net::{TcpStream, ToSocketAddrs},
+    sync::Arc,
     time::Duration,
 };
 
 use smtp_proto::{
-    client::{self as machine, Body, Cancellation, Config, Envelope, MessageId, Report, Reports},
-    machine::{Fault, Misuse, TraceEntry},
+    client::{self as machine, Cancellation, Config, Envelope, MessageId, Report, Reports},
+    machine::{Misuse, TraceEntry},
     syntax::Capabilities,
 };
 
-pub use self::{content::Content, send_all::SendAll};
+pub use self::{body::Body, send_all::SendAll};
 use crate::{
     Error, Transport,
     connection::{Connection, GLANCE, MOMENT, Progress},
@@ -37,18 +38,12 @@ pub struct Client<T> {
     connection: Connection<T>,
     reports: Reports,
     finished: VecDeque<Report>,
-    contents: BTreeMap<MessageId, Submitted>,
+    bodies: BTreeMap<MessageId, Body>,
     /// The server has answered EHLO.
     ready: bool,
     failure: Option<Error>,
-    /// How the transport failed, which tells more than how the session did.
-    broken: Option<Error>,
-}
-
-#[derive(Debug)]
-struct Submitted {
-    content: Content,
-    pass: u32,
+    /// How the transport failed.
+    broken: Option<Arc<io::Error>>,
 }
 
 /// What a [`Client`] was made of.
@@ -70,24 +65,26 @@ impl Client<TcpStream> {
     ///
     /// # Errors
     ///
-    /// Those of [`TcpStream::connect`].
+    /// [`Error::Connect`].
     pub fn connect(address: impl ToSocketAddrs, config: Config) -> Result<Self, Error> {
-        let stream = TcpStream::connect(address)?;
-        stream.set_nodelay(true)?; // a flight is written as a whole
-        Ok(Self::with_transport(stream, config))
+        let stream = TcpStream::connect(address)
+            // A flight is written as a whole: nothing is to be waited for.
+            .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
+            .map_err(|error| Error::Connect(Arc::new(error)))?;
+        Ok(Self::with_stream(stream, config))
     }
 }
 
 impl<T: Transport> Client<T> {
     /// Starts a session over a connection that was just established.
-    pub fn with_transport(transport: T, config: Config) -> Self {
+    pub fn with_stream(transport: T, config: Config) -> Self {
         let machine = machine::Client::new(config, Duration::ZERO);
         Self {
             connection: Connection::new(transport, machine.max_unconsumed()),
             machine,
             reports: Reports::default(),
             finished: VecDeque::new(),
-            contents: BTreeMap::new(),
+            bodies: BTreeMap::new(),
             ready: false,
             failure: None,
             broken: None,
@@ -120,10 +117,10 @@ impl<T: Transport> Client<T> {
     pub fn send(
         &mut self,
         envelope: &Envelope<'_>,
-        content: impl Into<Content>,
+        body: impl Into<Body>,
     ) -> Result<Report, Error> {
         self.check()?;
-        let message = self.submit(envelope, content)?;
+        let message = self.submit(envelope, body)?;
         loop {
             let known = self.finished.iter().position(|r| r.message == message);
             if let Some(report) = known.and_then(|at| self.finished.remove(at)) {
@@ -142,15 +139,11 @@ impl<T: Transport> Client<T> {
     pub fn submit(
         &mut self,
         envelope: &Envelope<'_>,
-        content: impl Into<Content>,
+        body: impl Into<Body>,
     ) -> Result<MessageId, Misuse> {
         let message = self.machine.submit(envelope)?;
         self.reports.expect(message, envelope.recipients().len());
-        let submitted = Submitted {
-            content: content.into(),
-            pass: 0,
-        };
-        self.contents.insert(message, submitted);
+        self.bodies.insert(message, body.into());
         Ok(message)
     }
 
@@ -191,10 +184,10 @@ impl<T: Transport> Client<T> {
     /// As many as [`Config::queue`] says are taken from the iterator in advance. A message that is
     /// not taken ([`Error::Misuse`]) does not keep the others from being sent. If the session fails,
     /// its error comes last, and the rest of the iterator was not used.
-    pub fn send_all<'e, I, C>(&mut self, messages: I) -> SendAll<'_, T, I::IntoIter>
+    pub fn send_all<'e, I, B>(&mut self, messages: I) -> SendAll<'_, T, I::IntoIter>
     where
-        I: IntoIterator<Item = (Envelope<'e>, C)>,
-        C: Into<Content>,
+        I: IntoIterator<Item = (Envelope<'e>, B)>,
+        B: Into<Body>,
     {
         SendAll::new(self, messages.into_iter())
     }
@@ -269,7 +262,7 @@ impl<T: Transport> Client<T> {
                 Ok(Some(event)) => {
                     self.ready |= matches!(event, machine::Event::Ready);
                     if let Some(report) = self.reports.observe(event) {
-                        self.contents.remove(&report.message);
+                        self.bodies.remove(&report.message);
                         self.finished.push_back(report);
                     }
                 }
@@ -282,9 +275,8 @@ impl<T: Transport> Client<T> {
         if let Some(error) = failure
             && self.failure.is_none()
         {
-            let of_transport = matches!(error.fault(), Fault::ConnectionLost | Fault::WriteFailed);
-            let broken = self.broken.take().filter(|_| of_transport);
-            self.failure = Some(broken.unwrap_or(Error::Session(error)));
+            let transport = self.broken.take();
+            self.failure = Some(Error::Session { error, transport });
         }
     }
 
@@ -294,11 +286,13 @@ impl<T: Transport> Client<T> {
         loop {
             let now = self.connection.now();
             let request = self.machine.wants_body();
-            let body = match request.and_then(|request| self.contents.get_mut(&request.message)) {
-                Some(submitted) => submitted.present(request.map_or(0, |request| request.pass)),
-                None => Body::Pending,
-            };
-            let transmit = self.machine.poll_transmit(body, now);
+            let presented = request.and_then(|request| {
+                let body = self.bodies.get_mut(&request.message)?;
+                Some(body.present(request.pass))
+            });
+            let transmit = self
+                .machine
+                .poll_transmit(presented.unwrap_or_default(), now);
             if transmit.is_empty() {
                 drop(transmit);
                 if let Err(error) = self.connection.flush() {
@@ -318,9 +312,9 @@ impl<T: Transport> Client<T> {
             };
             let consumed = transmit.sent(written, self.connection.now());
             if let Some(request) = request
-                && let Some(submitted) = self.contents.get_mut(&request.message)
+                && let Some(body) = self.bodies.get_mut(&request.message)
             {
-                submitted.content.consume(consumed);
+                body.consume(consumed);
             }
             if written < offered {
                 return GLANCE;
@@ -330,7 +324,7 @@ impl<T: Transport> Client<T> {
 
     fn write_failed(&mut self, error: io::Error) {
         self.machine.handle_write_failed();
-        self.broken = Some(error.into());
+        self.broken = Some(Arc::new(error));
     }
 
     /// Reads what has come, and waits for it no longer than `patience` and the machine's timers.
@@ -349,19 +343,8 @@ impl<T: Transport> Client<T> {
             }
             Err(error) => {
                 self.machine.handle_eof();
-                self.broken.get_or_insert(error.into());
+                self.broken.get_or_insert(Arc::new(error));
             }
         }
-    }
-}
-
-impl Submitted {
-    /// Returns what comes next of the content, in this pass through it.
-    fn present(&mut self, pass: u32) -> Body<'_> {
-        if self.pass != pass {
-            self.pass = pass;
-            self.content.rewind();
-        }
-        self.content.present()
     }
 }

@@ -2,7 +2,7 @@
 
 use smtp_proto::client::{Envelope, Report};
 
-use super::{Client, Content};
+use super::{Body, Client};
 use crate::{Error, Transport};
 
 /// Sends messages and yields their [`Report`]s; see [`Client::send_all`].
@@ -33,21 +33,21 @@ impl<'c, T, I> SendAll<'c, T, I> {
     }
 }
 
-impl<'e, T, I, C> Iterator for SendAll<'_, T, I>
+impl<'e, T, I, B> Iterator for SendAll<'_, T, I>
 where
     T: Transport,
-    I: Iterator<Item = (Envelope<'e>, C)>,
-    C: Into<Content>,
+    I: Iterator<Item = (Envelope<'e>, B)>,
+    B: Into<Body>,
 {
     type Item = Result<Report, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
         while self.state == State::Submitting && self.client.can_submit() {
-            let Some((envelope, content)) = self.messages.next() else {
+            let Some((envelope, body)) = self.messages.next() else {
                 self.state = State::Finishing;
                 break;
             };
-            if let Err(misuse) = self.client.submit(&envelope, content) {
+            if let Err(misuse) = self.client.submit(&envelope, body) {
                 return Some(Err(misuse.into()));
             }
         }
