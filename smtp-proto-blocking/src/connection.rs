@@ -118,6 +118,10 @@ impl<T: Transport> Connection<T> {
         }
     }
 
+    pub(crate) fn shutdown_write(&mut self) -> io::Result<()> {
+        self.transport.shutdown_write()
+    }
+
     /// Returns the transport and what was read from it and not used up.
     pub(crate) fn into_parts(self) -> (T, Vec<u8>) {
         let unread = self.input().to_vec();

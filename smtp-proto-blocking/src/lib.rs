@@ -38,8 +38,10 @@ pub use smtp_proto;
 pub mod client;
 mod connection;
 mod error;
+pub mod server;
 mod transport;
 
 pub use client::{Body, Client};
 pub use error::Error;
+pub use server::Server;
 pub use transport::Transport;

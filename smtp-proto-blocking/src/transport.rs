@@ -1,6 +1,10 @@
 //! What the adapters need of a connection.
 
-use std::{io, net::TcpStream, time::Duration};
+use std::{
+    io,
+    net::{Shutdown, TcpStream},
+    time::Duration,
+};
 
 /// Carries octets in both directions, and gives each direction up when its time is over.
 ///
@@ -22,6 +26,13 @@ pub trait Transport: io::Read + io::Write {
     ///
     /// Those of the transport; the connection is then given up.
     fn set_write_timeout(&mut self, timeout: Duration) -> io::Result<()>;
+
+    /// Ends what this side writes; it goes on reading.
+    ///
+    /// # Errors
+    ///
+    /// Those of the transport; the connection is then given up.
+    fn shutdown_write(&mut self) -> io::Result<()>;
 }
 
 impl Transport for TcpStream {
@@ -31,6 +42,10 @@ impl Transport for TcpStream {
 
     fn set_write_timeout(&mut self, timeout: Duration) -> io::Result<()> {
         TcpStream::set_write_timeout(self, Some(timeout))
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
     }
 }
 
@@ -43,6 +58,10 @@ impl Transport for std::os::unix::net::UnixStream {
     fn set_write_timeout(&mut self, timeout: Duration) -> io::Result<()> {
         Self::set_write_timeout(self, Some(timeout))
     }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
 }
 
 impl<T: Transport + ?Sized> Transport for &mut T {
@@ -53,6 +72,10 @@ impl<T: Transport + ?Sized> Transport for &mut T {
     fn set_write_timeout(&mut self, timeout: Duration) -> io::Result<()> {
         T::set_write_timeout(self, timeout)
     }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        T::shutdown_write(self)
+    }
 }
 
 impl<T: Transport + ?Sized> Transport for Box<T> {
@@ -62,5 +85,9 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
 
     fn set_write_timeout(&mut self, timeout: Duration) -> io::Result<()> {
         T::set_write_timeout(self, timeout)
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        T::shutdown_write(self)
     }
 }

@@ -245,21 +245,22 @@ impl<T: Transport> Client<T> {
 
     /// Goes round the loop of a driver once: events, writes, and a read unless there is news.
     fn turn(&mut self) {
-        let known = self.finished.len();
-        self.take_events();
+        let news = self.take_events();
         let patience = self.write();
-        if self.finished.len() == known && self.machine.wants_read() {
+        if !news && self.machine.wants_read() {
             self.read(patience);
         }
     }
 
-    /// Takes note of everything that the machine has to tell.
-    fn take_events(&mut self) {
+    /// Takes note of everything that the machine has to tell, and tells whether that was anything.
+    fn take_events(&mut self) -> bool {
+        let mut news = false;
         let now = self.connection.now();
         let mut input = self.connection.input();
         let failure = loop {
             match self.machine.poll_event(&mut input, now) {
                 Ok(Some(event)) => {
+                    news = true;
                     self.ready |= matches!(event, machine::Event::Ready);
                     if let Some(report) = self.reports.observe(event) {
                         self.bodies.remove(&report.message);
@@ -278,6 +279,7 @@ impl<T: Transport> Client<T> {
             let transport = self.broken.take();
             self.failure = Some(Error::Session { error, transport });
         }
+        news
     }
 
     /// Writes until there is nothing to write, or the server takes no more for a moment. Returns how
