@@ -246,9 +246,13 @@ impl<T: Transport> Client<T> {
     /// Goes round the loop of a driver once: events, writes, and a read unless there is news.
     fn turn(&mut self) {
         let news = self.take_events();
-        let patience = self.write();
-        if !news && self.machine.wants_read() {
-            self.read(patience);
+        if self.write_blocks() {
+            // Maybe the server reads again once it could write all that it has to say.
+            while self.machine.wants_read() && self.read(GLANCE) {
+                self.take_events();
+            }
+        } else if !news && self.machine.wants_read() {
+            self.read(Duration::MAX);
         }
     }
 
@@ -282,9 +286,8 @@ impl<T: Transport> Client<T> {
         news
     }
 
-    /// Writes until there is nothing to write, or the server takes no more for a moment. Returns how
-    /// long the read that follows may wait.
-    fn write(&mut self) -> Duration {
+    /// Writes until there is nothing to write, or tells that the server takes no more for a moment.
+    fn write_blocks(&mut self) -> bool {
         loop {
             let now = self.connection.now();
             let request = self.machine.wants_body();
@@ -300,7 +303,7 @@ impl<T: Transport> Client<T> {
                 if let Err(error) = self.connection.flush() {
                     self.write_failed(error);
                 }
-                return Duration::MAX;
+                return false;
             }
             let offered = transmit.len();
             let written = match self.connection.write(transmit.slices(), MOMENT) {
@@ -309,7 +312,7 @@ impl<T: Transport> Client<T> {
                 Err(error) => {
                     drop(transmit);
                     self.write_failed(error);
-                    return Duration::MAX;
+                    return false;
                 }
             };
             let consumed = transmit.sent(written, self.connection.now());
@@ -319,7 +322,7 @@ impl<T: Transport> Client<T> {
                 body.consume(consumed);
             }
             if written < offered {
-                return GLANCE;
+                return true;
             }
         }
     }
@@ -329,13 +332,14 @@ impl<T: Transport> Client<T> {
         self.broken = Some(Arc::new(error));
     }
 
-    /// Reads what has come, and waits for it no longer than `patience` and the machine's timers.
-    fn read(&mut self, patience: Duration) {
+    /// Reads what has come, and waits for it no longer than `patience` and the machine's timers. Tells
+    /// whether any octets came.
+    fn read(&mut self, patience: Duration) -> bool {
         let deadline = self.machine.poll_timeout().unwrap_or(Duration::MAX);
         let limit = deadline.saturating_sub(self.connection.now()).min(patience);
         match self.connection.read(limit) {
             Ok(Progress::Octets(0)) => self.machine.handle_eof(),
-            Ok(Progress::Octets(_)) => {}
+            Ok(Progress::Octets(_)) => return true,
             Ok(Progress::Blocked) => {
                 // Only now: what came in time counts, however late it is read.
                 let now = self.connection.now();
@@ -348,5 +352,6 @@ impl<T: Transport> Client<T> {
                 self.broken.get_or_insert(Arc::new(error));
             }
         }
+        false
     }
 }

@@ -115,7 +115,7 @@ impl<T: Transport, H: Handler> Driver<'_, T, H> {
             if self.machine.is_closed() {
                 return Ok(());
             }
-            let blocked = self.write();
+            let blocked = self.write_blocks();
             let deadline = self.machine.poll_timeout().unwrap_or(Duration::MAX);
             let until = deadline.saturating_sub(self.connection.now());
             let idle = if self.machine.wants_read() {
@@ -167,7 +167,7 @@ impl<T: Transport, H: Handler> Driver<'_, T, H> {
     }
 
     /// Writes until there is nothing to write, or tells that the client takes no more for a moment.
-    fn write(&mut self) -> bool {
+    fn write_blocks(&mut self) -> bool {
         loop {
             let transmit = self.machine.poll_transmit(self.connection.now());
             if transmit.is_empty() {

@@ -1,10 +1,16 @@
 //! A handler that keeps what it gets, and a peer that is not quite a server.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    unnameable_types,
+    reason = "each test file uses its part"
+)]
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
+    os::unix::net::UnixStream,
     sync::Mutex,
     thread,
 };
@@ -28,7 +34,7 @@ pub struct Stored {
 }
 
 /// Keeps every message and takes note of everything else. Recipients named `no...` are refused,
-/// content with `poison` in it too, and `panic...` panics.
+/// content that begins with `poison` too, and `panic...` panics.
 #[derive(Debug, Default)]
 pub struct Store {
     pub messages: Mutex<Vec<Stored>>,
@@ -97,7 +103,7 @@ impl<'s> Handler for &'s Store {
 impl Sink for StoreSink<'_> {
     fn write(&mut self, octets: &[u8]) -> Result<(), Reply<'static>> {
         self.stored.content.extend_from_slice(octets);
-        if self.stored.content.ends_with(b"poison\r\n") {
+        if self.stored.content.starts_with(b"poison") {
             return Err(Reply::new(Code::TRANSACTION_FAILED, "5.6.0 Poison").unwrap());
         }
         Ok(())
@@ -157,14 +163,15 @@ pub fn envelope(recipients: &[&str]) -> client::Envelope<'static> {
     })
 }
 
-/// Serves one connection without a thought, each reply as long as can be: it writes all of it
+/// Serves one connection without a thought, it writes all of it
 /// before it reads on.
-pub fn ponderous_peer(listener: &TcpListener) -> usize {
-    let (stream, _) = listener.accept().unwrap();
-    shrink_buffers(&stream);
-    let mut reader = BufReader::with_capacity(4096, stream.try_clone().unwrap());
+pub fn ponderous_peer<S>(stream: &S) -> usize
+where
+    for<'s> &'s S: Read + Write,
+{
+    let mut reader = BufReader::with_capacity(4096, stream);
     let mut stream = stream;
-    let text = "x".repeat(500);
+    let text = "x".repeat(60);
     let mut recipients = 0;
     let mut messages = 0;
     stream.write_all(b"220 x\r\n").unwrap();
@@ -198,10 +205,26 @@ pub fn ponderous_peer(listener: &TcpListener) -> usize {
     }
 }
 
-/// Has the kernel hold as little as it can in either direction.
-pub fn shrink_buffers(stream: &TcpStream) {
-    stream.set_nodelay(true).unwrap();
-    let socket = socket2::SockRef::from(stream);
-    socket.set_send_buffer_size(4096).unwrap();
-    socket.set_recv_buffer_size(4096).unwrap();
+/// Connects two TCP sockets with buffers as small as can be.
+pub fn narrow_tcp() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let one = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (other, _) = listener.accept().unwrap();
+    for stream in [&one, &other] {
+        stream.set_nodelay(true).unwrap();
+        let socket = socket2::SockRef::from(stream);
+        socket.set_send_buffer_size(4096).unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+    }
+    (one, other)
+}
+
+/// Connects two local sockets that hold as little.
+pub fn narrow_unix() -> (UnixStream, UnixStream) {
+    let (one, other) = UnixStream::pair().unwrap();
+    for stream in [&one, &other] {
+        let socket = socket2::SockRef::from(stream);
+        socket.set_send_buffer_size(4096).unwrap();
+    }
+    (one, other)
 }
