@@ -6,12 +6,11 @@ use core::time::Duration;
 use super::{
     event::{Event, NotSent, Outcome},
     pipeline::Expected,
-    rules::{Level, Verb},
+    rules::Verb,
     session::{Phase, Session},
     transaction::{Answer, Stage, TransactionId},
 };
 use crate::{
-    framing::DotStuffer,
     machine::{Error, Fault, Origin},
     syntax::{BodyType, Capabilities, Class, Code, Extension, Reply},
 };
@@ -78,9 +77,6 @@ impl Session {
                     self.capabilities = Capabilities::parse(&reply);
                 }
                 self.level = self.config.pipelining.level(&self.capabilities);
-                if self.level == Level::Stream {
-                    self.stuffer = DotStuffer::plain(self.config.line_breaks);
-                }
                 self.phase = Phase::Ready;
                 self.ready_unreported = true;
                 for id in self.transactions.ids() {

@@ -67,7 +67,9 @@ impl Session {
             Stage::Recipients(sent) if sent < transaction.recipients() => {
                 Some(Step::Recipient(id, sent))
             }
-            Stage::Recipients(_) if self.level < Level::Stream => Some(Step::Data(id)),
+            Stage::Recipients(_) if self.level < Level::Stream && !transaction.is_binary() => {
+                Some(Step::Data(id))
+            }
             Stage::LoneDot => Some(Step::LoneDot(id)),
             Stage::Recipients(_) | Stage::Data | Stage::Content | Stage::Chunks | Stage::Over => {
                 None
@@ -112,8 +114,9 @@ impl Session {
             out.extend_from_slice(b" SIZE=");
             write_decimal(size, out);
         }
+        // BINARYMIME is only asked for where it is offered, which has been checked.
         if let Some(body) = transaction.body
-            && self.capabilities.has(Extension::EightBitMime)
+            && (transaction.is_binary() || self.capabilities.has(Extension::EightBitMime))
         {
             out.extend_from_slice(b" BODY=");
             out.extend_from_slice(body.as_str().as_bytes());

@@ -12,7 +12,7 @@ use super::{
     wire::{OpenContent, Plan},
 };
 use crate::{
-    framing::{BareLineBreak, Slices},
+    framing::{BareLineBreak, DotStuffer, LineBreaks, Slices},
     machine::Origin,
 };
 
@@ -31,18 +31,20 @@ impl Session {
         let (id, transaction) = self.transactions.current()?;
         let wanted = match transaction.stage {
             Stage::Content => true,
-            // Only a message's first chunk may precede the replies to its recipients.
             Stage::Chunks => transaction.is_envelope_answered(),
-            Stage::Waiting | Stage::Recipients(_) => {
-                self.level == Level::Stream && self.has_window()
-            }
+            Stage::Waiting | Stage::Recipients(_) => self.may_begin_chunks(transaction),
             Stage::Data | Stage::LoneDot | Stage::Over => false,
         };
         wanted.then_some((id, transaction))
     }
 
-    fn has_window(&self) -> bool {
-        self.open_contents < self.config.pipelining.window()
+    /// Tells whether a content may begin by BDAT: in a stream within the window, otherwise once
+    /// there is a recipient (RFC 3030 2).
+    fn may_begin_chunks(&self, transaction: &Transaction) -> bool {
+        if self.level == Level::Stream {
+            return self.open_contents < self.config.pipelining.window();
+        }
+        transaction.is_binary() && transaction.is_envelope_answered()
     }
 
     /// Plans how much of the body presented is written, and opens and ends contents around it.
@@ -92,22 +94,30 @@ impl Session {
             return Ok(());
         }
         let begun = transaction.content_begun;
-        let chunk = match transaction.stage {
-            Stage::Content => false,
-            Stage::Recipients(sent) => sent == transaction.recipients() && self.has_window(),
+        let by_dot = transaction.stage == Stage::Content;
+        let due = match transaction.stage {
+            Stage::Content => true,
+            Stage::Recipients(sent) => {
+                sent == transaction.recipients() && self.may_begin_chunks(transaction)
+            }
+            // Only a message's first chunk may precede the replies to its recipients.
             Stage::Chunks => transaction.is_envelope_answered(),
-            _ => return Ok(()),
+            Stage::Waiting | Stage::Data | Stage::LoneDot | Stage::Over => false,
         };
+        // An empty chunk says nothing, unless it is the last.
+        let chunk = (!octets.is_empty() || last) && self.pipeline.may_send(self.level);
+        if !due || !(by_dot || chunk) {
+            return Ok(());
+        }
+        if !begun {
+            self.stuffer = match (by_dot, transaction.is_binary()) {
+                (true, _) => DotStuffer::new(self.config.line_breaks),
+                (false, false) => DotStuffer::plain(self.config.line_breaks),
+                (false, true) => DotStuffer::plain(LineBreaks::Keep), // 3030-3-c
+            };
+        }
         let (mut announced, mut end) = (None, None);
-        if transaction.stage == Stage::Content {
-            self.stuffer.restart();
-        } else {
-            if !chunk || (octets.is_empty() && !last) || !self.pipeline.may_send(self.level) {
-                return Ok(());
-            }
-            if !begun {
-                self.stuffer.restart();
-            }
+        if !by_dot {
             end = self.announce_chunk(id, octets, last, control)?;
             if end.is_none() {
                 return Ok(());

@@ -110,7 +110,7 @@ const fn rule(verb: Verb) -> Rule {
             DataTermination,
             "waiting for the reply to the lone dot",
         ),
-        // RFC 3030 4.2: chunks follow each other unanswered.
+        // RFC 3030 4.2: chunks follow each other unanswered; the last one is like a final dot.
         Verb::Chunk => (
             Some(Stream),
             Completed,
@@ -118,7 +118,7 @@ const fn rule(verb: Verb) -> Rule {
             "waiting for the reply to BDAT",
         ),
         Verb::LastChunk => (
-            Some(Stream),
+            Some(LookAhead),
             Completed,
             DataTermination,
             "waiting for the reply to BDAT LAST",

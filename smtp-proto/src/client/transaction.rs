@@ -161,6 +161,11 @@ impl Transaction {
         }
     }
 
+    /// Tells whether its content goes by BDAT, at whatever level (RFC 3030 3).
+    pub(super) fn is_binary(&self) -> bool {
+        self.body == Some(BodyType::BinaryMime)
+    }
+
     pub(super) fn message(&self) -> MessageId {
         MessageId(self.message)
     }

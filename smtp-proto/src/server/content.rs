@@ -1,79 +1,34 @@
-//! One transaction and its content.
+//! Content as it comes.
 
 use core::time::Duration;
 
 use super::event::{Event, ResetCause, TransactionId};
 use super::pipeline::Answer;
+use super::replies;
 use super::sequence::{Asked, Place, State};
-use super::terms::Terms;
-use super::{Server, Step, replies};
-use crate::framing::{ChunkReader, Content, DotStuffer, DotUnstuffer, LineBreaks};
-use crate::machine::{Fault, Origin};
-use crate::syntax::Reply;
+use super::session::{Session, Step};
+use super::transaction::Receiving;
+use crate::framing::{ChunkReader, Content, LineBreaks};
+use crate::machine::{Fault, Misuse, Origin};
+use crate::syntax::{Class, Reply};
 
-/// A transaction from its MAIL to the end of its content.
-#[derive(Debug)]
-pub(super) struct Transaction {
-    pub(super) id: TransactionId,
-    pub(super) terms: Terms,
-    /// Whether MAIL has no verdict yet.
-    pub(super) sender_open: bool,
-    /// How many RCPTs came.
-    pub(super) recipients_named: usize,
-    /// How many of them have no verdict yet.
-    pub(super) recipients_open: usize,
-    /// How many of them were accepted.
-    pub(super) recipients: usize,
-    /// How many octets of content came or were announced, refused ones too.
-    octets: u64,
-    /// Says what the content is answered if it is refused. What is still to come is swallowed.
-    refusal: Option<Answer>,
-    /// Watches chunks for bare CR and LF.
-    chunk_breaks: DotStuffer,
-}
-
-impl Transaction {
-    pub(super) fn new(id: TransactionId, terms: Terms) -> Self {
-        Self {
-            id,
-            terms,
-            sender_open: true,
-            recipients_named: 0,
-            recipients: 0,
-            recipients_open: 0,
-            octets: 0,
-            refusal: None,
-            chunk_breaks: DotStuffer::plain(LineBreaks::Refuse),
+impl Session {
+    pub(super) fn refuse_content(
+        &mut self,
+        transaction: TransactionId,
+        reply: Reply<'_>,
+    ) -> Result<(), Misuse> {
+        if !matches!(reply.code().class(), Class::Transient | Class::Permanent) {
+            return Err(Misuse::WrongReplyClass);
         }
+        if !self.can_refuse_content(transaction) {
+            return Err(Misuse::UnknownMessage);
+        }
+        let answer = self.compose(&reply, Asked::Message);
+        self.refuse_rest(answer);
+        Ok(())
     }
 
-    /// Tells whether the verdict over MAIL is in.
-    pub(super) fn sender_is_decided(&self) -> bool {
-        !self.sender_open
-    }
-
-    /// Tells whether the verdicts over MAIL and all RCPTs are in.
-    pub(super) fn envelope_is_decided(&self) -> bool {
-        !self.sender_open && self.recipients_open == 0
-    }
-}
-
-/// What the next octets are.
-#[derive(Debug)]
-pub(super) enum Receiving {
-    Commands,
-    /// Content that a line of one dot ends.
-    Data(DotUnstuffer),
-    /// Content of a counted length.
-    Chunk {
-        chunk: ChunkReader,
-        last: bool,
-        /// Says what the chunk is answered if no transaction takes it.
-        refusal: Option<&'static Reply<'static>>,
-    },
-}
-
-impl Server {
     /// Begins to receive a chunk for the transaction.
     pub(super) fn take_chunk<'i>(&mut self, size: u64, last: bool) -> Step<'i> {
         let limit = self.config.settings().max_message_size;
@@ -151,24 +106,6 @@ impl Server {
         };
         self.reward(before.saturating_sub(input.len()) as u64, now);
         step
-    }
-
-    /// Gives the client more time, for `octets` that came at `now` (RES-3).
-    fn reward(&mut self, octets: u64, now: Duration) {
-        if octets == 0 {
-            return;
-        }
-        let settings = self.config.settings();
-        let left = match self.read_timer.deadline() {
-            Some(deadline) => deadline.saturating_sub(now),
-            None => self.patience,
-        };
-        let earned = octets
-            .saturating_mul(1_000_000)
-            .checked_div(settings.min_content_rate)
-            .map_or(settings.receive_timeout, Duration::from_micros);
-        self.patience = left.saturating_add(earned).min(settings.receive_timeout);
-        self.read_timer.stop();
     }
 
     /// Handles octets that came by DATA.

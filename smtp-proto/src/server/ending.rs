@@ -1,13 +1,32 @@
 //! How sessions end.
 
-use super::content::Receiving;
 use super::event::{Event, ResetCause};
 use super::pipeline::Answer;
-use super::sequence::Place;
-use super::{Ending, Server};
-use crate::machine::{Error, Fault};
+use super::replies;
+use super::sequence::{Asked, Place};
+use super::session::{Ending, Session};
+use super::transaction::Receiving;
+use crate::machine::{Error, Fault, Misuse};
+use crate::syntax::{Class, Reply};
 
-impl Server {
+impl Session {
+    pub(super) fn shut_down(&mut self, reply: Reply<'_>) -> Result<(), Misuse> {
+        if self.ending.is_some() {
+            return Err(Misuse::Ending);
+        }
+        if !matches!(reply.code().class(), Class::Transient | Class::Permanent) {
+            return Err(Misuse::WrongReplyClass);
+        }
+        let answer = self.compose(&reply, Asked::Message);
+        self.say_goodbye(answer);
+        self.fail(Fault::ShutDown, &[]);
+        Ok(())
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.ending.is_some() && self.is_drained()
+    }
+
     /// Returns the next event of a session that is ending, once everything is answered and written.
     pub(super) fn last_event(&mut self) -> Result<Option<Event<'static>>, Error> {
         if !self.closed {
@@ -73,9 +92,7 @@ impl Server {
             return;
         }
         self.drop_transaction(cause);
-        self.receiving = Receiving::Commands;
         self.ending = Some(ending);
-        self.read_timer.stop();
     }
 
     pub(super) fn describe(&self) -> &'static str {
@@ -83,5 +100,37 @@ impl Server {
             Receiving::Commands => self.state.describe(),
             Receiving::Data(_) | Receiving::Chunk { .. } => "in content",
         }
+    }
+
+    /// Counts an error; too many end the session.
+    pub(super) fn count_error(&mut self) {
+        self.tally.errors = self.tally.errors.saturating_add(1);
+        if self.tally.errors >= self.config.settings().max_errors {
+            self.close_on_errors();
+        }
+    }
+
+    /// Counts a command out of place, unless it was sent before the client could know.
+    pub(super) fn count_misplaced(&mut self) {
+        match self.tally.pardons.checked_sub(1) {
+            Some(pardons) => self.tally.pardons = pardons,
+            None => self.count_error(),
+        }
+    }
+
+    /// Counts a command to no purpose. Too many end the session; then 421 answers this one.
+    pub(super) fn closes_on_idle_command(&mut self) -> bool {
+        self.tally.idle_commands = self.tally.idle_commands.saturating_add(1);
+        let closes = self.tally.idle_commands > self.config.settings().max_idle_commands;
+        if closes {
+            self.close_on_errors();
+        }
+        closes
+    }
+
+    pub(super) fn close_on_errors(&mut self) {
+        let answer = self.named(replies::too_many_errors);
+        self.say_goodbye(answer);
+        self.fail(Fault::TooManyErrors, &[]);
     }
 }

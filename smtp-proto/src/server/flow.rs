@@ -3,15 +3,44 @@
 use core::time::Duration;
 
 use super::config::ImproperPipelining;
-use super::content::{Receiving, Transaction};
 use super::event::{Event, Ticket, TransactionId};
 use super::pipeline::{Answer, Lookup, Question};
+use super::replies;
 use super::sequence::{Asked, Place, Waits};
-use super::{Server, Step, replies};
-use crate::machine::{Error, Fault, Misuse, Origin, Timer};
+use super::session::{Session, Step};
+use super::transaction::{Receiving, Transaction};
+use crate::framing::{Slices, Transmit};
+use crate::machine::{Error, Fault, Misuse, Origin};
 use crate::syntax::Extension;
 
-impl Server {
+impl Session {
+    pub(super) fn poll_event<'i>(
+        &mut self,
+        input: &mut &'i [u8],
+        now: Duration,
+    ) -> Result<Option<Event<'i>>, Error> {
+        let event = self.next_event(input, now);
+        // Time that the application takes over an event is not the client's.
+        if !matches!(event, Ok(Some(_))) {
+            self.arm(now);
+        }
+        event
+    }
+
+    pub(super) fn transmit(&mut self, now: Duration) -> Transmit<'_> {
+        self.arm(now);
+        let mut slices = Slices::new();
+        let pending = self.output.pending(&self.account);
+        if !pending.is_empty() {
+            slices.push(pending);
+        }
+        Transmit::new(slices, &mut self.account)
+    }
+
+    pub(super) fn wants_read(&self) -> bool {
+        self.greeting.is_none() && !self.eof && !self.is_blocked()
+    }
+
     pub(super) fn next_event<'i>(
         &mut self,
         input: &mut &'i [u8],
@@ -166,26 +195,6 @@ impl Server {
             _ if self.mute => Err(Misuse::Ending),
             Lookup::Expired => Err(Misuse::Expired),
             Lookup::Unknown => Err(Misuse::UnknownTicket),
-        }
-    }
-
-    /// Sees to it that the timers run that should, and no others.
-    pub(super) fn arm(&mut self, now: Duration) {
-        if self.mute {
-            return;
-        }
-        self.account.arm(now);
-        let settings = self.config.settings();
-        let (timer, time) = match self.receiving {
-            Receiving::Commands => (Timer::Idle, settings.idle_timeout),
-            _ => (Timer::Receive, self.patience),
-        };
-        let in_content = timer == Timer::Receive;
-        let owed = self.pipeline.len() > 0 || self.account.backlog() > 0;
-        if self.ending.is_some() || self.eof || owed && !in_content {
-            self.read_timer.stop();
-        } else if !self.read_timer.is_running() {
-            self.read_timer.start(timer, time, now);
         }
     }
 

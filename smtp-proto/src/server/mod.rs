@@ -82,6 +82,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod commands;
 mod config;
 mod content;
 mod ending;
@@ -94,80 +95,27 @@ mod sequence;
 mod session;
 mod tally;
 mod terms;
+mod timers;
+mod transaction;
 mod verdict;
 
-use alloc::boxed::Box;
 use core::time::Duration;
 
 pub use config::{Config, ImproperPipelining};
 pub use event::{Certainty, Event, Refused, ResetCause, Ticket, TransactionId};
 
-use content::{Receiving, Transaction};
-use output::{Account, Output, Receipts};
-use pipeline::Pipeline;
-use sequence::{Asked, Place, State, Waits};
-use tally::Tally;
+use session::Session;
 
-use crate::framing::{LineReader, Slices, Transmit};
-use crate::machine::{Deadline, Error, Fault, Misuse, Trace, TraceEntry};
-use crate::syntax::{Capabilities, Class, Code, Reply};
+use crate::framing::Transmit;
+use crate::machine::{Error, Fault, Misuse, TraceEntry};
+use crate::syntax::{Capabilities, Reply};
 
 /// Serves one client on one connection.
 ///
 /// See the [module](self) for how to drive it. Any call in any order is safe.
 #[derive(Debug)]
 pub struct Server {
-    config: Config,
-    state: State,
-    /// Whether the client introduced itself by EHLO, so that extensions are at its disposal.
-    esmtp: bool,
-    /// The transaction under way; also one whose MAIL has no verdict yet.
-    transaction: Option<Transaction>,
-    next_transaction: u64,
-    receiving: Receiving,
-    lines: LineReader,
-    pipeline: Pipeline,
-    output: Output,
-    account: Account,
-    receipts: Receipts,
-    read_timer: Deadline,
-    /// How long the client may still pause within content.
-    patience: Duration,
-    /// What the command waits for that stands first in the caller's buffer.
-    waits: Waits,
-    reset_owed: Option<(TransactionId, ResetCause)>,
-    /// How many messages have no verdict yet.
-    undecided: usize,
-    tally: Tally,
-    /// The first ticket, until it is handed out.
-    greeting: Option<Ticket>,
-    eof: bool,
-    /// Whether the transport takes no more octets.
-    mute: bool,
-    ending: Option<Ending>,
-    /// Whether the last event was told.
-    closed: bool,
-    trace: Option<Box<Trace>>,
-    /// How many times the client sent something after it could read something.
-    round_trips: u64,
-    /// How much the client could have read when it sent something last.
-    readable: u64,
-}
-
-/// How a session ends that is ending.
-#[derive(Debug)]
-enum Ending {
-    Quit,
-    Failed(Error),
-}
-
-/// How far one step of reading got.
-enum Step<'i> {
-    Event(Event<'i>),
-    /// Something was done that is no event.
-    Again,
-    /// Nothing can be done with the input as it is.
-    Starved,
+    session: Session,
 }
 
 impl Server {
@@ -175,37 +123,9 @@ impl Server {
     ///
     /// The first event is [`Event::Connected`].
     pub fn new(config: Config, now: Duration) -> Self {
-        let account = Account::new(config.settings().write_timeout);
-        let trace = config.settings().trace.then(Box::default);
-        let mut server = Self {
-            config,
-            state: State::Ungreeted,
-            esmtp: false,
-            transaction: None,
-            next_transaction: 1,
-            receiving: Receiving::Commands,
-            lines: LineReader::default(),
-            pipeline: Pipeline::new(),
-            output: Output::default(),
-            account,
-            receipts: Receipts::default(),
-            read_timer: Deadline::default(),
-            patience: Duration::ZERO,
-            waits: Waits::Nothing,
-            reset_owed: None,
-            undecided: 0,
-            tally: Tally::default(),
-            greeting: None,
-            eof: false,
-            mute: false,
-            ending: None,
-            closed: false,
-            trace,
-            round_trips: 0,
-            readable: 0,
-        };
-        server.greeting = Some(server.ask(Asked::Greeting, TransactionId(0), Place::Last, now));
-        server
+        Self {
+            session: Session::new(config, now),
+        }
     }
 
     /// Reads from `input` up to the next event, and moves `input` behind what was consumed.
@@ -225,26 +145,14 @@ impl Server {
         input: &mut &'i [u8],
         now: Duration,
     ) -> Result<Option<Event<'i>>, Error> {
-        let event = self.next_event(input, now);
-        match event {
-            // Time that the application takes is not the client's.
-            Ok(Some(_)) => self.read_timer.stop(),
-            _ => self.arm(now),
-        }
-        event
+        self.session.poll_event(input, now)
     }
 
     /// Returns the octets that the client is to read next.
     ///
     /// Write them and report it; call it again until it is empty.
     pub fn poll_transmit(&mut self, now: Duration) -> Transmit<'_> {
-        self.arm(now);
-        let mut slices = Slices::new();
-        let pending = self.output.pending(&self.account);
-        if !pending.is_empty() {
-            slices.push(pending);
-        }
-        Transmit::new(slices, &mut self.account)
+        self.session.transmit(now)
     }
 
     /// Accepts what the ticket stands for; the machine composes the reply.
@@ -253,13 +161,7 @@ impl Server {
     ///
     /// Hands the ticket back if it is another connection's, or too late.
     pub fn accept(&mut self, ticket: Ticket) -> Result<(), Refused> {
-        let question = match self.question(&ticket) {
-            Ok(question) => question,
-            Err(misuse) => return Err(Refused { ticket, misuse }),
-        };
-        let answer = self.acceptance(question.asked);
-        self.settle(question, answer, true);
-        Ok(())
+        self.session.accept(ticket)
     }
 
     /// Answers what the ticket stands for.
@@ -274,25 +176,7 @@ impl Server {
     /// answer the command: EHLO, HELO and DATA can only be refused by a reply, and no reply of the
     /// machine's own kinds (334, 354, 221) is taken.
     pub fn reply(&mut self, ticket: Ticket, reply: Reply<'_>) -> Result<(), Refused> {
-        let question = match self.question(&ticket) {
-            Ok(question) if question.asked.takes(reply.code()) => question,
-            Ok(_) => {
-                let misuse = Misuse::WrongReplyClass;
-                return Err(Refused { ticket, misuse });
-            }
-            Err(misuse) => return Err(Refused { ticket, misuse }),
-        };
-        let answer = self.compose(&reply, question.asked);
-        self.settle(question, answer, reply.is_positive());
-        let closes = reply.code() == Code::NOT_AVAILABLE
-            || question.asked == Asked::Greeting && reply.code() == Code::NO_MAIL_SERVICE;
-        if closes {
-            let receipts = &mut self.receipts;
-            self.pipeline
-                .drop_behind(question.serial, |transaction| receipts.unsent(transaction));
-            self.fail(Fault::ShutDown, &[]);
-        }
-        Ok(())
+        self.session.reply(ticket, reply)
     }
 
     /// Refuses the content that is coming, before its end.
@@ -310,15 +194,7 @@ impl Server {
         transaction: TransactionId,
         reply: Reply<'_>,
     ) -> Result<(), Misuse> {
-        if !matches!(reply.code().class(), Class::Transient | Class::Permanent) {
-            return Err(Misuse::WrongReplyClass);
-        }
-        if !self.can_refuse_content(transaction) {
-            return Err(Misuse::UnknownMessage);
-        }
-        let answer = self.compose(&reply, Asked::Message);
-        self.refuse_rest(answer);
-        Ok(())
+        self.session.refuse_content(transaction, reply)
     }
 
     /// Ends the session: no further command is taken, what was taken is answered, then comes the
@@ -329,58 +205,33 @@ impl Server {
     /// Fails if the session is ending already, or if the reply is not negative; 421 is the one
     /// that RFC 5321 3.8 means for it.
     pub fn shut_down(&mut self, reply: Reply<'_>) -> Result<(), Misuse> {
-        if self.ending.is_some() {
-            return Err(Misuse::Ending);
-        }
-        if !matches!(reply.code().class(), Class::Transient | Class::Permanent) {
-            return Err(Misuse::WrongReplyClass);
-        }
-        let answer = self.compose(&reply, Asked::Message);
-        self.say_goodbye(answer);
-        self.fail(Fault::ShutDown, &[]);
-        Ok(())
+        self.session.shut_down(reply)
     }
 
     /// Announces other extensions from the next EHLO on, in place of those of the configuration.
     pub fn offer(&mut self, capabilities: Capabilities) {
-        self.config.set_capabilities(capabilities);
+        self.session.config.set_capabilities(capabilities);
     }
 
     /// Returns when [`handle_timeout`](Self::handle_timeout) is due; `None` if nothing is timed.
     pub fn poll_timeout(&self) -> Option<Duration> {
-        let deadlines = [
-            self.read_timer.deadline(),
-            self.account.timer.deadline(),
-            self.pipeline.deadline(),
-        ];
-        deadlines.into_iter().flatten().min()
+        self.session.deadline()
     }
 
     /// Lets the timers fire that are due at `now`. A call before its time does nothing.
     pub fn handle_timeout(&mut self, now: Duration) {
-        if let Some(timer) = self.account.timer.expired(now) {
-            self.fail_mutely(Fault::TimedOut(timer));
-        }
-        if let Some(timer) = self.read_timer.expired(now) {
-            let answer = self.named(replies::timed_out);
-            self.say_goodbye(answer);
-            self.fail(Fault::TimedOut(timer), &[]);
-        }
-        while let Some(question) = self.pipeline.overdue(now) {
-            self.settle_overdue(question);
-        }
-        self.arm(now);
+        self.session.handle_timeout(now);
     }
 
     /// Takes note that the client sends no more octets than were presented, or will be presented
     /// again. What it was sent still leaves, and verdicts may still be given.
     pub fn handle_eof(&mut self) {
-        self.eof = true;
+        self.session.eof = true;
     }
 
     /// Takes note that the transport takes no more octets: the session has failed.
     pub fn handle_write_failed(&mut self) {
-        self.fail_mutely(Fault::WriteFailed);
+        self.session.fail_mutely(Fault::WriteFailed);
     }
 
     /// Tells whether more octets are of use now.
@@ -388,7 +239,7 @@ impl Server {
     /// While it is false a verdict, or the client's reading, is awaited. Reading ahead is allowed
     /// all the same, and notices a client that is gone.
     pub fn wants_read(&self) -> bool {
-        self.greeting.is_none() && !self.eof && !self.is_blocked()
+        self.session.wants_read()
     }
 
     /// Tells whether the connection can be closed: nothing is to be written or read any more.
@@ -396,24 +247,25 @@ impl Server {
     /// There may be events left: call [`poll_event`](Self::poll_event) until it returns `None` or
     /// an error.
     pub fn is_closed(&self) -> bool {
-        self.ending.is_some() && self.is_drained()
+        self.session.is_closed()
     }
 
     /// Takes the oldest entry of the trace, if one is [kept](Config::traced).
     pub fn poll_trace(&mut self) -> Option<TraceEntry> {
-        self.trace.as_mut()?.take()
+        self.session.trace.as_mut()?.take()
     }
 
     /// Returns how many octets `poll_event` leaves unconsumed at most while
     /// [`wants_read`](Self::wants_read) is true. A buffer of that size suffices.
     pub fn max_unconsumed(&self) -> usize {
-        self.config.settings().max_command_line
+        self.session.config.settings().max_command_line
     }
 
     /// Gives back the memory that is not in use, as on a connection that has gone idle.
     pub fn shrink(&mut self) {
-        self.pipeline.shrink();
-        self.output.shrink(&self.account);
-        self.receipts.shrink();
+        let session = &mut self.session;
+        session.pipeline.shrink();
+        session.output.shrink(&session.account);
+        session.receipts.shrink();
     }
 }

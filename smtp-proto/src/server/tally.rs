@@ -1,8 +1,7 @@
 //! How far a client may go before the session ends.
 
 use super::config::Settings;
-use super::{Server, replies};
-use crate::machine::{Fault, limits};
+use crate::machine::limits;
 
 /// Counts what costs a client little and a server much.
 #[derive(Debug, Default)]
@@ -11,7 +10,7 @@ pub(super) struct Tally {
     pub(super) idle_commands: usize,
     /// How many commands out of place are but the consequence of an earlier refusal: they were on
     /// their way already.
-    pardons: usize,
+    pub(super) pardons: usize,
     /// How many octets of refused chunks came since the last MAIL or RSET.
     pub(super) swallowed: u64,
     /// Whether RSET may end a transaction that came since the last one.
@@ -32,39 +31,5 @@ impl Tally {
         self.pardons = settings
             .max_recipients
             .saturating_add(limits::RECIPIENT_OVERSHOOT);
-    }
-}
-
-impl Server {
-    /// Counts an error; too many end the session.
-    pub(super) fn count_error(&mut self) {
-        self.tally.errors = self.tally.errors.saturating_add(1);
-        if self.tally.errors >= self.config.settings().max_errors {
-            self.close_on_errors();
-        }
-    }
-
-    /// Counts a command out of place, unless it was sent before the client could know.
-    pub(super) fn count_misplaced(&mut self) {
-        match self.tally.pardons.checked_sub(1) {
-            Some(pardons) => self.tally.pardons = pardons,
-            None => self.count_error(),
-        }
-    }
-
-    /// Counts a command to no purpose. Too many end the session; then 421 answers this one.
-    pub(super) fn closes_on_idle_command(&mut self) -> bool {
-        self.tally.idle_commands = self.tally.idle_commands.saturating_add(1);
-        let closes = self.tally.idle_commands > self.config.settings().max_idle_commands;
-        if closes {
-            self.close_on_errors();
-        }
-        closes
-    }
-
-    pub(super) fn close_on_errors(&mut self) {
-        let answer = self.named(replies::too_many_errors);
-        self.say_goodbye(answer);
-        self.fail(Fault::TooManyErrors, &[]);
     }
 }

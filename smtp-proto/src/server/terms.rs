@@ -74,8 +74,8 @@ pub(super) fn of_rcpt(
     check(parameters, RCPT, settings, esmtp, &replies::BAD_RECIPIENT)
 }
 
-/// Checks that each parameter is offered (5321-4.1.1.11-a), well-formed, and not given twice
-/// (1870-6-a, 6152-3-a, 3461-4.5-a). What is wrong but offered is answered with `malformed`.
+/// Checks that each parameter is offered (5321-4.1.1.11-a) and well-formed. What is offered but
+/// malformed is answered with `malformed`.
 fn check(
     parameters: &Parameters<'_>,
     names: &[(&str, Extension)],
@@ -83,14 +83,11 @@ fn check(
     esmtp: bool,
     malformed: &'static Reply<'static>,
 ) -> Result<(), &'static Reply<'static>> {
-    for (position, parameter) in parameters.iter().enumerate() {
+    for parameter in parameters.iter() {
         if !esmtp || !is_offered(&parameter, names, settings) {
             return Err(&replies::NOT_OFFERED);
         }
-        // Few parameters are offered, so that few stand before the first that is given twice.
-        let same =
-            |earlier: Parameter<'_>| earlier.keyword().eq_ignore_ascii_case(parameter.keyword());
-        if parameters.iter().take(position).any(same) || !is_well_formed(&parameter) {
+        if !is_well_formed(&parameter) {
             return Err(malformed);
         }
     }

@@ -2,16 +2,49 @@
 
 use alloc::vec::Vec;
 
-use super::content::Receiving;
-use super::event::ResetCause;
+use super::event::{Refused, ResetCause, Ticket};
 use super::pipeline::{Answer, Question};
+use super::replies;
 use super::sequence::{Asked, State};
-use super::{Server, replies};
+use super::session::Session;
+use super::transaction::Receiving;
 use crate::framing::DotUnstuffer;
-use crate::machine::{Fault, Timer};
-use crate::syntax::{Class, Extension, MAX_REPLY_LINE, Reply};
+use crate::machine::{Fault, Misuse};
+use crate::syntax::{Class, Code, Extension, MAX_REPLY_LINE, Reply};
 
-impl Server {
+impl Session {
+    pub(super) fn accept(&mut self, ticket: Ticket) -> Result<(), Refused> {
+        let question = match self.question(&ticket) {
+            Ok(question) => question,
+            Err(misuse) => return Err(Refused { ticket, misuse }),
+        };
+        let answer = self.acceptance(question.asked);
+        self.settle(question, answer, true);
+        Ok(())
+    }
+
+    pub(super) fn reply(&mut self, ticket: Ticket, reply: Reply<'_>) -> Result<(), Refused> {
+        let question = match self.question(&ticket) {
+            Ok(question) if question.asked.takes(reply.code()) => question,
+            Ok(_) => {
+                let misuse = Misuse::WrongReplyClass;
+                return Err(Refused { ticket, misuse });
+            }
+            Err(misuse) => return Err(Refused { ticket, misuse }),
+        };
+        let answer = self.compose(&reply, question.asked);
+        self.settle(question, answer, reply.is_positive());
+        let closes = reply.code() == Code::NOT_AVAILABLE
+            || question.asked == Asked::Greeting && reply.code() == Code::NO_MAIL_SERVICE;
+        if closes {
+            let receipts = &mut self.receipts;
+            self.pipeline
+                .drop_behind(question.serial, |transaction| receipts.unsent(transaction));
+            self.fail(Fault::ShutDown, &[]);
+        }
+        Ok(())
+    }
+
     /// Composes the reply to a command that the application accepts.
     pub(super) fn acceptance(&mut self, asked: Asked) -> Answer {
         let settings = self.config.settings();
@@ -79,17 +112,6 @@ impl Server {
                 .take_if(|(id, _)| *id == question.transaction);
         }
         self.depart();
-    }
-
-    /// Answers for an application that took too long.
-    pub(super) fn settle_overdue(&mut self, question: Question) {
-        if question.asked == Asked::Greeting {
-            let answer = self.named(replies::timed_out);
-            self.settle(question, answer, false);
-            self.fail(Fault::TimedOut(Timer::Verdict), &[]);
-        } else {
-            self.settle(question, Answer::Fixed(&replies::OVERDUE), false);
-        }
     }
 
     /// Does what a verdict means for the session.

@@ -242,3 +242,47 @@ fn parameters_follow_the_offer() {
         .unwrap();
     d.sends("MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n");
 }
+
+/// 3030-3-c, 3030-3-d, 3030-2-d: binary content goes by BDAT at every level, raw, and where there is
+/// no stream only behind the replies to the recipients.
+#[test]
+fn binary_content_goes_by_chunks() {
+    use crate::dialogue::envelope;
+    use smtp_proto::client::Body;
+    use smtp_proto::syntax::BodyType;
+    let content = b"\n.\r\0\xff";
+    for policy in [
+        Pipelining::LockStep,
+        Pipelining::LookAhead,
+        Pipelining::Stream { window: 3 },
+    ] {
+        let keywords = ["PIPELINING", "CHUNKING", "8BITMIME", "BINARYMIME"];
+        let mut d = Dialogue::begin(policy, &keywords);
+        let envelope = envelope("", &TWO[..1]).body(BodyType::BinaryMime);
+        let m = [(); 2].map(|()| d.client.submit(&envelope).unwrap());
+        let mut wire = Vec::new();
+        let mut go = |d: &mut Dialogue| {
+            loop {
+                let body = match d.client.wants_body() {
+                    Some(_) => Body::Last(content),
+                    None => Body::Pending,
+                };
+                let transmit = d.client.poll_transmit(body, d.now);
+                if transmit.is_empty() {
+                    return;
+                }
+                wire.extend(transmit.slices().concat());
+                let all = transmit.len();
+                transmit.sent(all, d.now);
+            }
+        };
+        for says in ["250 ok\r\n", "250 ok\r\n", "250 taken\r\n"] {
+            go(&mut d);
+            d.says(says);
+        }
+        d.finishes(&[(m[0], delivered("250 taken\r\n"))]);
+        let chunk = b"MAIL FROM:<> BODY=BINARYMIME\r\nRCPT TO:<b@example.net>\r\n\
+                      BDAT 5 LAST\r\n\n.\r\0\xff";
+        assert!(wire.starts_with(chunk), "{}", wire.escape_ascii());
+    }
+}

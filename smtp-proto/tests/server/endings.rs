@@ -173,6 +173,35 @@ fn stalled_content() {
     assert_eq!(peer.events().last().unwrap(), "reset 1 Ended");
 }
 
+/// The octets of a chunk have to come although an earlier verdict is awaited.
+#[test]
+fn stalled_chunks() {
+    let mut peer = holding_messages();
+    peer.send(STREAMED);
+    peer.send("MAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\nBDAT 2\r\nx");
+    peer.wait(300);
+    peer.events();
+    assert_eq!(
+        peer.accept("message"),
+        "250 2.0.0 Message accepted\r\n250 2.1.0 Sender OK\r\n250 2.1.5 Recipient OK\r\n\
+         421 4.4.2 mx.example timed out, closing connection\r\n"
+    );
+    assert_eq!(fault(&mut peer), Some(Fault::TimedOut(Timer::Receive)));
+}
+
+/// Content that is refused already is not reset again when the connection ends.
+#[test]
+fn one_end_for_each_transaction() {
+    let mut peer = Peer::greeted(config());
+    peer.send("MAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\nDATA\r\n");
+    peer.send("a\nb");
+    peer.server.handle_eof();
+    assert_eq!(fault(&mut peer), Some(Fault::ConnectionLost));
+    let mut events = peer.events();
+    events.retain(|it| it.starts_with("reset"));
+    assert_eq!(events, ["reset 1 BareLineBreak"]);
+}
+
 /// A slow application never costs the client its time.
 #[test]
 fn the_client_is_not_idle_while_it_waits() {
@@ -180,6 +209,25 @@ fn the_client_is_not_idle_while_it_waits() {
     peer.send(STREAMED);
     peer.wait(500);
     assert_eq!(peer.accept("message"), "250 2.0.0 Message accepted\r\n");
+    peer.poll();
+    assert_eq!(
+        peer.server.poll_timeout(),
+        Some(peer.now + Duration::from_secs(300))
+    );
+}
+
+/// Nor while 354 is held up by the verdict over the message before.
+#[test]
+fn the_client_is_not_idle_while_it_waits_for_354() {
+    let mut peer = holding_messages();
+    peer.send(STREAMED);
+    peer.send("MAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\nDATA\r\n");
+    peer.wait(500);
+    assert_eq!(
+        peer.accept("message"),
+        "250 2.0.0 Message accepted\r\n250 2.1.0 Sender OK\r\n250 2.1.5 Recipient OK\r\n\
+         354 End content with <CRLF>.<CRLF>\r\n"
+    );
     peer.poll();
     assert_eq!(
         peer.server.poll_timeout(),

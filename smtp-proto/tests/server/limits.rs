@@ -46,7 +46,7 @@ fn what_is_not_held_against_a_client() {
     for _ in 0..200 {
         peer.send("RSET\r\nMAIL FROM:<>\r\n");
     }
-    for _ in 0..5 {
+    for _ in 0..10 {
         for _ in 0..15 {
             peer.send("FOO\r\n");
             peer.send("NOOP\r\n");
@@ -119,6 +119,23 @@ fn output_is_bounded() {
     let len = peer.server.poll_transmit(peer.now).len();
     assert!((1000..1100).contains(&len), "{len}");
     assert!(!peer.server.wants_read());
+}
+
+/// BDT-7: octets of refused chunks are bounded too, from one MAIL or RSET to the next.
+#[test]
+fn swallowed_chunks_are_bounded() {
+    let chunk = format!("BDAT 60000\r\n{}", "x".repeat(60_000));
+    for between in ["RSET\r\n", "MAIL FROM:<>\r\n"] {
+        let mut peer = Peer::greeted(config().max_message_size(65_536));
+        peer.send(&chunk);
+        peer.send(between);
+        assert_eq!(peer.send(&chunk), "503 5.5.1 Bad sequence of commands\r\n");
+        assert_eq!(
+            peer.send(&chunk),
+            "421 4.3.4 mx.example too much refused, closing connection\r\n"
+        );
+        assert_eq!(fault(&mut peer), Some(Fault::TooMuchRefused));
+    }
 }
 
 /// RES-2: an idle server is small.

@@ -232,6 +232,27 @@ fn overdue_verdicts() {
     );
 }
 
+/// After one verdict is overdue, the timer is set for the next.
+#[test]
+fn verdicts_become_overdue_one_by_one() {
+    let mut peer = held();
+    peer.send("MAIL FROM:<a@x.example>\r\n");
+    peer.accept("mail");
+    peer.send("RCPT TO:<b@x.example>\r\n");
+    let first = peer.now + Duration::from_secs(240);
+    peer.now += Duration::from_secs(100);
+    peer.send("RCPT TO:<c@x.example>\r\n");
+    assert_eq!(peer.server.poll_timeout(), Some(first));
+    assert_eq!(
+        peer.wait(140),
+        "451 4.3.0 No answer in time, try again later\r\n"
+    );
+    assert_eq!(
+        peer.server.poll_timeout(),
+        Some(first + Duration::from_secs(100))
+    );
+}
+
 /// 2034-4-a, 2034-4-e: enhanced codes are put in where the application left them out.
 #[test]
 fn enhanced_codes_are_completed() {

@@ -1,0 +1,69 @@
+//! One transaction, and what is being received.
+
+use super::event::TransactionId;
+use super::pipeline::Answer;
+use super::terms::Terms;
+use crate::framing::{ChunkReader, DotStuffer, DotUnstuffer, LineBreaks};
+use crate::syntax::Reply;
+
+/// A transaction from its MAIL to the end of its content.
+#[derive(Debug)]
+pub(super) struct Transaction {
+    pub(super) id: TransactionId,
+    pub(super) terms: Terms,
+    /// Whether MAIL has no verdict yet.
+    pub(super) sender_open: bool,
+    /// How many RCPTs came.
+    pub(super) recipients_named: usize,
+    /// How many of them have no verdict yet.
+    pub(super) recipients_open: usize,
+    /// How many of them were accepted.
+    pub(super) recipients: usize,
+    /// How many octets of content came or were announced, refused ones too.
+    pub(super) octets: u64,
+    /// Says what the content is answered if it is refused. What is still to come is swallowed.
+    pub(super) refusal: Option<Answer>,
+    /// Watches chunks for bare CR and LF.
+    pub(super) chunk_breaks: DotStuffer,
+}
+
+impl Transaction {
+    pub(super) fn new(id: TransactionId, terms: Terms) -> Self {
+        Self {
+            id,
+            terms,
+            sender_open: true,
+            recipients_named: 0,
+            recipients: 0,
+            recipients_open: 0,
+            octets: 0,
+            refusal: None,
+            chunk_breaks: DotStuffer::plain(LineBreaks::Refuse),
+        }
+    }
+
+    /// Tells whether the verdict over MAIL is in.
+    pub(super) fn sender_is_decided(&self) -> bool {
+        !self.sender_open
+    }
+
+    /// Tells whether the verdicts over MAIL and all RCPTs are in.
+    pub(super) fn envelope_is_decided(&self) -> bool {
+        !self.sender_open && self.recipients_open == 0
+    }
+}
+
+/// What the next octets are.
+#[derive(Debug)]
+pub(super) enum Receiving {
+    Commands,
+    /// Content that a line of one dot ends.
+    Data(DotUnstuffer),
+    /// Content of a counted length.
+    Chunk {
+        chunk: ChunkReader,
+        last: bool,
+        /// Says what the chunk is answered if no transaction takes it.
+        refusal: Option<&'static Reply<'static>>,
+    },
+}
