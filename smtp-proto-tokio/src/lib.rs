@@ -28,6 +28,7 @@
 
 pub mod client;
 mod error;
+pub mod server;
 mod transport;
 
 pub use smtp_proto;
@@ -35,4 +36,5 @@ pub use smtp_proto;
 pub use self::{
     client::{Body, Client},
     error::Error,
+    server::Server,
 };

@@ -71,7 +71,7 @@ impl Alarm {
 }
 
 /// Holds what has arrived and was not used up.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct ReadBuffer {
     octets: Vec<u8>,
     filled: Range<usize>,
