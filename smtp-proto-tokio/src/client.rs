@@ -200,7 +200,7 @@ impl<S> Client<S> {
 
     /// Returns the stream.
     pub fn stream(&self) -> &S {
-        &self.connection.stream
+        &self.connection.transport.stream
     }
 
     /// Tells whether the session is over, and not in good order: the next step tells why.
@@ -214,10 +214,10 @@ impl<S> Client<S> {
     /// machine will ask for them again.
     pub fn into_parts(self) -> Parts<S> {
         Parts {
-            unread: self.connection.received.unread().to_vec(),
-            origin: self.connection.clock.origin,
+            unread: self.connection.transport.received.unread().to_vec(),
+            origin: self.connection.transport.clock.origin,
             machine: self.connection.machine,
-            stream: self.connection.stream,
+            stream: self.connection.transport.stream,
         }
     }
 }
@@ -344,7 +344,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             self.advance().await?;
         }
         // The session is over: how the stream takes it changes nothing.
-        let stream = &mut self.connection.stream;
+        let stream = &mut self.connection.transport.stream;
         let _ = poll_fn(|cx| Pin::new(&mut *stream).poll_shutdown(cx)).await;
         Ok(())
     }

@@ -4,14 +4,18 @@ use std::{
     io::{self, IoSlice},
     ops::Range,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
+use smtp_proto::machine;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep_until},
 };
+
+use crate::Error;
 
 /// The least room that a read is given, and what is read ahead of the machine.
 pub(crate) const READ: usize = 16 * 1024;
@@ -38,7 +42,7 @@ impl Clock {
 
 /// Wakes its task at a machine's next deadline.
 #[derive(Debug, Default)]
-pub(crate) struct Alarm {
+struct Alarm {
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
@@ -47,12 +51,7 @@ impl Alarm {
     ///
     /// Deadlines move back at nearly every reply. Then the sleep is left alone, and moved only when
     /// it wakes too early: most never do.
-    pub(crate) fn poll(
-        &mut self,
-        cx: &mut Context<'_>,
-        clock: Clock,
-        deadline: Option<Duration>,
-    ) -> Poll<()> {
+    fn poll(&mut self, cx: &mut Context<'_>, clock: Clock, deadline: Option<Duration>) -> Poll<()> {
         let Some(at) = deadline.and_then(|deadline| clock.origin.checked_add(deadline)) else {
             return Poll::Pending;
         };
@@ -71,7 +70,7 @@ impl Alarm {
 }
 
 /// Holds what has arrived and was not used up.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ReadBuffer {
     octets: Vec<u8>,
     filled: Range<usize>,
@@ -80,7 +79,7 @@ pub(crate) struct ReadBuffer {
 
 impl ReadBuffer {
     /// Creates a buffer for a machine that leaves up to so many octets unconsumed.
-    pub(crate) fn new(max_unconsumed: usize) -> Self {
+    fn new(max_unconsumed: usize) -> Self {
         Self {
             octets: Vec::new(),
             filled: 0..0,
@@ -101,12 +100,12 @@ impl ReadBuffer {
     }
 
     /// Tells whether so much has arrived that nothing more is read ahead.
-    pub(crate) fn is_full(&self) -> bool {
+    fn is_full(&self) -> bool {
         self.filled.len() >= self.capacity
     }
 
     /// Reads once. Must not be called when the buffer is full.
-    pub(crate) fn poll_read<S: AsyncRead + Unpin>(
+    fn poll_read<S: AsyncRead + Unpin>(
         &mut self,
         stream: &mut S,
         cx: &mut Context<'_>,
@@ -134,23 +133,113 @@ impl ReadBuffer {
     }
 }
 
-/// Writes once, as much as the transport takes of these slices.
-///
-/// A transport that takes nothing has failed.
-pub(crate) fn poll_write<S: AsyncWrite + Unpin>(
-    stream: &mut S,
-    cx: &mut Context<'_>,
-    slices: &[&[u8]],
-) -> Poll<io::Result<usize>> {
-    let mut vectors = [IoSlice::new(&[]); SLICES];
-    let mut count = 0;
-    for (vector, slice) in vectors.iter_mut().zip(slices) {
-        *vector = IoSlice::new(slice);
-        count += 1;
+/// A stream, what is known of it, and the time since it was established.
+#[derive(Debug)]
+pub(crate) struct Transport<S> {
+    /// `tls.rs` has its place here: once a machine wants TLS, the stream is swapped for one that
+    /// speaks it.
+    pub(crate) stream: S,
+    pub(crate) clock: Clock,
+    pub(crate) received: ReadBuffer,
+    alarm: Alarm,
+    /// Octets were written and not flushed.
+    unflushed: bool,
+    pub(crate) eof: bool,
+    pub(crate) write_failed: bool,
+    error: Option<Arc<io::Error>>,
+}
+
+impl<S> Transport<S> {
+    /// Takes over a stream for a machine that leaves up to so many octets unconsumed.
+    pub(crate) fn new(stream: S, clock: Clock, max_unconsumed: usize) -> Self {
+        Self {
+            stream,
+            clock,
+            received: ReadBuffer::new(max_unconsumed),
+            alarm: Alarm::default(),
+            unflushed: false,
+            eof: false,
+            write_failed: false,
+            error: None,
+        }
     }
-    let vectors = vectors.get(..count).unwrap_or_default();
-    match ready!(Pin::new(stream).poll_write_vectored(cx, vectors)) {
-        Ok(0) => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-        result => Poll::Ready(result),
+
+    /// Adds what the stream said to what a machine makes of it.
+    pub(crate) fn explain(&self, error: machine::Error) -> Error {
+        Error::Session {
+            error,
+            transport: self.error.clone(),
+        }
+    }
+
+    /// Is ready once `deadline` is past.
+    pub(crate) fn poll_deadline(
+        &mut self,
+        cx: &mut Context<'_>,
+        deadline: Option<Duration>,
+    ) -> Poll<()> {
+        self.alarm.poll(cx, self.clock, deadline)
+    }
+
+    fn fail(&mut self, error: io::Error) {
+        self.error.get_or_insert(Arc::new(error));
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
+    /// Reads once, unless the buffer is full. Is ready with `false` when nothing more comes, once.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        if self.eof || self.received.is_full() {
+            return Poll::Pending;
+        }
+        match ready!(self.received.poll_read(&mut self.stream, cx)) {
+            Ok(octets) => self.eof = octets == 0,
+            Err(error) => {
+                self.fail(error);
+                self.eof = true;
+            }
+        }
+        Poll::Ready(!self.eof)
+    }
+
+    /// Writes once, as many as the stream takes of these octets, or flushes once if there are none.
+    ///
+    /// Is ready with `None` when nothing more can be written, once. Is pending also when there is
+    /// nothing to do.
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[&[u8]],
+    ) -> Poll<Option<usize>> {
+        if self.write_failed || slices.is_empty() && !self.unflushed {
+            return Poll::Pending;
+        }
+        let mut stream = Pin::new(&mut self.stream);
+        let result = if slices.is_empty() {
+            ready!(stream.poll_flush(cx)).map(|()| 0)
+        } else {
+            let mut vectors = [IoSlice::new(&[]); SLICES];
+            let mut count = 0;
+            for (vector, slice) in vectors.iter_mut().zip(slices) {
+                *vector = IoSlice::new(slice);
+                count += 1;
+            }
+            let vectors = vectors.get(..count).unwrap_or_default();
+            match ready!(stream.as_mut().poll_write_vectored(cx, vectors)) {
+                Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+                result => result,
+            }
+        };
+        match result {
+            Ok(octets) => {
+                self.unflushed = octets > 0;
+                Poll::Ready(Some(octets))
+            }
+            Err(error) => {
+                self.fail(error);
+                self.write_failed = true;
+                Poll::Ready(None)
+            }
+        }
     }
 }

@@ -2,10 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    io,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use smtp_proto::{
@@ -17,28 +14,18 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::Body;
 use crate::{
     Error,
-    transport::{Alarm, Clock, ReadBuffer, poll_write},
+    transport::{Clock, Transport},
 };
 
 /// A machine, its stream, and the contents that it will ask for.
 #[derive(Debug)]
 pub(super) struct Connection<S> {
     pub(super) machine: machine::Client,
-    /// `tls.rs` has its place here: once the machine wants TLS, the stream is swapped for one that
-    /// speaks it.
-    pub(super) stream: S,
-    pub(super) clock: Clock,
-    pub(super) received: ReadBuffer,
-    alarm: Alarm,
+    pub(super) transport: Transport<S>,
     reports: Reports,
     contents: BTreeMap<MessageId, Content>,
     /// How many contents were not taken to their end.
     unsent: usize,
-    /// Octets were written and not flushed.
-    unflushed: bool,
-    eof: bool,
-    write_failed: bool,
-    transport: Option<Arc<io::Error>>,
 }
 
 #[derive(Debug)]
@@ -66,18 +53,11 @@ impl<S> Connection<S> {
         let config = config.duplex(machine::Duplex::Full);
         let machine = machine::Client::new(config, clock.now());
         Self {
-            received: ReadBuffer::new(machine.max_unconsumed()),
+            transport: Transport::new(stream, clock, machine.max_unconsumed()),
             machine,
-            stream,
-            clock,
-            alarm: Alarm::default(),
             reports: Reports::default(),
             contents: BTreeMap::new(),
             unsent: 0,
-            unflushed: false,
-            eof: false,
-            write_failed: false,
-            transport: None,
         }
     }
 
@@ -99,17 +79,14 @@ impl<S> Connection<S> {
     }
 
     fn next_event(&mut self) -> Result<Option<Progress>, Error> {
-        let now = self.clock.now();
-        let mut input = self.received.unread();
+        let now = self.transport.clock.now();
+        let mut input = self.transport.received.unread();
         let mut progress = None;
         while progress.is_none() {
             let event = match self.machine.poll_event(&mut input, now) {
                 Ok(Some(event)) => event,
                 Ok(None) => break,
-                Err(error) => {
-                    let transport = self.transport.clone();
-                    return Err(Error::Session { error, transport });
-                }
+                Err(error) => return Err(self.transport.explain(error)),
             };
             progress = match event {
                 Event::Ready => Some(Progress::Ready),
@@ -118,7 +95,7 @@ impl<S> Connection<S> {
             };
         }
         let left = input.len();
-        self.received.keep(left);
+        self.transport.received.keep(left);
         if let Some(Progress::Finished(report)) = &progress
             && let Some(content) = self.contents.remove(&report.message)
             && !content.sent
@@ -146,24 +123,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if let Poll::Ready(Some(progress)) = wrote {
                 return Poll::Ready(Ok(progress));
             }
-            let read = self.poll_read(cx);
-            if wrote.is_ready() || read.is_ready() {
+            let read = self.transport.poll_read(cx);
+            if let Poll::Ready(false) = read {
+                self.machine.handle_eof();
+            }
+            // Presenting a body may have made an event, too.
+            if wrote.is_ready() || read.is_ready() || !self.machine.wants_read() {
                 continue;
             }
             let deadline = self.machine.poll_timeout();
-            if self.alarm.poll(cx, self.clock, deadline).is_pending() {
-                return Poll::Pending;
-            }
-            self.machine.handle_timeout(self.clock.now());
+            ready!(self.transport.poll_deadline(cx, deadline));
+            self.machine.handle_timeout(self.transport.clock.now());
         }
     }
 
     /// Writes or flushes once. Is pending also when there is nothing to write.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Option<Progress>> {
-        if self.write_failed {
+        if self.transport.write_failed {
             return Poll::Pending;
         }
-        let now = self.clock.now();
+        let now = self.transport.clock.now();
         let wanted = self.machine.wants_body();
         let content = wanted.and_then(|wanted| self.contents.get_mut(&wanted.message));
         let body = match (wanted, content) {
@@ -171,19 +150,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             _ => machine::Body::Pending,
         };
         let transmit = self.machine.poll_transmit(body, now);
-        if transmit.is_empty() {
-            drop(transmit);
-            return self.poll_flush(cx);
-        }
-        match poll_write(&mut self.stream, cx, transmit.slices()) {
-            Poll::Ready(Ok(octets)) => {
-                let taken = transmit.sent(octets, self.clock.now());
-                self.unflushed = true;
+        match self.transport.poll_write(cx, transmit.slices()) {
+            Poll::Ready(Some(octets)) => {
+                let taken = transmit.sent(octets, self.transport.clock.now());
                 Poll::Ready(wanted.and_then(|wanted| self.take(wanted.message, taken)))
             }
-            Poll::Ready(Err(error)) => {
+            Poll::Ready(None) => {
                 drop(transmit);
-                self.fail_writing(error);
+                self.machine.handle_write_failed();
                 Poll::Ready(None)
             }
             Poll::Pending => {
@@ -202,40 +176,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.unsent -= 1;
             Progress::Sent
         })
-    }
-
-    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Option<Progress>> {
-        if !self.unflushed {
-            return Poll::Pending;
-        }
-        match Pin::new(&mut self.stream).poll_flush(cx) {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(Ok(())) => self.unflushed = false,
-            Poll::Ready(Err(error)) => self.fail_writing(error),
-        }
-        Poll::Ready(None)
-    }
-
-    fn fail_writing(&mut self, error: io::Error) {
-        self.transport.get_or_insert(Arc::new(error));
-        self.write_failed = true;
-        self.machine.handle_write_failed();
-    }
-
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.eof || self.received.is_full() {
-            return Poll::Pending;
-        }
-        match self.received.poll_read(&mut self.stream, cx) {
-            Poll::Pending => return Poll::Pending,
-            Poll::Ready(Ok(octets)) if octets > 0 => return Poll::Ready(()),
-            Poll::Ready(Ok(_)) => {}
-            Poll::Ready(Err(error)) => {
-                self.transport.get_or_insert(Arc::new(error));
-            }
-        }
-        self.eof = true;
-        self.machine.handle_eof();
-        Poll::Ready(())
     }
 }

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -18,7 +18,7 @@ use tokio::{
 use super::{dispatch::Dispatch, handler::Handler};
 use crate::{
     Error,
-    transport::{Alarm, Clock, ReadBuffer, poll_write},
+    transport::{Clock, Transport},
 };
 
 /// How long, and for how many octets, a client is read that was told that the connection closes. To
@@ -28,17 +28,8 @@ const LINGER: (Duration, usize) = (Duration::from_secs(1), 256 * 1024);
 /// A machine with its handler, and its stream.
 pub(super) struct Connection<S, H: Handler, F> {
     dispatch: Dispatch<H>,
-    /// `tls.rs` has its place here: once the machine wants TLS, the stream is swapped for one that
-    /// speaks it.
-    stream: S,
-    clock: Clock,
-    alarm: Alarm,
-    received: ReadBuffer,
+    transport: Transport<S>,
     shutdown: Option<Pin<Box<F>>>,
-    unflushed: bool,
-    eof: bool,
-    write_failed: bool,
-    transport: Option<Arc<io::Error>>,
 }
 
 impl<S, H: Handler, F> Connection<S, H, F> {
@@ -52,39 +43,29 @@ impl<S, H: Handler, F> Connection<S, H, F> {
         let clock = Clock::start();
         let machine = Server::new(config, clock.now());
         Self {
-            received: ReadBuffer::new(machine.max_unconsumed()),
+            transport: Transport::new(stream, clock, machine.max_unconsumed()),
             dispatch: Dispatch::new(machine, handler, peer),
-            stream,
-            clock,
-            alarm: Alarm::default(),
             shutdown: Some(Box::pin(shutdown)),
-            unflushed: false,
-            eof: false,
-            write_failed: false,
-            transport: None,
         }
     }
 
     /// Hands out what the client did, as far as the sink can follow. Tells whether that was
     /// anything.
     fn take_events(&mut self, cx: &mut Context<'_>) -> Result<bool, Error> {
-        let now = self.clock.now();
-        let mut input = self.received.unread();
+        let now = self.transport.clock.now();
+        let mut input = self.transport.received.unread();
         let presented = input.len();
         let mut any = false;
         while !self.dispatch.is_full() {
             match self.dispatch.machine.poll_event(&mut input, now) {
                 Ok(Some(event)) => self.dispatch.handle(event, cx),
                 Ok(None) => break,
-                Err(error) => {
-                    let transport = self.transport.clone();
-                    return Err(Error::Session { error, transport });
-                }
+                Err(error) => return Err(self.transport.explain(error)),
             }
             any = true;
         }
         let left = input.len();
-        self.received.keep(left);
+        self.transport.received.keep(left);
         Ok(any || left < presented)
     }
 }
@@ -109,9 +90,13 @@ where
             if self.dispatch.machine.is_closed() {
                 return Poll::Ready(Ok(()));
             }
-            any |= self.poll_write(cx);
-            any |= self.poll_read(cx);
-            if any {
+            any |= self.poll_write(cx).is_ready();
+            // Also while nothing is wanted, so that a client that goes is noticed.
+            let read = self.transport.poll_read(cx);
+            if let Poll::Ready(false) = read {
+                self.dispatch.machine.handle_eof();
+            }
+            if any || read.is_ready() {
                 continue;
             }
             // While a sink keeps its client waiting, the client is not to blame.
@@ -119,67 +104,41 @@ where
                 return Poll::Pending;
             }
             let deadline = self.dispatch.machine.poll_timeout();
-            if self.alarm.poll(cx, self.clock, deadline).is_pending() {
-                return Poll::Pending;
-            }
-            self.dispatch.machine.handle_timeout(self.clock.now());
+            ready!(self.transport.poll_deadline(cx, deadline));
+            let now = self.transport.clock.now();
+            self.dispatch.machine.handle_timeout(now);
         }
     }
 
-    /// Writes or flushes once, and tells whether that was of use.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.write_failed {
-            return false;
-        }
-        let transmit = self.dispatch.machine.poll_transmit(self.clock.now());
-        let result = if !transmit.is_empty() {
-            let written = poll_write(&mut self.stream, cx, transmit.slices());
-            written.map_ok(|octets| {
-                transmit.sent(octets, self.clock.now());
-                self.unflushed = true;
-            })
-        } else if self.unflushed {
-            drop(transmit);
-            let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-            self.unflushed = flushed.is_pending();
-            flushed
-        } else {
-            return false;
-        };
-        let Poll::Ready(result) = result else {
-            return false;
-        };
-        if let Err(error) = result {
-            self.transport.get_or_insert(Arc::new(error));
-            self.write_failed = true;
-            self.dispatch.machine.handle_write_failed();
-        }
-        true
-    }
-
-    /// Reads once, also while nothing is wanted, so that a client that goes is noticed.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.eof || self.received.is_full() {
-            return false;
-        }
-        match self.received.poll_read(&mut self.stream, cx) {
-            Poll::Pending => return false,
-            Poll::Ready(Ok(octets)) if octets > 0 => return true,
-            Poll::Ready(Ok(_)) => {}
-            Poll::Ready(Err(error)) => {
-                self.transport.get_or_insert(Arc::new(error));
+    /// Writes or flushes once. Is pending also when there is nothing to write.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Self {
+            dispatch,
+            transport,
+            ..
+        } = self;
+        let transmit = dispatch.machine.poll_transmit(transport.clock.now());
+        match ready!(transport.poll_write(cx, transmit.slices())) {
+            Some(octets) => {
+                transmit.sent(octets, transport.clock.now());
+            }
+            None => {
+                drop(transmit);
+                dispatch.machine.handle_write_failed();
             }
         }
-        self.eof = true;
-        self.dispatch.machine.handle_eof();
-        true
+        Poll::Ready(())
     }
 
     /// Closes the stream, lets the handler come to its decisions, and tells it the end.
     pub(super) async fn close(mut self, result: Result<(), &Error>) {
         self.dispatch.abandon();
-        if !self.write_failed {
-            let _ = timeout(LINGER.0, linger(&mut self.stream, self.eof)).await;
+        if !self.transport.write_failed {
+            let _ = timeout(
+                LINGER.0,
+                linger(&mut self.transport.stream, self.transport.eof),
+            )
+            .await;
         }
         self.dispatch.close(result).await;
     }

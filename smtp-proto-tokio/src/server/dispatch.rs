@@ -165,6 +165,7 @@ impl<H: Handler> Dispatch<H> {
                 ..
             } => {
                 let Some(transaction) = &mut self.transaction else {
+                    self.give(ticket, local_error().into());
                     return;
                 };
                 let recipient = Arc::new(Recipient {
@@ -198,8 +199,13 @@ impl<H: Handler> Dispatch<H> {
                     self.open(None, session);
                 }
                 self.transaction = None;
-                if let Some(intake) = self.intake.take() {
-                    self.ask(cx, ticket, Subject::Message(transaction), intake.finish());
+                match self.intake.take() {
+                    Some(intake) => {
+                        self.ask(cx, ticket, Subject::Message(transaction), intake.finish());
+                    }
+                    None => {
+                        self.give(ticket, local_error().into());
+                    }
                 }
             }
             Event::Reset { transaction, cause } => {
