@@ -187,7 +187,8 @@ impl<S> Transport<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
-    /// Reads once, unless the buffer is full. Is ready with `false` when nothing more comes, once.
+    /// Reads once, unless the buffer is full. Is ready with `false` when nothing more comes, once; then
+    /// nothing more can be written, either, if [`write_failed`](Self::write_failed) says so.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         if self.eof || self.received.is_full() {
             return Poll::Pending;
@@ -195,8 +196,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         match ready!(self.received.poll_read(&mut self.stream, cx)) {
             Ok(octets) => self.eof = octets == 0,
             Err(error) => {
+                // Unlike an end, which may be of one direction only, it is the end of both.
                 self.fail(error);
                 self.eof = true;
+                self.write_failed = true;
             }
         }
         Poll::Ready(!self.eof)

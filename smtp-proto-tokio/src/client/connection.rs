@@ -126,6 +126,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let read = self.transport.poll_read(cx);
             if let Poll::Ready(false) = read {
                 self.machine.handle_eof();
+                if self.transport.write_failed {
+                    self.machine.handle_write_failed();
+                }
             }
             // Presenting a body may have made an event, too.
             if wrote.is_ready() || read.is_ready() || !self.machine.wants_read() {

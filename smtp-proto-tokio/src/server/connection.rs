@@ -95,6 +95,9 @@ where
             let read = self.transport.poll_read(cx);
             if let Poll::Ready(false) = read {
                 self.dispatch.machine.handle_eof();
+                if self.transport.write_failed {
+                    self.dispatch.machine.handle_write_failed();
+                }
             }
             if any || read.is_ready() {
                 continue;

@@ -118,6 +118,9 @@ impl Handler for Shared {
         if path.contains("panic") {
             panic!("a recipient that makes the handler panic");
         }
+        if path.contains("absurd") {
+            return Reply::new(Code::CLOSING, "This answers QUIT alone").into();
+        }
         if path.starts_with("<b") {
             return Verdict::Accept;
         }
@@ -183,6 +186,50 @@ impl Sink for StoreSink {
         self.store.messages.lock().unwrap().push(self.stored);
         Verdict::Accept
     }
+}
+
+/// Reads until there is nothing more to come.
+pub(crate) async fn read_to_end(stream: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut received = Vec::new();
+    stream.read_to_end(&mut received).await.unwrap();
+    String::from_utf8(received).unwrap()
+}
+
+/// Writes `request` and reads as many octets as `reply` has, which they must be.
+pub(crate) async fn exchange(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    request: &str,
+    reply: &str,
+) {
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut received = vec![0; reply.len()];
+    let mut filled = 0;
+    while filled < received.len() {
+        let read = stream.read(&mut received[filled..]).await.unwrap();
+        filled += read;
+        let so_far = String::from_utf8_lossy(&received[..filled]);
+        assert!(read > 0 && reply.starts_with(&*so_far), "{so_far}");
+    }
+}
+
+/// Takes the greeting and the answer to EHLO.
+pub(crate) async fn greet(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
+    exchange(stream, "", "220 mx.example.net ESMTP\r\n").await;
+    stream.write_all(b"EHLO client.example\r\n").await.unwrap();
+    let mut received = Vec::new();
+    while !received.ends_with(b"\r\n") || !received.windows(5).any(|it| it == b"\n250 ") {
+        received.push(stream.read_u8().await.unwrap());
+    }
+}
+
+/// Sends one message in a group, as far as the go-ahead to its content.
+pub(crate) async fn begin_message(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
+    exchange(
+        stream,
+        "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n",
+        "250 2.1.0 Sender OK\r\n250 2.1.5 Recipient OK\r\n354 End content with <CRLF>.<CRLF>\r\n",
+    )
+    .await;
 }
 
 /// Serves one connection of memory with buffers of so many octets.
