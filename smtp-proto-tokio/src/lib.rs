@@ -26,6 +26,50 @@
 //! Many messages go fastest through [`Client::send_all`], which runs as far ahead as the
 //! configured [`Pipelining`](smtp_proto::client::Pipelining) lets it.
 
+//!
+//! # A server
+//!
+//! ```no_run
+//! use std::{net::SocketAddr, sync::Arc};
+//! use smtp_proto::{server::Config, syntax::{Host, Reply}};
+//! use smtp_proto_tokio::server::{Envelope, Handler, Recipient, Sender, Server, Sink, Verdict};
+//!
+//! struct Inbox;
+//!
+//! impl Handler for Inbox {
+//!     type Session = ();
+//!     type Sink = Message;
+//!
+//!     async fn connected(&self, _: Option<SocketAddr>) -> Result<(), Reply<'static>> { Ok(()) }
+//!
+//!     async fn recipient(&self, _: &(), _: &Sender, _: &Recipient) -> Verdict { Verdict::Accept }
+//!
+//!     async fn content(&self, _: &(), _: Arc<Envelope>) -> Result<Message, Reply<'static>> {
+//!         Ok(Message(Vec::new()))
+//!     }
+//! }
+//!
+//! struct Message(Vec<u8>);
+//!
+//! impl Sink for Message {
+//!     async fn write(&mut self, octets: &[u8]) -> Result<(), Reply<'static>> {
+//!         self.0.extend_from_slice(octets);
+//!         Ok(())
+//!     }
+//!
+//!     async fn finish(self) -> Verdict {
+//!         println!("{} octets", self.0.len());
+//!         Verdict::Accept
+//!     }
+//! }
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = Config::new(Host::parse("mx.example.net")?);
+//! Server::bind("[::]:2525", config).await?.serve(Inbox).await;
+//! # Ok(())
+//! # }
+//! ```
+
 pub mod client;
 mod error;
 pub mod server;

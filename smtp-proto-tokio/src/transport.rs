@@ -17,8 +17,10 @@ use tokio::{
 
 use crate::Error;
 
-/// The least room that a read is given, and what is read ahead of the machine.
-pub(crate) const READ: usize = 16 * 1024;
+/// How large a buffer becomes, unless a machine leaves more than half of it unconsumed.
+const READ: usize = 64 * 1024;
+/// How large a buffer is at first.
+const FIRST_READ: usize = 4 * 1024;
 /// The most slices of one vectored write.
 const SLICES: usize = 32;
 
@@ -83,7 +85,7 @@ impl ReadBuffer {
         Self {
             octets: Vec::new(),
             filled: 0..0,
-            capacity: max_unconsumed.saturating_add(READ),
+            capacity: max_unconsumed.saturating_mul(2).max(READ),
         }
     }
 
@@ -100,8 +102,11 @@ impl ReadBuffer {
     }
 
     /// Tells whether so much has arrived that nothing more is read ahead.
+    ///
+    /// To move what is unread to the front is worth it only if that makes room for as much again.
+    /// What a machine may leave unconsumed is no more than the half.
     fn is_full(&self) -> bool {
-        self.filled.len() >= self.capacity
+        self.filled.end >= self.capacity && self.filled.start < self.capacity / 2
     }
 
     /// Reads once. Must not be called when the buffer is full.
@@ -121,13 +126,13 @@ impl ReadBuffer {
         Poll::Ready(Ok(octets))
     }
 
+    /// Makes room behind what is unread; more room each time that a read has used all of it, so
+    /// that only busy connections have large buffers.
     fn make_room(&mut self) {
-        if self.filled.start > 0 {
-            self.octets.copy_within(self.filled.clone(), 0);
-            self.filled = 0..self.filled.len();
-        }
-        if self.octets.len() < self.capacity && self.octets.len() - self.filled.end < READ / 2 {
-            let grown = (self.octets.len() + READ).min(self.capacity);
+        self.octets.copy_within(self.filled.clone(), 0);
+        self.filled = 0..self.filled.len();
+        if self.octets.len() < self.capacity {
+            let grown = (2 * self.octets.len()).clamp(FIRST_READ, self.capacity);
             self.octets.resize(grown, 0);
         }
     }
