@@ -128,7 +128,8 @@ impl<S> Client<S> {
     /// Creates the client's end of a connection that was just established.
     ///
     /// The configuration's duplex is of no account: this client always reads while it writes. A
-    /// stream that has small delays but expensive writes gains from a [`tokio::io::BufWriter`].
+    /// stream of many small messages gains from tokio's `BufWriter` around the socket: it is
+    /// flushed whenever nothing more can be sent.
     pub fn with_stream(stream: S, config: Config) -> Self {
         Self {
             connection: Connection::new(stream, config),

@@ -5,6 +5,7 @@ mod dispatch;
 mod guard;
 mod handler;
 mod intake;
+mod transaction;
 
 use std::{
     future::{pending, poll_fn},

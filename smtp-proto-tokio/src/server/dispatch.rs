@@ -15,8 +15,9 @@ use tokio::task::JoinSet;
 
 use super::{
     guard::{Guard, Task},
-    handler::{Envelope, Handler, Recipient, Sender, Verdict, local_error, shutting_down},
+    handler::{Handler, Recipient, Sender, Verdict, local_error, shutting_down},
     intake::Intake,
+    transaction::Transaction,
 };
 use crate::Error;
 
@@ -43,13 +44,6 @@ pub(super) struct Dispatch<H: Handler> {
 struct Session<H: Handler> {
     handler: Arc<H>,
     state: H::Session,
-}
-
-/// A transaction before its end.
-struct Transaction {
-    sender: Arc<Sender>,
-    /// The recipients that were named, and whether they were accepted.
-    recipients: Vec<(Arc<Recipient>, bool)>,
 }
 
 /// What a verdict is about.
@@ -149,10 +143,7 @@ impl<H: Handler> Dispatch<H> {
                     path: from.into_owned(),
                     parameters: parameters.as_str().into(),
                 });
-                self.transaction = Some(Transaction {
-                    sender: Arc::clone(&sender),
-                    recipients: Vec::new(),
-                });
+                self.transaction = Some(Transaction::new(Arc::clone(&sender)));
                 let session = Arc::clone(&session);
                 self.ask(cx, ticket, Subject::Mail(transaction), async move {
                     session.handler.mail(&session.state, &sender).await
@@ -172,9 +163,9 @@ impl<H: Handler> Dispatch<H> {
                     path: to.into_owned(),
                     parameters: parameters.as_str().into(),
                 });
-                let sender = Arc::clone(&transaction.sender);
-                let subject = Subject::Recipient(sender.transaction, transaction.recipients.len());
-                transaction.recipients.push((Arc::clone(&recipient), false));
+                let sender = Arc::clone(transaction.sender());
+                let position = transaction.name(Arc::clone(&recipient));
+                let subject = Subject::Recipient(transaction.id(), position);
                 let session = Arc::clone(&session);
                 self.ask(cx, ticket, subject, async move {
                     let Session { handler, state } = &*session;
@@ -247,32 +238,15 @@ impl<H: Handler> Dispatch<H> {
         let Some(transaction) = &self.transaction else {
             return;
         };
-        let accepted = transaction
-            .recipients
-            .iter()
-            .filter(|(_, accepted)| *accepted);
-        let envelope = Arc::new(Envelope {
-            sender: Arc::clone(&transaction.sender),
-            recipients: accepted.map(|(it, _)| Arc::clone(it)).collect(),
-        });
-        let id = transaction.sender.transaction;
+        let (id, envelope) = (transaction.id(), Arc::new(transaction.envelope()));
         self.intake = Some(Intake::open(id, asked, async move {
             session.handler.content(&session.state, envelope).await
         }));
     }
 
     fn forget(&mut self, transaction: TransactionId) {
-        let is_it = |it: &Transaction| it.sender.transaction == transaction;
-        if self.transaction.as_ref().is_some_and(is_it) {
-            self.transaction = None;
-        }
-        if self
-            .intake
-            .as_ref()
-            .is_some_and(|it| it.transaction == transaction)
-        {
-            self.intake = None;
-        }
+        self.transaction.take_if(|it| it.id() == transaction);
+        self.intake.take_if(|it| it.transaction == transaction);
     }
 
     /// Runs the handler's future, at once if it needs not wait.
@@ -311,12 +285,9 @@ impl<H: Handler> Dispatch<H> {
         let taken = self.give(ticket, verdict);
         match subject {
             Subject::Mail(transaction) if !(taken && is_positive) => self.forget(transaction),
-            Subject::Recipient(id, index) if taken && is_positive => {
-                if let Some(transaction) = &mut self.transaction
-                    && transaction.sender.transaction == id
-                    && let Some((_, accepted)) = transaction.recipients.get_mut(index)
-                {
-                    *accepted = true;
+            Subject::Recipient(id, position) if taken && is_positive => {
+                if let Some(transaction) = self.transaction.as_mut().filter(|it| it.id() == id) {
+                    transaction.accept(position);
                 }
             }
             Subject::Message(transaction) if !taken && is_positive => {
