@@ -40,7 +40,7 @@ impl MaildirHandler {
 impl Handler for MaildirHandler {
     type Sink = MaildirSink;
 
-    fn message(&self, _: &Session, envelope: &Envelope) -> Result<MaildirSink, Reply<'static>> {
+    fn content(&self, _: &Session, envelope: &Envelope) -> Result<MaildirSink, Reply<'static>> {
         let delivery = self.maildir.as_ref().map(Maildir::begin).transpose();
         Ok(MaildirSink {
             delivery: delivery.map_err(storage_failed)?,

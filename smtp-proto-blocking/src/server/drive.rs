@@ -335,7 +335,7 @@ impl<H: Handler> Dialogue<'_, H> {
         if self.sink.is_none()
             && let Some(envelope) = &self.envelope
         {
-            self.sink = Some(self.handler.message(&self.session, envelope)?);
+            self.sink = Some(self.handler.content(&self.session, envelope)?);
         }
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::Error;
 
 /// Decides what a server answers. One handler serves all connections, each on its own thread.
 ///
-/// Everything but [`message`](Self::message) accepts unless it is written otherwise. While a
+/// Everything but [`content`](Self::content) accepts unless it is written otherwise. While a
 /// handler works, its connection waits; nobody else's does. If it panics, its connection is closed.
 pub trait Handler: Send + Sync {
     /// Takes the content of one message.
@@ -57,7 +57,7 @@ pub trait Handler: Send + Sync {
     /// # Errors
     ///
     /// The reply, negative, if the content is not even to be sent.
-    fn message(&self, session: &Session, envelope: &Envelope)
+    fn content(&self, session: &Session, envelope: &Envelope)
     -> Result<Self::Sink, Reply<'static>>;
 
     /// Takes note that a transaction ended without a message. Its sink was dropped.

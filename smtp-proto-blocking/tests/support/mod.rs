@@ -70,7 +70,7 @@ impl<'s> Handler for &'s Store {
         Verdict::Accept
     }
 
-    fn message(&self, _: &Session, envelope: &Envelope) -> Result<Self::Sink, Reply<'static>> {
+    fn content(&self, _: &Session, envelope: &Envelope) -> Result<Self::Sink, Reply<'static>> {
         let mut from = Vec::new();
         envelope.from.write_to(&mut from);
         Ok(StoreSink {

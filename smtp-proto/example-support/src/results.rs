@@ -136,16 +136,16 @@ pub fn report_to_json(file: &str, recipients: &[ForwardPath<'_>], report: &Repor
 }
 
 /// Returns a message that was received, as a JSON object.
-pub fn received_to_json(
+pub fn received_to_json<'p>(
     from: &ReversePath<'_>,
-    recipients: &[ForwardPath<'_>],
+    recipients: impl IntoIterator<Item = &'p ForwardPath<'static>>,
     octets: u64,
 ) -> String {
     let mut json = String::from("{\"from\":");
     let sender = from.mailbox().map_or("", |mailbox| mailbox.as_str());
     quote(sender, &mut json);
     json.push_str(",\"recipients\":[");
-    for (n, path) in recipients.iter().enumerate() {
+    for (n, path) in recipients.into_iter().enumerate() {
         if n > 0 {
             json.push(',');
         }
