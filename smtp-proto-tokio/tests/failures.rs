@@ -70,6 +70,18 @@ async fn what_the_end_of_the_connection_leaves_open_is_reported_before_the_error
 struct Cut {
     inner: tokio::io::DuplexStream,
     left: usize,
+    failure: Failure,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Failure {
+    /// Nothing is written any more.
+    Write,
+    /// What was to be written was, as a layer of TLS may have done, and nothing is read any more.
+    Read,
+    /// It has come to that, and will soon be known.
+    Dying,
+    Dead,
 }
 
 impl AsyncRead for Cut {
@@ -78,6 +90,15 @@ impl AsyncRead for Cut {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        match self.failure {
+            Failure::Dying => {
+                self.failure = Failure::Dead;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Failure::Dead => return Poll::Ready(Ok(())),
+            Failure::Write | Failure::Read => {}
+        }
         Pin::new(&mut self.inner).poll_read(cx, buffer)
     }
 }
@@ -89,6 +110,10 @@ impl AsyncWrite for Cut {
         octets: &[u8],
     ) -> Poll<io::Result<usize>> {
         if self.left == 0 {
+            if self.failure == Failure::Read {
+                self.failure = Failure::Dying;
+                let _ = Pin::new(&mut self.inner).poll_write(cx, octets);
+            }
             return Poll::Ready(Err(io::Error::other("cut")));
         }
         let taken = octets.len().min(self.left);
@@ -109,11 +134,20 @@ impl AsyncWrite for Cut {
 #[tokio::test(start_paused = true)]
 async fn a_write_that_fails_anywhere_leaves_every_message_with_the_right_outcome() {
     // The server took a message or it did not, and the report never says the contrary.
-    for policy in POLICIES {
-        for left in (0..700).step_by(7) {
+    let failures = [Failure::Write, Failure::Read];
+    for (policy, failure) in POLICIES
+        .iter()
+        .flat_map(|it| failures.map(|failure| (*it, failure)))
+    {
+        for left in 0..600 {
             let store = Arc::new(Store::default());
             let (inner, server) = serve(&store, 64 * 1024);
-            let mut client = Client::with_stream(Cut { inner, left }, client_config(policy));
+            let cut = Cut {
+                inner,
+                left,
+                failure,
+            };
+            let mut client = Client::with_stream(cut, client_config(policy));
             for index in 0..4 {
                 client.submit(&one(), content(index)).unwrap();
             }
@@ -122,15 +156,17 @@ async fn a_write_that_fails_anywhere_leaves_every_message_with_the_right_outcome
             drop(client);
             // The server may end in error as well.
             let _ = server.await.unwrap();
-            assert_eq!(reports.len(), 4, "{policy:?} {left}");
+            assert_eq!(reports.len(), 4, "{policy:?} {failure:?} {left}");
             let stored = store.messages.lock().unwrap();
             for (index, report) in reports.iter().enumerate() {
                 let is_stored = stored.iter().any(|it| it.content == content(index));
                 match &report.outcome {
-                    Outcome::Delivered(_) => assert!(is_stored, "{policy:?} {left} {index}"),
+                    Outcome::Delivered(_) => {
+                        assert!(is_stored, "{policy:?} {failure:?} {left} {index}")
+                    }
                     // Refused is what the server timed out on.
                     Outcome::NotSent(_) | Outcome::Refused(_) => {
-                        assert!(!is_stored, "{policy:?} {left} {index}");
+                        assert!(!is_stored, "{policy:?} {failure:?} {left} {index}");
                     }
                     Outcome::InDoubt => assert!(result.is_err()),
                 }
