@@ -1,1 +1,47 @@
-//! The blocking adapter.
+//! [`smtp-proto`](smtp_proto) over blocking sockets: no runtime, and no thread but the caller's.
+//!
+//! ```no_run
+//! use smtp_proto::client::{Config, Envelope};
+//! use smtp_proto::syntax::{ForwardPath, Host, ReversePath};
+//! use smtp_proto_blocking::Client;
+//!
+//! let config = Config::new(Host::parse("client.example.org")?);
+//! let mut client = Client::connect("mx.example.net:25", config)?;
+//! let envelope = Envelope::new(ReversePath::parse("<sender@example.org>")?)
+//!     .recipient(ForwardPath::parse("<recipient@example.net>")?);
+//! let report = client.send(&envelope, "Subject: hello\r\n\r\nHello.\r\n")?;
+//! println!("delivered: {}", report.is_delivered());
+//! client.quit()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # One thread, two directions
+//!
+//! A [`Transport`] is written to and read from in turns, each for a bounded time. A write that
+//! the peer does not take becomes a read after a moment, so that two peers with full buffers never
+//! wait for each other (RFC 2920 3.1), whatever [`Duplex`](smtp_proto::client::Duplex) is
+//! configured. The default one, half duplex, seldom lets it come to that; `Duplex::Full` lets a
+//! stream have more messages under way than a hundred unanswered commands.
+//!
+//! A TLS session is a [`Transport`] of its own, over one of those here.
+
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice
+)]
+
+pub use smtp_proto;
+
+pub mod client;
+mod connection;
+mod error;
+pub mod server;
+mod transport;
+
+pub use client::{Body, Client};
+pub use error::Error;
+pub use server::Server;
+pub use transport::Transport;

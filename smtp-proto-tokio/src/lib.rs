@@ -1,1 +1,84 @@
-//! The tokio adapter.
+//! SMTP and LMTP over tokio: the machines of [`smtp_proto`] with a loop, a clock and an ergonomic
+//! face.
+//!
+//! Nothing about SMTP is decided here. What may be sent when, what a reply means and what is in
+//! doubt when a connection dies is the machines' knowledge; see [`smtp_proto::client`].
+//!
+//! # A client
+//!
+//! ```no_run
+//! use smtp_proto::client::{Config, Envelope};
+//! use smtp_proto::syntax::{ForwardPath, Host, ReversePath};
+//! use smtp_proto_tokio::Client;
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = Config::new(Host::parse("client.example")?);
+//! let mut client = Client::connect("mx.example.net:25", config).await?;
+//! let envelope = Envelope::new(ReversePath::parse("<a@example.org>")?)
+//!     .recipient(ForwardPath::parse("<b@example.net>")?);
+//! let report = client.send(&envelope, "Subject: hello\r\n\r\nHello.\r\n").await?;
+//! println!("{:?}", report.outcome);
+//! client.quit().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Many messages go fastest through [`Client::send_all`], which runs as far ahead as the
+//! configured [`Pipelining`](smtp_proto::client::Pipelining) lets it.
+
+//!
+//! # A server
+//!
+//! ```no_run
+//! use std::{net::SocketAddr, sync::Arc};
+//! use smtp_proto::{server::Config, syntax::{Host, Reply}};
+//! use smtp_proto_tokio::server::{Envelope, Handler, Recipient, Sender, Server, Sink, Verdict};
+//!
+//! struct Inbox;
+//!
+//! impl Handler for Inbox {
+//!     type Session = ();
+//!     type Sink = Message;
+//!
+//!     async fn connected(&self, _: Option<SocketAddr>) -> Result<(), Reply<'static>> { Ok(()) }
+//!
+//!     async fn recipient(&self, _: &(), _: &Sender, _: &Recipient) -> Verdict { Verdict::Accept }
+//!
+//!     async fn content(&self, _: &(), _: Arc<Envelope>) -> Result<Message, Reply<'static>> {
+//!         Ok(Message(Vec::new()))
+//!     }
+//! }
+//!
+//! struct Message(Vec<u8>);
+//!
+//! impl Sink for Message {
+//!     async fn write(&mut self, octets: &[u8]) -> Result<(), Reply<'static>> {
+//!         self.0.extend_from_slice(octets);
+//!         Ok(())
+//!     }
+//!
+//!     async fn finish(self) -> Verdict {
+//!         println!("{} octets", self.0.len());
+//!         Verdict::Accept
+//!     }
+//! }
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = Config::new(Host::parse("mx.example.net")?);
+//! Server::bind("[::]:2525", config).await?.serve(Inbox).await;
+//! # Ok(())
+//! # }
+//! ```
+
+pub mod client;
+mod error;
+pub mod server;
+mod transport;
+
+pub use smtp_proto;
+
+pub use self::{
+    client::{Body, Client},
+    error::Error,
+    server::Server,
+};

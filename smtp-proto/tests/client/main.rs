@@ -1,7 +1,11 @@
 //! The client machine through its public API: exact octets out, exact events back.
 
+#[cfg(feature = "auth")]
+mod auth;
 mod dialogue;
 mod hazards;
 mod ledger;
+mod lmtp;
 mod policies;
 mod session;
+mod tls;

@@ -1,0 +1,73 @@
+//! Delivers message files over one connection, without a runtime. `--help` tells more.
+//!
+//! Without arguments it shows every pipelining policy at work.
+
+mod maildir_handler;
+
+use std::{error::Error, io, net::SocketAddr, process::ExitCode, sync::Arc, thread, time::Instant};
+
+use maildir_handler::MaildirHandler;
+use smtp_proto::{client::Report, server::Config, syntax::Host};
+use smtp_proto_blocking::{Client, Server, server::ShutdownHandle};
+use smtp_proto_example_support::{DeliverOptions, Job, Maildir, Sent, deliver};
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    match DeliverOptions::from_env() {
+        Ok(options) => deliver(&options, serve, send),
+        Err(stop) => Ok(stop.report()),
+    }
+}
+
+/// Sends messages over one connection.
+fn send(job: Job, tell: &mut dyn FnMut(&Report)) -> Sent {
+    let mut sent = Sent::default();
+    if let Err(error) = try_to_send(job, tell, &mut sent) {
+        sent.failure = Some(error.to_string());
+    }
+    sent
+}
+
+fn try_to_send(
+    job: Job,
+    tell: &mut dyn FnMut(&Report),
+    sent: &mut Sent,
+) -> Result<(), smtp_proto_blocking::Error> {
+    let mut client = Client::connect(job.address, job.config)?;
+    // A server that refuses the session has refused the messages; their reports tell.
+    let _ = client.ready();
+    let (opening, begin) = (client.round_trips(), Instant::now());
+    let mut result = Ok(());
+    for report in client.send_all(job.messages) {
+        match report {
+            Ok(report) => tell(&report),
+            Err(error) => result = Err(error),
+        }
+    }
+    sent.elapsed = begin.elapsed();
+    sent.round_trips = client.round_trips() - opening;
+    if result.is_ok() {
+        result = client.quit();
+    }
+    sent.trace
+        .extend(std::iter::from_fn(|| client.poll_trace()));
+    result
+}
+
+/// Ends a server when it is dropped.
+struct Running(ShutdownHandle);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.shut_down();
+    }
+}
+
+/// Starts a server that stores into a Maildir.
+fn serve(maildir: Arc<Maildir>) -> io::Result<(SocketAddr, Running)> {
+    let name = Host::parse("server.example").map_err(io::Error::other)?;
+    let server = Server::bind("127.0.0.1:0", Config::new(name))?;
+    let (address, handle) = (server.local_addr()?, server.shutdown_handle()?);
+    let handler = MaildirHandler::new(Some(maildir));
+    thread::spawn(move || server.serve(&handler));
+    Ok((address, Running(handle)))
+}

@@ -1,0 +1,63 @@
+//! Many messages, one after the other without waiting.
+
+use smtp_proto::client::{Envelope, Report};
+
+use super::{Body, Client};
+use crate::{Error, Transport};
+
+/// Sends messages and yields their [`Report`]s; see [`Client::send_all`].
+#[must_use = "nothing is sent unless the reports are asked for"]
+#[derive(Debug)]
+pub struct SendAll<'c, T, I> {
+    client: &'c mut Client<T>,
+    messages: I,
+    state: State,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    Submitting,
+    /// There are no more messages to submit.
+    Finishing,
+    /// The session's error was yielded.
+    Failed,
+}
+
+impl<'c, T, I> SendAll<'c, T, I> {
+    pub(super) fn new(client: &'c mut Client<T>, messages: I) -> Self {
+        Self {
+            client,
+            messages,
+            state: State::Submitting,
+        }
+    }
+}
+
+impl<'e, T, I, B> Iterator for SendAll<'_, T, I>
+where
+    T: Transport,
+    I: Iterator<Item = (Envelope<'e>, B)>,
+    B: Into<Body>,
+{
+    type Item = Result<Report, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        while self.state == State::Submitting && self.client.can_submit() {
+            let Some((envelope, body)) = self.messages.next() else {
+                self.state = State::Finishing;
+                break;
+            };
+            if let Err(misuse) = self.client.submit(&envelope, body) {
+                return Some(Err(misuse.into()));
+            }
+        }
+        if self.state == State::Failed {
+            return None;
+        }
+        let next = self.client.next_report();
+        if next.is_err() {
+            self.state = State::Failed;
+        }
+        next.transpose()
+    }
+}

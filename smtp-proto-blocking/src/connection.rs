@@ -1,0 +1,172 @@
+//! A transport with its clock, its time limits and what was read and not used up.
+
+use std::{
+    io::{self, IoSlice},
+    time::{Duration, Instant},
+};
+
+use crate::Transport;
+
+/// How long a write may hold up the other direction.
+pub(crate) const MOMENT: Duration = Duration::from_millis(16);
+/// How long a read may that takes the place of a blocked write.
+pub(crate) const GLANCE: Duration = Duration::from_millis(1);
+/// The shortest time limit that sockets are given; they count in ticks of about that length.
+const SHORTEST: Duration = Duration::from_millis(1);
+/// How many octets are read at once, beyond what a machine may leave unconsumed.
+const READ: usize = 16 * 1024;
+
+/// What came of an attempt to read or write.
+pub(crate) enum Progress {
+    /// So many octets were read, 0 at the end, or written.
+    Octets(usize),
+    /// Its time ran out.
+    Blocked,
+}
+
+/// One connection, as the client and the server use it.
+#[derive(Debug)]
+pub(crate) struct Connection<T> {
+    transport: T,
+    origin: Instant,
+    read_timeout: Duration,
+    write_timeout: Duration,
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl<T: Transport> Connection<T> {
+    /// Takes over a transport; `max_unconsumed` is the machine's.
+    pub(crate) fn new(transport: T, max_unconsumed: usize) -> Self {
+        Self {
+            transport,
+            origin: Instant::now(),
+            read_timeout: Duration::ZERO,
+            write_timeout: Duration::ZERO,
+            buffer: vec![0; max_unconsumed.saturating_add(READ)],
+            start: 0,
+            end: 0,
+        }
+    }
+
+    /// Returns the time on the machine's clock.
+    pub(crate) fn now(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    /// Returns what was read and not used up.
+    pub(crate) fn input(&self) -> &[u8] {
+        self.buffer.get(self.start..self.end).unwrap_or_default()
+    }
+
+    /// Drops all of the input but its last `remaining` octets.
+    pub(crate) fn keep(&mut self, remaining: usize) {
+        self.start = self.end.saturating_sub(remaining);
+    }
+
+    /// Reads what there is into the input, or waits for it no longer than `limit`.
+    pub(crate) fn read(&mut self, limit: Duration) -> io::Result<Progress> {
+        let timeout = timeout_within(limit);
+        if timeout != self.read_timeout {
+            self.transport.set_read_timeout(timeout)?;
+            self.read_timeout = timeout;
+        }
+        self.buffer.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
+        self.start = 0;
+        let room = self.buffer.get_mut(self.end..).unwrap_or_default();
+        if room.is_empty() {
+            return Ok(Progress::Blocked);
+        }
+        let progress = progress_of(self.transport.read(room))?;
+        if let Progress::Octets(octets) = progress {
+            self.end += octets;
+        }
+        Ok(progress)
+    }
+
+    /// Writes no longer than `limit`.
+    pub(crate) fn write(&mut self, slices: &[&[u8]], limit: Duration) -> io::Result<Progress> {
+        let timeout = timeout_within(limit);
+        if timeout != self.write_timeout {
+            self.transport.set_write_timeout(timeout)?;
+            self.write_timeout = timeout;
+        }
+        let written = match slices {
+            [one] => self.transport.write(one),
+            [one, two] => self
+                .transport
+                .write_vectored(&[IoSlice::new(one), IoSlice::new(two)]),
+            [one, two, three, ..] => self.transport.write_vectored(&[
+                IoSlice::new(one),
+                IoSlice::new(two),
+                IoSlice::new(three),
+            ]),
+            [] => return Ok(Progress::Octets(0)),
+        };
+        match progress_of(written)? {
+            Progress::Octets(0) => Err(io::ErrorKind::WriteZero.into()),
+            progress => Ok(progress),
+        }
+    }
+
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        match self.transport.flush() {
+            Err(error) if is_passing(&error) => Ok(()),
+            result => result,
+        }
+    }
+
+    pub(crate) fn shutdown_write(&mut self) -> io::Result<()> {
+        self.transport.shutdown_write()
+    }
+
+    /// Returns the transport and what was read from it and not used up.
+    pub(crate) fn into_parts(self) -> (T, Vec<u8>) {
+        let unread = self.input().to_vec();
+        (self.transport, unread)
+    }
+}
+
+/// Returns the longest power of two of milliseconds that ends before `limit`.
+///
+/// Limits change with every call; their powers of two hardly ever, which saves a system call. To
+/// wake up early costs another turn.
+fn timeout_within(limit: Duration) -> Duration {
+    let milliseconds = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+    match milliseconds.checked_ilog2() {
+        Some(power) => Duration::from_millis(1 << power.min(30)),
+        None => SHORTEST,
+    }
+}
+
+fn progress_of(result: io::Result<usize>) -> io::Result<Progress> {
+    match result {
+        Ok(octets) => Ok(Progress::Octets(octets)),
+        Err(error) if is_passing(&error) => Ok(Progress::Blocked),
+        Err(error) => Err(error),
+    }
+}
+
+/// Tells whether an error says only that it takes longer.
+fn is_passing(error: &io::Error) -> bool {
+    use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
+    matches!(error.kind(), WouldBlock | TimedOut | Interrupted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_are_powers_of_two_within_the_limit() {
+        let milliseconds = |limit| timeout_within(Duration::from_micros(limit)).as_millis();
+        assert_eq!(milliseconds(0), 1);
+        assert_eq!(milliseconds(1_999), 1);
+        assert_eq!(milliseconds(16_000), 16);
+        assert_eq!(milliseconds(31_999), 16);
+        assert_eq!(milliseconds(300_000_000), 262_144);
+        assert_eq!(timeout_within(Duration::MAX).as_millis(), 1 << 30);
+    }
+}

@@ -1,0 +1,93 @@
+//! What the adapters need of a connection.
+
+use std::{
+    io,
+    net::{Shutdown, TcpStream},
+    time::Duration,
+};
+
+/// Carries octets in both directions, and gives each direction up when its time is over.
+///
+/// A read or write that could not begin within its time fails with
+/// [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut), after which
+/// it is tried again. A write whose time runs out midway returns what it wrote. Transports over
+/// others, as TLS is, need not keep the time themselves: they hand it down.
+pub trait Transport: io::Read + io::Write {
+    /// Sets how long a read may take from now on. Never zero.
+    ///
+    /// # Errors
+    ///
+    /// Those of the transport; the connection is then given up.
+    fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()>;
+
+    /// Sets how long a write may take from now on. Never zero.
+    ///
+    /// # Errors
+    ///
+    /// Those of the transport; the connection is then given up.
+    fn set_write_timeout(&mut self, timeout: Duration) -> io::Result<()>;
+
+    /// Ends what this side writes; it goes on reading.
+    ///
+    /// # Errors
+    ///
+    /// Those of the transport; the connection is then given up.
+    fn shutdown_write(&mut self) -> io::Result<()>;
+}
+
+impl Transport for TcpStream {
+    fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
+        TcpStream::set_read_timeout(self, Some(timeout))
+    }
+
+    fn set_write_timeout(&mut self, timeout: Duration) -> io::Result<()> {
+        TcpStream::set_write_timeout(self, Some(timeout))
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+}
+
+#[cfg(unix)]
+impl Transport for std::os::unix::net::UnixStream {
+    fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
+        Self::set_read_timeout(self, Some(timeout))
+    }
+
+    fn set_write_timeout(&mut self, timeout: Duration) -> io::Result<()> {
+        Self::set_write_timeout(self, Some(timeout))
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.shutdown(Shutdown::Write)
+    }
+}
+
+impl<T: Transport + ?Sized> Transport for &mut T {
+    fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
+        T::set_read_timeout(self, timeout)
+    }
+
+    fn set_write_timeout(&mut self, timeout: Duration) -> io::Result<()> {
+        T::set_write_timeout(self, timeout)
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        T::shutdown_write(self)
+    }
+}
+
+impl<T: Transport + ?Sized> Transport for Box<T> {
+    fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
+        T::set_read_timeout(self, timeout)
+    }
+
+    fn set_write_timeout(&mut self, timeout: Duration) -> io::Result<()> {
+        T::set_write_timeout(self, timeout)
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        T::shutdown_write(self)
+    }
+}

@@ -1,0 +1,214 @@
+//! Where the content of a message comes from.
+
+use std::{
+    fmt, io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use smtp_proto::client as machine;
+use tokio::io::{AsyncRead, ReadBuf};
+
+/// How much of a content is presented at once, and how much is read before it is, unless it ends
+/// before that. A content up to this size costs one chunk.
+const CHUNK: usize = 64 * 1024;
+
+/// Holds the content of a message, or the way to it.
+///
+/// Lines end with CR LF; dots are stuffed by the machine. Whatever is in memory goes out without
+/// being copied.
+///
+/// ```
+/// use smtp_proto_tokio::Body;
+///
+/// let text = Body::from("Subject: hello\r\n\r\nHello.\r\n");
+/// let octets = Body::from(vec![b'.', b'\r', b'\n']);
+/// let streamed = Body::reader(tokio::io::empty());
+/// ```
+pub struct Body {
+    source: Source,
+    /// How often the machine asked for it from the beginning before this time.
+    pass: u32,
+    /// How many octets of what is in memory were taken.
+    taken: usize,
+}
+
+enum Source {
+    Static(&'static [u8]),
+    Owned(Vec<u8>),
+    Shared(Arc<[u8]>),
+    Reader(Reader),
+}
+
+/// Octets that come when they come.
+struct Reader {
+    reader: Pin<Box<dyn AsyncRead + Send>>,
+    buffer: Vec<u8>,
+    /// Up to where the buffer is filled.
+    filled: usize,
+    state: Reading,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// More is to be read before anything is presented.
+    Filling,
+    /// What the buffer holds is presented.
+    Presenting,
+    /// What the buffer holds is the rest.
+    Ended,
+    Failed,
+}
+
+impl Body {
+    /// Creates a body that is read when its turn comes, so that it need not be in memory.
+    ///
+    /// Up to 64 KiB are read before any are sent. While the reader has nothing, the connection goes
+    /// on with whatever else there is to do. If it fails, the message's outcome is
+    /// [`NotSent::BodyFailed`](machine::NotSent::BodyFailed), and unless nothing of the content was
+    /// sent the connection is lost, as the server would take a part for the whole.
+    pub fn reader(reader: impl AsyncRead + Send + 'static) -> Self {
+        Self::new(Source::Reader(Reader {
+            reader: Box::pin(reader),
+            buffer: Vec::new(),
+            filled: 0,
+            state: Reading::Filling,
+        }))
+    }
+
+    fn new(source: Source) -> Self {
+        Self {
+            source,
+            pass: 0,
+            taken: 0,
+        }
+    }
+
+    /// Returns what can be presented to the machine, which asks for the `pass`th time.
+    pub(super) fn poll(&mut self, pass: u32, cx: &mut Context<'_>) -> machine::Body<'_> {
+        if pass != self.pass {
+            self.pass = pass;
+            self.taken = 0;
+            if let Source::Reader(reader) = &mut self.source {
+                reader.state = Reading::Failed; // it cannot be read twice
+            }
+        }
+        let octets: &[u8] = match &mut self.source {
+            Source::Static(octets) => octets,
+            Source::Owned(octets) => octets,
+            Source::Shared(octets) => octets,
+            Source::Reader(reader) => {
+                match reader.poll_fill(cx) {
+                    Poll::Ready(Ok(())) => {}
+                    Poll::Ready(Err(_)) => return machine::Body::Failed,
+                    Poll::Pending => return machine::Body::Pending,
+                }
+                return reader.present(self.taken);
+            }
+        };
+        let rest = octets.get(self.taken..).unwrap_or_default();
+        match rest.split_at_checked(CHUNK) {
+            Some((chunk, more)) if !more.is_empty() => machine::Body::Chunk(chunk),
+            _ => machine::Body::Last(rest),
+        }
+    }
+
+    /// Takes note that so many octets of what was presented were sent, and tells whether that was
+    /// the last one.
+    pub(super) fn take(&mut self, octets: usize) -> bool {
+        self.taken += octets;
+        let all = match &mut self.source {
+            Source::Static(octets) => octets.len(),
+            Source::Owned(octets) => octets.len(),
+            Source::Shared(octets) => octets.len(),
+            Source::Reader(reader) => {
+                if reader.state == Reading::Presenting && self.taken == reader.filled {
+                    self.taken = 0;
+                    reader.filled = 0;
+                    reader.state = Reading::Filling;
+                }
+                return reader.state == Reading::Ended && self.taken == reader.filled;
+            }
+        };
+        self.taken == all
+    }
+}
+
+impl Reader {
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.state == Reading::Filling {
+            if self.filled == self.buffer.len() {
+                // Grows with what comes, so that a small content takes little memory.
+                let grown = (2 * self.filled).clamp(4 * 1024, CHUNK);
+                self.buffer.resize(grown, 0);
+            }
+            let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
+            let mut room = ReadBuf::new(room);
+            if let Err(error) = ready!(self.reader.as_mut().poll_read(cx, &mut room)) {
+                self.state = Reading::Failed;
+                return Poll::Ready(Err(error));
+            }
+            let octets = room.filled().len();
+            self.filled += octets;
+            if octets == 0 {
+                self.state = Reading::Ended;
+            } else if self.filled == CHUNK {
+                self.state = Reading::Presenting;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn present(&self, taken: usize) -> machine::Body<'_> {
+        let octets = self.buffer.get(taken..self.filled).unwrap_or_default();
+        match self.state {
+            Reading::Filling => machine::Body::Pending,
+            Reading::Presenting => machine::Body::Chunk(octets),
+            Reading::Ended => machine::Body::Last(octets),
+            Reading::Failed => machine::Body::Failed,
+        }
+    }
+}
+
+impl From<&'static [u8]> for Body {
+    fn from(octets: &'static [u8]) -> Self {
+        Self::new(Source::Static(octets))
+    }
+}
+
+impl From<&'static str> for Body {
+    fn from(text: &'static str) -> Self {
+        text.as_bytes().into()
+    }
+}
+
+impl From<Vec<u8>> for Body {
+    fn from(octets: Vec<u8>) -> Self {
+        Self::new(Source::Owned(octets))
+    }
+}
+
+impl From<String> for Body {
+    fn from(text: String) -> Self {
+        text.into_bytes().into()
+    }
+}
+
+impl From<Arc<[u8]>> for Body {
+    fn from(octets: Arc<[u8]>) -> Self {
+        Self::new(Source::Shared(octets))
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let octets = match &self.source {
+            Source::Static(octets) => octets.len(),
+            Source::Owned(octets) => octets.len(),
+            Source::Shared(octets) => octets.len(),
+            Source::Reader(_) => return f.write_str("Body(reader)"),
+        };
+        write!(f, "Body({octets} octets)")
+    }
+}

@@ -1,0 +1,399 @@
+//! Carries what a client did to the handler, and its verdicts back to the machine.
+
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use smtp_proto::{
+    machine::Misuse,
+    server::{Event, Refused, Server, Ticket, TransactionId},
+    syntax::Reply,
+};
+use tokio::task::JoinSet;
+
+use super::{
+    guard::{Guard, Task},
+    handler::{Handler, Recipient, Sender, Verdict, local_error, shutting_down},
+    intake::Intake,
+    transaction::Transaction,
+};
+use crate::Error;
+
+/// The greeting's ticket, and the session on its way.
+type Greeting<S> = (Ticket, Task<Result<S, Reply<'static>>>);
+
+/// A machine, and the handler's work for it.
+pub(super) struct Dispatch<H: Handler> {
+    pub(super) machine: Server,
+    handler: Arc<H>,
+    peer: Option<SocketAddr>,
+    greeting: Option<Greeting<H::Session>>,
+    session: Option<Arc<Session<H>>>,
+    transaction: Option<Transaction>,
+    intake: Option<Intake<H::Sink>>,
+    /// Verdicts that are of no use without the connection.
+    checks: JoinSet<Answered>,
+    /// Verdicts over messages.
+    commits: JoinSet<Answered>,
+    shutting_down: bool,
+}
+
+/// What the handler's futures share.
+struct Session<H: Handler> {
+    handler: Arc<H>,
+    state: H::Session,
+}
+
+/// What a verdict is about.
+#[derive(Clone, Copy)]
+enum Subject {
+    Command,
+    Mail(TransactionId),
+    Recipient(TransactionId, usize),
+    Message(TransactionId),
+}
+
+/// A verdict, and the right to give it.
+struct Answered {
+    ticket: Ticket,
+    subject: Subject,
+    verdict: Verdict,
+}
+
+impl<H: Handler> Dispatch<H> {
+    pub(super) fn new(machine: Server, handler: Arc<H>, peer: Option<SocketAddr>) -> Self {
+        Self {
+            machine,
+            handler,
+            peer,
+            greeting: None,
+            session: None,
+            transaction: None,
+            intake: None,
+            checks: JoinSet::new(),
+            commits: JoinSet::new(),
+            shutting_down: false,
+        }
+    }
+
+    /// Moves on whatever the handler is at, and tells whether anything came of it.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut any = self.poll_greeting(cx);
+        any |= self.poll_verdicts(cx);
+        any |= self.poll_intake(cx);
+        self.shut_down_between_transactions();
+        any
+    }
+
+    /// Tells whether a sink is so far behind that nothing more can be taken from the client.
+    pub(super) fn is_full(&self) -> bool {
+        self.intake.as_ref().is_some_and(Intake::is_full)
+    }
+
+    /// Ends the session as soon as no transaction is under way.
+    pub(super) fn shut_down(&mut self) {
+        self.shutting_down = true;
+        self.shut_down_between_transactions();
+    }
+
+    fn shut_down_between_transactions(&mut self) {
+        if self.shutting_down && self.transaction.is_none() {
+            self.shutting_down = false;
+            // It may be ending already.
+            let _ = self.machine.shut_down(shutting_down());
+        }
+    }
+
+    /// Hands out one event.
+    pub(super) fn handle(&mut self, event: Event<'_>, cx: &mut Context<'_>) {
+        self.hand_out(event, cx);
+        self.shut_down_between_transactions();
+    }
+
+    fn hand_out(&mut self, event: Event<'_>, cx: &mut Context<'_>) {
+        if let Event::Connected { ticket } = event {
+            let (handler, peer) = (Arc::clone(&self.handler), self.peer);
+            let guard = Guard::new(async move { handler.connected(peer).await });
+            let greeting = async { guard.await.unwrap_or_else(|| Err(local_error())) };
+            self.greeting = Some((ticket, Box::pin(greeting)));
+            return;
+        }
+        // Without a session the greeting was refused, and the machine takes nothing but QUIT.
+        let Some(session) = self.session.clone() else {
+            return;
+        };
+        let Session { handler, state } = &*session;
+        match event {
+            Event::Hello { ticket, host, .. } => {
+                let (session, host) = (Arc::clone(&session), host.into_owned());
+                self.ask(cx, ticket, Subject::Command, async move {
+                    session.handler.hello(&session.state, &host).await
+                });
+            }
+            Event::Mail {
+                ticket,
+                transaction,
+                from,
+                parameters,
+            } => {
+                let sender = Arc::new(Sender {
+                    transaction,
+                    path: from.into_owned(),
+                    parameters: parameters.as_str().into(),
+                });
+                self.transaction = Some(Transaction::new(Arc::clone(&sender)));
+                let session = Arc::clone(&session);
+                self.ask(cx, ticket, Subject::Mail(transaction), async move {
+                    session.handler.mail(&session.state, &sender).await
+                });
+            }
+            Event::Rcpt {
+                ticket,
+                to,
+                parameters,
+                ..
+            } => {
+                let Some(transaction) = &mut self.transaction else {
+                    self.give(ticket, local_error().into());
+                    return;
+                };
+                let recipient = Arc::new(Recipient {
+                    path: to.into_owned(),
+                    parameters: parameters.as_str().into(),
+                });
+                let sender = Arc::clone(transaction.sender());
+                let position = transaction.name(Arc::clone(&recipient));
+                let subject = Subject::Recipient(transaction.id(), position);
+                let session = Arc::clone(&session);
+                self.ask(cx, ticket, subject, async move {
+                    let Session { handler, state } = &*session;
+                    handler.recipient(state, &sender, &recipient).await
+                });
+            }
+            Event::Data { ticket, .. } => self.open(Some(ticket), session),
+            Event::Content { octets, .. } => {
+                if self.intake.is_none() {
+                    self.open(None, session);
+                }
+                if let Some(intake) = &mut self.intake {
+                    intake.gather(octets);
+                }
+            }
+            Event::Message {
+                ticket,
+                transaction,
+                ..
+            } => {
+                if self.intake.is_none() {
+                    self.open(None, session);
+                }
+                self.transaction = None;
+                match self.intake.take() {
+                    Some(intake) => {
+                        self.ask(cx, ticket, Subject::Message(transaction), intake.finish());
+                    }
+                    None => {
+                        self.give(ticket, local_error().into());
+                    }
+                }
+            }
+            Event::Reset { transaction, cause } => {
+                self.forget(transaction);
+                handler.reset(state, transaction, cause);
+            }
+            Event::Vrfy { ticket, name } => {
+                let (session, name) = (Arc::clone(&session), String::from(&*name));
+                self.ask(cx, ticket, Subject::Command, async move {
+                    session.handler.verify(&session.state, &name).await
+                });
+            }
+            Event::Expn { ticket, name } => {
+                let (session, name) = (Arc::clone(&session), String::from(&*name));
+                self.ask(cx, ticket, Subject::Command, async move {
+                    session.handler.expand(&session.state, &name).await
+                });
+            }
+            Event::Help { ticket, topic } => {
+                let (session, topic) = (
+                    Arc::clone(&session),
+                    topic.map(|topic| String::from(&*topic)),
+                );
+                self.ask(cx, ticket, Subject::Command, async move {
+                    session.handler.help(&session.state, topic.as_deref()).await
+                });
+            }
+            Event::Rejected { code, line } => handler.rejected(state, code, line),
+            Event::Acknowledged {
+                transaction,
+                certainty,
+            } => handler.acknowledged(state, transaction, certainty),
+            _ => {}
+        }
+    }
+
+    /// Opens a sink for the content of the transaction, which `asked` answers by DATA.
+    fn open(&mut self, asked: Option<Ticket>, session: Arc<Session<H>>) {
+        let Some(transaction) = &self.transaction else {
+            return;
+        };
+        let (id, envelope) = (transaction.id(), Arc::new(transaction.envelope()));
+        self.intake = Some(Intake::open(id, asked, async move {
+            session.handler.content(&session.state, envelope).await
+        }));
+    }
+
+    fn forget(&mut self, transaction: TransactionId) {
+        self.transaction.take_if(|it| it.id() == transaction);
+        self.intake.take_if(|it| it.transaction == transaction);
+    }
+
+    /// Runs the handler's future, at once if it needs not wait.
+    fn ask(
+        &mut self,
+        cx: &mut Context<'_>,
+        ticket: Ticket,
+        subject: Subject,
+        verdict: impl Future<Output = Verdict> + Send + 'static,
+    ) {
+        let guard = Guard::new(verdict);
+        let mut task = Box::pin(async move {
+            let verdict = guard.await;
+            Answered {
+                ticket,
+                subject,
+                verdict: verdict.unwrap_or_else(|| local_error().into()),
+            }
+        });
+        if let Poll::Ready(answered) = task.as_mut().poll(cx) {
+            self.answer(answered);
+        } else if let Subject::Message(_) = subject {
+            self.commits.spawn(task);
+        } else {
+            self.checks.spawn(task);
+        }
+    }
+
+    fn answer(&mut self, answered: Answered) {
+        let Answered {
+            ticket,
+            subject,
+            verdict,
+        } = answered;
+        let is_positive = verdict.is_positive();
+        let taken = self.give(ticket, verdict);
+        match subject {
+            Subject::Mail(transaction) if !(taken && is_positive) => self.forget(transaction),
+            Subject::Recipient(id, position) if taken && is_positive => {
+                if let Some(transaction) = self.transaction.as_mut().filter(|it| it.id() == id) {
+                    transaction.accept(position);
+                }
+            }
+            Subject::Message(transaction) if !taken && is_positive => {
+                if let Some(session) = &self.session {
+                    session.handler.expired(&session.state, transaction);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Gives a verdict to the machine, and tells whether it was taken.
+    fn give(&mut self, ticket: Ticket, verdict: Verdict) -> bool {
+        let given = match verdict {
+            Verdict::Accept => self.machine.accept(ticket),
+            Verdict::Reply(reply) => self.machine.reply(ticket, reply),
+        };
+        match given {
+            Ok(()) => true,
+            Err(Refused { ticket, misuse }) => {
+                if misuse == Misuse::WrongReplyClass {
+                    // The handler's mistake counts as its failure.
+                    let _ = self.machine.reply(ticket, local_error());
+                }
+                false
+            }
+        }
+    }
+
+    fn poll_greeting(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some((_, greeting)) = &mut self.greeting else {
+            return false;
+        };
+        let Poll::Ready(result) = greeting.as_mut().poll(cx) else {
+            return false;
+        };
+        let Some((ticket, _)) = self.greeting.take() else {
+            return false;
+        };
+        let verdict = match result {
+            Ok(state) => {
+                let handler = Arc::clone(&self.handler);
+                self.session = Some(Arc::new(Session { handler, state }));
+                Verdict::Accept
+            }
+            Err(reply) => Verdict::Reply(reply),
+        };
+        self.give(ticket, verdict);
+        true
+    }
+
+    fn poll_intake(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(intake) = &mut self.intake else {
+            return false;
+        };
+        let Poll::Ready(result) = intake.poll(cx) else {
+            return false;
+        };
+        let (asked, id) = (intake.asked.take(), intake.transaction);
+        match (asked, result) {
+            (None, Ok(())) => {}
+            (Some(ticket), Ok(())) => {
+                if !self.give(ticket, Verdict::Accept) {
+                    self.intake = None;
+                }
+            }
+            (Some(ticket), Err(reply)) => {
+                self.give(ticket, Verdict::Reply(reply));
+                self.intake = None;
+            }
+            (None, Err(reply)) => {
+                if self.machine.refuse_content(id, reply) == Err(Misuse::WrongReplyClass) {
+                    let _ = self.machine.refuse_content(id, local_error());
+                }
+                self.forget(id);
+            }
+        }
+        true
+    }
+
+    fn poll_verdicts(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut any = false;
+        while let Poll::Ready(Some(joined)) = self.checks.poll_join_next(cx) {
+            any = true;
+            joined.into_iter().for_each(|it| self.answer(it));
+        }
+        while let Poll::Ready(Some(joined)) = self.commits.poll_join_next(cx) {
+            any = true;
+            joined.into_iter().for_each(|it| self.answer(it));
+        }
+        any
+    }
+
+    /// Waits for the decisions about messages, and tells the handler that the session is over.
+    pub(super) async fn close(mut self, result: Result<(), &Error>) {
+        while let Some(joined) = self.commits.join_next().await {
+            joined.into_iter().for_each(|it| self.answer(it));
+        }
+        if let Some(session) = &self.session {
+            session.handler.closed(&session.state, result);
+        }
+    }
+
+    /// Drops what is of no use without the client.
+    pub(super) fn abandon(&mut self) {
+        self.checks.abort_all();
+        self.intake = None;
+    }
+}

@@ -1,0 +1,294 @@
+//! What a server's application has to say.
+
+use std::{net::SocketAddr, sync::Arc};
+
+use smtp_proto::{
+    server::{Certainty, ResetCause, TransactionId},
+    syntax::{Code, ForwardPath, Host, Parameters, Reply, ReversePath},
+};
+
+use crate::Error;
+
+/// Decides about commands and takes in messages, for all connections of a server.
+///
+/// The futures run while the connection goes on: the recipients of one group are checked side by
+/// side, and messages are being stored while the next ones arrive. One that panics answers 451. One
+/// whose answer is of no use any more is dropped; [`Sink::finish`] is not.
+///
+/// ```
+/// use std::{net::SocketAddr, sync::Arc};
+/// use smtp_proto::syntax::{Code, Reply};
+/// use smtp_proto_tokio::server::{Envelope, Handler, Recipient, Sender, Sink, Verdict};
+///
+/// struct Mailboxes;
+///
+/// impl Handler for Mailboxes {
+///     type Session = ();
+///     type Sink = Message;
+///
+///     async fn connected(&self, _: Option<SocketAddr>) -> Result<(), Reply<'static>> {
+///         Ok(())
+///     }
+///
+///     async fn recipient(&self, _: &(), _: &Sender, recipient: &Recipient) -> Verdict {
+///         match recipient.path().to_string().as_str() {
+///             "<b@example.net>" => Verdict::Accept,
+///             _ => Reply::new(Code::MAILBOX_UNAVAILABLE, "No such mailbox here").into(),
+///         }
+///     }
+///
+///     async fn content(&self, _: &(), envelope: Arc<Envelope>) -> Result<Message, Reply<'static>> {
+///         Ok(Message { envelope, content: Vec::new() })
+///     }
+/// }
+///
+/// struct Message {
+///     envelope: Arc<Envelope>,
+///     content: Vec<u8>,
+/// }
+///
+/// impl Sink for Message {
+///     async fn write(&mut self, octets: &[u8]) -> Result<(), Reply<'static>> {
+///         self.content.extend_from_slice(octets);
+///         Ok(())
+///     }
+///
+///     async fn finish(self) -> Verdict {
+///         println!("{} sent {} octets", self.envelope.sender().path(), self.content.len());
+///         Verdict::Accept
+///     }
+/// }
+/// ```
+pub trait Handler: Send + Sync + 'static {
+    /// What is remembered of one connection.
+    type Session: Send + Sync + 'static;
+    /// Where the content of one message goes.
+    type Sink: Sink;
+
+    /// Begins a session, or refuses it: 554 lets the client take leave, 421 and 521 close the
+    /// connection.
+    fn connected(
+        &self,
+        peer: Option<SocketAddr>,
+    ) -> impl Future<Output = Result<Self::Session, Reply<'static>>> + Send;
+
+    /// Answers EHLO or HELO. Accepts unless written.
+    fn hello(
+        &self,
+        session: &Self::Session,
+        client: &Host<'static>,
+    ) -> impl Future<Output = Verdict> + Send {
+        let _ = (session, client);
+        async { Verdict::Accept }
+    }
+
+    /// Answers MAIL, which begins a transaction. Accepts unless written.
+    fn mail(
+        &self,
+        session: &Self::Session,
+        sender: &Sender,
+    ) -> impl Future<Output = Verdict> + Send {
+        let _ = (session, sender);
+        async { Verdict::Accept }
+    }
+
+    /// Answers RCPT. Runs side by side with the other recipients of its group.
+    fn recipient(
+        &self,
+        session: &Self::Session,
+        sender: &Sender,
+        recipient: &Recipient,
+    ) -> impl Future<Output = Verdict> + Send;
+
+    /// Provides for the content of a message, or refuses it.
+    fn content(
+        &self,
+        session: &Self::Session,
+        envelope: Arc<Envelope>,
+    ) -> impl Future<Output = Result<Self::Sink, Reply<'static>>> + Send;
+
+    /// Answers VRFY. Unless written it answers 252, which promises nothing.
+    fn verify(&self, session: &Self::Session, name: &str) -> impl Future<Output = Verdict> + Send {
+        let _ = (session, name);
+        async { Verdict::Accept }
+    }
+
+    /// Answers EXPN, if it is offered.
+    fn expand(&self, session: &Self::Session, name: &str) -> impl Future<Output = Verdict> + Send {
+        let _ = (session, name);
+        async { Verdict::Accept }
+    }
+
+    /// Answers HELP, if it is offered.
+    fn help(
+        &self,
+        session: &Self::Session,
+        topic: Option<&str>,
+    ) -> impl Future<Output = Verdict> + Send {
+        let _ = (session, topic);
+        async { Verdict::Accept }
+    }
+
+    /// Hears that a transaction ended without a message. If its content had begun, its sink was
+    /// dropped.
+    fn reset(&self, session: &Self::Session, transaction: TransactionId, cause: ResetCause) {
+        let _ = (session, transaction, cause);
+    }
+
+    /// Hears that the machine itself refused a command.
+    fn rejected(&self, session: &Self::Session, code: Code, line: &[u8]) {
+        let _ = (session, code, line);
+    }
+
+    /// Hears, once for each accepted message, how sure it is that the client knows of it. One that
+    /// does not know sends it again.
+    fn acknowledged(
+        &self,
+        session: &Self::Session,
+        transaction: TransactionId,
+        certainty: Certainty,
+    ) {
+        let _ = (session, transaction, certainty);
+    }
+
+    /// Hears that a message was accepted too late: the client was told that it was not, or is gone.
+    /// It will send it again, so what was done with it should be undone.
+    fn expired(&self, session: &Self::Session, transaction: TransactionId) {
+        let _ = (session, transaction);
+    }
+
+    /// Hears that the session is over, in good order or in error.
+    fn closed(&self, session: &Self::Session, result: Result<(), &Error>) {
+        let _ = (session, result);
+    }
+}
+
+/// Takes in the content of one message.
+///
+/// Dropped before [`finish`](Self::finish) it means that there is no message: the client reset the
+/// transaction, or is gone.
+pub trait Sink: Send + Sized + 'static {
+    /// Takes more of the content, dots unstuffed, up to some 64 KiB at a time.
+    ///
+    /// While it waits, no more is read of the content than a buffer holds.
+    ///
+    /// # Errors
+    ///
+    /// Refuses the message with a negative reply; the rest of it is swallowed.
+    fn write(&mut self, octets: &[u8]) -> impl Future<Output = Result<(), Reply<'static>>> + Send;
+
+    /// Decides about the complete message. Accepting it means to be responsible for it.
+    ///
+    /// Later messages of the connection may arrive meanwhile, so that many can be stored in one go.
+    /// It runs to its end even if the client is gone; an acceptance is then
+    /// [`expired`](Handler::expired).
+    fn finish(self) -> impl Future<Output = Verdict> + Send;
+}
+
+/// Answers a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Accepts it, in the machine's words.
+    Accept,
+    /// Answers so. A reply that cannot answer the command counts as 451.
+    Reply(Reply<'static>),
+}
+
+impl Verdict {
+    pub(super) fn is_positive(&self) -> bool {
+        match self {
+            Self::Accept => true,
+            Self::Reply(reply) => reply.is_positive(),
+        }
+    }
+}
+
+impl From<Reply<'static>> for Verdict {
+    fn from(reply: Reply<'static>) -> Self {
+        Self::Reply(reply)
+    }
+}
+
+/// Takes a reply as it was composed; one that could not be counts as 451.
+impl<E> From<Result<Reply<'static>, E>> for Verdict {
+    fn from(reply: Result<Reply<'static>, E>) -> Self {
+        Self::Reply(reply.unwrap_or_else(|_| local_error()))
+    }
+}
+
+/// Answers in the place of a handler that failed.
+pub(super) fn local_error() -> Reply<'static> {
+    fixed(b"451 4.3.0 Local error in processing\r\n")
+}
+
+/// Takes leave of a client whose session the server ends.
+pub(super) fn shutting_down() -> Reply<'static> {
+    fixed(b"421 4.3.2 Service shutting down and closing transmission channel\r\n")
+}
+
+fn fixed(octets: &'static [u8]) -> Reply<'static> {
+    Reply::parse(octets).expect("a well-formed reply")
+}
+
+/// Begins a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sender {
+    pub(super) transaction: TransactionId,
+    pub(super) path: ReversePath<'static>,
+    pub(super) parameters: String,
+}
+
+impl Sender {
+    /// Names the transaction.
+    pub fn transaction(&self) -> TransactionId {
+        self.transaction
+    }
+
+    /// Returns where notifications go.
+    pub fn path(&self) -> &ReversePath<'static> {
+        &self.path
+    }
+
+    /// Returns the parameters of MAIL, checked by the machine.
+    pub fn parameters(&self) -> Parameters<'_> {
+        Parameters::parse(&self.parameters).unwrap_or_default()
+    }
+}
+
+/// Says whom a message goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recipient {
+    pub(super) path: ForwardPath<'static>,
+    pub(super) parameters: String,
+}
+
+impl Recipient {
+    /// Returns the address.
+    pub fn path(&self) -> &ForwardPath<'static> {
+        &self.path
+    }
+
+    /// Returns the parameters of RCPT, checked by the machine.
+    pub fn parameters(&self) -> Parameters<'_> {
+        Parameters::parse(&self.parameters).unwrap_or_default()
+    }
+}
+
+/// Holds what was accepted of a transaction before its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Envelope {
+    pub(super) sender: Arc<Sender>,
+    pub(super) recipients: Vec<Arc<Recipient>>,
+}
+
+impl Envelope {
+    /// Returns the sender.
+    pub fn sender(&self) -> &Sender {
+        &self.sender
+    }
+
+    /// Returns the accepted recipients in the order in which they were given.
+    pub fn recipients(&self) -> impl ExactSizeIterator<Item = &Recipient> {
+        self.recipients.iter().map(|recipient| &**recipient)
+    }
+}

@@ -1,0 +1,253 @@
+//! What both directions of the adapter need of tokio: a clock, an alarm, a buffer, a write.
+
+use std::{
+    io::{self, IoSlice},
+    ops::Range,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use smtp_proto::machine;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::{Instant, Sleep, sleep_until},
+};
+
+use crate::Error;
+
+/// How large a buffer becomes, unless a machine leaves more than half of it unconsumed.
+const READ: usize = 64 * 1024;
+/// How large a buffer is at first.
+const FIRST_READ: usize = 4 * 1024;
+/// The most slices of one vectored write.
+const SLICES: usize = 32;
+
+/// Reads tokio's clock as the time since its creation, which is what machines take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    pub(crate) origin: Instant,
+}
+
+impl Clock {
+    pub(crate) fn start() -> Self {
+        Self {
+            origin: Instant::now(),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Duration {
+        self.origin.elapsed()
+    }
+}
+
+/// Wakes its task at a machine's next deadline.
+#[derive(Debug, Default)]
+struct Alarm {
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Alarm {
+    /// Is ready once `deadline` is past.
+    ///
+    /// Deadlines move back at nearly every reply. Then the sleep is left alone, and moved only when
+    /// it wakes too early: most never do.
+    fn poll(&mut self, cx: &mut Context<'_>, clock: Clock, deadline: Option<Duration>) -> Poll<()> {
+        let Some(at) = deadline.and_then(|deadline| clock.origin.checked_add(deadline)) else {
+            return Poll::Pending;
+        };
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
+        if at < sleep.deadline() {
+            sleep.as_mut().reset(at);
+        }
+        while sleep.as_mut().poll(cx).is_ready() {
+            if at <= Instant::now() {
+                return Poll::Ready(());
+            }
+            sleep.as_mut().reset(at);
+        }
+        Poll::Pending
+    }
+}
+
+/// Holds what has arrived and was not used up.
+#[derive(Debug)]
+pub(crate) struct ReadBuffer {
+    octets: Vec<u8>,
+    filled: Range<usize>,
+    capacity: usize,
+}
+
+impl ReadBuffer {
+    /// Creates a buffer for a machine that leaves up to so many octets unconsumed.
+    fn new(max_unconsumed: usize) -> Self {
+        Self {
+            octets: Vec::new(),
+            filled: 0..0,
+            capacity: max_unconsumed.saturating_mul(2).max(READ),
+        }
+    }
+
+    pub(crate) fn unread(&self) -> &[u8] {
+        self.octets.get(self.filled.clone()).unwrap_or_default()
+    }
+
+    /// Keeps only the last `left` octets.
+    pub(crate) fn keep(&mut self, left: usize) {
+        self.filled.start = self.filled.end.saturating_sub(left);
+        if self.filled.is_empty() {
+            self.filled = 0..0;
+        }
+    }
+
+    /// Tells whether so much has arrived that nothing more is read ahead.
+    ///
+    /// To move what is unread to the front is worth it only if that makes room for as much again.
+    /// What a machine may leave unconsumed is no more than the half.
+    fn is_full(&self) -> bool {
+        self.filled.end >= self.capacity && self.filled.start < self.capacity / 2
+    }
+
+    /// Reads once. Must not be called when the buffer is full.
+    fn poll_read<S: AsyncRead + Unpin>(
+        &mut self,
+        stream: &mut S,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        if self.filled.end == self.octets.len() {
+            self.make_room();
+        }
+        let room = self.octets.get_mut(self.filled.end..).unwrap_or_default();
+        let mut room = ReadBuf::new(room);
+        ready!(Pin::new(stream).poll_read(cx, &mut room))?;
+        let octets = room.filled().len();
+        self.filled.end += octets;
+        Poll::Ready(Ok(octets))
+    }
+
+    /// Makes room behind what is unread; more room each time that a read has used all of it, so
+    /// that only busy connections have large buffers.
+    fn make_room(&mut self) {
+        self.octets.copy_within(self.filled.clone(), 0);
+        self.filled = 0..self.filled.len();
+        if self.octets.len() < self.capacity {
+            let grown = (2 * self.octets.len()).clamp(FIRST_READ, self.capacity);
+            self.octets.resize(grown, 0);
+        }
+    }
+}
+
+/// A stream, what is known of it, and the time since it was established.
+#[derive(Debug)]
+pub(crate) struct Transport<S> {
+    /// `tls.rs` has its place here: once a machine wants TLS, the stream is swapped for one that
+    /// speaks it.
+    pub(crate) stream: S,
+    pub(crate) clock: Clock,
+    pub(crate) received: ReadBuffer,
+    alarm: Alarm,
+    /// Octets were written and not flushed.
+    unflushed: bool,
+    pub(crate) eof: bool,
+    pub(crate) write_failed: bool,
+    error: Option<Arc<io::Error>>,
+}
+
+impl<S> Transport<S> {
+    /// Takes over a stream for a machine that leaves up to so many octets unconsumed.
+    pub(crate) fn new(stream: S, clock: Clock, max_unconsumed: usize) -> Self {
+        Self {
+            stream,
+            clock,
+            received: ReadBuffer::new(max_unconsumed),
+            alarm: Alarm::default(),
+            unflushed: false,
+            eof: false,
+            write_failed: false,
+            error: None,
+        }
+    }
+
+    /// Adds what the stream said to what a machine makes of it.
+    pub(crate) fn explain(&self, error: machine::Error) -> Error {
+        Error::Session {
+            error,
+            transport: self.error.clone(),
+        }
+    }
+
+    /// Is ready once `deadline` is past.
+    pub(crate) fn poll_deadline(
+        &mut self,
+        cx: &mut Context<'_>,
+        deadline: Option<Duration>,
+    ) -> Poll<()> {
+        self.alarm.poll(cx, self.clock, deadline)
+    }
+
+    fn fail(&mut self, error: io::Error) {
+        self.error.get_or_insert(Arc::new(error));
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
+    /// Reads once, unless the buffer is full. Is ready with `false` when nothing more comes, once; then
+    /// nothing more can be written, either, if [`write_failed`](Self::write_failed) says so.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        if self.eof || self.received.is_full() {
+            return Poll::Pending;
+        }
+        match ready!(self.received.poll_read(&mut self.stream, cx)) {
+            Ok(octets) => self.eof = octets == 0,
+            Err(error) => {
+                // Unlike an end, which may be of one direction only, it is the end of both.
+                self.fail(error);
+                self.eof = true;
+                self.write_failed = true;
+            }
+        }
+        Poll::Ready(!self.eof)
+    }
+
+    /// Writes once, as many as the stream takes of these octets, or flushes once if there are none.
+    ///
+    /// Is ready with `None` when nothing more can be written, once. Is pending also when there is
+    /// nothing to do.
+    pub(crate) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[&[u8]],
+    ) -> Poll<Option<usize>> {
+        if self.write_failed || slices.is_empty() && !self.unflushed {
+            return Poll::Pending;
+        }
+        let mut stream = Pin::new(&mut self.stream);
+        let result = if slices.is_empty() {
+            ready!(stream.poll_flush(cx)).map(|()| 0)
+        } else {
+            let mut vectors = [IoSlice::new(&[]); SLICES];
+            let mut count = 0;
+            for (vector, slice) in vectors.iter_mut().zip(slices) {
+                *vector = IoSlice::new(slice);
+                count += 1;
+            }
+            let vectors = vectors.get(..count).unwrap_or_default();
+            match ready!(stream.as_mut().poll_write_vectored(cx, vectors)) {
+                Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+                result => result,
+            }
+        };
+        match result {
+            Ok(octets) => {
+                self.unflushed = octets > 0;
+                Poll::Ready(Some(octets))
+            }
+            Err(error) => {
+                self.fail(error);
+                self.write_failed = true;
+                Poll::Ready(None)
+            }
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! What the tests share: messages, and servers.
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use smtp_proto::{
+    client::{self, Envelope, Outcome, Pipelining, Report},
+    server::{self, Certainty, ResetCause, TransactionId},
+    syntax::{Code, ForwardPath, Host, Reply, ReversePath},
+};
+use smtp_proto_tokio::{
+    Client,
+    server::{self as adapter, Handler, Recipient, Sender, Sink, Verdict},
+};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream},
+    task::JoinHandle,
+    time::sleep,
+};
+
+pub(crate) const POLICIES: [Pipelining; 4] = [
+    Pipelining::LockStep,
+    Pipelining::Group,
+    Pipelining::LookAhead,
+    Pipelining::Stream { window: 100 },
+];
+
+pub(crate) fn client_config(pipelining: Pipelining) -> client::Config {
+    client::Config::new(Host::parse("client.example").unwrap()).pipelining(pipelining)
+}
+
+pub(crate) fn server_config() -> server::Config {
+    server::Config::new(Host::parse("mx.example.net").unwrap())
+}
+
+pub(crate) fn envelope(recipients: &[&str]) -> Envelope<'static> {
+    recipients.iter().fold(
+        Envelope::new(ReversePath::parse("<a@example.org>").unwrap()),
+        |envelope, recipient| {
+            envelope.recipient(ForwardPath::parse(recipient).unwrap().into_owned())
+        },
+    )
+}
+
+pub(crate) fn one() -> Envelope<'static> {
+    envelope(&["<b@example.net>"])
+}
+
+pub(crate) fn content(index: usize) -> Vec<u8> {
+    format!("Subject: {index}\r\n\r\n.dots\r\n..and more\r\n").into_bytes()
+}
+
+pub(crate) fn is_delivered(report: &Report) -> bool {
+    matches!(report.outcome, Outcome::Delivered(_))
+}
+
+pub(crate) fn in_doubt(reports: &[Report]) -> usize {
+    let doubts = |report: &&Report| report.outcome == Outcome::InDoubt;
+    reports.iter().filter(doubts).count()
+}
+
+/// Takes reports until there are no more, or an error.
+pub(crate) async fn drain<S: AsyncRead + AsyncWrite + Unpin>(
+    client: &mut Client<S>,
+) -> (Vec<Report>, Result<(), smtp_proto_tokio::Error>) {
+    let mut reports = Vec::new();
+    loop {
+        match client.next_report().await {
+            Ok(Some(report)) => reports.push(report),
+            Ok(None) => return (reports, Ok(())),
+            Err(error) => return (reports, Err(error)),
+        }
+    }
+}
+
+/// Takes everything for `b*@example.net`, and keeps account.
+#[derive(Debug, Default)]
+pub(crate) struct Store {
+    pub messages: Mutex<Vec<Stored>>,
+    pub resets: Mutex<Vec<ResetCause>>,
+    pub acknowledged: Mutex<Vec<Certainty>>,
+    pub expired: Mutex<usize>,
+    pub closed: Mutex<Vec<Result<(), String>>>,
+    /// How long each recipient is looked up, each octet of content and each message is stored.
+    pub lookup: Duration,
+    pub write: Duration,
+    pub commit: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stored {
+    pub recipients: Vec<String>,
+    pub content: Vec<u8>,
+}
+
+/// A handler is shared with the test.
+pub(crate) struct Shared(pub Arc<Store>);
+
+impl Handler for Shared {
+    type Session = ();
+    type Sink = StoreSink;
+
+    async fn connected(&self, _: Option<SocketAddr>) -> Result<(), Reply<'static>> {
+        Ok(())
+    }
+
+    async fn recipient(&self, _: &(), _: &Sender, recipient: &Recipient) -> Verdict {
+        if !self.0.lookup.is_zero() {
+            sleep(self.0.lookup).await;
+        }
+        let path = recipient.path().to_string();
+        if path.contains("panic") {
+            panic!("a recipient that makes the handler panic");
+        }
+        if path.contains("absurd") {
+            return Reply::new(Code::CLOSING, "This answers QUIT alone").into();
+        }
+        if path.starts_with("<b") {
+            return Verdict::Accept;
+        }
+        Reply::new(Code::MAILBOX_UNAVAILABLE, "No such mailbox").into()
+    }
+
+    async fn content(
+        &self,
+        _: &(),
+        envelope: Arc<adapter::Envelope>,
+    ) -> Result<StoreSink, Reply<'static>> {
+        Ok(StoreSink {
+            store: Arc::clone(&self.0),
+            stored: Stored {
+                recipients: envelope
+                    .recipients()
+                    .map(|recipient| recipient.path().to_string())
+                    .collect(),
+                content: Vec::new(),
+            },
+        })
+    }
+
+    fn reset(&self, (): &(), _: TransactionId, cause: ResetCause) {
+        self.0.resets.lock().unwrap().push(cause);
+    }
+
+    fn acknowledged(&self, (): &(), _: TransactionId, certainty: Certainty) {
+        self.0.acknowledged.lock().unwrap().push(certainty);
+    }
+
+    fn expired(&self, (): &(), _: TransactionId) {
+        *self.0.expired.lock().unwrap() += 1;
+    }
+
+    fn closed(&self, (): &(), result: Result<(), &smtp_proto_tokio::Error>) {
+        let result = result.map_err(ToString::to_string);
+        self.0.closed.lock().unwrap().push(result);
+    }
+}
+
+pub(crate) struct StoreSink {
+    store: Arc<Store>,
+    stored: Stored,
+}
+
+impl Sink for StoreSink {
+    async fn write(&mut self, octets: &[u8]) -> Result<(), Reply<'static>> {
+        if !self.store.write.is_zero() {
+            sleep(self.store.write).await;
+        }
+        if octets.windows(5).any(|window| window == b"virus") {
+            return Err(Reply::new(Code::TRANSACTION_FAILED, "No viruses here").unwrap());
+        }
+        self.stored.content.extend_from_slice(octets);
+        Ok(())
+    }
+
+    async fn finish(self) -> Verdict {
+        if !self.store.commit.is_zero() {
+            sleep(self.store.commit).await;
+        }
+        self.store.messages.lock().unwrap().push(self.stored);
+        Verdict::Accept
+    }
+}
+
+/// Reads until there is nothing more to come.
+pub(crate) async fn read_to_end(stream: &mut (impl AsyncRead + Unpin)) -> String {
+    let mut received = Vec::new();
+    stream.read_to_end(&mut received).await.unwrap();
+    String::from_utf8(received).unwrap()
+}
+
+/// Writes `request` and reads as many octets as `reply` has, which they must be.
+pub(crate) async fn exchange(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    request: &str,
+    reply: &str,
+) {
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut received = vec![0; reply.len()];
+    let mut filled = 0;
+    while filled < received.len() {
+        let read = stream.read(&mut received[filled..]).await.unwrap();
+        filled += read;
+        let so_far = String::from_utf8_lossy(&received[..filled]);
+        assert!(read > 0 && reply.starts_with(&*so_far), "{so_far}");
+    }
+}
+
+/// Takes the greeting and the answer to EHLO.
+pub(crate) async fn greet(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
+    exchange(stream, "", "220 mx.example.net ESMTP\r\n").await;
+    stream.write_all(b"EHLO client.example\r\n").await.unwrap();
+    let mut received = Vec::new();
+    while !received.ends_with(b"\r\n") || !received.windows(5).any(|it| it == b"\n250 ") {
+        received.push(stream.read_u8().await.unwrap());
+    }
+}
+
+/// Sends one message in a group, as far as the go-ahead to its content.
+pub(crate) async fn begin_message(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
+    exchange(
+        stream,
+        "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n",
+        "250 2.1.0 Sender OK\r\n250 2.1.5 Recipient OK\r\n354 End content with <CRLF>.<CRLF>\r\n",
+    )
+    .await;
+}
+
+/// Serves one connection of memory with buffers of so many octets.
+pub(crate) fn serve(
+    store: &Arc<Store>,
+    buffer: usize,
+) -> (
+    DuplexStream,
+    JoinHandle<Result<(), smtp_proto_tokio::Error>>,
+) {
+    let (near, far) = tokio::io::duplex(buffer);
+    let handler = Arc::new(Shared(Arc::clone(store)));
+    let task = tokio::spawn(adapter::serve_connection(
+        far,
+        None,
+        server_config(),
+        handler,
+    ));
+    (near, task)
+}
+
+/// Answers `replies` as soon as what comes contains, one after the other, the octets given with
+/// them, and then closes the connection.
+pub(crate) fn script(
+    mut stream: DuplexStream,
+    dialogue: &'static [(&'static str, &'static str)],
+) -> JoinHandle<Vec<u8>> {
+    tokio::spawn(async move {
+        let (mut received, mut matched) = (Vec::new(), 0);
+        for (awaited, reply) in dialogue {
+            loop {
+                let text = String::from_utf8_lossy(&received[matched..]).into_owned();
+                if let Some(at) = text.find(awaited) {
+                    matched += at + awaited.len();
+                    break;
+                }
+                assert_ne!(
+                    stream.read_buf(&mut received).await.unwrap(),
+                    0,
+                    "{awaited} never came"
+                );
+            }
+            stream.write_all(reply.as_bytes()).await.unwrap();
+        }
+        received
+    })
+}

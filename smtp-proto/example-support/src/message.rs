@@ -1,0 +1,118 @@
+//! Messages to send: from files, and the samples.
+
+use std::{fs, io, path::Path, sync::Arc};
+
+use smtp_proto::{
+    client::Envelope,
+    syntax::{BodyType, ForwardPath, ReversePath},
+};
+
+/// One message to send.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// What it is called: its file.
+    pub name: String,
+    /// Its content, every line ended by CR LF.
+    pub content: Arc<[u8]>,
+}
+
+impl Message {
+    /// Takes the octets of a file, whose lines may end in LF alone.
+    ///
+    /// A LF without CR gets one, as local files have it; everything else stays as it is.
+    pub fn new(name: &str, file: &[u8]) -> Self {
+        let mut content = Vec::with_capacity(file.len() + file.len() / 32);
+        for line in file.split_inclusive(|&octet| octet == b'\n') {
+            match line.strip_suffix(b"\n") {
+                Some(text) if !text.ends_with(b"\r") => {
+                    content.extend_from_slice(text);
+                    content.extend_from_slice(b"\r\n");
+                }
+                _ => content.extend_from_slice(line),
+            }
+        }
+        Self {
+            name: name.to_owned(),
+            content: content.into(),
+        }
+    }
+
+    /// Reads a file.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading.
+    pub fn read(path: &Path) -> io::Result<Self> {
+        Ok(Self::new(&path.display().to_string(), &fs::read(path)?))
+    }
+
+    /// Returns its envelope.
+    pub fn envelope(
+        &self,
+        from: &ReversePath<'static>,
+        to: &[ForwardPath<'static>],
+    ) -> Envelope<'static> {
+        let mut envelope = Envelope::new(from.clone()).size(self.content.len() as u64);
+        if !self.content.is_ascii() {
+            envelope = envelope.body(BodyType::EightBitMime);
+        }
+        to.iter().cloned().fold(envelope, Envelope::recipient)
+    }
+
+    /// Returns what a server gets to store: by DATA a line that is not ended is (RFC 5321 4.1.1.4),
+    /// by BDAT not (RFC 3030).
+    pub fn as_received(&self, by_chunks: bool) -> Vec<u8> {
+        let mut content = self.content.to_vec();
+        if !by_chunks && !content.is_empty() && !content.ends_with(b"\r\n") {
+            content.extend_from_slice(b"\r\n");
+        }
+        content
+    }
+}
+
+/// Returns the samples: shapes that mail has in real life.
+pub fn samples() -> Vec<Message> {
+    macro_rules! sample {
+        ($name:literal) => {
+            Message::new($name, include_bytes!(concat!("../samples/", $name)))
+        };
+    }
+    vec![
+        sample!("plain.eml"),
+        sample!("dots.eml"),
+        sample!("attachment.eml"),
+        sample!("eight-bit.eml"),
+        sample!("empty.eml"),
+        sample!("no-final-newline.eml"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_bare_line_feed_is_changed() {
+        let message = Message::new("m", b"a\nb\r\nc\rd\r\r\n\n\ne");
+        assert_eq!(&message.content[..], b"a\r\nb\r\nc\rd\r\r\n\r\n\r\ne");
+        assert_eq!(Message::new("m", b"").content.len(), 0);
+    }
+
+    #[test]
+    fn data_ends_the_last_line() {
+        let message = Message::new("m", b"a");
+        assert_eq!(message.as_received(false), b"a\r\n");
+        assert_eq!(message.as_received(true), b"a");
+    }
+
+    #[test]
+    fn the_samples_are_what_they_are_called() {
+        let samples = samples();
+        let find = |name| &samples.iter().find(|it| it.name == name).unwrap().content[..];
+        let dots = find("dots.eml");
+        assert!(dots.windows(5).any(|octets| octets == b"\r\n.\r\n"));
+        assert!(!find("eight-bit.eml").is_ascii());
+        assert_eq!(find("empty.eml"), b"");
+        assert!(!find("no-final-newline.eml").ends_with(b"\n"));
+    }
+}

@@ -1,0 +1,244 @@
+//! AUTH: RFC 4954 and the mechanisms.
+
+use smtp_proto::{
+    client::{
+        NotSent, Outcome, Pipelining, Tls,
+        mechanism::{External, Login, Mechanism, OAuthBearer, Plain, XOAuth2},
+    },
+    machine::{Fault, Misuse},
+};
+
+use crate::dialogue::{Dialogue, config, reply};
+
+const ONE: [&str; 1] = ["b@example.net"];
+const MAIL: &str = "MAIL FROM:<a@example.org>\r\n";
+const SECRET: &str = "tanstaaftanstaaf";
+
+fn plain() -> Box<dyn Mechanism> {
+    Box::new(Plain::new("tim", SECRET))
+}
+
+/// Goes through EHLO over TLS, with these mechanisms on both sides.
+fn offered(mechanisms: Vec<Box<dyn Mechanism>>, offer: &str) -> Dialogue {
+    let config = config(Pipelining::LookAhead).tls(Tls::Implicit).traced();
+    let mut d = Dialogue::with(config);
+    d.client.authenticate(mechanisms).unwrap();
+    d.submit("a@example.org", &ONE);
+    d.client.tls_established(d.now).unwrap();
+    d.says("220 x\r\n");
+    d.sends("EHLO client.example\r\n");
+    d.says(&format!("250-x\r\n250 AUTH {offer}\r\n"));
+    d
+}
+
+/// Runs an exchange: what the client sends, what the server says to it.
+#[track_caller]
+fn exchange(d: &mut Dialogue, lines: &[(&str, &str)]) {
+    for (sends, says) in lines {
+        d.sends(&format!("{sends}\r\n"));
+        d.says(&format!("{says}\r\n"));
+    }
+}
+
+/// 4616-2-a, 4954-4-j, 4422-A-a, LOGIN-a, LOGIN-b, XOAUTH2-a, 7628-3.1-a: each mechanism's exchange.
+#[test]
+fn each_mechanism_has_its_exchange() {
+    let cases: [(Box<dyn Mechanism>, &[(&str, &str)]); 6] = [
+        (
+            plain(),
+            &[("AUTH PLAIN AHRpbQB0YW5zdGFhZnRhbnN0YWFm", "235 2.7.0 ok")],
+        ),
+        (
+            Box::new(Plain::new("tim", SECRET).acting_for("ann")),
+            &[("AUTH PLAIN YW5uAHRpbQB0YW5zdGFhZnRhbnN0YWFm", "235 ok")],
+        ),
+        (
+            Box::new(Login::new("tim", SECRET)),
+            &[
+                ("AUTH LOGIN", "334 VXNlcm5hbWU6"),
+                ("dGlt", "334 UGFzc3dvcmQ6"),
+                ("dGFuc3RhYWZ0YW5zdGFhZg==", "235 ok"),
+            ],
+        ),
+        (Box::new(External::new()), &[("AUTH EXTERNAL =", "235 ok")]),
+        (
+            Box::new(XOAuth2::new("u", "T")),
+            &[("AUTH XOAUTH2 dXNlcj11AWF1dGg9QmVhcmVyIFQBAQ==", "235 ok")],
+        ),
+        (
+            Box::new(OAuthBearer::new(
+                "user@example.com",
+                "server.example.com",
+                587,
+                "T",
+            )),
+            &[(
+                "AUTH OAUTHBEARER bixhPXVzZXJAZXhhbXBsZS5jb20sAWhvc3Q9c2VydmVyLmV4YW1wbGUuY29tAXBvcnQ9NTg3\
+                 AWF1dGg9QmVhcmVyIFQBAQ==",
+                "235 ok",
+            )],
+        ),
+    ];
+    for (mechanism, lines) in cases {
+        let name = mechanism.name().to_owned();
+        // 3.1: names in any case.
+        let mut d = offered(
+            vec![mechanism],
+            &format!("DIGEST-MD5 {}", name.to_lowercase()),
+        );
+        exchange(&mut d, lines);
+        d.sends(MAIL);
+        assert_eq!(d.error, None, "{name}");
+    }
+}
+
+/// 7628-3.2-a, XOAUTH2-b: a challenge tells of the failure, and is answered before the server fails.
+#[test]
+fn tokens_are_refused_in_two_steps() {
+    let cases: [(Box<dyn Mechanism>, &str); 2] = [
+        (Box::new(OAuthBearer::new("u", "h", 1, "T")), "AQ=="),
+        (Box::new(XOAuth2::new("u", "T")), ""),
+    ];
+    for (mechanism, answer) in cases {
+        let name = mechanism.name().to_owned();
+        let mut d = offered(vec![mechanism], &name);
+        assert!(d.written().starts_with(&format!("AUTH {name} ")));
+        d.says("334 eyJzdGF0dXMiOiJpbnZhbGlkX3Rva2VuIn0=\r\n");
+        exchange(&mut d, &[(answer, "535 5.7.8 no")]);
+        d.sends("QUIT\r\n");
+    }
+}
+
+/// 4954-4-i, AUT-9: what does not fit into 512 octets is sent after the 334.
+#[test]
+fn a_long_initial_response_waits() {
+    let token = "t".repeat(600);
+    let mut d = offered(vec![Box::new(XOAuth2::new("u", token.as_str()))], "XOAUTH2");
+    exchange(&mut d, &[("AUTH XOAUTH2", "334 ")]);
+    let line = d.written();
+    assert!(line.len() > 800 && line.starts_with("dXNlcj11AWF1dGg9QmVhcmVyIHR0dHR0"));
+    d.says("235 ok\r\n");
+    d.sends(MAIL);
+}
+
+/// 4954-4-n, AUT-8: challenges that are no base64, or have no end, are cancelled.
+#[test]
+fn bad_challenges_are_cancelled() {
+    for challenge in ["%%%", "A", "AAA", "=AAA", "AAA=BBB", "AA A"] {
+        let mut d = offered(vec![Box::new(Login::new("tim", SECRET))], "LOGIN");
+        exchange(
+            &mut d,
+            &[
+                ("AUTH LOGIN", &format!("334 {challenge}")),
+                ("*", "501 cancelled"),
+            ],
+        );
+        d.sends("QUIT\r\n");
+    }
+    let mut d = offered(vec![Box::new(External::new())], "EXTERNAL");
+    d.sends("AUTH EXTERNAL =\r\n");
+    for _ in 0..20 {
+        d.says("334 \r\n");
+        d.sends("\r\n");
+    }
+    d.says("334 \r\n");
+    d.sends("*\r\n");
+}
+
+/// 4954-6-b: too weak, try the next; wrong, do not.
+#[test]
+fn failures_lead_to_the_next_mechanism_or_to_none() {
+    let both = || {
+        vec![
+            plain(),
+            Box::new(Login::new("tim", SECRET)) as Box<dyn Mechanism>,
+        ]
+    };
+    let mut d = offered(both(), "LOGIN PLAIN");
+    assert!(d.written().starts_with("AUTH PLAIN "));
+    d.says("534 5.7.9 too weak\r\n");
+    d.sends("AUTH LOGIN\r\n");
+
+    let mut d = offered(both(), "LOGIN PLAIN");
+    assert!(d.written().starts_with("AUTH PLAIN "));
+    d.says("535 5.7.8 no\r\n");
+    let refusal = Some(reply("535 5.7.8 no\r\n"));
+    let events = d.take_events();
+    let outcome = Outcome::NotSent(NotSent::AuthenticationFailed(refusal));
+    assert!(format!("{events:?}").contains(&format!("{outcome:?}")));
+    d.sends("QUIT\r\n");
+    d.says("221 bye\r\n");
+    assert_eq!(d.error.unwrap().fault(), Fault::AuthenticationFailed);
+}
+
+/// 4616-5-a, 4954-14-a: no password in clear, unless told to; no mechanism is no session.
+#[test]
+fn no_password_goes_in_clear() {
+    for allowed in [false, true] {
+        let mut config = config(Pipelining::LookAhead);
+        if allowed {
+            config = config.allow_plain_text_auth();
+        }
+        let mut d = Dialogue::with(config);
+        d.client.authenticate(vec![plain()]).unwrap();
+        d.says("220 x\r\n");
+        d.sends("EHLO client.example\r\n");
+        d.says("250-x\r\n250 AUTH PLAIN\r\n");
+        d.sends(if allowed {
+            "AUTH PLAIN AHRpbQB0YW5zdGFhZnRhbnN0YWFm\r\n"
+        } else {
+            "QUIT\r\n"
+        });
+    }
+    let mut d = offered(vec![plain()], "SCRAM-SHA-256");
+    d.sends("QUIT\r\n");
+}
+
+/// AUT-10: no secret in anything that is shown.
+#[test]
+fn no_secret_is_shown() {
+    let mut d = offered(vec![plain()], "PLAIN");
+    let wire = d.written();
+    let encoded = wire.split_whitespace().last().unwrap().to_owned();
+    let shown = format!(
+        "{:?} {:?} {:?}",
+        d.client,
+        plain().name(),
+        Plain::new("tim", SECRET)
+    );
+    d.says("454 what?\r\n");
+    let shown = format!("{shown} {:?} {:?}", d.client, d.take_events());
+    let trace: Vec<_> = std::iter::from_fn(|| d.client.poll_trace()).collect();
+    let shown = format!("{shown} {trace:?}");
+    assert!(shown.contains("AUTH ..."));
+    for secret in [SECRET, &encoded, "116, 97, 110, 115"] {
+        assert!(!shown.contains(secret), "{secret}");
+    }
+}
+
+/// Authentication is asked for before the session is open, and by names that are some.
+#[test]
+fn misuse_is_told() {
+    struct Odd(&'static str);
+    impl Mechanism for Odd {
+        fn name(&self) -> &str {
+            self.0
+        }
+        fn is_plain_text(&self) -> bool {
+            false
+        }
+        fn initial_response(&mut self) -> Option<Vec<u8>> {
+            None
+        }
+        fn respond(&mut self, _: &[u8]) -> Option<Vec<u8>> {
+            None
+        }
+    }
+    for name in ["", "A B", "A\r\nQUIT", "lower", "MORE-THAN-TWENTY-OCTETS"] {
+        let mut d = Dialogue::with(config(Pipelining::LookAhead));
+        let refused = d.client.authenticate(vec![Box::new(Odd(name))]);
+        assert_eq!(refused, Err(Misuse::InvalidMechanism), "{name}");
+    }
+    let mut d = Dialogue::begin(Pipelining::LookAhead, &[]);
+    assert_eq!(d.client.authenticate(vec![plain()]), Err(Misuse::TooLate));
+}

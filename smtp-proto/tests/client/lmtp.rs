@@ -1,0 +1,129 @@
+//! LMTP: RFC 2033.
+
+use smtp_proto::{
+    client::{Event, NotSent, Outcome, Pipelining, Reports},
+    machine::{Dialect, Fault},
+};
+
+use crate::dialogue::{Dialogue, STUFFED, config, delivered, finished, recipient, refused};
+
+const THREE: [&str; 3] = ["a@example.net", "b@example.net", "c@example.net"];
+const GROUP: &str = "MAIL FROM:<s@example.org>\r\nRCPT TO:<a@example.net>\r\n\
+                     RCPT TO:<b@example.net>\r\nRCPT TO:<c@example.net>\r\nDATA\r\n";
+
+fn begin() -> Dialogue {
+    let config = config(Pipelining::Stream { window: 9 }).dialect(Dialect::Lmtp);
+    let mut d = Dialogue::with(config);
+    d.says("220 x\r\n");
+    // 2033-4.1-a
+    d.sends("LHLO client.example\r\n");
+    d.says("250-x\r\n250-PIPELINING\r\n250 CHUNKING\r\n");
+    d.take_events();
+    d
+}
+
+fn verdict(
+    message: smtp_proto::client::MessageId,
+    recipient: usize,
+    outcome: Outcome<'static>,
+) -> Event<'static> {
+    Event::RecipientFinished {
+        message,
+        recipient,
+        outcome,
+    }
+}
+
+/// 2033-4.2-b, 2033-4.2-c, 2033-5-d, X-21: one verdict for each accepted recipient, in order; the
+/// next transaction rides behind the dot all the same.
+#[test]
+fn each_accepted_recipient_has_a_verdict() {
+    let mut d = begin();
+    let m = [(); 2].map(|()| d.submit("s@example.org", &THREE));
+    d.sends(GROUP);
+    d.says("250 ok\r\n250 a\r\n550 b\r\n250 c\r\n354 go\r\n");
+    d.reports(&[
+        recipient(m[0], 0, "250 a\r\n"),
+        recipient(m[0], 1, "550 b\r\n"),
+        recipient(m[0], 2, "250 c\r\n"),
+    ]);
+    d.sends(&format!("{STUFFED}RSET\r\n{GROUP}"));
+    d.says("250-to\r\n250 a\r\n");
+    d.reports(&[verdict(m[0], 0, delivered("250-to\r\n250 a\r\n"))]);
+    d.says("452 c is full\r\n");
+    d.reports(&[
+        verdict(m[0], 2, refused("452 c is full\r\n")),
+        finished(m[0], delivered("250-to\r\n250 a\r\n")),
+    ]);
+    d.says("250 reset\r\n250 ok\r\n250 a\r\n250 b\r\n250 c\r\n354 go\r\n");
+    d.sends(STUFFED);
+    d.take_events();
+    d.says("452 a\r\n451 b\r\n550 c\r\n");
+    d.finishes(&[(m[1], refused("452 a\r\n"))]);
+}
+
+/// 2033-5-e, X-23: the connection ends between the verdicts: those that came stand.
+#[test]
+fn the_connection_ends_between_verdicts() {
+    for last in ["", "421 bye\r\n"] {
+        let mut d = begin();
+        let m = d.submit("s@example.org", &THREE);
+        d.sends(GROUP);
+        d.says("250 ok\r\n250 a\r\n250 b\r\n250 c\r\n354 go\r\n");
+        d.sends(STUFFED);
+        d.says(&format!("250 a\r\n{last}"));
+        d.hangs_up();
+        let mut reports = Reports::default();
+        reports.expect(m, 3);
+        let report = d
+            .take_events()
+            .into_iter()
+            .find_map(|event| reports.observe(event))
+            .unwrap();
+        let second = if last.is_empty() {
+            Outcome::InDoubt
+        } else {
+            refused(last)
+        };
+        assert_eq!(
+            report.recipients,
+            [delivered("250 a\r\n"), second, Outcome::InDoubt]
+        );
+    }
+}
+
+/// 2033-4.2-a: DATA without recipients is refused; should it not be, there is nothing to synchronise
+/// on, so no lone dot is sent.
+#[test]
+fn no_lone_dot() {
+    let mut d = begin();
+    let m = d.submit("s@example.org", &THREE[..1]);
+    d.written();
+    d.says("250 ok\r\n550 a\r\n354 go\r\n");
+    d.finishes(&[(m, refused("550 a\r\n"))]);
+    assert_eq!(
+        d.error.as_ref().unwrap().fault(),
+        Fault::RefusedTransactionContinued
+    );
+    d.sends("");
+
+    let mut d = begin();
+    let m = d.submit("s@example.org", &THREE[..1]);
+    d.written();
+    d.says("250 ok\r\n550 a\r\n503 no\r\n");
+    d.finishes(&[(m, refused("550 a\r\n"))]);
+    assert_eq!(d.error, None);
+}
+
+/// X-24: an LMTP client does not fall back to HELO.
+#[test]
+fn no_helo() {
+    let mut d = Dialogue::with(config(Pipelining::Group).dialect(Dialect::Lmtp));
+    let m = d.submit("s@example.org", &THREE);
+    d.says("220 x\r\n");
+    d.sends("LHLO client.example\r\n");
+    d.says("500 what?\r\n");
+    let refusal = crate::dialogue::reply("500 what?\r\n");
+    d.finishes(&[(m, Outcome::NotSent(NotSent::SessionRefused(refusal)))]);
+    d.sends("QUIT\r\n");
+}

@@ -1,0 +1,177 @@
+//! STARTTLS and implicit TLS: RFC 3207, RFC 8314.
+
+use smtp_proto::{
+    client::{Event, NotSent, Outcome, Pipelining, Tls},
+    machine::{Fault, Misuse, Timer},
+};
+
+use crate::dialogue::{Dialogue, config, reply};
+
+const ONE: [&str; 1] = ["b@example.net"];
+const EHLO: &str = "EHLO client.example\r\n";
+
+fn with(tls: Tls) -> Dialogue {
+    Dialogue::with(config(Pipelining::LookAhead).tls(tls))
+}
+
+/// Goes as far as the handshake.
+fn handshake_due(tls: Tls) -> Dialogue {
+    let mut d = with(tls);
+    d.says("220 x\r\n");
+    d.sends(EHLO);
+    d.says("250-x\r\n250-PIPELINING\r\n250-AUTH PLAIN\r\n250 STARTTLS\r\n");
+    d.sends("STARTTLS\r\n");
+    assert!(!d.client.wants_tls());
+    d.says("220 go ahead\r\n");
+    assert!(d.client.wants_tls());
+    d.take_events();
+    d
+}
+
+/// 3207-4-e, 3207-4-g, 3207-4.2-a, 3207-4.2-b, TLS-10: nothing behind STARTTLS, nothing until the
+/// handshake, then EHLO, and what was learned in clear is forgotten.
+#[test]
+fn starts_over_after_the_handshake() {
+    for tls in [Tls::Opportunistic, Tls::Required] {
+        let mut d = handshake_due(tls);
+        d.submit("a@example.org", &ONE);
+        d.sends("");
+        assert!(
+            d.client
+                .capabilities()
+                .has(smtp_proto::syntax::Extension::StartTls)
+        );
+        d.client.tls_established(d.now).unwrap();
+        assert!(!d.client.wants_tls());
+        assert_eq!(d.client.capabilities().iter().count(), 0);
+        d.sends(EHLO);
+        d.says("250-x\r\n250 SIZE 10\r\n");
+        d.reports(&[Event::Ready]);
+        // PIPELINING was only offered in clear.
+        d.sends("MAIL FROM:<a@example.org>\r\n");
+        assert_eq!(d.client.tls_established(d.now), Err(Misuse::NoHandshake));
+    }
+}
+
+/// 3207-4-i, TLS-6: what comes behind the 220 in clear ends the connection, also in later reads.
+#[test]
+fn octets_behind_the_220_are_fatal() {
+    for says in [
+        &["220 go\r\n250-h\r\n250 AUTH PLAIN\r\n"][..],
+        &["220 go\r\n", "2"],
+        &["220 go\r\n", "250 x\r\n"],
+    ] {
+        let mut d = with(Tls::Required);
+        let m = d.submit("a@example.org", &ONE);
+        d.says("220 x\r\n");
+        d.sends(EHLO);
+        d.says("250-x\r\n250 STARTTLS\r\n");
+        d.sends("STARTTLS\r\n");
+        says.iter().for_each(|says| d.says(says));
+        d.finishes(&[(m, Outcome::NotSent(NotSent::ConnectionEnded))]);
+        assert_eq!(d.error.as_ref().unwrap().fault(), Fault::OctetsBeforeTls);
+        assert!(!d.client.wants_tls());
+        assert_eq!(d.client.tls_established(d.now), Err(Misuse::NoHandshake));
+        d.sends("");
+    }
+}
+
+/// TLS-7: without an offer of TLS, nothing is sent where it is required, and all goes where not.
+#[test]
+fn the_offer_is_missing() {
+    for answer in ["250-x\r\n250 PIPELINING\r\n", "502 no\r\n"] {
+        let mut d = with(Tls::Required);
+        let m = d.submit("a@example.org", &ONE);
+        d.says("220 x\r\n");
+        d.sends(EHLO);
+        d.says(answer);
+        if answer.starts_with('5') {
+            d.sends("HELO client.example\r\n");
+            d.says("250 x\r\n");
+        }
+        d.finishes(&[(m, Outcome::NotSent(NotSent::TlsUnavailable))]);
+        d.sends("QUIT\r\n");
+        d.says("221 bye\r\n");
+        assert_eq!(d.error.unwrap().fault(), Fault::TlsUnavailable);
+    }
+    let mut d = with(Tls::Opportunistic);
+    d.submit("a@example.org", &ONE);
+    d.says("220 x\r\n");
+    d.sends(EHLO);
+    d.says("250 x\r\n");
+    d.sends("MAIL FROM:<a@example.org>\r\n");
+}
+
+/// TLS-8, 3207-4-b: STARTTLS is refused, or answered by what cannot answer it.
+#[test]
+fn start_tls_is_refused() {
+    let asked = |tls| {
+        let mut d = with(tls);
+        d.submit("a@example.org", &ONE);
+        d.says("220 x\r\n");
+        d.sends(EHLO);
+        d.says("250-x\r\n250 STARTTLS\r\n");
+        d.sends("STARTTLS\r\n");
+        d
+    };
+    for refusal in ["454 not now\r\n", "502 no\r\n"] {
+        let mut d = asked(Tls::Required);
+        d.says(refusal);
+        d.sends("QUIT\r\n");
+        let mut d = asked(Tls::Opportunistic);
+        d.says(refusal);
+        d.sends("MAIL FROM:<a@example.org>\r\n");
+    }
+    for impossible in ["250 ok\r\n", "354 go\r\n", "221 bye\r\n"] {
+        for tls in [Tls::Required, Tls::Opportunistic] {
+            let mut d = asked(tls);
+            d.says(impossible);
+            assert_eq!(d.error.as_ref().unwrap().fault(), Fault::ImpossibleReply);
+            d.sends("");
+        }
+    }
+    let mut d = asked(Tls::Opportunistic);
+    d.says("421 bye\r\n");
+    assert_eq!(d.error.as_ref().unwrap().fault(), Fault::Closing);
+}
+
+/// 3207-4-f: a handshake that fails ends the connection; so does one that never ends.
+#[test]
+fn the_handshake_fails() {
+    let mut d = handshake_due(Tls::Opportunistic);
+    let m = d.submit("a@example.org", &ONE);
+    d.client.tls_failed();
+    d.says("");
+    d.finishes(&[(m, Outcome::NotSent(NotSent::ConnectionEnded))]);
+    assert_eq!(d.error.unwrap().fault(), Fault::TlsFailed);
+
+    let mut d = handshake_due(Tls::Required);
+    let deadline = d.client.poll_timeout().unwrap();
+    d.client.handle_timeout(deadline);
+    d.says("");
+    assert_eq!(d.error.unwrap().fault(), Fault::TimedOut(Timer::Handshake));
+
+    let mut d = handshake_due(Tls::Required);
+    d.hangs_up();
+    assert_eq!(d.error.unwrap().fault(), Fault::ConnectionLost);
+}
+
+/// 8314-3.3-a: TLS first, then the greeting, and no STARTTLS although it is offered.
+#[test]
+fn implicit_tls_comes_before_the_greeting() {
+    let mut d = with(Tls::Implicit);
+    assert!(d.client.wants_tls());
+    d.sends("");
+    d.client.tls_established(d.now).unwrap();
+    d.says("220 x\r\n");
+    d.reports(&[Event::Greeting {
+        reply: reply("220 x\r\n"),
+    }]);
+    d.sends(EHLO);
+    d.says("250-x\r\n250 STARTTLS\r\n");
+    d.reports(&[Event::Ready]);
+
+    let mut d = with(Tls::Implicit);
+    d.says("220 in clear\r\n");
+    assert_eq!(d.error.unwrap().fault(), Fault::OctetsBeforeTls);
+}
