@@ -23,6 +23,10 @@ use crate::{
     connection::{Connection, GLANCE, MOMENT, Progress},
 };
 
+/// How many messages are taken from an iterator before the machine asks for their contents: enough
+/// for it to send commands ahead.
+const AHEAD: u64 = 2;
+
 /// One SMTP session over a blocking [`Transport`].
 ///
 /// [`send`](Self::send) does everything for one message. For as many as the pipelining policy allows
@@ -39,11 +43,27 @@ pub struct Client<T> {
     reports: Reports,
     finished: VecDeque<Report>,
     bodies: BTreeMap<MessageId, Body>,
+    /// How many messages were submitted.
+    submitted: u64,
+    /// How many of them the machine has asked for the content of, or was done with without.
+    asked_for: u64,
+    /// More messages wait in an iterator.
+    supplied: bool,
     /// The server has answered EHLO.
     ready: bool,
     failure: Option<Error>,
     /// How the transport failed.
     broken: Option<Arc<io::Error>>,
+}
+
+/// How far a turn of writing came.
+enum Written {
+    /// There is nothing more to write.
+    All,
+    /// The server takes no more for a moment.
+    Part,
+    /// Nothing more is to be written before another message is submitted.
+    Short,
 }
 
 /// What a [`Client`] was made of.
@@ -85,6 +105,9 @@ impl<T: Transport> Client<T> {
             reports: Reports::default(),
             finished: VecDeque::new(),
             bodies: BTreeMap::new(),
+            submitted: 0,
+            asked_for: 0,
+            supplied: false,
             ready: false,
             failure: None,
             broken: None,
@@ -144,6 +167,7 @@ impl<T: Transport> Client<T> {
         let message = self.machine.submit(envelope)?;
         self.reports.expect(message, envelope.recipients().len());
         self.bodies.insert(message, body.into());
+        self.submitted = message.index() + 1;
         Ok(message)
     }
 
@@ -168,22 +192,29 @@ impl<T: Transport> Client<T> {
     /// Why the session has failed, once every message's report was returned; from then on always.
     pub fn next_report(&mut self) -> Result<Option<Report>, Error> {
         loop {
-            if let Some(report) = self.finished.pop_front() {
-                return Ok(Some(report));
-            }
-            self.check()?;
-            if self.machine.is_idle() {
-                return Ok(None);
+            if let Some(report) = self.known_report() {
+                return report;
             }
             self.turn();
         }
     }
 
+    /// Returns what [`next_report`](Self::next_report) does, unless it has to wait.
+    fn known_report(&mut self) -> Option<Result<Option<Report>, Error>> {
+        if let Some(report) = self.finished.pop_front() {
+            return Some(Ok(Some(report)));
+        }
+        if let Err(failure) = self.check() {
+            return Some(Err(failure));
+        }
+        self.machine.is_idle().then_some(Ok(None))
+    }
+
     /// Sends messages as fast as the pipelining policy allows, and yields their reports.
     ///
-    /// As many as [`Config::queue`] says are taken from the iterator in advance. A message that is
-    /// not taken ([`Error::Misuse`]) does not keep the others from being sent. If the session fails,
-    /// its error comes last, and the rest of the iterator was not used.
+    /// Messages are taken from the iterator as they can be sent, two of them in advance. One that is
+    /// refused by [`submit`](Self::submit) ([`Error::Misuse`]) does not keep the others from being
+    /// sent. If the session fails, its error comes last, and the rest of the iterator was not used.
     pub fn send_all<'e, I, B>(&mut self, messages: I) -> SendAll<'_, T, I::IntoIter>
     where
         I: IntoIterator<Item = (Envelope<'e>, B)>,
@@ -246,13 +277,17 @@ impl<T: Transport> Client<T> {
     /// Goes round the loop of a driver once: events, writes, and a read unless there is news.
     fn turn(&mut self) {
         let news = self.take_events();
-        if self.write_blocks() {
-            // Maybe the server reads again once it could write all that it has to say.
-            while self.machine.wants_read() && self.read(GLANCE) {
-                self.take_events();
+        match self.write() {
+            Written::Part => {
+                // Maybe the server reads again once it could write all that it has to say.
+                while self.machine.wants_read() && self.read(GLANCE) {
+                    self.take_events();
+                }
             }
-        } else if !news && self.machine.wants_read() {
-            self.read(Duration::MAX);
+            Written::All if !news && self.machine.wants_read() => {
+                self.read(Duration::MAX);
+            }
+            Written::All | Written::Short => {}
         }
     }
 
@@ -268,6 +303,7 @@ impl<T: Transport> Client<T> {
                     self.ready |= matches!(event, machine::Event::Ready);
                     if let Some(report) = self.reports.observe(event) {
                         self.bodies.remove(&report.message);
+                        self.asked_for = self.asked_for.max(report.message.index() + 1);
                         self.finished.push_back(report);
                     }
                 }
@@ -286,11 +322,17 @@ impl<T: Transport> Client<T> {
         news
     }
 
-    /// Writes until there is nothing to write, or tells that the server takes no more for a moment.
-    fn write_blocks(&mut self) -> bool {
+    /// Writes as long as there is something to write and the server takes it.
+    fn write(&mut self) -> Written {
         loop {
             let now = self.connection.now();
             let request = self.machine.wants_body();
+            if let Some(request) = request {
+                self.asked_for = self.asked_for.max(request.message.index() + 1);
+            }
+            if self.is_short_of_messages() {
+                return Written::Short;
+            }
             let presented = request.and_then(|request| {
                 let body = self.bodies.get_mut(&request.message)?;
                 Some(body.present(request.pass))
@@ -300,10 +342,14 @@ impl<T: Transport> Client<T> {
                 .poll_transmit(presented.unwrap_or_default(), now);
             if transmit.is_empty() {
                 drop(transmit);
-                if let Err(error) = self.connection.flush() {
-                    self.write_failed(error);
+                match self.connection.flush() {
+                    Ok(Progress::Octets(_)) => return Written::All,
+                    Ok(Progress::Blocked) => return Written::Part,
+                    Err(error) => {
+                        self.write_failed(error);
+                        return Written::All;
+                    }
                 }
-                return false;
             }
             let offered = transmit.len();
             let written = match self.connection.write(transmit.slices(), MOMENT) {
@@ -312,7 +358,7 @@ impl<T: Transport> Client<T> {
                 Err(error) => {
                     drop(transmit);
                     self.write_failed(error);
-                    return false;
+                    return Written::All;
                 }
             };
             let consumed = transmit.sent(written, self.connection.now());
@@ -322,9 +368,15 @@ impl<T: Transport> Client<T> {
                 body.consume(consumed);
             }
             if written < offered {
-                return true;
+                return Written::Part;
             }
         }
+    }
+
+    /// Tells whether an iterator's next message should be submitted before anything else is done.
+    fn is_short_of_messages(&self) -> bool {
+        let ahead = self.submitted.saturating_sub(self.asked_for);
+        self.supplied && ahead < AHEAD && self.machine.can_submit()
     }
 
     fn write_failed(&mut self, error: io::Error) {

@@ -172,10 +172,13 @@ impl<T: Transport, H: Handler> Driver<'_, T, H> {
             let transmit = self.machine.poll_transmit(self.connection.now());
             if transmit.is_empty() {
                 drop(transmit);
-                if let Err(error) = self.connection.flush() {
-                    self.write_failed(error);
-                }
-                return false;
+                return match self.connection.flush() {
+                    Ok(progress) => matches!(progress, Progress::Blocked),
+                    Err(error) => {
+                        self.write_failed(error);
+                        false
+                    }
+                };
             }
             let offered = transmit.len();
             let written = match self.connection.write(transmit.slices(), MOMENT) {
