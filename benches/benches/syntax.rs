@@ -15,7 +15,7 @@ fn lines() -> Vec<String> {
         .map(|number| match number % 10 {
             0 => format!("EHLO mail{number}.example.org"),
             1 => format!("MAIL FROM:<sender{number}@example.com> SIZE=123456 BODY=8BITMIME"),
-            2 | 3 | 4 => format!("RCPT TO:<user{number}@example.org>"),
+            2..=4 => format!("RCPT TO:<user{number}@example.org>"),
             5 => String::from("DATA"),
             6 => String::from("RSET"),
             7 => format!("MAIL FROM:<bounce+tag={number}@lists.example.net> SIZE=4321"),

@@ -143,6 +143,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Writes or flushes once. Is pending also when there is nothing to write.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<Option<Progress>> {
         if self.transport.write_failed {
+            // To report now that nothing was taken would take doubt back.
             return Poll::Pending;
         }
         let now = self.transport.clock.now();

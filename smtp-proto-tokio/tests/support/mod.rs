@@ -9,7 +9,7 @@ use std::{
 
 use smtp_proto::{
     client::{self, Envelope, Outcome, Pipelining, Report},
-    server::{self, Certainty, ImproperPipelining, ResetCause, TransactionId},
+    server::{self, Certainty, ResetCause, TransactionId},
     syntax::{Code, ForwardPath, Host, Reply, ReversePath},
 };
 use smtp_proto_tokio::{
@@ -33,10 +33,8 @@ pub(crate) fn client_config(pipelining: Pipelining) -> client::Config {
     client::Config::new(Host::parse("client.example").unwrap()).pipelining(pipelining)
 }
 
-/// Tolerates what look-ahead does, as the servers in the field do.
 pub(crate) fn server_config() -> server::Config {
     server::Config::new(Host::parse("mx.example.net").unwrap())
-        .improper_pipelining(ImproperPipelining::Refuse)
 }
 
 pub(crate) fn envelope(recipients: &[&str]) -> Envelope<'static> {

@@ -103,6 +103,10 @@ impl Session {
 
 impl Progress for Session {
     fn sent(&mut self, octets: usize, slices: &[&[u8]], now: Duration) -> usize {
+        if self.write_failed {
+            // What a failed write has carried out nobody knows: no doubt is taken back.
+            return 0;
+        }
         let plan = mem::take(&mut self.wire.plan);
         let before = octets.min(plan.before);
         let wire = (octets - before).min(plan.wire);

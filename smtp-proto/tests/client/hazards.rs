@@ -585,6 +585,30 @@ fn a_failed_write_is_followed_by_reading() {
     fails(&mut d, Fault::WriteFailed);
 }
 
+/// What a failed write has carried out nobody knows; a report of nothing sent takes no doubt back.
+#[test]
+fn a_failed_write_leaves_doubt() {
+    let (mut d, m) = content_sent(look_ahead());
+    d.client.handle_write_failed();
+    let transmit = d.client.poll_transmit(Body::Pending, d.now);
+    assert!(transmit.is_empty());
+    assert_eq!(transmit.sent(0, d.now), 0);
+    d.hangs_up();
+    d.finishes(&[(m[0], Outcome::InDoubt), (m[1], CONNECTION_ENDED)]);
+
+    let mut d = look_ahead();
+    let m = d.submit("a@example.org", &ONE);
+    d.written();
+    d.says("250 ok\r\n250 ok\r\n354 go\r\n");
+    drop(d.client.poll_transmit(Body::Last(CONTENT), d.now));
+    d.client.handle_write_failed();
+    d.client
+        .poll_transmit(Body::Last(CONTENT), d.now)
+        .sent(0, d.now);
+    d.hangs_up();
+    d.finishes(&[(m, Outcome::InDoubt)]);
+}
+
 /// INJ-6: what a peer says reaches no log unescaped.
 #[test]
 fn errors_quote_the_peer_escaped() {
