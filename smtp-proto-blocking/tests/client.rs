@@ -1,5 +1,7 @@
 //! The client over loopback.
 
+#![cfg(unix)]
+
 mod support;
 
 use std::{

@@ -38,11 +38,12 @@ const WATCH: Duration = Duration::from_millis(256);
 /// # use smtp_proto::server::Config;
 /// # use smtp_proto_blocking::{Error, server::{self, Handler}};
 /// fn serve_inherited(
-///     stream: std::os::unix::net::UnixStream,
+///     stream: std::net::TcpStream,
 ///     config: Config,
 ///     handler: &impl Handler,
 /// ) -> Result<(), Error> {
-///     server::serve_connection(stream, None, config, handler)
+///     let peer = stream.peer_addr().ok();
+///     server::serve_connection(stream, peer, config, handler)
 /// }
 /// ```
 pub fn serve_connection<T: Transport, H: Handler>(
