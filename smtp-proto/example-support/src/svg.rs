@@ -5,7 +5,7 @@ use std::{fmt::Write as _, time::Duration};
 use crate::Ladder;
 
 /// Lengths in the picture's units.
-const PANEL: usize = 500;
+const PANEL: usize = 540;
 const CLIENT: usize = 205;
 const SERVER: usize = 305;
 const TOP: usize = 96;
