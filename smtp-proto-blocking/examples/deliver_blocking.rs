@@ -7,7 +7,11 @@ mod maildir_handler;
 use std::{error::Error, io, net::SocketAddr, process::ExitCode, sync::Arc, thread, time::Instant};
 
 use maildir_handler::MaildirHandler;
-use smtp_proto::{client::Report, server::Config, syntax::Host};
+use smtp_proto::{
+    client::{Duplex, Report},
+    server::Config,
+    syntax::Host,
+};
 use smtp_proto_blocking::{Client, Server, server::ShutdownHandle};
 use smtp_proto_example_support::{DeliverOptions, Job, Maildir, Sent, deliver};
 
@@ -32,7 +36,9 @@ fn try_to_send(
     tell: &mut dyn FnMut(&Report),
     sent: &mut Sent,
 ) -> Result<(), smtp_proto_blocking::Error> {
-    let mut client = Client::connect(job.address, job.config)?;
+    // A write that would block becomes a read: nothing need be held back for fear of that.
+    let config = job.config.duplex(Duplex::Full);
+    let mut client = Client::connect(job.address, config)?;
     // A server that refuses the session has refused the messages; their reports tell.
     let _ = client.ready();
     let (opening, begin) = (client.round_trips(), Instant::now());

@@ -2,15 +2,16 @@
 
 mod maildir_handler;
 
-use std::{error::Error, process::ExitCode, thread};
+#[cfg(unix)]
+use std::thread;
+use std::{error::Error, io, process::ExitCode};
 
 use maildir_handler::MaildirHandler;
-use signal_hook::{
-    consts::{SIGINT, SIGTERM},
-    iterator::Signals,
-};
 use smtp_proto::{server::Config, syntax::Host};
-use smtp_proto_blocking::{Server, server::Envelope};
+use smtp_proto_blocking::{
+    Server,
+    server::{Envelope, ShutdownHandle},
+};
 use smtp_proto_example_support::{Maildir, ReceiveOptions, Storage, received_to_json};
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
@@ -32,15 +33,31 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     }
     let server = Server::bind(options.listen.as_str(), config)?;
     let handle = server.shutdown_handle()?;
+    shut_down_on_signals(handle)?;
+    println!("listening on {}", server.local_addr()?);
+    server.serve(&handler);
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Ends the server on SIGTERM and SIGINT, where there are such.
+#[cfg(unix)]
+fn shut_down_on_signals(handle: ShutdownHandle) -> io::Result<()> {
+    use signal_hook::{
+        consts::{SIGINT, SIGTERM},
+        iterator::Signals,
+    };
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     thread::spawn(move || {
         if signals.forever().next().is_some() {
             handle.shut_down();
         }
     });
-    println!("listening on {}", server.local_addr()?);
-    server.serve(&handler);
-    Ok(ExitCode::SUCCESS)
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn shut_down_on_signals(_: ShutdownHandle) -> io::Result<()> {
+    Ok(())
 }
 
 fn tell(envelope: &Envelope, octets: u64) {

@@ -111,11 +111,8 @@ impl<T: Transport> Connection<T> {
         }
     }
 
-    pub(crate) fn flush(&mut self) -> io::Result<()> {
-        match self.transport.flush() {
-            Err(error) if is_passing(&error) => Ok(()),
-            result => result,
-        }
+    pub(crate) fn flush(&mut self) -> io::Result<Progress> {
+        progress_of(self.transport.flush().map(|()| 0))
     }
 
     pub(crate) fn shutdown_write(&mut self) -> io::Result<()> {

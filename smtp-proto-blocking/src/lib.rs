@@ -1,4 +1,7 @@
-//! [`smtp-proto`](smtp_proto) over blocking sockets: no runtime, and no thread but the caller's.
+//! [`smtp-proto`](smtp_proto) over blocking sockets: no runtime, and no thread but one for each
+//! connection.
+//!
+//! # A client
 //!
 //! ```no_run
 //! use smtp_proto::client::{Config, Envelope};
@@ -12,6 +15,44 @@
 //! let report = client.send(&envelope, "Subject: hello\r\n\r\nHello.\r\n")?;
 //! println!("delivered: {}", report.is_delivered());
 //! client.quit()?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Many messages go fastest through [`Client::send_all`], which runs as far ahead as the
+//! configured [`Pipelining`](smtp_proto::client::Pipelining) lets it.
+//!
+//! # A server
+//!
+//! ```no_run
+//! use smtp_proto::{server::Config, syntax::{Host, Reply}};
+//! use smtp_proto_blocking::server::{Envelope, Handler, Server, Session, Sink, Verdict};
+//!
+//! struct Inbox;
+//!
+//! impl Handler for Inbox {
+//!     type Sink = Message;
+//!
+//!     fn content(&self, _: &Session, _: &Envelope) -> Result<Message, Reply<'static>> {
+//!         Ok(Message(Vec::new()))
+//!     }
+//! }
+//!
+//! struct Message(Vec<u8>);
+//!
+//! impl Sink for Message {
+//!     fn write(&mut self, octets: &[u8]) -> Result<(), Reply<'static>> {
+//!         self.0.extend_from_slice(octets);
+//!         Ok(())
+//!     }
+//!
+//!     fn finish(self) -> Verdict {
+//!         println!("{} octets", self.0.len());
+//!         Verdict::Accept
+//!     }
+//! }
+//!
+//! let config = Config::new(Host::parse("mx.example.net")?);
+//! Server::bind("[::]:2525", config)?.serve(&Inbox);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

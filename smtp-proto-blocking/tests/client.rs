@@ -1,8 +1,11 @@
 //! The client over loopback.
 
+#![cfg(unix)]
+
 mod support;
 
 use std::{
+    cell::Cell,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     os::unix::net::UnixStream,
@@ -65,6 +68,32 @@ fn every_policy_delivers_every_message_unchanged() {
         assert_eq!(store.messages.into_inner().unwrap(), expected);
         let notes = store.notes.into_inner().unwrap();
         assert_eq!(notes.last().map(String::as_str), Some("closed"));
+    }
+}
+
+/// Iterators may open a file for each message.
+#[test]
+fn messages_are_taken_from_an_iterator_only_as_they_can_be_sent() {
+    for (pipelining, most) in [
+        (Pipelining::LookAhead, 4),
+        (Pipelining::Stream { window: 5 }, 8),
+    ] {
+        with_server(server_config(), |address| {
+            let config = client_config().pipelining(pipelining);
+            let mut client = Client::connect(address, config).unwrap();
+            let taken = Cell::new(0);
+            let messages = (0..200).map(|n| {
+                taken.set(taken.get() + 1);
+                let text = if n % 3 == 0 { "" } else { "x\r\n" };
+                (envelope(&["a"]), text)
+            });
+            for (reported, report) in client.send_all(messages).enumerate() {
+                assert!(report.unwrap().is_delivered());
+                assert!(taken.get() - reported <= most, "{} {reported}", taken.get());
+            }
+            assert_eq!(taken.get(), 200);
+            client.quit().unwrap();
+        });
     }
 }
 

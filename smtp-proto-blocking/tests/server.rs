@@ -1,5 +1,7 @@
 //! The server over loopback and local sockets.
 
+#![cfg(unix)]
+
 mod support;
 
 use std::{

@@ -385,3 +385,25 @@ async fn the_parts_go_on_by_themselves() {
         .unwrap_err();
     assert_eq!(error.fault(), Fault::SurplusReply);
 }
+
+/// An empty content is sent as soon as its turn comes: it does not wait for a reply to be so.
+#[tokio::test]
+async fn empty_messages_do_not_hold_a_stream_up() {
+    let store = Arc::new(Store::default());
+    let (stream, server) = serve(&store, 1 << 20);
+    let config = client_config(Pipelining::Stream { window: 100 });
+    let mut client = Client::with_stream(stream, config);
+    client.ready().await.unwrap();
+    let before = client.round_trips();
+    let mut sending = client.send_all((0..50).map(|_| (one(), Vec::new())));
+    let mut count = 0;
+    while let Some(report) = sending.next().await.unwrap() {
+        assert!(is_delivered(&report));
+        count += 1;
+    }
+    assert_eq!(count, 50);
+    let round_trips = client.round_trips() - before;
+    assert!(round_trips <= 3, "{round_trips} round trips");
+    client.quit().await.unwrap();
+    server.await.unwrap().unwrap();
+}

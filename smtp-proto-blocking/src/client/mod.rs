@@ -1,6 +1,7 @@
 //! The client: sends messages over one connection and returns what became of each.
 
 mod body;
+mod driver;
 mod send_all;
 
 use std::{
@@ -18,10 +19,7 @@ use smtp_proto::{
 };
 
 pub use self::{body::Body, send_all::SendAll};
-use crate::{
-    Error, Transport,
-    connection::{Connection, GLANCE, MOMENT, Progress},
-};
+use crate::{Error, Transport, connection::Connection};
 
 /// One SMTP session over a blocking [`Transport`].
 ///
@@ -39,6 +37,12 @@ pub struct Client<T> {
     reports: Reports,
     finished: VecDeque<Report>,
     bodies: BTreeMap<MessageId, Body>,
+    /// How many messages were submitted.
+    submitted: u64,
+    /// How many of them the machine has asked for the content of, or was done with without.
+    asked_for: u64,
+    /// More messages wait in an iterator.
+    supplied: bool,
     /// The server has answered EHLO.
     ready: bool,
     failure: Option<Error>,
@@ -85,6 +89,9 @@ impl<T: Transport> Client<T> {
             reports: Reports::default(),
             finished: VecDeque::new(),
             bodies: BTreeMap::new(),
+            submitted: 0,
+            asked_for: 0,
+            supplied: false,
             ready: false,
             failure: None,
             broken: None,
@@ -144,6 +151,7 @@ impl<T: Transport> Client<T> {
         let message = self.machine.submit(envelope)?;
         self.reports.expect(message, envelope.recipients().len());
         self.bodies.insert(message, body.into());
+        self.submitted = message.index() + 1;
         Ok(message)
     }
 
@@ -168,22 +176,29 @@ impl<T: Transport> Client<T> {
     /// Why the session has failed, once every message's report was returned; from then on always.
     pub fn next_report(&mut self) -> Result<Option<Report>, Error> {
         loop {
-            if let Some(report) = self.finished.pop_front() {
-                return Ok(Some(report));
-            }
-            self.check()?;
-            if self.machine.is_idle() {
-                return Ok(None);
+            if let Some(report) = self.known_report() {
+                return report;
             }
             self.turn();
         }
     }
 
+    /// Returns what [`next_report`](Self::next_report) does, unless it has to wait.
+    fn known_report(&mut self) -> Option<Result<Option<Report>, Error>> {
+        if let Some(report) = self.finished.pop_front() {
+            return Some(Ok(Some(report)));
+        }
+        if let Err(failure) = self.check() {
+            return Some(Err(failure));
+        }
+        self.machine.is_idle().then_some(Ok(None))
+    }
+
     /// Sends messages as fast as the pipelining policy allows, and yields their reports.
     ///
-    /// As many as [`Config::queue`] says are taken from the iterator in advance. A message that is
-    /// not taken ([`Error::Misuse`]) does not keep the others from being sent. If the session fails,
-    /// its error comes last, and the rest of the iterator was not used.
+    /// Messages are taken from the iterator as they can be sent, two of them in advance. One that is
+    /// refused by [`submit`](Self::submit) ([`Error::Misuse`]) does not keep the others from being
+    /// sent. If the session fails, its error comes last, and the rest of the iterator was not used.
     pub fn send_all<'e, I, B>(&mut self, messages: I) -> SendAll<'_, T, I::IntoIter>
     where
         I: IntoIterator<Item = (Envelope<'e>, B)>,
@@ -241,117 +256,5 @@ impl<T: Transport> Client<T> {
             Some(failure) => Err(failure.clone()),
             None => Ok(()),
         }
-    }
-
-    /// Goes round the loop of a driver once: events, writes, and a read unless there is news.
-    fn turn(&mut self) {
-        let news = self.take_events();
-        if self.write_blocks() {
-            // Maybe the server reads again once it could write all that it has to say.
-            while self.machine.wants_read() && self.read(GLANCE) {
-                self.take_events();
-            }
-        } else if !news && self.machine.wants_read() {
-            self.read(Duration::MAX);
-        }
-    }
-
-    /// Takes note of everything that the machine has to tell, and tells whether that was anything.
-    fn take_events(&mut self) -> bool {
-        let mut news = false;
-        let now = self.connection.now();
-        let mut input = self.connection.input();
-        let failure = loop {
-            match self.machine.poll_event(&mut input, now) {
-                Ok(Some(event)) => {
-                    news = true;
-                    self.ready |= matches!(event, machine::Event::Ready);
-                    if let Some(report) = self.reports.observe(event) {
-                        self.bodies.remove(&report.message);
-                        self.finished.push_back(report);
-                    }
-                }
-                Ok(None) => break None,
-                Err(error) => break Some(error),
-            }
-        };
-        let remaining = input.len();
-        self.connection.keep(remaining);
-        if let Some(error) = failure
-            && self.failure.is_none()
-        {
-            let transport = self.broken.take();
-            self.failure = Some(Error::Session { error, transport });
-        }
-        news
-    }
-
-    /// Writes until there is nothing to write, or tells that the server takes no more for a moment.
-    fn write_blocks(&mut self) -> bool {
-        loop {
-            let now = self.connection.now();
-            let request = self.machine.wants_body();
-            let presented = request.and_then(|request| {
-                let body = self.bodies.get_mut(&request.message)?;
-                Some(body.present(request.pass))
-            });
-            let transmit = self
-                .machine
-                .poll_transmit(presented.unwrap_or_default(), now);
-            if transmit.is_empty() {
-                drop(transmit);
-                if let Err(error) = self.connection.flush() {
-                    self.write_failed(error);
-                }
-                return false;
-            }
-            let offered = transmit.len();
-            let written = match self.connection.write(transmit.slices(), MOMENT) {
-                Ok(Progress::Octets(octets)) => octets,
-                Ok(Progress::Blocked) => 0,
-                Err(error) => {
-                    drop(transmit);
-                    self.write_failed(error);
-                    return false;
-                }
-            };
-            let consumed = transmit.sent(written, self.connection.now());
-            if let Some(request) = request
-                && let Some(body) = self.bodies.get_mut(&request.message)
-            {
-                body.consume(consumed);
-            }
-            if written < offered {
-                return true;
-            }
-        }
-    }
-
-    fn write_failed(&mut self, error: io::Error) {
-        self.machine.handle_write_failed();
-        self.broken = Some(Arc::new(error));
-    }
-
-    /// Reads what has come, and waits for it no longer than `patience` and the machine's timers. Tells
-    /// whether any octets came.
-    fn read(&mut self, patience: Duration) -> bool {
-        let deadline = self.machine.poll_timeout().unwrap_or(Duration::MAX);
-        let limit = deadline.saturating_sub(self.connection.now()).min(patience);
-        match self.connection.read(limit) {
-            Ok(Progress::Octets(0)) => self.machine.handle_eof(),
-            Ok(Progress::Octets(_)) => return true,
-            Ok(Progress::Blocked) => {
-                // Only now: what came in time counts, however late it is read.
-                let now = self.connection.now();
-                if now >= deadline {
-                    self.machine.handle_timeout(now);
-                }
-            }
-            Err(error) => {
-                self.machine.handle_eof();
-                self.broken.get_or_insert(Arc::new(error));
-            }
-        }
-        false
     }
 }

@@ -42,22 +42,32 @@ where
     type Item = Result<Report, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        while self.state == State::Submitting && self.client.can_submit() {
-            let Some((envelope, body)) = self.messages.next() else {
-                self.state = State::Finishing;
-                break;
-            };
-            if let Err(misuse) = self.client.submit(&envelope, body) {
-                return Some(Err(misuse.into()));
+        loop {
+            self.client.supplied = self.state == State::Submitting;
+            while self.client.is_short_of_messages() {
+                let Some((envelope, body)) = self.messages.next() else {
+                    self.state = State::Finishing;
+                    self.client.supplied = false;
+                    break;
+                };
+                if let Err(misuse) = self.client.submit(&envelope, body) {
+                    self.client.supplied = false;
+                    return Some(Err(misuse.into()));
+                }
             }
+            if self.state == State::Failed {
+                return None;
+            }
+            let known = self.client.known_report();
+            if known.is_none() {
+                self.client.turn();
+                continue;
+            }
+            self.client.supplied = false;
+            if let Some(Err(_)) = known {
+                self.state = State::Failed;
+            }
+            return known?.transpose();
         }
-        if self.state == State::Failed {
-            return None;
-        }
-        let next = self.client.next_report();
-        if next.is_err() {
-            self.state = State::Failed;
-        }
-        next.transpose()
     }
 }

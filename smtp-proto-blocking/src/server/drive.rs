@@ -38,11 +38,12 @@ const WATCH: Duration = Duration::from_millis(256);
 /// # use smtp_proto::server::Config;
 /// # use smtp_proto_blocking::{Error, server::{self, Handler}};
 /// fn serve_inherited(
-///     stream: std::os::unix::net::UnixStream,
+///     stream: std::net::TcpStream,
 ///     config: Config,
 ///     handler: &impl Handler,
 /// ) -> Result<(), Error> {
-///     server::serve_connection(stream, None, config, handler)
+///     let peer = stream.peer_addr().ok();
+///     server::serve_connection(stream, peer, config, handler)
 /// }
 /// ```
 pub fn serve_connection<T: Transport, H: Handler>(
@@ -172,10 +173,13 @@ impl<T: Transport, H: Handler> Driver<'_, T, H> {
             let transmit = self.machine.poll_transmit(self.connection.now());
             if transmit.is_empty() {
                 drop(transmit);
-                if let Err(error) = self.connection.flush() {
-                    self.write_failed(error);
-                }
-                return false;
+                return match self.connection.flush() {
+                    Ok(progress) => matches!(progress, Progress::Blocked),
+                    Err(error) => {
+                        self.write_failed(error);
+                        false
+                    }
+                };
             }
             let offered = transmit.len();
             let written = match self.connection.write(transmit.slices(), MOMENT) {

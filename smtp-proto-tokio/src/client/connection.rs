@@ -174,7 +174,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Takes note that so many octets of a content were sent.
     fn take(&mut self, message: MessageId, octets: usize) -> Option<Progress> {
         let content = self.contents.get_mut(&message)?;
-        let sent = octets > 0 && content.body.take(octets);
+        let ended = content.body.take(octets);
+        // An empty content is at its end from the beginning: it was sent once it is not wanted.
+        let wanted = self.machine.wants_body();
+        let sent = ended && wanted.is_none_or(|wanted| wanted.message != message) && !content.sent;
         sent.then(|| {
             content.sent = true;
             self.unsent -= 1;

@@ -1,6 +1,7 @@
 //! What `deliver` does around the protocol: it says what to send, and tells what became of it.
 
 use std::{
+    collections::BTreeSet,
     error::Error,
     fs, io,
     net::{SocketAddr, ToSocketAddrs},
@@ -10,7 +11,7 @@ use std::{
 };
 
 use smtp_proto::{
-    client::{Config, Envelope, Pipelining, Report},
+    client::{Config, Envelope, NotSent, Outcome, Pipelining, Report},
     machine::TraceEntry,
 };
 
@@ -100,22 +101,42 @@ fn run(
 ) -> Result<ExitCode, Box<dyn Error>> {
     let job = job(options, address, policy, messages);
     let (mut tally, mut done) = (Tally::default(), 0);
+    let mut untold: BTreeSet<usize> = (0..messages.len()).collect();
     let mut progress = options.progress.then(|| Progress::new(messages.len()));
-    let sent = send(job, &mut |report| {
-        tally.count(report);
-        done += 1;
-        let file = usize::try_from(report.message.index()).ok();
-        let file = file.and_then(|index| messages.get(index));
-        let name = file.map_or("", |message| message.name.as_str());
+    let mut tell = |index: usize, outcomes: &[Outcome<'_>]| {
+        let Some(message) = messages.get(index) else {
+            return;
+        };
+        tally.count(outcomes);
         if options.json {
-            println!("{}", report_to_json(name, &options.recipients, report));
-        } else if !report.is_delivered() {
-            print!("{}", report_to_text(name, &options.recipients, report));
+            println!(
+                "{}",
+                report_to_json(&message.name, &options.recipients, outcomes)
+            );
+        } else if outcomes
+            .iter()
+            .any(|outcome| !matches!(outcome, Outcome::Delivered(_)))
+        {
+            print!(
+                "{}",
+                report_to_text(&message.name, &options.recipients, outcomes)
+            );
         }
+    };
+    let sent = send(job, &mut |report| {
+        let index = usize::try_from(report.message.index()).unwrap_or(usize::MAX);
+        untold.remove(&index);
+        tell(index, &report.recipients);
+        done += 1;
         if let Some(progress) = &mut progress {
             progress.show(done);
         }
     });
+    // What never came to be submitted was not sent.
+    let unsent = vec![Outcome::NotSent(NotSent::ConnectionEnded); options.recipients.len()];
+    for index in untold {
+        tell(index, &unsent);
+    }
     if options.trace {
         print!("{}", dialogue(&sent.trace));
     }
@@ -174,7 +195,9 @@ fn demonstrate<S>(
         let relay = Relay::start(server, round_trip)?;
         let mut tally = Tally::default();
         let job_of = |messages| job(options, relay.address(), policy, messages);
-        let sent = send(job_of(&messages), &mut |report| tally.count(report));
+        let sent = send(job_of(&messages), &mut |report| {
+            tally.count(&report.recipients)
+        });
         if let Some(failure) = sent.failure {
             return Err(failure.into());
         }
@@ -191,7 +214,7 @@ fn demonstrate<S>(
         });
         let mut job = job_of(few);
         job.config = job.config.traced();
-        let traced = send(job, &mut |report| all.count(report));
+        let traced = send(job, &mut |report| all.count(&report.recipients));
         ladders.push(Ladder::new(policy, few.len(), &traced.trace));
         if options.trace {
             println!("{}", dialogue(&traced.trace));

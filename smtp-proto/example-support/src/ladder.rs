@@ -86,9 +86,13 @@ impl Ladder {
     /// Returns a sentence that says what the ladder shows.
     pub fn caption(&self, round_trip: Duration) -> String {
         let (messages, rounds) = (self.messages, self.rounds.len());
-        let trips = if rounds == 1 { "trip" } else { "trips" };
+        let plural = |count| if count == 1 { "" } else { "s" };
         let total = round_trip.as_millis() * rounds as u128;
-        format!("{messages} messages in {rounds} round {trips}: {total} ms")
+        format!(
+            "{messages} message{} in {rounds} round trip{}: {total} ms",
+            plural(messages),
+            plural(rounds)
+        )
     }
 
     /// Draws the ladder as text: the client's lines on the left, the server's on the right, arrows
@@ -183,7 +187,7 @@ mod tests {
         };
         let drawn = ladder.to_text(Duration::from_millis(20));
         let expected = "\
-group, 1 messages in 2 round trips: 40 ms
+group, 1 message in 2 round trips: 40 ms
 
          client                                                  server
     0 ms MAIL                                     ─┐

@@ -8,7 +8,7 @@ use std::{
 };
 
 use smtp_proto::{
-    client::{Outcome, Pipelining, Report},
+    client::{Outcome, Pipelining},
     machine::{Origin, TraceEntry},
     syntax::{ForwardPath, Reply, ReversePath},
 };
@@ -31,10 +31,10 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// Counts one more.
-    pub fn count(&mut self, report: &Report) {
+    /// Counts one more, by the outcomes of its recipients.
+    pub fn count(&mut self, outcomes: &[Outcome<'_>]) {
         self.messages += 1;
-        *match worst(report) {
+        *match worst(outcomes) {
             "delivered" => &mut self.delivered,
             "refused" => &mut self.refused,
             "not-sent" => &mut self.not_sent,
@@ -81,15 +81,14 @@ impl Tally {
 }
 
 /// Names the outcome of a message: the one among its recipients' that needs most care.
-fn worst(report: &Report) -> &'static str {
-    let outcomes = report.recipients.iter().chain([&report.outcome]);
+fn worst(outcomes: &[Outcome<'_>]) -> &'static str {
     let rank = |outcome: &Outcome<'_>| match outcome {
         Outcome::Delivered(_) => 0,
         Outcome::Refused(_) => 1,
         Outcome::NotSent(_) => 2,
         Outcome::InDoubt => 3,
     };
-    let worst = outcomes.max_by_key(|outcome| rank(outcome));
+    let worst = outcomes.iter().max_by_key(|outcome| rank(outcome));
     worst.map_or("not-sent", name)
 }
 
@@ -116,12 +115,20 @@ fn explanation(outcome: &Outcome<'_>) -> String {
     }
 }
 
-/// Returns what became of a message, as a JSON object.
-pub fn report_to_json(file: &str, recipients: &[ForwardPath<'_>], report: &Report) -> String {
+/// Returns what became of a message for each of its recipients, as a JSON object.
+pub fn report_to_json(
+    file: &str,
+    recipients: &[ForwardPath<'_>],
+    outcomes: &[Outcome<'_>],
+) -> String {
     let mut json = String::from("{\"message\":");
     quote(file, &mut json);
-    let _ = write!(json, ",\"outcome\":\"{}\",\"recipients\":[", worst(report));
-    for (n, (path, outcome)) in recipients.iter().zip(&report.recipients).enumerate() {
+    let _ = write!(
+        json,
+        ",\"outcome\":\"{}\",\"recipients\":[",
+        worst(outcomes)
+    );
+    for (n, (path, outcome)) in recipients.iter().zip(outcomes).enumerate() {
         if n > 0 {
             json.push(',');
         }
@@ -156,9 +163,13 @@ pub fn received_to_json<'p>(
 }
 
 /// Returns what became of a message that was not delivered to everybody, as lines.
-pub fn report_to_text(file: &str, recipients: &[ForwardPath<'_>], report: &Report) -> String {
-    let mut text = format!("{file}: {}\n", worst(report));
-    for (path, outcome) in recipients.iter().zip(&report.recipients) {
+pub fn report_to_text(
+    file: &str,
+    recipients: &[ForwardPath<'_>],
+    outcomes: &[Outcome<'_>],
+) -> String {
+    let mut text = format!("{file}: {}\n", worst(outcomes));
+    for (path, outcome) in recipients.iter().zip(outcomes) {
         let (address, name) = (address(path), name(outcome));
         let explanation = explanation(outcome).escape_debug().to_string();
         let _ = writeln!(text, "    {address}: {name} {explanation}");
@@ -217,6 +228,11 @@ pub fn table(rows: &[Row]) -> String {
             Pipelining::Stream { window } => window.min(row.messages),
             _ => 1,
         };
+        // A session that never began has no rate.
+        let rate = match row.elapsed {
+            Duration::ZERO => 0.0,
+            elapsed => messages / elapsed.as_secs_f64(),
+        };
         let _ = writeln!(
             table,
             "{:<10} {:>10} {:>13} {:>13.2} {:>12.0} {:>15}",
@@ -224,7 +240,7 @@ pub fn table(rows: &[Row]) -> String {
             row.messages,
             row.round_trips,
             row.round_trips as f64 / messages,
-            messages / row.elapsed.as_secs_f64().max(1e-9),
+            rate,
             in_doubt,
         );
     }

@@ -5,9 +5,9 @@ use std::{fmt::Write as _, time::Duration};
 use crate::Ladder;
 
 /// Lengths in the picture's units.
-const PANEL: usize = 420;
-const CLIENT: usize = 165;
-const SERVER: usize = 265;
+const PANEL: usize = 540;
+const CLIENT: usize = 205;
+const SERVER: usize = 305;
 const TOP: usize = 96;
 const LINE: usize = 13;
 /// What one way over the link takes on the time axis, unless more lines must fit.
@@ -122,13 +122,13 @@ fn panel(svg: &mut String, ladder: &Ladder, left: usize, round_trip: Duration) {
     let _ = writeln!(
         svg,
         "<path class=\"done\" d=\"M{} {end}H{}\"/>",
-        left + 20,
-        left + PANEL - 20
+        client - 14,
+        server + 14
     );
 }
 
 fn clip(line: &str) -> String {
-    const ROOM: usize = 24;
+    const ROOM: usize = 30;
     if line.chars().count() <= ROOM {
         return line.to_owned();
     }
