@@ -141,6 +141,7 @@ impl Session {
         };
         let (expected, id, stage) = match step {
             Step::Session(verb) => {
+                self.wire.secret |= matches!(verb, Verb::Auth | Verb::AuthResponse);
                 self.phase = if verb == Verb::Quit {
                     Phase::Leaving
                 } else {

@@ -10,12 +10,22 @@ use crate::{
 };
 
 /// The octets that a client wants written.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Output {
     /// Commands, and the ends of contents.
     control: Vec<u8>,
     /// Content that had to be rewritten.
     scratch: Vec<u8>,
+}
+
+/// Shows no octets: there may be credentials among them.
+impl core::fmt::Debug for Output {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let octets = self.control.len();
+        f.debug_struct("Output")
+            .field("octets", &octets)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Output {
@@ -95,6 +105,11 @@ impl Session {
         let wire = &mut self.wire;
         if wire.sent == control.len() || wire.sent > limits::RENDERED_OCTETS {
             wire.base += wire.sent as u64;
+            if mem::take(&mut wire.secret)
+                && let Some(left) = control.get_mut(..wire.sent)
+            {
+                left.fill(0);
+            }
             control.drain(..wire.sent.min(control.len()));
             wire.sent = 0;
         }

@@ -136,9 +136,11 @@ impl Transaction {
         }
     }
 
-    /// Records LMTP's verdict for one recipient; the last positive one stands for the message.
+    /// Records LMTP's verdict for one recipient; the first positive one, or else the first one,
+    /// stands for the message.
     pub(super) fn answer_content(&mut self, reply: &Reply<'_>) {
-        if reply.is_positive() || self.verdict.as_ref().is_none_or(|best| !best.is_positive()) {
+        let better = |best: &Reply<'_>| reply.is_positive() && !best.is_positive();
+        if self.verdict.as_ref().is_none_or(better) {
             self.verdict = Some(reply.clone().into_owned());
         }
     }

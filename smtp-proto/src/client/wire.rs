@@ -44,6 +44,8 @@ pub(super) struct Wire {
     /// The ends of messages that were rendered and have not left, as positions.
     pub(super) ends: SmallVec<[(TransactionId, u64); 1]>,
     pub(super) plan: Plan,
+    /// There are credentials among the octets, to be overwritten once they have left.
+    pub(super) secret: bool,
 }
 
 impl Wire {

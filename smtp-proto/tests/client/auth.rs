@@ -43,7 +43,8 @@ fn exchange(d: &mut Dialogue, lines: &[(&str, &str)]) {
 /// 4616-2-a, 4954-4-j, 4422-A-a, LOGIN-a, LOGIN-b, XOAUTH2-a, 7628-3.1-a: each mechanism's exchange.
 #[test]
 fn each_mechanism_has_its_exchange() {
-    let cases: [(Box<dyn Mechanism>, &[(&str, &str)]); 6] = [
+    type Case<'c> = (Box<dyn Mechanism>, &'c [(&'c str, &'c str)]);
+    let cases: [Case<'_>; 6] = [
         (
             plain(),
             &[("AUTH PLAIN AHRpbQB0YW5zdGFhZnRhbnN0YWFm", "235 2.7.0 ok")],
@@ -207,11 +208,18 @@ fn no_secret_is_shown() {
         Plain::new("tim", SECRET)
     );
     d.says("454 what?\r\n");
-    let shown = format!("{shown} {:?} {:?}", d.client, d.take_events());
+    let events = d.take_events();
+    let shown = format!("{shown} {:?} {events:?}", d.client);
     let trace: Vec<_> = std::iter::from_fn(|| d.client.poll_trace()).collect();
     let shown = format!("{shown} {trace:?}");
     assert!(shown.contains("AUTH ..."));
-    for secret in [SECRET, &encoded, "116, 97, 110, 115"] {
+    let numbers = |text: &str| format!("{:?}", text.as_bytes()).replace(['[', ']'], "");
+    for secret in [
+        SECRET,
+        &encoded,
+        &numbers("tanstaaf"),
+        &numbers(&encoded[..8]),
+    ] {
         assert!(!shown.contains(secret), "{secret}");
     }
 }
