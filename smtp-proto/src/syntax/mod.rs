@@ -3,6 +3,8 @@
 //! Whatever can be constructed here can be written to the wire: no value, however it came about,
 //! holds an octet that ends its line or leaves its place in it.
 
+#[cfg(feature = "auth")]
+pub(crate) mod base64;
 mod capabilities;
 mod code;
 mod command;
