@@ -29,6 +29,8 @@ pub const TRACE: usize = 4096;
 /// The longest command line that a server takes: the 512 octets of RFC 5321 4.5.3.1.4 and what the
 /// extensions add to them (RFC 1869 4.1.2), rounded up to Postfix's `line_length_limit`.
 pub const COMMAND_LINE: usize = 2048;
+/// The longest line of an authentication exchange: 12,288 octets and CR LF (RFC 4954 4).
+pub const AUTHENTICATION_LINE: usize = 12288 + 2;
 /// The least that a server may set as the longest command line (RFC 5321 4.5.3.1.4).
 pub const COMMAND_LINE_MINIMUM: usize = 512;
 /// How much of one over-long command line a server reads before it closes the connection.
@@ -62,3 +64,6 @@ pub const IDLE_COMMANDS: usize = 100;
 /// How many octets of content a client has to send in a second, all in all (Postfix's
 /// `smtpd_min_data_rate`).
 pub const CONTENT_RATE: u64 = 500;
+/// How many authentications may fail before a further one ends the session, the least that
+/// RFC 4954 9 advises.
+pub const AUTHENTICATION_FAILURES: usize = 3;

@@ -2,18 +2,16 @@
 
 use core::time::Duration;
 
+use super::config::Tls;
 use super::event::{Event, ResetCause, TransactionId};
 use super::pipeline::Answer;
-use super::sequence::{self, Admission, Asked, Place, State, Waits};
-use super::session::{Ending, Session, Step};
+use super::sequence::{self, Admission, Asked, Needs, Place, Rule, State, Waits};
+use super::session::{Authentication, Ending, Security, Session, Step};
 use super::transaction::Transaction;
-use super::{replies, terms};
+use super::{replies, sasl};
 use crate::framing::Line;
-use crate::machine::{Fault, Origin, limits};
-use crate::syntax::{
-    Command, CommandError, CommandErrorKind, Extension, ForwardPath, Parameters, Reply,
-    ReversePath, Verb,
-};
+use crate::machine::{Origin, limits};
+use crate::syntax::{Command, Extension, ForwardPath, Parameters, ReversePath, Verb};
 
 impl Session {
     /// Reads one command, unless it has to wait.
@@ -22,9 +20,15 @@ impl Session {
     pub(super) fn next_command<'i>(&mut self, input: &mut &'i [u8], now: Duration) -> Step<'i> {
         self.waits = Waits::Nothing;
         let presented = *input;
-        let limit = self.config.settings().max_command_line;
+        let is_response = self.authentication == Authentication::Exchange;
+        let limit = match is_response {
+            true => limits::AUTHENTICATION_LINE,
+            false => self.settings().max_command_line,
+        };
         let line = match self.lines.next(input, limit) {
+            Some(Line::Complete(line)) if is_response => return self.response(line, now),
             Some(Line::Complete(line)) => line,
+            Some(Line::TooLong) if is_response => return self.response_too_long(),
             Some(Line::TooLong) => return self.reject(&replies::LINE_TOO_LONG, &[], Place::Any),
             None if self.lines.discarded() > limits::OVERLONG_LINE => {
                 self.close_on_errors();
@@ -54,17 +58,17 @@ impl Session {
         let Some(trace) = &mut self.trace else {
             return;
         };
-        let is_auth = |verb: &[u8]| verb.eq_ignore_ascii_case(b"AUTH");
-        if line.get(..4).is_some_and(is_auth) {
-            trace.lines(Origin::Remote, self.round_trips, b"AUTH ***");
-        } else {
-            trace.lines(Origin::Remote, self.round_trips, line);
+        match sasl::is_auth(line) {
+            true => trace.lines(Origin::Remote, self.round_trips, b"AUTH ***"),
+            false => trace.lines(Origin::Remote, self.round_trips, line),
         }
     }
 
     /// Returns what a command waits for.
     fn waits_for(&self, command: &Command<'_>) -> Waits {
-        let Some(rule) = command.verb().and_then(sequence::rule) else {
+        let dialect = self.settings().dialect;
+        let rule = |verb| sequence::rule(verb, dialect);
+        let Some(rule) = command.verb().and_then(rule) else {
             return Waits::Nothing;
         };
         // Whether there is room for a recipient may depend on those before it.
@@ -79,29 +83,29 @@ impl Session {
     }
 
     fn handle<'i>(&mut self, command: Command<'i>, line: &'i [u8], now: Duration) -> Step<'i> {
-        let verb = command.verb();
-        let Some((verb, rule)) = verb.and_then(|verb| Some((verb, sequence::rule(verb)?))) else {
+        let dialect = self.settings().dialect;
+        let rule = |verb| Some((verb, sequence::rule(verb, dialect)?));
+        let Some((verb, rule)) = command.verb().and_then(rule) else {
             return self.unrecognised(line);
         };
         self.tally.understood = true;
-        let admission = match rule.admission(self.state) {
-            Admission::Take if !self.is_offered(verb) => Admission::NotImplemented,
-            admission => admission,
-        };
+        let admission = self.admission(verb, &rule);
         if let Command::Bdat { size, last } = command
             && admission != Admission::NotImplemented
         {
             return self.bdat(size, last, admission, line);
         }
         if admission != Admission::Take {
-            return self.turn_down(admission, rule.place, line);
+            return self.turn_down(verb, admission, rule.place, line);
         }
         match command {
-            Command::Ehlo(host) => self.hello(Asked::Ehlo, now, |ticket| Event::Hello {
-                ticket,
-                host,
-                esmtp: true,
-            }),
+            Command::Ehlo(host) | Command::Lhlo(host) => {
+                self.hello(Asked::Ehlo, now, |ticket| Event::Hello {
+                    ticket,
+                    host,
+                    esmtp: true,
+                })
+            }
             Command::Helo(host) => self.hello(Asked::Helo, now, |ticket| Event::Hello {
                 ticket,
                 host,
@@ -127,20 +131,49 @@ impl Session {
                 self.ask_idly(Asked::Help, now, |ticket| Event::Help { ticket, topic })
             }
             Command::Quit => self.quit(),
-            // STARTTLS and AUTH go here, once the table admits them.
-            _ => self.turn_down(Admission::NotImplemented, rule.place, line),
+            Command::StartTls => self.start_tls(now),
+            Command::Auth {
+                mechanism,
+                initial_response,
+            } => self.authenticate(&mechanism, initial_response, line, now),
+            _ => self.turn_down(verb, Admission::NotImplemented, rule.place, line),
+        }
+    }
+
+    /// Decides what becomes of a command: by the table, and by what the configuration demands.
+    fn admission(&self, verb: Verb, rule: &Rule) -> Admission {
+        let settings = self.settings();
+        let is_encrypted = self.security == Security::Encrypted;
+        let is_authenticated = self.authentication == Authentication::Done;
+        match rule.admission(self.state) {
+            Admission::NotImplemented => Admission::NotImplemented,
+            refused if self.state == State::TurnedAway => refused,
+            _ if !self.is_offered(verb) => Admission::NotImplemented,
+            // 3207-4-d, 4954-6-c, X-26
+            _ if rule.needs != Needs::Nothing && settings.tls == Tls::Required && !is_encrypted => {
+                Admission::NeedsTls
+            }
+            _ if rule.needs == Needs::All && settings.requires_auth && !is_authenticated => {
+                Admission::NeedsAuthentication
+            }
+            // 3207-4.2-d, 4954-4-a
+            Admission::Take if verb == Verb::StartTls && is_encrypted => Admission::OutOfPlace,
+            Admission::Take if verb == Verb::Auth && is_authenticated => Admission::OutOfPlace,
+            admission => admission,
         }
     }
 
     /// Tells whether a verb that an extension brings is at the client's disposal.
-    fn is_offered(&self, verb: Verb) -> bool {
+    pub(super) fn is_offered(&self, verb: Verb) -> bool {
         let extension = match verb {
             Verb::Bdat => Extension::Chunking,
             Verb::Expn => Extension::Expn,
             Verb::Help => Extension::Help,
+            Verb::StartTls => return self.settings().tls != Tls::Off,
+            Verb::Auth => return !self.settings().mechanisms.is_empty(),
             _ => return true,
         };
-        self.config.settings().capabilities.has(extension)
+        self.capabilities().has(extension)
     }
 
     fn hello<'i>(
@@ -177,7 +210,7 @@ impl Session {
         self.tally.reset_is_due = true;
         self.tally.swallowed = 0;
         let settings = self.config.settings();
-        let terms = match terms::of_mail(&parameters, settings, self.esmtp) {
+        let terms = match self.offers().of_mail(&parameters) {
             Ok(terms) if terms.utf8 || from.is_ascii() => terms,
             refused => {
                 self.tally.pardon(settings);
@@ -203,13 +236,13 @@ impl Session {
         line: &'i [u8],
         now: Duration,
     ) -> Step<'i> {
-        let settings = self.config.settings();
-        let Some(transaction) = &mut self.transaction else {
-            return self.turn_down(Admission::OutOfPlace, Place::Any, line);
-        };
-        if let Err(reply) = terms::of_rcpt(&parameters, settings, self.esmtp) {
+        if let Err(reply) = self.offers().of_rcpt(&parameters) {
             return self.reject(reply, line, Place::Any);
         }
+        let settings = self.config.settings();
+        let Some(transaction) = &mut self.transaction else {
+            return self.turn_down(Verb::Rcpt, Admission::OutOfPlace, Place::Any, line);
+        };
         if !transaction.terms.utf8 && !to.is_ascii() {
             return self.reject(&replies::RECIPIENT_NOT_ASCII, line, Place::Any);
         }
@@ -253,7 +286,7 @@ impl Session {
                 })
             }
             // 3030-3-d
-            _ => self.turn_down(Admission::Breaks, Place::Last, line),
+            _ => self.turn_down(Verb::Data, Admission::Breaks, Place::Last, line),
         }
     }
 
@@ -271,12 +304,7 @@ impl Session {
             return self.take_chunk(size, last);
         }
         let refusal = self.refusal_of(admission);
-        let was_open = self.transaction.is_some();
-        self.drop_transaction(ResetCause::ChunkFailed);
-        if was_open {
-            self.state = State::Failed;
-            self.tally.pardon(self.config.settings());
-        }
+        self.fail_transaction();
         self.swallow_chunk(size, last, refusal);
         self.count_misplaced();
         Step::Event(Event::Rejected {
@@ -305,97 +333,4 @@ impl Session {
         self.end(Ending::Quit, ResetCause::Quit);
         Step::Event(Event::Quit)
     }
-
-    /// Answers a line that is no command, or none of the form that its verb demands.
-    fn malformed<'i>(&mut self, error: CommandError, line: &'i [u8]) -> Step<'i> {
-        let Some((verb, rule)) = error.verb().and_then(|it| Some((it, sequence::rule(it)?))) else {
-            return self.unrecognised(line);
-        };
-        self.tally.understood = true;
-        let reply = match verb {
-            _ if self.state == State::TurnedAway => &replies::TURNED_AWAY,
-            _ if !self.is_offered(verb) => &replies::NOT_IMPLEMENTED,
-            Verb::Mail => &replies::BAD_SENDER,
-            Verb::Rcpt => &replies::BAD_RECIPIENT,
-            Verb::Bdat => &replies::BAD_CHUNK_SIZE,
-            _ => &replies::BAD_ARGUMENT,
-        };
-        if verb == Verb::Mail {
-            self.tally.pardon(self.config.settings());
-        }
-        let step = self.reject(reply, line, rule.place);
-        if error.kind() == CommandErrorKind::ChunkSize && self.is_offered(verb) {
-            // BDT-1: commands cannot be told from content any more.
-            self.fail(Fault::MalformedChunk, line);
-        }
-        step
-    }
-
-    fn unrecognised<'i>(&mut self, line: &'i [u8]) -> Step<'i> {
-        if self.state == State::TurnedAway {
-            return self.reject(&replies::TURNED_AWAY, line, Place::Any);
-        }
-        if !self.tally.understood && is_foreign(line) {
-            let step = self.reject(&replies::NOT_SMTP, line, Place::Any);
-            self.fail(Fault::TooManyErrors, line);
-            return step;
-        }
-        self.reject(&replies::UNRECOGNISED, line, Place::Any)
-    }
-
-    /// Answers a command that is not in its place.
-    fn turn_down<'i>(&mut self, admission: Admission, place: Place, line: &'i [u8]) -> Step<'i> {
-        let reply = self.refusal_of(admission);
-        if admission == Admission::Breaks {
-            self.drop_transaction(ResetCause::ChunkFailed);
-            self.state = State::Failed;
-            self.tally.pardon(self.config.settings());
-        }
-        self.answer(Answer::Fixed(reply), place);
-        self.count_misplaced();
-        Step::Event(Event::Rejected {
-            code: reply.code(),
-            line,
-        })
-    }
-
-    fn refusal_of(&self, admission: Admission) -> &'static Reply<'static> {
-        let named = |it: &Transaction| it.recipients_named > 0;
-        match admission {
-            _ if self.state == State::TurnedAway => &replies::TURNED_AWAY,
-            Admission::NotImplemented => &replies::NOT_IMPLEMENTED,
-            Admission::NoRecipients if self.transaction.as_ref().is_some_and(named) => {
-                &replies::NO_VALID_RECIPIENTS
-            }
-            _ => &replies::OUT_OF_PLACE,
-        }
-    }
-
-    fn reject<'i>(
-        &mut self,
-        reply: &'static Reply<'static>,
-        line: &'i [u8],
-        place: Place,
-    ) -> Step<'i> {
-        self.answer(Answer::Fixed(reply), place);
-        self.count_error();
-        Step::Event(Event::Rejected {
-            code: reply.code(),
-            line,
-        })
-    }
-}
-
-/// Tells whether a line, the first that a client sends, is another protocol's (CMD-4).
-fn is_foreign(line: &[u8]) -> bool {
-    const METHODS: [&[u8]; 6] = [
-        b"GET ",
-        b"POST ",
-        b"PUT ",
-        b"HEAD ",
-        b"CONNECT ",
-        b"OPTIONS ",
-    ];
-    !line.first().is_some_and(u8::is_ascii_alphabetic)
-        || METHODS.iter().any(|method| line.starts_with(method))
 }

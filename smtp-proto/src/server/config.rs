@@ -1,10 +1,12 @@
 //! What a server offers and how far it goes.
 
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::sasl;
 use crate::framing::LineBreaks;
-use crate::machine::limits;
+use crate::machine::{Dialect, limits};
 use crate::syntax::{Capabilities, Extension, Host};
 
 /// Says what a server is called, what it offers and how far it goes.
@@ -26,7 +28,16 @@ pub struct Config {
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) hostname: Host<'static>,
-    pub(super) capabilities: Capabilities,
+    /// What is offered but for what TLS, AUTH, LMTP and the size make of it.
+    capabilities: Capabilities,
+    in_clear: Capabilities,
+    encrypted: Capabilities,
+    pub(super) dialect: Dialect,
+    pub(super) tls: Tls,
+    pub(super) mechanisms: Vec<Arc<str>>,
+    pub(super) plain_text_auth: bool,
+    pub(super) requires_auth: bool,
+    pub(super) max_auth_failures: usize,
     pub(super) line_breaks: LineBreaks,
     pub(super) improper_pipelining: ImproperPipelining,
     pub(super) max_message_size: u64,
@@ -58,6 +69,85 @@ pub enum ImproperPipelining {
     Tolerate,
 }
 
+/// Says whether and how a session gets into TLS.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Tls {
+    /// There is none.
+    #[default]
+    Off,
+    /// STARTTLS is offered (RFC 3207).
+    Offered,
+    /// STARTTLS is offered, and nothing goes before it but EHLO, NOOP and QUIT (3207-4-d). Not for
+    /// servers that take mail from anywhere (3207-4-c).
+    Required,
+    /// The handshake comes first of all (RFC 8314 3.3).
+    Implicit,
+}
+
+impl Settings {
+    /// Returns what is offered in clear, or under TLS.
+    pub(super) fn capabilities(&self, is_encrypted: bool) -> &Capabilities {
+        match is_encrypted {
+            true => &self.encrypted,
+            false => &self.in_clear,
+        }
+    }
+
+    /// Returns the mechanism of that name, in any case (4954-4-d), if it may be used.
+    pub(super) fn mechanism(&self, name: &str, is_encrypted: bool) -> Option<&Arc<str>> {
+        self.usable_mechanisms(is_encrypted)
+            .find(|mechanism| mechanism.eq_ignore_ascii_case(name))
+    }
+
+    fn usable_mechanisms(&self, is_encrypted: bool) -> impl Iterator<Item = &Arc<str>> {
+        let may_be_read = is_encrypted || self.plain_text_auth;
+        self.mechanisms
+            .iter()
+            .filter(move |mechanism| may_be_read || sasl::is_safe_in_clear(mechanism))
+    }
+
+    /// Brings the offers up to date.
+    fn renew_offers(&mut self) {
+        self.in_clear = self
+            .offers(false)
+            // 8689-2-c
+            .without(Extension::RequireTls);
+        if matches!(self.tls, Tls::Offered | Tls::Required) {
+            self.in_clear = core::mem::take(&mut self.in_clear).with(Extension::StartTls);
+        }
+        self.encrypted = self.offers(true);
+    }
+
+    fn offers(&self, is_encrypted: bool) -> Capabilities {
+        let mut offers = self
+            .capabilities
+            .clone()
+            // 3207-4.2-d
+            .without(Extension::StartTls)
+            .without(Extension::Auth);
+        if self.dialect == Dialect::Lmtp {
+            // 2033-5-b
+            offers = offers
+                .with(Extension::Pipelining)
+                .with(Extension::EnhancedStatusCodes);
+        }
+        if offers.has(Extension::Size) && offers.max_size() != Some(self.max_message_size) {
+            offers = offers.with_size(self.max_message_size);
+        }
+        let mechanisms: Vec<&str> = self
+            .usable_mechanisms(is_encrypted)
+            .map(AsRef::as_ref)
+            .collect();
+        match mechanisms.as_slice() {
+            [] => offers,
+            names => match offers.clone().with_keyword("AUTH", &names.join(" ")) {
+                Ok(offers) => offers,
+                Err(_) => offers,
+            },
+        }
+    }
+}
+
 impl Config {
     /// Makes a configuration for a server of that name, with every default.
     ///
@@ -70,10 +160,18 @@ impl Config {
             .with(Extension::EnhancedStatusCodes)
             .with(Extension::Chunking)
             .with(Extension::Help);
-        Self {
+        let config = Self {
             settings: Arc::new(Settings {
                 hostname: hostname.into_owned(),
                 capabilities,
+                in_clear: Capabilities::new(),
+                encrypted: Capabilities::new(),
+                dialect: Dialect::Smtp,
+                tls: Tls::Off,
+                mechanisms: Vec::new(),
+                plain_text_auth: false,
+                requires_auth: false,
+                max_auth_failures: limits::AUTHENTICATION_FAILURES,
                 line_breaks: LineBreaks::Refuse,
                 improper_pipelining: ImproperPipelining::Refuse,
                 max_message_size: limits::MESSAGE_SIZE,
@@ -92,15 +190,33 @@ impl Config {
                 message_verdict_timeout: Duration::from_secs(9 * 60),
                 trace: false,
             }),
-        }
+        };
+        config.set(Settings::renew_offers)
     }
 
-    /// Offers these extensions in place of the default ones. The number behind SIZE is always
-    /// [`max_message_size`](Self::max_message_size).
+    /// Offers these extensions in place of the default ones.
+    ///
+    /// The number behind SIZE is always [`max_message_size`](Self::max_message_size). STARTTLS and
+    /// AUTH are offered where they are configured and can be used, REQUIRETLS only under TLS
+    /// (8689-2-c), and LMTP always has PIPELINING and ENHANCEDSTATUSCODES (2033-5-b).
     #[must_use]
     pub fn offer(mut self, capabilities: Capabilities) -> Self {
         self.set_capabilities(capabilities);
         self
+    }
+
+    /// Sets the protocol, by default [`Dialect::Smtp`]. Not for port 25 where it is LMTP
+    /// (2033-5-a).
+    #[must_use]
+    pub fn dialect(self, dialect: Dialect) -> Self {
+        self.set_offer(|settings| settings.dialect = dialect)
+    }
+
+    /// Says whether and how sessions get into TLS, by default not at all. The handshake is the
+    /// caller's: see [`wants_tls`](super::Server::wants_tls).
+    #[must_use]
+    pub fn tls(self, tls: Tls) -> Self {
+        self.set_offer(|settings| settings.tls = tls)
     }
 
     /// Says what becomes of content with a bare CR or LF: refused (550, the default), normalised to
@@ -230,23 +346,26 @@ impl Config {
     #[must_use]
     pub fn max_message_size(self, octets: u64) -> Self {
         let octets = octets.max(limits::MESSAGE_SIZE_MINIMUM);
-        let mut config = self.set(|settings| settings.max_message_size = octets);
-        config.set_capabilities(config.settings.capabilities.clone());
-        config
+        self.set_offer(|settings| settings.max_message_size = octets)
     }
 
     /// Offers these extensions from now on.
     pub(super) fn set_capabilities(&mut self, capabilities: Capabilities) {
         let settings = Arc::make_mut(&mut self.settings);
-        settings.capabilities = match capabilities.has(Extension::Size) {
-            true => capabilities.with_size(settings.max_message_size),
-            false => capabilities,
-        };
+        settings.capabilities = capabilities;
+        settings.renew_offers();
     }
 
-    fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+    pub(super) fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(Arc::make_mut(&mut self.settings));
         self
+    }
+
+    pub(super) fn set_offer(self, change: impl FnOnce(&mut Settings)) -> Self {
+        self.set(|settings| {
+            change(settings);
+            settings.renew_offers();
+        })
     }
 
     pub(super) fn settings(&self) -> &Settings {

@@ -7,7 +7,7 @@ use super::pipeline::Answer;
 use super::replies;
 use super::sequence::{Asked, Place, State};
 use super::session::{Session, Step};
-use super::transaction::Receiving;
+use super::transaction::{Receiving, Transaction};
 use crate::framing::{ChunkReader, Content, LineBreaks};
 use crate::machine::{Fault, Misuse, Origin};
 use crate::syntax::{Class, Reply};
@@ -95,7 +95,12 @@ impl Session {
                     Step::Starved
                 } else if let Some(refusal) = refusal {
                     self.receiving = Receiving::Commands;
-                    self.answer(Answer::Fixed(refusal), Place::Any);
+                    if last {
+                        let recipients = core::mem::take(&mut self.failed_recipients);
+                        self.refuse_message(Answer::Fixed(refusal), recipients);
+                    } else {
+                        self.answer(Answer::Fixed(refusal), Place::Any);
+                    }
                     Step::Again
                 } else if last {
                     self.end_of_message(now)
@@ -161,13 +166,12 @@ impl Session {
     /// Ends a chunk that is not the last of its message.
     fn end_of_chunk<'i>(&mut self) -> Step<'i> {
         self.receiving = Receiving::Commands;
-        let refusal = self.transaction.as_mut().and_then(|it| it.refusal.take());
-        if let Some(refusal) = refusal {
+        let is_refused = |it: &Transaction| it.refusal.is_some();
+        if self.transaction.as_ref().is_some_and(is_refused) {
             // 3030-2-i: what follows of the message is refused until RSET.
-            self.transaction = None;
-            self.state = State::Failed;
-            self.answer(refusal, Place::Any);
-            self.tally.pardon(self.config.settings());
+            if let Some(refusal) = self.fail_transaction() {
+                self.answer(refusal, Place::Any);
+            }
         } else {
             self.state = State::Chunks;
             self.answer(Answer::Fixed(&replies::CHUNK_TAKEN), Place::Any);
@@ -191,22 +195,17 @@ impl Session {
         }
         self.receiving = Receiving::Commands;
         self.state = State::Ready;
-        let Some(transaction) = self.transaction.take() else {
+        let Some(mut transaction) = self.transaction.take() else {
             return Step::Again;
         };
         if !by_chunk {
             self.trace_content(transaction.octets);
         }
-        if let Some(refusal) = transaction.refusal {
-            self.answer(refusal, Place::Any);
+        if let Some(refusal) = transaction.refusal.take() {
+            self.refuse_message(refusal, transaction.recipients);
             return Step::Again;
         }
-        self.undecided = self.undecided.saturating_add(1);
-        Step::Event(Event::Message {
-            ticket: self.ask(Asked::Message, transaction.id, Place::Any, now),
-            transaction: transaction.id,
-            octets: transaction.octets,
-        })
+        self.ask_for_verdict(&transaction, now)
     }
 
     /// Tells whether content of that transaction is coming that is not refused yet.
@@ -239,8 +238,22 @@ impl Session {
         }
     }
 
+    /// Gives the transaction up until RSET, if there is one; returns what its content was refused
+    /// with.
+    pub(super) fn fail_transaction(&mut self) -> Option<Answer> {
+        let transaction = self.transaction.take()?;
+        self.state = State::Failed;
+        self.failed_recipients = transaction.recipients;
+        self.tally.pardon(self.config.settings());
+        if transaction.refusal.is_none() {
+            self.reset_owed = Some((transaction.id, ResetCause::ChunkFailed));
+        }
+        transaction.refusal
+    }
+
     /// Forgets the transaction, if there is one, and owes the application the news.
     pub(super) fn drop_transaction(&mut self, cause: ResetCause) {
+        self.failed_recipients = 0;
         let Some(transaction) = self.transaction.take() else {
             return;
         };

@@ -4,7 +4,7 @@ use super::event::{Event, ResetCause};
 use super::pipeline::Answer;
 use super::replies;
 use super::sequence::{Asked, Place};
-use super::session::{Ending, Session};
+use super::session::{Authentication, Ending, Session};
 use super::transaction::Receiving;
 use crate::machine::{Error, Fault, Misuse};
 use crate::syntax::{Class, Reply};
@@ -34,11 +34,8 @@ impl Session {
                 return Ok(None);
             }
             let sent = self.account.sent_in_all();
-            if let Some((transaction, certainty)) = self.receipts.next_of_all(sent) {
-                return Ok(Some(Event::Acknowledged {
-                    transaction,
-                    certainty,
-                }));
+            if let Some((accepted, certainty)) = self.receipts.next_of_all(sent) {
+                return Ok(Some(accepted.acknowledged(certainty)));
             }
             self.closed = true;
             if let Some(Ending::Quit) = self.ending {
@@ -62,6 +59,10 @@ impl Session {
         if self.ending.is_some() {
             return;
         }
+        self.renounce_tls();
+        if self.mute {
+            return;
+        }
         if let Some(question) = self.pipeline.holding() {
             self.pipeline.answer(question, answer, None);
             self.depart();
@@ -79,10 +80,15 @@ impl Session {
     /// Ends the session in error at once: the client cannot be reached.
     pub(super) fn fail_mutely(&mut self, fault: Fault) {
         self.fail(fault, &[]);
+        self.silence();
+    }
+
+    /// Sends nothing any more.
+    pub(super) fn silence(&mut self) {
         self.mute = true;
+        self.read_timer.stop();
         let receipts = &mut self.receipts;
-        self.pipeline
-            .clear(|transaction| receipts.unsent(transaction));
+        self.pipeline.clear(|accepted| receipts.unsent(accepted));
         self.output.clear();
         self.account.timer.stop();
     }
@@ -97,6 +103,8 @@ impl Session {
 
     pub(super) fn describe(&self) -> &'static str {
         match self.receiving {
+            _ if self.is_for_tls() => "before the TLS handshake",
+            _ if self.authentication == Authentication::Exchange => "in an authentication exchange",
             Receiving::Commands => self.state.describe(),
             Receiving::Data(_) | Receiving::Chunk { .. } => "in content",
         }

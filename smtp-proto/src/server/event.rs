@@ -1,7 +1,10 @@
 //! What a server tells its application, and the right to answer.
 
+use alloc::sync::Arc;
+
 use thiserror::Error;
 
+use super::sasl::SaslResponse;
 use crate::machine::Misuse;
 use crate::syntax::{Argument, Code, ForwardPath, Host, Parameters, ReversePath};
 
@@ -24,8 +27,37 @@ pub enum Event<'i> {
         ticket: Ticket,
         /// What the client calls itself; nothing vouches for it.
         host: Host<'i>,
-        /// Whether the verb was EHLO: after HELO no extension is at the client's disposal.
+        /// Whether the verb was EHLO, or LHLO in LMTP: after HELO no extension is at the client's
+        /// disposal.
         esmtp: bool,
+    },
+    /// The client wants TLS. Accept it to have the client begin the handshake (220), or refuse it
+    /// with 454. Once the reply is written, [`Server::wants_tls`](super::Server::wants_tls) says so.
+    StartTls {
+        /// Answers STARTTLS.
+        ticket: Ticket,
+    },
+    /// The client wants to authenticate itself. Comes only if mechanisms are configured.
+    ///
+    /// [`challenge`](super::Server::challenge) goes on with the exchange, with an empty challenge
+    /// where the mechanism has the client begin and there is no initial response; the answer
+    /// is an [`AuthResponse`](Self::AuthResponse). Accepting the ticket ends it well (235), a
+    /// refusal (535, or 501 for an initial response where the server has to begin) does not. An
+    /// exchange that the client breaks off ends in [`Rejected`](Self::Rejected).
+    Auth {
+        /// Answers AUTH.
+        ticket: Ticket,
+        /// The mechanism, spelled as it is configured.
+        mechanism: Arc<str>,
+        /// What the client says first, if it says it at once. It may be empty.
+        initial_response: Option<SaslResponse>,
+    },
+    /// The client answers a challenge.
+    AuthResponse {
+        /// Answers the response, as it does [`Auth`](Self::Auth).
+        ticket: Ticket,
+        /// What the client says. It may be empty.
+        response: SaslResponse,
     },
     /// A transaction begins.
     Mail {
@@ -78,6 +110,22 @@ pub enum Event<'i> {
         /// How many octets of content there were.
         octets: u64,
     },
+    /// The content is complete and the verdict over the message for one recipient is due: what
+    /// LMTP has in place of [`Message`](Self::Message) (RFC 2033 4.2).
+    ///
+    /// Comes once for each accepted recipient, in the order of their RCPT commands, one after the
+    /// other; the transaction is over with the first. Replies leave as soon as they are the next,
+    /// so decide in that order where it makes no difference (2033-5-c).
+    Delivery {
+        /// Answers the end of the content for this recipient.
+        ticket: Ticket,
+        /// The transaction that ends.
+        transaction: TransactionId,
+        /// Which of the accepted recipients it is, counted from 0 in the order of RCPT commands.
+        recipient: usize,
+        /// How many octets of content there were.
+        octets: u64,
+    },
     /// A transaction ended without a message: forget it, and what content of it came.
     Reset {
         /// The transaction that ends.
@@ -109,9 +157,11 @@ pub enum Event<'i> {
     /// The machine itself refused a command: for its syntax, for its place in the sequence, for an
     /// extension that is not offered, or beyond a limit.
     Rejected {
-        /// How the machine answered.
+        /// How the machine answered. Only LMTP's BDAT LAST without an accepted recipient has no
+        /// answer (2033-4.3-b).
         code: Code,
-        /// The line without its CR LF; empty if it was over-long. It may hold any octets.
+        /// The line without its CR LF, and without a credential; empty if it was over-long or a
+        /// line of an authentication exchange. It may hold any octets.
         line: &'i [u8],
     },
     /// Tells how sure it is that the client knows of an accepted message that it was accepted.
@@ -122,6 +172,17 @@ pub enum Event<'i> {
     Acknowledged {
         /// The transaction whose message was accepted.
         transaction: TransactionId,
+        /// How sure it is.
+        certainty: Certainty,
+    },
+    /// Tells in LMTP, as [`Acknowledged`](Self::Acknowledged) does in SMTP, how sure it is that the
+    /// client knows of a message that it was accepted for a recipient. Comes exactly once for each
+    /// [`Delivery`](Self::Delivery) that was accepted.
+    DeliveryAcknowledged {
+        /// The transaction whose message was accepted.
+        transaction: TransactionId,
+        /// Which of the accepted recipients it was accepted for, as in `Delivery`.
+        recipient: usize,
         /// How sure it is.
         certainty: Certainty,
     },

@@ -5,10 +5,11 @@ use core::time::Duration;
 use super::config::ImproperPipelining;
 use super::event::{Event, Ticket, TransactionId};
 use super::pipeline::{Answer, Lookup, Question};
-use super::replies;
 use super::sequence::{Asked, Place, Waits};
-use super::session::{Session, Step};
+use super::session::{Authentication, Security, Session, Step};
+use super::terms::Offers;
 use super::transaction::{Receiving, Transaction};
+use super::{replies, sasl};
 use crate::framing::{Slices, Transmit};
 use crate::machine::{Error, Fault, Misuse, Origin};
 use crate::syntax::Extension;
@@ -52,7 +53,7 @@ impl Session {
             return Ok(Some(Event::Connected { ticket }));
         }
         loop {
-            if self.ending.is_none() && !input.is_empty() {
+            if self.ending.is_none() && !input.is_empty() && !self.is_for_tls() {
                 self.octets_came(input);
             }
             if let Some(event) = self.owed_event() {
@@ -70,7 +71,7 @@ impl Session {
             match step {
                 Step::Event(event) => return Ok(Some(event)),
                 Step::Again => {}
-                Step::Starved if self.eof && !self.is_blocked() => {
+                Step::Starved if self.eof && (self.is_for_tls() || !self.is_blocked()) => {
                     self.fail(Fault::ConnectionLost, &[]);
                 }
                 Step::Starved => return Ok(None),
@@ -80,6 +81,10 @@ impl Session {
 
     /// Takes note that the client sent something.
     pub(super) fn octets_came(&mut self, input: &[u8]) {
+        self.octets_before_tls(input);
+        if self.ending.is_some() {
+            return;
+        }
         let settings = self.config.settings();
         let sent = self.account.sent_in_all();
         if sent > self.readable {
@@ -99,7 +104,7 @@ impl Session {
             } else {
                 Fault::EarlyTalker
             },
-            input,
+            self.quotable(input),
         );
     }
 
@@ -108,16 +113,16 @@ impl Session {
         if let Some((transaction, cause)) = self.reset_owed.take() {
             return Some(Event::Reset { transaction, cause });
         }
-        let (transaction, certainty) = self.receipts.next_settled(self.account.sent_in_all())?;
-        Some(Event::Acknowledged {
-            transaction,
-            certainty,
-        })
+        if let Some(event) = self.next_delivery() {
+            return Some(event);
+        }
+        let (accepted, certainty) = self.receipts.next_settled(self.account.sent_in_all())?;
+        Some(accepted.acknowledged(certainty))
     }
 
     /// Tells whether no octet of the input can be taken now.
     pub(super) fn is_blocked(&self) -> bool {
-        if self.ending.is_some() {
+        if self.ending.is_some() || matches!(self.security, Security::Starting { .. }) {
             return true;
         }
         let settings = self.config.settings();
@@ -152,7 +157,7 @@ impl Session {
     ) -> Ticket {
         let settings = self.config.settings();
         let time = match asked {
-            Asked::Message => settings.message_verdict_timeout,
+            Asked::Message | Asked::Delivery(_) => settings.message_verdict_timeout,
             _ => settings.verdict_timeout,
         };
         self.expect_wait(place);
@@ -200,11 +205,23 @@ impl Session {
 
     /// Tells whether the client may send commands together.
     pub(super) fn may_pipeline(&self) -> bool {
-        self.esmtp
-            && self
-                .config
-                .settings()
-                .capabilities
-                .has(Extension::Pipelining)
+        self.esmtp && self.capabilities().has(Extension::Pipelining)
+    }
+
+    /// Returns what an error may quote of octets that came: no credentials (AUT-10).
+    pub(super) fn quotable<'i>(&self, input: &'i [u8]) -> &'i [u8] {
+        match self.authentication {
+            Authentication::Exchange => &[],
+            _ => sasl::without_secret(input.split(|octet| *octet == b'\n').next().unwrap_or(input)),
+        }
+    }
+
+    /// Returns what the client may ask for with MAIL and RCPT.
+    pub(super) fn offers(&self) -> Offers<'_> {
+        Offers {
+            capabilities: self.capabilities(),
+            max_message_size: self.settings().max_message_size,
+            esmtp: self.esmtp,
+        }
     }
 }

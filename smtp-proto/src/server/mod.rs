@@ -12,14 +12,25 @@
 //!                                             └◀─── RSET, EHLO ─── failed: 503 ◀┘
 //! ```
 //!
-//! RSET and EHLO lead back to `ready` from anywhere in a transaction, QUIT out of everything. The
+//! RSET and EHLO lead back to `ready` from anywhere in a transaction, QUIT out of everything; AUTH
+//! stays in `ready`, and STARTTLS leads from there to the TLS handshake and back to `greeted`. The
 //! table of what may come when is in `sequence.rs`.
+//!
+//! In [LMTP](crate::machine::Dialect::Lmtp), LHLO stands for EHLO, and an [`Event::Delivery`] for
+//! each accepted recipient for [`Event::Message`].
+//!
+//! # TLS
+//!
+//! The machine never sees TLS. When [`Server::wants_tls`] says so and all is written, the caller
+//! does the handshake on its transport and reports [`Server::tls_established`]; from then on it
+//! presents and writes what TLS gives and takes. Look for it whenever `poll_transmit` is empty,
+//! with [Implicit](Tls::Implicit) TLS before anything is read.
 //!
 //! # What waits for what
 //!
 //! Commands that were sent together are handed out together as far as their meaning allows. RCPT,
 //! RSET and QUIT wait for the verdict over the MAIL before them; DATA and BDAT for those over the
-//! recipients, but not for those over earlier messages; EHLO for all. A command that waits stays in
+//! recipients, but not for those over earlier messages; EHLO, STARTTLS and AUTH for all. A command that waits stays in
 //! the caller's buffer, and [`Server::wants_read`] says that no more octets are of use before a
 //! verdict. The verdict over a message holds up nothing but its reply and those behind it, so a
 //! store can commit many at once.
@@ -82,15 +93,22 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "auth")]
+mod auth_config;
+mod authentication;
 mod commands;
 mod config;
 mod content;
+mod deliveries;
 mod ending;
 mod event;
 mod flow;
 mod output;
 mod pipeline;
+mod refusals;
 mod replies;
+mod sasl;
+mod security;
 mod sequence;
 mod session;
 mod tally;
@@ -101,13 +119,16 @@ mod verdict;
 
 use core::time::Duration;
 
-pub use config::{Config, ImproperPipelining};
+pub use config::{Config, ImproperPipelining, Tls};
 pub use event::{Certainty, Event, Refused, ResetCause, Ticket, TransactionId};
+pub use sasl::SaslResponse;
 
 use session::Session;
 
 use crate::framing::Transmit;
-use crate::machine::{Error, Fault, Misuse, TraceEntry};
+use crate::machine::{Error, Fault, Misuse, TraceEntry, limits};
+#[cfg(feature = "auth")]
+use crate::syntax::SyntaxError;
 use crate::syntax::{Capabilities, Reply};
 
 /// Serves one client on one connection.
@@ -173,10 +194,20 @@ impl Server {
     /// # Errors
     ///
     /// Hands the ticket back if it is another connection's, or too late, or if the reply cannot
-    /// answer the command: EHLO, HELO and DATA can only be refused by a reply, and no reply of the
-    /// machine's own kinds (334, 354, 221) is taken.
+    /// answer the command: EHLO, HELO, DATA and STARTTLS can only be refused by a reply, AUTH takes
+    /// no positive one but 235, and no reply of the machine's own kinds (334, 354, 221) is taken.
     pub fn reply(&mut self, ticket: Ticket, reply: Reply<'_>) -> Result<(), Refused> {
         self.session.reply(ticket, reply)
+    }
+
+    /// Goes on with an authentication: sends a challenge (334), which the machine encodes.
+    ///
+    /// # Errors
+    ///
+    /// Hands the ticket back if it is another connection's, or too late, or neither that of
+    /// [`Event::Auth`] nor of [`Event::AuthResponse`].
+    pub fn challenge(&mut self, ticket: Ticket, challenge: &[u8]) -> Result<(), Refused> {
+        self.session.challenge(ticket, challenge)
     }
 
     /// Refuses the content that is coming, before its end.
@@ -211,6 +242,50 @@ impl Server {
     /// Announces other extensions from the next EHLO on, in place of those of the configuration.
     pub fn offer(&mut self, capabilities: Capabilities) {
         self.session.config.set_capabilities(capabilities);
+    }
+
+    /// Offers authentication by these mechanisms from now on, in place of those of the
+    /// configuration: for instance EXTERNAL to a client whose certificate is accepted
+    /// (8314-4.2-a).
+    ///
+    /// # Errors
+    ///
+    /// Fails like [`Config::mechanisms`].
+    #[cfg(feature = "auth")]
+    pub fn offer_mechanisms<'a>(
+        &mut self,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Result<(), SyntaxError> {
+        self.session.config = self.session.config.clone().mechanisms(names)?;
+        Ok(())
+    }
+
+    /// Tells whether the TLS handshake is due: as [`Tls`] says at the beginning of the session, or
+    /// after the 220 to STARTTLS is written.
+    ///
+    /// The octets that come and go belong to the handshake then, until
+    /// [`tls_established`](Self::tls_established). Those that are presented all the same stay
+    /// unconsumed.
+    pub fn wants_tls(&self) -> bool {
+        self.session.wants_tls()
+    }
+
+    /// Takes note that TLS is there: what is presented and transmitted from now on goes through it.
+    ///
+    /// All that the client said in clear is forgotten (3207-4.2-a). Whether the security that was
+    /// reached suffices is the caller's to say (3207-4.1-a): else [`shut_down`](Self::shut_down).
+    ///
+    /// # Errors
+    ///
+    /// Fails if no handshake is due ([`Misuse::NoHandshake`]).
+    pub fn tls_established(&mut self, now: Duration) -> Result<(), Misuse> {
+        self.session.tls_established(now)
+    }
+
+    /// Takes note that the handshake failed: the session has failed, without another word. Does
+    /// nothing if none was due.
+    pub fn tls_failed(&mut self) {
+        self.session.tls_failed();
     }
 
     /// Returns when [`handle_timeout`](Self::handle_timeout) is due; `None` if nothing is timed.
@@ -258,7 +333,11 @@ impl Server {
     /// Returns how many octets `poll_event` leaves unconsumed at most while
     /// [`wants_read`](Self::wants_read) is true. A buffer of that size suffices.
     pub fn max_unconsumed(&self) -> usize {
-        self.session.config.settings().max_command_line
+        let settings = self.session.settings();
+        match settings.mechanisms.as_slice() {
+            [] => settings.max_command_line,
+            _ => settings.max_command_line.max(limits::AUTHENTICATION_LINE),
+        }
     }
 
     /// Gives back the memory that is not in use, as on a connection that has gone idle.

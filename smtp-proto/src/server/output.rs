@@ -4,7 +4,8 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::event::{Certainty, TransactionId};
+use super::event::Certainty;
+use super::pipeline::Accepted;
 use crate::framing::Progress;
 use crate::machine::{Deadline, Timer, limits};
 
@@ -32,6 +33,19 @@ impl Output {
     /// Forgets everything that is not written.
     pub(super) fn clear(&mut self) {
         self.octets = Vec::new();
+    }
+
+    /// Takes back what was queued behind that many octets of the session; returns whether none of
+    /// it was written.
+    pub(super) fn take_back(&mut self, kept: u64, account: &mut Account) -> bool {
+        let Some(behind) = kept.checked_sub(account.sent) else {
+            return false;
+        };
+        let length = usize::try_from(behind).unwrap_or(usize::MAX);
+        self.octets
+            .truncate(self.sent(account).saturating_add(length));
+        account.queued = account.queued.min(kept);
+        true
     }
 
     /// Gives back the memory that is not in use.
@@ -119,7 +133,7 @@ impl Progress for Account {
 #[derive(Debug, Default)]
 pub(super) struct Receipts {
     /// Accepted messages, and where the octets of their replies end, in order.
-    messages: VecDeque<(TransactionId, u64)>,
+    messages: VecDeque<(Accepted, u64)>,
     /// Up to where the client has read for certain.
     confirmed: u64,
     /// Up to where the transport had taken replies when QUIT came.
@@ -146,20 +160,20 @@ impl Receipts {
     }
 
     /// Takes note of where the reply to that command ends, and which message it accepts.
-    pub(super) fn departed(&mut self, serial: u64, end: u64, accepted: Option<TransactionId>) {
+    pub(super) fn departed(&mut self, serial: u64, end: u64, accepted: Option<Accepted>) {
         if let Checkpoint::Unanswered(expected) = self.checkpoint
             && expected == serial
         {
             self.checkpoint = Checkpoint::Answered(end);
         }
-        if let Some(transaction) = accepted {
-            self.messages.push_back((transaction, end));
+        if let Some(accepted) = accepted {
+            self.messages.push_back((accepted, end));
         }
     }
 
     /// Takes note of a message whose reply will not even be queued.
-    pub(super) fn unsent(&mut self, transaction: TransactionId) {
-        self.messages.push_back((transaction, u64::MAX));
+    pub(super) fn unsent(&mut self, accepted: Accepted) {
+        self.messages.push_back((accepted, u64::MAX));
     }
 
     /// Takes note that octets came, when the transport had taken `sent`.
@@ -183,7 +197,7 @@ impl Receipts {
     }
 
     /// Returns the next message of which no more needs to be known, or can be remembered.
-    pub(super) fn next_settled(&mut self, sent: u64) -> Option<(TransactionId, Certainty)> {
+    pub(super) fn next_settled(&mut self, sent: u64) -> Option<(Accepted, Certainty)> {
         let (_, end) = self.messages.front()?;
         if *end <= self.confirmed || self.messages.len() > limits::UNCONFIRMED_MESSAGES {
             return self.next_of_all(sent);
@@ -192,8 +206,8 @@ impl Receipts {
     }
 
     /// Returns the next message, and what is known of its reply when the transport took `sent`.
-    pub(super) fn next_of_all(&mut self, sent: u64) -> Option<(TransactionId, Certainty)> {
-        let (transaction, end) = self.messages.pop_front()?;
+    pub(super) fn next_of_all(&mut self, sent: u64) -> Option<(Accepted, Certainty)> {
+        let (accepted, end) = self.messages.pop_front()?;
         let certainty = if end <= self.confirmed {
             Certainty::Confirmed
         } else if end <= self.probable {
@@ -203,7 +217,7 @@ impl Receipts {
         } else {
             Certainty::Unsent
         };
-        Some((transaction, certainty))
+        Some((accepted, certainty))
     }
 
     /// Gives back the memory that is not in use.

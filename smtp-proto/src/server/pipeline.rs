@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
 
-use super::event::{Ticket, TransactionId};
+use super::event::{Certainty, Event, Ticket, TransactionId};
 use super::sequence::Asked;
 use crate::syntax::Reply;
 
@@ -45,8 +45,8 @@ enum Slot {
     /// The reply is known.
     Answered {
         answer: Answer,
-        /// The transaction whose message the reply accepts.
-        accepts: Option<TransactionId>,
+        /// What the reply accepts.
+        accepts: Option<Accepted>,
     },
 }
 
@@ -78,8 +78,34 @@ pub(super) struct Question {
 pub(super) struct Departure<'a> {
     pub(super) serial: u64,
     pub(super) octets: &'a [u8],
-    /// The transaction whose message the reply accepts.
-    pub(super) accepts: Option<TransactionId>,
+    /// What the reply accepts.
+    pub(super) accepts: Option<Accepted>,
+}
+
+/// A message that a reply accepts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Accepted {
+    pub(super) transaction: TransactionId,
+    /// In LMTP, the accepted recipient that it is accepted for.
+    pub(super) recipient: Option<u32>,
+}
+
+impl Accepted {
+    /// Returns the event that tells how sure it is that the client knows.
+    pub(super) fn acknowledged(self, certainty: Certainty) -> Event<'static> {
+        let transaction = self.transaction;
+        match self.recipient {
+            None => Event::Acknowledged {
+                transaction,
+                certainty,
+            },
+            Some(recipient) => Event::DeliveryAcknowledged {
+                transaction,
+                recipient: recipient as usize,
+                certainty,
+            },
+        }
+    }
 }
 
 impl Pipeline {
@@ -101,10 +127,7 @@ impl Pipeline {
         transaction: TransactionId,
         deadline: Duration,
     ) -> Ticket {
-        let ticket = Ticket {
-            connection: self.connection,
-            serial: self.next_serial(),
-        };
+        let ticket = self.ticket(self.next_serial());
         self.slots.push_back(Slot::Open {
             asked,
             transaction,
@@ -114,6 +137,14 @@ impl Pipeline {
         let earliest = self.next_deadline.map_or(deadline, |at| at.min(deadline));
         self.next_deadline = Some(earliest);
         ticket
+    }
+
+    /// Returns the right to answer the command of that serial number.
+    pub(super) fn ticket(&self, serial: u64) -> Ticket {
+        Ticket {
+            connection: self.connection,
+            serial,
+        }
     }
 
     /// Queues a command that is answered already.
@@ -138,12 +169,7 @@ impl Pipeline {
     }
 
     /// Gives an open slot its answer. `accepts` says that it accepts the message.
-    pub(super) fn answer(
-        &mut self,
-        question: Question,
-        answer: Answer,
-        accepts: Option<TransactionId>,
-    ) {
+    pub(super) fn answer(&mut self, question: Question, answer: Answer, accepts: Option<Accepted>) {
         let index = self.index(question.serial);
         let Some(slot) = index.and_then(|index| self.slots.get_mut(index)) else {
             return;
@@ -224,16 +250,16 @@ impl Pipeline {
 
     /// Drops all commands behind `serial`: they get no reply. Hands the messages among them that
     /// were accepted already to `unsent`.
-    pub(super) fn drop_behind(&mut self, serial: u64, unsent: impl FnMut(TransactionId)) {
+    pub(super) fn drop_behind(&mut self, serial: u64, unsent: impl FnMut(Accepted)) {
         self.drop_from(serial.saturating_add(1), unsent);
     }
 
     /// Drops all commands, likewise: nothing can be answered any more.
-    pub(super) fn clear(&mut self, unsent: impl FnMut(TransactionId)) {
+    pub(super) fn clear(&mut self, unsent: impl FnMut(Accepted)) {
         self.drop_from(self.first, unsent);
     }
 
-    fn drop_from(&mut self, serial: u64, unsent: impl FnMut(TransactionId)) {
+    fn drop_from(&mut self, serial: u64, unsent: impl FnMut(Accepted)) {
         let kept = self.index(serial).unwrap_or_default();
         self.slots
             .iter()

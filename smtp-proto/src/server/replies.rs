@@ -20,10 +20,20 @@ replies! {
     CHUNK_TAKEN "250 2.0.0 Chunk OK";
     MESSAGE_TAKEN "250 2.0.0 Message accepted";
     NOT_VERIFIED "252 2.5.0 Not verified, but mail will be tried";
+    START_TLS "220 2.0.0 Ready to start TLS";
+    AUTHENTICATED "235 2.7.0 Authentication successful";
     HELP "214 2.0.0 See RFC 5321";
     START_CONTENT "354 End content with <CRLF>.<CRLF>";
     OVERDUE "451 4.3.0 No answer in time, try again later";
     TOO_MANY_RECIPIENTS "452 4.5.3 Too many recipients";
+    TLS_UNAVAILABLE "454 4.7.0 TLS not available, try again later";
+    AUTHENTICATION_UNAVAILABLE "454 4.7.0 Authentication not available, try again later";
+    RESPONSE_TOO_LONG "500 5.5.6 Authentication line too long";
+    NOT_BASE64 "501 5.5.2 Response is not base64";
+    AUTHENTICATION_CANCELLED "501 5.7.0 Authentication cancelled";
+    MECHANISM_UNKNOWN "504 5.5.4 Authentication mechanism not available";
+    TLS_REQUIRED "530 5.7.0 Issue STARTTLS first";
+    AUTHENTICATION_REQUIRED "530 5.7.0 Authentication required";
     LINE_TOO_LONG "500 5.5.2 Line too long";
     UNRECOGNISED "500 5.5.2 Command not recognised";
     BAD_ARGUMENT "501 5.5.4 Syntax error in the argument";
@@ -53,6 +63,11 @@ fn named(out: &mut Vec<u8>, code: &str, hostname: &str, text: &str) {
 /// Writes the greeting.
 pub(super) fn greeting(hostname: &str, out: &mut Vec<u8>) {
     named(out, "220 ", hostname, " ESMTP");
+}
+
+/// Writes the greeting of LMTP.
+pub(super) fn lmtp_greeting(hostname: &str, out: &mut Vec<u8>) {
+    named(out, "220 ", hostname, " LMTP");
 }
 
 /// Writes the answer to HELO, which lists no extensions (5321-3.2-a).

@@ -3,6 +3,7 @@
 //! Nothing else in the server decides whether a command is in its place, what it waits for, whether
 //! others may follow it unanswered, or which replies answer it.
 
+use crate::machine::Dialect;
 use crate::syntax::{Class, Code, Verb};
 
 /// How far the session and its transaction have come (L6 of the requirements).
@@ -52,6 +53,21 @@ pub(super) enum Admission {
     Breaks,
     /// It is known but not offered: 502 (5321-4.2.4-a).
     NotImplemented,
+    /// TLS has to come first: 530 (3207-4-d).
+    NeedsTls,
+    /// Authentication has to come first: 530 (4954-6-c).
+    NeedsAuthentication,
+}
+
+/// What a command needs where the configuration demands it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Needs {
+    /// Nothing.
+    Nothing,
+    /// TLS.
+    Tls,
+    /// TLS and authentication.
+    All,
 }
 
 /// Which verdicts must be in before a command is handled.
@@ -81,6 +97,7 @@ pub(super) enum Place {
 pub(super) struct Rule {
     pub(super) waits: Waits,
     pub(super) place: Place,
+    pub(super) needs: Needs,
     admissions: [Admission; 7],
 }
 
@@ -108,36 +125,38 @@ impl Rule {
     }
 }
 
-/// Returns what the table says of `verb`; nothing of verbs that are not SMTP's.
+/// Returns what the table says of `verb`; nothing of verbs that are not of the dialect.
 ///
 /// The octets of a BDAT that is not admitted are swallowed, and what it was part of fails.
 #[rustfmt::skip]
-pub(super) fn rule(verb: Verb) -> Option<Rule> {
+pub(super) fn rule(verb: Verb, dialect: Dialect) -> Option<Rule> {
     use Admission::{Breaks as B, NoRecipients as R, NotImplemented as N, OutOfPlace as O, Take as T};
+    use Needs::{All, Nothing as No, Tls};
     use Place::{Any, Last};
     use Waits::{Envelope, Everything, Nothing, Sender};
 
-    let (waits, place, admissions) = match verb {
-        //                                               away  -  Ready Mail Rcpt Chunks Failed
-        Verb::Ehlo | Verb::Helo => (Everything, Last, [O,    T,    T,   T,   T,   T,     T]),
-        Verb::Mail              => (Sender,     Any,  [O,    O,    T,   O,   O,   O,     O]),
-        Verb::Rcpt              => (Sender,     Any,  [O,    O,    O,   T,   T,   O,     O]),
-        Verb::Data              => (Envelope,   Last, [O,    O,    O,   R,   T,   B,     O]),
-        Verb::Bdat              => (Envelope,   Any,  [O,    O,    O,   R,   T,   T,     O]),
-        Verb::Rset              => (Sender,     Any,  [O,    T,    T,   T,   T,   T,     T]),
-        Verb::Noop              => (Nothing,    Last, [O,    T,    T,   T,   T,   T,     T]),
-        Verb::Vrfy              => (Nothing,    Last, [O,    T,    T,   T,   T,   T,     T]),
-        Verb::Expn | Verb::Help => (Nothing,    Last, [O,    T,    T,   T,   T,   T,     T]),
+    let (waits, place, needs, admissions) = match (verb, dialect) {
+        //
+        (Verb::Ehlo | Verb::Helo, Dialect::Lmtp) | (Verb::Lhlo, Dialect::Smtp) => return None,
+        //                                                           away  -  Ready Mail Rcpt Chunks Failed
+        (Verb::Ehlo | Verb::Lhlo, _) => (Everything, Last, No,  [O,    T,    T,   T,   T,   T,     T]),
+        (Verb::Helo, _)              => (Everything, Last, Tls, [O,    T,    T,   T,   T,   T,     T]),
+        (Verb::StartTls, _)          => (Everything, Last, No,  [O,    O,    T,   O,   O,   O,     O]),
+        // With an initial response, commands may follow (4954-4-t).
+        (Verb::Auth, _)              => (Everything, Last, Tls, [O,    O,    T,   O,   O,   O,     O]),
+        (Verb::Mail, _)              => (Sender,     Any,  All, [O,    O,    T,   O,   O,   O,     O]),
+        (Verb::Rcpt, _)              => (Sender,     Any,  All, [O,    O,    O,   T,   T,   O,     O]),
+        (Verb::Data, _)              => (Envelope,   Last, All, [O,    O,    O,   R,   T,   B,     O]),
+        (Verb::Bdat, _)              => (Envelope,   Any,  All, [O,    O,    O,   R,   T,   T,     O]),
+        (Verb::Rset, _)              => (Sender,     Any,  Tls, [O,    T,    T,   T,   T,   T,     T]),
+        (Verb::Noop, _)              => (Nothing,    Last, No,  [O,    T,    T,   T,   T,   T,     T]),
+        (Verb::Vrfy, _)              => (Nothing,    Last, All, [O,    T,    T,   T,   T,   T,     T]),
+        (Verb::Expn | Verb::Help, _) => (Nothing,    Last, All, [O,    T,    T,   T,   T,   T,     T]),
         // 221 leaves behind all that is owed, as every reply does.
-        Verb::Quit              => (Sender,     Last, [T,    T,    T,   T,   T,   T,     T]),
-        // Their rows, once they are there:
-        //   STARTTLS              (Everything, Last, [O,    O,    T,   O,   O,   O,     O])
-        //   AUTH                  (Everything, Last, [O,    O,    T,   O,   O,   O,     O])
-        Verb::StartTls | Verb::Auth | Verb::Etrn
-                                => (Nothing,    Last, [O,    N,    N,   N,   N,   N,     N]),
-        _ => return None,
+        (Verb::Quit, _)              => (Sender,     Last, No,  [T,    T,    T,   T,   T,   T,     T]),
+        (Verb::Etrn, _)              => (Nothing,    Last, All, [O,    N,    N,   N,   N,   N,     N]),
     };
-    Some(Rule { waits, place, admissions })
+    Some(Rule { waits, place, needs, admissions })
 }
 
 /// What a ticket answers.
@@ -150,19 +169,24 @@ pub(super) enum Asked {
     Rcpt,
     Data,
     Message,
+    /// The message, for the accepted recipient of this number (2033-4.2-b).
+    Delivery(u32),
     Vrfy,
     Expn,
     Help,
+    StartTls,
+    Auth,
 }
 
 impl Asked {
     /// Tells whether an application may answer with `code` (L4 of the requirements).
     ///
-    /// The positive answers to EHLO, HELO and DATA are the machine's.
+    /// The positive answers to EHLO, HELO, DATA and STARTTLS are the machine's.
     pub(super) fn takes(self, code: Code) -> bool {
         match (code.class(), self) {
             (Class::Positive, Self::Greeting) => code == Code::READY,
-            (Class::Positive, Self::Ehlo | Self::Helo | Self::Data) => false,
+            (Class::Positive, Self::Auth) => code == Code::AUTHENTICATED,
+            (Class::Positive, Self::Ehlo | Self::Helo | Self::Data | Self::StartTls) => false,
             (Class::Positive, _) => code != Code::READY && code != Code::CLOSING,
             (Class::Intermediate, _) => false,
             (Class::Transient | Class::Permanent, _) => true,
@@ -171,6 +195,22 @@ impl Asked {
 
     /// Tells whether no further command is handled before the answer.
     pub(super) fn holds(self) -> bool {
-        matches!(self, Self::Greeting | Self::Ehlo | Self::Helo | Self::Data)
+        matches!(
+            self,
+            Self::Greeting | Self::Ehlo | Self::Helo | Self::Data | Self::StartTls | Self::Auth
+        )
+    }
+
+    /// Tells whether the answer is the verdict over a message, as a whole or for a recipient.
+    pub(super) fn is_of_message(self) -> bool {
+        matches!(self, Self::Message | Self::Delivery(_))
+    }
+
+    /// Returns the accepted recipient whose verdict it is, in LMTP.
+    pub(super) fn recipient(self) -> Option<u32> {
+        match self {
+            Self::Delivery(recipient) => Some(recipient),
+            _ => None,
+        }
     }
 }

@@ -3,27 +3,33 @@
 use alloc::boxed::Box;
 use core::time::Duration;
 
-use super::config::Config;
+use super::config::{Config, Settings, Tls};
 use super::event::{Event, ResetCause, Ticket, TransactionId};
 use super::output::{Account, Output, Receipts};
 use super::pipeline::Pipeline;
 use super::sequence::{Asked, Place, State, Waits};
 use super::tally::Tally;
-use super::transaction::{Receiving, Transaction};
+use super::transaction::{Deliveries, Receiving, Transaction};
 use crate::framing::LineReader;
 use crate::machine::{Deadline, Error, Trace};
+use crate::syntax::Capabilities;
 
 /// What there is to know of one session.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) config: Config,
     pub(super) state: State,
+    pub(super) security: Security,
+    pub(super) authentication: Authentication,
     /// Whether the client introduced itself by EHLO, so that extensions are at its disposal.
     pub(super) esmtp: bool,
     /// The transaction under way; also one whose MAIL has no verdict yet.
     pub(super) transaction: Option<Transaction>,
     pub(super) next_transaction: u64,
     pub(super) receiving: Receiving,
+    /// How many recipients of the transaction that failed last wait for their verdicts.
+    pub(super) failed_recipients: usize,
+    pub(super) deliveries: Deliveries,
     pub(super) lines: LineReader,
     pub(super) pipeline: Pipeline,
     pub(super) output: Output,
@@ -60,6 +66,30 @@ pub(super) enum Ending {
     Failed(Error),
 }
 
+/// Whether octets go through TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Security {
+    Clear,
+    /// STARTTLS came: the client must not send anything before the verdict.
+    Asked,
+    /// The handshake is due once that many octets of the session are written, of which those behind
+    /// `kept` ask for it.
+    Starting {
+        kept: u64,
+        end: u64,
+    },
+    Encrypted,
+}
+
+/// Whether the client has proved who it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Authentication {
+    Missing,
+    /// The next line is a response.
+    Exchange,
+    Done,
+}
+
 /// How far one step of reading got.
 pub(super) enum Step<'i> {
     Event(Event<'i>),
@@ -76,10 +106,14 @@ impl Session {
         let mut session = Self {
             config,
             state: State::Ungreeted,
+            security: Security::Clear,
+            authentication: Authentication::Missing,
             esmtp: false,
             transaction: None,
             next_transaction: 1,
             receiving: Receiving::Commands,
+            failed_recipients: 0,
+            deliveries: Deliveries::default(),
             lines: LineReader::default(),
             pipeline: Pipeline::new(),
             output: Output::default(),
@@ -100,7 +134,26 @@ impl Session {
             round_trips: 0,
             readable: 0,
         };
-        session.greeting = Some(session.ask(Asked::Greeting, TransactionId(0), Place::Last, now));
+        if session.settings().tls == Tls::Implicit {
+            session.security = Security::Starting { kept: 0, end: 0 };
+        } else {
+            session.greet(now);
+        }
         session
+    }
+
+    /// Asks for the greeting.
+    pub(super) fn greet(&mut self, now: Duration) {
+        self.greeting = Some(self.ask(Asked::Greeting, TransactionId(0), Place::Last, now));
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        self.config.settings()
+    }
+
+    /// Returns what is offered now.
+    pub(super) fn capabilities(&self) -> &Capabilities {
+        self.settings()
+            .capabilities(self.security == Security::Encrypted)
     }
 }

@@ -8,6 +8,7 @@ use crate::machine::limits;
 pub(super) struct Tally {
     pub(super) errors: usize,
     pub(super) idle_commands: usize,
+    pub(super) failed_authentications: usize,
     /// How many commands out of place are but the consequence of an earlier refusal: they were on
     /// their way already.
     pub(super) pardons: usize,

@@ -1,8 +1,9 @@
 //! What a client may ask for with MAIL and RCPT, and what it asked for.
 
-use super::config::Settings;
 use super::replies;
-use crate::syntax::{BodyType, Extension, Parameter, Parameters, Reply, parse_size, xtext};
+use crate::syntax::{
+    BodyType, Capabilities, Extension, Mailbox, Parameter, Parameters, Reply, parse_size, xtext,
+};
 
 /// The parameters of MAIL, and the extensions that bring them.
 const MAIL: &[(&str, Extension)] = &[
@@ -35,63 +36,82 @@ pub(super) struct Terms {
     pub(super) binary: bool,
 }
 
-/// Checks the parameters of MAIL, or returns the reply that refuses them.
-pub(super) fn of_mail(
-    parameters: &Parameters<'_>,
-    settings: &Settings,
-    esmtp: bool,
-) -> Result<Terms, &'static Reply<'static>> {
-    check(parameters, MAIL, settings, esmtp, &replies::BAD_SENDER)?;
-    let mut terms = Terms::default();
-    for parameter in parameters.iter() {
-        let is = |keyword| parameter.keyword().eq_ignore_ascii_case(keyword);
-        if is("SIZE") {
-            // 1870-3-b, 1870-6.1-a
-            let size = parse_size(parameter.value().unwrap_or_default());
-            if size.map_err(|_| &replies::BAD_SENDER)? > settings.max_message_size {
-                return Err(&replies::TOO_LARGE);
+/// What a client may ask for.
+pub(super) struct Offers<'a> {
+    pub(super) capabilities: &'a Capabilities,
+    pub(super) max_message_size: u64,
+    /// Whether the client introduced itself by EHLO.
+    pub(super) esmtp: bool,
+}
+
+impl Offers<'_> {
+    /// Checks the parameters of MAIL, or returns the reply that refuses them.
+    pub(super) fn of_mail(
+        &self,
+        parameters: &Parameters<'_>,
+    ) -> Result<Terms, &'static Reply<'static>> {
+        self.check(parameters, MAIL, &replies::BAD_SENDER)?;
+        let mut terms = Terms::default();
+        for parameter in parameters.iter() {
+            let is = |keyword| parameter.keyword().eq_ignore_ascii_case(keyword);
+            if is("SIZE") {
+                // 1870-3-b, 1870-6.1-a
+                let size = parse_size(parameter.value().unwrap_or_default());
+                if size.map_err(|_| &replies::BAD_SENDER)? > self.max_message_size {
+                    return Err(&replies::TOO_LARGE);
+                }
+            } else if is("BODY") {
+                // 6152-2-a, 3030-3-b
+                let body = BodyType::parse(parameter.value().unwrap_or_default());
+                terms.binary = body.map_err(|_| &replies::BAD_SENDER)? == BodyType::BinaryMime;
+                if terms.binary && !self.capabilities.has(Extension::BinaryMime) {
+                    return Err(&replies::NOT_OFFERED);
+                }
+            } else if is("SMTPUTF8") {
+                terms.utf8 = true;
             }
-        } else if is("BODY") {
-            // 6152-2-a, 3030-3-b
-            let body = BodyType::parse(parameter.value().unwrap_or_default());
-            terms.binary = body.map_err(|_| &replies::BAD_SENDER)? == BodyType::BinaryMime;
-            if terms.binary && !settings.capabilities.has(Extension::BinaryMime) {
+        }
+        Ok(terms)
+    }
+
+    /// Checks the parameters of RCPT, or returns the reply that refuses them.
+    pub(super) fn of_rcpt(
+        &self,
+        parameters: &Parameters<'_>,
+    ) -> Result<(), &'static Reply<'static>> {
+        self.check(parameters, RCPT, &replies::BAD_RECIPIENT)
+    }
+
+    /// Checks that each parameter is offered (5321-4.1.1.11-a) and well-formed. What is offered but
+    /// malformed is answered with `malformed`.
+    fn check(
+        &self,
+        parameters: &Parameters<'_>,
+        names: &[(&str, Extension)],
+        malformed: &'static Reply<'static>,
+    ) -> Result<(), &'static Reply<'static>> {
+        for parameter in parameters.iter() {
+            if !self.esmtp || !self.has(&parameter, names) {
                 return Err(&replies::NOT_OFFERED);
             }
-        } else if is("SMTPUTF8") {
-            terms.utf8 = true;
+            if !is_well_formed(&parameter) {
+                return Err(malformed);
+            }
+        }
+        Ok(())
+    }
+
+    fn has(&self, parameter: &Parameter<'_>, names: &[(&str, Extension)]) -> bool {
+        let is = |keyword: &str| parameter.keyword().eq_ignore_ascii_case(keyword);
+        match names.iter().find(|(keyword, _)| is(keyword)) {
+            Some((_, extension)) => self.capabilities.has(*extension),
+            // A private extension is taken to bring a parameter of its own name (RFC 5321 2.2.2).
+            None => {
+                parameter.keyword().starts_with(['X', 'x'])
+                    && self.capabilities.get(parameter.keyword()).is_some()
+            }
         }
     }
-    Ok(terms)
-}
-
-/// Checks the parameters of RCPT, or returns the reply that refuses them.
-pub(super) fn of_rcpt(
-    parameters: &Parameters<'_>,
-    settings: &Settings,
-    esmtp: bool,
-) -> Result<(), &'static Reply<'static>> {
-    check(parameters, RCPT, settings, esmtp, &replies::BAD_RECIPIENT)
-}
-
-/// Checks that each parameter is offered (5321-4.1.1.11-a) and well-formed. What is offered but
-/// malformed is answered with `malformed`.
-fn check(
-    parameters: &Parameters<'_>,
-    names: &[(&str, Extension)],
-    settings: &Settings,
-    esmtp: bool,
-    malformed: &'static Reply<'static>,
-) -> Result<(), &'static Reply<'static>> {
-    for parameter in parameters.iter() {
-        if !esmtp || !is_offered(&parameter, names, settings) {
-            return Err(&replies::NOT_OFFERED);
-        }
-        if !is_well_formed(&parameter) {
-            return Err(malformed);
-        }
-    }
-    Ok(())
 }
 
 /// Tells whether the value is of the form that the keyword demands, as far as the server need not
@@ -122,22 +142,13 @@ fn is_well_formed(parameter: &Parameter<'_>) -> bool {
                     && !address.is_empty()
                     && (is_utf8 || xtext::decode(address).is_ok())
             })
+    } else if is("AUTH") {
+        // 4954-5-a
+        value == "<>" || xtext::decode(value).is_ok_and(|it| Mailbox::parse(&it).is_ok())
     } else if is("REQUIRETLS") || is("SMTPUTF8") {
         // 8689-2-a, 6531-3.1-c
         parameter.value().is_none()
     } else {
         true
-    }
-}
-
-fn is_offered(parameter: &Parameter<'_>, names: &[(&str, Extension)], settings: &Settings) -> bool {
-    let is = |keyword: &str| parameter.keyword().eq_ignore_ascii_case(keyword);
-    match names.iter().find(|(keyword, _)| is(keyword)) {
-        Some((_, extension)) => settings.capabilities.has(*extension),
-        // A private extension is taken to bring a parameter of its own name (RFC 5321 2.2.2).
-        None => {
-            parameter.keyword().starts_with(['X', 'x'])
-                && settings.capabilities.get(parameter.keyword()).is_some()
-        }
     }
 }

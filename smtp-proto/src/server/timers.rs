@@ -80,7 +80,16 @@ impl Session {
             self.settle(question, answer, false);
             self.fail(Fault::TimedOut(Timer::Verdict), &[]);
         } else {
-            self.settle(question, Answer::Fixed(&replies::OVERDUE), false);
+            self.settle(question, overdue(question.asked), false);
         }
     }
+}
+
+/// Returns what answers for an application that took too long.
+fn overdue(asked: Asked) -> Answer {
+    Answer::Fixed(match asked {
+        Asked::StartTls => &replies::TLS_UNAVAILABLE,
+        Asked::Auth => &replies::AUTHENTICATION_UNAVAILABLE,
+        _ => &replies::OVERDUE,
+    })
 }

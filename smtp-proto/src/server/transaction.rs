@@ -53,6 +53,18 @@ impl Transaction {
     }
 }
 
+/// The verdicts over a message that LMTP asks for, one for each accepted recipient, and that the
+/// application has not been asked for (2033-4.2-b).
+#[derive(Debug, Default)]
+pub(super) struct Deliveries {
+    /// The message, and how many octets of content it has.
+    pub(super) message: Option<(TransactionId, u64)>,
+    /// The serial number of the verdict for the first recipient.
+    pub(super) first: u64,
+    pub(super) next: u32,
+    pub(super) end: u32,
+}
+
 /// What the next octets are.
 #[derive(Debug)]
 pub(super) enum Receiving {

@@ -3,13 +3,13 @@
 use alloc::vec::Vec;
 
 use super::event::{Refused, ResetCause, Ticket};
-use super::pipeline::{Answer, Question};
+use super::pipeline::{Accepted, Answer, Question};
 use super::replies;
 use super::sequence::{Asked, State};
-use super::session::Session;
+use super::session::{Security, Session};
 use super::transaction::Receiving;
 use crate::framing::DotUnstuffer;
-use crate::machine::{Fault, Misuse};
+use crate::machine::{Dialect, Fault, Misuse};
 use crate::syntax::{Class, Code, Extension, MAX_REPLY_LINE, Reply};
 
 impl Session {
@@ -39,7 +39,7 @@ impl Session {
         if closes {
             let receipts = &mut self.receipts;
             self.pipeline
-                .drop_behind(question.serial, |transaction| receipts.unsent(transaction));
+                .drop_behind(question.serial, |accepted| receipts.unsent(accepted));
             self.fail(Fault::ShutDown, &[]);
         }
         Ok(())
@@ -49,19 +49,25 @@ impl Session {
     pub(super) fn acceptance(&mut self, asked: Asked) -> Answer {
         let settings = self.config.settings();
         Answer::Fixed(match asked {
+            Asked::Greeting if settings.dialect == Dialect::Lmtp => {
+                return self.named(replies::lmtp_greeting);
+            }
             Asked::Greeting => return self.named(replies::greeting),
             Asked::Helo => return self.named(replies::helo),
             Asked::Ehlo => {
-                return self.pipeline.compose(|out| {
-                    settings.capabilities.write_reply(&settings.hostname, out);
-                });
+                let capabilities = settings.capabilities(self.security == Security::Encrypted);
+                return self
+                    .pipeline
+                    .compose(|out| capabilities.write_reply(&settings.hostname, out));
             }
             Asked::Mail => &replies::SENDER_TAKEN,
             Asked::Rcpt => &replies::RECIPIENT_TAKEN,
             Asked::Data => &replies::START_CONTENT,
-            Asked::Message => &replies::MESSAGE_TAKEN,
+            Asked::Message | Asked::Delivery(_) => &replies::MESSAGE_TAKEN,
             Asked::Vrfy | Asked::Expn => &replies::NOT_VERIFIED,
             Asked::Help => &replies::HELP,
+            Asked::StartTls => &replies::START_TLS,
+            Asked::Auth => &replies::AUTHENTICATED,
         })
     }
 
@@ -73,10 +79,10 @@ impl Session {
 
     /// Takes over an application's reply, with an enhanced code where one is due (2034-4-a).
     pub(super) fn compose(&mut self, reply: &Reply<'_>, asked: Asked) -> Answer {
-        let capabilities = &self.config.settings().capabilities;
+        let offers_codes = self.capabilities().has(Extension::EnhancedStatusCodes);
         let is_exempt = matches!(asked, Asked::Greeting | Asked::Ehlo | Asked::Helo)
             || reply.enhanced().is_some()
-            || !capabilities.has(Extension::EnhancedStatusCodes);
+            || !offers_codes;
         let enhanced: &[u8] = match reply.class() {
             _ if is_exempt => b"",
             Class::Positive => b"2.0.0 ",
@@ -101,8 +107,11 @@ impl Session {
 
     /// Takes a verdict.
     pub(super) fn settle(&mut self, question: Question, answer: Answer, is_positive: bool) {
-        let accepts = is_positive && question.asked == Asked::Message;
-        let accepts = accepts.then_some(question.transaction);
+        let accepts = is_positive && question.asked.is_of_message();
+        let accepts = accepts.then_some(Accepted {
+            transaction: question.transaction,
+            recipient: question.asked.recipient(),
+        });
         self.pipeline.answer(question, answer, accepts);
         if self.ending.is_none() {
             self.take_effect(question, is_positive);
@@ -148,7 +157,9 @@ impl Session {
                 self.receiving = Receiving::Data(DotUnstuffer::new(settings.line_breaks));
                 self.patience = settings.receive_timeout;
             }
-            (Asked::Message, _) => {
+            (Asked::StartTls, _) => self.settle_start_tls(is_positive),
+            (Asked::Auth, _) => self.settle_authentication(is_positive),
+            (Asked::Message | Asked::Delivery(_), _) => {
                 self.undecided = self.undecided.saturating_sub(1);
                 if is_positive {
                     self.tally.errors = 0;

@@ -10,6 +10,8 @@ use smtp_proto::syntax::{Host, Reply};
 pub(crate) enum Decision {
     Accept,
     Reply(&'static str),
+    /// Challenges a client that authenticates itself.
+    Challenge(&'static [u8]),
     /// Keeps it in [`Peer::tickets`].
     Hold,
 }
@@ -140,6 +142,9 @@ impl Peer {
                 match decision {
                     Decision::Accept => self.server.accept(ticket).unwrap(),
                     Decision::Reply(line) => self.server.reply(ticket, reply(line)).unwrap(),
+                    Decision::Challenge(challenge) => {
+                        self.server.challenge(ticket, challenge).unwrap();
+                    }
                     Decision::Hold => self.tickets.push((name, ticket)),
                 }
             }
@@ -218,6 +223,10 @@ pub(crate) fn ticket_of(event: Event<'_>) -> Option<Ticket> {
         | Event::Rcpt { ticket, .. }
         | Event::Data { ticket, .. }
         | Event::Message { ticket, .. }
+        | Event::Delivery { ticket, .. }
+        | Event::StartTls { ticket }
+        | Event::Auth { ticket, .. }
+        | Event::AuthResponse { ticket, .. }
         | Event::Vrfy { ticket, .. }
         | Event::Expn { ticket, .. }
         | Event::Help { ticket, .. } => Some(ticket),
@@ -264,6 +273,33 @@ pub(crate) fn describe(event: &Event<'_>) -> String {
             transaction,
             certainty,
         } => format!("acknowledged {transaction} {certainty:?}"),
+        Event::StartTls { .. } => "starttls".into(),
+        Event::Auth {
+            mechanism,
+            initial_response,
+            ..
+        } => {
+            let response = initial_response.as_ref();
+            let response = response.map(|it| it.as_bytes().escape_ascii().to_string());
+            format!("auth {mechanism} {response:?}")
+        }
+        Event::AuthResponse { response, .. } => {
+            format!(
+                "response {:?}",
+                response.as_bytes().escape_ascii().to_string()
+            )
+        }
+        Event::Delivery {
+            transaction,
+            recipient,
+            octets,
+            ..
+        } => format!("delivery {transaction}.{recipient} {octets}"),
+        Event::DeliveryAcknowledged {
+            transaction,
+            recipient,
+            certainty,
+        } => format!("acknowledged {transaction}.{recipient} {certainty:?}"),
         Event::Quit => "quit".into(),
         Event::Closed => "closed".into(),
         _ => unreachable!("an event that the tests do not know"),

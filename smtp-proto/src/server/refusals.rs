@@ -1,0 +1,125 @@
+//! What the machine refuses by itself.
+
+use super::event::Event;
+use super::pipeline::Answer;
+use super::sequence::{self, Admission, Place, State};
+use super::session::{Session, Step};
+use super::transaction::Transaction;
+use super::{replies, sasl};
+use crate::machine::{Dialect, Fault};
+use crate::syntax::{CommandError, CommandErrorKind, Reply, Verb};
+
+impl Session {
+    /// Answers a line that is no command, or none of the form that its verb demands.
+    pub(super) fn malformed<'i>(&mut self, error: CommandError, line: &'i [u8]) -> Step<'i> {
+        let dialect = self.settings().dialect;
+        let rule = |verb| Some((verb, sequence::rule(verb, dialect)?));
+        let Some((verb, rule)) = error.verb().and_then(rule) else {
+            return self.unrecognised(line);
+        };
+        self.tally.understood = true;
+        let reply = match verb {
+            _ if self.state == State::TurnedAway => &replies::TURNED_AWAY,
+            _ if !self.is_offered(verb) => &replies::NOT_IMPLEMENTED,
+            Verb::Mail => &replies::BAD_SENDER,
+            Verb::Rcpt => &replies::BAD_RECIPIENT,
+            Verb::Bdat => &replies::BAD_CHUNK_SIZE,
+            _ => &replies::BAD_ARGUMENT,
+        };
+        if verb == Verb::Mail {
+            self.tally.pardon(self.config.settings());
+        }
+        let step = self.reject(reply, line, rule.place);
+        if error.kind() == CommandErrorKind::ChunkSize && self.is_offered(verb) {
+            // BDT-1: commands cannot be told from content any more.
+            self.fail(Fault::MalformedChunk, line);
+        }
+        step
+    }
+
+    pub(super) fn unrecognised<'i>(&mut self, line: &'i [u8]) -> Step<'i> {
+        if self.state == State::TurnedAway {
+            return self.reject(&replies::TURNED_AWAY, line, Place::Any);
+        }
+        if !self.tally.understood && is_foreign(line) {
+            let step = self.reject(&replies::NOT_SMTP, line, Place::Any);
+            self.fail(Fault::TooManyErrors, line);
+            return step;
+        }
+        self.reject(&replies::UNRECOGNISED, line, Place::Any)
+    }
+
+    /// Answers a command that is not in its place.
+    pub(super) fn turn_down<'i>(
+        &mut self,
+        verb: Verb,
+        admission: Admission,
+        place: Place,
+        line: &'i [u8],
+    ) -> Step<'i> {
+        let reply = self.refusal_of(admission);
+        let needs = matches!(
+            admission,
+            Admission::NeedsTls | Admission::NeedsAuthentication
+        );
+        if needs && verb == Verb::Mail {
+            self.tally.pardon(self.config.settings());
+            return self.reject(reply, line, place);
+        }
+        if admission == Admission::Breaks {
+            self.fail_transaction();
+        }
+        self.answer(Answer::Fixed(reply), place);
+        self.count_misplaced();
+        Step::Event(Event::Rejected {
+            code: reply.code(),
+            line: sasl::without_secret(line),
+        })
+    }
+
+    pub(super) fn refusal_of(&self, admission: Admission) -> &'static Reply<'static> {
+        let named = |it: &Transaction| it.recipients_named > 0;
+        match admission {
+            _ if self.state == State::TurnedAway => &replies::TURNED_AWAY,
+            Admission::NotImplemented => &replies::NOT_IMPLEMENTED,
+            Admission::NeedsTls => &replies::TLS_REQUIRED,
+            Admission::NeedsAuthentication => &replies::AUTHENTICATION_REQUIRED,
+            // 2033-4.2-a
+            Admission::NoRecipients if self.settings().dialect == Dialect::Lmtp => {
+                &replies::OUT_OF_PLACE
+            }
+            Admission::NoRecipients if self.transaction.as_ref().is_some_and(named) => {
+                &replies::NO_VALID_RECIPIENTS
+            }
+            _ => &replies::OUT_OF_PLACE,
+        }
+    }
+
+    pub(super) fn reject<'i>(
+        &mut self,
+        reply: &'static Reply<'static>,
+        line: &'i [u8],
+        place: Place,
+    ) -> Step<'i> {
+        self.answer(Answer::Fixed(reply), place);
+        self.count_error();
+        Step::Event(Event::Rejected {
+            code: reply.code(),
+            line: sasl::without_secret(line),
+        })
+    }
+}
+
+/// Tells whether a line, the first that a client sends, is another protocol's (CMD-4).
+fn is_foreign(line: &[u8]) -> bool {
+    const METHODS: [&[u8]; 6] = [
+        b"GET ",
+        b"POST ",
+        b"PUT ",
+        b"HEAD ",
+        b"CONNECT ",
+        b"OPTIONS ",
+    ];
+    !line.first().is_some_and(u8::is_ascii_alphabetic)
+        || METHODS.iter().any(|method| line.starts_with(method))
+}
