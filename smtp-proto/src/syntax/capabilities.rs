@@ -8,6 +8,7 @@ use core::str;
 use super::parameters::{check_keyword, keyword_length};
 use super::{
     error::{SyntaxError, SyntaxErrorKind},
+    extension::Extension,
     host::Host,
     parameters::parse_size,
     reply::{MAX_REPLY_LINE, Reply},
@@ -15,109 +16,6 @@ use super::{
 
 /// How many octets of announcements are kept; real servers send a few hundred.
 pub const MAX_CAPABILITIES: usize = 8192;
-
-macro_rules! extensions {
-    ($($(#[$documentation:meta])* $name:ident = $keyword:literal,)*) => {
-        /// Names an extension that a server may announce.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        #[non_exhaustive]
-        pub enum Extension {
-            $($(#[$documentation])* $name,)*
-        }
-
-        impl Extension {
-            const ALL: &[Self] = &[$(Self::$name,)*];
-            const BEGINNINGS: &[u64] = &[$(beginning($keyword),)*];
-
-            /// Returns the keyword that announces the extension.
-            pub const fn keyword(self) -> &'static str {
-                match self {
-                    $(Self::$name => $keyword,)*
-                }
-            }
-        }
-    };
-}
-
-extensions! {
-    /// Content with any octets (RFC 6152).
-    EightBitMime = "8BITMIME",
-    /// Authentication (RFC 4954).
-    Auth = "AUTH",
-    /// Content that is not lines (RFC 3030).
-    BinaryMime = "BINARYMIME",
-    /// Content from an IMAP server (RFC 4468).
-    Burl = "BURL",
-    /// Content in chunks, BDAT (RFC 3030).
-    Chunking = "CHUNKING",
-    /// Delivery in time or not at all (RFC 2852).
-    DeliverBy = "DELIVERBY",
-    /// Notifications on demand (RFC 3461).
-    Dsn = "DSN",
-    /// Enhanced status codes in replies (RFC 2034).
-    EnhancedStatusCodes = "ENHANCEDSTATUSCODES",
-    /// Remote start of a queue (RFC 1985).
-    Etrn = "ETRN",
-    /// The command EXPN (RFC 5321 3.5).
-    Expn = "EXPN",
-    /// Delivery not before a time (RFC 4865).
-    FutureRelease = "FUTURERELEASE",
-    /// The command HELP (RFC 5321 4.1.1.8).
-    Help = "HELP",
-    /// Limits on what a session may do (RFC 9422).
-    Limits = "LIMITS",
-    /// Priorities (RFC 6710).
-    MtPriority = "MT-PRIORITY",
-    /// Tracking (RFC 3885).
-    Mtrk = "MTRK",
-    /// Commands without waiting for replies (RFC 2920).
-    Pipelining = "PIPELINING",
-    /// TLS all the way (RFC 8689).
-    RequireTls = "REQUIRETLS",
-    /// Recipients that exist since a time (RFC 7293).
-    Rrvs = "RRVS",
-    /// Declared sizes, and a maximum (RFC 1870).
-    Size = "SIZE",
-    /// Addresses and headers in UTF-8 (RFC 6531).
-    SmtpUtf8 = "SMTPUTF8",
-    /// TLS (RFC 3207).
-    StartTls = "STARTTLS",
-    /// The command VRFY (RFC 5321 3.5).
-    Vrfy = "VRFY",
-}
-
-/// Returns the first eight octets of `keyword`, of which those of any case are one number.
-const fn beginning(keyword: &str) -> u64 {
-    if let Some(octets) = keyword.as_bytes().first_chunk::<8>() {
-        // Clearing this bit makes capitals of small letters; what else it does to other octets
-        // it does to all that are compared.
-        return u64::from_be_bytes(*octets) & 0xDFDF_DFDF_DFDF_DFDF;
-    }
-    let mut rest = keyword.as_bytes();
-    let mut number = 0;
-    while let [octet, tail @ ..] = rest {
-        number = number << 8 | (*octet & 0xDF) as u64;
-        rest = tail;
-    }
-    number
-}
-
-impl Extension {
-    const fn bit(self) -> u32 {
-        1 << self as u32
-    }
-
-    /// Recognises a keyword in any case.
-    fn recognise(keyword: &str) -> Option<Self> {
-        let wanted = beginning(keyword);
-        Self::ALL
-            .iter()
-            .zip(Self::BEGINNINGS)
-            .filter(|(_, beginning)| **beginning == wanted)
-            .map(|(extension, _)| *extension)
-            .find(|extension| extension.keyword().eq_ignore_ascii_case(keyword))
-    }
-}
 
 /// Holds what the answer to EHLO announces: read by clients, composed by servers.
 ///

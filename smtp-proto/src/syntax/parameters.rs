@@ -1,7 +1,8 @@
 //! The parameters that extensions add to MAIL and RCPT.
 
+use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt;
+use core::fmt::{self, Write};
 
 use super::error::{SyntaxError, SyntaxErrorKind};
 use super::octets::{self, KEYWORD, VALUE};
@@ -139,6 +140,20 @@ impl<'a> Parameter<'a> {
         self.value
     }
 
+    /// Returns the value that the extension demands.
+    pub(super) fn demanded_value(&self) -> Result<&'a str, SyntaxError> {
+        self.value
+            .ok_or(SyntaxError::new(SyntaxErrorKind::UnexpectedEnd, 0))
+    }
+
+    /// Checks that there is no value, which the extension forbids.
+    pub(super) fn check_flag(&self) -> Result<(), SyntaxError> {
+        match self.value {
+            None => Ok(()),
+            Some(_) => Err(SyntaxError::new(SyntaxErrorKind::UnexpectedOctet, 0)),
+        }
+    }
+
     /// Appends the parameter with a space before it.
     pub fn write_to(&self, out: &mut Vec<u8>) {
         out.push(b' ');
@@ -148,6 +163,48 @@ impl<'a> Parameter<'a> {
             out.extend_from_slice(value.as_bytes());
         }
     }
+}
+
+/// Holds copies of parameters that nobody here knows.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Others(String);
+
+impl Others {
+    /// Adds a parameter unless there is one of its keyword, or there are [`MAX_PARAMETERS`].
+    pub(super) fn push(&mut self, parameter: Parameter<'_>) -> Result<(), SyntaxError> {
+        if self.as_parameters().get(parameter.keyword).is_some() {
+            return Err(SyntaxError::new(SyntaxErrorKind::Duplicate, 0));
+        }
+        if self.as_parameters().iter().count() >= MAX_PARAMETERS {
+            return Err(SyntaxError::new(SyntaxErrorKind::TooLong, 0));
+        }
+        if !self.0.is_empty() {
+            self.0.push(' ');
+        }
+        self.0.push_str(parameter.keyword);
+        if let Some(value) = parameter.value {
+            self.0.push('=');
+            self.0.push_str(value);
+        }
+        Ok(())
+    }
+
+    pub(super) fn as_parameters(&self) -> Parameters<'_> {
+        Parameters(&self.0)
+    }
+}
+
+/// Appends ` KEYWORD=value`; the value has to be checked.
+pub(super) fn write_parameter(out: &mut Vec<u8>, keyword: &str, value: impl fmt::Display) {
+    struct Octets<'a>(&'a mut Vec<u8>);
+    impl Write for Octets<'_> {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0.extend_from_slice(text.as_bytes());
+            Ok(())
+        }
+    }
+    // Appending octets does not fail.
+    let _ = write!(Octets(out), " {keyword}={value}");
 }
 
 /// Finds the end of the parameter at the beginning of `text`, which is a space or the end of

@@ -83,3 +83,12 @@ pub fn decode(text: &str) -> Result<Cow<'_, str>, SyntaxError> {
     octets::check_non_ascii(&decoded)?;
     Ok(Cow::Owned(decoded))
 }
+
+/// Decodes xtext that stands for printable ASCII and white space (RFC 3461 4.2, 4.4).
+pub(super) fn decode_ascii(text: &str) -> Result<Cow<'_, str>, SyntaxError> {
+    let decoded = decode(text)?;
+    match decoded.bytes().position(|octet| !octet.is_ascii()) {
+        Some(at) => Err(SyntaxError::new(SyntaxErrorKind::UnexpectedOctet, at)),
+        None => Ok(decoded),
+    }
+}

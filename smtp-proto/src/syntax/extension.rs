@@ -1,0 +1,152 @@
+//! The extensions that this library knows.
+
+macro_rules! extensions {
+    ($($(#[$documentation:meta])* $name:ident = $keyword:literal,)*) => {
+        /// Names an extension that a server may announce.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Extension {
+            $($(#[$documentation])* $name,)*
+        }
+
+        impl Extension {
+            /// All extensions that this library knows.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+            const BEGINNINGS: &[u64] = &[$(beginning($keyword),)*];
+
+            /// Returns the keyword that announces the extension.
+            pub const fn keyword(self) -> &'static str {
+                match self {
+                    $(Self::$name => $keyword,)*
+                }
+            }
+        }
+    };
+}
+
+extensions! {
+    /// Content with any octets (RFC 6152).
+    EightBitMime = "8BITMIME",
+    /// Mail on demand, with the roles reversed (RFC 2645).
+    Atrn = "ATRN",
+    /// Authentication (RFC 4954).
+    Auth = "AUTH",
+    /// Content that is not lines (RFC 3030).
+    BinaryMime = "BINARYMIME",
+    /// Content from an IMAP server (RFC 4468).
+    Burl = "BURL",
+    /// Transactions that resume (RFC 1845).
+    Checkpoint = "CHECKPOINT",
+    /// Content in chunks, BDAT (RFC 3030).
+    Chunking = "CHUNKING",
+    /// What the recipients can display (RFC 4141).
+    Conneg = "CONNEG",
+    /// Content that may be converted (RFC 4141).
+    Conperm = "CONPERM",
+    /// Delivery in time or not at all (RFC 2852).
+    DeliverBy = "DELIVERBY",
+    /// Notifications on demand (RFC 3461).
+    Dsn = "DSN",
+    /// Enhanced status codes in replies (RFC 2034).
+    EnhancedStatusCodes = "ENHANCEDSTATUSCODES",
+    /// Remote start of a queue (RFC 1985).
+    Etrn = "ETRN",
+    /// The command EXPN (RFC 5321 3.5).
+    Expn = "EXPN",
+    /// Delivery not before a time (RFC 4865).
+    FutureRelease = "FUTURERELEASE",
+    /// The command HELP (RFC 5321 4.1.1.8).
+    Help = "HELP",
+    /// Limits on what a session may do (RFC 9422).
+    Limits = "LIMITS",
+    /// Priorities (RFC 6710).
+    MtPriority = "MT-PRIORITY",
+    /// Tracking (RFC 3885).
+    Mtrk = "MTRK",
+    /// Labels for unsolicited mail (RFC 3865).
+    NoSoliciting = "NO-SOLICITING",
+    /// Commands without waiting for replies (RFC 2920).
+    Pipelining = "PIPELINING",
+    /// TLS all the way (RFC 8689).
+    RequireTls = "REQUIRETLS",
+    /// Recipients that exist since a time (RFC 7293).
+    Rrvs = "RRVS",
+    /// Declared sizes, and a maximum (RFC 1870).
+    Size = "SIZE",
+    /// Addresses and headers in UTF-8 (RFC 6531).
+    SmtpUtf8 = "SMTPUTF8",
+    /// TLS (RFC 3207).
+    StartTls = "STARTTLS",
+    /// The command VRFY (RFC 5321 3.5).
+    Vrfy = "VRFY",
+    /// Speaking for another client (Postfix).
+    XClient = "XCLIENT",
+    /// Telling about another client (Postfix).
+    XForward = "XFORWARD",
+}
+
+/// Returns the first eight octets of `keyword`, of which those of any case are one number.
+const fn beginning(keyword: &str) -> u64 {
+    if let Some(octets) = keyword.as_bytes().first_chunk::<8>() {
+        // Clearing this bit makes capitals of small letters; what else it does to other octets
+        // it does to all that are compared.
+        return u64::from_be_bytes(*octets) & 0xDFDF_DFDF_DFDF_DFDF;
+    }
+    let mut rest = keyword.as_bytes();
+    let mut number = 0;
+    while let [octet, tail @ ..] = rest {
+        number = number << 8 | (*octet & 0xDF) as u64;
+        rest = tail;
+    }
+    number
+}
+
+impl Extension {
+    pub(super) const fn bit(self) -> u32 {
+        1 << self as u32
+    }
+
+    /// Recognises a keyword in any case.
+    pub(super) fn recognise(keyword: &str) -> Option<Self> {
+        let wanted = beginning(keyword);
+        Self::ALL
+            .iter()
+            .zip(Self::BEGINNINGS)
+            .filter(|(_, beginning)| **beginning == wanted)
+            .map(|(extension, _)| *extension)
+            .find(|extension| extension.keyword().eq_ignore_ascii_case(keyword))
+    }
+
+    /// Returns by how many octets the extension lengthens a MAIL line at most (RFC 1869 4.1.2).
+    ///
+    /// These are the figures of the RFCs, even where their own parameters do not fit in them
+    /// (MTRK, CHECKPOINT, NO-SOLICITING). 8BITMIME and CONPERM state none.
+    pub const fn mail_increment(self) -> usize {
+        match self {
+            Self::Size => 26,       // RFC 1870 3
+            Self::BinaryMime => 16, // RFC 3030 3
+            // ENVID of 107 as RFC 3885 2 reads RFC 3461, and ` RET=HDRS`.
+            Self::Dsn => 107 + 9,
+            Self::Auth => 500,          // RFC 4954 3
+            Self::SmtpUtf8 => 10,       // RFC 6531 3.1
+            Self::DeliverBy => 17,      // RFC 2852 2
+            Self::FutureRelease => 34,  // RFC 4865 3
+            Self::MtPriority => 15,     // RFC 6710 3
+            Self::RequireTls => 11,     // RFC 8689 2
+            Self::Mtrk => 40,           // RFC 3885 2
+            Self::Checkpoint => 88,     // RFC 1845 2
+            Self::NoSoliciting => 1007, // RFC 3865 4.1
+            _ => 0,
+        }
+    }
+
+    /// Returns by how many octets the extension lengthens a RCPT line at most (RFC 1869 4.1.2).
+    pub const fn rcpt_increment(self) -> usize {
+        match self {
+            // ORCPT of 507 as RFC 3885 2 reads RFC 3461, and ` NOTIFY=SUCCESS,FAILURE,DELAY`.
+            Self::Dsn => 507 + 29,
+            Self::Rrvs => 33, // RFC 7293 3.1
+            _ => 0,
+        }
+    }
+}
