@@ -292,7 +292,7 @@ impl<'a> MailParameters<'a> {
 /// Parses the xtext of a mailbox, or `<>` (RFC 4954 5).
 fn parse_auth(value: &str) -> Result<ReversePath<'_>, SyntaxError> {
     match xtext::decode(value)? {
-        Cow::Borrowed("<>") => Ok(ReversePath::Null),
+        path if path == "<>" => Ok(ReversePath::Null),
         Cow::Borrowed(mailbox) => Mailbox::parse(mailbox).map(ReversePath::Mailbox),
         Cow::Owned(mailbox) => Mailbox::try_from(mailbox).map(ReversePath::Mailbox),
     }

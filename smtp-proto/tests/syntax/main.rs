@@ -3,8 +3,13 @@
 mod address;
 mod capabilities;
 mod command;
+mod delivery;
+mod dsn;
+mod forwarding;
+mod offers;
 mod random;
 mod reply;
+mod typed;
 mod value;
 
 /// Returns what `write` appends, as text.

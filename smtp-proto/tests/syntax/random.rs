@@ -3,7 +3,11 @@
 use std::env;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use smtp_proto::syntax::{Code, Command, Mailbox, Reply, xtext};
+use smtp_proto::syntax::{
+    Attribute, Code, Command, ForwardingCommand, Limits, MailParameters, Mailbox,
+    OriginalRecipient, Parameters, RcptParameters, Reply, parse_attributes, write_attributes,
+    xtext,
+};
 
 /// Generates numbers by the xorshift of Marsaglia.
 struct Random(u64);
@@ -169,4 +173,132 @@ fn composed_mailboxes_are_what_they_were_composed_of() {
         }
     }
     assert!(composed > 100, "only {composed} were mailboxes");
+}
+
+/// What parameters are made of, good and bad.
+const PARAMETERS: &[&[u8]] = &[
+    b"SIZE=17",
+    b"body=8bitMIME",
+    b"SMTPUTF8",
+    b"AUTH=e+3Dmc2@x.example",
+    b"AUTH=<>",
+    b"RET=hdrs",
+    b"ENVID=a+20b",
+    b"BY=-5;nt",
+    b"BY=90;R",
+    b"HOLDFOR=60",
+    b"HOLDUNTIL=2030-01-01T00:00:00.5+01:00",
+    b"MT-PRIORITY=-9",
+    b"REQUIRETLS",
+    b"MTRK=abc:3600",
+    b"SOLICIT=org.example:ADV,b",
+    b"CONPERM",
+    b"NOTIFY=delay,SUCCESS",
+    b"ORCPT=rfc822;a+2Bb@x",
+    b"ORCPT=utf-8;\xce\xb4\\x{3d}+@x",
+    b"RRVS=2014-04-03T23:01:00Z;r",
+    b"CONNEG",
+    b"X-A=1",
+    b"x-b",
+    b"\xce\xb4",
+    b"+0A",
+    b"\\x{7F}",
+    b"9",
+    b",",
+    b";",
+];
+
+/// 3461-5.2.1-a, INJ-1: what was parsed is written as parameters that mean the same.
+#[test]
+fn parameters_are_written_as_what_they_mean() {
+    let mut random = Random::new();
+    let end = Instant::now() + TIME;
+    let (mut mail, mut rcpt) = (0, 0);
+    while Instant::now() < end {
+        let count = random.below(6);
+        let mut line = Vec::new();
+        for _ in 0..count {
+            line.extend_from_slice(PARAMETERS[random.below(PARAMETERS.len())]);
+            // Sometimes the next one is the tail of this one.
+            line.extend_from_slice(if random.below(8) == 0 { b"" } else { b" " });
+        }
+        let Ok(line) = str::from_utf8(line.trim_ascii_end()) else {
+            continue;
+        };
+        let Ok(parameters) = Parameters::parse(line) else {
+            continue;
+        };
+        if let Ok(parsed) = MailParameters::parse(&parameters) {
+            let written = super::written(|out| parsed.write_to(out));
+            let again = Parameters::parse(written.trim_start()).expect(line);
+            assert_eq!(again.iter().count(), parameters.iter().count(), "{line}");
+            assert_eq!(
+                MailParameters::parse(&again).as_ref(),
+                Ok(&parsed),
+                "{line}"
+            );
+            assert_eq!(parsed.clone().into_owned(), parsed);
+            mail += 1;
+        }
+        if let Ok(parsed) = RcptParameters::parse(&parameters) {
+            let written = super::written(|out| parsed.write_to(out));
+            let again = Parameters::parse(written.trim_start()).expect(line);
+            assert_eq!(
+                RcptParameters::parse(&again).as_ref(),
+                Ok(&parsed),
+                "{line}"
+            );
+            assert_eq!(parsed.clone().into_owned(), parsed);
+            rcpt += 1;
+        }
+    }
+    assert!(mail > 100 && rcpt > 100, "only {mail} and {rcpt}");
+}
+
+/// Whatever can be composed of any text is parsed as what it was composed of.
+#[test]
+fn composed_values_are_what_they_were_composed_of() {
+    let mut random = Random::new();
+    let end = Instant::now() + TIME;
+    let (mut recipients, mut attributes, mut limits) = (0, 0, 0);
+    while Instant::now() < end {
+        let text = random.mixture(PIECES);
+        let Ok(text) = str::from_utf8(&text) else {
+            continue;
+        };
+        for address_type in ["rfc822", "UTF-8"] {
+            let Ok(original) = OriginalRecipient::new(address_type, text) else {
+                continue;
+            };
+            assert_eq!(original.address(), text);
+            let ascii = original.to_ascii().expect(text);
+            assert!(ascii.is_ascii());
+            assert_eq!(ascii.address(), text);
+            let line = format!("ORCPT={original}");
+            let parameters = Parameters::parse(&line).expect(text);
+            let parsed = RcptParameters::parse(&parameters).expect(text);
+            assert_eq!(parsed.original_recipient, Some(original));
+            recipients += 1;
+        }
+        let command = ForwardingCommand::XClient;
+        let names = command.attributes();
+        let name = names[random.below(names.len())];
+        if let Ok(attribute) = Attribute::new(name, text) {
+            let line = super::written(|out| {
+                write_attributes(command, std::slice::from_ref(&attribute), out);
+            });
+            let argument = &line["XCLIENT ".len()..line.len() - 2];
+            assert_eq!(parse_attributes(command, argument), Ok(vec![attribute]));
+            attributes += 1;
+        }
+        if let Ok(parsed) = Limits::parse(text) {
+            let written = parsed.to_string();
+            assert!(written.is_empty() || Limits::parse(&written) == Ok(parsed));
+            limits += 1;
+        }
+    }
+    assert!(
+        recipients > 100 && attributes > 100 && limits > 100,
+        "only {recipients}, {attributes} and {limits}"
+    );
 }
