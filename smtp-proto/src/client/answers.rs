@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     machine::{Dialect, Fault},
-    syntax::{BodyType, Class, Code, Extension, Reply},
+    syntax::{Class, Code, Reply},
 };
 
 impl Session {
@@ -60,38 +60,6 @@ impl Session {
             Verb::Mail | Verb::Recipient | Verb::Data | Verb::LoneDot | Verb::Chunk => {
                 self.on_step(expected, reply)
             }
-        }
-    }
-
-    /// Fails a message that needs what the server does not offer.
-    pub(super) fn check_requirements(&mut self, id: TransactionId) {
-        let Some(transaction) = self.transactions.get(id) else {
-            return;
-        };
-        let missing = |needed: bool, extension| {
-            (needed && !self.capabilities.has(extension))
-                .then_some(NotSent::ExtensionMissing(extension))
-        };
-        let too_large = self.capabilities.max_size().and_then(|maximum| {
-            (transaction.size? > maximum).then_some(NotSent::TooLarge { maximum }) // RFC 1870 7
-        });
-        // RFC 6152 3, RFC 3030 3, RFC 6531 3.2: none of these may be sent unasked.
-        let reason = too_large
-            .or_else(|| {
-                missing(
-                    transaction.body == Some(BodyType::EightBitMime),
-                    Extension::EightBitMime,
-                )
-            })
-            .or_else(|| {
-                missing(
-                    transaction.body == Some(BodyType::BinaryMime),
-                    Extension::BinaryMime,
-                )
-            })
-            .or_else(|| missing(transaction.internationalized, Extension::SmtpUtf8));
-        if let Some(reason) = reason {
-            self.abandon(id, reason);
         }
     }
 

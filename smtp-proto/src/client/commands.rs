@@ -103,7 +103,12 @@ impl Session {
             }
             Step::Recipient(id, index) => {
                 if let Some(transaction) = self.transactions.get(id) {
-                    command(out, &[b"RCPT TO:", transaction.recipient(index)]);
+                    out.extend_from_slice(b"RCPT TO:");
+                    out.extend_from_slice(transaction.recipient(index));
+                    if let Some(given) = transaction.parameters_of(index) {
+                        given.write_to(out);
+                    }
+                    out.extend_from_slice(b"\r\n");
                 }
             }
             Step::Data(_) => command(out, &[b"DATA"]),
@@ -128,6 +133,9 @@ impl Session {
         }
         if transaction.internationalized {
             out.extend_from_slice(b" SMTPUTF8");
+        }
+        if let Some(given) = &transaction.parameters {
+            given.write_to(out);
         }
     }
 

@@ -10,9 +10,10 @@ use super::{
     envelope::Envelope,
     event::{Cancellation, Event, MessageId, NotSent, Outcome},
     pipeline::{Expected, Pipeline},
+    queue::Transactions,
     replies::ReplyReader,
     rules::{Level, Verb},
-    transaction::{Stage, Transaction, TransactionId, Transactions},
+    transaction::{Stage, Transaction, TransactionId},
     wire::Wire,
 };
 use crate::{

@@ -1,13 +1,13 @@
 //! One message on its way: its envelope as it will be written, how far it has been sent, and what
 //! the server said.
 
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::{boxed::Box, vec::Vec};
 
 use super::{
     envelope::Envelope,
     event::{MessageId, NotSent, Outcome},
 };
-use crate::syntax::{BodyType, Reply};
+use crate::syntax::{BodyType, MailParameters, RcptParameters, Reply};
 
 /// Names a transaction for the life of its client, in the order of sending.
 pub(super) type TransactionId = u64;
@@ -53,6 +53,8 @@ pub(super) struct Transaction {
     pub(super) size: Option<u64>,
     pub(super) body: Option<BodyType>,
     pub(super) internationalized: bool,
+    pub(super) parameters: Option<Box<MailParameters<'static>>>,
+    pub(super) recipient_parameters: Vec<(usize, RcptParameters<'static>)>,
     pub(super) stage: Stage,
     pub(super) mail: Answer,
     /// How many recipients were answered.
@@ -81,7 +83,7 @@ pub(super) struct Transaction {
 
 impl Transaction {
     /// Takes over an envelope, in the memory of an earlier one.
-    fn fill(&mut self, message: MessageId, envelope: &Envelope<'_>) {
+    pub(super) fn fill(&mut self, message: MessageId, envelope: &Envelope<'_>) {
         let (mut paths, mut ends, mut accepted) = (
             core::mem::take(&mut self.paths),
             core::mem::take(&mut self.ends),
@@ -96,7 +98,11 @@ impl Transaction {
             recipient.write_to(&mut paths);
             ends.push(paths.len());
         }
-        let internationalized = !paths.is_ascii();
+        let declared = envelope
+            .parameters
+            .as_ref()
+            .is_some_and(|given| given.smtp_utf8);
+        let internationalized = declared || !paths.is_ascii();
         *self = Self {
             message: message.0,
             paths,
@@ -105,6 +111,15 @@ impl Transaction {
             size: envelope.size,
             body: envelope.body,
             internationalized,
+            parameters: envelope
+                .parameters
+                .clone()
+                .map(|given| Box::new(given.into_owned())),
+            recipient_parameters: envelope
+                .recipient_parameters
+                .iter()
+                .map(|(recipient, given)| (*recipient, given.clone().into_owned()))
+                .collect(),
             ..Self::default()
         };
     }
@@ -207,6 +222,15 @@ impl Transaction {
         path().unwrap_or_default()
     }
 
+    /// Returns the parameters of a recipient's own.
+    pub(super) fn parameters_of(&self, index: usize) -> Option<&RcptParameters<'static>> {
+        let given = &self.recipient_parameters;
+        let at = given
+            .binary_search_by_key(&index, |(recipient, _)| *recipient)
+            .ok()?;
+        given.get(at).map(|(_, parameters)| parameters)
+    }
+
     pub(super) fn recipients(&self) -> usize {
         self.ends.len().saturating_sub(1)
     }
@@ -235,107 +259,5 @@ impl Transaction {
     /// Tells whether nothing more is sent and nothing more will be read.
     pub(super) fn is_concluded(&self) -> bool {
         self.stage == Stage::Over && self.pending == 0 && !self.finished
-    }
-}
-
-/// The transactions that are unfinished, in the order of sending.
-#[derive(Debug, Default)]
-pub(super) struct Transactions {
-    queue: VecDeque<Transaction>,
-    /// The id of the first in the queue.
-    first: TransactionId,
-    /// The id of the one that is being sent.
-    current: TransactionId,
-    /// How many in the queue are unfinished.
-    unfinished: usize,
-    /// Finished ones, kept for their memory: together with the queue never more than the queue's
-    /// limit.
-    spare: Vec<Transaction>,
-}
-
-impl Transactions {
-    pub(super) fn push(&mut self, message: MessageId, envelope: &Envelope<'_>) -> TransactionId {
-        let mut transaction = self.spare.pop().unwrap_or_default();
-        transaction.fill(message, envelope);
-        self.queue.push_back(transaction);
-        self.unfinished += 1;
-        self.first + (self.queue.len() as u64) - 1
-    }
-
-    pub(super) fn get_mut(&mut self, id: TransactionId) -> Option<&mut Transaction> {
-        let index = usize::try_from(id.checked_sub(self.first)?).ok()?;
-        self.queue.get_mut(index)
-    }
-
-    /// Marks a transaction as finished and forgets those that no unfinished one precedes.
-    pub(super) fn finish(&mut self, id: TransactionId) {
-        if let Some(transaction) = self.get_mut(id) {
-            transaction.finished = true;
-            transaction.stage = Stage::Over;
-            self.unfinished = self.unfinished.saturating_sub(1);
-        }
-        while self
-            .queue
-            .front()
-            .is_some_and(|front| front.finished && front.pending == 0)
-            && let Some(done) = self.queue.pop_front()
-        {
-            self.first += 1;
-            self.spare.push(done);
-        }
-    }
-
-    /// Moves on to the first transaction that has something to send, and returns it.
-    pub(super) fn advance(&mut self) -> Option<(TransactionId, &mut Transaction)> {
-        self.current = self.current.max(self.first);
-        while self
-            .get(self.current)
-            .is_some_and(|current| current.stage == Stage::Over)
-        {
-            self.current += 1;
-        }
-        let id = self.current;
-        self.get_mut(id).map(|transaction| (id, transaction))
-    }
-
-    pub(super) fn shrink(&mut self) {
-        self.spare = Vec::new();
-        self.queue.shrink_to_fit();
-    }
-
-    pub(super) fn get(&self, id: TransactionId) -> Option<&Transaction> {
-        let index = usize::try_from(id.checked_sub(self.first)?).ok()?;
-        self.queue.get(index)
-    }
-
-    /// Returns the transaction that is being sent, or is next.
-    pub(super) fn current(&self) -> Option<(TransactionId, &Transaction)> {
-        let from = self.current.max(self.first);
-        let skip = usize::try_from(from - self.first).ok()?;
-        let ahead = self.queue.iter().skip(skip);
-        let ids = from..;
-        ids.zip(ahead)
-            .find(|(_, transaction)| transaction.stage != Stage::Over)
-    }
-
-    /// Returns the first unfinished transaction.
-    pub(super) fn first_unfinished(&self) -> Option<(TransactionId, &Transaction)> {
-        (self.first..)
-            .zip(&self.queue)
-            .find(|(_, transaction)| !transaction.finished)
-    }
-
-    pub(super) fn find(&self, message: MessageId) -> Option<(TransactionId, &Transaction)> {
-        (self.first..)
-            .zip(&self.queue)
-            .find(|(_, t)| t.message == message.0 && !t.finished)
-    }
-
-    pub(super) fn ids(&self) -> core::ops::Range<TransactionId> {
-        self.first..self.first + self.queue.len() as u64
-    }
-
-    pub(super) fn unfinished(&self) -> usize {
-        self.unfinished
     }
 }
