@@ -66,16 +66,19 @@ impl Session {
     /// Accounts for the answer to one of the commands that lead to a verdict.
     fn on_step<'i>(&mut self, expected: Expected, reply: Reply<'i>) -> Option<Event<'i>> {
         let id = expected.transaction;
+        let deferrable = expected.verb == Verb::Recipient && self.is_deferrable(id, &reply);
         let transaction = self.transactions.get_mut(id)?;
         transaction.pending = transaction.pending.saturating_sub(1);
         let mut event = None;
         match expected.verb {
             Verb::Mail => transaction.answer_mail(reply),
+            Verb::Recipient if deferrable => transaction.defer_recipient(expected.recipient),
             Verb::Recipient => {
                 transaction.answer_recipient(expected.recipient, &reply);
                 // Of a refused sender, the refusal tells; the recipients' 503 tell nothing.
                 if transaction.mail == Answer::Accepted {
-                    let (message, recipient) = (transaction.message(), expected.recipient as usize);
+                    let message = transaction.message();
+                    let recipient = transaction.position(expected.recipient as usize);
                     event = Some(Event::Recipient {
                         message,
                         recipient,
@@ -112,6 +115,9 @@ impl Session {
             }
             _ => {}
         }
+        if expected.verb == Verb::Recipient {
+            self.retry_deferred(id);
+        }
         self.conclude(id);
         event
     }
@@ -139,7 +145,7 @@ impl Session {
         } else {
             Outcome::Refused(reply)
         };
-        Some(self.finish(id, outcome))
+        self.finish(id, outcome)
     }
 
     /// Accounts for LMTP's verdict on a content for one recipient.
@@ -153,6 +159,8 @@ impl Session {
         let message = transaction.message();
         transaction.pending = transaction.pending.saturating_sub(1);
         transaction.answer_content(&reply);
+        transaction.verdicts += 1;
+        let recipient = transaction.position(expected.recipient as usize);
         if transaction.pending == 0 {
             transaction.in_doubt = false;
             if self.begun == id && reply.is_positive() {
@@ -165,7 +173,6 @@ impl Session {
         } else {
             Outcome::Refused(reply)
         };
-        let recipient = expected.recipient as usize;
         Some(Event::RecipientFinished {
             message,
             recipient,
@@ -194,8 +201,10 @@ impl Session {
                 return event;
             }
             Some((Verb::RecipientContent, id)) if awaited => {
-                let recipient = answered.map_or(0, |expected| expected.recipient as usize);
-                let message = self.transactions.get(id)?.message();
+                let local = answered.map_or(0, |expected| expected.recipient as usize);
+                let transaction = self.transactions.get_mut(id)?;
+                let (message, recipient) = (transaction.message(), transaction.position(local));
+                transaction.verdicts += 1;
                 self.fail(Fault::Closing, reply.as_bytes());
                 let outcome = Outcome::Refused(reply);
                 return Some(Event::RecipientFinished {

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{
+    event::NotSent,
     pipeline::Expected,
     rules::{Level, Verb},
     session::{Phase, Session},
@@ -61,17 +62,21 @@ impl Session {
         let Some((id, transaction)) = self.transactions.advance() else {
             return self.quitting.then_some(Step::Session(Verb::Quit));
         };
-        match transaction.stage {
+        let (stage, recipients) = (transaction.stage, transaction.recipients());
+        let (presentable, binary) = (transaction.is_presentable, transaction.is_binary());
+        match stage {
+            // Nothing is begun that could not be completed.
+            Stage::Waiting if !presentable => None,
             // A transaction that was not ended by a 2yz already read may have left its sender
             // behind, for whom the next message would be taken (measured with Exim).
             Stage::Waiting if self.reset_due => Some(Step::Reset),
-            Stage::Waiting => Some(Step::Mail(id)),
-            Stage::Recipients(sent) if sent < transaction.recipients() => {
-                Some(Step::Recipient(id, sent))
+            Stage::Waiting if self.admits_domains(id) => Some(Step::Mail(id)),
+            Stage::Waiting => {
+                self.abandon(id, NotSent::LimitReached);
+                self.next_step()
             }
-            Stage::Recipients(_) if self.level < Level::Stream && !transaction.is_binary() => {
-                Some(Step::Data(id))
-            }
+            Stage::Recipients(sent) if sent < recipients => Some(Step::Recipient(id, sent)),
+            Stage::Recipients(_) if self.level < Level::Stream && !binary => Some(Step::Data(id)),
             Stage::LoneDot => Some(Step::LoneDot(id)),
             Stage::Recipients(_) | Stage::Data | Stage::Content | Stage::Chunks | Stage::Over => {
                 None
@@ -183,6 +188,9 @@ impl Session {
         if let Some(transaction) = self.transactions.get_mut(id) {
             transaction.pending += 1;
             transaction.stage = stage;
+        }
+        if expected.verb == Verb::Mail {
+            self.count_mail();
         }
     }
 

@@ -136,10 +136,12 @@ impl Session {
             .pipelining
             .level(&self.capabilities, self.config.dialect);
         self.stuffer = DotStuffer::new(self.config.line_breaks);
+        self.usage.limits = self.capabilities.limits(); // 9422-3.6-a
         self.phase = Phase::Ready;
         self.ready_unreported = true;
         for id in self.transactions.ids() {
             self.check_requirements(id);
+            self.split(id);
         }
     }
 

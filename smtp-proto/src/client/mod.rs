@@ -86,6 +86,7 @@ mod event;
 #[cfg(feature = "auth")]
 pub mod mechanism;
 mod output;
+mod parts;
 mod pipeline;
 mod queue;
 mod replies;
@@ -93,6 +94,7 @@ mod report;
 mod requirements;
 mod rules;
 mod session;
+mod splitting;
 mod transaction;
 mod wire;
 

@@ -32,6 +32,18 @@ impl Transactions {
         self.first + (self.queue.len() as u64) - 1
     }
 
+    /// Adds a transaction that takes over some recipients of another.
+    pub(super) fn push_part(&mut self, id: TransactionId, recipients: &[usize]) -> TransactionId {
+        let mut part = self.spare.pop().unwrap_or_default();
+        if let Some(other) = self.get_mut(id) {
+            other.is_part = true;
+            part.fill_part(other, recipients);
+        }
+        self.queue.push_back(part);
+        self.unfinished += 1;
+        self.first + (self.queue.len() as u64) - 1
+    }
+
     pub(super) fn get_mut(&mut self, id: TransactionId) -> Option<&mut Transaction> {
         let index = usize::try_from(id.checked_sub(self.first)?).ok()?;
         self.queue.get_mut(index)
@@ -93,12 +105,6 @@ impl Transactions {
         (self.first..)
             .zip(&self.queue)
             .find(|(_, transaction)| !transaction.finished)
-    }
-
-    pub(super) fn find(&self, message: MessageId) -> Option<(TransactionId, &Transaction)> {
-        (self.first..)
-            .zip(&self.queue)
-            .find(|(_, t)| t.message == message.0 && !t.finished)
     }
 
     pub(super) fn ids(&self) -> core::ops::Range<TransactionId> {

@@ -79,6 +79,18 @@ pub(super) struct Transaction {
     pub(super) content_octets: u64,
     /// Its outcome was reported.
     pub(super) finished: bool,
+    /// It carries a part of its message's recipients.
+    pub(super) is_part: bool,
+    /// The positions of its recipients in the envelope, where these are not 0, 1, 2...
+    positions: Vec<usize>,
+    /// The recipients that the server may take in another transaction.
+    deferred: Vec<u32>,
+    /// For how many recipients an LMTP server gave its verdict.
+    pub(super) verdicts: usize,
+    /// The caller has shown that it can present the content again, if it must.
+    pub(super) is_presentable: bool,
+    /// What to report for each recipient, and of which is the turn.
+    pub(super) report: Option<(Outcome<'static>, usize)>,
 }
 
 impl Transaction {
@@ -120,8 +132,80 @@ impl Transaction {
                 .iter()
                 .map(|(recipient, given)| (*recipient, given.clone().into_owned()))
                 .collect(),
+            is_presentable: true,
             ..Self::default()
         };
+    }
+
+    /// Takes over some recipients of another transaction of the same message.
+    pub(super) fn fill_part(&mut self, other: &Self, recipients: &[usize]) {
+        let (mut paths, mut ends) = (Vec::new(), Vec::new());
+        paths.extend_from_slice(other.sender());
+        ends.push(paths.len());
+        for &recipient in recipients {
+            paths.extend_from_slice(other.recipient(recipient));
+            ends.push(paths.len());
+        }
+        let own = recipients.iter().enumerate();
+        let own = own.filter_map(|(at, &from)| Some((at, other.parameters_of(from)?.clone())));
+        *self = Self {
+            message: other.message,
+            pass: other.pass.saturating_add(1),
+            paths,
+            ends,
+            size: other.size,
+            body: other.body,
+            internationalized: other.internationalized,
+            parameters: other.parameters.clone(),
+            recipient_parameters: own.collect(),
+            is_part: true,
+            positions: recipients
+                .iter()
+                .map(|&from| other.position(from))
+                .collect(),
+            ..Self::default()
+        };
+    }
+
+    /// Keeps only so many recipients.
+    pub(super) fn truncate(&mut self, recipients: usize) {
+        self.ends.truncate(recipients.saturating_add(1));
+        self.paths
+            .truncate(self.ends.last().copied().unwrap_or_default());
+        self.recipient_parameters
+            .retain(|(recipient, _)| *recipient < recipients);
+        self.positions.truncate(recipients);
+    }
+
+    /// Records that a recipient is to go into another transaction.
+    pub(super) fn defer_recipient(&mut self, recipient: u32) {
+        self.answered += 1;
+        self.deferred.push(recipient);
+    }
+
+    /// Returns the recipients that are to go into another transaction.
+    pub(super) fn take_deferred(&mut self) -> Vec<usize> {
+        self.deferred
+            .iter()
+            .map(|&recipient| recipient as usize)
+            .collect()
+    }
+
+    /// Tells whether a recipient has, or will have, an outcome of its own in another event.
+    pub(super) fn is_reported(&self, recipient: usize) -> bool {
+        if recipient >= self.answered || self.mail != Answer::Accepted {
+            return false;
+        }
+        let number = u32::try_from(recipient).unwrap_or(u32::MAX);
+        match self.accepted.binary_search(&number) {
+            Ok(at) => at < self.verdicts,
+            Err(_) => true, // refused, or deferred
+        }
+    }
+
+    /// Returns where in the envelope a recipient stands.
+    pub(super) fn position(&self, recipient: usize) -> usize {
+        self.positions.get(recipient).copied().unwrap_or(recipient)
     }
 
     /// Records a refusal that decides the message; the first one counts.

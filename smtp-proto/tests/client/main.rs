@@ -5,6 +5,7 @@ mod auth;
 mod dialogue;
 mod hazards;
 mod ledger;
+mod limits;
 mod lmtp;
 mod policies;
 mod session;
