@@ -212,7 +212,12 @@ impl Session {
     pub(super) fn quotable<'i>(&self, input: &'i [u8]) -> &'i [u8] {
         match self.authentication {
             Authentication::Exchange => &[],
-            _ => sasl::without_secret(input.split(|octet| *octet == b'\n').next().unwrap_or(input)),
+            _ => sasl::without_secret(
+                input
+                    .split_inclusive(|octet| *octet == b'\n')
+                    .next()
+                    .unwrap_or(input),
+            ),
         }
     }
 

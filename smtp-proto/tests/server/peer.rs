@@ -10,6 +10,7 @@ use smtp_proto::syntax::{Host, Reply};
 pub(crate) enum Decision {
     Accept,
     Reply(&'static str),
+    #[cfg_attr(not(feature = "auth"), expect(dead_code))]
     /// Challenges a client that authenticates itself.
     Challenge(&'static [u8]),
     /// Keeps it in [`Peer::tickets`].
