@@ -12,6 +12,9 @@ use crate::machine::{Fault, Misuse};
 
 impl Session {
     pub(super) fn start_tls<'i>(&mut self, now: Duration) -> Step<'i> {
+        if self.closes_on_idle_command() {
+            return Step::Again;
+        }
         self.security = Security::Asked;
         Step::Event(Event::StartTls {
             ticket: self.ask(Asked::StartTls, TransactionId(0), Place::Last, now),
