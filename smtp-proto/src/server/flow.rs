@@ -53,7 +53,7 @@ impl Session {
             return Ok(Some(Event::Connected { ticket }));
         }
         loop {
-            if self.ending.is_none() && !input.is_empty() && !self.is_for_tls() {
+            if self.ending.is_none() && !input.is_empty() {
                 self.octets_came(input);
             }
             if let Some(event) = self.owed_event() {

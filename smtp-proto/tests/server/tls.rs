@@ -112,7 +112,8 @@ fn octets_before_the_verdict_over_starttls() {
     assert_eq!(fault(&peer), Some(Fault::OctetsBeforeTls));
 }
 
-/// Design 4.3: octets that come while the 220 is on its way. What was written of it stays alone.
+/// TLS-2, design 4.3: octets in clear while the 220 is on its way, or behind it. Nothing is written
+/// behind what was written of it.
 #[test]
 fn octets_before_the_reply_is_written() {
     for written in 0..=START.len() {
@@ -125,12 +126,6 @@ fn octets_before_the_reply_is_written() {
         assert_eq!(peer.server.wants_tls(), written == START.len());
         peer.unconsumed.extend_from_slice(b"RSET\r\n");
         peer.poll();
-        if written == START.len() {
-            // These are TLS's.
-            assert_eq!(peer.unconsumed, b"RSET\r\n");
-            assert!(peer.server.wants_tls());
-            continue;
-        }
         assert_eq!(peer.read(), if written == 0 { EARLY } else { "" });
         peer.poll();
         assert_eq!(fault(&peer), Some(Fault::OctetsBeforeTls));
@@ -267,10 +262,6 @@ fn tls_required_and_ignored() {
 fn implicit_tls() {
     let mut peer = Peer::silent(config().tls(Tls::Implicit));
     assert!(peer.server.wants_tls() && !peer.server.wants_read());
-    // The handshake's first octets, presented by mistake.
-    assert_eq!(peer.send("\x16\x03\x01"), "");
-    assert_eq!(peer.unconsumed, b"\x16\x03\x01");
-    peer.unconsumed.clear();
     assert_eq!(peer.wait(200), "");
     peer.server.tls_established(peer.now).unwrap();
     // The time for the greeting begins only now.
@@ -289,6 +280,28 @@ fn implicit_tls_that_fails() {
     assert!(matches!(fault(&peer), Some(Fault::TimedOut(_))));
     assert!(peer.server.is_closed());
     assert_eq!(peer.events(), [""; 0]);
+    let mut peer = Peer::silent(config().tls(Tls::Implicit));
+    assert_eq!(peer.send("EHLO c.example\r\n"), "");
+    peer.poll();
+    assert_eq!(fault(&peer), Some(Fault::OctetsBeforeTls));
+    assert!(peer.server.is_closed());
+}
+
+/// What was taken back is not in the trace.
+#[test]
+fn the_trace_of_a_reply_taken_back() {
+    let mut peer = Peer::new(config().tls(Tls::Offered).traced());
+    peer.send("EHLO c.example\r\n");
+    while peer.server.poll_trace().is_some() {}
+    peer.send("STARTTLS\r\nAUTH PLAIN secret\r\n");
+    let mut lines = Vec::new();
+    while let Some(entry) = peer.server.poll_trace() {
+        lines.push(entry.what.to_string());
+    }
+    assert_eq!(lines, ["STARTTLS", EARLY.trim_end()]);
+    peer.poll();
+    let error = peer.error.unwrap();
+    assert_eq!(error.excerpt().as_bytes(), b"AUTH PLAIN");
 }
 
 /// 8689-2-c, 3207-4.2-d: what depends on TLS is not the application's to offer.
