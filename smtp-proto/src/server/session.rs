@@ -136,6 +136,7 @@ impl Session {
         };
         if session.settings().tls == Tls::Implicit {
             session.security = Security::Starting { kept: 0, end: 0 };
+            session.arm(now);
         } else {
             session.greet(now);
         }
