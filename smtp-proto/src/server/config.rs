@@ -108,13 +108,12 @@ impl Settings {
 
     /// Brings the offers up to date.
     fn renew_offers(&mut self) {
-        self.in_clear = self
-            .offers(false)
-            // 8689-2-c
-            .without(Extension::RequireTls);
-        if matches!(self.tls, Tls::Offered | Tls::Required) {
-            self.in_clear = core::mem::take(&mut self.in_clear).with(Extension::StartTls);
-        }
+        // 8689-2-c
+        let in_clear = self.offers(false).without(Extension::RequireTls);
+        self.in_clear = match self.tls {
+            Tls::Offered | Tls::Required => in_clear.with(Extension::StartTls),
+            Tls::Off | Tls::Implicit => in_clear,
+        };
         self.encrypted = self.offers(true);
     }
 

@@ -263,6 +263,16 @@ fn mail_behind_an_initial_response() {
     }
 }
 
+/// 4954-4-t: also where the machine itself refuses it.
+#[test]
+fn mail_behind_a_refused_initial_response() {
+    for line in ["AUTH FOO AAAA", "AUTH PLAIN AAA"] {
+        let mut peer = asking(local());
+        let got = peer.send(&format!("{line}\r\nMAIL FROM:<>\r\n"));
+        assert!(got.ends_with("\r\n250 2.1.0 Sender OK\r\n"), "{got}");
+    }
+}
+
 /// CMD-6, AUT-4: nothing may follow AUTH without an initial response, nor what is answered by a
 /// challenge. A secret among it is not quoted.
 #[test]
