@@ -53,6 +53,14 @@ pub(super) struct Pipeline {
 }
 
 impl Pipeline {
+    /// Returns a pipeline with room for the greeting, which may be all that an idle client waits for.
+    pub(super) fn new() -> Self {
+        Self {
+            expected: VecDeque::with_capacity(1),
+            ..Self::default()
+        }
+    }
+
     /// Expects one more reply.
     pub(super) fn push(&mut self, mut expected: Expected) {
         expected.round_trips = self.round_trips;

@@ -98,7 +98,7 @@ impl Session {
             capabilities: Capabilities::new(),
             level: Level::LockStep,
             transactions: Transactions::default(),
-            pipeline: Pipeline::default(),
+            pipeline: Pipeline::new(),
             wire: Wire::default(),
             stuffer: DotStuffer::new(config.line_breaks),
             open_contents: 0,
