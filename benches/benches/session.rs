@@ -36,10 +36,14 @@ struct Pair {
 
 impl Pair {
     fn new(policy: Pipelining) -> Self {
+        Self::with(policy, server())
+    }
+
+    fn with(policy: Pipelining, server: Server) -> Self {
         let config = Config::new(host("client.example.org")).pipelining(policy);
         let mut pair = Self {
             client: Client::new(config.duplex(Duplex::Full), NOW),
-            server: server(),
+            server,
             to_server: Vec::new(),
             to_client: Vec::new(),
             begun: 0,
@@ -182,7 +186,7 @@ fn count() {
     drop(client);
     let config = server_config(); // shared by all servers of a process
     let region = Region::new(ALLOCATOR);
-    let server = Server::new(config, NOW);
+    let server = Server::new(config.clone(), NOW);
     println!(
         "  new server: {} + {} heap",
         size_of::<Server>(),
@@ -191,7 +195,7 @@ fn count() {
     drop(server);
     // Look-ahead, as a stream leaves its server with messages whose replies may not have arrived.
     let before = Region::new(ALLOCATOR);
-    let mut pair = Pair::new(Pipelining::LookAhead);
+    let mut pair = Pair::with(Pipelining::LookAhead, Server::new(config, NOW));
     pair.deliver(200, &content);
     (pair.to_client, pair.to_server) = (Vec::new(), Vec::new());
     pair.client.shrink();
