@@ -195,7 +195,7 @@ fn count() {
     drop(server);
     // Look-ahead, as a stream leaves its server with messages whose replies may not have arrived.
     let before = Region::new(ALLOCATOR);
-    let mut pair = Pair::with(Pipelining::LookAhead, Server::new(config, NOW));
+    let mut pair = Pair::with(Pipelining::LookAhead, Server::new(config.clone(), NOW));
     pair.deliver(200, &content);
     (pair.to_client, pair.to_server) = (Vec::new(), Vec::new());
     pair.client.shrink();
