@@ -125,7 +125,7 @@ impl Session {
     /// Accounts for the answer to the end of a message.
     fn on_verdict<'i>(&mut self, id: TransactionId, reply: Reply<'i>) -> Option<Event<'i>> {
         let transaction = self.transactions.get_mut(id)?;
-        let refused = transaction.is_refused();
+        let refused = transaction.is_refused() || transaction.not_sent.is_some();
         if reply.is_positive() && refused {
             // Whatever was accepted, it was not this envelope: the outcome stays in doubt.
             self.fail(Fault::RefusedTransactionContinued, reply.as_bytes());

@@ -49,10 +49,12 @@ impl Session {
         if blocked || self.is_over() || self.write_failed || self.abandoned {
             return None;
         }
-        if !self.pipeline.may_send(self.level) {
+        let early = self.is_early() && self.pipeline.is_opening();
+        if !early && !self.pipeline.may_send(self.level) {
             return None;
         }
         match self.phase {
+            Phase::Connected if early => return Some(Step::Session(Verb::Ehlo)),
             Phase::Due(verb) => return Some(Step::Session(verb)),
             Phase::Ready => {}
             Phase::Connected | Phase::Asked | Phase::Handshake | Phase::Leaving | Phase::Closed => {
@@ -155,12 +157,16 @@ impl Session {
         let (expected, id, stage) = match step {
             Step::Session(verb) => {
                 self.wire.secret |= matches!(verb, Verb::Auth | Verb::AuthResponse);
+                let early = self.phase == Phase::Connected;
                 self.phase = if verb == Verb::Quit {
                     Phase::Leaving
                 } else {
                     Phase::Asked
                 };
                 self.pipeline.push(Expected::session(verb, end, octets));
+                if early {
+                    self.open_early();
+                }
                 return;
             }
             Step::Reset => {

@@ -1,5 +1,6 @@
 //! How a client is to behave.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use super::rules::Level;
@@ -179,6 +180,7 @@ pub struct Config {
     pub(super) dialect: Dialect,
     pub(super) tls: Tls,
     pub(super) plain_text_auth: bool,
+    pub(super) known: Option<Box<Capabilities>>,
 }
 
 impl Config {
@@ -198,6 +200,7 @@ impl Config {
             dialect: Dialect::Smtp,
             tls: Tls::Off,
             plain_text_auth: false,
+            known: None,
         }
     }
 
@@ -260,6 +263,19 @@ impl Config {
     #[must_use]
     pub fn allow_plain_text_auth(mut self) -> Self {
         self.plain_text_auth = true;
+        self
+    }
+
+    /// Tells the client what this server offered the last time.
+    ///
+    /// If that has PIPELINING and PIPECONNECT the client does not wait for the greeting: EHLO and
+    /// the first commands leave at once, and a first message in a stream takes one round trip.
+    /// Should the server not offer all of it any more the connection ends with
+    /// [`Fault::CapabilitiesChanged`](crate::machine::Fault::CapabilitiesChanged): try again
+    /// without. Of no account where STARTTLS or AUTH have to come before the first message.
+    #[must_use]
+    pub fn known_capabilities(mut self, capabilities: Capabilities) -> Self {
+        self.known = Some(Box::new(capabilities));
         self
     }
 

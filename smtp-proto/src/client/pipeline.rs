@@ -108,6 +108,12 @@ impl Pipeline {
             .is_none_or(|last| last.verb.may_be_followed(level))
     }
 
+    /// Tells whether the last command that is unanswered belongs to the opening of a session.
+    pub(super) fn is_opening(&self) -> bool {
+        let last = self.expected.back().map(|last| last.verb);
+        matches!(last, Some(Verb::Connect | Verb::Ehlo))
+    }
+
     /// Tells whether a peer that is not being read could still answer all that is unanswered, and a
     /// command of so many octets more.
     pub(super) fn has_room(&self, duplex: Duplex, command: usize) -> bool {

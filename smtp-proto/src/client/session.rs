@@ -86,6 +86,8 @@ pub(super) struct Session {
     closed_unreported: bool,
     eof: bool,
     pub(super) encrypted: bool,
+    /// Commands were sent before EHLO was answered.
+    pub(super) early: bool,
     #[cfg(feature = "auth")]
     pub(super) authentication: Authentication,
 }
@@ -121,6 +123,7 @@ impl Session {
             closed_unreported: false,
             eof: false,
             encrypted: false,
+            early: false,
             #[cfg(feature = "auth")]
             authentication: Authentication::default(),
             config,

@@ -98,6 +98,7 @@ impl Session {
             _ => rule.place,
         };
         let admission = self.admission(verb, &rule);
+        self.opening &= !matches!(command, Command::Data | Command::Bdat { .. });
         if let Command::Bdat { size, last } = command
             && admission != Admission::NotImplemented
         {

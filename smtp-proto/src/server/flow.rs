@@ -93,6 +93,7 @@ impl Session {
         }
         if self.receipts.octets_came(sent)
             || settings.improper_pipelining == ImproperPipelining::Tolerate
+            || self.opening
         {
             return;
         }

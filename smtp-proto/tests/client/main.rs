@@ -3,6 +3,7 @@
 #[cfg(feature = "auth")]
 mod auth;
 mod dialogue;
+mod early;
 mod hazards;
 mod ledger;
 mod limits;
