@@ -1,6 +1,6 @@
 //! How a client is to behave.
 
-use alloc::boxed::Box;
+use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
 use super::rules::Level;
@@ -125,7 +125,8 @@ pub struct Timeouts {
     pub write: Duration,
     /// For the reply to the end of a message: 10 minutes.
     pub data_termination: Duration,
-    /// For the reply to QUIT: 2 seconds, as nothing depends on it (Exim waits 1).
+    /// For the reply to QUIT: 2 seconds, as nothing depends on it (Exim waits 1). 0 has it not
+    /// awaited at all.
     pub quit: Duration,
 }
 
@@ -181,6 +182,8 @@ pub struct Config {
     pub(super) tls: Tls,
     pub(super) plain_text_auth: bool,
     pub(super) known: Option<Box<Capabilities>>,
+    pub(super) ignored: Vec<Extension>,
+    pub(super) bare_lf_replies: bool,
 }
 
 impl Config {
@@ -201,6 +204,8 @@ impl Config {
             tls: Tls::Off,
             plain_text_auth: false,
             known: None,
+            ignored: Vec::new(),
+            bare_lf_replies: false,
         }
     }
 
@@ -276,6 +281,22 @@ impl Config {
     #[must_use]
     pub fn known_capabilities(mut self, capabilities: Capabilities) -> Self {
         self.known = Some(Box::new(capabilities));
+        self
+    }
+
+    /// Has the client ignore that a server offers this extension: for servers that offer what they
+    /// cannot do (Postfix: `smtp_discard_ehlo_keywords`).
+    #[must_use]
+    pub fn ignore(mut self, extension: Extension) -> Self {
+        self.ignored.push(extension);
+        self
+    }
+
+    /// Has the client take replies whose lines end in a bare LF, which RFC 5321 2.3.8 forbids and
+    /// some servers send.
+    #[must_use]
+    pub fn accept_bare_lf_replies(mut self) -> Self {
+        self.bare_lf_replies = true;
         self
     }
 

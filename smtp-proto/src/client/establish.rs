@@ -69,7 +69,12 @@ impl Session {
     pub(super) fn on_greeting<'i>(&mut self, reply: Reply<'i>) -> Option<Event<'i>> {
         if reply.is_positive() {
             if !self.early {
-                self.phase = Phase::Due(self.hello());
+                let hello = if is_veiled(&reply) {
+                    Verb::Helo
+                } else {
+                    self.hello()
+                };
+                self.phase = Phase::Due(hello);
             }
             return Some(Event::Greeting { reply });
         }
@@ -92,7 +97,7 @@ impl Session {
             _ if self.early => self.verify_known(reply),
             (Class::Positive, Verb::Helo) => self.on_introduced(reply),
             (Class::Positive, _) => {
-                self.capabilities = Capabilities::parse(reply);
+                self.capabilities = self.offer_of(reply);
                 self.on_introduced(reply);
             }
             // RFC 5321 3.2: HELO where EHLO is not understood. Postfix takes any refusal for that.
@@ -129,7 +134,7 @@ impl Session {
     fn verify_known(&mut self, reply: &Reply<'_>) {
         self.early = false;
         let offered = if reply.is_positive() {
-            Capabilities::parse(reply)
+            self.offer_of(reply)
         } else {
             Capabilities::new()
         };
@@ -142,6 +147,14 @@ impl Session {
         } else {
             self.fail(Fault::CapabilitiesChanged, reply.as_bytes());
         }
+    }
+
+    /// Returns what an answer to EHLO offers, less what is to be ignored.
+    fn offer_of(&self, reply: &Reply<'_>) -> Capabilities {
+        let ignored = self.config.ignored.iter();
+        ignored.fold(Capabilities::parse(reply), |offer, extension| {
+            offer.without(*extension)
+        })
     }
 
     /// Goes on with TLS, if that is due and offered.
@@ -206,6 +219,15 @@ impl Session {
             }
         }
     }
+}
+
+/// Tells whether a firewall has made stars of a greeting (Cisco PIX). Such firewalls cannot cope with
+/// EHLO, nor with an end of content that comes in two segments; the client never parts it.
+fn is_veiled(greeting: &Reply<'_>) -> bool {
+    let veil = |octet: &u8| matches!(octet, b'2' | b'0' | b'*' | b' ');
+    greeting
+        .lines()
+        .all(|line| line.len() > 3 && line.iter().all(veil))
 }
 
 #[cfg(not(feature = "auth"))]

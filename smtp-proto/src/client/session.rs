@@ -15,7 +15,7 @@ use super::{
     parts::{Parts, Usage},
     pipeline::{Expected, Pipeline},
     queue::Transactions,
-    replies::ReplyReader,
+    replies::{LineEnd, ReplyReader},
     rules::{Level, Verb},
     transaction::{Stage, TransactionId},
     wire::Wire,
@@ -229,7 +229,11 @@ impl Session {
                 self.on_octets_before_tls(input);
                 continue;
             }
-            match self.replies.next(input) {
+            let line_end = match self.config.bare_lf_replies {
+                true => LineEnd::BareLf,
+                false => LineEnd::CrLf,
+            };
+            match self.replies.next(input, line_end) {
                 Ok(Some(reply)) => {
                     if let Some(event) = self.on_reply(reply, now) {
                         return Ok(Some(event));
