@@ -43,7 +43,12 @@ impl<S, H: Handler, F> Connection<S, H, F> {
         let clock = Clock::start();
         let machine = Server::new(config, clock.now());
         Self {
-            transport: Transport::new(stream, clock, machine.max_unconsumed()),
+            transport: Transport::new(
+                stream,
+                crate::stream::Handshake::default(),
+                clock,
+                machine.max_unconsumed(),
+            ),
             dispatch: Dispatch::new(machine, handler, peer),
             shutdown: Some(Box::pin(shutdown)),
         }
