@@ -1,9 +1,10 @@
 //! Certificates for the tests, in files.
+#![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::{fs, path::PathBuf, sync::Arc};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use smtp_proto_tokio::tls::{TlsAcceptor, TlsConnector};
 
 /// The server's name, which its certificate holds.
@@ -61,7 +62,6 @@ impl Pki {
     /// Does TLS by hand.
     pub(crate) fn raw_connector(&self, protocols: &[&str]) -> tokio_rustls::TlsConnector {
         let mut roots = rustls::RootCertStore::empty();
-        use rustls::pki_types::pem::PemObject;
         roots
             .add(CertificateDer::from_pem_file(self.file("ca.pem")).unwrap())
             .unwrap();
@@ -74,7 +74,6 @@ impl Pki {
 
     /// Does TLS by hand.
     pub(crate) fn raw_acceptor(&self) -> tokio_rustls::TlsAcceptor {
-        use rustls::pki_types::{PrivateKeyDer, pem::PemObject};
         let key = PrivateKeyDer::from_pem_file(self.file("server.key")).unwrap();
         let config = rustls::ServerConfig::builder()
             .with_no_client_auth()
