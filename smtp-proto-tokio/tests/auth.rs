@@ -78,6 +78,10 @@ impl Handler for Users {
                 user: "alice" | "",
                 token: SECRET,
             } => Ok("alice".into()),
+            Credential::Token {
+                user: user @ "a,b=2C",
+                token: SECRET,
+            } => Ok(user.into()),
             Credential::External {
                 acting_for: "",
                 tls: Some(tls),
@@ -246,6 +250,9 @@ async fn every_mechanism_lets_in_whom_it_should() {
     assert_eq!(attempt(XOAuth2::new("alice", SECRET)).await, alice());
     let bearer = OAuthBearer::new("alice", NAME, 587, SECRET);
     assert_eq!(attempt(bearer).await, alice());
+    // RFC 5801 4
+    let escaped = OAuthBearer::new("a,b=2C", NAME, 587, SECRET);
+    assert_eq!(attempt(escaped).await, Ok("a,b=2C".into()));
     let counts = Echo { gives_up_at: 0 };
     assert_eq!(attempt(counts).await, Ok("counter".into()));
 }
