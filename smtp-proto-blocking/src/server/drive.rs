@@ -17,10 +17,7 @@ use smtp_proto::{
     syntax::{Code, Reply},
 };
 
-use super::{
-    dialogue::Dialogue,
-    handler::Handler,
-};
+use super::{dialogue::Dialogue, handler::Handler};
 use crate::{
     Error, Transport,
     connection::{Connection, GLANCE, MOMENT, Progress},
