@@ -113,21 +113,18 @@ impl<T: Transport> Connection<T> {
 
     /// Goes on with the TLS handshake, which `begin` begins, for about as long as `limit`. Tells
     /// whether it is complete.
-    pub(crate) fn handshake<E>(
+    pub(crate) fn handshake(
         &mut self,
-        begin: impl FnOnce() -> Result<Session, E>,
+        begin: impl FnOnce() -> io::Result<Session>,
         limit: Duration,
-    ) -> io::Result<bool>
-    where
-        E: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
-        if !self.stream.is_encrypted() {
+    ) -> io::Result<bool> {
+        if !self.stream.has_begun_tls() {
             // What came in clear was presented to the machine, which then wants no TLS; none of it
             // may pass for what came under TLS (3207-4-h, 3207-4-i).
             if !self.input().is_empty() {
                 return Err(io::ErrorKind::InvalidData.into());
             }
-            self.stream.start_tls(begin().map_err(io::Error::other)?);
+            self.stream.start_tls(begin()?);
         }
         self.limit_reads(limit)?;
         self.limit_writes(limit)?;

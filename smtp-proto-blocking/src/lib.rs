@@ -82,7 +82,7 @@ mod error;
 pub mod server;
 mod stream;
 #[cfg(feature = "rustls")]
-mod tls;
+pub mod tls;
 #[cfg(not(feature = "rustls"))]
 #[path = "tls/absent.rs"]
 mod tls;
@@ -90,10 +90,6 @@ mod transport;
 
 pub use client::{Body, Client};
 pub use error::Error;
-#[cfg(feature = "rustls")]
-pub use rustls;
 pub use server::Server;
-pub use stream::Stream;
-#[cfg(feature = "rustls")]
-pub use tls::{TlsAcceptor, TlsConnector, TlsError};
+pub use stream::{Stream, TlsInfo};
 pub use transport::Transport;

@@ -12,14 +12,16 @@ use std::{
     time::Duration,
 };
 
+use rustls::pki_types::CertificateDer;
 use smtp_proto::{
     client::{Duplex, NotSent, Outcome, Pipelining, Report, Timeouts, Tls},
     machine::{Fault, Timer},
     server,
 };
 use smtp_proto_blocking::{
-    Client, Error, Server, TlsConnector, TlsError, Transport, rustls,
-    server::{serve_connection, serve_tls_connection},
+    Client, Error, Server, Transport,
+    server::{Options, serve_connection},
+    tls::{TlsAcceptor, TlsConnector, rustls},
 };
 use support::{
     Store, ask, certificates::Certificates, client_config, envelope, hello, narrow_tcp, read_line,
@@ -60,15 +62,16 @@ fn every_way_and_policy_delivers_unchanged() {
         ] {
             let store = certificates.with_server(server_tls, |address| {
                 let config = client_config().tls(tls).pipelining(pipelining);
-                let mut client = Client::connect(address, config)
-                    .unwrap()
-                    .tls(certificates.connector());
+                let mut client = Client::builder(config)
+                    .tls(certificates.connector())
+                    .connect(address)
+                    .unwrap();
                 let messages = (0..9).map(|n| (envelope(&["one"]), contents(n)));
                 let reports: Vec<Report> = client.send_all(messages).map(Result::unwrap).collect();
                 assert!(reports.iter().all(Report::is_delivered), "{reports:?}");
-                assert!(client.stream().is_encrypted());
-                let shown = client.stream().peer_certificate();
-                assert_eq!(shown.as_deref(), Some(&certificates.server[..]));
+                let info = client.stream().tls_info().unwrap();
+                assert_eq!(info.version, 0x0304);
+                assert_eq!(info.peer_certificates, [&certificates.server[..]]);
                 client.quit().unwrap();
             });
             let messages = store.messages.into_inner().unwrap();
@@ -97,20 +100,24 @@ fn nothing_is_sent_to_a_server_that_cannot_prove_what_it_is() {
     };
     let (own, other) = (&certificates.server, &stranger.server);
     let with_ca = TlsConnector::with_ca_file;
-    let pinned = |der: &[u8]| TlsConnector::pinned(fingerprint(der), "any.example");
-    let pinned_certificate =
-        |der: &[u8]| TlsConnector::pinned_certificate(der, "any.example").unwrap();
+    let pinned = |der: &[u8]| TlsConnector::with_pin("any.example", fingerprint(der));
+    let pinned_certificate = |der: &[u8]| {
+        TlsConnector::with_pin("any.example", CertificateDer::from(der.to_vec())).unwrap()
+    };
     let cases = [
         (certificates.connector(), None),
         (pinned(own).unwrap(), None),
         (pinned_certificate(own), None),
-        (TlsConnector::unauthenticated("any.example").unwrap(), None),
         (
-            with_ca(&certificates.ca_file, "other.example").unwrap(),
+            TlsConnector::with_any_certificate("any.example").unwrap(),
+            None,
+        ),
+        (
+            with_ca("other.example", &certificates.ca_file).unwrap(),
             Some("not valid for name"),
         ),
         (
-            with_ca(&certificates.ca_file, "127.0.0.1").unwrap(),
+            with_ca("127.0.0.1", &certificates.ca_file).unwrap(),
             Some("not valid for name"),
         ),
         (stranger.connector(), Some("UnknownIssuer")),
@@ -127,7 +134,10 @@ fn nothing_is_sent_to_a_server_that_cannot_prove_what_it_is() {
         for (connector, refusal) in cases.clone() {
             let store = certificates.with_server(server_tls, |address| {
                 let config = client_config().tls(tls);
-                let mut client = Client::connect(address, config).unwrap().tls(connector);
+                let mut client = Client::builder(config)
+                    .tls(connector)
+                    .connect(address)
+                    .unwrap();
                 let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
                 let Some(refusal) = refusal else {
                     assert!(report.is_delivered());
@@ -147,20 +157,26 @@ fn nothing_is_sent_to_a_server_that_cannot_prove_what_it_is() {
 /// TLS-7: what is required and not offered, and what is not required.
 #[test]
 fn without_an_offer_only_required_tls_fails() {
-    let connector = || TlsConnector::unauthenticated("server.example").unwrap();
+    let connector = || TlsConnector::with_any_certificate("server.example").unwrap();
     let store = with_server(server_config(), |address| {
         let config = client_config().tls(Tls::Required);
-        let mut client = Client::connect(address, config).unwrap().tls(connector());
+        let mut client = Client::builder(config)
+            .tls(connector())
+            .connect(address)
+            .unwrap();
         let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
         assert_eq!(report.outcome, Outcome::NotSent(NotSent::TlsUnavailable));
         let (fault, _) = session_error(client.quit().unwrap_err());
         assert_eq!(fault, Fault::TlsUnavailable);
 
         let config = client_config().tls(Tls::Opportunistic);
-        let mut client = Client::connect(address, config).unwrap().tls(connector());
+        let mut client = Client::builder(config)
+            .tls(connector())
+            .connect(address)
+            .unwrap();
         let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
         assert!(report.is_delivered());
-        assert!(!client.stream().is_encrypted());
+        assert_eq!(client.stream().tls_info(), None);
     });
     assert_eq!(store.messages.into_inner().unwrap().len(), 1);
 }
@@ -196,7 +212,10 @@ fn who_lacks_certificates_says_so() {
         let mut client = Client::connect(address, config).unwrap();
         let (fault, transport) = session_error(client.ready().unwrap_err());
         assert_eq!(fault, Fault::TlsFailed);
-        assert_eq!(transport, "the client has no TlsConnector");
+        assert_eq!(
+            transport,
+            "the configuration asks for TLS, and no TlsConnector was given"
+        );
     });
 }
 
@@ -260,8 +279,11 @@ fn replies_behind_the_220_end_the_session() {
         rest
     });
     let config = client_config().tls(Tls::Opportunistic);
-    let connector = TlsConnector::unauthenticated("server.example").unwrap();
-    let mut client = Client::connect(address, config).unwrap().tls(connector);
+    let connector = TlsConnector::with_any_certificate("server.example").unwrap();
+    let mut client = Client::builder(config)
+        .tls(connector)
+        .connect(address)
+        .unwrap();
     let (fault, _) = session_error(client.ready().unwrap_err());
     assert_eq!(fault, Fault::OctetsBeforeTls);
     drop(client);
@@ -294,9 +316,10 @@ fn without_a_verdict_a_message_is_in_doubt_however_the_session_ends() {
             stream.read_to_end(&mut Vec::new()).unwrap();
         });
         let config = client_config().tls(Tls::Implicit);
-        let mut client = Client::connect(address, config)
-            .unwrap()
-            .tls(certificates.connector());
+        let mut client = Client::builder(config)
+            .tls(certificates.connector())
+            .connect(address)
+            .unwrap();
         let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
         assert_eq!(report.outcome, Outcome::InDoubt);
         let (fault, transport) = session_error(client.next_report().unwrap_err());
@@ -331,8 +354,11 @@ fn a_silent_peer_does_not_hold_up_the_handshake_for_ever() {
     let mut timeouts = Timeouts::default();
     timeouts.command = Duration::from_millis(50);
     let config = client_config().tls(Tls::Implicit).timeouts(timeouts);
-    let connector = TlsConnector::unauthenticated("server.example").unwrap();
-    let mut client = Client::connect(address, config).unwrap().tls(connector);
+    let connector = TlsConnector::with_any_certificate("server.example").unwrap();
+    let mut client = Client::builder(config)
+        .tls(connector)
+        .connect(address)
+        .unwrap();
     let (fault, _) = session_error(client.ready().unwrap_err());
     assert_eq!(fault, Fault::TimedOut(Timer::Handshake));
     drop(client);
@@ -350,14 +376,17 @@ fn narrow_sockets_do_not_stop_a_stream() {
         let store = &store;
         scope.spawn(move || {
             let config = server_config().tls(server::Tls::Implicit);
-            serve_tls_connection(far, None, config, &acceptor, &store).unwrap();
+            serve_connection(far, None, Options::new(config).tls(acceptor), &store).unwrap();
         });
         let config = client_config()
             .tls(Tls::Implicit)
             .duplex(Duplex::Full)
             .queue(2_000)
             .pipelining(Pipelining::Stream { window: 1_000 });
-        let mut client = Client::with_stream(near, config).tls(certificates.connector());
+        let mut client = Client::builder(config)
+            .tls(certificates.connector())
+            .with_stream(near)
+            .unwrap();
         let messages = (0..1_000).map(|_| (envelope(&["a", "b", "c"]), "x\r\n"));
         let delivered = client.send_all(messages);
         assert_eq!(
@@ -435,14 +464,16 @@ fn any_split_of_the_octets_will_do() {
         let (near, far) = UnixStream::pair().unwrap();
         let store = Store::default();
         thread::scope(|scope| {
-            let (acceptor, store) = (&acceptor, &store);
+            let (acceptor, store) = (acceptor.clone(), &store);
             scope.spawn(move || {
                 let config = server_config().tls(server_tls);
                 let far = Trickle::new(far);
-                serve_tls_connection(far, None, config, acceptor, &store).unwrap();
+                serve_connection(far, None, Options::new(config).tls(acceptor), &store).unwrap();
             });
-            let mut client = Client::with_stream(Trickle::new(near), client_config().tls(tls))
-                .tls(certificates.connector());
+            let mut client = Client::builder(client_config().tls(tls))
+                .tls(certificates.connector())
+                .with_stream(Trickle::new(near))
+                .unwrap();
             let report = client.send(&envelope(&["a"]), "x\r\n".repeat(300)).unwrap();
             assert!(report.is_delivered());
             client.quit().unwrap();
@@ -470,10 +501,13 @@ fn clients_of_another_protocol_are_refused() {
         .with_no_client_auth();
     for (protocol, is_served) in [("smtp", true), ("http/1.1", false)] {
         config.alpn_protocols = vec![protocol.into()];
-        let connector = TlsConnector::from_config(config.clone().into(), "server.example").unwrap();
+        let connector = TlsConnector::with_config("server.example", config.clone().into()).unwrap();
         certificates.with_server(server::Tls::Implicit, |address| {
             let config = client_config().tls(Tls::Implicit);
-            let mut client = Client::connect(address, config).unwrap().tls(connector);
+            let mut client = Client::builder(config)
+                .tls(connector)
+                .connect(address)
+                .unwrap();
             assert_eq!(client.ready().is_ok(), is_served);
         });
     }
@@ -482,22 +516,23 @@ fn clients_of_another_protocol_are_refused() {
 #[test]
 fn what_cannot_be_used_is_told() {
     let certificates = Certificates::new();
-    let missing = TlsConnector::with_ca_file("no/such/file", "server.example");
-    assert!(matches!(missing, Err(TlsError::File { .. })), "{missing:?}");
-    let not_one = TlsConnector::with_ca_file(&certificates.key_file, "server.example");
-    assert!(matches!(not_one, Err(TlsError::File { .. })), "{not_one:?}");
-    let nameless = TlsConnector::unauthenticated("not a name");
-    assert!(matches!(nameless, Err(TlsError::InvalidName)));
+    let said = |result: io::Result<TlsConnector>| result.unwrap_err().to_string();
+    let missing = said(TlsConnector::with_ca_file("server.example", "no/such/file"));
+    assert!(missing.starts_with("no/such/file: "), "{missing}");
+    let not_one = said(TlsConnector::with_ca_file(
+        "server.example",
+        &certificates.key_file,
+    ));
+    assert!(not_one.ends_with("holds no certificate"), "{not_one}");
+    let nameless = said(TlsConnector::with_any_certificate("not a name"));
+    assert_eq!(nameless, "invalid dns name");
     let stranger = Certificates::new();
-    let mixed = smtp_proto_blocking::TlsAcceptor::from_pem_files(
-        &certificates.chain_file,
-        &stranger.key_file,
-    );
-    assert!(matches!(mixed, Err(TlsError::Unusable(_))), "{mixed:?}");
+    let mixed = TlsAcceptor::from_pem_files(&certificates.chain_file, &stranger.key_file);
     assert_eq!(
-        format!("{:?}", certificates.acceptor()),
-        "TlsAcceptor { .. }"
+        mixed.unwrap_err().to_string(),
+        "keys may not be consistent: KeyMismatch"
     );
+    assert_eq!(format!("{:?}", certificates.acceptor()), "TlsAcceptor");
 }
 
 /// A connection served without an acceptor has none, whatever is configured.

@@ -1,11 +1,10 @@
 //! A TLS session between a transport and those who use it.
 
-use std::{
-    io::{self, IoSlice, Read, Write},
-    sync::Arc,
-};
+use std::io::{self, IoSlice, Read, Write};
 
 use rustls::Connection;
+
+use crate::TlsInfo;
 
 /// One TLS session, from its handshake on.
 ///
@@ -71,10 +70,27 @@ impl Session {
         self.flush(transport)
     }
 
-    /// Returns the peer's certificate, if it showed one.
-    pub(crate) fn peer_certificate(&self) -> Option<Arc<[u8]>> {
-        let certificate = self.0.peer_certificates()?.first()?;
-        Some(Arc::from(certificate.as_ref()))
+    /// Returns what the handshake came to, once it is complete.
+    pub(crate) fn info(&self) -> Option<TlsInfo> {
+        if self.0.is_handshaking() {
+            return None;
+        }
+        let suite = self.0.negotiated_cipher_suite();
+        Some(TlsInfo {
+            version: self.0.protocol_version().map_or(0, u16::from),
+            cipher_suite: suite.map_or(0, |suite| suite.suite().into()),
+            server_name: match &*self.0 {
+                Connection::Server(connection) => connection.server_name().map(String::from),
+                Connection::Client(_) => None,
+            },
+            peer_certificates: self
+                .0
+                .peer_certificates()
+                .into_iter()
+                .flatten()
+                .map(|certificate| certificate.to_vec())
+                .collect(),
+        })
     }
 
     /// Deciphers what was read. Tells the peer if it makes no sense.

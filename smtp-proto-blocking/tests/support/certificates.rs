@@ -9,7 +9,11 @@ use std::{
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use smtp_proto::server::{Config, Tls};
-use smtp_proto_blocking::{Server, TlsAcceptor, TlsConnector};
+use smtp_proto_blocking::{
+    Server,
+    server::Options,
+    tls::{TlsAcceptor, TlsConnector},
+};
 
 use super::{Store, run_with, server_config};
 
@@ -60,7 +64,7 @@ impl Certificates {
     }
 
     pub fn connector(&self) -> TlsConnector {
-        TlsConnector::with_ca_file(&self.ca_file, "server.example").unwrap()
+        TlsConnector::with_ca_file("server.example", &self.ca_file).unwrap()
     }
 
     /// Runs a client against a server with TLS, and returns what the server's handler kept.
@@ -71,9 +75,8 @@ impl Certificates {
     }
 
     pub fn server(&self, config: Config) -> Server {
-        Server::bind("127.0.0.1:0", config)
-            .unwrap()
-            .tls(self.acceptor())
+        let options = Options::new(config).tls(self.acceptor());
+        Server::bind("127.0.0.1:0", options).unwrap()
     }
 }
 
