@@ -1,6 +1,7 @@
 //! A stream with its clock, its time limits and what was read and not used up.
 
 use std::{
+    fmt,
     io::{self, IoSlice, Read, Write},
     time::{Duration, Instant},
 };
@@ -25,7 +26,6 @@ pub(crate) enum Progress {
 }
 
 /// One connection, as the client and the server use it.
-#[derive(Debug)]
 pub(crate) struct Connection<T> {
     stream: Stream<T>,
     origin: Instant,
@@ -169,6 +169,16 @@ impl<T: Transport> Connection<T> {
             self.write_timeout = timeout;
         }
         Ok(())
+    }
+}
+
+/// Shows how much was read, and nothing of it.
+impl<T: fmt::Debug> fmt::Debug for Connection<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("stream", &self.stream)
+            .field("unread", &(self.end - self.start))
+            .finish_non_exhaustive()
     }
 }
 

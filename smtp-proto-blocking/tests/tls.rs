@@ -8,6 +8,7 @@ use std::{
     io::{self, Read, Write},
     net::{Shutdown, TcpListener, TcpStream},
     os::unix::net::UnixStream,
+    sync::Arc,
     thread,
     time::Duration,
 };
@@ -295,8 +296,7 @@ fn replies_behind_the_220_end_the_session() {
 fn without_a_verdict_a_message_is_in_doubt_however_the_session_ends() {
     let certificates = Certificates::new();
     for (says_so, transport_error) in [(true, ""), (false, "peer closed connection")] {
-        let (chain, key) = (&certificates.chain_file, &certificates.key_file);
-        let config = rustls_server_config(chain, key);
+        let config = Arc::new(certificates.server_config());
         let (address, server) = peer(move |mut stream| {
             let session = rustls::ServerConnection::new(config).unwrap();
             let mut tls = rustls::StreamOwned::new(session, stream.try_clone().unwrap());
@@ -329,23 +329,6 @@ fn without_a_verdict_a_message_is_in_doubt_however_the_session_ends() {
         drop(client);
         server.join().unwrap();
     }
-}
-
-fn rustls_server_config(
-    chain: &std::path::Path,
-    key: &std::path::Path,
-) -> std::sync::Arc<rustls::ServerConfig> {
-    use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
-    let provider = rustls::crypto::ring::default_provider();
-    let config = rustls::ServerConfig::builder_with_provider(provider.into())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(
-            vec![CertificateDer::from_pem_file(chain).unwrap()],
-            PrivateKeyDer::from_pem_file(key).unwrap(),
-        );
-    config.unwrap().into()
 }
 
 #[test]
@@ -486,19 +469,7 @@ fn any_split_of_the_octets_will_do() {
 #[test]
 fn clients_of_another_protocol_are_refused() {
     let certificates = Certificates::new();
-    let roots = {
-        use rustls::pki_types::{CertificateDer, pem::PemObject};
-        let mut roots = rustls::RootCertStore::empty();
-        let authority = CertificateDer::from_pem_file(&certificates.ca_file).unwrap();
-        roots.add(authority).unwrap();
-        roots
-    };
-    let provider = rustls::crypto::ring::default_provider();
-    let mut config = rustls::ClientConfig::builder_with_provider(provider.into())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let mut config = certificates.client_config();
     for (protocol, is_served) in [("smtp", true), ("http/1.1", false)] {
         config.alpn_protocols = vec![protocol.into()];
         let connector = TlsConnector::with_config("server.example", config.clone().into()).unwrap();

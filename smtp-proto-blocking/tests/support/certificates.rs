@@ -2,9 +2,12 @@
 
 use std::{
     fs,
-    net::SocketAddr,
+    net::{SocketAddr, TcpStream},
     path::PathBuf,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
@@ -12,7 +15,13 @@ use smtp_proto::server::{Config, Tls};
 use smtp_proto_blocking::{
     Server,
     server::Options,
-    tls::{TlsAcceptor, TlsConnector},
+    tls::{
+        TlsAcceptor, TlsConnector,
+        rustls::{
+            self,
+            pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+        },
+    },
 };
 
 use super::{Store, run_with, server_config};
@@ -65,6 +74,44 @@ impl Certificates {
 
     pub fn connector(&self) -> TlsConnector {
         TlsConnector::with_ca_file("server.example", &self.ca_file).unwrap()
+    }
+
+    /// Does a client's handshake by rustls alone.
+    pub fn handshake(
+        &self,
+        stream: TcpStream,
+    ) -> rustls::StreamOwned<rustls::ClientConnection, TcpStream> {
+        let config = Arc::new(self.client_config());
+        let name = "server.example".try_into().unwrap();
+        let connection = rustls::ClientConnection::new(config, name).unwrap();
+        rustls::StreamOwned::new(connection, stream)
+    }
+
+    /// Returns a configuration of rustls that trusts the authority.
+    pub fn client_config(&self) -> rustls::ClientConfig {
+        let mut roots = rustls::RootCertStore::empty();
+        let authority = CertificateDer::from_pem_file(&self.ca_file).unwrap();
+        roots.add(authority).unwrap();
+        let provider = rustls::crypto::ring::default_provider();
+        rustls::ClientConfig::builder_with_provider(provider.into())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth()
+    }
+
+    /// Returns a configuration of rustls that shows the server's certificate.
+    pub fn server_config(&self) -> rustls::ServerConfig {
+        let provider = rustls::crypto::ring::default_provider();
+        rustls::ServerConfig::builder_with_provider(provider.into())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![self.server.clone().into()],
+                PrivateKeyDer::from_pem_file(&self.key_file).unwrap(),
+            )
+            .unwrap()
     }
 
     /// Runs a client against a server with TLS, and returns what the server's handler kept.
