@@ -67,15 +67,22 @@ impl<T: Transport> Connection<T> {
 
     /// Reads what there is into the input, or waits for it no longer than `limit`.
     pub(crate) fn read(&mut self, limit: Duration) -> io::Result<Progress> {
-        self.limit_reads(limit)?;
+        let until = self.now().saturating_add(limit);
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
-        let room = self.buffer.get_mut(self.end..).unwrap_or_default();
-        if room.is_empty() {
-            return Ok(Progress::Blocked);
-        }
-        let progress = progress_of(self.stream.read(room))?;
+        let progress = loop {
+            self.limit_reads(until.saturating_sub(self.now()))?;
+            let room = self.buffer.get_mut(self.end..).unwrap_or_default();
+            if room.is_empty() {
+                return Ok(Progress::Blocked);
+            }
+            match self.stream.read(room) {
+                // Under TLS, more has to come before there is anything.
+                Err(error) if is_interruption(&error) && self.now() < until => {}
+                result => break progress_of(result)?,
+            }
+        };
         if let Progress::Octets(octets) = progress {
             self.end += octets;
         }
@@ -200,6 +207,11 @@ fn progress_of(result: io::Result<usize>) -> io::Result<Progress> {
         Err(error) if is_passing(&error) => Ok(Progress::Blocked),
         Err(error) => Err(error),
     }
+}
+
+/// Tells whether an error says only to try again at once.
+fn is_interruption(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Interrupted
 }
 
 /// Tells whether an error says only that it takes longer.

@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::{path::PathBuf, sync::Mutex, thread};
+use std::{sync::Mutex, thread};
 
 use smtp_proto::{
     client::{Outcome, Pipelining, Report},
@@ -175,7 +175,7 @@ fn each_recipient_has_its_outcome_over_tcp() {
 fn each_recipient_has_its_outcome_over_a_unix_socket() {
     let name = format!("lmtp-{}", std::process::id());
     // A short path: those of sockets are limited.
-    let path = PathBuf::from(std::env::temp_dir()).join(name);
+    let path = std::env::temp_dir().join(name);
     let mailboxes = Mailboxes::default();
     let config = server_config().dialect(Dialect::Lmtp);
     let server = Server::bind_unix(&path, config).unwrap();

@@ -44,7 +44,13 @@ impl Session {
         let _ = self.write_pending(transport);
         self.0.read_tls(transport)?;
         self.process(transport)?;
-        self.0.reader().read(buffer)
+        self.0.reader().read(buffer).map_err(|error| {
+            match error.kind() {
+                // What came is not a whole record, or is not for those above.
+                io::ErrorKind::WouldBlock => io::ErrorKind::Interrupted.into(),
+                _ => error,
+            }
+        })
     }
 
     pub(crate) fn write(
