@@ -9,6 +9,10 @@ use std::{
 use crate::{Transport, tls::Session};
 
 /// Carries octets over a transport: in clear, or through TLS from its handshake on.
+///
+/// A write under TLS may leave some of what it took for the next write or flush, and a read never
+/// writes: flush before you wait. A read that brought only a part of something fails as
+/// [`Interrupted`](io::ErrorKind::Interrupted).
 pub struct Stream<T> {
     transport: T,
     session: Option<Session>,

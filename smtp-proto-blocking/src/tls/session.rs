@@ -40,8 +40,6 @@ impl Session {
             // 0 is the peer's close_notify; without it the end is an error (TLS-13).
             result => return result,
         }
-        // As for what is to be written: whether it can be, the next write tells.
-        let _ = self.write_pending(transport);
         self.0.read_tls(transport)?;
         self.process(transport)?;
         self.0.reader().read(buffer).map_err(|error| {
