@@ -11,9 +11,13 @@ use std::{
 };
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use smtp_proto::server::{Config, Tls};
+use smtp_proto::{
+    client,
+    machine::Fault,
+    server::{Config, Tls},
+};
 use smtp_proto_blocking::{
-    Server,
+    Error, Server,
     server::Options,
     tls::{
         TlsAcceptor, TlsConnector,
@@ -25,6 +29,24 @@ use smtp_proto_blocking::{
 };
 
 use super::{Store, run_with, server_config};
+
+/// How a client and a server get into TLS.
+pub const WAYS: [(client::Tls, Tls); 3] = [
+    (client::Tls::Opportunistic, Tls::Offered),
+    (client::Tls::Required, Tls::Required),
+    (client::Tls::Implicit, Tls::Implicit),
+];
+
+/// Takes apart the error that a session has ended with.
+pub fn session_error(error: Error) -> (Fault, String) {
+    match error {
+        Error::Session { error, transport } => {
+            let transport = transport.map(|transport| transport.to_string());
+            (error.fault(), transport.unwrap_or_default())
+        }
+        other => panic!("{other:?}"),
+    }
+}
 
 /// Certifies `server.example`.
 pub struct Certificates {
