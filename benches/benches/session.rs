@@ -10,7 +10,9 @@ use smtp_proto::{
     client::{Client, Config, Duplex, Pipelining},
     server::Server,
 };
-use smtp_proto_benches::{NOW, envelope, host, read_client, serve, server, text, write_client};
+use smtp_proto_benches::{
+    NOW, envelope, host, read_client, serve, server, server_config, text, write_client,
+};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -34,10 +36,14 @@ struct Pair {
 
 impl Pair {
     fn new(policy: Pipelining) -> Self {
+        Self::with(policy, server())
+    }
+
+    fn with(policy: Pipelining, server: Server) -> Self {
         let config = Config::new(host("client.example.org")).pipelining(policy);
         let mut pair = Self {
             client: Client::new(config.duplex(Duplex::Full), NOW),
-            server: server(),
+            server,
             to_server: Vec::new(),
             to_client: Vec::new(),
             begun: 0,
@@ -172,25 +178,46 @@ fn count() {
     }
     let region = Region::new(ALLOCATOR);
     let client = Client::new(Config::new(host("client.example.org")), NOW);
-    let heap = region.change();
-    let heap = heap.bytes_allocated - heap.bytes_deallocated;
-    println!("  new client: {} + {heap} heap", size_of::<Client>());
+    println!(
+        "  new client: {} + {} heap",
+        size_of::<Client>(),
+        held(&region)
+    );
     drop(client);
+    let config = server_config(); // shared by all servers of a process
     let region = Region::new(ALLOCATOR);
-    let server = server();
-    let heap = region.change();
-    let heap = heap.bytes_allocated - heap.bytes_deallocated;
-    println!("  new server: {} + {heap} heap", size_of::<Server>());
+    let server = Server::new(config.clone(), NOW);
+    println!(
+        "  new server: {} + {} heap",
+        size_of::<Server>(),
+        held(&region)
+    );
     drop(server);
-    let region = Region::new(ALLOCATOR);
-    let mut pair = Pair::new(Pipelining::Stream { window: 100 });
+    // Look-ahead, as a stream leaves its server with messages whose replies may not have arrived.
+    let before = Region::new(ALLOCATOR);
+    let mut pair = Pair::with(Pipelining::LookAhead, Server::new(config.clone(), NOW));
     pair.deliver(200, &content);
+    (pair.to_client, pair.to_server) = (Vec::new(), Vec::new());
     pair.client.shrink();
     pair.server.shrink();
-    (pair.to_client, pair.to_server) = (Vec::new(), Vec::new());
-    let heap = region.change();
-    let heap = heap.bytes_allocated - heap.bytes_deallocated;
-    println!("  used and shrunk: both machines {heap} heap");
+    let both = held(&before);
+    drop(pair.server);
+    let client = held(&before);
+    println!(
+        "  client, used and shrunk: {} + {client} heap",
+        size_of::<Client>()
+    );
+    println!(
+        "  server, used and shrunk: {} + {} heap",
+        size_of::<Server>(),
+        both - client
+    );
+}
+
+/// Returns how much is held of what was allocated since then.
+fn held(region: &Region<'_, System>) -> isize {
+    let change = region.change();
+    change.bytes_allocated as isize - change.bytes_deallocated as isize
 }
 
 criterion_group! {

@@ -46,15 +46,17 @@ pub fn host(name: &'static str) -> Host<'static> {
 
 /// Returns a server that offers all that a stream needs.
 pub fn server() -> Server {
+    Server::new(server_config(), NOW)
+}
+
+/// Returns the configuration of a server that offers all that a stream needs.
+pub fn server_config() -> server::Config {
     let offer = Capabilities::new()
         .with(Extension::Pipelining)
         .with(Extension::Chunking)
         .with(Extension::EightBitMime)
         .with_size(10_240_000);
-    Server::new(
-        server::Config::new(host("mx.example.net")).offer(offer),
-        NOW,
-    )
+    server::Config::new(host("mx.example.net")).offer(offer)
 }
 
 /// Writes everything that a client wants written, by copies as a socket would make them. Every

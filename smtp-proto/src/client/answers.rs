@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     machine::{Dialect, Fault},
-    syntax::{BodyType, Class, Code, Extension, Reply},
+    syntax::{Class, Code, Reply},
 };
 
 impl Session {
@@ -63,51 +63,22 @@ impl Session {
         }
     }
 
-    /// Fails a message that needs what the server does not offer.
-    pub(super) fn check_requirements(&mut self, id: TransactionId) {
-        let Some(transaction) = self.transactions.get(id) else {
-            return;
-        };
-        let missing = |needed: bool, extension| {
-            (needed && !self.capabilities.has(extension))
-                .then_some(NotSent::ExtensionMissing(extension))
-        };
-        let too_large = self.capabilities.max_size().and_then(|maximum| {
-            (transaction.size? > maximum).then_some(NotSent::TooLarge { maximum }) // RFC 1870 7
-        });
-        // RFC 6152 3, RFC 3030 3, RFC 6531 3.2: none of these may be sent unasked.
-        let reason = too_large
-            .or_else(|| {
-                missing(
-                    transaction.body == Some(BodyType::EightBitMime),
-                    Extension::EightBitMime,
-                )
-            })
-            .or_else(|| {
-                missing(
-                    transaction.body == Some(BodyType::BinaryMime),
-                    Extension::BinaryMime,
-                )
-            })
-            .or_else(|| missing(transaction.internationalized, Extension::SmtpUtf8));
-        if let Some(reason) = reason {
-            self.abandon(id, reason);
-        }
-    }
-
     /// Accounts for the answer to one of the commands that lead to a verdict.
     fn on_step<'i>(&mut self, expected: Expected, reply: Reply<'i>) -> Option<Event<'i>> {
         let id = expected.transaction;
+        let deferrable = expected.verb == Verb::Recipient && self.is_deferrable(id, &reply);
         let transaction = self.transactions.get_mut(id)?;
         transaction.pending = transaction.pending.saturating_sub(1);
         let mut event = None;
         match expected.verb {
             Verb::Mail => transaction.answer_mail(reply),
+            Verb::Recipient if deferrable => transaction.defer_recipient(expected.recipient),
             Verb::Recipient => {
                 transaction.answer_recipient(expected.recipient, &reply);
                 // Of a refused sender, the refusal tells; the recipients' 503 tell nothing.
                 if transaction.mail == Answer::Accepted {
-                    let (message, recipient) = (transaction.message(), expected.recipient as usize);
+                    let message = transaction.message();
+                    let recipient = transaction.position(expected.recipient as usize);
                     event = Some(Event::Recipient {
                         message,
                         recipient,
@@ -144,6 +115,9 @@ impl Session {
             }
             _ => {}
         }
+        if expected.verb == Verb::Recipient {
+            self.retry_deferred(id);
+        }
         self.conclude(id);
         event
     }
@@ -151,7 +125,7 @@ impl Session {
     /// Accounts for the answer to the end of a message.
     fn on_verdict<'i>(&mut self, id: TransactionId, reply: Reply<'i>) -> Option<Event<'i>> {
         let transaction = self.transactions.get_mut(id)?;
-        let refused = transaction.is_refused();
+        let refused = transaction.is_refused() || transaction.not_sent.is_some();
         if reply.is_positive() && refused {
             // Whatever was accepted, it was not this envelope: the outcome stays in doubt.
             self.fail(Fault::RefusedTransactionContinued, reply.as_bytes());
@@ -171,7 +145,7 @@ impl Session {
         } else {
             Outcome::Refused(reply)
         };
-        Some(self.finish(id, outcome))
+        self.finish(id, outcome)
     }
 
     /// Accounts for LMTP's verdict on a content for one recipient.
@@ -185,6 +159,8 @@ impl Session {
         let message = transaction.message();
         transaction.pending = transaction.pending.saturating_sub(1);
         transaction.answer_content(&reply);
+        transaction.verdicts += 1;
+        let recipient = transaction.position(expected.recipient as usize);
         if transaction.pending == 0 {
             transaction.in_doubt = false;
             if self.begun == id && reply.is_positive() {
@@ -197,7 +173,6 @@ impl Session {
         } else {
             Outcome::Refused(reply)
         };
-        let recipient = expected.recipient as usize;
         Some(Event::RecipientFinished {
             message,
             recipient,
@@ -226,8 +201,10 @@ impl Session {
                 return event;
             }
             Some((Verb::RecipientContent, id)) if awaited => {
-                let recipient = answered.map_or(0, |expected| expected.recipient as usize);
-                let message = self.transactions.get(id)?.message();
+                let local = answered.map_or(0, |expected| expected.recipient as usize);
+                let transaction = self.transactions.get_mut(id)?;
+                let (message, recipient) = (transaction.message(), transaction.position(local));
+                transaction.verdicts += 1;
                 self.fail(Fault::Closing, reply.as_bytes());
                 let outcome = Outcome::Refused(reply);
                 return Some(Event::RecipientFinished {

@@ -49,6 +49,10 @@ impl Session {
         }
     }
 
+    pub(super) fn must_authenticate(&self) -> bool {
+        self.authentication.requested
+    }
+
     /// Begins with the first mechanism that can be used.
     fn try_mechanism(&mut self, refusal: Option<&Reply<'_>>) {
         let offered = self.capabilities.get("AUTH").unwrap_or_default();

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{
+    event::NotSent,
     pipeline::Expected,
     rules::{Level, Verb},
     session::{Phase, Session},
@@ -48,10 +49,12 @@ impl Session {
         if blocked || self.is_over() || self.write_failed || self.abandoned {
             return None;
         }
-        if !self.pipeline.may_send(self.level) {
+        let early = self.is_early() && self.pipeline.is_opening();
+        if !early && !self.pipeline.may_send(self.level) {
             return None;
         }
         match self.phase {
+            Phase::Connected if early => return Some(Step::Session(Verb::Ehlo)),
             Phase::Due(verb) => return Some(Step::Session(verb)),
             Phase::Ready => {}
             Phase::Connected | Phase::Asked | Phase::Handshake | Phase::Leaving | Phase::Closed => {
@@ -61,17 +64,21 @@ impl Session {
         let Some((id, transaction)) = self.transactions.advance() else {
             return self.quitting.then_some(Step::Session(Verb::Quit));
         };
-        match transaction.stage {
+        let (stage, recipients) = (transaction.stage, transaction.recipients());
+        let (presentable, binary) = (transaction.is_presentable, transaction.is_binary());
+        match stage {
+            // Nothing is begun that could not be completed.
+            Stage::Waiting if !presentable => None,
             // A transaction that was not ended by a 2yz already read may have left its sender
             // behind, for whom the next message would be taken (measured with Exim).
             Stage::Waiting if self.reset_due => Some(Step::Reset),
-            Stage::Waiting => Some(Step::Mail(id)),
-            Stage::Recipients(sent) if sent < transaction.recipients() => {
-                Some(Step::Recipient(id, sent))
+            Stage::Waiting if self.admits_domains(id) => Some(Step::Mail(id)),
+            Stage::Waiting => {
+                self.abandon(id, NotSent::LimitReached);
+                self.next_step()
             }
-            Stage::Recipients(_) if self.level < Level::Stream && !transaction.is_binary() => {
-                Some(Step::Data(id))
-            }
+            Stage::Recipients(sent) if sent < recipients => Some(Step::Recipient(id, sent)),
+            Stage::Recipients(_) if self.level < Level::Stream && !binary => Some(Step::Data(id)),
             Stage::LoneDot => Some(Step::LoneDot(id)),
             Stage::Recipients(_) | Stage::Data | Stage::Content | Stage::Chunks | Stage::Over => {
                 None
@@ -103,7 +110,12 @@ impl Session {
             }
             Step::Recipient(id, index) => {
                 if let Some(transaction) = self.transactions.get(id) {
-                    command(out, &[b"RCPT TO:", transaction.recipient(index)]);
+                    out.extend_from_slice(b"RCPT TO:");
+                    out.extend_from_slice(transaction.recipient(index));
+                    if let Some(given) = transaction.parameters_of(index) {
+                        given.write_to(out);
+                    }
+                    out.extend_from_slice(b"\r\n");
                 }
             }
             Step::Data(_) => command(out, &[b"DATA"]),
@@ -129,6 +141,9 @@ impl Session {
         if transaction.internationalized {
             out.extend_from_slice(b" SMTPUTF8");
         }
+        if let Some(given) = &transaction.parameters {
+            given.write_to(out);
+        }
     }
 
     /// Accounts for a step that was rendered; its reply is expected from now on.
@@ -142,12 +157,16 @@ impl Session {
         let (expected, id, stage) = match step {
             Step::Session(verb) => {
                 self.wire.secret |= matches!(verb, Verb::Auth | Verb::AuthResponse);
+                let early = self.phase == Phase::Connected;
                 self.phase = if verb == Verb::Quit {
                     Phase::Leaving
                 } else {
                     Phase::Asked
                 };
                 self.pipeline.push(Expected::session(verb, end, octets));
+                if early {
+                    self.open_early();
+                }
                 return;
             }
             Step::Reset => {
@@ -175,6 +194,9 @@ impl Session {
         if let Some(transaction) = self.transactions.get_mut(id) {
             transaction.pending += 1;
             transaction.stage = stage;
+        }
+        if expected.verb == Verb::Mail {
+            self.count_mail();
         }
     }
 

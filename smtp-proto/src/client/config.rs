@@ -1,5 +1,6 @@
 //! How a client is to behave.
 
+use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
 use super::rules::Level;
@@ -124,7 +125,8 @@ pub struct Timeouts {
     pub write: Duration,
     /// For the reply to the end of a message: 10 minutes.
     pub data_termination: Duration,
-    /// For the reply to QUIT: 2 seconds, as nothing depends on it (Exim waits 1).
+    /// For the reply to QUIT: 2 seconds, as nothing depends on it (Exim waits 1). 0 has it not
+    /// awaited at all.
     pub quit: Duration,
 }
 
@@ -179,6 +181,9 @@ pub struct Config {
     pub(super) dialect: Dialect,
     pub(super) tls: Tls,
     pub(super) plain_text_auth: bool,
+    pub(super) known: Option<Box<Capabilities>>,
+    pub(super) ignored: Vec<Extension>,
+    pub(super) bare_lf_replies: bool,
 }
 
 impl Config {
@@ -198,6 +203,9 @@ impl Config {
             dialect: Dialect::Smtp,
             tls: Tls::Off,
             plain_text_auth: false,
+            known: None,
+            ignored: Vec::new(),
+            bare_lf_replies: false,
         }
     }
 
@@ -260,6 +268,35 @@ impl Config {
     #[must_use]
     pub fn allow_plain_text_auth(mut self) -> Self {
         self.plain_text_auth = true;
+        self
+    }
+
+    /// Tells the client what this server offered the last time.
+    ///
+    /// If that has PIPELINING and PIPECONNECT the client does not wait for the greeting: EHLO and
+    /// the first commands leave at once, and a first message in a stream takes one round trip.
+    /// Should the server not offer all of it any more the connection ends with
+    /// [`Fault::CapabilitiesChanged`](crate::machine::Fault::CapabilitiesChanged): try again
+    /// without. Of no account where STARTTLS or AUTH have to come before the first message.
+    #[must_use]
+    pub fn known_capabilities(mut self, capabilities: Capabilities) -> Self {
+        self.known = Some(Box::new(capabilities));
+        self
+    }
+
+    /// Has the client ignore that a server offers this extension: for servers that offer what they
+    /// cannot do (Postfix: `smtp_discard_ehlo_keywords`).
+    #[must_use]
+    pub fn ignore(mut self, extension: Extension) -> Self {
+        self.ignored.push(extension);
+        self
+    }
+
+    /// Has the client take replies whose lines end in a bare LF, which RFC 5321 2.3.8 forbids and
+    /// some servers send.
+    #[must_use]
+    pub fn accept_bare_lf_replies(mut self) -> Self {
+        self.bare_lf_replies = true;
         self
     }
 

@@ -32,6 +32,8 @@ impl Session {
         let wanted = match transaction.stage {
             Stage::Content => true,
             Stage::Chunks => transaction.is_envelope_answered(),
+            // Whoever cannot present the content again must say so before anything is sent.
+            Stage::Waiting if !transaction.is_presentable => true,
             Stage::Waiting | Stage::Recipients(_) => self.may_begin_chunks(transaction),
             Stage::Data | Stage::LoneDot | Stage::Over => false,
         };
@@ -56,6 +58,18 @@ impl Session {
         scratch: &'a mut Vec<u8>,
         slices: &mut Slices<'a>,
     ) {
+        let again = self
+            .transactions
+            .get_mut(id)
+            .filter(|transaction| !transaction.is_presentable);
+        if let Some(transaction) = again {
+            match body {
+                Body::Pending => {}
+                Body::Failed => self.abandon(id, NotSent::NeedsBodyAgain),
+                Body::Chunk(_) | Body::Last(_) => transaction.is_presentable = true,
+            }
+            return self.render(control);
+        }
         let (octets, last) = match body {
             Body::Pending => return,
             Body::Failed => return self.abandon(id, NotSent::BodyFailed),

@@ -1,8 +1,10 @@
 //! What is said about a message outside of its content.
 
+use alloc::{boxed::Box, vec::Vec};
+
 use smallvec::SmallVec;
 
-use crate::syntax::{BodyType, ForwardPath, ReversePath};
+use crate::syntax::{BodyType, ForwardPath, MailParameters, RcptParameters, ReversePath};
 
 /// Holds the sender, the recipients and the parameters of one message.
 ///
@@ -22,6 +24,9 @@ pub struct Envelope<'a> {
     pub(super) recipients: SmallVec<[ForwardPath<'a>; 4]>,
     pub(super) size: Option<u64>,
     pub(super) body: Option<BodyType>,
+    pub(super) parameters: Option<Box<MailParameters<'a>>>,
+    /// By the recipient's position; those without parameters are not in it.
+    pub(super) recipient_parameters: Vec<(usize, RcptParameters<'a>)>,
 }
 
 impl<'a> Envelope<'a> {
@@ -32,6 +37,8 @@ impl<'a> Envelope<'a> {
             recipients: SmallVec::new(),
             size: None,
             body: None,
+            parameters: None,
+            recipient_parameters: Vec::new(),
         }
     }
 
@@ -39,6 +46,34 @@ impl<'a> Envelope<'a> {
     #[must_use]
     pub fn recipient(mut self, recipient: ForwardPath<'a>) -> Self {
         self.recipients.push(recipient);
+        self
+    }
+
+    /// Adds a recipient with parameters of its own, as those of DSN (RFC 3461).
+    #[must_use]
+    pub fn recipient_with(
+        mut self,
+        recipient: ForwardPath<'a>,
+        parameters: RcptParameters<'a>,
+    ) -> Self {
+        self.recipient_parameters
+            .push((self.recipients.len(), parameters));
+        self.recipient(recipient)
+    }
+
+    /// Sets what else is asked of the server for this message.
+    ///
+    /// A parameter is sent only where its extension is offered. Where it is not, those that must
+    /// not be dropped keep the message from being sent: REQUIRETLS, BY with R, CONPERM; and of
+    /// recipients, RRVS unless it ends in `;C`. The others are left out: RET, ENVID, NOTIFY and
+    /// ORCPT, AUTH, MT-PRIORITY, MTRK, SOLICIT, BY with N. What is not known here is sent in any
+    /// case: the caller vouches for it. SIZE and BODY count if [`size`](Self::size) and
+    /// [`body`](Self::body) are not set.
+    #[must_use]
+    pub fn parameters(mut self, parameters: MailParameters<'a>) -> Self {
+        self.size = self.size.or(parameters.size);
+        self.body = self.body.or(parameters.body);
+        self.parameters = Some(Box::new(parameters));
         self
     }
 
@@ -81,6 +116,12 @@ impl<'a> Envelope<'a> {
                 .collect(),
             size: self.size,
             body: self.body,
+            parameters: self.parameters.map(|given| Box::new(given.into_owned())),
+            recipient_parameters: self
+                .recipient_parameters
+                .into_iter()
+                .map(|(recipient, given)| (recipient, given.into_owned()))
+                .collect(),
         }
     }
 }

@@ -9,6 +9,7 @@ use super::{
     pipeline::Expected,
     rules::{Level, Verb},
     session::{Phase, Session},
+    transaction::Stage,
 };
 use crate::{
     framing::DotStuffer,
@@ -67,7 +68,14 @@ impl Session {
 
     pub(super) fn on_greeting<'i>(&mut self, reply: Reply<'i>) -> Option<Event<'i>> {
         if reply.is_positive() {
-            self.phase = Phase::Due(self.hello());
+            if !self.early {
+                let hello = if is_veiled(&reply) {
+                    Verb::Helo
+                } else {
+                    self.hello()
+                };
+                self.phase = Phase::Due(hello);
+            }
             return Some(Event::Greeting { reply });
         }
         let reason = NotSent::SessionRefused(reply.clone().into_owned());
@@ -85,9 +93,11 @@ impl Session {
 
     pub(super) fn on_hello(&mut self, verb: Verb, reply: &Reply<'_>) {
         match (reply.class(), verb) {
+            _ if self.refusal.is_some() => {} // sent ahead of a greeting that refuses the session
+            _ if self.early => self.verify_known(reply),
             (Class::Positive, Verb::Helo) => self.on_introduced(reply),
             (Class::Positive, _) => {
-                self.capabilities = Capabilities::parse(reply);
+                self.capabilities = self.offer_of(reply);
                 self.on_introduced(reply);
             }
             // RFC 5321 3.2: HELO where EHLO is not understood. Postfix takes any refusal for that.
@@ -97,6 +107,54 @@ impl Session {
                 self.refuse_session(Fault::SessionRefused, &reason, reply);
             }
         }
+    }
+
+    /// Tells whether the session is, or may be, opened without waiting for the server.
+    pub(super) fn is_early(&self) -> bool {
+        let known = self.config.known.as_deref();
+        let opening = self.phase == Phase::Connected
+            && known.is_some_and(|known| {
+                known.has(Extension::Pipelining) && known.get("PIPECONNECT").is_some()
+            })
+            && (self.encrypted || self.config.tls == Tls::Off)
+            && self.config.dialect == Dialect::Smtp
+            && !self.must_authenticate();
+        self.early || opening
+    }
+
+    /// Opens the session on the strength of what the server offered before.
+    pub(super) fn open_early(&mut self) {
+        self.early = true;
+        self.capabilities = self.config.known.as_deref().cloned().unwrap_or_default();
+        self.open();
+        self.ready_unreported = false;
+    }
+
+    /// Compares what the server offers with what was relied on.
+    fn verify_known(&mut self, reply: &Reply<'_>) {
+        self.early = false;
+        let offered = if reply.is_positive() {
+            self.offer_of(reply)
+        } else {
+            Capabilities::new()
+        };
+        let kept = Extension::ALL
+            .iter()
+            .all(|&extension| offered.has(extension) || !self.capabilities.has(extension));
+        if kept && offered.limits() == self.capabilities.limits() {
+            self.capabilities = offered;
+            self.ready_unreported = true;
+        } else {
+            self.fail(Fault::CapabilitiesChanged, reply.as_bytes());
+        }
+    }
+
+    /// Returns what an answer to EHLO offers, less what is to be ignored.
+    fn offer_of(&self, reply: &Reply<'_>) -> Capabilities {
+        let ignored = self.config.ignored.iter();
+        ignored.fold(Capabilities::parse(reply), |offer, extension| {
+            offer.without(*extension)
+        })
     }
 
     /// Goes on with TLS, if that is due and offered.
@@ -136,10 +194,12 @@ impl Session {
             .pipelining
             .level(&self.capabilities, self.config.dialect);
         self.stuffer = DotStuffer::new(self.config.line_breaks);
+        self.usage.limits = self.capabilities.limits(); // 9422-3.6-a
         self.phase = Phase::Ready;
         self.ready_unreported = true;
         for id in self.transactions.ids() {
             self.check_requirements(id);
+            self.split(id);
         }
     }
 
@@ -149,16 +209,35 @@ impl Session {
         self.refusal = Some(Box::new(Error::new(fault, self.state(), reply.as_bytes())));
         self.phase = Phase::Ready;
         self.quitting = true;
+        self.early = false;
         for id in self.transactions.ids() {
-            self.abandon(id, reason.clone());
+            let transaction = self.transactions.get_mut(id);
+            match transaction.filter(|transaction| transaction.stage == Stage::Over) {
+                // Sent ahead of the refusal: its own refusals are still to be read.
+                Some(transaction) => transaction.not_sent = Some(reason.clone()),
+                None => self.abandon(id, reason.clone()),
+            }
         }
     }
+}
+
+/// Tells whether a firewall has made stars of a greeting (Cisco PIX). Such firewalls cannot cope with
+/// EHLO, nor with an end of content that comes in two segments; the client never parts it.
+fn is_veiled(greeting: &Reply<'_>) -> bool {
+    let veil = |octet: &u8| matches!(octet, b'2' | b'0' | b'*' | b' ');
+    greeting
+        .lines()
+        .all(|line| line.len() > 3 && line.iter().all(veil))
 }
 
 #[cfg(not(feature = "auth"))]
 impl Session {
     fn begin_authentication(&mut self) {
         self.open();
+    }
+
+    fn must_authenticate(&self) -> bool {
+        false
     }
 
     pub(super) fn on_auth(&mut self, _: &Reply<'_>) {}

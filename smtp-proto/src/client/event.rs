@@ -75,7 +75,8 @@ pub enum Event<'i> {
         /// The server's answer to RCPT.
         reply: Reply<'i>,
     },
-    /// An LMTP server gave its verdict on a message for one recipient (RFC 2033 4.2).
+    /// What became of a message for one recipient: the verdict of an LMTP server (RFC 2033 4.2), or
+    /// of the transaction that the recipient was in, where a message takes several.
     RecipientFinished {
         /// The message.
         message: MessageId,
@@ -133,7 +134,7 @@ impl Event<'_> {
 }
 
 /// Tells what cancelling a message costs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Cancellation {
     /// Nothing: nothing of it was sent.
@@ -189,6 +190,13 @@ pub enum NotSent {
     /// could be used.
     #[error("authentication failed")]
     AuthenticationFailed(Option<Reply<'static>>),
+    /// The session may carry no more messages, or no more recipients' domains (RFC 9422).
+    #[error("the server's limit for a session is reached")]
+    LimitReached,
+    /// The message has more recipients than the server takes at once, and its content could not be
+    /// presented again for the others.
+    #[error("its content would be needed again")]
+    NeedsBodyAgain,
     /// The message needs what the server does not offer.
     #[error("the server does not offer {}", .0.keyword())]
     ExtensionMissing(Extension),

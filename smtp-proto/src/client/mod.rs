@@ -86,11 +86,15 @@ mod event;
 #[cfg(feature = "auth")]
 pub mod mechanism;
 mod output;
+mod parts;
 mod pipeline;
+mod queue;
 mod replies;
 mod report;
+mod requirements;
 mod rules;
 mod session;
+mod splitting;
 mod transaction;
 mod wire;
 

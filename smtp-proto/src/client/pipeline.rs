@@ -53,6 +53,14 @@ pub(super) struct Pipeline {
 }
 
 impl Pipeline {
+    /// Returns a pipeline with room for the greeting, which may be all that an idle client waits for.
+    pub(super) fn new() -> Self {
+        Self {
+            expected: VecDeque::with_capacity(1),
+            ..Self::default()
+        }
+    }
+
     /// Expects one more reply.
     pub(super) fn push(&mut self, mut expected: Expected) {
         expected.round_trips = self.round_trips;
@@ -98,6 +106,12 @@ impl Pipeline {
         self.expected
             .back()
             .is_none_or(|last| last.verb.may_be_followed(level))
+    }
+
+    /// Tells whether the last command that is unanswered belongs to the opening of a session.
+    pub(super) fn is_opening(&self) -> bool {
+        let last = self.expected.back().map(|last| last.verb);
+        matches!(last, Some(Verb::Connect | Verb::Ehlo))
     }
 
     /// Tells whether a peer that is not being read could still answer all that is unanswered, and a

@@ -23,6 +23,14 @@ pub(super) struct ReplyReader {
     dropped: u64,
 }
 
+/// What ends a line of a reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LineEnd {
+    CrLf,
+    /// CR LF, or an LF without CR.
+    BareLf,
+}
+
 /// Why a reply cannot be read, and the octets at fault.
 pub(super) type Unreadable<'i> = (Fault, &'i [u8]);
 
@@ -31,6 +39,7 @@ impl ReplyReader {
     pub(super) fn next<'i>(
         &mut self,
         input: &mut &'i [u8],
+        line_end: LineEnd,
     ) -> Result<Option<Reply<'i>>, Unreadable<'i>> {
         let buffer = *input;
         loop {
@@ -51,8 +60,10 @@ impl ReplyReader {
                 return Err((Fault::ReplyTooLong, line));
             }
             // RFC 5321 2.3.8: only CR LF ends a line.
-            let Some(text) = line.strip_suffix(b"\r\n") else {
-                return Err((Fault::MalformedReply, line));
+            let text = match (line.strip_suffix(b"\r\n"), line_end) {
+                (Some(text), _) => text,
+                (None, LineEnd::BareLf) => line.strip_suffix(b"\n").unwrap_or(line),
+                (None, LineEnd::CrLf) => return Err((Fault::MalformedReply, line)),
             };
             let parsed = parse_reply_line(text).map_err(|_| (Fault::MalformedReply, line))?;
             // RFC 5321 4.2.1: the same code on every line.
@@ -70,7 +81,7 @@ impl ReplyReader {
             }
             if end > limits::REPLY {
                 self.drop_lines(input)?;
-                return self.next(input);
+                return self.next(input, line_end);
             }
         }
     }

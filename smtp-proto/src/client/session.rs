@@ -1,6 +1,9 @@
 //! The account of a session: what was said, what was answered, and what that means.
 
-use alloc::{boxed::Box, collections::VecDeque};
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, VecDeque},
+};
 use core::time::Duration;
 
 #[cfg(feature = "auth")]
@@ -8,11 +11,13 @@ use super::credentials::Authentication;
 use super::{
     config::{Config, Tls},
     envelope::Envelope,
-    event::{Cancellation, Event, MessageId, NotSent, Outcome},
+    event::{Cancellation, Event, MessageId, NotSent},
+    parts::{Parts, Usage},
     pipeline::{Expected, Pipeline},
-    replies::ReplyReader,
+    queue::Transactions,
+    replies::{LineEnd, ReplyReader},
     rules::{Level, Verb},
-    transaction::{Stage, Transaction, TransactionId, Transactions},
+    transaction::{Stage, TransactionId},
     wire::Wire,
 };
 use crate::{
@@ -70,12 +75,19 @@ pub(super) struct Session {
     submitted: u64,
     /// Transactions whose outcome is known and not reported.
     decided: VecDeque<TransactionId>,
+    /// Parts of messages whose outcomes are being reported, recipient by recipient.
+    pub(super) reporting: VecDeque<TransactionId>,
+    /// Messages that take several transactions.
+    pub(super) parts: BTreeMap<u64, Parts>,
+    pub(super) usage: Usage,
     /// What is reported once the session is closed, which the server refused.
     pub(super) refusal: Option<Box<Error>>,
     pub(super) ready_unreported: bool,
     closed_unreported: bool,
     eof: bool,
     pub(super) encrypted: bool,
+    /// Commands were sent before EHLO was answered.
+    pub(super) early: bool,
     #[cfg(feature = "auth")]
     pub(super) authentication: Authentication,
 }
@@ -88,7 +100,7 @@ impl Session {
             capabilities: Capabilities::new(),
             level: Level::LockStep,
             transactions: Transactions::default(),
-            pipeline: Pipeline::default(),
+            pipeline: Pipeline::new(),
             wire: Wire::default(),
             stuffer: DotStuffer::new(config.line_breaks),
             open_contents: 0,
@@ -103,11 +115,15 @@ impl Session {
             replies: ReplyReader::default(),
             submitted: 0,
             decided: VecDeque::new(),
+            reporting: VecDeque::new(),
+            parts: BTreeMap::new(),
+            usage: Usage::default(),
             refusal: None,
             ready_unreported: false,
             closed_unreported: false,
             eof: false,
             encrypted: false,
+            early: false,
             #[cfg(feature = "auth")]
             authentication: Authentication::default(),
             config,
@@ -135,23 +151,34 @@ impl Session {
         let id = self.transactions.push(message, envelope);
         if self.phase == Phase::Ready {
             self.check_requirements(id);
+            self.split(id);
         }
         Ok(message)
     }
 
     pub(super) fn cancel(&mut self, message: MessageId) -> Result<Cancellation, Misuse> {
-        let (id, transaction) = self
-            .transactions
-            .find(message)
-            .ok_or(Misuse::UnknownMessage)?;
-        let cancellation = match transaction.stage {
-            Stage::Waiting => Cancellation::Unsent,
-            Stage::Recipients(_) => Cancellation::Withdrawn,
-            Stage::Data | Stage::Content | Stage::Chunks => Cancellation::EndsConnection,
-            Stage::LoneDot | Stage::Over => return Err(Misuse::TooLate),
-        };
-        self.abandon(id, NotSent::Cancelled);
-        Ok(cancellation)
+        let mut cancellation: Result<Cancellation, Misuse> = Err(Misuse::UnknownMessage);
+        for id in self.transactions.ids() {
+            let Some(transaction) = self.transactions.get(id) else {
+                continue;
+            };
+            if transaction.message() != message || transaction.finished {
+                continue;
+            }
+            let cost = match transaction.stage {
+                Stage::Waiting => Cancellation::Unsent,
+                Stage::Recipients(_) => Cancellation::Withdrawn,
+                Stage::Data | Stage::Content | Stage::Chunks => Cancellation::EndsConnection,
+                Stage::LoneDot | Stage::Over => {
+                    cancellation = cancellation.or(Err(Misuse::TooLate));
+                    continue;
+                }
+            };
+            // Of a message in several parts, the dearest counts.
+            cancellation = Ok(cancellation.map_or(cost, |other| other.max(cost)));
+            self.abandon(id, NotSent::Cancelled);
+        }
+        cancellation
     }
 
     pub(super) fn quit(&mut self) {
@@ -202,7 +229,11 @@ impl Session {
                 self.on_octets_before_tls(input);
                 continue;
             }
-            match self.replies.next(input) {
+            let line_end = match self.config.bare_lf_replies {
+                true => LineEnd::BareLf,
+                false => LineEnd::CrLf,
+            };
+            match self.replies.next(input, line_end) {
                 Ok(Some(reply)) => {
                     if let Some(event) = self.on_reply(reply, now) {
                         return Ok(Some(event));
@@ -275,28 +306,24 @@ impl Session {
             return Some(Event::Ready);
         }
         let ended = self.failure.is_some() || self.phase == Phase::Closed;
-        let next = if ended {
-            self.transactions.first_unfinished().map(|(id, _)| id)
-        } else {
-            self.decided.pop_front()
-        };
-        if let Some(id) = next
-            && let Some(transaction) = self.transactions.get_mut(id)
-        {
+        loop {
+            if let Some(event) = self.next_of_parts() {
+                return Some(event);
+            }
+            let next = if ended {
+                self.transactions.first_unfinished().map(|(id, _)| id)
+            } else {
+                self.decided.pop_front()
+            };
+            let Some(transaction) = next.and_then(|id| self.transactions.get_mut(id)) else {
+                break;
+            };
             let outcome = transaction.take_outcome();
-            return Some(self.finish(id, outcome));
+            if let Some(event) = next.and_then(|id| self.finish(id, outcome)) {
+                return Some(event);
+            }
         }
         core::mem::take(&mut self.closed_unreported).then_some(Event::Closed)
-    }
-
-    /// Returns the event that ends a message.
-    pub(super) fn finish<'i>(&mut self, id: TransactionId, outcome: Outcome<'i>) -> Event<'i> {
-        let message = self
-            .transactions
-            .get(id)
-            .map_or(MessageId(0), Transaction::message);
-        self.transactions.finish(id);
-        Event::Finished { message, outcome }
     }
 
     /// Has a transaction's outcome reported if nothing more is sent or read for it.
@@ -378,7 +405,7 @@ impl Session {
     }
 
     pub(super) fn wants_read(&self) -> bool {
-        let known = self.ready_unreported || !self.decided.is_empty();
+        let known = self.ready_unreported || !self.decided.is_empty() || !self.reporting.is_empty();
         !(known || self.has_stopped() || self.eof || self.is_over())
     }
 
@@ -405,6 +432,7 @@ impl Session {
         self.transactions.shrink();
         self.pipeline.shrink();
         self.decided.shrink_to_fit();
+        self.reporting.shrink_to_fit();
     }
 
     /// Returns what the session is doing, as words.

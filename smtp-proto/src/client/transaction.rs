@@ -1,13 +1,13 @@
 //! One message on its way: its envelope as it will be written, how far it has been sent, and what
 //! the server said.
 
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::{boxed::Box, vec::Vec};
 
 use super::{
     envelope::Envelope,
     event::{MessageId, NotSent, Outcome},
 };
-use crate::syntax::{BodyType, Reply};
+use crate::syntax::{BodyType, MailParameters, RcptParameters, Reply};
 
 /// Names a transaction for the life of its client, in the order of sending.
 pub(super) type TransactionId = u64;
@@ -53,6 +53,8 @@ pub(super) struct Transaction {
     pub(super) size: Option<u64>,
     pub(super) body: Option<BodyType>,
     pub(super) internationalized: bool,
+    pub(super) parameters: Option<Box<MailParameters<'static>>>,
+    pub(super) recipient_parameters: Vec<(usize, RcptParameters<'static>)>,
     pub(super) stage: Stage,
     pub(super) mail: Answer,
     /// How many recipients were answered.
@@ -77,11 +79,23 @@ pub(super) struct Transaction {
     pub(super) content_octets: u64,
     /// Its outcome was reported.
     pub(super) finished: bool,
+    /// It carries a part of its message's recipients.
+    pub(super) is_part: bool,
+    /// The positions of its recipients in the envelope, where these are not 0, 1, 2...
+    positions: Vec<usize>,
+    /// The recipients that the server may take in another transaction.
+    deferred: Vec<u32>,
+    /// For how many recipients an LMTP server gave its verdict.
+    pub(super) verdicts: usize,
+    /// The caller has shown that it can present the content again, if it must.
+    pub(super) is_presentable: bool,
+    /// What to report for each recipient, and of which is the turn.
+    pub(super) report: Option<(Outcome<'static>, usize)>,
 }
 
 impl Transaction {
     /// Takes over an envelope, in the memory of an earlier one.
-    fn fill(&mut self, message: MessageId, envelope: &Envelope<'_>) {
+    pub(super) fn fill(&mut self, message: MessageId, envelope: &Envelope<'_>) {
         let (mut paths, mut ends, mut accepted) = (
             core::mem::take(&mut self.paths),
             core::mem::take(&mut self.ends),
@@ -96,7 +110,11 @@ impl Transaction {
             recipient.write_to(&mut paths);
             ends.push(paths.len());
         }
-        let internationalized = !paths.is_ascii();
+        let declared = envelope
+            .parameters
+            .as_ref()
+            .is_some_and(|given| given.smtp_utf8);
+        let internationalized = declared || !paths.is_ascii();
         *self = Self {
             message: message.0,
             paths,
@@ -105,8 +123,89 @@ impl Transaction {
             size: envelope.size,
             body: envelope.body,
             internationalized,
+            parameters: envelope
+                .parameters
+                .clone()
+                .map(|given| Box::new(given.into_owned())),
+            recipient_parameters: envelope
+                .recipient_parameters
+                .iter()
+                .map(|(recipient, given)| (*recipient, given.clone().into_owned()))
+                .collect(),
+            is_presentable: true,
             ..Self::default()
         };
+    }
+
+    /// Takes over some recipients of another transaction of the same message.
+    pub(super) fn fill_part(&mut self, other: &Self, recipients: &[usize]) {
+        let (mut paths, mut ends) = (Vec::new(), Vec::new());
+        paths.extend_from_slice(other.sender());
+        ends.push(paths.len());
+        for &recipient in recipients {
+            paths.extend_from_slice(other.recipient(recipient));
+            ends.push(paths.len());
+        }
+        let own = recipients.iter().enumerate();
+        let own = own.filter_map(|(at, &from)| Some((at, other.parameters_of(from)?.clone())));
+        *self = Self {
+            message: other.message,
+            pass: other.pass.saturating_add(1),
+            paths,
+            ends,
+            size: other.size,
+            body: other.body,
+            internationalized: other.internationalized,
+            parameters: other.parameters.clone(),
+            recipient_parameters: own.collect(),
+            is_part: true,
+            positions: recipients
+                .iter()
+                .map(|&from| other.position(from))
+                .collect(),
+            ..Self::default()
+        };
+    }
+
+    /// Keeps only so many recipients.
+    pub(super) fn truncate(&mut self, recipients: usize) {
+        self.ends.truncate(recipients.saturating_add(1));
+        self.paths
+            .truncate(self.ends.last().copied().unwrap_or_default());
+        self.recipient_parameters
+            .retain(|(recipient, _)| *recipient < recipients);
+        self.positions.truncate(recipients);
+    }
+
+    /// Records that a recipient is to go into another transaction.
+    pub(super) fn defer_recipient(&mut self, recipient: u32) {
+        self.answered += 1;
+        self.deferred.push(recipient);
+    }
+
+    /// Returns the recipients that are to go into another transaction.
+    pub(super) fn take_deferred(&mut self) -> Vec<usize> {
+        self.deferred
+            .iter()
+            .map(|&recipient| recipient as usize)
+            .collect()
+    }
+
+    /// Tells whether a recipient has, or will have, an outcome of its own in another event.
+    pub(super) fn is_reported(&self, recipient: usize) -> bool {
+        if recipient >= self.answered || self.mail != Answer::Accepted {
+            return false;
+        }
+        let number = u32::try_from(recipient).unwrap_or(u32::MAX);
+        match self.accepted.binary_search(&number) {
+            Ok(at) => at < self.verdicts,
+            Err(_) => true, // refused, or deferred
+        }
+    }
+
+    /// Returns where in the envelope a recipient stands.
+    pub(super) fn position(&self, recipient: usize) -> usize {
+        self.positions.get(recipient).copied().unwrap_or(recipient)
     }
 
     /// Records a refusal that decides the message; the first one counts.
@@ -207,6 +306,15 @@ impl Transaction {
         path().unwrap_or_default()
     }
 
+    /// Returns the parameters of a recipient's own.
+    pub(super) fn parameters_of(&self, index: usize) -> Option<&RcptParameters<'static>> {
+        let given = &self.recipient_parameters;
+        let at = given
+            .binary_search_by_key(&index, |(recipient, _)| *recipient)
+            .ok()?;
+        given.get(at).map(|(_, parameters)| parameters)
+    }
+
     pub(super) fn recipients(&self) -> usize {
         self.ends.len().saturating_sub(1)
     }
@@ -235,107 +343,5 @@ impl Transaction {
     /// Tells whether nothing more is sent and nothing more will be read.
     pub(super) fn is_concluded(&self) -> bool {
         self.stage == Stage::Over && self.pending == 0 && !self.finished
-    }
-}
-
-/// The transactions that are unfinished, in the order of sending.
-#[derive(Debug, Default)]
-pub(super) struct Transactions {
-    queue: VecDeque<Transaction>,
-    /// The id of the first in the queue.
-    first: TransactionId,
-    /// The id of the one that is being sent.
-    current: TransactionId,
-    /// How many in the queue are unfinished.
-    unfinished: usize,
-    /// Finished ones, kept for their memory: together with the queue never more than the queue's
-    /// limit.
-    spare: Vec<Transaction>,
-}
-
-impl Transactions {
-    pub(super) fn push(&mut self, message: MessageId, envelope: &Envelope<'_>) -> TransactionId {
-        let mut transaction = self.spare.pop().unwrap_or_default();
-        transaction.fill(message, envelope);
-        self.queue.push_back(transaction);
-        self.unfinished += 1;
-        self.first + (self.queue.len() as u64) - 1
-    }
-
-    pub(super) fn get_mut(&mut self, id: TransactionId) -> Option<&mut Transaction> {
-        let index = usize::try_from(id.checked_sub(self.first)?).ok()?;
-        self.queue.get_mut(index)
-    }
-
-    /// Marks a transaction as finished and forgets those that no unfinished one precedes.
-    pub(super) fn finish(&mut self, id: TransactionId) {
-        if let Some(transaction) = self.get_mut(id) {
-            transaction.finished = true;
-            transaction.stage = Stage::Over;
-            self.unfinished = self.unfinished.saturating_sub(1);
-        }
-        while self
-            .queue
-            .front()
-            .is_some_and(|front| front.finished && front.pending == 0)
-            && let Some(done) = self.queue.pop_front()
-        {
-            self.first += 1;
-            self.spare.push(done);
-        }
-    }
-
-    /// Moves on to the first transaction that has something to send, and returns it.
-    pub(super) fn advance(&mut self) -> Option<(TransactionId, &mut Transaction)> {
-        self.current = self.current.max(self.first);
-        while self
-            .get(self.current)
-            .is_some_and(|current| current.stage == Stage::Over)
-        {
-            self.current += 1;
-        }
-        let id = self.current;
-        self.get_mut(id).map(|transaction| (id, transaction))
-    }
-
-    pub(super) fn shrink(&mut self) {
-        self.spare = Vec::new();
-        self.queue.shrink_to_fit();
-    }
-
-    pub(super) fn get(&self, id: TransactionId) -> Option<&Transaction> {
-        let index = usize::try_from(id.checked_sub(self.first)?).ok()?;
-        self.queue.get(index)
-    }
-
-    /// Returns the transaction that is being sent, or is next.
-    pub(super) fn current(&self) -> Option<(TransactionId, &Transaction)> {
-        let from = self.current.max(self.first);
-        let skip = usize::try_from(from - self.first).ok()?;
-        let ahead = self.queue.iter().skip(skip);
-        let ids = from..;
-        ids.zip(ahead)
-            .find(|(_, transaction)| transaction.stage != Stage::Over)
-    }
-
-    /// Returns the first unfinished transaction.
-    pub(super) fn first_unfinished(&self) -> Option<(TransactionId, &Transaction)> {
-        (self.first..)
-            .zip(&self.queue)
-            .find(|(_, transaction)| !transaction.finished)
-    }
-
-    pub(super) fn find(&self, message: MessageId) -> Option<(TransactionId, &Transaction)> {
-        (self.first..)
-            .zip(&self.queue)
-            .find(|(_, t)| t.message == message.0 && !t.finished)
-    }
-
-    pub(super) fn ids(&self) -> core::ops::Range<TransactionId> {
-        self.first..self.first + self.queue.len() as u64
-    }
-
-    pub(super) fn unfinished(&self) -> usize {
-        self.unfinished
     }
 }

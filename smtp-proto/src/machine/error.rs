@@ -81,6 +81,9 @@ pub enum Fault {
     /// handshake. They may be an attacker's (CVE-2011-0411, CVE-2021-38371).
     #[error("the peer sent octets in clear where TLS begins")]
     OctetsBeforeTls,
+    /// The server does not offer what it offered the last time, and what was sent relied on that.
+    #[error("the server does not offer any more what it was known to offer")]
+    CapabilitiesChanged,
     /// The TLS handshake failed.
     #[error("the TLS handshake failed")]
     TlsFailed,

@@ -76,6 +76,11 @@ impl Trace {
         });
     }
 
+    /// Forgets the newest entry, as it was not sent after all.
+    pub(crate) fn take_back(&mut self) {
+        self.entries.pop_back();
+    }
+
     pub(crate) fn take(&mut self) -> Option<TraceEntry> {
         self.entries.pop_front()
     }

@@ -16,6 +16,7 @@ impl Session {
         mechanism: &str,
         initial_response: Option<InitialResponse<'_>>,
         line: &'i [u8],
+        place: Place,
         now: Duration,
     ) -> Step<'i> {
         let settings = self.settings();
@@ -27,12 +28,7 @@ impl Session {
         let is_encrypted = self.security == Security::Encrypted;
         let Some(mechanism) = settings.mechanism(mechanism, is_encrypted).cloned() else {
             // 4954-4-c, 4954-4-v
-            return self.reject(&replies::MECHANISM_UNKNOWN, line, Place::Last);
-        };
-        // 4954-4-t
-        let place = match initial_response {
-            Some(_) => Place::Any,
-            None => Place::Last,
+            return self.reject(&replies::MECHANISM_UNKNOWN, line, place);
         };
         let initial_response = match initial_response.map(|it| it.as_str()) {
             None => None,

@@ -89,14 +89,23 @@ impl Session {
             return self.unrecognised(line);
         };
         self.tally.understood = true;
+        let place = match &command {
+            // 4954-4-t
+            Command::Auth {
+                initial_response: Some(_),
+                ..
+            } => Place::Any,
+            _ => rule.place,
+        };
         let admission = self.admission(verb, &rule);
+        self.opening &= !matches!(command, Command::Data | Command::Bdat { .. });
         if let Command::Bdat { size, last } = command
             && admission != Admission::NotImplemented
         {
             return self.bdat(size, last, admission, line);
         }
         if admission != Admission::Take {
-            return self.turn_down(verb, admission, rule.place, line);
+            return self.turn_down(verb, admission, place, line);
         }
         match command {
             Command::Ehlo(host) | Command::Lhlo(host) => {
@@ -135,8 +144,8 @@ impl Session {
             Command::Auth {
                 mechanism,
                 initial_response,
-            } => self.authenticate(&mechanism, initial_response, line, now),
-            _ => self.turn_down(verb, Admission::NotImplemented, rule.place, line),
+            } => self.authenticate(&mechanism, initial_response, line, place, now),
+            _ => self.turn_down(verb, Admission::NotImplemented, place, line),
         }
     }
 

@@ -108,13 +108,12 @@ impl Settings {
 
     /// Brings the offers up to date.
     fn renew_offers(&mut self) {
-        self.in_clear = self
-            .offers(false)
-            // 8689-2-c
-            .without(Extension::RequireTls);
-        if matches!(self.tls, Tls::Offered | Tls::Required) {
-            self.in_clear = core::mem::take(&mut self.in_clear).with(Extension::StartTls);
-        }
+        // 8689-2-c
+        let in_clear = self.offers(false).without(Extension::RequireTls);
+        self.in_clear = match self.tls {
+            Tls::Offered | Tls::Required => in_clear.with(Extension::StartTls),
+            Tls::Off | Tls::Implicit => in_clear,
+        };
         self.encrypted = self.offers(true);
     }
 
@@ -260,7 +259,7 @@ impl Config {
 
     /// Sets how many messages may wait for their verdicts, by default
     /// [`limits::UNDECIDED_MESSAGES`], at least 1. Beyond it the content of the next one waits, and
-    /// with it all that follows.
+    /// with it all that follows. In LMTP each recipient's verdict counts.
     #[must_use]
     pub fn max_undecided_messages(self, max_undecided_messages: usize) -> Self {
         self.set(|settings| settings.max_undecided_messages = max_undecided_messages.max(1))
@@ -281,8 +280,8 @@ impl Config {
     }
 
     /// Sets how many commands to no purpose end the session, by default
-    /// [`limits::IDLE_COMMANDS`]: NOOP, VRFY, EXPN, HELP, repeated EHLO, empty BDAT, and RSET where
-    /// it drops nothing. An accepted message clears the count.
+    /// [`limits::IDLE_COMMANDS`]: NOOP, VRFY, EXPN, HELP, STARTTLS, repeated EHLO, empty BDAT, and
+    /// RSET where it drops nothing. An accepted message clears the count.
     #[must_use]
     pub fn max_idle_commands(self, max_idle_commands: usize) -> Self {
         self.set(|settings| settings.max_idle_commands = max_idle_commands)

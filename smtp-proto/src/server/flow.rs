@@ -53,7 +53,7 @@ impl Session {
             return Ok(Some(Event::Connected { ticket }));
         }
         loop {
-            if self.ending.is_none() && !input.is_empty() && !self.is_for_tls() {
+            if self.ending.is_none() && !input.is_empty() {
                 self.octets_came(input);
             }
             if let Some(event) = self.owed_event() {
@@ -93,6 +93,7 @@ impl Session {
         }
         if self.receipts.octets_came(sent)
             || settings.improper_pipelining == ImproperPipelining::Tolerate
+            || self.opening
         {
             return;
         }
@@ -212,7 +213,12 @@ impl Session {
     pub(super) fn quotable<'i>(&self, input: &'i [u8]) -> &'i [u8] {
         match self.authentication {
             Authentication::Exchange => &[],
-            _ => sasl::without_secret(input.split(|octet| *octet == b'\n').next().unwrap_or(input)),
+            _ => sasl::without_secret(
+                input
+                    .split_inclusive(|octet| *octet == b'\n')
+                    .next()
+                    .unwrap_or(input),
+            ),
         }
     }
 

@@ -121,7 +121,7 @@ use core::time::Duration;
 
 pub use config::{Config, ImproperPipelining, Tls};
 pub use event::{Certainty, Event, Refused, ResetCause, Ticket, TransactionId};
-pub use sasl::SaslResponse;
+pub use sasl::{PlainCredentials, SaslResponse};
 
 use session::Session;
 
@@ -264,8 +264,8 @@ impl Server {
     /// after the 220 to STARTTLS is written.
     ///
     /// The octets that come and go belong to the handshake then, until
-    /// [`tls_established`](Self::tls_established). Those that are presented all the same stay
-    /// unconsumed.
+    /// [`tls_established`](Self::tls_established). If any are presented all the same, the session
+    /// fails ([`Fault::OctetsBeforeTls`]), lest what came in clear be taken for what TLS protects.
     pub fn wants_tls(&self) -> bool {
         self.session.wants_tls()
     }

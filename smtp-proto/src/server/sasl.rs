@@ -33,6 +33,40 @@ impl SaslResponse {
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+
+    /// Reads the response of PLAIN (RFC 4616 2); `None` if it is not of its form, which calls for
+    /// 501 or 535 (4616-2-b).
+    pub fn as_plain(&self) -> Option<PlainCredentials<'_>> {
+        let mut parts = core::str::from_utf8(&self.0).ok()?.split('\0');
+        let credentials = PlainCredentials {
+            acting_for: parts.next()?,
+            user: parts.next().filter(|user| !user.is_empty())?,
+            password: parts.next().filter(|password| !password.is_empty())?,
+        };
+        parts.next().is_none().then_some(credentials)
+    }
+}
+
+/// Holds what a client sends by PLAIN (RFC 4616).
+///
+/// [`Debug`](fmt::Debug) does not show the password.
+#[derive(Clone, Copy)]
+pub struct PlainCredentials<'a> {
+    /// Whom the client wants to act for; empty if for itself. Whether it may is yours to check.
+    pub acting_for: &'a str,
+    /// Who the client is.
+    pub user: &'a str,
+    /// What proves it.
+    pub password: &'a str,
+}
+
+impl fmt::Debug for PlainCredentials<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PlainCredentials")
+            .field("acting_for", &self.acting_for)
+            .field("user", &self.user)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Drop for SaslResponse {

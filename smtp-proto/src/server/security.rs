@@ -12,6 +12,9 @@ use crate::machine::{Fault, Misuse};
 
 impl Session {
     pub(super) fn start_tls<'i>(&mut self, now: Duration) -> Step<'i> {
+        if self.closes_on_idle_command() {
+            return Step::Again;
+        }
         self.security = Security::Asked;
         Step::Event(Event::StartTls {
             ticket: self.ask(Asked::StartTls, TransactionId(0), Place::Last, now),
@@ -41,12 +44,11 @@ impl Session {
         }
     }
 
-    /// Ends the session if octets came where TLS is to begin (3207-4-h, X-14, TLS-1, TLS-3).
+    /// Ends the session if octets came in clear where TLS is to begin (3207-4-h, X-14, TLS-1,
+    /// TLS-3).
     pub(super) fn octets_before_tls(&mut self, input: &[u8]) {
-        match self.security {
-            Security::Clear | Security::Encrypted => return,
-            Security::Starting { .. } if self.is_for_tls() => return,
-            Security::Asked | Security::Starting { .. } => {}
+        if let Security::Clear | Security::Encrypted = self.security {
+            return;
         }
         self.say_goodbye(Answer::Fixed(&replies::EARLY));
         self.fail(Fault::OctetsBeforeTls, self.quotable(input));
@@ -55,10 +57,12 @@ impl Session {
     /// Takes back the 220 that begins TLS, so that another reply can follow. Where it is too late
     /// nothing can: the client takes what comes for TLS.
     pub(super) fn renounce_tls(&mut self) {
-        if let Security::Starting { kept, .. } = self.security
-            && (self.is_for_tls() || !self.output.take_back(kept, &mut self.account))
-        {
-            self.silence();
+        if let Security::Starting { kept, .. } = self.security {
+            if self.is_for_tls() || !self.output.take_back(kept, &mut self.account) {
+                self.silence();
+            } else if let Some(trace) = &mut self.trace {
+                trace.take_back();
+            }
         }
     }
 

@@ -57,6 +57,9 @@ pub(super) struct Session {
     pub(super) round_trips: u64,
     /// How much the client could have read when it sent something last.
     pub(super) readable: u64,
+    /// PIPECONNECT is offered and no content has been asked for: the client need not wait for the
+    /// greeting, nor for the answer to EHLO.
+    pub(super) opening: bool,
 }
 
 /// How a session ends that is ending.
@@ -133,12 +136,15 @@ impl Session {
             trace,
             round_trips: 0,
             readable: 0,
+            opening: false,
         };
         if session.settings().tls == Tls::Implicit {
             session.security = Security::Starting { kept: 0, end: 0 };
+            session.arm(now);
         } else {
             session.greet(now);
         }
+        session.opening = session.capabilities().get("PIPECONNECT").is_some();
         session
     }
 

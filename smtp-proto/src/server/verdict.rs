@@ -33,13 +33,15 @@ impl Session {
             Err(misuse) => return Err(Refused { ticket, misuse }),
         };
         let answer = self.compose(&reply, question.asked);
-        self.settle(question, answer, reply.is_positive());
         let closes = reply.code() == Code::NOT_AVAILABLE
             || question.asked == Asked::Greeting && reply.code() == Code::NO_MAIL_SERVICE;
         if closes {
             let receipts = &mut self.receipts;
             self.pipeline
                 .drop_behind(question.serial, |accepted| receipts.unsent(accepted));
+        }
+        self.settle(question, answer, reply.is_positive());
+        if closes {
             self.fail(Fault::ShutDown, &[]);
         }
         Ok(())

@@ -61,9 +61,9 @@ impl Capabilities {
         let mut ends = memchr::memchr_iter(b'\n', text.as_bytes());
         let mut end = ends.next().unwrap_or_default();
         for next in ends {
-            // Code and separator are before the announcement, the CR behind it.
+            // Code and separator are before the announcement, a CR behind it.
             let line = text
-                .get(end.saturating_add(5)..next.saturating_sub(1))
+                .get(end.saturating_add(5)..next)
                 .unwrap_or_default()
                 .trim_ascii_end();
             end = next;

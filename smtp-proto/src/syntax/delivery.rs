@@ -11,10 +11,10 @@ use super::{date_time::DateTime, kept::kept_text};
 ///
 /// ```
 /// use core::time::Duration;
-/// use smtp_proto::syntax::{DeliverBy, Overdue};
+/// use smtp_proto::syntax::{DeliverBy, ByMode};
 ///
 /// let by = DeliverBy::parse("120;R")?;
-/// assert_eq!((by.seconds(), by.overdue()), (120, Overdue::Return));
+/// assert_eq!((by.seconds(), by.mode()), (120, ByMode::Return));
 /// let relayed = by.after(Duration::from_secs(22)).unwrap();
 /// assert_eq!(relayed.to_string(), "98;R");
 /// # Ok::<(), smtp_proto::syntax::SyntaxError>(())
@@ -22,13 +22,13 @@ use super::{date_time::DateTime, kept::kept_text};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct DeliverBy {
     seconds: i32,
-    overdue: Overdue,
+    mode: ByMode,
     trace: bool,
 }
 
-/// Names what becomes of a message that is not delivered in time (RFC 2852 4).
+/// Names what becomes of a message that is not delivered in time: the by-mode (RFC 2852 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Overdue {
+pub enum ByMode {
     /// `N`: its sender is told, and delivery goes on.
     Notify,
     /// `R`: it is returned to its sender.
@@ -41,15 +41,15 @@ impl DeliverBy {
     /// # Errors
     ///
     /// Fails if the seconds have more than nine digits, or if there are none left in which a
-    /// message could be delivered rather than [returned](Overdue::Return) (RFC 2852 4).
-    pub const fn new(seconds: i32, overdue: Overdue) -> Result<Self, SyntaxError> {
-        let late = seconds <= 0 && matches!(overdue, Overdue::Return);
+    /// message could be delivered rather than [returned](ByMode::Return) (RFC 2852 4).
+    pub const fn new(seconds: i32, mode: ByMode) -> Result<Self, SyntaxError> {
+        let late = seconds <= 0 && matches!(mode, ByMode::Return);
         if late || seconds.unsigned_abs() > NINE_DIGITS {
             return Err(SyntaxError::new(SyntaxErrorKind::OutOfRange, 0));
         }
         Ok(Self {
             seconds,
-            overdue,
+            mode,
             trace: false,
         })
     }
@@ -70,7 +70,7 @@ impl DeliverBy {
     ///
     /// Fails if `value` has another form (RFC 2852 4), or like [`new`](Self::new).
     pub fn parse(value: &str) -> Result<Self, SyntaxError> {
-        let (time, mode) = value.split_once(';').unwrap_or((value, ""));
+        let (time, letters) = value.split_once(';').unwrap_or((value, ""));
         let (sign, digits) = match time.split_at_checked(1) {
             Some(("-", digits)) => (-1, digits),
             Some(("+", digits)) => (1, digits),
@@ -78,16 +78,16 @@ impl DeliverBy {
         };
         let seconds = nine_digits(digits)
             .map_err(|error| error.shifted(time.len().saturating_sub(digits.len())))?;
-        let (overdue, trace) = match mode.as_bytes() {
-            [b'N' | b'n', trace @ ..] => (Overdue::Notify, trace),
-            [b'R' | b'r', trace @ ..] => (Overdue::Return, trace),
+        let (mode, trace) = match letters.as_bytes() {
+            [b'N' | b'n', trace @ ..] => (ByMode::Notify, trace),
+            [b'R' | b'r', trace @ ..] => (ByMode::Return, trace),
             _ => {
                 let at = time.len().saturating_add(1).min(value.len());
                 return Err(SyntaxError::unexpected(value.as_bytes(), at));
             }
         };
         let seconds = i32::try_from(seconds).unwrap_or(i32::MAX);
-        let by = Self::new(seconds.saturating_mul(sign), overdue)?;
+        let by = Self::new(seconds.saturating_mul(sign), mode)?;
         match trace {
             [] => Ok(by),
             [b'T' | b't'] => Ok(by.traced()),
@@ -99,14 +99,14 @@ impl DeliverBy {
     }
 
     /// Returns the seconds from the receipt of MAIL to the deadline; none or less than none only
-    /// with [`Overdue::Notify`].
+    /// with [`ByMode::Notify`].
     pub const fn seconds(self) -> i32 {
         self.seconds
     }
 
     /// Returns what becomes of the message after the deadline.
-    pub const fn overdue(self) -> Overdue {
-        self.overdue
+    pub const fn mode(self) -> ByMode {
+        self.mode
     }
 
     /// Tells whether relays are to be traced.
@@ -121,19 +121,19 @@ impl DeliverBy {
         let elapsed = i32::try_from(elapsed.as_secs()).unwrap_or(i32::MAX);
         let least = 0_i32.saturating_sub_unsigned(NINE_DIGITS);
         let seconds = self.seconds.saturating_sub(elapsed).max(least);
-        let by = Self::new(seconds, self.overdue).ok()?;
+        let by = Self::new(seconds, self.mode).ok()?;
         Some(if self.trace { by.traced() } else { by })
     }
 }
 
 impl fmt::Display for DeliverBy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let overdue = match self.overdue {
-            Overdue::Notify => "N",
-            Overdue::Return => "R",
+        let mode = match self.mode {
+            ByMode::Notify => "N",
+            ByMode::Return => "R",
         };
         let trace = if self.trace { "T" } else { "" };
-        write!(f, "{};{overdue}{trace}", self.seconds)
+        write!(f, "{};{mode}{trace}", self.seconds)
     }
 }
 
@@ -237,7 +237,7 @@ impl fmt::Display for Priority {
 /// Names what a relay does with a message whose demand the next server does not know (RFC 7293
 /// 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Unsupported {
+pub enum RrvsAction {
     /// `C`: delivers it nevertheless.
     Continue,
     /// `R`: rejects it.
@@ -248,11 +248,11 @@ pub enum Unsupported {
 /// written.
 ///
 /// ```
-/// use smtp_proto::syntax::{Unsupported, ValidSince};
+/// use smtp_proto::syntax::{RrvsAction, ValidSince};
 ///
 /// let value = ValidSince::parse("2014-04-03T23:01:00Z;C")?;
 /// assert_eq!(value.date().seconds(), 1_396_566_060);
-/// assert_eq!(value.unsupported(), Some(Unsupported::Continue));
+/// assert_eq!(value.action(), Some(RrvsAction::Continue));
 /// # Ok::<(), smtp_proto::syntax::SyntaxError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -269,7 +269,7 @@ impl<'a> ValidSince<'a> {
     /// `R` behind it.
     pub fn parse(value: &'a str) -> Result<Self, SyntaxError> {
         let (date, rest) = match value.split_once(';') {
-            Some((date, unsupported)) => (date, Some(unsupported)),
+            Some((date, action)) => (date, Some(action)),
             None => (value, None),
         };
         DateTime::parse(date)?;
@@ -277,7 +277,7 @@ impl<'a> ValidSince<'a> {
         if let Some(at) = date.find('.') {
             return Err(SyntaxError::unexpected(value.as_bytes(), at));
         }
-        if rest.is_some_and(|rest| unsupported(rest).is_none()) {
+        if rest.is_some_and(|rest| action(rest).is_none()) {
             let at = date.len().saturating_add(1);
             return Err(SyntaxError::unexpected(value.as_bytes(), at));
         }
@@ -291,11 +291,9 @@ impl<'a> ValidSince<'a> {
     }
 
     /// Returns what a relay does where the next server does not know RRVS, if that is said;
-    /// otherwise it [rejects](Unsupported::Reject) (RFC 7293 5.1.1).
-    pub fn unsupported(&self) -> Option<Unsupported> {
-        self.0
-            .split_once(';')
-            .and_then(|(_, rest)| unsupported(rest))
+    /// otherwise it [rejects](RrvsAction::Reject) (RFC 7293 5.1.1).
+    pub fn action(&self) -> Option<RrvsAction> {
+        self.0.split_once(';').and_then(|(_, rest)| action(rest))
     }
 }
 
@@ -305,22 +303,22 @@ impl ValidSince<'static> {
     /// # Errors
     ///
     /// Fails if `date` has fractions of a second.
-    pub fn new(date: &DateTime<'_>, unsupported: Option<Unsupported>) -> Result<Self, SyntaxError> {
-        let unsupported = match unsupported {
+    pub fn new(date: &DateTime<'_>, action: Option<RrvsAction>) -> Result<Self, SyntaxError> {
+        let action = match action {
             None => "",
-            Some(Unsupported::Continue) => ";C",
-            Some(Unsupported::Reject) => ";R",
+            Some(RrvsAction::Continue) => ";C",
+            Some(RrvsAction::Reject) => ";R",
         };
-        let value = alloc::format!("{date}{unsupported}");
+        let value = alloc::format!("{date}{action}");
         ValidSince::parse(&value)?;
         Ok(Self(Cow::Owned(value)))
     }
 }
 
-fn unsupported(letter: &str) -> Option<Unsupported> {
+fn action(letter: &str) -> Option<RrvsAction> {
     match letter {
-        "C" | "c" => Some(Unsupported::Continue),
-        "R" | "r" => Some(Unsupported::Reject),
+        "C" | "c" => Some(RrvsAction::Continue),
+        "R" | "r" => Some(RrvsAction::Reject),
         _ => None,
     }
 }

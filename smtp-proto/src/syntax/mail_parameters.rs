@@ -10,8 +10,9 @@ use super::{
     error::{SyntaxError, SyntaxErrorKind},
     extension::Extension,
     mailbox::Mailbox,
+    others::Others,
     parameter_error::{ParameterError, ParameterErrorKind},
-    parameters::{BodyType, Others, Parameter, Parameters, parse_size, write_parameter},
+    parameters::{BodyType, Parameter, Parameters, parse_size, write_parameter},
     path::ReversePath,
     tracking::{Solicitation, Tracking},
     xtext,
@@ -77,15 +78,7 @@ impl<'a> MailParameters<'a> {
     /// HOLDFOR and HOLDUNTIL, or like [`check`](Self::check).
     pub fn parse(parameters: &Parameters<'a>) -> Result<Self, ParameterError> {
         let mut parsed = Self::default();
-        for parameter in parameters.iter() {
-            parsed
-                .read(&parameter)
-                .and_then(|known| match known {
-                    true => Ok(()),
-                    false => parsed.others.push(parameter),
-                })
-                .map_err(|error| ParameterError::malformed(parameter.keyword(), error))?;
-        }
+        parsed.others = Others::collect(parameters, |parameter| parsed.read(parameter))?;
         parsed.check()?;
         Ok(parsed)
     }
@@ -171,15 +164,8 @@ impl<'a> MailParameters<'a> {
     /// Fails if the library does know it, if there is one of its keyword, or if there are
     /// [`MAX_PARAMETERS`](super::MAX_PARAMETERS).
     pub fn push_other(&mut self, parameter: Parameter<'_>) -> Result<(), ParameterError> {
-        let keyword = parameter.keyword();
-        // What is known is a field, or malformed as one.
-        if MailParameters::default().read(&parameter) != Ok(false) {
-            let kind = ParameterErrorKind::Contradiction;
-            return Err(ParameterError::new(keyword, kind));
-        }
-        self.others
-            .push(parameter)
-            .map_err(|error| ParameterError::malformed(keyword, error))
+        let read = MailParameters::default().read(&parameter);
+        self.others.push(parameter, read)
     }
 
     /// Refuses the [others](Self::others), as a server does that knows no further extensions.
@@ -188,7 +174,7 @@ impl<'a> MailParameters<'a> {
     ///
     /// Fails with the first of them (RFC 5321 4.1.1.11).
     pub fn refuse_others(&self) -> Result<(), ParameterError> {
-        ParameterError::unknown(self.others().next())
+        self.others.refuse()
     }
 
     /// Returns the extensions that a server has to offer for these parameters, the

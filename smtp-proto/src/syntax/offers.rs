@@ -61,7 +61,7 @@ impl Capabilities {
     }
 
     /// Returns the least number of seconds with which
-    /// [`Overdue::Return`](super::Overdue::Return) is accepted, 0 if there is none; `None` if
+    /// [`ByMode::Return`](super::ByMode::Return) is accepted, 0 if there is none; `None` if
     /// DELIVERBY is missing or malformed (RFC 2852 2).
     pub fn deliver_by(&self) -> Option<u32> {
         let argument = self.arguments(Extension::DeliverBy)?;

@@ -4,7 +4,7 @@ use alloc::string::String;
 
 use thiserror::Error;
 
-use super::{code::Code, error::SyntaxError, parameters::Parameter};
+use super::{code::Code, error::SyntaxError};
 
 /// Tells which parameter is wrong, and what to answer.
 ///
@@ -43,14 +43,6 @@ impl ParameterError {
 
     pub(super) fn malformed(keyword: &str, error: SyntaxError) -> Self {
         Self::new(keyword, ParameterErrorKind::Malformed(error))
-    }
-
-    /// Blames a parameter that is not known, if there is one.
-    pub(super) fn unknown(parameter: Option<Parameter<'_>>) -> Result<(), Self> {
-        match parameter {
-            None => Ok(()),
-            Some(parameter) => Err(Self::new(parameter.keyword(), ParameterErrorKind::Unknown)),
-        }
     }
 
     /// Returns the keyword of the parameter, as it was written.

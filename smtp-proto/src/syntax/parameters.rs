@@ -1,6 +1,5 @@
 //! The parameters that extensions add to MAIL and RCPT.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
@@ -55,6 +54,11 @@ impl<'a> Parameters<'a> {
         }
         let at = text.len().saturating_sub(rest.len());
         Err(SyntaxError::new(SyntaxErrorKind::TooLong, at))
+    }
+
+    /// Wraps a text of which each parameter was checked.
+    pub(super) const fn trusted(text: &'a str) -> Self {
+        Self(text)
     }
 
     /// Returns the parameters in the order they were written.
@@ -162,35 +166,6 @@ impl<'a> Parameter<'a> {
             out.push(b'=');
             out.extend_from_slice(value.as_bytes());
         }
-    }
-}
-
-/// Holds copies of parameters that nobody here knows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Others(String);
-
-impl Others {
-    /// Adds a parameter unless there is one of its keyword, or there are [`MAX_PARAMETERS`].
-    pub(super) fn push(&mut self, parameter: Parameter<'_>) -> Result<(), SyntaxError> {
-        if self.as_parameters().get(parameter.keyword).is_some() {
-            return Err(SyntaxError::new(SyntaxErrorKind::Duplicate, 0));
-        }
-        if self.as_parameters().iter().count() >= MAX_PARAMETERS {
-            return Err(SyntaxError::new(SyntaxErrorKind::TooLong, 0));
-        }
-        if !self.0.is_empty() {
-            self.0.push(' ');
-        }
-        self.0.push_str(parameter.keyword);
-        if let Some(value) = parameter.value {
-            self.0.push('=');
-            self.0.push_str(value);
-        }
-        Ok(())
-    }
-
-    pub(super) fn as_parameters(&self) -> Parameters<'_> {
-        Parameters(&self.0)
     }
 }
 

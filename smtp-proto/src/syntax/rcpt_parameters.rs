@@ -8,8 +8,9 @@ use super::{
     error::SyntaxError,
     extension::Extension,
     original_recipient::OriginalRecipient,
-    parameter_error::{ParameterError, ParameterErrorKind},
-    parameters::{Others, Parameter, Parameters, write_parameter},
+    others::Others,
+    parameter_error::ParameterError,
+    parameters::{Parameter, Parameters, write_parameter},
     tracking::Solicitation,
 };
 
@@ -51,15 +52,7 @@ impl<'a> RcptParameters<'a> {
     /// Fails if a value is malformed, or if a parameter that needs none has one.
     pub fn parse(parameters: &Parameters<'a>) -> Result<Self, ParameterError> {
         let mut parsed = Self::default();
-        for parameter in parameters.iter() {
-            parsed
-                .read(&parameter)
-                .and_then(|known| match known {
-                    true => Ok(()),
-                    false => parsed.others.push(parameter),
-                })
-                .map_err(|error| ParameterError::malformed(parameter.keyword(), error))?;
-        }
+        parsed.others = Others::collect(parameters, |parameter| parsed.read(parameter))?;
         Ok(parsed)
     }
 
@@ -96,15 +89,8 @@ impl<'a> RcptParameters<'a> {
     /// Fails if the library does know it, if there is one of its keyword, or if there are
     /// [`MAX_PARAMETERS`](super::MAX_PARAMETERS).
     pub fn push_other(&mut self, parameter: Parameter<'_>) -> Result<(), ParameterError> {
-        let keyword = parameter.keyword();
-        // What is known is a field, or malformed as one.
-        if RcptParameters::default().read(&parameter) != Ok(false) {
-            let kind = ParameterErrorKind::Contradiction;
-            return Err(ParameterError::new(keyword, kind));
-        }
-        self.others
-            .push(parameter)
-            .map_err(|error| ParameterError::malformed(keyword, error))
+        let read = RcptParameters::default().read(&parameter);
+        self.others.push(parameter, read)
     }
 
     /// Refuses the [others](Self::others), as a server does that knows no further extensions.
@@ -113,7 +99,7 @@ impl<'a> RcptParameters<'a> {
     ///
     /// Fails with the first of them (RFC 5321 4.1.1.11).
     pub fn refuse_others(&self) -> Result<(), ParameterError> {
-        ParameterError::unknown(self.others().next())
+        self.others.refuse()
     }
 
     /// Returns the extensions that a server has to offer for these parameters, the

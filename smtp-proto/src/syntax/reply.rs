@@ -218,7 +218,9 @@ impl<'a> Reply<'a> {
         self.octets
             .split_inclusive(|octet| *octet == b'\n')
             .map(|line| {
-                let line = line.strip_suffix(b"\r\n").unwrap_or(line);
+                // A bare LF ends a line where a client was told to take it.
+                let line = line.strip_suffix(b"\n").unwrap_or(line);
+                let line = line.strip_suffix(b"\r").unwrap_or(line);
                 line.get(4..).unwrap_or_default()
             })
     }

@@ -3,8 +3,10 @@
 #[cfg(feature = "auth")]
 mod auth;
 mod dialogue;
+mod early;
 mod hazards;
 mod ledger;
+mod limits;
 mod lmtp;
 mod policies;
 mod session;

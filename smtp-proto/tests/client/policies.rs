@@ -286,3 +286,58 @@ fn binary_content_goes_by_chunks() {
         assert!(wire.starts_with(chunk), "{}", wire.escape_ascii());
     }
 }
+
+/// X-42, 3461-5.2.2-a, 8689-4.2-a, 2852-4.1.4-b, 7293-5.1.1-a, 6710-4.2-a: what may be left out is
+/// left out where it is not offered; what may not keeps the message back.
+#[test]
+fn extensions_are_dropped_or_demanded() {
+    use crate::dialogue::envelope;
+    use smtp_proto::client::{Envelope, NotSent, Outcome};
+    use smtp_proto::syntax::{Extension, ForwardPath, MailParameters, Parameters, RcptParameters};
+    let parse =
+        |text: &'static str| MailParameters::parse(&Parameters::parse(text).unwrap()).unwrap();
+    let recipient =
+        |text: &'static str| RcptParameters::parse(&Parameters::parse(text).unwrap()).unwrap();
+    let path = || ForwardPath::parse("<c@example.net>").unwrap();
+    let message = |mail, rcpt| {
+        let envelope: Envelope<'static> =
+            envelope("a@example.org", &TWO[..1]).parameters(parse(mail));
+        envelope.recipient_with(path(), recipient(rcpt))
+    };
+    let soft = "RET=HDRS ENVID=QQ314159 AUTH=<> BY=120;N MT-PRIORITY=3 X-OWN=1";
+    let soft_of = "NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;C@example.net RRVS=2014-04-03T23:01:00Z;C";
+    let begin = |keywords: &[&str]| {
+        let all: Vec<&str> = ["PIPELINING"].iter().chain(keywords).copied().collect();
+        Dialogue::begin(Pipelining::Group, &all)
+    };
+    let mut d = begin(&["DSN", "AUTH PLAIN", "DELIVERBY", "MT-PRIORITY", "RRVS"]);
+    d.client.submit(&message(soft, soft_of)).unwrap();
+    d.sends(
+        "MAIL FROM:<a@example.org> AUTH=<> RET=HDRS ENVID=QQ314159 BY=120;N MT-PRIORITY=3 X-OWN=1\r\n\
+         RCPT TO:<b@example.net>\r\n\
+         RCPT TO:<c@example.net> NOTIFY=SUCCESS,FAILURE ORCPT=rfc822;C@example.net \
+         RRVS=2014-04-03T23:01:00Z;C\r\nDATA\r\n",
+    );
+    let mut d = begin(&[]);
+    d.client.submit(&message(soft, soft_of)).unwrap();
+    d.sends(
+        "MAIL FROM:<a@example.org> X-OWN=1\r\nRCPT TO:<b@example.net>\r\nRCPT TO:<c@example.net>\r\n\
+         DATA\r\n",
+    );
+    for (mail, rcpt, keywords, missing) in [
+        ("REQUIRETLS", "", &[][..], Extension::RequireTls),
+        ("REQUIRETLS", "", &["REQUIRETLS"], Extension::RequireTls), // in clear
+        ("BY=120;R", "", &[], Extension::DeliverBy),
+        ("CONPERM", "", &[], Extension::Conperm),
+        ("HOLDFOR=60", "", &[], Extension::FutureRelease),
+        ("SMTPUTF8", "", &["8BITMIME"], Extension::SmtpUtf8),
+        ("", "RRVS=2014-04-03T23:01:00Z", &[], Extension::Rrvs),
+        ("", "RRVS=2014-04-03T23:01:00Z;R", &[], Extension::Rrvs),
+    ] {
+        let mut d = begin(keywords);
+        let m = d.client.submit(&message(mail, rcpt)).unwrap();
+        d.says("");
+        d.finishes(&[(m, Outcome::NotSent(NotSent::ExtensionMissing(missing)))]);
+        d.sends("");
+    }
+}

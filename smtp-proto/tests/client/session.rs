@@ -217,3 +217,74 @@ fn any_call_in_any_order_is_safe() {
     assert_eq!(client.poll_event(&mut &b"220 x\r\n"[..], now), Err(error));
     assert!(client.is_closed());
 }
+
+/// A greeting of stars is a firewall's that knows no EHLO (mta-behaviour C, Postfix `smtp_proto.c`).
+#[test]
+fn a_veiled_greeting_calls_for_helo() {
+    for (greeting, hello) in [
+        (
+            "220 ********0*2**** **** 2 0**\r\n",
+            "HELO client.example\r\n",
+        ),
+        ("220 *\r\n", "EHLO client.example\r\n"),
+        ("220 x ****\r\n", "EHLO client.example\r\n"),
+        ("220\r\n", "EHLO client.example\r\n"),
+    ] {
+        let mut d = Dialogue::with(config(Pipelining::LookAhead));
+        d.says(greeting);
+        d.sends(hello);
+    }
+}
+
+/// Keywords in lower case, `AUTH=LOGIN`, `250` without text; and what is configured to be ignored.
+#[test]
+fn odd_announcements_are_understood() {
+    use smtp_proto::syntax::Extension;
+    let mut d = Dialogue::with(config(Pipelining::Group).ignore(Extension::Chunking));
+    d.says("220\r\n");
+    d.written();
+    d.says("250-x\r\n250-pipelining\r\n250-AUTH=LOGIN\r\n250-CHUNKING\r\n250\r\n");
+    let offered = d.client.capabilities();
+    assert!(offered.has(Extension::Pipelining) && !offered.has(Extension::Chunking));
+    assert_eq!(offered.auth_mechanisms().collect::<Vec<_>>(), ["LOGIN"]);
+    d.submit("a@example.org", &ONE);
+    d.sends("MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n");
+}
+
+/// REP-4: a bare LF ends no line, unless that is allowed.
+#[test]
+fn bare_lf_replies_are_taken_if_allowed() {
+    for allowed in [false, true] {
+        let mut c = config(Pipelining::LookAhead);
+        if allowed {
+            c = c.accept_bare_lf_replies();
+        }
+        let mut d = Dialogue::with(c);
+        d.says("220-x\n220 x\n");
+        assert_eq!(d.error.is_none(), allowed);
+        assert_eq!(d.written().is_empty(), !allowed);
+        if allowed {
+            d.says("250-x\n250 PIPELINING\n");
+            assert!(
+                d.client
+                    .capabilities()
+                    .has(smtp_proto::syntax::Extension::Pipelining)
+            );
+        }
+    }
+}
+
+/// QUIT need not be awaited.
+#[test]
+fn quit_may_go_unanswered() {
+    use smtp_proto::client::Timeouts;
+    let mut timeouts = Timeouts::default();
+    timeouts.quit = Duration::ZERO;
+    let mut d = Dialogue::begin_with(config(Pipelining::LookAhead).timeouts(timeouts), &[]);
+    d.client.quit();
+    d.sends("QUIT\r\n");
+    assert_eq!(d.client.poll_timeout(), Some(d.now));
+    d.client.handle_timeout(d.now);
+    d.says("");
+    d.reports(&[Event::Closed]);
+}

@@ -5,15 +5,21 @@ use std::collections::BTreeMap;
 
 use crate::peer::{config, reply, ticket_of};
 use crate::random::{PIECES, Random};
-use smtp_proto::server::{Certainty, Event, ImproperPipelining, Server, Ticket, TransactionId};
+use smtp_proto::machine::Dialect;
+use smtp_proto::server::{
+    Certainty, Event, ImproperPipelining, Server, Ticket, Tls, TransactionId,
+};
 
 /// What a test knows of one transaction.
 #[derive(Debug, Default)]
 struct Account {
     /// How it ended: by a message, by a reset, by a refused MAIL, or by the application's refusal.
     ends: Vec<&'static str>,
-    accepted: bool,
+    /// How often it was accepted: in LMTP, for so many recipients.
+    accepted: usize,
     acknowledged: Vec<Certainty>,
+    /// How many recipients' verdicts were asked for.
+    deliveries: usize,
 }
 
 struct Session {
@@ -63,6 +69,19 @@ impl Session {
                 self.account(*transaction).ends.push("message");
                 ('E', *transaction)
             }
+            Event::Delivery {
+                transaction,
+                recipient,
+                ..
+            } => {
+                let account = self.account(*transaction);
+                if *recipient == 0 {
+                    account.ends.push("message");
+                }
+                assert_eq!(account.deliveries, *recipient);
+                account.deliveries += 1;
+                ('E', *transaction)
+            }
             Event::Reset { transaction, .. } => {
                 self.account(*transaction).ends.push("reset");
                 return;
@@ -70,6 +89,11 @@ impl Session {
             Event::Acknowledged {
                 transaction,
                 certainty,
+            }
+            | Event::DeliveryAcknowledged {
+                transaction,
+                certainty,
+                ..
             } => {
                 self.account(*transaction).acknowledged.push(*certainty);
                 return;
@@ -89,6 +113,15 @@ impl Session {
         let transmit = self.server.poll_transmit(self.now);
         let len = transmit.len();
         transmit.sent(len, self.now);
+    }
+
+    /// Answers all that was sent, and writes the replies.
+    fn settle(&mut self, random: &mut Random) {
+        for _ in 0..100 {
+            self.poll();
+            self.answer(random);
+        }
+        self.write_all();
     }
 
     fn account(&mut self, id: TransactionId) -> &mut Account {
@@ -120,7 +153,7 @@ impl Session {
             _ => (self.server.accept(ticket), true),
         };
         match result {
-            Ok(()) if kind == 'E' => self.account(id).accepted = is_positive,
+            Ok(()) if kind == 'E' => self.account(id).accepted += usize::from(is_positive),
             Ok(()) if kind == 'M' && !is_positive => {
                 // If it had not ended before, it has now.
                 let account = self.account(id);
@@ -144,9 +177,16 @@ impl Session {
 fn everything_is_accounted_for() {
     let seed = std::env::var("SEED").map_or(1, |seed| seed.parse().unwrap());
     let mut seen = BTreeMap::new();
+    let (mut handshakes, mut deliveries) = (0, 0);
     for seed in seed..seed + 3000 {
         let mut random = Random::new(seed);
+        let (dialect, hello) = match random.below(3) {
+            0 => (Dialect::Lmtp, "LHLO c.example\r\n"),
+            _ => (Dialect::Smtp, "EHLO c.example\r\n"),
+        };
         let config = config()
+            .dialect(dialect)
+            .tls(Tls::Offered)
             .improper_pipelining(match random.below(3) {
                 0 => ImproperPipelining::Refuse,
                 _ => ImproperPipelining::Tolerate,
@@ -165,7 +205,7 @@ fn everything_is_accounted_for() {
             none,
             is_over: false,
         };
-        for flight in ["", "EHLO c.example\r\n"] {
+        for flight in ["", hello] {
             session.unconsumed.extend_from_slice(flight.as_bytes());
             session.poll();
             if let Some((_, _, ticket)) = session.tickets.pop() {
@@ -177,8 +217,21 @@ fn everything_is_accounted_for() {
             match random.below(40) {
                 0 => {
                     session.unconsumed.extend_from_slice(b"RSET\r\nNOOP\r\n");
-                    session.poll();
-                    session.write_all();
+                    session.settle(&mut random);
+                }
+                1 if session.server.wants_tls() => {
+                    // What was not consumed is TLS's.
+                    session.unconsumed = hello.as_bytes().to_vec();
+                    match random.below(10) {
+                        0 => session.server.tls_failed(),
+                        _ => session.server.tls_established(session.now).unwrap(),
+                    }
+                    handshakes += 1;
+                }
+                2 if random.below(6) == 0 => {
+                    session.settle(&mut random);
+                    session.unconsumed.extend_from_slice(b"STARTTLS\r\n");
+                    session.settle(&mut random);
                 }
                 1 if random.below(10) == 0 => session.unconsumed.extend_from_slice(b"QUIT\r\n"),
                 2..4 => {
@@ -186,7 +239,7 @@ fn everything_is_accounted_for() {
                     session.unconsumed.extend_from_slice(piece);
                 }
                 4..15 => session.unconsumed.extend_from_slice(
-                    b"MAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\nBDAT 1 LAST\r\nx",
+                    b"MAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\nRCPT TO:<c@x.example>\r\nBDAT 1 LAST\r\nx",
                 ),
                 15..20 => session.poll(),
                 20..32 => session.answer(&mut random),
@@ -234,18 +287,23 @@ fn everything_is_accounted_for() {
         for (id, account) in &session.accounts {
             // A MAIL that was overdue is refused by the machine, without a word.
             assert!(account.ends.len() <= 1, "SEED={seed} {id}: {account:?}");
-            let acknowledgements = usize::from(account.accepted);
+            let acknowledgements = account.accepted;
             assert_eq!(
                 account.acknowledged.len(),
                 acknowledgements,
                 "SEED={seed} {id}: {account:?}"
             );
+            deliveries += account.deliveries;
             for certainty in &account.acknowledged {
                 *seen.entry(*certainty).or_insert(0) += 1;
             }
         }
     }
     // All of it happens.
+    assert!(
+        handshakes > 20 && deliveries > 1000,
+        "{handshakes} {deliveries}"
+    );
     for certainty in [
         Certainty::Unsent,
         Certainty::Sent,

@@ -1,12 +1,16 @@
 //! The server machine through its public API, row by row of the requirements and threats.
 
 mod acknowledgements;
+#[cfg(feature = "auth")]
+mod authentication;
 mod chaos;
 mod content;
 mod endings;
 mod limits;
+mod lmtp;
 mod peer;
 mod random;
 mod sequence;
 mod session;
+mod tls;
 mod verdicts;

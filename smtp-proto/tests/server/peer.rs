@@ -128,7 +128,7 @@ impl Peer {
                 self.transaction = Some(*transaction);
                 self.begin = self.content.len();
             }
-            if let Event::Message { .. } = &event {
+            if let Event::Message { .. } | Event::Delivery { recipient: 0, .. } = &event {
                 self.messages.push(self.content[self.begin..].to_vec());
             }
             if let Event::Content { octets, .. } = &event {
@@ -139,17 +139,20 @@ impl Peer {
             }
             let decision = (self.decide)(&event);
             if let Some(ticket) = ticket_of(event) {
-                match decision {
-                    Decision::Accept => self.server.accept(ticket).unwrap(),
-                    Decision::Reply(line) => self.server.reply(ticket, reply(line)).unwrap(),
-                    Decision::Challenge(challenge) => {
-                        self.server.challenge(ticket, challenge).unwrap();
-                    }
-                    Decision::Hold => self.tickets.push((name, ticket)),
-                }
+                self.apply(name, ticket, decision);
             }
         }
         self.unconsumed = input.to_vec();
+    }
+
+    /// Does with a ticket what was decided.
+    pub(crate) fn apply(&mut self, name: String, ticket: Ticket, decision: Decision) {
+        match decision {
+            Decision::Accept => self.server.accept(ticket).unwrap(),
+            Decision::Reply(line) => self.server.reply(ticket, reply(line)).unwrap(),
+            Decision::Challenge(challenge) => self.server.challenge(ticket, challenge).unwrap(),
+            Decision::Hold => self.tickets.push((name, ticket)),
+        }
     }
 
     /// Returns what there is for the client to read.

@@ -1,7 +1,8 @@
 //! Any split, any short write, any order of verdicts: the same events and the same octets.
 
 use crate::peer::{Decision, Peer, config};
-use smtp_proto::server::ImproperPipelining;
+use smtp_proto::machine::Dialect;
+use smtp_proto::server::{Config, ImproperPipelining};
 
 /// A small generator of random numbers (xorshift64).
 pub(crate) struct Random(u64);
@@ -44,6 +45,12 @@ pub(crate) const PIECES: &[&str] = &[
     "EHLO d.example\r\n",
     "HELO d.example\r\n",
     "FOO\r\n",
+    "STARTTLS x\r\n",
+    "AUTH PLAIN\r\n",
+    "AUTH PLAIN bm8=\r\n",
+    "AUTH PLAIN AAAA\r\n",
+    "AAAA\r\n",
+    "*\r\n",
     "x\n.\n\r\n.\r\n",
     ".\r\n",
     "\r\n",
@@ -51,24 +58,45 @@ pub(crate) const PIECES: &[&str] = &[
     "\n",
 ];
 
+/// Decides over what an event asks.
+fn decide(name: &str) -> Decision {
+    if name.contains("<no@") || name.contains("\"no\"") || name.starts_with("delivery 2.1") {
+        Decision::Reply("550 5.7.1 no")
+    } else if name.starts_with("auth") && name.ends_with("None") {
+        Decision::Challenge(b"")
+    } else {
+        Decision::Accept
+    }
+}
+
+#[cfg(feature = "auth")]
+fn authenticating(config: Config) -> Config {
+    let config = config.mechanisms(["PLAIN"]).unwrap();
+    config.allow_plain_text_auth().max_auth_failures(5)
+}
+
+#[cfg(not(feature = "auth"))]
+fn authenticating(config: Config) -> Config {
+    config
+}
+
 /// Runs a session on `wire`; `random` decides over splits, writes and the time of verdicts.
-fn run(wire: &[u8], mut random: Option<Random>) -> (Vec<String>, Vec<Vec<u8>>, String) {
+fn run(
+    wire: &[u8],
+    dialect: Dialect,
+    mut random: Option<Random>,
+) -> (Vec<String>, Vec<Vec<u8>>, String) {
     let hold = random.is_some();
-    let config = config()
+    let config = authenticating(config())
+        .dialect(dialect)
         .improper_pipelining(ImproperPipelining::Tolerate)
         .max_errors(1000);
-    let verdict = |name: &str| match name.contains("<no@") {
-        true => Some("550 5.7.1 no"),
-        false => None,
-    };
-    let mut peer = Peer::new(config).deciding(move |event| {
-        if hold {
-            return Decision::Hold;
-        }
-        match verdict(&crate::peer::describe(event)) {
-            Some(line) => Decision::Reply(line),
-            None => Decision::Accept,
-        }
+    let mut peer = Peer::silent(config);
+    peer.send("");
+    peer.events();
+    let mut peer = peer.deciding(move |event| match hold {
+        true => Decision::Hold,
+        false => decide(&crate::peer::describe(event)),
     });
     let mut got = String::new();
     let mut wire = wire;
@@ -90,11 +118,8 @@ fn run(wire: &[u8], mut random: Option<Random>) -> (Vec<String>, Vec<Vec<u8>>, S
             && random.below(3) == 0
         {
             let (name, ticket) = peer.tickets.remove(random.below(peer.tickets.len()));
-            let answered = match verdict(&name) {
-                Some(line) => peer.server.reply(ticket, crate::peer::reply(line)),
-                None => peer.server.accept(ticket),
-            };
-            answered.unwrap();
+            let decision = decide(&name);
+            peer.apply(name, ticket, decision);
         }
         if peer.server.is_closed() {
             break;
@@ -116,15 +141,20 @@ fn splits_writes_and_verdicts_make_no_difference() {
     let seed = std::env::var("SEED").map_or(1, |seed| seed.parse().unwrap());
     for seed in seed..seed + 2000 {
         let mut random = Random::new(seed);
-        let mut wire = b"EHLO c.example\r\n".to_vec();
+        let (dialect, hello) = match random.below(3) {
+            0 => (Dialect::Lmtp, "LHLO"),
+            _ => (Dialect::Smtp, "EHLO"),
+        };
+        let mut wire = format!("{hello} c.example\r\n").into_bytes();
         for _ in 0..random.below(25) {
-            wire.extend_from_slice(random.pick(PIECES).as_bytes());
+            let piece = random.pick(PIECES).replace("EHLO", hello);
+            wire.extend_from_slice(piece.as_bytes());
         }
         if random.below(2) == 0 {
             wire.extend_from_slice(b"QUIT\r\n");
         }
-        let whole = run(&wire, None);
-        let split = run(&wire, Some(random));
+        let whole = run(&wire, dialect, None);
+        let split = run(&wire, dialect, Some(random));
         assert_eq!(split, whole, "SEED={seed}: {}", wire.escape_ascii());
     }
 }

@@ -1,6 +1,7 @@
 //! L6: every verb in every state.
 
 use crate::peer::{Peer, config};
+use smtp_proto::server::Tls;
 use smtp_proto::syntax::{Capabilities, Extension};
 
 /// Each state, by the commands that lead to it, one flight each.
@@ -32,7 +33,7 @@ const STATES: [(&str, &[&str]); 6] = [
 ];
 
 /// What each command is answered in each state, and the state behind it.
-const TABLE: [(&str, [&str; 6]); 16] = [
+const TABLE: [(&str, [&str; 6]); 18] = [
     ("EHLO c.example\r\n", ["250 R"; 6]),
     ("HELO c.example\r\n", ["250 R"; 6]),
     (
@@ -80,6 +81,14 @@ const TABLE: [(&str, [&str; 6]); 16] = [
         ["500 G", "500 R", "500 M", "500 C", "500 B", "500 F"],
     ),
     (
+        "LHLO c.example\r\n",
+        ["500 G", "500 R", "500 M", "500 C", "500 B", "500 F"],
+    ),
+    (
+        "STARTTLS\r\n",
+        ["503 G", "220 D", "503 M", "503 C", "503 B", "503 F"],
+    ),
+    (
         "EHLO a_b\r\n",
         ["501 G", "501 R", "501 M", "501 C", "501 B", "501 F"],
     ),
@@ -114,7 +123,8 @@ fn class_of(state: &str) -> &'static str {
     }
 }
 
-/// 5321-4.1.4-a..g, 5321-4.1.1.1-c, 5321-4.1.1.5-a, 5321-3.3-d, 3030-2-m, 3030-2-n, BDT-5, CMD-10
+/// 5321-4.1.4-a..g, 5321-4.1.1.1-c, 5321-4.1.1.5-a, 5321-3.3-d, 3030-2-m, 3030-2-n, BDT-5, CMD-10,
+/// 3207-4.2-e
 #[test]
 fn every_verb_in_every_state() {
     let offered = Capabilities::new()
@@ -124,7 +134,7 @@ fn every_verb_in_every_state() {
         .with(Extension::Help);
     for (column, (state, flights)) in STATES.iter().enumerate() {
         for (command, row) in &TABLE {
-            let mut peer = Peer::new(config().offer(offered.clone()));
+            let mut peer = Peer::new(config().offer(offered.clone()).tls(Tls::Offered));
             for flight in *flights {
                 peer.send(flight);
             }

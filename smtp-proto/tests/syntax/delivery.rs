@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use smtp_proto::syntax::{
-    DateTime, DeliverBy, Hold, HoldInterval, Overdue, Priority, Solicitation, SyntaxErrorKind,
-    Tracking, Unsupported, ValidSince,
+    ByMode, DateTime, DeliverBy, Hold, HoldInterval, Priority, RrvsAction, Solicitation,
+    SyntaxErrorKind, Tracking, ValidSince,
 };
 
 const fn seconds(seconds: u64) -> Duration {
@@ -109,31 +109,31 @@ fn malformed_dates() {
 /// 2852-4-a, 2852-4-b
 #[test]
 fn deliver_by() {
-    for (text, seconds, overdue, trace, rewritten) in [
-        ("120;R", 120, Overdue::Return, false, "120;R"),
-        ("-5;N", -5, Overdue::Notify, false, "-5;N"),
-        ("+5;nt", 5, Overdue::Notify, true, "5;NT"),
-        ("0;N", 0, Overdue::Notify, false, "0;N"),
+    for (text, seconds, mode, trace, rewritten) in [
+        ("120;R", 120, ByMode::Return, false, "120;R"),
+        ("-5;N", -5, ByMode::Notify, false, "-5;N"),
+        ("+5;nt", 5, ByMode::Notify, true, "5;NT"),
+        ("0;N", 0, ByMode::Notify, false, "0;N"),
         (
             "-999999999;NT",
             -999_999_999,
-            Overdue::Notify,
+            ByMode::Notify,
             true,
             "-999999999;NT",
         ),
         (
             "+999999999;rT",
             999_999_999,
-            Overdue::Return,
+            ByMode::Return,
             true,
             "999999999;RT",
         ),
-        ("007;R", 7, Overdue::Return, false, "7;R"),
+        ("007;R", 7, ByMode::Return, false, "7;R"),
     ] {
         let by = DeliverBy::parse(text).unwrap();
         assert_eq!(
-            (by.seconds(), by.overdue(), by.is_traced()),
-            (seconds, overdue, trace),
+            (by.seconds(), by.mode(), by.is_traced()),
+            (seconds, mode, trace),
             "{text}"
         );
         assert_eq!(by.to_string(), rewritten);
@@ -156,9 +156,9 @@ fn deliver_by() {
     ] {
         assert_eq!(DeliverBy::parse(text).unwrap_err().at(), at, "{text}");
     }
-    assert!(DeliverBy::new(1_000_000_000, Overdue::Notify).is_err());
-    assert!(DeliverBy::new(i32::MIN, Overdue::Notify).is_err());
-    assert!(DeliverBy::new(0, Overdue::Return).is_err());
+    assert!(DeliverBy::new(1_000_000_000, ByMode::Notify).is_err());
+    assert!(DeliverBy::new(i32::MIN, ByMode::Notify).is_err());
+    assert!(DeliverBy::new(0, ByMode::Return).is_err());
 }
 
 /// 2852-4.1.4-a
@@ -224,14 +224,14 @@ fn priorities() {
 /// 7293-3.1-a, 7293-3.1-b, 7293-5.1.1-b
 #[test]
 fn valid_since() {
-    for (text, unsupported) in [
+    for (text, action) in [
         ("2014-04-03T23:01:00Z", None),
-        ("2014-04-03T23:01:00Z;C", Some(Unsupported::Continue)),
-        ("2014-04-03T16:01:00-07:00;r", Some(Unsupported::Reject)),
+        ("2014-04-03T23:01:00Z;C", Some(RrvsAction::Continue)),
+        ("2014-04-03T16:01:00-07:00;r", Some(RrvsAction::Reject)),
     ] {
         let value = ValidSince::parse(text).unwrap();
         assert_eq!(value.to_string(), text);
-        assert_eq!(value.unsupported(), unsupported);
+        assert_eq!(value.action(), action);
         assert_eq!(value.date().seconds(), 1_396_566_060);
     }
     for (text, at) in [
@@ -245,12 +245,9 @@ fn valid_since() {
         assert_eq!(ValidSince::parse(text).unwrap_err().at(), at, "{text}");
     }
     let date = DateTime::from_seconds(0).unwrap();
-    let composed = |unsupported| ValidSince::new(&date, unsupported).unwrap().to_string();
+    let composed = |action| ValidSince::new(&date, action).unwrap().to_string();
     assert_eq!(composed(None), "1970-01-01T00:00:00Z");
-    assert_eq!(
-        composed(Some(Unsupported::Reject)),
-        "1970-01-01T00:00:00Z;R"
-    );
+    assert_eq!(composed(Some(RrvsAction::Reject)), "1970-01-01T00:00:00Z;R");
     let fraction = DateTime::parse("2014-04-03T23:01:00.5Z").unwrap();
     assert!(ValidSince::new(&fraction, None).is_err());
 }

@@ -1,6 +1,6 @@
 use smtp_proto::syntax::{
-    BodyType, DeliverBy, EnvelopeId, Extension, Hold, HoldInterval, MailParameters, Mailbox,
-    Overdue, Parameter, ParameterError, ParameterErrorKind, Parameters, RcptParameters,
+    BodyType, ByMode, DeliverBy, EnvelopeId, Extension, Hold, HoldInterval, MailParameters,
+    Mailbox, Parameter, ParameterError, ParameterErrorKind, Parameters, RcptParameters,
     ReversePath, SyntaxErrorKind, Tracking,
 };
 
@@ -182,7 +182,7 @@ fn contradictions() {
         ParameterErrorKind::Contradiction
     );
     composed.envelope_id = EnvelopeId::new("x@h").ok();
-    composed.deliver_by = DeliverBy::new(60, Overdue::Return).ok();
+    composed.deliver_by = DeliverBy::new(60, ByMode::Return).ok();
     composed.hold = HoldInterval::new(59).map(Hold::For);
     composed.size = Some(u64::MAX);
     composed.body = Some(BodyType::SevenBit);
@@ -229,14 +229,21 @@ fn unknown_parameters_are_added() {
     }
     let mut parameters = mail("X-A=1").unwrap();
     assert_eq!(parameters.push_other(new("X-B", None)), Ok(()));
-    for taken in [
-        new("x-a", None),
+    let kind = |error: ParameterError| match error.kind() {
+        ParameterErrorKind::Malformed(error) => Some(error.kind()),
+        _ => None,
+    };
+    let twice = parameters.push_other(new("x-a", None)).unwrap_err();
+    assert_eq!(twice.keyword(), "x-a");
+    assert_eq!(kind(twice), Some(SyntaxErrorKind::Duplicate));
+    for known in [
         new("SIZE", Some("1")),
         new("size", None),
         new("HoldFor", Some("x")),
     ] {
-        let error = parameters.push_other(taken).unwrap_err();
-        assert_eq!(error.keyword(), taken.keyword());
+        let error = parameters.push_other(known).unwrap_err();
+        assert_eq!(error.keyword(), known.keyword());
+        assert_eq!(error.kind(), ParameterErrorKind::Contradiction);
     }
     assert_eq!(written(|out| parameters.write_to(out)), " X-A=1 X-B");
     let mut parameters = RcptParameters::default();
@@ -247,6 +254,7 @@ fn unknown_parameters_are_added() {
             .push_other(new(&format!("X{number}"), None))
             .unwrap();
     }
-    assert!(parameters.push_other(new("X32", None)).is_err());
+    let one_more = parameters.push_other(new("X32", None)).unwrap_err();
+    assert_eq!(kind(one_more), Some(SyntaxErrorKind::TooLong));
     assert_eq!(parameters.others().count(), 32);
 }

@@ -1,0 +1,106 @@
+//! What a message needs of the server, and what is left out where the server does not offer it.
+
+use super::{event::NotSent, session::Session, transaction::TransactionId};
+use crate::syntax::{
+    BodyType, ByMode, Capabilities, Extension, MailParameters, RcptParameters, RrvsAction,
+};
+
+impl Session {
+    /// Fails a message that needs what the server does not offer, and leaves out of the others what
+    /// may be left out.
+    pub(super) fn check_requirements(&mut self, id: TransactionId) {
+        let offered = &self.capabilities;
+        let Some(transaction) = self.transactions.get_mut(id) else {
+            return;
+        };
+        let too_large = offered.max_size().and_then(|maximum| {
+            (transaction.size? > maximum).then_some(NotSent::TooLarge { maximum }) // RFC 1870 7
+        });
+        let body = match transaction.body {
+            // 6152-3-f, 3030-3-e: none of these may be sent unasked.
+            Some(BodyType::EightBitMime) => Some(Extension::EightBitMime),
+            Some(BodyType::BinaryMime) => Some(Extension::BinaryMime),
+            Some(BodyType::SevenBit) | None => None,
+        };
+        let utf8 = transaction.internationalized.then_some(Extension::SmtpUtf8); // 6531-3.2-d
+        let mail = transaction.parameters.as_mut();
+        let mail = mail.map(|given| (vital(given), fit(given, offered)).0);
+        let recipients = transaction.recipient_parameters.iter_mut();
+        let recipients = recipients.map(|(_, given)| (vital_of(given), fit_of(given, offered)).0);
+        let needed = mail
+            .into_iter()
+            .flatten()
+            .chain(recipients)
+            .chain([body, utf8]);
+        let missing = needed.flatten().find(|&extension| !offered.has(extension));
+        // 8689-2-b: only under TLS.
+        let clear = !self.encrypted
+            && transaction
+                .parameters
+                .as_ref()
+                .is_some_and(|given| given.require_tls);
+        let clear = clear.then_some(NotSent::ExtensionMissing(Extension::RequireTls));
+        let reason = too_large
+            .or(missing.map(NotSent::ExtensionMissing))
+            .or(clear);
+        if let Some(reason) = reason {
+            self.abandon(id, reason);
+        }
+    }
+}
+
+/// Returns the extensions without which the message must not be sent (X-42 of the requirements).
+fn vital(given: &MailParameters<'_>) -> [Option<Extension>; 4] {
+    let strict = given
+        .deliver_by
+        .is_some_and(|by| by.mode() == ByMode::Return);
+    [
+        given.require_tls.then_some(Extension::RequireTls),
+        strict.then_some(Extension::DeliverBy),
+        given.conperm.then_some(Extension::Conperm),
+        given.hold.is_some().then_some(Extension::FutureRelease),
+    ]
+}
+
+/// Leaves out what is not offered.
+fn fit(given: &mut MailParameters<'static>, offered: &Capabilities) {
+    let has = |extension| offered.has(extension);
+    given.size = None; // written from the envelope, as BODY and SMTPUTF8 are
+    given.body = None;
+    given.smtp_utf8 = false;
+    given.auth = given.auth.take().filter(|_| has(Extension::Auth));
+    given.ret = given.ret.filter(|_| has(Extension::Dsn)); // 3461-5.2.2-a
+    let named = has(Extension::Dsn) || has(Extension::Mtrk);
+    given.envelope_id = given.envelope_id.take().filter(|_| named);
+    given.deliver_by = given.deliver_by.filter(|_| has(Extension::DeliverBy));
+    given.priority = given.priority.filter(|_| has(Extension::MtPriority));
+    given.tracking = given.tracking.take().filter(|_| has(Extension::Mtrk));
+    given.solicitation = given
+        .solicitation
+        .take()
+        .filter(|_| has(Extension::NoSoliciting));
+}
+
+/// Returns the extensions without which a recipient must not be sent.
+fn vital_of(given: &RcptParameters<'_>) -> Option<Extension> {
+    let strict = given.valid_since.as_ref().is_some_and(|since| {
+        since.action() != Some(RrvsAction::Continue) // 7293-5.1.1-a
+    });
+    strict.then_some(Extension::Rrvs)
+}
+
+/// Leaves out what is not offered.
+fn fit_of(given: &mut RcptParameters<'static>, offered: &Capabilities) {
+    let has = |extension| offered.has(extension);
+    given.notify = given.notify.filter(|_| has(Extension::Dsn));
+    given.original_recipient = given
+        .original_recipient
+        .take()
+        .filter(|_| has(Extension::Dsn));
+    given.valid_since = given.valid_since.take().filter(|_| has(Extension::Rrvs));
+    given.solicitation = given
+        .solicitation
+        .take()
+        .filter(|_| has(Extension::NoSoliciting));
+    given.conneg &= has(Extension::Conneg);
+}

@@ -1,0 +1,173 @@
+//! Commands before the greeting, on the strength of what the server offered before (PIPECONNECT).
+
+use std::time::Duration;
+
+use smtp_proto::{
+    client::{Event, NotSent, Outcome, Pipelining, Tls},
+    machine::Fault,
+    server::{self, Server},
+    syntax::{Capabilities, Host, Reply},
+};
+
+use crate::dialogue::{Dialogue, STUFFED, config, delivered, recipient, reply};
+
+const ONE: [&str; 1] = ["b@example.net"];
+const ANSWER: &str = "250-x\r\n250-PIPELINING\r\n250-PIPECONNECT\r\n250 CHUNKING\r\n";
+const ENVELOPE: &str = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\n";
+const EHLO: &str = "EHLO client.example\r\n";
+const BDAT: &str = "BDAT 20 LAST\r\nSubject: x\r\n\r\n.dot\r\n";
+
+fn known(answer: &str) -> Capabilities {
+    Capabilities::parse(&Reply::parse(answer.as_bytes()).unwrap())
+}
+
+fn begin(policy: Pipelining) -> (Dialogue, smtp_proto::client::MessageId) {
+    let mut d = Dialogue::with(config(policy).known_capabilities(known(ANSWER)));
+    let m = d.submit("a@example.org", &ONE);
+    (d, m)
+}
+
+/// The first message of a stream takes one round trip, that of look-ahead two.
+#[test]
+fn the_first_flight_holds_a_message() {
+    let (mut d, m) = begin(Pipelining::Stream { window: 9 });
+    d.sends(&format!("{EHLO}{ENVELOPE}{BDAT}"));
+    d.says(&format!(
+        "220 x\r\n{ANSWER}250 ok\r\n250 ok\r\n250 taken\r\n"
+    ));
+    d.reports(&[
+        Event::Greeting {
+            reply: reply("220 x\r\n"),
+        },
+        Event::Ready,
+        recipient(m, 0, "250 ok\r\n"),
+        Event::Finished {
+            message: m,
+            outcome: delivered("250 taken\r\n"),
+        },
+    ]);
+    assert_eq!(d.client.round_trips(), 1);
+
+    let (mut d, m) = begin(Pipelining::LookAhead);
+    d.sends(&format!("{EHLO}{ENVELOPE}DATA\r\n"));
+    d.says(&format!("220 x\r\n{ANSWER}250 ok\r\n250 ok\r\n354 go\r\n"));
+    d.sends(STUFFED);
+    d.says("250 taken\r\n");
+    d.finishes(&[(m, delivered("250 taken\r\n"))]);
+    assert_eq!(d.client.round_trips(), 2);
+}
+
+/// Without the offer, or where TLS has to come first, the greeting is awaited.
+#[test]
+fn the_greeting_is_awaited_otherwise() {
+    let without = known("250-x\r\n250 PIPELINING\r\n");
+    let group = config(Pipelining::Group);
+    for config in [
+        group.clone().known_capabilities(without),
+        group
+            .clone()
+            .known_capabilities(known(ANSWER))
+            .tls(Tls::Opportunistic),
+        group.known_capabilities(known(ANSWER)).tls(Tls::Required),
+    ] {
+        let mut d = Dialogue::with(config);
+        d.submit("a@example.org", &ONE);
+        d.sends("");
+        d.says("220 x\r\n");
+        d.sends(EHLO);
+    }
+}
+
+/// A server that has changed: what was not sent to its end is safe to send again.
+#[test]
+fn a_changed_server_ends_the_connection() {
+    for answer in ["250-x\r\n250 PIPELINING\r\n", "250 x\r\n", "502 what?\r\n"] {
+        let (mut d, m) = begin(Pipelining::LookAhead);
+        d.written();
+        d.says(&format!("220 x\r\n{answer}"));
+        d.finishes(&[(m, Outcome::NotSent(NotSent::ConnectionEnded))]);
+        let expected = if answer.contains("PIPELINING") {
+            "PIPELINING"
+        } else {
+            ""
+        };
+        assert_eq!(
+            d.error.as_ref().unwrap().fault(),
+            Fault::CapabilitiesChanged,
+            "{expected}"
+        );
+        d.sends("");
+    }
+    // What was sent whole may have been taken.
+    let (mut d, m) = begin(Pipelining::Stream { window: 9 });
+    d.written();
+    d.says("220 x\r\n250 x\r\n");
+    d.finishes(&[(m, Outcome::InDoubt)]);
+}
+
+/// A server that refuses the session refuses what was sent ahead of it.
+#[test]
+fn a_refused_session_refuses_the_first_flight() {
+    let (mut d, m) = begin(Pipelining::Stream { window: 9 });
+    d.sends(&format!("{EHLO}{ENVELOPE}{BDAT}"));
+    d.says(&format!("554 no\r\n{}", "503 no\r\n".repeat(4)));
+    let refusal = NotSent::SessionRefused(reply("554 no\r\n"));
+    d.finishes(&[(m, Outcome::NotSent(refusal))]);
+    d.sends("QUIT\r\n");
+    d.says("221 bye\r\n");
+    assert_eq!(d.error.unwrap().fault(), Fault::SessionRefused);
+    // That it took the message all the same, cannot be relied on.
+    let (mut d, m) = begin(Pipelining::Stream { window: 9 });
+    d.written();
+    d.says(&format!(
+        "554 no\r\n{}250 taken\r\n",
+        "503 no\r\n".repeat(3)
+    ));
+    d.finishes(&[(m, Outcome::InDoubt)]);
+}
+
+/// The server machine lets it happen, if it offers it, and only up to the first content.
+#[test]
+fn the_server_takes_what_it_offered() {
+    for offered in [true, false] {
+        let now = Duration::ZERO;
+        let mut offer = known("250-x\r\n250-PIPELINING\r\n250 CHUNKING\r\n");
+        if offered {
+            offer = offer.with_keyword("PIPECONNECT", "").unwrap();
+        }
+        let config = server::Config::new(Host::parse("mx.example").unwrap()).offer(offer);
+        let mut server = Server::new(config, now);
+        let flight = format!("{EHLO}{ENVELOPE}{BDAT}");
+        let mut input = flight.as_bytes();
+        let mut messages = 0;
+        let failed = loop {
+            match server.poll_event(&mut input, now) {
+                Ok(Some(event)) => match event {
+                    server::Event::Connected { ticket }
+                    | server::Event::Hello { ticket, .. }
+                    | server::Event::Mail { ticket, .. }
+                    | server::Event::Rcpt { ticket, .. } => server.accept(ticket).unwrap(),
+                    server::Event::Message { ticket, .. } => {
+                        messages += 1;
+                        server.accept(ticket).unwrap();
+                    }
+                    _ => {}
+                },
+                Ok(None) if server.poll_transmit(now).is_empty() => break false,
+                Ok(None) => {
+                    let transmit = server.poll_transmit(now);
+                    let all = transmit.len();
+                    transmit.sent(all, now);
+                    if server.is_closed() {
+                        break true;
+                    }
+                }
+                Err(error) => {
+                    assert_eq!(error.fault(), Fault::EarlyTalker);
+                    break true;
+                }
+            }
+        };
+        assert_eq!((failed, messages), (!offered, usize::from(offered)));
+    }
+}

@@ -1,0 +1,303 @@
+//! Servers that take so much and no more: RFC 9422, and 452.
+
+use smtp_proto::{
+    client::{Body, Event, MessageId, NotSent, Outcome, Pipelining, Report, Reports},
+    machine::Misuse,
+};
+
+use crate::dialogue::{CONTENT, Dialogue, delivered, envelope, refused};
+
+fn addresses(count: usize) -> Vec<String> {
+    (0..count)
+        .map(|number| format!("r{number:03}@example.net"))
+        .collect()
+}
+
+/// A server that takes at most so many recipients in a transaction, and says 452 to the others.
+struct Server {
+    most: usize,
+    sender: bool,
+    recipients: Vec<String>,
+    /// The recipients of each transaction that was accepted.
+    accepted: Vec<Vec<String>>,
+    rejecting: bool,
+}
+
+impl Server {
+    fn new(most: usize) -> Self {
+        Self {
+            most,
+            sender: false,
+            recipients: vec![],
+            accepted: vec![],
+            rejecting: false,
+        }
+    }
+
+    fn answer(&mut self, wire: &str) -> String {
+        let mut replies = String::new();
+        let mut rest = wire;
+        while let Some((line, behind)) = rest.split_once("\r\n") {
+            rest = behind;
+            let verb = line.split([' ', ':']).next().unwrap();
+            replies += match verb {
+                "MAIL" => {
+                    self.sender = true;
+                    self.recipients.clear();
+                    "250 sender\r\n"
+                }
+                "RSET" => "250 reset\r\n",
+                "RCPT" if self.recipients.len() >= self.most => "452 4.5.3 too many\r\n",
+                "RCPT" => {
+                    self.recipients
+                        .push(line["RCPT TO:<".len()..line.len() - 1].to_owned());
+                    "250 recipient\r\n"
+                }
+                "DATA" => "354 go\r\n",
+                "BDAT" => {
+                    let size: usize = line.split(' ').nth(1).unwrap().parse().unwrap();
+                    rest = &rest[size..];
+                    self.accepted.push(std::mem::take(&mut self.recipients));
+                    "250 taken\r\n"
+                }
+                "." => {
+                    self.accepted.push(std::mem::take(&mut self.recipients));
+                    if self.rejecting {
+                        "554 no\r\n"
+                    } else {
+                        "250 taken\r\n"
+                    }
+                }
+                "QUIT" => "221 bye\r\n",
+                _ => "", // content
+            };
+        }
+        replies
+    }
+}
+
+/// Lets both talk until nothing moves; content is presented from its beginning for each pass.
+fn talk(d: &mut Dialogue, server: &mut Server, reports: &mut Reports) -> Vec<Report> {
+    let mut begun: Option<(MessageId, u32)> = None;
+    let mut sent = 0;
+    let mut done = Vec::new();
+    loop {
+        let mut wire = Vec::new();
+        loop {
+            let wanted = d
+                .client
+                .wants_body()
+                .map(|wanted| (wanted.message, wanted.pass));
+            if wanted.is_some() && wanted != begun {
+                (begun, sent) = (wanted, 0);
+            }
+            let body = if wanted.is_some() {
+                Body::Last(&CONTENT[sent..])
+            } else {
+                Body::Pending
+            };
+            let transmit = d.client.poll_transmit(body, d.now);
+            if transmit.is_empty() {
+                break;
+            }
+            wire.extend(transmit.slices().concat());
+            let all = transmit.len();
+            sent += transmit.sent(all, d.now);
+        }
+        let replies = server.answer(std::str::from_utf8(&wire).unwrap());
+        d.says(&replies);
+        done.extend(
+            d.take_events()
+                .into_iter()
+                .filter_map(|event| reports.observe(event)),
+        );
+        if replies.is_empty() && d.client.wants_read() {
+            return done;
+        }
+        if d.client.is_closed() {
+            return done;
+        }
+    }
+}
+
+/// 9422-4-c: 250 recipients, RCPTMAX=100: three transactions, each recipient exactly once. The same
+/// with a server that says 452 from the 101st on: 5321-4.5.3.1.10-b.
+#[test]
+fn recipients_beyond_the_limit_go_into_further_transactions() {
+    let all = addresses(250);
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    for policy in [
+        Pipelining::LockStep,
+        Pipelining::LookAhead,
+        Pipelining::Stream { window: 9 },
+    ] {
+        for offer in [
+            &["PIPELINING", "CHUNKING", "LIMITS RCPTMAX=100"][..],
+            &["PIPELINING", "CHUNKING"],
+        ] {
+            let mut d = Dialogue::begin(policy, offer);
+            let mut reports = Reports::default();
+            let long = d.client.submit(&envelope("a@example.org", &all)).unwrap();
+            reports.expect(long, all.len());
+            let short = d
+                .client
+                .submit(&envelope("a@example.org", &all[..1]))
+                .unwrap();
+            reports.expect(short, 1);
+            let mut server = Server::new(100);
+            let done = talk(&mut d, &mut server, &mut reports);
+            assert_eq!(done.len(), 2, "{policy:?} {offer:?}");
+            for report in &done {
+                assert!(
+                    report.is_delivered(),
+                    "{policy:?} {offer:?} {:?}",
+                    report.outcome
+                );
+            }
+            let mut sizes: Vec<usize> = server.accepted.iter().map(Vec::len).collect();
+            sizes.sort_unstable();
+            assert_eq!(sizes, [1, 50, 100, 100], "{policy:?} {offer:?}");
+            let mut served: Vec<String> = server
+                .accepted
+                .into_iter()
+                .filter(|part| part.len() > 1)
+                .flatten()
+                .collect();
+            served.sort();
+            assert_eq!(served, all, "each recipient once");
+        }
+    }
+}
+
+/// The outcome of each recipient is that of its own transaction.
+#[test]
+fn parts_have_outcomes_of_their_own() {
+    let all = ["a@example.net", "b@example.net", "c@example.net"];
+    let mut d = Dialogue::begin(Pipelining::Group, &["PIPELINING", "LIMITS RCPTMAX=2"]);
+    let m = d.submit("s@example.org", &all);
+    let group = |to: &str| format!("MAIL FROM:<s@example.org>\r\n{to}DATA\r\n");
+    d.sends(&group(
+        "RCPT TO:<a@example.net>\r\nRCPT TO:<b@example.net>\r\n",
+    ));
+    d.says("250 ok\r\n250 a\r\n550 b\r\n354 go\r\n");
+    let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
+    let all = transmit.len();
+    transmit.sent(all, d.now);
+    d.take_events();
+    d.says("250 taken\r\n");
+    d.reports(&[Event::RecipientFinished {
+        message: m,
+        recipient: 0,
+        outcome: delivered("250 taken\r\n"),
+    }]);
+    assert_eq!(d.client.wants_body().map(|wanted| wanted.pass), Some(1));
+    // The caller shows that it can present the content again before anything is said.
+    assert!(d.client.poll_transmit(Body::Pending, d.now).is_empty());
+    let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
+    let wire = String::from_utf8(transmit.slices().concat()).unwrap();
+    assert_eq!(wire, group("RCPT TO:<c@example.net>\r\n"));
+    let all = transmit.len();
+    assert_eq!(transmit.sent(all, d.now), 0);
+    d.says("250 ok\r\n450 c\r\n554 nobody\r\n");
+    d.reports(&[
+        Event::Recipient {
+            message: m,
+            recipient: 2,
+            reply: crate::dialogue::reply("450 c\r\n"),
+        },
+        Event::Finished {
+            message: m,
+            outcome: delivered("250 taken\r\n"),
+        },
+    ]);
+    assert!(d.client.is_idle());
+}
+
+/// A content that cannot be presented again costs its further recipients, and nothing else.
+#[test]
+fn a_content_that_cannot_be_had_again() {
+    let all = ["a@example.net", "b@example.net"];
+    let mut d = Dialogue::begin(Pipelining::LookAhead, &["PIPELINING", "LIMITS RCPTMAX=1"]);
+    let m = d.submit("s@example.org", &all);
+    d.written();
+    d.says("250 ok\r\n250 a\r\n354 go\r\n");
+    let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
+    let all = transmit.len();
+    transmit.sent(all, d.now);
+    assert!(d.client.poll_transmit(Body::Failed, d.now).is_empty());
+    d.take_events();
+    d.says("250 taken\r\n");
+    let unsent = Outcome::NotSent(NotSent::NeedsBodyAgain);
+    let events = d.take_events();
+    assert!(events.contains(&Event::RecipientFinished {
+        message: m,
+        recipient: 1,
+        outcome: unsent
+    }));
+    assert_eq!(
+        events.last(),
+        Some(&Event::Finished {
+            message: m,
+            outcome: delivered("250 taken\r\n")
+        })
+    );
+    assert_eq!(d.error, None);
+}
+
+/// 452 that means something else, or that nobody was accepted before, is a refusal.
+#[test]
+fn other_452_are_refusals() {
+    for (reply, accepted) in [("452 4.2.2 full\r\n", true), ("452 too many\r\n", false)] {
+        let mut d = Dialogue::begin(Pipelining::Group, &["PIPELINING"]);
+        let m = d.submit("s@example.org", &["a@example.net", "b@example.net"]);
+        d.written();
+        let first = if accepted { "250 a\r\n" } else { "550 a\r\n" };
+        d.says(&format!("250 ok\r\n{first}{reply}"));
+        let events = d.take_events();
+        let refusal = crate::dialogue::reply(reply);
+        assert!(events.contains(&Event::Recipient {
+            message: m,
+            recipient: 1,
+            reply: refusal
+        }));
+    }
+}
+
+/// 9422-4-a, X-39: so many MAIL in a session; the rest is not sent, and the session ends.
+#[test]
+fn the_last_message_ends_the_session() {
+    let one = ["b@example.net"];
+    let mut d = Dialogue::begin(Pipelining::LookAhead, &["PIPELINING", "LIMITS MAILMAX=2"]);
+    let m = [(); 3].map(|()| d.submit("s@example.org", &one));
+    d.written();
+    d.says("250 ok\r\n550 no\r\n554 nobody\r\n");
+    d.finishes(&[(m[0], refused("550 no\r\n"))]);
+    d.sends("RSET\r\nMAIL FROM:<s@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n");
+    d.says("");
+    d.finishes(&[(m[2], Outcome::NotSent(NotSent::LimitReached))]);
+    assert_eq!(d.client.submit(&envelope("", &one)), Err(Misuse::Ending));
+    d.says("250 reset\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+    assert!(d.written().ends_with(".\r\nQUIT\r\n"));
+    d.says("250 taken\r\n221 bye\r\n");
+    d.finishes(&[(m[1], delivered("250 taken\r\n"))]);
+    assert_eq!(d.error, None);
+}
+
+/// 9422-4-a: so many different domains in a session.
+#[test]
+fn domains_beyond_the_limit_are_not_sent() {
+    let mut d = Dialogue::begin(Pipelining::Group, &["PIPELINING", "LIMITS RCPTDOMAINMAX=1"]);
+    d.submit("s@example.org", &["a@one.example", "b@ONE.example"]);
+    let second = d.submit("s@example.org", &["a@one.example", "a@two.example"]);
+    let third = d.submit("s@example.org", &["c@One.Example"]);
+    d.written();
+    d.says("250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+    d.written();
+    d.take_events();
+    d.says("250 taken\r\n");
+    d.take_events();
+    d.sends("MAIL FROM:<s@example.org>\r\nRCPT TO:<c@One.Example>\r\nDATA\r\n");
+    d.says("");
+    d.finishes(&[(second, Outcome::NotSent(NotSent::LimitReached))]);
+    assert_eq!(third.index(), 2);
+}
