@@ -1,13 +1,13 @@
 //! The client: sends messages over one connection and returns what became of each.
 
 mod body;
+mod connect;
 mod driver;
 mod send_all;
 
 use std::{
     collections::{BTreeMap, VecDeque},
     io,
-    net::{TcpStream, ToSocketAddrs},
     sync::Arc,
     time::Duration,
 };
@@ -18,8 +18,8 @@ use smtp_proto::{
     syntax::Capabilities,
 };
 
-pub use self::{body::Body, send_all::SendAll};
-use crate::{Error, Transport, connection::Connection};
+pub use self::{body::Body, connect::Builder, send_all::SendAll};
+use crate::{Error, Stream, Transport, connection::Connection, tls::TlsConnector};
 
 /// One SMTP session over a blocking [`Transport`].
 ///
@@ -34,6 +34,7 @@ use crate::{Error, Transport, connection::Connection};
 pub struct Client<T> {
     machine: machine::Client,
     connection: Connection<T>,
+    connector: Option<TlsConnector>,
     reports: Reports,
     finished: VecDeque<Report>,
     bodies: BTreeMap<MessageId, Body>,
@@ -56,36 +57,26 @@ pub struct Client<T> {
 pub struct Parts<T> {
     /// The machine, in the state that the session is in.
     pub machine: machine::Client,
-    /// The transport.
-    pub transport: T,
-    /// What was read from the transport and not used up.
+    /// The transport, with the TLS session over it if there is one.
+    pub stream: Stream<T>,
+    /// What was read from the stream and not used up.
     pub unread: Vec<u8>,
-}
-
-impl Client<TcpStream> {
-    /// Connects to a server.
-    ///
-    /// The greeting is awaited when there is something to send, or by [`ready`](Self::ready).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Connect`].
-    pub fn connect(address: impl ToSocketAddrs, config: Config) -> Result<Self, Error> {
-        let stream = TcpStream::connect(address)
-            // A flight is written as a whole: nothing is to be waited for.
-            .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
-            .map_err(|error| Error::Connect(Arc::new(error)))?;
-        Ok(Self::with_stream(stream, config))
-    }
 }
 
 impl<T: Transport> Client<T> {
     /// Starts a session over a connection that was just established.
+    ///
+    /// One that needs more than a configuration begins with [`Client::builder`].
     pub fn with_stream(transport: T, config: Config) -> Self {
+        Self::new(transport, config, None)
+    }
+
+    fn new(transport: T, config: Config, connector: Option<TlsConnector>) -> Self {
         let machine = machine::Client::new(config, Duration::ZERO);
         Self {
             connection: Connection::new(transport, machine.max_unconsumed()),
             machine,
+            connector,
             reports: Reports::default(),
             finished: VecDeque::new(),
             bodies: BTreeMap::new(),
@@ -96,6 +87,20 @@ impl<T: Transport> Client<T> {
             failure: None,
             broken: None,
         }
+    }
+
+    /// Has the session authenticate itself before any message, by the first of these mechanisms that
+    /// the server offers.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`smtp_proto::client::Client::authenticate`]: call it before anything else.
+    #[cfg(feature = "auth")]
+    pub fn authenticate(
+        &mut self,
+        mechanisms: Vec<Box<dyn machine::mechanism::Mechanism>>,
+    ) -> Result<(), Misuse> {
+        self.machine.authenticate(mechanisms)
     }
 
     /// Waits until the session is open, and returns what the server offers.
@@ -220,12 +225,18 @@ impl<T: Transport> Client<T> {
             self.turn();
         }
         self.take_events();
+        self.connection.close();
         self.check()
     }
 
     /// Returns what the server announced in answer to EHLO; empty before that.
     pub fn capabilities(&self) -> &Capabilities {
         self.machine.capabilities()
+    }
+
+    /// Returns what carries the session.
+    pub fn stream(&self) -> &Stream<T> {
+        self.connection.stream()
     }
 
     /// Returns how many round trips the session has waited for so far, the greeting's included.
@@ -238,14 +249,14 @@ impl<T: Transport> Client<T> {
         self.machine.poll_trace()
     }
 
-    /// Hands out the machine and the transport, for those who go on by themselves.
+    /// Hands out the machine and the stream, for those who go on by themselves.
     ///
     /// The content of unfinished messages is lost.
     pub fn into_parts(self) -> Parts<T> {
-        let (transport, unread) = self.connection.into_parts();
+        let (stream, unread) = self.connection.into_parts();
         Parts {
             machine: self.machine,
-            transport,
+            stream,
             unread,
         }
     }

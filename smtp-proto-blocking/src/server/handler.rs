@@ -7,7 +7,9 @@ use smtp_proto::{
     syntax::{ForwardPath, Host, Parameters, Reply, ReversePath},
 };
 
-use crate::Error;
+#[cfg(feature = "auth")]
+use super::authentication::{Credential, Exchange, invalid_credentials};
+use crate::{Error, TlsInfo};
 
 /// Decides what a server answers. One handler serves all connections, each on its own thread.
 ///
@@ -23,10 +25,51 @@ pub trait Handler: Send + Sync {
         Verdict::Accept
     }
 
-    /// Decides over EHLO or HELO. The session holds the name already.
+    /// Decides over EHLO, HELO, or LHLO in LMTP. The session holds the name already.
     fn hello(&self, session: &Session) -> Verdict {
         let _ = session;
         Verdict::Accept
+    }
+
+    /// Decides over STARTTLS. Without a `TlsAcceptor` it is answered 454 and not asked.
+    fn start_tls(&self, session: &Session) -> Verdict {
+        let _ = session;
+        Verdict::Accept
+    }
+
+    /// Checks what a client says to prove who it is, by one of the built-in mechanisms: PLAIN,
+    /// LOGIN, EXTERNAL, XOAUTH2 and OAUTHBEARER, as far as the configuration
+    /// [offers](smtp_proto::server::Config::mechanisms) them. Refuses unless it is written
+    /// otherwise.
+    ///
+    /// Returns under which name the client goes from now on: [`Session::identity`]. Whoever is to
+    /// act for another goes under that other's name, if you allow it; under any other name it is
+    /// turned down. Compare secrets in constant time, or their hashes.
+    ///
+    /// # Errors
+    ///
+    /// Turns the client down, with [`invalid_credentials`] if they are not right, with 454 if that
+    /// cannot be told for now.
+    #[cfg(feature = "auth")]
+    fn authenticate(
+        &self,
+        session: &Session,
+        credential: Credential<'_>,
+    ) -> Result<String, Reply<'static>> {
+        let _ = (session, credential);
+        Err(invalid_credentials())
+    }
+
+    /// Begins an exchange of a mechanism that is not built in, or takes the place of a built-in
+    /// one. There are none unless it is written otherwise.
+    #[cfg(feature = "auth")]
+    fn exchange<'h>(
+        &'h self,
+        session: &Session,
+        mechanism: &str,
+    ) -> Option<Box<dyn Exchange + 'h>> {
+        let _ = (session, mechanism);
+        None
     }
 
     /// Decides over a sender.
@@ -71,6 +114,18 @@ pub trait Handler: Send + Sync {
         let _ = (session, message, certainty);
     }
 
+    /// Takes note, in LMTP, of how sure it is that the client knows that a message was accepted for
+    /// one of its recipients, by the position in the envelope.
+    fn delivery_acknowledged(
+        &self,
+        session: &Session,
+        message: TransactionId,
+        recipient: usize,
+        certainty: Certainty,
+    ) {
+        let _ = (session, message, recipient, certainty);
+    }
+
     /// Takes note that a session is over, and of its error if it did not end by QUIT.
     fn closed(&self, session: &Session, error: Option<&Error>) {
         let _ = (session, error);
@@ -90,6 +145,18 @@ pub trait Sink {
     ///
     /// Accepting it makes the application responsible for it (RFC 5321 2.1): store it durably first.
     fn finish(self) -> Verdict;
+
+    /// Decides over the message for each of its accepted recipients, in the order of the envelope:
+    /// in LMTP only (RFC 2033 4.2). Unless it is written otherwise, they share the one verdict of
+    /// [`finish`](Self::finish).
+    ///
+    /// Recipients without a verdict get a 451.
+    fn deliver(self, recipients: usize) -> Vec<Verdict>
+    where
+        Self: Sized,
+    {
+        vec![self.finish(); recipients]
+    }
 }
 
 /// What a command is answered.
@@ -117,8 +184,12 @@ pub struct Session {
     pub peer: Option<SocketAddr>,
     /// What the client calls itself since its last EHLO or HELO; nothing vouches for it.
     pub host: Option<Host<'static>>,
-    /// Whether it said EHLO.
+    /// Whether it said EHLO, or LHLO in LMTP.
     pub esmtp: bool,
+    /// What the TLS handshake came to; `None` in clear.
+    pub tls: Option<TlsInfo>,
+    /// Under which name the client has authenticated itself.
+    pub identity: Option<String>,
 }
 
 /// The sender and the accepted recipients of one message.
@@ -131,4 +202,30 @@ pub struct Envelope {
     pub from: ReversePath<'static>,
     /// The recipients that were accepted.
     pub recipients: Vec<ForwardPath<'static>>,
+}
+
+/// Returns the reply for what is nobody's fault but the server's.
+pub(super) fn local_error() -> Reply<'static> {
+    fixed(b"451 4.3.0 Local error\r\n")
+}
+
+/// Returns the reply to who is served no longer (RFC 5321 3.8).
+pub(super) fn shutting_down() -> Reply<'static> {
+    fixed(b"421 4.3.2 Shutting down\r\n")
+}
+
+/// Returns the reply to STARTTLS that is offered and cannot be had (3207-4-a).
+pub(super) fn tls_unavailable() -> Reply<'static> {
+    fixed(b"454 4.7.0 TLS not available\r\n")
+}
+
+/// Returns the reply to a mechanism that is offered and nobody knows (4954-4-c).
+#[cfg(feature = "auth")]
+pub(super) fn mechanism_unknown() -> Reply<'static> {
+    fixed(b"504 5.5.4 Authentication mechanism not available\r\n")
+}
+
+#[expect(clippy::expect_used, reason = "all are above, and tests see each")]
+pub(super) fn fixed(octets: &'static [u8]) -> Reply<'static> {
+    Reply::parse(octets).expect("a well-formed reply")
 }

@@ -1,0 +1,259 @@
+//! STARTTLS and implicit TLS over loopback.
+
+#![cfg(all(unix, feature = "rustls"))]
+
+mod support;
+
+use std::{
+    io::{self, Read},
+    net::TcpStream,
+    os::unix::net::UnixStream,
+    thread,
+};
+
+use rustls::pki_types::CertificateDer;
+use smtp_proto::{
+    client::{NotSent, Outcome, Pipelining, Report, Tls},
+    machine::Fault,
+    server,
+};
+use smtp_proto_blocking::{
+    Client, Server,
+    server::serve_connection,
+    tls::{TlsAcceptor, TlsConnector, rustls},
+};
+use support::{
+    Store, ask,
+    certificates::{Certificates, WAYS, session_error},
+    client_config, envelope, hello, run_with, server_config, with_server,
+};
+
+/// 3207-4.2-a, 3207-4.2-b.
+#[test]
+fn every_way_and_policy_delivers_unchanged() {
+    let certificates = Certificates::new();
+    let contents = |n: usize| match n % 3 {
+        0 => format!("Subject: {n}\r\n\r\n.\r\n..\r\n"),
+        1 => "x: 0123456789abcdef\r\n".repeat(20_000),
+        _ => String::new(),
+    };
+    for (tls, server_tls) in WAYS {
+        for pipelining in [
+            Pipelining::LockStep,
+            Pipelining::LookAhead,
+            Pipelining::Stream { window: 10 },
+        ] {
+            let store = certificates.with_server(server_tls, |address| {
+                let config = client_config().tls(tls).pipelining(pipelining);
+                let mut client = Client::builder(config)
+                    .tls(certificates.connector())
+                    .connect(address)
+                    .unwrap();
+                let messages = (0..9).map(|n| (envelope(&["one"]), contents(n)));
+                let reports: Vec<Report> = client.send_all(messages).map(Result::unwrap).collect();
+                assert!(reports.iter().all(Report::is_delivered), "{reports:?}");
+                let info = client.stream().tls_info().unwrap();
+                assert_eq!(info.version, 0x0304);
+                assert_eq!(info.peer_certificates, [&certificates.server[..]]);
+                client.quit().unwrap();
+            });
+            let messages = store.messages.into_inner().unwrap();
+            let kept: Vec<_> = messages.into_iter().map(|stored| stored.content).collect();
+            let sent: Vec<_> = (0..9).map(|n| contents(n).into_bytes()).collect();
+            assert!(kept == sent, "{tls:?} {pipelining:?}");
+            let notes = store.notes.into_inner().unwrap();
+            assert_eq!(notes.last().map(String::as_str), Some("closed"));
+        }
+    }
+}
+
+/// TLS-15: certificates that prove nothing, and those that do.
+#[test]
+fn nothing_is_sent_to_a_server_that_cannot_prove_what_it_is() {
+    let certificates = Certificates::new();
+    let stranger = Certificates::new();
+    let fingerprint = |der: &[u8]| {
+        let digest = rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256
+            .tls13()
+            .unwrap()
+            .common
+            .hash_provider
+            .hash(der);
+        <[u8; 32]>::try_from(digest.as_ref()).unwrap()
+    };
+    let (own, other) = (&certificates.server, &stranger.server);
+    let with_ca = TlsConnector::with_ca_file;
+    let pinned = |der: &[u8]| TlsConnector::with_pin("any.example", fingerprint(der));
+    let pinned_certificate = |der: &[u8]| {
+        TlsConnector::with_pin("any.example", CertificateDer::from(der.to_vec())).unwrap()
+    };
+    let cases = [
+        (certificates.connector(), None),
+        (pinned(own).unwrap(), None),
+        (pinned_certificate(own), None),
+        (
+            TlsConnector::with_any_certificate("any.example").unwrap(),
+            None,
+        ),
+        (
+            with_ca("other.example", &certificates.ca_file).unwrap(),
+            Some("not valid for name"),
+        ),
+        (
+            with_ca("127.0.0.1", &certificates.ca_file).unwrap(),
+            Some("not valid for name"),
+        ),
+        (stranger.connector(), Some("UnknownIssuer")),
+        (
+            pinned(other).unwrap(),
+            Some("ApplicationVerificationFailure"),
+        ),
+        (
+            pinned_certificate(other),
+            Some("ApplicationVerificationFailure"),
+        ),
+    ];
+    for (tls, server_tls) in WAYS {
+        for (connector, refusal) in cases.clone() {
+            let store = certificates.with_server(server_tls, |address| {
+                let config = client_config().tls(tls);
+                let mut client = Client::builder(config)
+                    .tls(connector)
+                    .connect(address)
+                    .unwrap();
+                let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
+                let Some(refusal) = refusal else {
+                    assert!(report.is_delivered());
+                    return;
+                };
+                assert_eq!(report.outcome, Outcome::NotSent(NotSent::ConnectionEnded));
+                let (fault, transport) = session_error(client.quit().unwrap_err());
+                assert_eq!(fault, Fault::TlsFailed);
+                assert!(transport.contains(refusal), "{transport}");
+            });
+            let delivered = usize::from(refusal.is_none());
+            assert_eq!(store.messages.into_inner().unwrap().len(), delivered);
+        }
+    }
+}
+
+/// TLS-7: what is required and not offered, and what is not required.
+#[test]
+fn without_an_offer_only_required_tls_fails() {
+    let connector = || TlsConnector::with_any_certificate("server.example").unwrap();
+    let store = with_server(server_config(), |address| {
+        let config = client_config().tls(Tls::Required);
+        let mut client = Client::builder(config)
+            .tls(connector())
+            .connect(address)
+            .unwrap();
+        let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
+        assert_eq!(report.outcome, Outcome::NotSent(NotSent::TlsUnavailable));
+        let (fault, _) = session_error(client.quit().unwrap_err());
+        assert_eq!(fault, Fault::TlsUnavailable);
+
+        let config = client_config().tls(Tls::Opportunistic);
+        let mut client = Client::builder(config)
+            .tls(connector())
+            .connect(address)
+            .unwrap();
+        let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
+        assert!(report.is_delivered());
+        assert_eq!(client.stream().tls_info(), None);
+    });
+    assert_eq!(store.messages.into_inner().unwrap().len(), 1);
+}
+
+/// 3207-4-a, 3207-4-b.
+#[test]
+fn who_lacks_certificates_says_so() {
+    let without = |tls, run: &dyn Fn(std::net::SocketAddr)| {
+        let config = server_config().tls(tls);
+        run_with(
+            Server::bind("127.0.0.1:0", config).unwrap(),
+            &&Store::default(),
+            run,
+        );
+    };
+    without(server::Tls::Offered, &|address| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        hello(&mut stream);
+        let reply = ask(&mut stream, "STARTTLS\r\n");
+        assert_eq!(reply, "454 4.7.0 TLS not available\r\n");
+        let config = client_config().tls(Tls::Opportunistic);
+        let mut client = Client::connect(address, config).unwrap();
+        let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
+        assert!(report.is_delivered());
+    });
+    without(server::Tls::Implicit, &|address| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+    });
+    let certificates = Certificates::new();
+    certificates.with_server(server::Tls::Offered, |address| {
+        let config = client_config().tls(Tls::Required);
+        let mut client = Client::connect(address, config).unwrap();
+        let (fault, transport) = session_error(client.ready().unwrap_err());
+        assert_eq!(fault, Fault::TlsFailed);
+        assert_eq!(
+            transport,
+            "the configuration asks for TLS, and no TlsConnector was given"
+        );
+    });
+}
+
+/// TLS-14.
+#[test]
+fn clients_of_another_protocol_are_refused() {
+    let certificates = Certificates::new();
+    let mut config = certificates.client_config();
+    for (protocol, is_served) in [("smtp", true), ("http/1.1", false)] {
+        config.alpn_protocols = vec![protocol.into()];
+        let connector = TlsConnector::with_config("server.example", config.clone().into()).unwrap();
+        certificates.with_server(server::Tls::Implicit, |address| {
+            let config = client_config().tls(Tls::Implicit);
+            let mut client = Client::builder(config)
+                .tls(connector)
+                .connect(address)
+                .unwrap();
+            assert_eq!(client.ready().is_ok(), is_served);
+        });
+    }
+}
+
+#[test]
+fn what_cannot_be_used_is_told() {
+    let certificates = Certificates::new();
+    let said = |result: io::Result<TlsConnector>| result.unwrap_err().to_string();
+    let missing = said(TlsConnector::with_ca_file("server.example", "no/such/file"));
+    assert!(missing.starts_with("no/such/file: "), "{missing}");
+    let not_one = said(TlsConnector::with_ca_file(
+        "server.example",
+        &certificates.key_file,
+    ));
+    assert!(not_one.ends_with("holds no certificate"), "{not_one}");
+    let nameless = said(TlsConnector::with_any_certificate("not a name"));
+    assert_eq!(nameless, "invalid dns name");
+    let stranger = Certificates::new();
+    let mixed = TlsAcceptor::from_pem_files(&certificates.chain_file, &stranger.key_file);
+    assert_eq!(
+        mixed.unwrap_err().to_string(),
+        "keys may not be consistent: KeyMismatch"
+    );
+    assert_eq!(format!("{:?}", certificates.acceptor()), "TlsAcceptor");
+}
+
+/// A connection served without an acceptor has none, whatever is configured.
+#[test]
+fn serving_without_an_acceptor_never_begins_tls() {
+    let (mut near, far) = UnixStream::pair().unwrap();
+    let served = thread::spawn(move || {
+        let config = server_config().tls(server::Tls::Required);
+        serve_connection(far, None, config, &&Store::default())
+    });
+    hello(&mut near);
+    assert_eq!(&ask(&mut near, "STARTTLS\r\n")[..4], "454 ");
+    assert_eq!(&ask(&mut near, "MAIL FROM:<>\r\n")[..4], "530 ");
+    assert_eq!(&ask(&mut near, "QUIT\r\n")[..4], "221 ");
+    assert!(served.join().unwrap().is_ok());
+}
