@@ -160,7 +160,7 @@ impl<'h> Authentication<'h> {
                 return Step::Challenge(b"Password:".to_vec());
             }
             Self::Login(Some(user)) => (login(user.as_bytes(), octets), None),
-            Self::Plain => (plain(octets), None),
+            Self::Plain => (plain(&response), None),
             Self::External => (external(octets), None),
             Self::XOAuth2 => (
                 xoauth2(octets),
@@ -198,15 +198,12 @@ impl<'h> Authentication<'h> {
     }
 }
 
-/// Reads `[authzid] NUL authcid NUL passwd` (4616-2-a, 4616-2-b).
-fn plain(message: &[u8]) -> Option<Credential<'_>> {
-    let mut fields = str::from_utf8(message).ok()?.split('\0');
-    let (acting_for, user, password) = (fields.next()?, fields.next()?, fields.next()?);
-    let is_complete = !user.is_empty() && !password.is_empty() && fields.next().is_none();
-    is_complete.then_some(Credential::Password {
-        user,
-        password,
-        acting_for,
+fn plain(response: &SaslResponse) -> Option<Credential<'_>> {
+    let said = response.as_plain()?;
+    Some(Credential::Password {
+        user: said.user,
+        password: said.password,
+        acting_for: said.acting_for,
     })
 }
 

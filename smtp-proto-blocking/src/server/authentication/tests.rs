@@ -8,28 +8,6 @@ fn password<'a>(user: &'a str, password: &'a str, acting_for: &'a str) -> Creden
     }
 }
 
-/// 4616-2-a, 4616-2-b.
-#[test]
-fn plain_has_exactly_three_fields() {
-    assert_eq!(
-        plain(b"\0tim\0tanstaaftanstaaf"),
-        Some(password("tim", "tanstaaftanstaaf", ""))
-    );
-    assert_eq!(plain(b"root\0tim\0x"), Some(password("tim", "x", "root")));
-    let malformed: [&[u8]; 7] = [
-        b"",
-        b"\0",
-        b"tim\0x",
-        b"\0\0x",
-        b"\0tim\0",
-        b"\0tim\0a\0b",
-        b"\0t\xffm\0x",
-    ];
-    for message in malformed {
-        assert_eq!(plain(message), None, "{:?}", message.escape_ascii());
-    }
-}
-
 #[test]
 fn login_takes_neither_nothing_nor_what_is_no_text() {
     assert_eq!(login(b"tim", b"x"), Some(password("tim", "x", "")));
