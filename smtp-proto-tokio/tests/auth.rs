@@ -1,5 +1,5 @@
 //! Authentication: each mechanism between client and server, and what must not be shown.
-#![cfg(all(feature = "auth", feature = "rustls"))]
+#![cfg(all(feature = "auth", feature = "ring", feature = "rustls"))]
 
 #[path = "support/pki.rs"]
 mod pki;

@@ -1,5 +1,5 @@
 //! TLS: STARTTLS and implicit, whom the client trusts, and what must not pass for TLS.
-#![cfg(feature = "rustls")]
+#![cfg(all(feature = "ring", feature = "rustls"))]
 
 #[path = "support/pki.rs"]
 mod pki;

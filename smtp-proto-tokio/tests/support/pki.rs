@@ -65,7 +65,9 @@ impl Pki {
         roots
             .add(CertificateDer::from_pem_file(self.file("ca.pem")).unwrap())
             .unwrap();
-        let mut config = rustls::ClientConfig::builder()
+        let mut config = rustls::ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
         config.alpn_protocols = protocols.iter().map(|it| it.as_bytes().to_vec()).collect();
@@ -75,10 +77,17 @@ impl Pki {
     /// Does TLS by hand.
     pub(crate) fn raw_acceptor(&self) -> tokio_rustls::TlsAcceptor {
         let key = PrivateKeyDer::from_pem_file(self.file("server.key")).unwrap();
-        let config = rustls::ServerConfig::builder()
+        let config = rustls::ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
             .with_no_client_auth()
             .with_single_cert(vec![self.certificate.clone()], key)
             .unwrap();
         Arc::new(config).into()
     }
+}
+
+/// With several built in, rustls leaves the choice to its user.
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
 }
