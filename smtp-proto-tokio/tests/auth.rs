@@ -74,6 +74,12 @@ impl Handler for Users {
                 password: SECRET,
                 acting_for: "team",
             } => Ok("team".into()),
+            // Does not look at whom the client acts for.
+            Credential::Password {
+                user: "careless",
+                password: SECRET,
+                ..
+            } => Ok("careless".into()),
             Credential::Token {
                 user: "alice" | "",
                 token: SECRET,
@@ -263,6 +269,10 @@ async fn every_mechanism_keeps_out_whom_it_should() {
     assert_eq!(attempt(Plain::new("alice", "wrong")).await, rejected());
     let acting = Plain::new("alice", SECRET).acting_for("boss");
     assert_eq!(attempt(acting).await, rejected());
+    // AUT-6: nobody acts for another by a handler's carelessness.
+    let careless = || Plain::new("careless", SECRET);
+    assert_eq!(attempt(careless()).await, Ok("careless".into()));
+    assert_eq!(attempt(careless().acting_for("boss")).await, rejected());
     assert_eq!(attempt(Login::new("alice", "wrong")).await, rejected());
     assert_eq!(attempt(Login::new("", SECRET)).await, rejected());
     assert_eq!(attempt(XOAuth2::new("alice", "wrong")).await, rejected());

@@ -41,6 +41,16 @@ pub enum Credential<'a> {
     },
 }
 
+impl Credential<'_> {
+    /// Returns whom the client wants to act for, if it says so.
+    fn acting_for(&self) -> Option<&str> {
+        let (Self::Password { acting_for, .. } | Self::External { acting_for, .. }) = self else {
+            return None;
+        };
+        Some(*acting_for).filter(|name| !name.is_empty())
+    }
+}
+
 impl fmt::Debug for Credential<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -170,10 +180,17 @@ impl Authentication {
                 None => None,
             },
         };
+        let asked = credential.as_ref().and_then(Credential::acting_for);
+        let asked = asked.map(str::to_owned);
         let result = match credential {
             Some(credential) => handler.authenticate(state, credential).await,
             None => Err(invalid_credentials()),
         };
+        // AUT-6: who does not look at whom the client acts for cannot mean to allow it.
+        let result = result.and_then(|name| match asked {
+            Some(other) if other != name => Err(invalid_credentials()),
+            _ => Ok(name),
+        });
         match result {
             Ok(name) => Step::Accept(name),
             Err(reply) if has_token => {
