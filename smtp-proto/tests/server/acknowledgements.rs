@@ -12,7 +12,7 @@ fn acknowledgements(peer: &mut Peer) -> Vec<String> {
     events
 }
 
-/// The client went on behind a reply that it had to wait for: it has read all before.
+/// 2920-3.1-d: the client went on behind a reply that it had to wait for: it has read all before.
 #[test]
 fn confirmed_by_what_follows_a_synchronising_command() {
     let mut peer = Peer::greeted(config());
