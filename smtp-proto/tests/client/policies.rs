@@ -291,7 +291,7 @@ fn binary_content_goes_by_chunks() {
 }
 
 /// X-42, 3461-5.2.2-a, 8689-4.2-a, 2852-4.1.4-b, 7293-5.1.1-a, 6710-4.2-a, 5321-2.2.3-a, 8689-2-b,
-/// 7293-5.1.1-c, 4141-b: what may be left out is left out where it is not offered; what may not
+/// 7293-5.1.1-c, 4141-b, 4865-4.1-a: what may be left out is left out where it is not offered; what may not
 /// keeps the message back.
 #[test]
 fn extensions_are_dropped_or_demanded() {
@@ -328,12 +328,26 @@ fn extensions_are_dropped_or_demanded() {
         "MAIL FROM:<a@example.org> X-OWN=1\r\nRCPT TO:<b@example.net>\r\nRCPT TO:<c@example.net>\r\n\
          DATA\r\n",
     );
+    // As far as it is offered, and no further.
+    let mut d = begin(&["DELIVERBY 240", "FUTURERELEASE 60 2030-01-01T00:00:00Z"]);
+    d.client
+        .submit(&message("BY=240;R HOLDFOR=60", ""))
+        .unwrap();
+    let sent = d.written();
+    assert!(sent.starts_with("MAIL FROM:<a@example.org> BY=240;R HOLDFOR=60\r\n"));
     for (mail, rcpt, keywords, missing) in [
         ("REQUIRETLS", "", &[][..], Extension::RequireTls),
         ("REQUIRETLS", "", &["REQUIRETLS"], Extension::RequireTls), // in clear
         ("BY=120;R", "", &[], Extension::DeliverBy),
         ("CONPERM", "", &[], Extension::Conperm),
+        ("BY=120;R", "", &["DELIVERBY 240"], Extension::DeliverBy),
         ("HOLDFOR=60", "", &[], Extension::FutureRelease),
+        (
+            "HOLDFOR=60",
+            "",
+            &["FUTURERELEASE 59 2030-01-01T00:00:00Z"],
+            Extension::FutureRelease,
+        ),
         ("SMTPUTF8", "", &["8BITMIME"], Extension::SmtpUtf8),
         ("", "RRVS=2014-04-03T23:01:00Z", &[], Extension::Rrvs),
         ("", "RRVS=2014-04-03T23:01:00Z;R", &[], Extension::Rrvs),
