@@ -268,7 +268,7 @@ fn impossible_replies_end_the_connection() {
     fails(&mut d, Fault::ImpossibleReply);
 }
 
-/// REP-1, REP-4, REP-5: what is no reply.
+/// REP-1, REP-4, REP-5, 5321-2.3.8-a: what is no reply.
 #[test]
 fn malformed_replies_end_the_connection() {
     for octets in [

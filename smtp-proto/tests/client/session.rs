@@ -219,7 +219,8 @@ fn any_call_in_any_order_is_safe() {
     assert!(client.is_closed());
 }
 
-/// A greeting of stars is a firewall's that knows no EHLO (mta-behaviour C, Postfix `smtp_proto.c`).
+/// 5321-2.2.1-b: A greeting of stars is a firewall's that knows no EHLO (mta-behaviour C, Postfix
+/// `smtp_proto.c`).
 #[test]
 fn a_veiled_greeting_calls_for_helo() {
     for (greeting, hello) in [
@@ -252,7 +253,7 @@ fn odd_announcements_are_understood() {
     d.sends("MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n");
 }
 
-/// REP-4: a bare LF ends no line, unless that is allowed.
+/// REP-4, 5321-2.3.8-a: a bare LF ends no line, unless that is allowed.
 #[test]
 fn bare_lf_replies_are_taken_if_allowed() {
     for allowed in [false, true] {
