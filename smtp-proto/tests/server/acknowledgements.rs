@@ -82,7 +82,7 @@ fn unsent_on_a_dead_connection() {
     assert!(peer.server.is_closed());
 }
 
-/// 5321-4.1.1.5-c: a lost connection; the replies that are owed still leave.
+/// 5321-4.1.1.5-c, 5321-4.1.1.10-c: a lost connection; the replies that are owed still leave.
 #[test]
 fn sent_at_the_end_of_the_octets() {
     let mut peer = Peer::greeted(config());

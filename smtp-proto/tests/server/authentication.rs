@@ -143,7 +143,7 @@ fn long_responses() {
     assert_eq!(fault(&peer), Some(Fault::TooManyErrors));
 }
 
-/// AUT-1, 4954-4-c, 4954-4-v, 4616-5-a, 8314-4.1-a: passwords go under TLS only.
+/// AUT-1, 4954-4-c, 4954-4-v, 4616-5-a, 8314-4.1-a, 3207-4.2-c: passwords go under TLS only.
 #[test]
 fn passwords_in_clear() {
     let config = config().tls(Tls::Offered);
