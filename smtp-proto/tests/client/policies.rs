@@ -62,7 +62,7 @@ fn a_group_ends_at_data_and_at_the_dot() {
     assert_eq!(d.client.round_trips(), 4);
 }
 
-/// 2920-3.1-f, 2920-3.1-b: content, dot, and the next transaction up to DATA in one flight.
+/// 2920-3.1-f, 2920-3.1-b, X-38: content, dot, and the next transaction up to DATA in one flight.
 #[test]
 fn look_ahead_makes_one_round_trip_a_message() {
     let mut d = Dialogue::begin(Pipelining::LookAhead, &["PIPELINING"]);

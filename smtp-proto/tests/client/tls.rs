@@ -28,8 +28,8 @@ fn handshake_due(tls: Tls) -> Dialogue {
     d
 }
 
-/// 3207-4-e, 3207-4-g, 3207-4.2-a, 3207-4.2-b, TLS-10, 2920-3.1-e: nothing behind STARTTLS, nothing
-/// until the handshake, then EHLO, and what was learned in clear is forgotten.
+/// 3207-4-e, 3207-4-g, 3207-4.2-a, 3207-4.2-b, TLS-10, 2920-3.1-e, 9422-3.6-a: nothing behind
+/// STARTTLS, nothing until the handshake, then EHLO, and what was learned in clear is forgotten.
 #[test]
 fn starts_over_after_the_handshake() {
     for tls in [Tls::Opportunistic, Tls::Required] {
@@ -53,7 +53,8 @@ fn starts_over_after_the_handshake() {
     }
 }
 
-/// 3207-4-i, TLS-6: what comes behind the 220 in clear ends the connection, also in later reads.
+/// 3207-4-i, TLS-6, X-14: what comes behind the 220 in clear ends the connection, also in later
+/// reads.
 #[test]
 fn octets_behind_the_220_are_fatal() {
     for says in [

@@ -238,7 +238,7 @@ fn nothing_survives_a_transaction() {
     }
 }
 
-/// 5321-3.3-h, 2920-3.2-c, X-4, X-5, 5321-3.3-c, 5321-3.6-a, 2920-3.2-d, 2920-3.2-i
+/// 5321-3.3-h, 2920-3.2-c, X-4, X-5, 5321-3.3-c, 5321-3.6-a, 2920-3.2-d, 2920-3.2-i, X-3
 #[test]
 fn data_without_recipients() {
     let mut peer = Peer::greeted(config()).deciding(|event| match event {
