@@ -197,7 +197,8 @@ pub enum NotSent {
     /// presented again for the others.
     #[error("its content would be needed again")]
     NeedsBodyAgain,
-    /// The message needs what the server does not offer.
+    /// The message needs what the server does not offer, or not so far: a time to deliver by that
+    /// is below the server's minimum, a hold that is beyond its maximum.
     #[error("the server does not offer {}", .0.keyword())]
     ExtensionMissing(Extension),
     /// The message has more octets than the server takes (RFC 1870 7).

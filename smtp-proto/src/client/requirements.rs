@@ -24,15 +24,17 @@ impl Session {
         };
         let utf8 = transaction.internationalized.then_some(Extension::SmtpUtf8); // 6531-3.2-d
         let mail = transaction.parameters.as_mut();
-        let mail = mail.map(|given| (vital(given), fit(given, offered)).0);
+        let mail = mail.map(|given| {
+            let needed = (vital(given), exceeded(given, offered));
+            fit(given, offered);
+            needed
+        });
+        let (mail, exceeded) = mail.unwrap_or_default();
         let recipients = transaction.recipient_parameters.iter_mut();
         let recipients = recipients.map(|(_, given)| (vital_of(given), fit_of(given, offered)).0);
-        let needed = mail
-            .into_iter()
-            .flatten()
-            .chain(recipients)
-            .chain([body, utf8]);
+        let needed = mail.into_iter().chain(recipients).chain([body, utf8]);
         let missing = needed.flatten().find(|&extension| !offered.has(extension));
+        let missing = missing.or(exceeded);
         // 8689-2-b: only under TLS.
         let clear = !self.encrypted
             && transaction
@@ -60,6 +62,24 @@ fn vital(given: &MailParameters<'_>) -> [Option<Extension>; 4] {
         given.conperm.then_some(Extension::Conperm),
         given.hold.is_some().then_some(Extension::FutureRelease),
     ]
+}
+
+/// Returns an extension that is offered, but not as far as the message needs it.
+fn exceeded(given: &MailParameters<'_>, offered: &Capabilities) -> Option<Extension> {
+    // 2852-4.1.4-b
+    let early = given.deliver_by.is_some_and(|by| {
+        let minimum = offered.deliver_by().map(i64::from);
+        by.mode() == ByMode::Return
+            && minimum.is_some_and(|minimum| i64::from(by.seconds()) < minimum)
+    });
+    // 4865-4.1-a
+    let late = given.hold.as_ref().is_some_and(|hold| {
+        let offer = offered.future_release();
+        offer.is_none_or(|offer| !offer.allows(hold))
+    });
+    early
+        .then_some(Extension::DeliverBy)
+        .or(late.then_some(Extension::FutureRelease))
 }
 
 /// Leaves out what is not offered.

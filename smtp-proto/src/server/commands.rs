@@ -252,7 +252,8 @@ impl Session {
         let Some(transaction) = &mut self.transaction else {
             return self.turn_down(Verb::Rcpt, Admission::OutOfPlace, Place::Any, line);
         };
-        if !transaction.terms.utf8 && !to.is_ascii() {
+        let is_ascii = to.is_ascii() && parameters.as_str().is_ascii();
+        if !transaction.terms.utf8 && !is_ascii {
             return self.reject(&replies::RECIPIENT_NOT_ASCII, line, Place::Any);
         }
         transaction.recipients_named = transaction.recipients_named.saturating_add(1);

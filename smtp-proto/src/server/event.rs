@@ -67,8 +67,8 @@ pub enum Event<'i> {
         transaction: TransactionId,
         /// Where notifications go.
         from: ReversePath<'i>,
-        /// What the client asks for. All of it was offered, nothing is given twice, and SIZE and
-        /// BODY are well-formed.
+        /// What the client asks for. All of it was offered, and is such that
+        /// [`MailParameters`](crate::syntax::MailParameters) can be parsed from it.
         parameters: Parameters<'i>,
     },
     /// A recipient. Those that a client sends together are handed out together.
@@ -79,7 +79,8 @@ pub enum Event<'i> {
         transaction: TransactionId,
         /// The recipient.
         to: ForwardPath<'i>,
-        /// What the client asks for. All of it was offered, and nothing is given twice.
+        /// What the client asks for. All of it was offered, and is such that
+        /// [`RcptParameters`](crate::syntax::RcptParameters) can be parsed from it.
         parameters: Parameters<'i>,
     },
     /// The client asks to send content by DATA. Accept it to let the content come (354).

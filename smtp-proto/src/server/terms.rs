@@ -2,7 +2,7 @@
 
 use super::replies;
 use crate::syntax::{
-    BodyType, Capabilities, Extension, Mailbox, Parameter, Parameters, Reply, parse_size, xtext,
+    BodyType, Capabilities, Extension, MailParameters, Parameter, Parameters, RcptParameters, Reply,
 };
 
 /// The parameters of MAIL, and the extensions that bring them.
@@ -19,12 +19,16 @@ const MAIL: &[(&str, Extension)] = &[
     ("MT-PRIORITY", Extension::MtPriority),
     ("MTRK", Extension::Mtrk),
     ("REQUIRETLS", Extension::RequireTls),
+    ("SOLICIT", Extension::NoSoliciting),
+    ("CONPERM", Extension::Conperm),
 ];
 /// The parameters of RCPT, and the extensions that bring them.
 const RCPT: &[(&str, Extension)] = &[
     ("NOTIFY", Extension::Dsn),
     ("ORCPT", Extension::Dsn),
     ("RRVS", Extension::Rrvs),
+    ("SOLICIT", Extension::NoSoliciting),
+    ("CONNEG", Extension::Conneg),
 ];
 
 /// What MAIL settles for the transaction.
@@ -50,28 +54,20 @@ impl Offers<'_> {
         &self,
         parameters: &Parameters<'_>,
     ) -> Result<Terms, &'static Reply<'static>> {
-        self.check(parameters, MAIL, &replies::BAD_SENDER)?;
-        let mut terms = Terms::default();
-        for parameter in parameters.iter() {
-            let is = |keyword| parameter.keyword().eq_ignore_ascii_case(keyword);
-            if is("SIZE") {
-                // 1870-3-b, 1870-6.1-a
-                let size = parse_size(parameter.value().unwrap_or_default());
-                if size.map_err(|_| &replies::BAD_SENDER)? > self.max_message_size {
-                    return Err(&replies::TOO_LARGE);
-                }
-            } else if is("BODY") {
-                // 6152-2-a, 3030-3-b
-                let body = BodyType::parse(parameter.value().unwrap_or_default());
-                terms.binary = body.map_err(|_| &replies::BAD_SENDER)? == BodyType::BinaryMime;
-                if terms.binary && !self.capabilities.has(Extension::BinaryMime) {
-                    return Err(&replies::NOT_OFFERED);
-                }
-            } else if is("SMTPUTF8") {
-                terms.utf8 = true;
-            }
+        self.check_offered(parameters, MAIL)?;
+        let given = MailParameters::parse(parameters).map_err(|_| &replies::BAD_SENDER)?;
+        // 1870-6.1-a
+        if given.size.is_some_and(|size| size > self.max_message_size) {
+            return Err(&replies::TOO_LARGE);
         }
-        Ok(terms)
+        let binary = given.body == Some(BodyType::BinaryMime);
+        if binary && !self.capabilities.has(Extension::BinaryMime) {
+            return Err(&replies::NOT_OFFERED);
+        }
+        Ok(Terms {
+            utf8: given.smtp_utf8,
+            binary,
+        })
     }
 
     /// Checks the parameters of RCPT, or returns the reply that refuses them.
@@ -79,26 +75,21 @@ impl Offers<'_> {
         &self,
         parameters: &Parameters<'_>,
     ) -> Result<(), &'static Reply<'static>> {
-        self.check(parameters, RCPT, &replies::BAD_RECIPIENT)
+        self.check_offered(parameters, RCPT)?;
+        let given = RcptParameters::parse(parameters);
+        given.map(|_| ()).map_err(|_| &replies::BAD_RECIPIENT)
     }
 
-    /// Checks that each parameter is offered (5321-4.1.1.11-a) and well-formed. What is offered but
-    /// malformed is answered with `malformed`.
-    fn check(
+    /// Checks that each parameter is offered (5321-4.1.1.11-a).
+    fn check_offered(
         &self,
         parameters: &Parameters<'_>,
         names: &[(&str, Extension)],
-        malformed: &'static Reply<'static>,
     ) -> Result<(), &'static Reply<'static>> {
-        for parameter in parameters.iter() {
-            if !self.esmtp || !self.has(&parameter, names) {
-                return Err(&replies::NOT_OFFERED);
-            }
-            if !is_well_formed(&parameter) {
-                return Err(malformed);
-            }
-        }
-        Ok(())
+        let all = parameters
+            .iter()
+            .all(|parameter| self.esmtp && self.has(&parameter, names));
+        all.then_some(()).ok_or(&replies::NOT_OFFERED)
     }
 
     fn has(&self, parameter: &Parameter<'_>, names: &[(&str, Extension)]) -> bool {
@@ -111,44 +102,5 @@ impl Offers<'_> {
                     && self.capabilities.get(parameter.keyword()).is_some()
             }
         }
-    }
-}
-
-/// Tells whether the value is of the form that the keyword demands, as far as the server need not
-/// understand it. What it is to understand is checked there.
-fn is_well_formed(parameter: &Parameter<'_>) -> bool {
-    let is = |keyword: &str| parameter.keyword().eq_ignore_ascii_case(keyword);
-    let value = parameter.value().unwrap_or_default();
-    if is("RET") {
-        // 3461-4.3-a
-        value.eq_ignore_ascii_case("FULL") || value.eq_ignore_ascii_case("HDRS")
-    } else if is("ENVID") {
-        // 3461-4.4-a
-        (1..=100).contains(&value.len()) && xtext::decode(value).is_ok()
-    } else if is("NOTIFY") {
-        // 3461-4.1-a
-        let condition = |condition: &str| {
-            ["SUCCESS", "FAILURE", "DELAY"]
-                .iter()
-                .any(|known| known.eq_ignore_ascii_case(condition))
-        };
-        value.eq_ignore_ascii_case("NEVER") || value.split(',').all(condition)
-    } else if is("ORCPT") {
-        // 3461-4.2-a, 6533-3-a
-        value.len() <= 500
-            && value.split_once(';').is_some_and(|(kind, address)| {
-                let is_utf8 = kind.eq_ignore_ascii_case("utf-8");
-                !kind.is_empty()
-                    && !address.is_empty()
-                    && (is_utf8 || xtext::decode(address).is_ok())
-            })
-    } else if is("AUTH") {
-        // 4954-5-a
-        value == "<>" || xtext::decode(value).is_ok_and(|it| Mailbox::parse(&it).is_ok())
-    } else if is("REQUIRETLS") || is("SMTPUTF8") {
-        // 8689-2-a, 6531-3.1-c
-        parameter.value().is_none()
-    } else {
-        true
     }
 }

@@ -146,7 +146,7 @@ fn bad_challenges_are_cancelled() {
     d.sends("*\r\n");
 }
 
-/// 4954-6-b: too weak, try the next; wrong, do not.
+/// 4954-6-b, 4954-4-u: too weak, try the next; wrong, do not.
 #[test]
 fn failures_lead_to_the_next_mechanism_or_to_none() {
     let both = || {
@@ -224,7 +224,7 @@ fn no_secret_is_shown() {
     }
 }
 
-/// Authentication is asked for before the session is open, and by names that are some.
+/// 4422-3.1-a: authentication is asked for before the session is open, and by names that are some.
 #[test]
 fn misuse_is_told() {
     struct Odd(&'static str);

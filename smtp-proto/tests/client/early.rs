@@ -57,7 +57,7 @@ fn the_first_flight_holds_a_message() {
     assert_eq!(d.client.round_trips(), 2);
 }
 
-/// Without the offer, or where TLS has to come first, the greeting is awaited.
+/// 5321-4.3.1-b: Without the offer, or where TLS has to come first, the greeting is awaited.
 #[test]
 fn the_greeting_is_awaited_otherwise() {
     let without = known("250-x\r\n250 PIPELINING\r\n");

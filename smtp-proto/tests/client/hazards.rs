@@ -45,7 +45,8 @@ fn fails(d: &mut Dialogue, fault: Fault) {
     assert_eq!(d.written(), "", "nothing is written after a failure");
 }
 
-/// 2920-3.1-i: all recipients refused, DATA refused: RSET, and the next message goes out.
+/// 2920-3.1-i, 2920-3.1-g: all recipients refused, DATA refused: RSET, and the next message goes
+/// out.
 #[test]
 fn refused_recipients_then_look_ahead() {
     let mut d = look_ahead();
@@ -65,7 +66,8 @@ fn refused_recipients_then_look_ahead() {
     d.finishes(&[(m[1], delivered("250 taken\r\n"))]);
 }
 
-/// 2920-3.1-i, REP-10, X-3: 354 without a recipient is met with a lone dot, whose reply says nothing.
+/// 2920-3.1-i, REP-10, X-3, 2920-3.1-h: 354 without a recipient is met with a lone dot, whose reply
+/// says nothing.
 #[test]
 fn a_lone_dot_where_nobody_was_accepted() {
     for reply in ["554 no\r\n", "250 taken?\r\n"] {
@@ -82,7 +84,8 @@ fn a_lone_dot_where_nobody_was_accepted() {
     }
 }
 
-/// the sender was refused; that refusal is the outcome, not the 503s behind it.
+/// X-5, 5321-4.5.4-a, 1870-6.2-a: the sender was refused; that refusal is the outcome, not the 503s
+/// behind it.
 #[test]
 fn a_refused_sender_is_the_outcome() {
     let mut d = look_ahead();
@@ -265,7 +268,7 @@ fn impossible_replies_end_the_connection() {
     fails(&mut d, Fault::ImpossibleReply);
 }
 
-/// REP-1, REP-4, REP-5: what is no reply.
+/// REP-1, REP-4, REP-5, 5321-2.3.8-a: what is no reply.
 #[test]
 fn malformed_replies_end_the_connection() {
     for octets in [
@@ -326,7 +329,7 @@ fn endless_replies_are_bounded() {
     d.finishes(&[(m, delivered("250 taken\r\n"))]);
 }
 
-/// 5321-3.3-g: DATA refused: no content, RSET, next.
+/// 5321-3.3-g, X-2: DATA refused: no content, RSET, next.
 #[test]
 fn data_is_refused() {
     let mut d = look_ahead();
@@ -340,7 +343,8 @@ fn data_is_refused() {
     d.sends(&format!("RSET\r\n{GROUP}"));
 }
 
-/// 3030-2-h, -i, BDT-13: a refused chunk stops its message, and RSET leads the next one.
+/// 3030-2-h, 3030-2-i, BDT-13, 3030-2-k, X-7: a refused chunk stops its message, and RSET leads the
+/// next one.
 #[test]
 fn a_chunk_is_refused() {
     let mut d = stream();
@@ -367,7 +371,8 @@ fn a_chunk_is_refused() {
     d.finishes(&[(m[1], delivered("250 taken\r\n"))]);
 }
 
-/// A server that answers late, in any pieces, and to several flights at once.
+/// 2920-3.1-j, 2920-3.1-k, 2920-3.1-l, 2920-3.1-o: a server that answers late, in any pieces, and
+/// to several flights at once.
 #[test]
 fn any_timing_gives_the_same_dialogue() {
     let says = [
@@ -405,7 +410,7 @@ fn any_timing_gives_the_same_dialogue() {
     }
 }
 
-/// A refusal in the middle of a content is that message's; the rest cannot be unsaid.
+/// 2920-3.1-m: a refusal in the middle of a content is that message's; the rest cannot be unsaid.
 #[test]
 fn refused_in_the_middle_of_the_content() {
     let mut d = look_ahead();
@@ -484,7 +489,7 @@ fn a_body_breaks_its_promise() {
     fails(&mut d, Fault::ContentAbandoned);
 }
 
-/// EOD-13, 5321-2.3.8-b: a bare CR or LF never leaves, and no end follows.
+/// EOD-13, 5321-2.3.8-b, 3030-2-p: a bare CR or LF never leaves, and no end follows.
 #[test]
 fn bare_line_breaks_are_refused() {
     for (content, at) in [

@@ -263,6 +263,34 @@ fn other_452_are_refusals() {
     }
 }
 
+/// X-33, 1870-6.4-a: 552 refuses a recipient where the size was declared, and puts it off where not.
+#[test]
+fn too_large_for_a_recipient() {
+    let to = ["a@example.net", "b@example.net"];
+    for declared in [false, true] {
+        let mut d = Dialogue::begin(Pipelining::Group, &["PIPELINING", "SIZE 100"]);
+        let m = if declared {
+            let sized = envelope("s@example.org", &to).size(20);
+            d.client.submit(&sized).unwrap()
+        } else {
+            d.submit("s@example.org", &to)
+        };
+        d.written();
+        d.says("250 ok\r\n250 a\r\n552 b\r\n354 go\r\n");
+        let told = d.take_events().contains(&Event::Recipient {
+            message: m,
+            recipient: 1,
+            reply: crate::dialogue::reply("552 b\r\n"),
+        });
+        assert_eq!(told, declared);
+        if !declared {
+            d.written();
+            d.says("250 taken\r\n");
+            d.sends("MAIL FROM:<s@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n");
+        }
+    }
+}
+
 /// 9422-4-a, X-39: so many MAIL in a session; the rest is not sent, and the session ends.
 #[test]
 fn the_last_message_ends_the_session() {

@@ -8,7 +8,8 @@ const TWO: [&str; 2] = ["b@example.net", "c@example.net"];
 const ENVELOPE: &str =
     "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nRCPT TO:<c@example.net>\r\n";
 
-/// 5321-4.3.1-a, 2920-3-a: without PIPELINING each reply is awaited, whatever was asked for.
+/// 5321-4.3.1-a, 2920-3-a, 5321-3.3-k: without PIPELINING each reply is awaited, whatever was asked
+/// for.
 #[test]
 fn lock_step_waits_for_every_reply() {
     for policy in [
@@ -45,7 +46,8 @@ fn lock_step_waits_for_every_reply() {
     }
 }
 
-/// 2920-3.1-a, -c: MAIL, RCPT and DATA in one flight; content in the next; nothing beside it.
+/// 2920-3.1-a, 2920-3.1-c, 5321-4.5.4-b: MAIL, RCPT and DATA in one flight; content in the next;
+/// nothing beside it.
 #[test]
 fn a_group_ends_at_data_and_at_the_dot() {
     let mut d = Dialogue::begin(Pipelining::Group, &["PIPELINING"]);
@@ -60,7 +62,7 @@ fn a_group_ends_at_data_and_at_the_dot() {
     assert_eq!(d.client.round_trips(), 4);
 }
 
-/// 2920-3.1-f: content, dot, and the next transaction up to DATA in one flight.
+/// 2920-3.1-f, 2920-3.1-b, X-38: content, dot, and the next transaction up to DATA in one flight.
 #[test]
 fn look_ahead_makes_one_round_trip_a_message() {
     let mut d = Dialogue::begin(Pipelining::LookAhead, &["PIPELINING"]);
@@ -89,7 +91,8 @@ fn look_ahead_makes_one_round_trip_a_message() {
     assert_eq!(d.client.round_trips() - before, 11);
 }
 
-/// 3030-2-c, 2920-3.1-e: transactions back to back; the window bounds what may be in doubt.
+/// 3030-2-c, 2920-3.1-e, 5321-4.2.5-b: transactions back to back; the window bounds what may be in
+/// doubt.
 #[test]
 fn a_stream_waits_for_nothing_but_its_window() {
     let chunk = "BDAT 20 LAST\r\nSubject: x\r\n\r\n.dot\r\n";
@@ -125,7 +128,7 @@ fn a_stream_without_chunking_looks_ahead() {
     d.sends(&format!("{ENVELOPE}DATA\r\n"));
 }
 
-/// Only a message's first chunk precedes the replies to its recipients; 3030-2-k, BDT-13.
+/// 3030-2-d: only a message's first chunk precedes the replies to its recipients; 3030-2-k, BDT-13.
 #[test]
 fn later_chunks_wait_for_the_recipients() {
     use smtp_proto::client::Body;
@@ -207,7 +210,7 @@ fn half_duplex_bounds_what_is_unanswered() {
     }
 }
 
-/// 5321-4.1.1.3-d, 1870-6.2, 6152-2-a: parameters only where they were offered.
+/// 5321-4.1.1.3-d, 1870-6.2, 6152-2-a, 1870-7-a, 6152-3-f: parameters only where they were offered.
 #[test]
 fn parameters_follow_the_offer() {
     use crate::dialogue::envelope;
@@ -287,8 +290,9 @@ fn binary_content_goes_by_chunks() {
     }
 }
 
-/// X-42, 3461-5.2.2-a, 8689-4.2-a, 2852-4.1.4-b, 7293-5.1.1-a, 6710-4.2-a: what may be left out is
-/// left out where it is not offered; what may not keeps the message back.
+/// X-42, 3461-5.2.2-a, 8689-4.2-a, 2852-4.1.4-b, 7293-5.1.1-a, 6710-4.2-a, 5321-2.2.3-a, 8689-2-b,
+/// 7293-5.1.1-c, 4141-b, 4865-4.1-a: what may be left out is left out where it is not offered; what may not
+/// keeps the message back.
 #[test]
 fn extensions_are_dropped_or_demanded() {
     use crate::dialogue::envelope;
@@ -324,12 +328,26 @@ fn extensions_are_dropped_or_demanded() {
         "MAIL FROM:<a@example.org> X-OWN=1\r\nRCPT TO:<b@example.net>\r\nRCPT TO:<c@example.net>\r\n\
          DATA\r\n",
     );
+    // As far as it is offered, and no further.
+    let mut d = begin(&["DELIVERBY 240", "FUTURERELEASE 60 2030-01-01T00:00:00Z"]);
+    d.client
+        .submit(&message("BY=240;R HOLDFOR=60", ""))
+        .unwrap();
+    let sent = d.written();
+    assert!(sent.starts_with("MAIL FROM:<a@example.org> BY=240;R HOLDFOR=60\r\n"));
     for (mail, rcpt, keywords, missing) in [
         ("REQUIRETLS", "", &[][..], Extension::RequireTls),
         ("REQUIRETLS", "", &["REQUIRETLS"], Extension::RequireTls), // in clear
         ("BY=120;R", "", &[], Extension::DeliverBy),
         ("CONPERM", "", &[], Extension::Conperm),
+        ("BY=120;R", "", &["DELIVERBY 240"], Extension::DeliverBy),
         ("HOLDFOR=60", "", &[], Extension::FutureRelease),
+        (
+            "HOLDFOR=60",
+            "",
+            &["FUTURERELEASE 59 2030-01-01T00:00:00Z"],
+            Extension::FutureRelease,
+        ),
         ("SMTPUTF8", "", &["8BITMIME"], Extension::SmtpUtf8),
         ("", "RRVS=2014-04-03T23:01:00Z", &[], Extension::Rrvs),
         ("", "RRVS=2014-04-03T23:01:00Z;R", &[], Extension::Rrvs),
@@ -339,5 +357,61 @@ fn extensions_are_dropped_or_demanded() {
         d.says("");
         d.finishes(&[(m, Outcome::NotSent(NotSent::ExtensionMissing(missing)))]);
         d.sends("");
+    }
+}
+
+/// 3030-3-e, X-30, 6152-3-g, 6152-3-c: what was declared goes where it is offered, and CHUNKING offers
+/// no 8 bits; 7BIT is what no BODY means; dots are stuffed whatever follows them.
+#[test]
+fn declared_bodies() {
+    use crate::dialogue::envelope;
+    use smtp_proto::client::{NotSent, Outcome};
+    use smtp_proto::syntax::{BodyType, Extension};
+    let declared = |body| envelope("a@example.org", &TWO[..1]).body(body);
+    let stream = Pipelining::Stream { window: 9 };
+    for (body, keywords, missing) in [
+        (
+            BodyType::BinaryMime,
+            &["PIPELINING", "CHUNKING", "8BITMIME"][..],
+            Extension::BinaryMime,
+        ),
+        (
+            BodyType::EightBitMime,
+            &["PIPELINING", "CHUNKING"],
+            Extension::EightBitMime,
+        ),
+    ] {
+        let mut d = Dialogue::begin(stream, keywords);
+        let m = d.client.submit(&declared(body)).unwrap();
+        d.says("");
+        d.finishes(&[(m, Outcome::NotSent(NotSent::ExtensionMissing(missing)))]);
+        d.sends("");
+    }
+    for (keywords, parameter) in [(&["8BITMIME"][..], " BODY=7BIT"), (&[], "")] {
+        let mut d = Dialogue::begin(Pipelining::LockStep, keywords);
+        d.client.submit(&declared(BodyType::SevenBit)).unwrap();
+        d.sends(&format!("MAIL FROM:<a@example.org>{parameter}\r\n"));
+    }
+    let mut d = Dialogue::begin(Pipelining::Group, &["PIPELINING", "8BITMIME"]);
+    d.submit_with("a@example.org", &TWO[..1], ".é\r\n".as_bytes());
+    d.written();
+    d.says("250 ok\r\n250 ok\r\n354 go\r\n");
+    d.sends("..é\r\n.\r\n");
+}
+
+/// 6531-3.4-a: the parameter comes with the addresses that need it, and no others.
+#[test]
+fn addresses_that_need_smtputf8() {
+    for (sender, recipient, parameter) in [
+        ("δ@example.org", "b@example.net", " SMTPUTF8"),
+        ("a@example.org", "δ@example.net", " SMTPUTF8"),
+        ("a@example.org", "b@xn--e1afmkfd.example", ""),
+    ] {
+        let keywords = ["PIPELINING", "8BITMIME", "SMTPUTF8"];
+        let mut d = Dialogue::begin(Pipelining::Group, &keywords);
+        d.submit(sender, &[recipient]);
+        d.sends(&format!(
+            "MAIL FROM:<{sender}>{parameter}\r\nRCPT TO:<{recipient}>\r\nDATA\r\n"
+        ));
     }
 }

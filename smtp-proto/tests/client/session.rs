@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use smtp_proto::{
-    client::{Client, Event, NotSent, Outcome, Pipelining},
+    client::{Client, Config, Event, NotSent, Outcome, Pipelining},
     machine::{Fault, Misuse, Timer},
+    syntax::Host,
 };
 
-use crate::dialogue::{Dialogue, config, delivered, envelope, reply};
+use crate::dialogue::{Dialogue, config, delivered, envelope, recipient, reply};
 
 const ONE: [&str; 1] = ["b@example.net"];
 
@@ -175,7 +176,7 @@ fn a_peer_that_reads_nothing_is_given_up() {
     assert_eq!(d.error.unwrap().fault(), Fault::TimedOut(Timer::Write));
 }
 
-/// Misuse changes nothing.
+/// 5321-4.5.5-a: misuse changes nothing.
 #[test]
 fn misuse_is_told_and_harmless() {
     let mut d = Dialogue::begin_with(config(Pipelining::LookAhead).queue(1), &["PIPELINING"]);
@@ -218,7 +219,8 @@ fn any_call_in_any_order_is_safe() {
     assert!(client.is_closed());
 }
 
-/// A greeting of stars is a firewall's that knows no EHLO (mta-behaviour C, Postfix `smtp_proto.c`).
+/// 5321-2.2.1-b: A greeting of stars is a firewall's that knows no EHLO (mta-behaviour C, Postfix
+/// `smtp_proto.c`).
 #[test]
 fn a_veiled_greeting_calls_for_helo() {
     for (greeting, hello) in [
@@ -251,7 +253,7 @@ fn odd_announcements_are_understood() {
     d.sends("MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n");
 }
 
-/// REP-4: a bare LF ends no line, unless that is allowed.
+/// REP-4, 5321-2.3.8-a: a bare LF ends no line, unless that is allowed.
 #[test]
 fn bare_lf_replies_are_taken_if_allowed() {
     for allowed in [false, true] {
@@ -287,4 +289,55 @@ fn quit_may_go_unanswered() {
     d.client.handle_timeout(d.now);
     d.says("");
     d.reports(&[Event::Closed]);
+}
+
+/// 5321-2.3.5-b: a host that has no name gives its address.
+#[test]
+fn introduces_itself_by_an_address_literal() {
+    let address = Host::parse("[192.0.2.1]").unwrap();
+    let mut d = Dialogue::with(Config::new(address));
+    d.says("220 x\r\n");
+    d.sends("EHLO [192.0.2.1]\r\n");
+    d.says("502 what?\r\n");
+    d.sends("HELO [192.0.2.1]\r\n");
+}
+
+/// 5321-3.4-b, 6531-3.7.4-b, 7504-4-b: 251 is as good as 250, 551 and 556 are refusals; what their
+/// texts say is the application's to read.
+#[test]
+fn replies_that_name_another_path() {
+    let mut d = Dialogue::begin(Pipelining::Group, &["PIPELINING"]);
+    let to = ["b@example.net", "c@example.net", "d@example.net"];
+    let m = d.submit("a@example.org", &to);
+    d.written();
+    let answers = [
+        "251 2.1.5 will forward to <δ@x.example>\r\n",
+        "551 5.1.6 try <n@x.example>\r\n",
+        "556 5.1.10 no mail there\r\n",
+    ];
+    d.says(&format!("250 ok\r\n{}354 go\r\n", answers.concat()));
+    d.reports(&[0, 1, 2].map(|index| recipient(m, index, answers[index])));
+    d.sends(crate::dialogue::STUFFED);
+    d.says("250 taken\r\n");
+    d.finishes(&[(m, delivered("250 taken\r\n"))]);
+}
+
+/// of the timers of a flight the most patient holds, anew from each reply on.
+#[test]
+fn the_most_patient_timer_holds() {
+    let mut d = Dialogue::begin(Pipelining::LookAhead, &["PIPELINING"]);
+    d.submit("a@example.org", &ONE);
+    d.submit("a@example.org", &ONE);
+    let expect = |d: &mut Dialogue, now, seconds| {
+        d.now = Duration::from_secs(now);
+        assert!(!d.written().is_empty());
+        let due = Duration::from_secs(now + seconds);
+        assert_eq!(d.client.poll_timeout(), Some(due));
+    };
+    expect(&mut d, 0, 300);
+    d.now = Duration::from_secs(100);
+    d.says("250 ok\r\n");
+    assert_eq!(d.client.poll_timeout(), Some(Duration::from_secs(400)));
+    d.says("250 ok\r\n354 go\r\n");
+    expect(&mut d, 200, 600);
 }

@@ -28,8 +28,8 @@ fn handshake_due(tls: Tls) -> Dialogue {
     d
 }
 
-/// 3207-4-e, 3207-4-g, 3207-4.2-a, 3207-4.2-b, TLS-10: nothing behind STARTTLS, nothing until the
-/// handshake, then EHLO, and what was learned in clear is forgotten.
+/// 3207-4-e, 3207-4-g, 3207-4.2-a, 3207-4.2-b, TLS-10, 2920-3.1-e, 9422-3.6-a: nothing behind
+/// STARTTLS, nothing until the handshake, then EHLO, and what was learned in clear is forgotten.
 #[test]
 fn starts_over_after_the_handshake() {
     for tls in [Tls::Opportunistic, Tls::Required] {
@@ -53,7 +53,8 @@ fn starts_over_after_the_handshake() {
     }
 }
 
-/// 3207-4-i, TLS-6: what comes behind the 220 in clear ends the connection, also in later reads.
+/// 3207-4-i, TLS-6, X-14: what comes behind the 220 in clear ends the connection, also in later
+/// reads.
 #[test]
 fn octets_behind_the_220_are_fatal() {
     for says in [
@@ -76,7 +77,8 @@ fn octets_behind_the_220_are_fatal() {
     }
 }
 
-/// TLS-7: without an offer of TLS, nothing is sent where it is required, and all goes where not.
+/// TLS-7, 3207-6-a: without an offer of TLS, nothing is sent where it is required, and all goes
+/// where not.
 #[test]
 fn the_offer_is_missing() {
     for answer in ["250-x\r\n250 PIPELINING\r\n", "502 no\r\n"] {

@@ -30,7 +30,7 @@ fn fault(peer: &Peer) -> Option<Fault> {
     peer.error.as_ref().map(|error| error.fault())
 }
 
-/// 4954-3-a, 4954-4-d, 4954-4-k, 4954-4-r, 4616-2-a: with an initial response.
+/// 4954-3-a, 4954-4-d, 4954-4-k, 4954-4-r, 4616-2-a, 2034-4-c, 4954-6-a: with an initial response.
 #[test]
 fn initial_responses() {
     for (line, event) in [
@@ -49,7 +49,7 @@ fn initial_responses() {
     }
 }
 
-/// 4954-4-e, 4954-4-f, 4954-4-h, 4422-5-a, LOGIN-a: challenges and responses, empty ones too.
+/// 4954-4-e, 4954-4-f, 4954-4-h, 4422-5-a, LOGIN-a, X-25: challenges and responses, empty ones too.
 #[test]
 fn an_exchange() {
     let mut peer = Peer::greeted(local().mechanisms(["LOGIN"]).unwrap());
@@ -118,7 +118,7 @@ fn responses_that_are_not_base64() {
     assert_eq!(peer.events(), ["rejected 501 AUTH PLAIN"]);
 }
 
-/// AUT-3, 4954-4-p, 4954-4-q
+/// AUT-3, 4954-4-p, 4954-4-q, 4954-6-a
 #[test]
 fn long_responses() {
     let mut peer = asking(local());
@@ -143,7 +143,7 @@ fn long_responses() {
     assert_eq!(fault(&peer), Some(Fault::TooManyErrors));
 }
 
-/// AUT-1, 4954-4-c, 4954-4-v, 4616-5-a: passwords go under TLS only.
+/// AUT-1, 4954-4-c, 4954-4-v, 4616-5-a, 8314-4.1-a, 3207-4.2-c: passwords go under TLS only.
 #[test]
 fn passwords_in_clear() {
     let config = config().tls(Tls::Offered);
@@ -170,7 +170,8 @@ fn passwords_in_clear() {
     assert_eq!(peer.send(&format!("AUTH PLAIN {PLAIN}\r\n")), DONE);
 }
 
-/// 8314-4.2-a: what is offered may depend on the session; without any mechanism there is no AUTH.
+/// 8314-4.2-a, 4422-3.1-a: what is offered may depend on the session; without any mechanism there
+/// is no AUTH.
 #[test]
 fn mechanisms_of_one_session() {
     let mut peer = Peer::new(config());
@@ -187,7 +188,7 @@ fn mechanisms_of_one_session() {
     assert!(peer.server.offer_mechanisms(["PLAIN LOGIN"]).is_err());
 }
 
-/// AUT-4, 4954-4-a, 4954-4-b, X-18, X-19
+/// AUT-4, 4954-4-a, 4954-4-b, X-18, X-19, X-20
 #[test]
 fn auth_in_and_out_of_its_place() {
     let refusal = "503 5.5.1 Bad sequence of commands\r\n";
@@ -206,7 +207,7 @@ fn auth_in_and_out_of_its_place() {
     assert_eq!(&peer.send("MAIL FROM:<>\r\n")[..3], "250");
 }
 
-/// 4954-6-c, X-26
+/// 4954-6-c, X-26, 4954-6-a, 6409-3.2-a, 6409-4.3-a
 #[test]
 fn authentication_required() {
     let mut peer = Peer::new(local().require_auth());
@@ -290,7 +291,7 @@ fn octets_before_a_challenge() {
     }
 }
 
-/// 4954-9-a, AUT-7
+/// 4954-9-a, AUT-7, 4954-4-u
 #[test]
 fn three_failures() {
     let mut peer = asking(local()).deciding(|event| match event {

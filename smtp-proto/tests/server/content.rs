@@ -27,8 +27,8 @@ fn at_chunks(config: Config) -> Peer {
     peer
 }
 
-/// EOD-1..EOD-6, EOD-8, 5321-4.1.1.4-f: none of these ends content, whole or octet by octet; those
-/// with a bare CR or LF are refused at the true end.
+/// EOD-1..EOD-6, EOD-8, 5321-4.1.1.4-f, 5321-4.1.1.4-g: none of these ends content, whole or octet
+/// by octet; those with a bare CR or LF are refused at the true end.
 #[test]
 fn false_ends() {
     for (fake, is_bare) in [
@@ -93,7 +93,7 @@ fn empty_content() {
     assert_eq!(peer.events(), ["message 1 0"]);
 }
 
-/// EOD-10, 5321-4.5.2-b, 5321-4.5.2-c, X-1
+/// EOD-10, 5321-4.5.2-b, 5321-4.5.2-c, X-1, 1870-5-a
 #[test]
 fn the_end_at_every_split() {
     let wire = "..a\r\n.b\r\n...\r\n.\r\nRSET\r\nMAIL FROM:<c@x.example>\r\n";
@@ -115,7 +115,7 @@ fn the_end_at_every_split() {
     }
 }
 
-/// EOD-11: smuggled BDAT is content.
+/// EOD-11, 3030-2-o: smuggled BDAT is content.
 #[test]
 fn smuggled_chunks() {
     let mut peer = at_content(config());
@@ -134,7 +134,8 @@ fn normalised_line_breaks() {
     assert_eq!(peer.content, b"a\r\n.\r\nb\r\nc\r\n");
 }
 
-/// 5321-4.1.1.4-a, 6152-3-b: every other octet stays as it is.
+/// 5321-4.1.1.4-a, 6152-3-b, 5321-2.4-f, 5321-3.3-j, 5321-3.7.2-a, 5321-6.4-a, 3030-3-f, 6152-3-e:
+/// every other octet stays as it is.
 #[test]
 fn any_octets() {
     let mut peer = at_content(config());
@@ -153,7 +154,7 @@ fn commands_in_content_are_content() {
     assert_eq!(peer.events(), ["content 1", "message 1 12"]);
 }
 
-/// 1870-4-a, 1870-6-b, CMD-12: swallowed to the end, then 552.
+/// 1870-4-a, 1870-6-b, CMD-12, 1870-6.3-a: swallowed to the end, then 552.
 #[test]
 fn too_large_by_data() {
     let mut peer = at_content(config().max_message_size(65_536));
@@ -208,7 +209,7 @@ fn refused_early_by_data() {
     assert_eq!(peer.events(), ["content 1"]);
 }
 
-/// The application refuses a chunk; 503 until RSET (3030-2-j, 3030-2-l).
+/// the application refuses a chunk; 503 until RSET (3030-2-j, 3030-2-l).
 #[test]
 fn refused_early_by_chunk() {
     let mut peer = at_chunks(config());
@@ -230,7 +231,7 @@ fn refused_early_by_chunk() {
     assert_eq!(peer.send("MAIL FROM:<>\r\n"), "250 2.1.0 Sender OK\r\n");
 }
 
-/// 3030-2-a, 3030-2-e, 3030-2-f, 3030-2-g, BDT-4, BDT-9, 3030-2-b
+/// 3030-2-a, 3030-2-e, 3030-2-f, 3030-2-g, BDT-4, BDT-9, 3030-2-b, 3030-2-o, X-9
 #[test]
 fn chunks() {
     let mut peer = at_chunks(config());
@@ -247,7 +248,7 @@ fn chunks() {
     assert_eq!(peer.send(".\r\n"), TAKEN);
 }
 
-/// A whole stream of transactions in one read, and octet by octet.
+/// a whole stream of transactions in one read, and octet by octet.
 #[test]
 fn streamed_transactions() {
     let one =
@@ -349,7 +350,7 @@ fn a_failed_stream_taints_nothing() {
     assert_eq!(peer.content, b"z");
 }
 
-/// BDT-6, 3030-2-h: a chunk behind the last one.
+/// BDT-6, 3030-2-h, X-8: a chunk behind the last one.
 #[test]
 fn a_chunk_behind_the_last() {
     let mut peer = at_chunks(config());
@@ -359,8 +360,8 @@ fn a_chunk_behind_the_last() {
     );
 }
 
-/// BDT-7, BDT-10, 3030-2-t: over the limit the chunk is swallowed and answered 552; those behind
-/// it 503.
+/// BDT-7, BDT-10, 3030-2-t, X-32: over the limit the chunk is swallowed and answered 552; those
+/// behind it 503.
 #[test]
 fn too_large_by_chunks() {
     let mut peer = at_chunks(config().max_message_size(65_536));
@@ -445,6 +446,17 @@ fn bare_line_breaks_in_chunks() {
             assert_eq!(peer.send("MAIL FROM:<>\r\n"), "250 2.1.0 Sender OK\r\n");
         }
     }
+}
+
+/// 3030-2-q: octets beyond the announced size are lines that are no commands.
+#[test]
+fn chunks_that_are_miscounted() {
+    let mut peer = at_chunks(config());
+    assert_eq!(
+        peer.send("BDAT 2\r\nabcd\r\nNOOP\r\n"),
+        "250 2.0.0 Chunk OK\r\n500 5.5.2 Command not recognised\r\n250 2.0.0 OK\r\n"
+    );
+    assert_eq!(peer.content, b"ab");
 }
 
 /// without CHUNKING, BDAT is no command.

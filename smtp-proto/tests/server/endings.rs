@@ -61,7 +61,7 @@ fn shut_down_waits_for_the_verdicts_that_are_owed() {
     assert_eq!(fault(&mut peer), Some(Fault::ShutDown));
 }
 
-/// Replies go on after the peer's FIN, as Exim sends it behind QUIT.
+/// 5321-2.1-a: replies go on after the peer's FIN, as Exim sends it behind QUIT.
 #[test]
 fn half_closed_behind_quit() {
     let mut peer = holding_messages();
@@ -202,7 +202,7 @@ fn one_end_for_each_transaction() {
     assert_eq!(events, ["reset 1 BareLineBreak"]);
 }
 
-/// A slow application never costs the client its time.
+/// 1047-a: a slow application never costs the client its time.
 #[test]
 fn the_client_is_not_idle_while_it_waits() {
     let mut peer = holding_messages();

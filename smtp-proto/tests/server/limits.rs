@@ -11,7 +11,7 @@ fn fault(peer: &mut Peer) -> Option<Fault> {
     peer.error.as_ref().map(|it| it.fault())
 }
 
-/// CMD-8, 5321-3.8-a
+/// CMD-8, 5321-3.8-a, 5321-4.2-j, 5321-7.8-a
 #[test]
 fn twenty_errors() {
     let mut peer = Peer::greeted(config());
@@ -56,7 +56,7 @@ fn what_is_not_held_against_a_client() {
     assert_eq!(fault(&mut peer), None);
 }
 
-/// CMD-9, 5321-4.5.3.1.8-a, 5321-4.5.3.1.10-a
+/// CMD-9, 5321-4.5.3.1.8-a, 5321-4.5.3.1.10-a, 5321-4.1.1.3-b
 #[test]
 fn too_many_recipients() {
     let mut peer = Peer::greeted(config().max_recipients(100));
@@ -142,4 +142,39 @@ fn swallowed_chunks_are_bounded() {
 #[test]
 fn size() {
     assert!(size_of::<Server>() < 1024, "{}", size_of::<Server>());
+}
+
+/// X-35: a bad line in a group is one error, and the others go on.
+#[test]
+fn bad_lines_in_a_group() {
+    let mut peer = Peer::greeted(config().max_command_line(512));
+    let long = "x".repeat(600);
+    assert_eq!(
+        peer.send(&format!(
+            "MAIL FROM:<>\r\nRCPT TO:<{long}\r\nFOO\r\nRCPT TO:<a\r\nRCPT TO:<a@b.example>\r\n"
+        )),
+        "250 2.1.0 Sender OK\r\n500 5.5.2 Line too long\r\n\
+         500 5.5.2 Command not recognised\r\n\
+         501 5.1.3 Syntax error in the recipient or a parameter\r\n\
+         250 2.1.5 Recipient OK\r\n"
+    );
+}
+
+/// 5321-4.5.3.1.6-a, 6152-3-d: lines of 1000 octets, a stuffed dot not counted, of 8 bits too; and
+/// longer ones, unsplit.
+#[test]
+fn long_lines() {
+    let octets = format!(
+        "{}\r\n.{}\r\n{}\r\n",
+        "é".repeat(499),
+        "x".repeat(997),
+        "y".repeat(100_000)
+    );
+    let mut peer = Peer::greeted(config());
+    peer.send("MAIL FROM:<> BODY=8BITMIME\r\nRCPT TO:<a@b.example>\r\nDATA\r\n");
+    assert_eq!(
+        peer.send(&format!("{}.\r\n", octets.replace("\n.", "\n.."))),
+        "250 2.0.0 Message accepted\r\n"
+    );
+    assert_eq!(peer.messages, [octets.as_bytes()]);
 }

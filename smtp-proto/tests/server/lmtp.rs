@@ -28,10 +28,10 @@ fn introduced(config: Config, envelope: &str) -> Peer {
     peer
 }
 
-/// 2033-4.1-a, 2033-4.1-b, 2033-5-b, X-24
+/// 2033-4.1-a, 2033-4.1-b, 2033-5-b, X-24, 6531-3.1-d
 #[test]
 fn lhlo_and_no_other() {
-    let mut peer = Peer::silent(lmtp().offer(Capabilities::new().with(Extension::EightBitMime)));
+    let mut peer = Peer::silent(lmtp().offer(Capabilities::new().with(Extension::SmtpUtf8)));
     peer.send("");
     for command in ["EHLO c.example\r\n", "HELO c.example\r\n", "EHLO\r\n"] {
         assert_eq!(
@@ -44,7 +44,7 @@ fn lhlo_and_no_other() {
     assert_eq!(&peer.send("LHLO a_b\r\n")[..3], "501");
     assert_eq!(
         peer.send("LHLO c.example\r\n"),
-        "250-mx.example\r\n250-8BITMIME\r\n250-PIPELINING\r\n250 ENHANCEDSTATUSCODES\r\n"
+        "250-mx.example\r\n250-SMTPUTF8\r\n250-8BITMIME\r\n250-PIPELINING\r\n250 ENHANCEDSTATUSCODES\r\n"
     );
     assert_eq!(peer.events().last().unwrap(), "ehlo c.example");
 }

@@ -8,6 +8,7 @@ mod content;
 mod endings;
 mod limits;
 mod lmtp;
+mod parameters;
 mod peer;
 mod random;
 mod sequence;

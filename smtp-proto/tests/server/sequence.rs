@@ -124,7 +124,8 @@ fn class_of(state: &str) -> &'static str {
 }
 
 /// 5321-4.1.4-a..g, 5321-4.1.1.1-c, 5321-4.1.1.5-a, 5321-3.3-d, 3030-2-m, 3030-2-n, BDT-5, CMD-10,
-/// 3207-4.2-e
+/// 3207-4.2-e, 5321-3.3-k, 5321-4.1.1.5-b, 5321-4.1.4-f, 5321-4.1.4-g, 5321-4.2-a, 5321-4.3.2-a,
+/// 5321-4.5.1-a, 6409-5.1-a
 #[test]
 fn every_verb_in_every_state() {
     let offered = Capabilities::new()
@@ -189,7 +190,7 @@ fn ehlo_resets() {
     );
 }
 
-/// 5321-4.1.4-c: an EHLO that is refused leaves the transaction open.
+/// 5321-4.1.4-c, 5321-7.9-a: an EHLO that is refused leaves the transaction open.
 #[test]
 fn refused_ehlo_changes_nothing() {
     let mut peer = Peer::greeted(config());
@@ -203,7 +204,8 @@ fn refused_ehlo_changes_nothing() {
     );
 }
 
-/// CMD-11: behind every end of a transaction, sender and recipients are gone.
+/// CMD-11, 5321-3.3-a, 5321-4.1.1.4-h, X-20: behind every end of a transaction, sender and
+/// recipients are gone.
 #[test]
 fn nothing_survives_a_transaction() {
     let envelope = "MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n";
@@ -236,7 +238,7 @@ fn nothing_survives_a_transaction() {
     }
 }
 
-/// 5321-3.3-h, 2920-3.2-c, X-4, X-5
+/// 5321-3.3-h, 2920-3.2-c, X-4, X-5, 5321-3.3-c, 5321-3.6-a, 2920-3.2-d, 2920-3.2-i, X-3
 #[test]
 fn data_without_recipients() {
     let mut peer = Peer::greeted(config()).deciding(|event| match event {
@@ -254,7 +256,8 @@ fn data_without_recipients() {
     );
 }
 
-/// a refused MAIL takes the rest of its group along, and none of it counts as an error.
+/// X-5, 5321-3.3-b, 5321-7.9-a, 2920-3.2-i: a refused MAIL takes the rest of its group along, and
+/// none of it counts as an error.
 #[test]
 fn a_refused_sender_takes_the_group_along() {
     let mut peer = Peer::greeted(config()).deciding(|event| match event {

@@ -8,7 +8,8 @@ use smtp_proto::syntax::{Capabilities, Extension};
 const EHLO: &str = "250-mx.example\r\n250-PIPELINING\r\n250-SIZE 10240000\r\n250-8BITMIME\r\n\
                     250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n250 HELP\r\n";
 
-/// 5321-2.2.1-a, 5321-2.4-h, 2034-4-a
+/// 5321-2.2.1-a, 5321-2.4-h, 2034-4-a, 5321-4.1.1.1-h, 5321-4.2-j, 5321-4.2.4-b, 2920-2-a,
+/// 2920-3.2-e, 2920-3.2-j, 1870-7-b, 2034-4-c, X-25
 #[test]
 fn a_whole_session() {
     let mut peer = Peer::new(config());
@@ -41,7 +42,7 @@ fn a_whole_session() {
     assert_eq!(peer.error, None);
 }
 
-/// 5321-2.2.1-c, 5321-3.2-a, 1870-7-c, 2034-4-f
+/// 5321-2.2.1-c, 5321-3.2-a, 1870-7-c, 2034-4-f, 5321-4.5.5-a
 #[test]
 fn helo_brings_no_extensions() {
     let mut peer = Peer::new(config());
@@ -101,7 +102,7 @@ fn turned_away_until_quit() {
     assert!(peer.server.is_closed());
 }
 
-/// X-44: 421 and 521 close at once.
+/// X-44, 7504-3-a, 7504-3-b: 421 and 521 close at once.
 #[test]
 fn refused_and_closed() {
     for line in ["421 mx.example later", "521 mx.example never"] {
@@ -116,7 +117,8 @@ fn refused_and_closed() {
     }
 }
 
-/// 5321-2.3.8-a, CMD-2, CMD-3, 5321-2.4-j, 5321-4.1.5-a, 5321-4.2.4-a, 2033-4.1-c, 5321-F.6-a
+/// 5321-2.3.8-a, CMD-2, CMD-3, 5321-2.4-j, 5321-4.1.5-a, 5321-4.2.4-a, 2033-4.1-c, 5321-F.6-a,
+/// 5321-3.3-e, 5321-4.2.4-b, 5321-F.1-a, 2920-3.2-f
 #[test]
 fn lines_that_are_no_commands() {
     let mut peer = Peer::new(config());
@@ -132,6 +134,7 @@ fn lines_that_are_no_commands() {
         (b"\x80\xff\r\n", "500"),
         (b"LHLO c.example\r\n", "500"),
         (b"SEND FROM:<a@b>\r\n", "500"),
+        (b"TURN\r\n", "500"),
         (b"EXPN list\r\n", "502"),
         (b"STARTTLS\r\n", "502"),
         (b"AUTH PLAIN\r\n", "502"),
@@ -179,7 +182,7 @@ fn over_long_lines() {
     );
 }
 
-/// 5321-4.1.1.6-a, 5321-3.5.3-a, 5321-4.1.1.8-a, 5321-4.1.4-a
+/// 5321-4.1.1.6-a, 5321-3.5.3-a, 5321-4.1.1.8-a, 5321-4.1.4-a, 5321-3.5.1-d, 5321-7.3-a, 2034-4-c
 #[test]
 fn side_questions_leave_the_transaction_alone() {
     let mut peer = Peer::greeted(config());
@@ -205,7 +208,7 @@ fn side_questions_leave_the_transaction_alone() {
     );
 }
 
-/// 5321-3.5.2-b: EXPN goes where it is offered.
+/// 5321-3.5.2-b, 5321-3.5.1-c, 5321-4.1.1.1-h: EXPN goes where it is offered.
 #[test]
 fn expn_if_offered() {
     let mut peer = Peer::greeted(config().offer(Capabilities::new().with(Extension::Expn)))
@@ -240,7 +243,7 @@ fn other_protocols() {
     }
 }
 
-/// CMD-5: whoever speaks before the greeting was written.
+/// CMD-5, 5321-3.1-c, 5321-4.2-j: whoever speaks before the greeting was written.
 #[test]
 fn early_talkers() {
     let mut peer = Peer::silent(config());
@@ -267,7 +270,7 @@ fn early_talkers_while_the_greeting_is_decided() {
     assert_eq!(peer.error.map(|it| it.fault()), Some(Fault::EarlyTalker));
 }
 
-/// CMD-6, 2920-3.1-c: nothing may follow EHLO, DATA, NOOP, VRFY, HELP in their group.
+/// CMD-6, 2920-3.1-c, X-2: nothing may follow EHLO, DATA, NOOP, VRFY, HELP in their group.
 #[test]
 fn improper_pipelining() {
     for first in [
@@ -338,7 +341,8 @@ fn nothing_after_quit() {
     );
 }
 
-/// 5321-4.1.1.11-a, CMD-13, 1870-3-b, 1870-6-a, 1870-6.1-a, 6152-2-a, 3030-3-b, 6531-3.1-c, CMD-12
+/// 5321-4.1.1.11-a, CMD-13, 1870-3-b, 1870-6-a, 1870-6.1-a, 6152-2-a, 3030-3-b, 6531-3.1-c, CMD-12,
+/// 5321-2.2.2-b, 2920-2-a, 6152-3-a, 6531-3.2-g, 6531-3.5-a, 6531-3.6-a
 #[test]
 fn parameters() {
     let offered = Capabilities::new()
@@ -394,7 +398,7 @@ fn parameters() {
     }
 }
 
-/// 6531-3.4-b
+/// 6531-3.4-b, 5321-2.4-g, 6531-3.5-a, X-27
 #[test]
 fn recipients_that_need_smtputf8() {
     let mut peer = Peer::greeted(config().offer(Capabilities::new().with(Extension::SmtpUtf8)));
@@ -405,7 +409,7 @@ fn recipients_that_need_smtputf8() {
     );
 }
 
-/// 3207-4.2-c: what is offered may change for one session.
+/// 3207-4.2-c, 9422-3.6-b: what is offered may change for one session.
 #[test]
 fn offers_of_one_session() {
     let mut peer = Peer::new(config());

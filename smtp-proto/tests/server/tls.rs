@@ -16,7 +16,7 @@ fn fault(peer: &Peer) -> Option<Fault> {
     peer.error.as_ref().map(|error| error.fault())
 }
 
-/// 3207-2-a, 3207-4.2-a, 3207-4.2-d, X-15, X-16, TLS-4, TLS-5
+/// 3207-2-a, 3207-4.2-a, 3207-4.2-d, X-15, X-16, TLS-4, TLS-5, 2034-4-c
 #[test]
 fn a_session_starts_afresh_under_tls() {
     let mut peer = Peer::new(config().tls(Tls::Offered));
@@ -213,7 +213,7 @@ fn tls_acknowledges_messages() {
     assert_eq!(peer.events(), ["acknowledged 1 Confirmed"]);
 }
 
-/// 3207-4-d, X-26, X-6
+/// 3207-4-d, X-26, X-6, 3207-6-a
 #[test]
 fn tls_required() {
     let mut peer = Peer::new(config().tls(Tls::Required));
@@ -304,7 +304,7 @@ fn the_trace_of_a_reply_taken_back() {
     assert_eq!(error.excerpt().as_bytes(), b"AUTH PLAIN");
 }
 
-/// 8689-2-c, 3207-4.2-d: what depends on TLS is not the application's to offer.
+/// 8689-2-c, 3207-4.2-d, 8689-4.1-a: what depends on TLS is not the application's to offer.
 #[test]
 fn offers_that_depend_on_tls() {
     let offered = Capabilities::new()

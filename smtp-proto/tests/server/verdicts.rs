@@ -48,7 +48,7 @@ fn barriers_and_order() {
     assert!(peer.server.wants_read());
 }
 
-/// 2920-3.2-b, 2920-3.2-g: what is ready leaves together.
+/// 2920-3.2-b, 2920-3.2-g, 2920-3.2-e: what is ready leaves together.
 #[test]
 fn one_flight_of_replies() {
     let mut peer = Peer::greeted(config());
@@ -139,7 +139,8 @@ fn misuse(refused: Result<(), smtp_proto::server::Refused>) -> (Ticket, Misuse) 
     (refused.ticket, refused.misuse)
 }
 
-/// A reply that cannot answer hands the ticket back, and nothing has changed.
+/// 5321-3.4-a, 5321-4.2-k: a reply that cannot answer hands the ticket back, and nothing has
+/// changed.
 #[test]
 fn replies_are_checked_by_class() {
     let mut peer = held();
@@ -190,7 +191,8 @@ fn tickets_know_their_connection() {
     assert_eq!(one.read(), "250 2.1.0 Sender OK\r\n");
 }
 
-/// An overdue verdict is 451, after 4 minutes, or 9 at the end of content.
+/// 5321-3.3-b, 5321-4.2.5-a, 5321-6.1-b: an overdue verdict is 451, after 4 minutes, or 9 at the
+/// end of content.
 #[test]
 fn overdue_verdicts() {
     let mut peer = held();
@@ -315,7 +317,7 @@ fn verdicts_in_every_order() {
     }
 }
 
-/// A ticket may be answered from another thread.
+/// 5321-3.1-c: a ticket may be answered from another thread.
 #[test]
 fn machines_and_tickets_can_be_sent() {
     fn assert_send<T: Send + 'static>() {}
@@ -330,4 +332,22 @@ fn machines_and_tickets_can_be_sent() {
     server.reply(ticket, greeting).unwrap();
     let transmit = server.poll_transmit(Duration::ZERO);
     assert_eq!(transmit.slices(), [&b"220 mx.example hello\r\n"[..]]);
+}
+
+/// 5321-3.5.1-a, 5321-3.5.1-b: VRFY tells the mailbox, or the candidates.
+#[test]
+fn addresses_are_verified() {
+    let mut peer = Peer::greeted(config()).deciding(|event| match event {
+        Event::Vrfy { name, .. } if name.as_str() == "jo" => {
+            Decision::Reply("250 2.1.5 Jo <jo@x.example>")
+        }
+        _ => {
+            Decision::Reply("553-5.1.4 Ambiguous\n553-5.1.4 <a@x.example>\n553 5.1.4 <b@x.example>")
+        }
+    });
+    assert_eq!(peer.send("VRFY jo\r\n"), "250 2.1.5 Jo <jo@x.example>\r\n");
+    assert_eq!(
+        peer.send("VRFY smith\r\n"),
+        "553-5.1.4 Ambiguous\r\n553-5.1.4 <a@x.example>\r\n553 5.1.4 <b@x.example>\r\n"
+    );
 }

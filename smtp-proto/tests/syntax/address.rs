@@ -283,7 +283,7 @@ fn composed_mailboxes_have_the_least_quoting() {
     }
 }
 
-/// 5321-4.1.2-a, 5321-4.1.2-b, 5321-4.1.1.3-a, 5321-4.1.1.3-c, 5321-4.1.1.3-e, CMD-14
+/// 5321-4.1.2-a, 5321-4.1.2-b, 5321-4.1.1.3-a, 5321-4.1.1.3-c, 5321-4.1.1.3-e, CMD-14, 5321-4.5.1-b
 #[test]
 fn paths() {
     assert_eq!(ReversePath::parse("<>"), Ok(ReversePath::Null));
@@ -336,6 +336,7 @@ fn paths() {
     assert!(ReversePath::parse(&format!("<{}:u@d>", ["@a"; 100_000].join(","))).is_err());
 }
 
+/// 5321-3.6-b
 #[test]
 fn paths_are_written_in_brackets() {
     for (path, text) in [

@@ -85,6 +85,7 @@ fn announcements_are_bounded() {
     assert_eq!(capabilities.get("X-0"), Some("a"));
 }
 
+///
 #[test]
 fn answers_are_composed() {
     let host = Host::parse("mx.example").unwrap();

@@ -277,7 +277,7 @@ fn greetings() {
     }
 }
 
-/// 5321-4.1.1.2-a, 5321-4.1.2-a, 5321-4.1.2-c, 5321-4.1.2-d, CMD-13
+/// 5321-4.1.1.2-a, 5321-4.1.2-a, 5321-4.1.2-c, 5321-4.1.2-d, CMD-13, 5321-3.3-e
 #[test]
 fn malformed_mail_and_rcpt() {
     for (line, at) in [
@@ -314,7 +314,7 @@ fn malformed_mail_and_rcpt() {
     assert_eq!(parse("MAIL FROM:<> X Y=a;b").verb(), Some(Verb::Mail));
 }
 
-/// CMD-2, CMD-3, CMD-4, 5321-4.1.2-k, 6531-3.2-b, INJ-5
+/// CMD-2, CMD-3, CMD-4, 5321-4.1.2-k, 6531-3.2-b, INJ-5, 5321-2.4-g
 #[test]
 fn octets_that_no_command_has() {
     for line in [

@@ -215,7 +215,7 @@ fn line_limits() {
     assert_eq!(limits(&more), (512 + 116 + 500, 512 + 536 + 33));
 }
 
-/// L5
+/// L5, 3461-2-a
 #[test]
 fn all_keywords_are_recognised() {
     let keywords = [

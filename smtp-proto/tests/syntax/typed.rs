@@ -154,7 +154,7 @@ fn malformed_values_are_named() {
     assert_eq!(rcpt("RRVS=x").unwrap_err().keyword(), "RRVS");
 }
 
-/// 4865-4.2-a, 4865-5.2-a, 3885-2-a
+/// 4865-4.2-a, 4865-5.2-a, 3885-2-a, X-43
 #[test]
 fn contradictions() {
     for (line, keyword) in [

@@ -57,8 +57,8 @@ fn assert_sent(sent: &Sent, expected: &Sent, split: usize, write: usize, content
     );
 }
 
-/// 5321-4.5.2-a, 5321-4.1.1.4-d, 5321-4.1.1.4-e, 5321-2.3.8-b, EOD-12, EOD-13: every string in
-/// every two chunks, with writes that end at every octet.
+/// 5321-4.5.2-a, 5321-4.1.1.4-d, 5321-4.1.1.4-e, 5321-2.3.8-b, EOD-12, EOD-13, X-31: every string
+/// in every two chunks, with writes that end at every octet.
 #[test]
 fn stuffs_the_same_at_every_split_and_short_write() {
     every_string(6, |content| {

@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 
 use super::*;
 
-/// 5321-4.5.2-b, -c, -d, 5321-4.1.1.4-b, -c, -f, EOD-10: every string in every two and three reads.
+/// 5321-4.5.2-b, 5321-4.5.2-c, 5321-4.5.2-d, 5321-4.1.1.4-b, 5321-4.1.1.4-c, 5321-4.1.1.4-f,
+/// EOD-10: every string in every two and three reads.
 #[test]
 fn unstuffs_the_same_at_every_split() {
     every_string(7, |wire| {

@@ -1,0 +1,86 @@
+//! The parameters of MAIL and RCPT: what is malformed does not reach the application.
+
+use crate::peer::{Peer, config};
+use smtp_proto::syntax::{Capabilities, Extension};
+
+const OFFERED: [Extension; 10] = [
+    Extension::Conneg,
+    Extension::Conperm,
+    Extension::DeliverBy,
+    Extension::Dsn,
+    Extension::FutureRelease,
+    Extension::MtPriority,
+    Extension::Mtrk,
+    Extension::NoSoliciting,
+    Extension::Pipelining,
+    Extension::Rrvs,
+];
+
+fn offering() -> Peer {
+    let offer = OFFERED
+        .into_iter()
+        .fold(Capabilities::new(), Capabilities::with);
+    Peer::greeted(config().offer(offer).max_errors(1000))
+}
+
+/// 2852-4-a, 2852-4-b, 4865-3-b, 4865-4.2-a, 4865-5.2-a, 6710-7-a, 6710-4.1-a, 3885-2-a, 3461-4.4-a,
+/// 4141-a, 3865-a, X-43: MAIL's, singly and together.
+#[test]
+fn of_mail() {
+    let mut peer = offering();
+    for (parameters, code) in [
+        ("BY=5", "501"),
+        ("BY=0;R", "501"),
+        ("BY=0;N", "250"),
+        ("HOLDFOR=0", "501"),
+        ("HOLDUNTIL=x", "501"),
+        ("HOLDFOR=60 HOLDUNTIL=2030-01-01T00:00:00Z", "501"),
+        ("BY=60;R HOLDFOR=120", "501"),
+        ("BY=120;R HOLDFOR=60", "250"),
+        ("MT-PRIORITY=10", "501"),
+        ("MT-PRIORITY=-0", "501"),
+        ("MT-PRIORITY=3 MT-PRIORITY=3", "501"),
+        ("MT-PRIORITY=-9", "250"),
+        ("MTRK=YWJj:3600", "501"),
+        ("MTRK=YWJj:3600 ENVID=x@h.example", "250"),
+        ("ENVID=+00", "501"),
+        ("SOLICIT=", "501"),
+        ("SOLICIT=org.example:adv", "250"),
+        ("CONPERM=x", "501"),
+        ("CONPERM", "250"),
+        ("CONNEG", "555"),
+        ("TRANSID=<1@x>", "555"),
+    ] {
+        let got = peer.send(&format!("MAIL FROM:<a@b.example> {parameters}\r\n"));
+        assert_eq!(&got[..3], code, "{parameters}");
+        let told = peer.events();
+        assert_eq!(told[0].starts_with("mail"), code == "250", "{told:?}");
+        peer.send("RSET\r\n");
+        peer.events();
+    }
+}
+
+/// 7293-3.1-a, 7293-3.1-b, 4141-a, 3865-a, X-27: RCPT's.
+#[test]
+fn of_rcpt() {
+    let mut peer = offering();
+    peer.send("MAIL FROM:<a@b.example>\r\n");
+    peer.events();
+    for (parameters, code) in [
+        ("RRVS=2014-04-03T23:01:00.5Z", "501"),
+        ("RRVS=2014-04-03T23:01:00Z;X", "501"),
+        ("RRVS=2014-04-03T23:01:00Z;C", "250"),
+        ("CONNEG=1", "501"),
+        ("CONNEG", "250"),
+        ("SOLICIT=org.example:adv", "250"),
+        ("CONPERM", "555"),
+        // Not ASCII, in a transaction without SMTPUTF8.
+        ("ORCPT=utf-8;δ@x.example", "553"),
+        ("ORCPT=utf-8;\\x{3B4}@x.example", "250"),
+    ] {
+        let got = peer.send(&format!("RCPT TO:<c@d.example> {parameters}\r\n"));
+        assert_eq!(&got[..3], code, "{parameters}");
+        let told = peer.events();
+        assert_eq!(told[0].starts_with("rcpt"), code == "250", "{told:?}");
+    }
+}
