@@ -7,109 +7,119 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What is compared: a name, what is ours, what is the baseline, and the unit's octets or elements.
-const ROWS: [(&str, &str, &str, Unit); 17] = [
+/// What is compared: a name, what is ours, what it is compared with, in what unit, and what that is.
+const ROWS: [(&str, &str, &str, Unit, &str); 16] = [
     (
-        "parse commands, mixed, each of 100",
+        "parse commands, mixed",
         "commands_parse/ours",
         "commands_parse/peer",
         Unit::Each(100),
+        "peer",
     ),
     (
-        "parse `RCPT TO:<…>`, each of 100",
+        "parse `RCPT TO:<user123@example.org>`",
         "rcpt_parse/ours",
         "rcpt_parse/peer",
-        Unit::Each(100),
+        Unit::Each(1),
+        "peer",
     ),
     (
         "parse a reply, `250 2.1.0 OK`",
         "reply_parse/ours",
         "reply_parse/peer",
         Unit::Each(1),
+        "peer",
     ),
     (
-        "parse the answer to EHLO",
+        "parse an answer to EHLO of 10 lines",
         "ehlo_parse/ours",
         "ehlo_parse/peer",
         Unit::Each(1),
+        "peer",
     ),
     (
         "write a reply",
         "reply_write/ours",
         "reply_write/peer",
         Unit::Each(1),
+        "peer",
     ),
     (
-        "write commands, against memcpy",
-        "commands_write/ours",
-        "commands_write/memcpy",
-        Unit::Each(100),
-    ),
-    (
-        "send text, 10 MiB, against memcpy",
+        "send text by DATA, 10 MiB",
         "send/10MiB/text/stuff",
         "send/10MiB/text/memcpy",
-        Unit::Octets(10),
+        Unit::Kib(10240),
+        "memcpy",
     ),
     (
-        "send text, 256 KiB, against memcpy",
+        "send text by DATA, 256 KiB",
         "send/256KiB/text/stuff",
         "send/256KiB/text/memcpy",
         Unit::Kib(256),
+        "memcpy",
     ),
     (
-        "send base64, 256 KiB, against memcpy",
+        "send base64 by DATA, 256 KiB",
         "send/256KiB/base64/stuff",
         "send/256KiB/base64/memcpy",
         Unit::Kib(256),
+        "memcpy",
     ),
     (
-        "send dot-lines, 256 KiB, against memcpy",
+        "send lines of dots by DATA, 256 KiB",
         "send/256KiB/dots/stuff",
         "send/256KiB/dots/memcpy",
         Unit::Kib(256),
+        "memcpy",
     ),
     (
-        "send BDAT, 256 KiB, against memcpy",
+        "send text by BDAT, 256 KiB",
         "send/256KiB/text/bdat",
         "send/256KiB/text/memcpy",
         Unit::Kib(256),
+        "memcpy",
     ),
     (
-        "receive text by reference, 16 KiB reads",
+        "receive text, 16 KiB a read, by reference",
         "receive/256KiB/text/unstuff/16384",
         "receive/256KiB/text/stalwart-keep/16384",
         Unit::Kib(256),
+        "peer, copying",
     ),
     (
-        "receive text, kept",
+        "receive text, 16 KiB a read, copying",
         "receive/256KiB/text/unstuff-keep/16384",
         "receive/256KiB/text/stalwart-keep/16384",
         Unit::Kib(256),
+        "peer, copying",
     ),
     (
-        "receive text, kept, 10 MiB",
+        "receive text, 10 MiB, copying",
         "receive/10MiB/text/unstuff-keep/16384",
         "receive/10MiB/text/stalwart-keep/16384",
-        Unit::Octets(10),
+        Unit::Kib(10240),
+        "peer, copying",
     ),
     (
-        "receive dot-lines, kept",
+        "receive lines of dots, copying",
         "receive/256KiB/dots/unstuff-keep/16384",
         "receive/256KiB/dots/stalwart-keep/16384",
         Unit::Kib(256),
+        "peer, copying",
     ),
     (
-        "receive text octet by octet, kept",
+        "receive text octet by octet, copying",
         "receive/256KiB/text/unstuff-keep/1",
         "receive/256KiB/text/stalwart-keep/1",
         Unit::Kib(256),
+        "peer, copying",
     ),
     (
-        "client session, each of 100 messages, against memcpy of them",
+        "client session, a message of 4 KiB to 3",
         "session/client/3 recipients, 4 KiB/lookahead",
         "session/memcpy/4 KiB",
         Unit::Each(100),
+        "memcpy of it",
     ),
 ];
 
@@ -117,19 +127,22 @@ const ROWS: [(&str, &str, &str, Unit); 17] = [
 enum Unit {
     /// So many things were done.
     Each(u32),
-    /// So many MiB went through.
-    Octets(u32),
     /// So many KiB went through.
     Kib(u32),
 }
 
 impl Unit {
     fn show(self, nanoseconds: f64) -> String {
-        let rate = |kib: f64| format!("{:.1} GiB/s", kib / 1_048_576.0 / (nanoseconds / 1e9));
         match self {
             Self::Each(number) => format!("{:.0} ns", nanoseconds / f64::from(number)),
-            Self::Octets(mib) => rate(f64::from(mib) * 1024.0),
-            Self::Kib(kib) => rate(f64::from(kib)),
+            Self::Kib(kib) => {
+                let mib = f64::from(kib) / 1024.0 / (nanoseconds / 1e9);
+                if mib < 1024.0 {
+                    format!("{mib:.0} MiB/s")
+                } else {
+                    format!("{:.1} GiB/s", mib / 1024.0)
+                }
+            }
         }
     }
 }
@@ -139,14 +152,17 @@ fn main() {
         std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), PathBuf::from);
     let mut medians = BTreeMap::new();
     collect(&target.join("criterion"), &mut medians);
-    println!("| what | ours | baseline | ratio |\n|---|---|---|---|");
-    for (name, ours, baseline, unit) in ROWS {
+    println!("| what | ours | beside | which is | ratio |\n|---|---|---|---|---|");
+    for (name, ours, baseline, unit, which) in ROWS {
         let (Some(&ours), Some(&baseline)) = (medians.get(ours), medians.get(baseline)) else {
             eprintln!("{name}: not measured; run `cargo bench` first");
             continue;
         };
         let (own, other) = (unit.show(ours), unit.show(baseline));
-        println!("| {name} | {own} | {other} | {:.2} |", baseline / ours);
+        println!(
+            "| {name} | {own} | {other} | {which} | {:.2} |",
+            baseline / ours
+        );
     }
 }
 

@@ -1,8 +1,9 @@
 //! The client machine: submit envelopes, present contents, get one outcome for every message.
 //!
 //! ```text
-//! connected ──220──▶ hello ──EHLO (HELO)──▶ introduced ──250──▶ ready ──QUIT──▶ leaving ──221──▶ closed
-//!                                                          each message, in order:
+//! connected ──220──▶ EHLO (HELO, LHLO) ──250──▶ [STARTTLS ──220──▶ handshake ──▶ EHLO ──250──▶]
+//!                   [AUTH ──235──▶] ready ──QUIT──▶ leaving ──221──▶ closed
+//!                                     each message, in order:
 //!   waiting ──[RSET] MAIL──▶ recipients ──RCPT…──▶ ┬─DATA─▶ 354 ─▶ content ─▶ dot ─▶ verdict
 //!                                                  └─BDAT…──────────▶ BDAT LAST ─▶ verdict
 //! ```

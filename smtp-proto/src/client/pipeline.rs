@@ -46,7 +46,7 @@ pub(super) struct Pipeline {
     expected: VecDeque<Expected>,
     /// How many octets of commands are unanswered.
     octets: usize,
-    /// The most patient timer among the unanswered commands.
+    /// The most patient timer of the commands that were sent since nothing was unanswered.
     patience: Option<Timer>,
     /// The longest chain of commands that each waited for the reply to the one before.
     round_trips: u32,
