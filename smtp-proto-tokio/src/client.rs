@@ -4,6 +4,7 @@
 //! of them keep their state in the [`Client`], so that dropping one loses nothing.
 
 mod body;
+mod connect;
 mod connection;
 mod send_all;
 
@@ -11,7 +12,6 @@ use std::{
     collections::VecDeque,
     future::poll_fn,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -24,15 +24,15 @@ use smtp_proto::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpStream, ToSocketAddrs},
     time::Instant,
 };
 
 use self::connection::{Connection, Progress};
-use crate::Error;
+use crate::{Error, Stream as Octets, stream::Handshake};
 
 pub use self::{
     body::Body,
+    connect::Builder,
     send_all::{Iter, SendAll},
 };
 
@@ -82,8 +82,8 @@ pub struct Client<S> {
 pub struct Parts<S> {
     /// The machine.
     pub machine: machine::Client,
-    /// The stream.
-    pub stream: S,
+    /// The stream, which speaks TLS if the session does.
+    pub stream: Octets<S>,
     /// What has been read from the stream and the machine has not used up.
     pub unread: Vec<u8>,
     /// When the machine's time began.
@@ -99,31 +99,6 @@ enum Sent {
     All,
 }
 
-impl Client<TcpStream> {
-    /// Connects to a server and waits until the session is open.
-    ///
-    /// TCP_NODELAY is set, as the machine decides what leaves together. Wrap it in
-    /// [`tokio::time::timeout`] to wait less long than the system does for a connection and the
-    /// configuration for a greeting.
-    ///
-    /// # Errors
-    ///
-    /// Fails if no connection can be established, or if the server refuses the session.
-    pub async fn connect(address: impl ToSocketAddrs, config: Config) -> Result<Self, Error> {
-        let establish = async {
-            let stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
-            Ok(stream)
-        };
-        let stream = establish
-            .await
-            .map_err(|error| Error::Connect(Arc::new(error)))?;
-        let mut client = Self::with_stream(stream, config);
-        client.ready().await?;
-        Ok(client)
-    }
-}
-
 impl<S> Client<S> {
     /// Creates the client's end of a connection that was just established.
     ///
@@ -131,8 +106,12 @@ impl<S> Client<S> {
     /// stream of many small messages gains from tokio's `BufWriter` around the socket: it is
     /// flushed whenever nothing more can be sent.
     pub fn with_stream(stream: S, config: Config) -> Self {
+        Self::new(stream, config, Handshake::default())
+    }
+
+    fn new(stream: S, config: Config, handshake: Handshake) -> Self {
         Self {
-            connection: Connection::new(stream, config),
+            connection: Connection::new(stream, config, handshake),
             reports: VecDeque::new(),
             is_ready: false,
             is_over: false,
@@ -156,6 +135,21 @@ impl<S> Client<S> {
         let message = self.connection.machine.submit(envelope)?;
         self.connection.expect(message, envelope, body.into());
         Ok(message)
+    }
+
+    /// Has the client authenticate by the first of these mechanisms that the server offers, before
+    /// any message. If none of them leads to success nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::TooLate`] once the session is open, [`Misuse::InvalidMechanism`] for a name that
+    /// is none.
+    #[cfg(feature = "auth")]
+    pub fn authenticate(
+        &mut self,
+        mechanisms: Vec<Box<dyn machine::mechanism::Mechanism>>,
+    ) -> Result<(), Misuse> {
+        self.connection.machine.authenticate(mechanisms)
     }
 
     /// Withdraws a message, and tells what that costs. Its report follows.
@@ -199,8 +193,8 @@ impl<S> Client<S> {
         self.connection.machine.poll_trace()
     }
 
-    /// Returns the stream.
-    pub fn stream(&self) -> &S {
+    /// Returns the stream, which tells what TLS came to.
+    pub fn stream(&self) -> &Octets<S> {
         &self.connection.transport.stream
     }
 

@@ -73,6 +73,9 @@
 pub mod client;
 mod error;
 pub mod server;
+mod stream;
+#[cfg(feature = "rustls")]
+pub mod tls;
 mod transport;
 
 pub use smtp_proto;
@@ -81,4 +84,5 @@ pub use self::{
     client::{Body, Client},
     error::Error,
     server::Server,
+    stream::{Stream, TlsInfo},
 };

@@ -1,10 +1,14 @@
 //! The server: connections are accepted, and a [`Handler`] decides about what comes.
 
+mod authentication;
 mod connection;
+mod deliveries;
 mod dispatch;
 mod guard;
 mod handler;
 mod intake;
+mod listener;
+mod options;
 mod transaction;
 
 use std::{
@@ -17,19 +21,29 @@ use std::{
     time::Duration,
 };
 
-use smtp_proto::server::Config;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, TcpStream, ToSocketAddrs},
+    net::{TcpListener, ToSocketAddrs},
     sync::watch,
     task::JoinSet,
     time::sleep,
 };
 
-use self::connection::Connection;
+#[cfg(unix)]
+use {std::path::Path, tokio::net::UnixListener};
+
+use self::{
+    connection::Connection,
+    listener::{Accepted, Listener},
+};
 use crate::Error;
 
-pub use self::handler::{Envelope, Handler, Recipient, Sender, Sink, Verdict};
+pub use self::{
+    authentication::{Credential, Exchange, Step, invalid_credentials},
+    deliveries::Deliveries,
+    handler::{Envelope, Handler, Recipient, Sender, Sink, Verdict},
+    options::Options,
+};
 
 /// How many connections a server has at once, unless told otherwise.
 pub const MAX_CONNECTIONS: usize = 1000;
@@ -39,8 +53,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Accepts connections and serves each of them.
 #[derive(Debug)]
 pub struct Server {
-    listener: TcpListener,
-    config: Config,
+    listener: Listener,
+    options: Options,
     max_connections: usize,
 }
 
@@ -50,18 +64,36 @@ impl Server {
     /// # Errors
     ///
     /// Fails as [`TcpListener::bind`] does.
-    pub async fn bind(address: impl ToSocketAddrs, config: Config) -> io::Result<Self> {
-        Ok(Self::from_listener(
-            TcpListener::bind(address).await?,
-            config,
-        ))
+    pub async fn bind(
+        address: impl ToSocketAddrs,
+        options: impl Into<Options>,
+    ) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        Ok(Self::from_listener(listener, options))
     }
 
     /// Serves what a listener accepts.
-    pub fn from_listener(listener: TcpListener, config: Config) -> Self {
+    pub fn from_listener(listener: TcpListener, options: impl Into<Options>) -> Self {
+        Self::new(Listener::Tcp(listener), options)
+    }
+
+    /// Listens at a Unix socket, as LMTP servers do. Connections have no peer's address then.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`UnixListener::bind`] does, so also if there is a file of that name.
+    #[cfg(unix)]
+    pub fn bind_unix(path: impl AsRef<Path>, options: impl Into<Options>) -> io::Result<Self> {
+        Ok(Self::new(
+            Listener::Unix(UnixListener::bind(path)?),
+            options,
+        ))
+    }
+
+    fn new(listener: Listener, options: impl Into<Options>) -> Self {
         Self {
             listener,
-            config,
+            options: options.into(),
             max_connections: MAX_CONNECTIONS,
         }
     }
@@ -78,7 +110,7 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Fails as [`TcpListener::local_addr`] does.
+    /// Fails as [`TcpListener::local_addr`] does, and for Unix sockets.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
@@ -97,7 +129,7 @@ impl Server {
     pub async fn serve_until(self, handler: impl Handler, shutdown: impl Future<Output = ()>) {
         let Self {
             listener,
-            config,
+            options,
             max_connections,
         } = self;
         let handler = Arc::new(handler);
@@ -113,7 +145,7 @@ impl Server {
                 })
                 .await
             };
-            let (stream, peer) = match accepted {
+            let accepted = match accepted {
                 None => break,
                 Some(Ok(accepted)) => accepted,
                 Some(Err(_)) => {
@@ -121,8 +153,20 @@ impl Server {
                     continue;
                 }
             };
-            let (config, handler, stopped) = (config.clone(), handler.clone(), stopped.clone());
-            connections.spawn(serve_accepted(stream, peer, config, handler, stopped));
+            let (options, handler, stopped) = (options.clone(), handler.clone(), stopped.clone());
+            match accepted {
+                Accepted::Tcp(stream, peer) => connections.spawn(serve_accepted(
+                    stream,
+                    Some(peer),
+                    options,
+                    handler,
+                    stopped,
+                )),
+                #[cfg(unix)]
+                Accepted::Unix(stream) => {
+                    connections.spawn(serve_accepted(stream, None, options, handler, stopped))
+                }
+            };
         }
         drop(listener);
         drop(stop);
@@ -132,10 +176,10 @@ impl Server {
 
 /// Accepts a connection once there is room for it.
 async fn accept(
-    listener: &TcpListener,
+    listener: &Listener,
     connections: &mut JoinSet<()>,
     max_connections: usize,
-) -> io::Result<(TcpStream, SocketAddr)> {
+) -> io::Result<Accepted> {
     if connections.len() >= max_connections {
         connections.join_next().await;
     }
@@ -144,21 +188,22 @@ async fn accept(
     accepted
 }
 
-async fn serve_accepted<H: Handler>(
-    stream: TcpStream,
-    peer: SocketAddr,
-    config: Config,
+async fn serve_accepted<S, H>(
+    stream: S,
+    peer: Option<SocketAddr>,
+    options: Options,
     handler: Arc<H>,
     mut stopped: watch::Receiver<()>,
-) {
-    // The machine decides what leaves together. If this fails the connection is only slower.
-    let _ = stream.set_nodelay(true);
+) where
+    S: AsyncRead + AsyncWrite + Unpin,
+    H: Handler,
+{
     let shutdown = async move {
         // Nothing is ever sent: it fails when the sender is dropped.
         let _ = stopped.changed().await;
     };
     // The handler has been told the result.
-    let _ = serve_connection_until(stream, Some(peer), config, handler, shutdown).await;
+    let _ = serve_connection_until(stream, peer, options, handler, shutdown).await;
 }
 
 /// Serves one client over any stream to the end of its session.
@@ -169,14 +214,14 @@ async fn serve_accepted<H: Handler>(
 pub async fn serve_connection<S, H>(
     stream: S,
     peer: Option<SocketAddr>,
-    config: Config,
+    options: impl Into<Options>,
     handler: Arc<H>,
 ) -> Result<(), Error>
 where
     S: AsyncRead + AsyncWrite + Unpin,
     H: Handler,
 {
-    serve_connection_until(stream, peer, config, handler, pending()).await
+    serve_connection_until(stream, peer, options, handler, pending()).await
 }
 
 /// Serves one client as [`serve_connection`] does, until `shutdown` completes: then the transaction
@@ -188,7 +233,7 @@ where
 pub async fn serve_connection_until<S, H>(
     stream: S,
     peer: Option<SocketAddr>,
-    config: Config,
+    options: impl Into<Options>,
     handler: Arc<H>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), Error>
@@ -196,7 +241,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
     H: Handler,
 {
-    let mut connection = Connection::new(stream, peer, config, handler, shutdown);
+    let mut connection = Connection::new(stream, peer, options.into(), handler, shutdown);
     let result = poll_fn(|cx| connection.poll(cx)).await;
     connection.close(result.as_ref().copied()).await;
     result

@@ -15,7 +15,10 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-use crate::Error;
+use crate::{
+    Error,
+    stream::{Handshake, Stream},
+};
 
 /// How large a buffer becomes, unless a machine leaves more than half of it unconsumed.
 const READ: usize = 64 * 1024;
@@ -141,9 +144,8 @@ impl ReadBuffer {
 /// A stream, what is known of it, and the time since it was established.
 #[derive(Debug)]
 pub(crate) struct Transport<S> {
-    /// `tls.rs` has its place here: once a machine wants TLS, the stream is swapped for one that
-    /// speaks it.
-    pub(crate) stream: S,
+    pub(crate) stream: Stream<S>,
+    handshake: Handshake,
     pub(crate) clock: Clock,
     pub(crate) received: ReadBuffer,
     alarm: Alarm,
@@ -156,9 +158,15 @@ pub(crate) struct Transport<S> {
 
 impl<S> Transport<S> {
     /// Takes over a stream for a machine that leaves up to so many octets unconsumed.
-    pub(crate) fn new(stream: S, clock: Clock, max_unconsumed: usize) -> Self {
+    pub(crate) fn new(
+        stream: S,
+        handshake: Handshake,
+        clock: Clock,
+        max_unconsumed: usize,
+    ) -> Self {
         Self {
-            stream,
+            stream: Stream::new(stream),
+            handshake,
             clock,
             received: ReadBuffer::new(max_unconsumed),
             alarm: Alarm::default(),
@@ -200,6 +208,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         }
         match ready!(self.received.poll_read(&mut self.stream, cx)) {
             Ok(octets) => self.eof = octets == 0,
+            // TLS ended without saying so. A peer that only forgot to, may still be told something.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                self.fail(error);
+                self.eof = true;
+            }
             Err(error) => {
                 // Unlike an end, which may be of one direction only, it is the end of both.
                 self.fail(error);
@@ -208,6 +221,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
             }
         }
         Poll::Ready(!self.eof)
+    }
+
+    /// Goes on with the TLS handshake, once all that goes before it is flushed. Is ready with
+    /// whether it succeeded, once.
+    pub(crate) fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        if self.unflushed {
+            return Poll::Pending;
+        }
+        let result = if self.received.unread().is_empty() {
+            ready!(self.stream.poll_handshake(cx, &self.handshake))
+        } else {
+            // The machine refuses them before. They must never pass for what came through TLS.
+            let message = "octets came in clear where TLS begins";
+            Err(io::Error::new(io::ErrorKind::InvalidData, message))
+        };
+        match result {
+            Ok(()) => Poll::Ready(true),
+            Err(error) => {
+                self.fail(error);
+                Poll::Ready(false)
+            }
+        }
     }
 
     /// Writes once, as many as the stream takes of these octets, or flushes once if there are none.

@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::Body;
 use crate::{
     Error,
+    stream::Handshake,
     transport::{Clock, Transport},
 };
 
@@ -48,12 +49,12 @@ pub(super) enum Progress {
 }
 
 impl<S> Connection<S> {
-    pub(super) fn new(stream: S, config: machine::Config) -> Self {
+    pub(super) fn new(stream: S, config: machine::Config, handshake: Handshake) -> Self {
         let clock = Clock::start();
         let config = config.duplex(machine::Duplex::Full);
         let machine = machine::Client::new(config, clock.now());
         Self {
-            transport: Transport::new(stream, clock, machine.max_unconsumed()),
+            transport: Transport::new(stream, handshake, clock, machine.max_unconsumed()),
             machine,
             reports: Reports::default(),
             contents: BTreeMap::new(),
@@ -123,13 +124,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             if let Poll::Ready(Some(progress)) = wrote {
                 return Poll::Ready(Ok(progress));
             }
-            let read = self.transport.poll_read(cx);
-            if let Poll::Ready(false) = read {
-                self.machine.handle_eof();
-                if self.transport.write_failed {
-                    self.machine.handle_write_failed();
-                }
-            }
+            let read = if self.machine.wants_tls() {
+                self.poll_handshake(cx)
+            } else {
+                self.poll_read(cx)
+            };
             // Presenting a body may have made an event, too.
             if wrote.is_ready() || read.is_ready() || !self.machine.wants_read() {
                 continue;
@@ -138,6 +137,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             ready!(self.transport.poll_deadline(cx, deadline));
             self.machine.handle_timeout(self.transport.clock.now());
         }
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !ready!(self.transport.poll_read(cx)) {
+            self.machine.handle_eof();
+            if self.transport.write_failed {
+                self.machine.handle_write_failed();
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Goes over to TLS. All that has arrived in clear was presented to the machine before.
+    fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if ready!(self.transport.poll_handshake(cx)) {
+            // It can only fail if none was due.
+            let _ = self.machine.tls_established(self.transport.clock.now());
+        } else {
+            self.machine.tls_failed();
+        }
+        Poll::Ready(())
     }
 
     /// Writes or flushes once. Is pending also when there is nothing to write.

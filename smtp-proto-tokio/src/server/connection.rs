@@ -9,15 +9,16 @@ use std::{
     time::Duration,
 };
 
-use smtp_proto::server::{Config, Server};
+use smtp_proto::server::Server;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::timeout,
 };
 
-use super::{dispatch::Dispatch, handler::Handler};
+use super::{dispatch::Dispatch, handler::Handler, options::Options};
 use crate::{
     Error,
+    stream::Handshake,
     transport::{Clock, Transport},
 };
 
@@ -36,15 +37,22 @@ impl<S, H: Handler, F> Connection<S, H, F> {
     pub(super) fn new(
         stream: S,
         peer: Option<SocketAddr>,
-        config: Config,
+        options: Options,
         handler: Arc<H>,
         shutdown: F,
     ) -> Self {
         let clock = Clock::start();
+        let Options { config, handshake } = options;
         let machine = Server::new(config, clock.now());
+        let dispatch = Dispatch::new(
+            machine,
+            handler,
+            peer,
+            !matches!(handshake, Handshake::Unavailable),
+        );
         Self {
-            transport: Transport::new(stream, clock, machine.max_unconsumed()),
-            dispatch: Dispatch::new(machine, handler, peer),
+            transport: Transport::new(stream, handshake, clock, dispatch.machine.max_unconsumed()),
+            dispatch,
             shutdown: Some(Box::pin(shutdown)),
         }
     }
@@ -91,14 +99,12 @@ where
                 return Poll::Ready(Ok(()));
             }
             any |= self.poll_write(cx).is_ready();
-            // Also while nothing is wanted, so that a client that goes is noticed.
-            let read = self.transport.poll_read(cx);
-            if let Poll::Ready(false) = read {
-                self.dispatch.machine.handle_eof();
-                if self.transport.write_failed {
-                    self.dispatch.machine.handle_write_failed();
-                }
-            }
+            let read = if self.dispatch.machine.wants_tls() {
+                // What comes now is TLS's, and not to be read here.
+                self.poll_handshake(cx)
+            } else {
+                self.poll_read(cx)
+            };
             if any || read.is_ready() {
                 continue;
             }
@@ -111,6 +117,29 @@ where
             let now = self.transport.clock.now();
             self.dispatch.machine.handle_timeout(now);
         }
+    }
+
+    /// Reads once, also while nothing is wanted, so that a client that goes is noticed.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !ready!(self.transport.poll_read(cx)) {
+            self.dispatch.machine.handle_eof();
+            if self.transport.write_failed {
+                self.dispatch.machine.handle_write_failed();
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Goes over to TLS. All that has arrived in clear was presented to the machine before.
+    fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if ready!(self.transport.poll_handshake(cx)) {
+            let info = self.transport.stream.tls_info();
+            let now = self.transport.clock.now();
+            self.dispatch.secured(info, now);
+        } else {
+            self.dispatch.machine.tls_failed();
+        }
+        Poll::Ready(())
     }
 
     /// Writes or flushes once. Is pending also when there is nothing to write.

@@ -1,5 +1,9 @@
 //! Carries what a client did to the handler, and its verdicts back to the machine.
 
+mod deliver;
+mod security;
+mod verdicts;
+
 use std::{
     net::SocketAddr,
     sync::Arc,
@@ -8,18 +12,24 @@ use std::{
 
 use smtp_proto::{
     machine::Misuse,
-    server::{Event, Refused, Server, Ticket, TransactionId},
+    server::{Event, Server, Ticket, TransactionId},
     syntax::Reply,
 };
 use tokio::task::JoinSet;
 
+use self::{deliver::Delivering, security::Authenticating};
 use super::{
+    authentication::Authentication,
     guard::{Guard, Task},
-    handler::{Handler, Recipient, Sender, Verdict, local_error, shutting_down},
+    handler::{
+        Client, Handler, Recipient, Sender, Verdict, local_error, shutting_down, unknown_mechanism,
+    },
     intake::Intake,
     transaction::Transaction,
 };
 use crate::Error;
+
+pub(super) use self::verdicts::{Answered, Subject};
 
 /// The greeting's ticket, and the session on its way.
 type Greeting<S> = (Ticket, Task<Result<S, Reply<'static>>>);
@@ -31,12 +41,19 @@ pub(super) struct Dispatch<H: Handler> {
     peer: Option<SocketAddr>,
     greeting: Option<Greeting<H::Session>>,
     session: Option<Arc<Session<H>>>,
+    /// STARTTLS can be accepted.
+    has_tls: bool,
+    client: Client,
+    /// An exchange whose next response is awaited.
+    authentication: Option<Authentication>,
+    authenticating: Option<Authenticating>,
     transaction: Option<Transaction>,
     intake: Option<Intake<H::Sink>>,
     /// Verdicts that are of no use without the connection.
     checks: JoinSet<Answered>,
     /// Verdicts over messages.
     commits: JoinSet<Answered>,
+    delivering: Delivering,
     shutting_down: bool,
 }
 
@@ -46,34 +63,28 @@ struct Session<H: Handler> {
     state: H::Session,
 }
 
-/// What a verdict is about.
-#[derive(Clone, Copy)]
-enum Subject {
-    Command,
-    Mail(TransactionId),
-    Recipient(TransactionId, usize),
-    Message(TransactionId),
-}
-
-/// A verdict, and the right to give it.
-struct Answered {
-    ticket: Ticket,
-    subject: Subject,
-    verdict: Verdict,
-}
-
 impl<H: Handler> Dispatch<H> {
-    pub(super) fn new(machine: Server, handler: Arc<H>, peer: Option<SocketAddr>) -> Self {
+    pub(super) fn new(
+        machine: Server,
+        handler: Arc<H>,
+        peer: Option<SocketAddr>,
+        has_tls: bool,
+    ) -> Self {
         Self {
             machine,
             handler,
             peer,
             greeting: None,
             session: None,
+            has_tls,
+            client: Client::default(),
+            authentication: None,
+            authenticating: None,
             transaction: None,
             intake: None,
             checks: JoinSet::new(),
             commits: JoinSet::new(),
+            delivering: Delivering::default(),
             shutting_down: false,
         }
     }
@@ -81,6 +92,7 @@ impl<H: Handler> Dispatch<H> {
     /// Moves on whatever the handler is at, and tells whether anything came of it.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> bool {
         let mut any = self.poll_greeting(cx);
+        any |= self.poll_authentication(cx);
         any |= self.poll_verdicts(cx);
         any |= self.poll_intake(cx);
         self.shut_down_between_transactions();
@@ -132,6 +144,23 @@ impl<H: Handler> Dispatch<H> {
                     session.handler.hello(&session.state, &host).await
                 });
             }
+            Event::StartTls { ticket } => self.start_tls(ticket, session, cx),
+            Event::Auth {
+                ticket,
+                mechanism,
+                initial_response,
+            } => match Authentication::begin(&**handler, state, &mechanism) {
+                Some(exchange) => self.authenticate(ticket, exchange, initial_response),
+                None => {
+                    self.give(ticket, unknown_mechanism().into());
+                }
+            },
+            Event::AuthResponse { ticket, response } => match self.authentication.take() {
+                Some(exchange) => self.authenticate(ticket, exchange, Some(response)),
+                None => {
+                    self.give(ticket, local_error().into());
+                }
+            },
             Event::Mail {
                 ticket,
                 transaction,
@@ -142,6 +171,7 @@ impl<H: Handler> Dispatch<H> {
                     transaction,
                     path: from.into_owned(),
                     parameters: parameters.as_str().into(),
+                    client: self.client.clone(),
                 });
                 self.transaction = Some(Transaction::new(Arc::clone(&sender)));
                 let session = Arc::clone(&session);
@@ -199,6 +229,11 @@ impl<H: Handler> Dispatch<H> {
                     }
                 }
             }
+            Event::Delivery {
+                ticket,
+                transaction,
+                ..
+            } => self.deliver(ticket, transaction, session),
             Event::Reset { transaction, cause } => {
                 self.forget(transaction);
                 handler.reset(state, transaction, cause);
@@ -224,11 +259,20 @@ impl<H: Handler> Dispatch<H> {
                     session.handler.help(&session.state, topic.as_deref()).await
                 });
             }
-            Event::Rejected { code, line } => handler.rejected(state, code, line),
+            Event::Rejected { code, line } => {
+                // An exchange that was under way was broken off.
+                self.authentication = None;
+                handler.rejected(state, code, line);
+            }
             Event::Acknowledged {
                 transaction,
                 certainty,
             } => handler.acknowledged(state, transaction, certainty),
+            Event::DeliveryAcknowledged {
+                transaction,
+                recipient,
+                certainty,
+            } => handler.delivery_acknowledged(state, transaction, recipient, certainty),
             _ => {}
         }
     }
@@ -247,74 +291,6 @@ impl<H: Handler> Dispatch<H> {
     fn forget(&mut self, transaction: TransactionId) {
         self.transaction.take_if(|it| it.id() == transaction);
         self.intake.take_if(|it| it.transaction == transaction);
-    }
-
-    /// Runs the handler's future, at once if it needs not wait.
-    fn ask(
-        &mut self,
-        cx: &mut Context<'_>,
-        ticket: Ticket,
-        subject: Subject,
-        verdict: impl Future<Output = Verdict> + Send + 'static,
-    ) {
-        let guard = Guard::new(verdict);
-        let mut task = Box::pin(async move {
-            let verdict = guard.await;
-            Answered {
-                ticket,
-                subject,
-                verdict: verdict.unwrap_or_else(|| local_error().into()),
-            }
-        });
-        if let Poll::Ready(answered) = task.as_mut().poll(cx) {
-            self.answer(answered);
-        } else if let Subject::Message(_) = subject {
-            self.commits.spawn(task);
-        } else {
-            self.checks.spawn(task);
-        }
-    }
-
-    fn answer(&mut self, answered: Answered) {
-        let Answered {
-            ticket,
-            subject,
-            verdict,
-        } = answered;
-        let is_positive = verdict.is_positive();
-        let taken = self.give(ticket, verdict);
-        match subject {
-            Subject::Mail(transaction) if !(taken && is_positive) => self.forget(transaction),
-            Subject::Recipient(id, position) if taken && is_positive => {
-                if let Some(transaction) = self.transaction.as_mut().filter(|it| it.id() == id) {
-                    transaction.accept(position);
-                }
-            }
-            Subject::Message(transaction) if !taken && is_positive => {
-                if let Some(session) = &self.session {
-                    session.handler.expired(&session.state, transaction);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Gives a verdict to the machine, and tells whether it was taken.
-    fn give(&mut self, ticket: Ticket, verdict: Verdict) -> bool {
-        let given = match verdict {
-            Verdict::Accept => self.machine.accept(ticket),
-            Verdict::Reply(reply) => self.machine.reply(ticket, reply),
-        };
-        match given {
-            Ok(()) => true,
-            Err(Refused { ticket, misuse }) => {
-                if misuse == Misuse::WrongReplyClass {
-                    // The handler's mistake counts as its failure.
-                    let _ = self.machine.reply(ticket, local_error());
-                }
-                false
-            }
-        }
     }
 
     fn poll_greeting(&mut self, cx: &mut Context<'_>) -> bool {
@@ -368,23 +344,13 @@ impl<H: Handler> Dispatch<H> {
         true
     }
 
-    fn poll_verdicts(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut any = false;
-        while let Poll::Ready(Some(joined)) = self.checks.poll_join_next(cx) {
-            any = true;
-            joined.into_iter().for_each(|it| self.answer(it));
-        }
-        while let Poll::Ready(Some(joined)) = self.commits.poll_join_next(cx) {
-            any = true;
-            joined.into_iter().for_each(|it| self.answer(it));
-        }
-        any
-    }
-
     /// Waits for the decisions about messages, and tells the handler that the session is over.
     pub(super) async fn close(mut self, result: Result<(), &Error>) {
         while let Some(joined) = self.commits.join_next().await {
             joined.into_iter().for_each(|it| self.answer(it));
+        }
+        for answered in self.delivering.finish().await {
+            self.answer(answered);
         }
         if let Some(session) = &self.session {
             session.handler.closed(&session.state, result);
@@ -394,6 +360,7 @@ impl<H: Handler> Dispatch<H> {
     /// Drops what is of no use without the client.
     pub(super) fn abandon(&mut self) {
         self.checks.abort_all();
+        self.authenticating = None;
         self.intake = None;
     }
 }

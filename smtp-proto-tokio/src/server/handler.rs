@@ -7,7 +7,11 @@ use smtp_proto::{
     syntax::{Code, ForwardPath, Host, Parameters, Reply, ReversePath},
 };
 
-use crate::Error;
+use super::{
+    authentication::{Credential, Exchange, invalid_credentials},
+    deliveries::Deliveries,
+};
+use crate::{Error, TlsInfo};
 
 /// Decides about commands and takes in messages, for all connections of a server.
 ///
@@ -82,6 +86,40 @@ pub trait Handler: Send + Sync + 'static {
         async { Verdict::Accept }
     }
 
+    /// Answers STARTTLS. Accepts unless written; without a
+    /// [`TlsAcceptor`](crate::tls::TlsAcceptor) it is not asked.
+    fn start_tls(&self, session: &Self::Session) -> impl Future<Output = Verdict> + Send {
+        let _ = session;
+        async { Verdict::Accept }
+    }
+
+    /// Checks what a client says to prove who it is, by one of the built-in mechanisms: PLAIN,
+    /// LOGIN, EXTERNAL, XOAUTH2 and OAUTHBEARER, as far as the configuration
+    /// [offers](smtp_proto::server::Config) them. Refuses unless written.
+    ///
+    /// Returns under which name the client goes from now on: [`Sender::identity`]. Whoever is to act
+    /// for another goes under that other's name, if you allow it.
+    ///
+    /// # Errors
+    ///
+    /// Turns the client down, with [`invalid_credentials`] if they are not right, with 454 if that
+    /// cannot be told for now.
+    fn authenticate(
+        &self,
+        session: &Self::Session,
+        credential: Credential<'_>,
+    ) -> impl Future<Output = Result<String, Reply<'static>>> + Send {
+        let _ = (session, credential);
+        async { Err(invalid_credentials()) }
+    }
+
+    /// Begins an exchange of a mechanism that is not built in, or takes the place of a built-in
+    /// one. There are none unless it is written.
+    fn exchange(&self, session: &Self::Session, mechanism: &str) -> Option<Box<dyn Exchange>> {
+        let _ = (session, mechanism);
+        None
+    }
+
     /// Answers MAIL, which begins a transaction. Accepts unless written.
     fn mail(
         &self,
@@ -151,6 +189,29 @@ pub trait Handler: Send + Sync + 'static {
         let _ = (session, transaction, certainty);
     }
 
+    /// Hears in LMTP, once for each recipient that a message was accepted for, how sure it is that
+    /// the client knows of it. Recipients are counted as in [`Envelope::recipients`].
+    fn delivery_acknowledged(
+        &self,
+        session: &Self::Session,
+        transaction: TransactionId,
+        recipient: usize,
+        certainty: Certainty,
+    ) {
+        let _ = (session, transaction, recipient, certainty);
+    }
+
+    /// Hears in LMTP that a message was accepted too late for a recipient, as
+    /// [`expired`](Self::expired) tells in SMTP.
+    fn delivery_expired(
+        &self,
+        session: &Self::Session,
+        transaction: TransactionId,
+        recipient: usize,
+    ) {
+        let _ = (session, transaction, recipient);
+    }
+
     /// Hears that a message was accepted too late: the client was told that it was not, or is gone.
     /// It will send it again, so what was done with it should be undone.
     fn expired(&self, session: &Self::Session, transaction: TransactionId) {
@@ -183,6 +244,12 @@ pub trait Sink: Send + Sized + 'static {
     /// It runs to its end even if the client is gone; an acceptance is then
     /// [`expired`](Handler::expired).
     fn finish(self) -> impl Future<Output = Verdict> + Send;
+
+    /// Decides about the complete message for each recipient, which is asked in LMTP in place of
+    /// [`finish`](Self::finish). Unless written, `finish` decides for all.
+    fn deliver(self, deliveries: Deliveries) -> impl Future<Output = ()> + Send {
+        async { deliveries.decide_rest(&self.finish().await) }
+    }
 }
 
 /// Answers a command.
@@ -221,12 +288,17 @@ pub(super) fn local_error() -> Reply<'static> {
     fixed(b"451 4.3.0 Local error in processing\r\n")
 }
 
+/// Answers AUTH by a mechanism that is offered and that nobody knows.
+pub(super) fn unknown_mechanism() -> Reply<'static> {
+    fixed(b"504 5.5.4 Authentication mechanism not available\r\n")
+}
+
 /// Takes leave of a client whose session the server ends.
 pub(super) fn shutting_down() -> Reply<'static> {
     fixed(b"421 4.3.2 Service shutting down and closing transmission channel\r\n")
 }
 
-fn fixed(octets: &'static [u8]) -> Reply<'static> {
+pub(super) fn fixed(octets: &'static [u8]) -> Reply<'static> {
     Reply::parse(octets).expect("a well-formed reply")
 }
 
@@ -236,6 +308,14 @@ pub struct Sender {
     pub(super) transaction: TransactionId,
     pub(super) path: ReversePath<'static>,
     pub(super) parameters: String,
+    pub(super) client: Client,
+}
+
+/// What is known of a client when it begins a transaction.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Client {
+    pub(super) identity: Option<Arc<str>>,
+    pub(super) tls: Option<Arc<TlsInfo>>,
 }
 
 impl Sender {
@@ -247,6 +327,16 @@ impl Sender {
     /// Returns where notifications go.
     pub fn path(&self) -> &ReversePath<'static> {
         &self.path
+    }
+
+    /// Returns under which name the client has authenticated itself, if it has.
+    pub fn identity(&self) -> Option<&str> {
+        self.client.identity.as_deref()
+    }
+
+    /// Returns what the TLS handshake came to; `None` in clear.
+    pub fn tls(&self) -> Option<&TlsInfo> {
+        self.client.tls.as_deref()
     }
 
     /// Returns the parameters of MAIL, checked by the machine.

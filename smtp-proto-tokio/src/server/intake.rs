@@ -8,6 +8,7 @@ use smtp_proto::{
 };
 
 use super::{
+    deliveries::Deliveries,
     guard::{Guard, Task},
     handler::{Sink, Verdict, local_error},
 };
@@ -98,18 +99,30 @@ impl<K: Sink> Intake<K> {
 
     /// Hands the rest to the sink and has it decide.
     pub(super) async fn finish(self) -> Verdict {
-        let finish = async {
-            let mut sink = match self.stage {
-                Stage::Idle(sink) => sink,
-                Stage::Busy(busy) => busy.await?.0,
-                Stage::Failed => return Err(local_error()),
-            };
-            if !self.gathered.is_empty() {
-                sink.write(&self.gathered).await?;
-            }
-            Ok(sink.finish().await)
+        match self.complete().await {
+            Ok(sink) => sink.finish().await,
+            Err(reply) => reply.into(),
+        }
+    }
+
+    /// Hands the rest to the sink and has it decide for each recipient.
+    pub(super) async fn deliver(self, deliveries: Deliveries) {
+        match self.complete().await {
+            Ok(sink) => sink.deliver(deliveries).await,
+            Err(reply) => deliveries.decide_rest(&reply.into()),
+        }
+    }
+
+    async fn complete(self) -> Result<K, Reply<'static>> {
+        let mut sink = match self.stage {
+            Stage::Idle(sink) => sink,
+            Stage::Busy(busy) => busy.await?.0,
+            Stage::Failed => return Err(local_error()),
         };
-        finish.await.unwrap_or_else(Verdict::Reply)
+        if !self.gathered.is_empty() {
+            sink.write(&self.gathered).await?;
+        }
+        Ok(sink)
     }
 }
 

@@ -1,0 +1,54 @@
+//! What a server's connections share beside their handler.
+
+use smtp_proto::server::Config;
+
+use crate::stream::Handshake;
+#[cfg(feature = "rustls")]
+use crate::tls::TlsAcceptor;
+
+/// Says how connections are served: a [`Config`], and with what to do TLS.
+///
+/// A [`Config`] alone is enough where there is no TLS.
+///
+/// ```no_run
+/// # #[cfg(feature = "rustls")]
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use smtp_proto::{server::{Config, Tls}, syntax::Host};
+/// use smtp_proto_tokio::{Server, server::Options, tls::TlsAcceptor};
+///
+/// let config = Config::new(Host::parse("mx.example.net")?).tls(Tls::Offered);
+/// let tls = TlsAcceptor::from_pem_files("chain.pem", "key.pem")?;
+/// let server = Server::bind("[::]:25", Options::new(config).tls(tls)).await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub(super) config: Config,
+    pub(super) handshake: Handshake,
+}
+
+impl Options {
+    /// Serves by a configuration, without TLS.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            handshake: Handshake::default(),
+        }
+    }
+
+    /// Says how to do TLS. The configuration says whether to:
+    /// [`Config::tls`](smtp_proto::server::Config::tls).
+    #[cfg(feature = "rustls")]
+    #[must_use]
+    pub fn tls(mut self, acceptor: TlsAcceptor) -> Self {
+        self.handshake = Handshake::Accept(acceptor);
+        self
+    }
+}
+
+impl From<Config> for Options {
+    fn from(config: Config) -> Self {
+        Self::new(config)
+    }
+}
