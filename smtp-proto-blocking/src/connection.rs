@@ -1,11 +1,11 @@
-//! A transport with its clock, its time limits and what was read and not used up.
+//! A stream with its clock, its time limits and what was read and not used up.
 
 use std::{
-    io::{self, IoSlice},
+    io::{self, IoSlice, Read, Write},
     time::{Duration, Instant},
 };
 
-use crate::Transport;
+use crate::{Stream, Transport, tls::Session};
 
 /// How long a write may hold up the other direction.
 pub(crate) const MOMENT: Duration = Duration::from_millis(16);
@@ -27,7 +27,7 @@ pub(crate) enum Progress {
 /// One connection, as the client and the server use it.
 #[derive(Debug)]
 pub(crate) struct Connection<T> {
-    transport: T,
+    stream: Stream<T>,
     origin: Instant,
     read_timeout: Duration,
     write_timeout: Duration,
@@ -40,7 +40,7 @@ impl<T: Transport> Connection<T> {
     /// Takes over a transport; `max_unconsumed` is the machine's.
     pub(crate) fn new(transport: T, max_unconsumed: usize) -> Self {
         Self {
-            transport,
+            stream: Stream::new(transport),
             origin: Instant::now(),
             read_timeout: Duration::ZERO,
             write_timeout: Duration::ZERO,
@@ -67,11 +67,7 @@ impl<T: Transport> Connection<T> {
 
     /// Reads what there is into the input, or waits for it no longer than `limit`.
     pub(crate) fn read(&mut self, limit: Duration) -> io::Result<Progress> {
-        let timeout = timeout_within(limit);
-        if timeout != self.read_timeout {
-            self.transport.set_read_timeout(timeout)?;
-            self.read_timeout = timeout;
-        }
+        self.limit_reads(limit)?;
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
@@ -79,7 +75,7 @@ impl<T: Transport> Connection<T> {
         if room.is_empty() {
             return Ok(Progress::Blocked);
         }
-        let progress = progress_of(self.transport.read(room))?;
+        let progress = progress_of(self.stream.read(room))?;
         if let Progress::Octets(octets) = progress {
             self.end += octets;
         }
@@ -88,17 +84,13 @@ impl<T: Transport> Connection<T> {
 
     /// Writes no longer than `limit`.
     pub(crate) fn write(&mut self, slices: &[&[u8]], limit: Duration) -> io::Result<Progress> {
-        let timeout = timeout_within(limit);
-        if timeout != self.write_timeout {
-            self.transport.set_write_timeout(timeout)?;
-            self.write_timeout = timeout;
-        }
+        self.limit_writes(limit)?;
         let written = match slices {
-            [one] => self.transport.write(one),
+            [one] => self.stream.write(one),
             [one, two] => self
-                .transport
+                .stream
                 .write_vectored(&[IoSlice::new(one), IoSlice::new(two)]),
-            [one, two, three, ..] => self.transport.write_vectored(&[
+            [one, two, three, ..] => self.stream.write_vectored(&[
                 IoSlice::new(one),
                 IoSlice::new(two),
                 IoSlice::new(three),
@@ -112,17 +104,74 @@ impl<T: Transport> Connection<T> {
     }
 
     pub(crate) fn flush(&mut self) -> io::Result<Progress> {
-        progress_of(self.transport.flush().map(|()| 0))
+        progress_of(self.stream.flush().map(|()| 0))
     }
 
     pub(crate) fn shutdown_write(&mut self) -> io::Result<()> {
-        self.transport.shutdown_write()
+        self.stream.shutdown_write()
     }
 
-    /// Returns the transport and what was read from it and not used up.
-    pub(crate) fn into_parts(self) -> (T, Vec<u8>) {
+    /// Goes on with the TLS handshake, which `begin` begins, for about as long as `limit`. Tells
+    /// whether it is complete.
+    pub(crate) fn handshake<E>(
+        &mut self,
+        begin: impl FnOnce() -> Result<Session, E>,
+        limit: Duration,
+    ) -> io::Result<bool>
+    where
+        E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        if !self.stream.is_encrypted() {
+            // What came in clear was presented to the machine, which then wants no TLS; none of it
+            // may pass for what came under TLS (3207-4-h, 3207-4-i).
+            if !self.input().is_empty() {
+                return Err(io::ErrorKind::InvalidData.into());
+            }
+            self.stream.start_tls(begin().map_err(io::Error::other)?);
+        }
+        self.limit_reads(limit)?;
+        self.limit_writes(limit)?;
+        match self.stream.handshake() {
+            Err(error) if is_passing(&error) => Ok(false),
+            result => result,
+        }
+    }
+
+    /// Tells the peer that nothing more comes, where there is TLS to say so.
+    pub(crate) fn close(&mut self) {
+        if self.limit_writes(MOMENT).is_ok() {
+            // It has heard all already.
+            let _ = self.stream.close();
+        }
+    }
+
+    /// Returns the stream.
+    pub(crate) fn stream(&self) -> &Stream<T> {
+        &self.stream
+    }
+
+    /// Returns the stream and what was read from it and not used up.
+    pub(crate) fn into_parts(self) -> (Stream<T>, Vec<u8>) {
         let unread = self.input().to_vec();
-        (self.transport, unread)
+        (self.stream, unread)
+    }
+
+    fn limit_reads(&mut self, limit: Duration) -> io::Result<()> {
+        let timeout = timeout_within(limit);
+        if timeout != self.read_timeout {
+            self.stream.set_read_timeout(timeout)?;
+            self.read_timeout = timeout;
+        }
+        Ok(())
+    }
+
+    fn limit_writes(&mut self, limit: Duration) -> io::Result<()> {
+        let timeout = timeout_within(limit);
+        if timeout != self.write_timeout {
+            self.stream.set_write_timeout(timeout)?;
+            self.write_timeout = timeout;
+        }
+        Ok(())
     }
 }
 

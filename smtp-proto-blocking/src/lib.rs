@@ -80,9 +80,20 @@ pub mod client;
 mod connection;
 mod error;
 pub mod server;
+mod stream;
+#[cfg(feature = "rustls")]
+mod tls;
+#[cfg(not(feature = "rustls"))]
+#[path = "tls/absent.rs"]
+mod tls;
 mod transport;
 
 pub use client::{Body, Client};
 pub use error::Error;
+#[cfg(feature = "rustls")]
+pub use rustls;
 pub use server::Server;
+pub use stream::Stream;
+#[cfg(feature = "rustls")]
+pub use tls::{TlsAcceptor, TlsConnector, TlsError};
 pub use transport::Transport;

@@ -15,30 +15,9 @@ use std::{
 
 use smtp_proto::client::{Outcome, Pipelining};
 use smtp_proto_blocking::{Client, Server, server::serve_connection};
-use support::{EndsServer, Store, client_config, envelope, server_config, with_server};
-
-fn read_line(stream: &mut impl Read) -> String {
-    let mut line = Vec::new();
-    while !line.ends_with(b"\r\n") {
-        let mut octet = [0];
-        stream.read_exact(&mut octet).unwrap();
-        line.extend(octet);
-    }
-    String::from_utf8(line).unwrap()
-}
-
-/// Sends `command` and returns the first line of its reply.
-fn ask(stream: &mut (impl Read + Write), command: &str) -> String {
-    stream.write_all(command.as_bytes()).unwrap();
-    read_line(stream)
-}
-
-/// Introduces itself, and reads all of the answer.
-fn hello(stream: &mut (impl Read + Write)) {
-    assert_eq!(&read_line(stream)[..4], "220 ");
-    ask(stream, "EHLO client.example\r\n");
-    while &read_line(stream)[..4] != "250 " {}
-}
+use support::{
+    EndsServer, Store, ask, client_config, envelope, hello, read_line, server_config, with_server,
+};
 
 #[test]
 fn content_that_a_sink_refuses_is_swallowed_and_the_next_message_taken() {

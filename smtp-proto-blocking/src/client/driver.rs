@@ -28,7 +28,11 @@ impl<T: Transport> Client<T> {
     /// Goes round the loop of a driver once: events, writes, and a read unless there is news.
     pub(super) fn turn(&mut self) {
         let news = self.take_events();
-        match self.write() {
+        let written = self.write();
+        if self.machine.wants_tls() {
+            return self.handshake();
+        }
+        match written {
             Written::Part => {
                 // Maybe the server reads again once it could write all that it has to say.
                 while self.machine.wants_read() && self.read(GLANCE) {
@@ -39,6 +43,31 @@ impl<T: Transport> Client<T> {
                 self.read(Duration::MAX);
             }
             Written::All | Written::Short => {}
+        }
+    }
+
+    /// Goes on with the TLS handshake, no longer than the machine's timer.
+    fn handshake(&mut self) {
+        let deadline = self.machine.poll_timeout().unwrap_or(Duration::MAX);
+        let limit = deadline.saturating_sub(self.connection.now());
+        let connector = self.connector.as_ref();
+        let begin = || match connector {
+            Some(connector) => connector.session().map_err(io::Error::other),
+            None => Err(io::Error::other("the client has no TlsConnector")),
+        };
+        let complete = self.connection.handshake(begin, limit);
+        let now = self.connection.now();
+        match complete {
+            Ok(true) => {
+                // It was wanted a moment ago, and nothing has happened since.
+                let _ = self.machine.tls_established(now);
+            }
+            Ok(false) if now >= deadline => self.machine.handle_timeout(now),
+            Ok(false) => {}
+            Err(error) => {
+                self.broken = Some(Arc::new(error));
+                self.machine.tls_failed();
+            }
         }
     }
 

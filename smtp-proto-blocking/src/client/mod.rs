@@ -19,7 +19,7 @@ use smtp_proto::{
 };
 
 pub use self::{body::Body, send_all::SendAll};
-use crate::{Error, Transport, connection::Connection};
+use crate::{Error, Stream, Transport, connection::Connection, tls::TlsConnector};
 
 /// One SMTP session over a blocking [`Transport`].
 ///
@@ -34,6 +34,7 @@ use crate::{Error, Transport, connection::Connection};
 pub struct Client<T> {
     machine: machine::Client,
     connection: Connection<T>,
+    connector: Option<TlsConnector>,
     reports: Reports,
     finished: VecDeque<Report>,
     bodies: BTreeMap<MessageId, Body>,
@@ -56,9 +57,9 @@ pub struct Client<T> {
 pub struct Parts<T> {
     /// The machine, in the state that the session is in.
     pub machine: machine::Client,
-    /// The transport.
-    pub transport: T,
-    /// What was read from the transport and not used up.
+    /// The transport, with the TLS session over it if there is one.
+    pub stream: Stream<T>,
+    /// What was read from the stream and not used up.
     pub unread: Vec<u8>,
 }
 
@@ -79,6 +80,20 @@ impl Client<TcpStream> {
     }
 }
 
+#[cfg(unix)]
+impl Client<std::os::unix::net::UnixStream> {
+    /// Connects to a server at a local socket, as those for LMTP often are.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connect`].
+    pub fn connect_unix(path: impl AsRef<std::path::Path>, config: Config) -> Result<Self, Error> {
+        let stream = std::os::unix::net::UnixStream::connect(path)
+            .map_err(|error| Error::Connect(Arc::new(error)))?;
+        Ok(Self::with_stream(stream, config))
+    }
+}
+
 impl<T: Transport> Client<T> {
     /// Starts a session over a connection that was just established.
     pub fn with_stream(transport: T, config: Config) -> Self {
@@ -86,6 +101,7 @@ impl<T: Transport> Client<T> {
         Self {
             connection: Connection::new(transport, machine.max_unconsumed()),
             machine,
+            connector: None,
             reports: Reports::default(),
             finished: VecDeque::new(),
             bodies: BTreeMap::new(),
@@ -96,6 +112,31 @@ impl<T: Transport> Client<T> {
             failure: None,
             broken: None,
         }
+    }
+
+    /// Sets what makes the connection secure, where the configuration's
+    /// [`tls`](Config::tls) wants it.
+    ///
+    /// Without it such a session fails, as one does whose server cannot prove what it is.
+    #[cfg(feature = "rustls")]
+    #[must_use]
+    pub fn tls(mut self, connector: TlsConnector) -> Self {
+        self.connector = Some(connector);
+        self
+    }
+
+    /// Has the session authenticate itself before any message, by the first of these mechanisms that
+    /// the server offers.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`smtp_proto::client::Client::authenticate`]: call it before anything else.
+    #[cfg(feature = "auth")]
+    pub fn authenticate(
+        &mut self,
+        mechanisms: Vec<Box<dyn machine::mechanism::Mechanism>>,
+    ) -> Result<(), Misuse> {
+        self.machine.authenticate(mechanisms)
     }
 
     /// Waits until the session is open, and returns what the server offers.
@@ -220,12 +261,18 @@ impl<T: Transport> Client<T> {
             self.turn();
         }
         self.take_events();
+        self.connection.close();
         self.check()
     }
 
     /// Returns what the server announced in answer to EHLO; empty before that.
     pub fn capabilities(&self) -> &Capabilities {
         self.machine.capabilities()
+    }
+
+    /// Returns what carries the session.
+    pub fn stream(&self) -> &Stream<T> {
+        self.connection.stream()
     }
 
     /// Returns how many round trips the session has waited for so far, the greeting's included.
@@ -238,14 +285,14 @@ impl<T: Transport> Client<T> {
         self.machine.poll_trace()
     }
 
-    /// Hands out the machine and the transport, for those who go on by themselves.
+    /// Hands out the machine and the stream, for those who go on by themselves.
     ///
     /// The content of unfinished messages is lost.
     pub fn into_parts(self) -> Parts<T> {
-        let (transport, unread) = self.connection.into_parts();
+        let (stream, unread) = self.connection.into_parts();
         Parts {
             machine: self.machine,
-            transport,
+            stream,
             unread,
         }
     }

@@ -13,14 +13,15 @@ use std::{
 
 use smtp_proto::{
     machine::Fault,
-    server::{self as machine, Config, Event, Ticket},
+    server::{self as machine, Config},
     syntax::{Code, Reply},
 };
 
-use super::handler::{Envelope, Handler, Session, Sink, Verdict};
+use super::{dialogue::Dialogue, handler::Handler};
 use crate::{
     Error, Transport,
     connection::{Connection, GLANCE, MOMENT, Progress},
+    tls::TlsAcceptor,
 };
 
 /// How long a client may take to notice that the connection is being closed.
@@ -52,37 +53,57 @@ pub fn serve_connection<T: Transport, H: Handler>(
     config: Config,
     handler: &H,
 ) -> Result<(), Error> {
-    serve_until(transport, peer, config, handler, None)
+    serve_until(transport, peer, config, handler, Surroundings::default())
 }
 
-/// Serves one client until its end, or until its transaction's end once `stopping` is set.
+/// Serves one client as [`serve_connection`] does, with TLS where the configuration's
+/// [`tls`](Config::tls) has it.
+///
+/// # Errors
+///
+/// Why the session has ended, unless by QUIT.
+#[cfg(feature = "rustls")]
+pub fn serve_tls_connection<T: Transport, H: Handler>(
+    transport: T,
+    peer: Option<SocketAddr>,
+    config: Config,
+    acceptor: &TlsAcceptor,
+    handler: &H,
+) -> Result<(), Error> {
+    let surroundings = Surroundings {
+        acceptor: Some(acceptor),
+        stopping: None,
+    };
+    serve_until(transport, peer, config, handler, surroundings)
+}
+
+/// What the connections of a server have in common.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Surroundings<'s> {
+    /// Does the TLS handshakes.
+    pub(super) acceptor: Option<&'s TlsAcceptor>,
+    /// Set once the server is stopping.
+    pub(super) stopping: Option<&'s AtomicBool>,
+}
+
+/// Serves one client until its end, or until its transaction's end once the server is stopping.
 pub(super) fn serve_until<T: Transport, H: Handler>(
     transport: T,
     peer: Option<SocketAddr>,
     config: Config,
     handler: &H,
-    stopping: Option<&AtomicBool>,
+    surroundings: Surroundings<'_>,
 ) -> Result<(), Error> {
     let machine = machine::Server::new(config, Duration::ZERO);
     let mut driver = Driver {
         connection: Connection::new(transport, machine.max_unconsumed()),
         machine,
-        dialogue: Dialogue {
-            handler,
-            session: Session {
-                peer,
-                host: None,
-                esmtp: false,
-            },
-            envelope: None,
-            sink: None,
-        },
-        stopping,
+        dialogue: Dialogue::new(handler, peer, surroundings.acceptor.is_some()),
+        surroundings,
         broken: None,
     };
     let result = driver.run();
-    let session = &driver.dialogue.session;
-    handler.closed(session, result.as_ref().err());
+    handler.closed(driver.dialogue.session(), result.as_ref().err());
     result
 }
 
@@ -90,19 +111,9 @@ struct Driver<'h, T, H: Handler> {
     machine: machine::Server,
     connection: Connection<T>,
     dialogue: Dialogue<'h, H>,
-    stopping: Option<&'h AtomicBool>,
+    surroundings: Surroundings<'h>,
     /// How the transport failed.
     broken: Option<Arc<io::Error>>,
-}
-
-/// The application's side of a session.
-struct Dialogue<'h, H: Handler> {
-    handler: &'h H,
-    session: Session,
-    /// The transaction under way.
-    envelope: Option<Envelope>,
-    /// Takes its content.
-    sink: Option<H::Sink>,
 }
 
 impl<T: Transport, H: Handler> Driver<'_, T, H> {
@@ -114,17 +125,20 @@ impl<T: Transport, H: Handler> Driver<'_, T, H> {
                 Error::Session { error, transport }
             })?;
             if self.machine.is_closed() {
+                self.connection.close();
                 return Ok(());
             }
             let blocked = self.write_blocks();
             let deadline = self.machine.poll_timeout().unwrap_or(Duration::MAX);
             let until = deadline.saturating_sub(self.connection.now());
-            let idle = if self.machine.wants_read() {
-                let patience = match self.stopping {
-                    _ if blocked => GLANCE,
-                    Some(_) => WATCH,
-                    None => Duration::MAX,
-                };
+            let patience = match self.surroundings.stopping {
+                _ if blocked => GLANCE,
+                Some(_) => WATCH,
+                None => Duration::MAX,
+            };
+            let idle = if self.machine.wants_tls() {
+                self.handshake(until.min(patience))
+            } else if self.machine.wants_read() {
                 self.read(until.min(patience))
             } else {
                 if !blocked {
@@ -140,7 +154,8 @@ impl<T: Transport, H: Handler> Driver<'_, T, H> {
     }
 
     fn is_stopping(&self) -> bool {
-        self.stopping
+        self.surroundings
+            .stopping
             .is_some_and(|stopping| stopping.load(Ordering::Relaxed))
     }
 
@@ -149,7 +164,7 @@ impl<T: Transport, H: Handler> Driver<'_, T, H> {
         let now = self.connection.now();
         let mut input = self.connection.input();
         let result = loop {
-            if self.dialogue.envelope.is_none()
+            if !self.dialogue.has_transaction()
                 && self.is_stopping()
                 && let Ok(reply) = Reply::new(Code::NOT_AVAILABLE, "4.3.2 Shutting down")
             {
@@ -217,10 +232,37 @@ impl<T: Transport, H: Handler> Driver<'_, T, H> {
         false
     }
 
+    /// Goes on with the TLS handshake, no longer than `limit`. Tells whether it takes longer.
+    fn handshake(&mut self, limit: Duration) -> bool {
+        let acceptor = self.surroundings.acceptor;
+        let begin = || match acceptor {
+            Some(acceptor) => acceptor.session().map_err(io::Error::other),
+            None => Err(io::Error::other("the server has no TlsAcceptor")),
+        };
+        match self.connection.handshake(begin, limit) {
+            Ok(true) => {
+                let certificate = self.connection.stream().peer_certificate();
+                self.dialogue.secure(certificate);
+                // It was wanted a moment ago, and nothing has happened since.
+                let _ = self.machine.tls_established(self.connection.now());
+                false
+            }
+            Ok(false) => true,
+            Err(error) => {
+                self.broken = Some(Arc::new(error));
+                self.machine.tls_failed();
+                false
+            }
+        }
+    }
+
     /// Lets the client read the last reply: a connection that is closed with octets unread is reset,
     /// and what was sent last may be lost with it.
     fn linger(&mut self, fault: Fault) {
-        let gone = matches!(fault, Fault::ConnectionLost | Fault::WriteFailed);
+        let gone = matches!(
+            fault,
+            Fault::ConnectionLost | Fault::WriteFailed | Fault::TlsFailed
+        );
         if gone || self.connection.shutdown_write().is_err() {
             return;
         }
@@ -231,137 +273,4 @@ impl<T: Transport, H: Handler> Driver<'_, T, H> {
             self.connection.keep(0);
         }
     }
-}
-
-impl<H: Handler> Dialogue<'_, H> {
-    /// Hands an event to the handler, and its verdict to the machine.
-    fn take(&mut self, event: Event<'_>, machine: &mut machine::Server) {
-        let (handler, session) = (self.handler, &mut self.session);
-        match event {
-            Event::Connected { ticket } => {
-                answer(machine, ticket, handler.connected(session));
-            }
-            Event::Hello {
-                ticket,
-                host,
-                esmtp,
-            } => {
-                session.host = Some(host.into_owned());
-                session.esmtp = esmtp;
-                answer(machine, ticket, handler.hello(session));
-            }
-            Event::Mail {
-                ticket,
-                transaction,
-                from,
-                parameters,
-            } => {
-                let verdict = handler.mail(session, &from, &parameters);
-                if answer(machine, ticket, verdict) {
-                    self.envelope = Some(Envelope {
-                        transaction,
-                        from: from.into_owned(),
-                        recipients: Vec::new(),
-                    });
-                }
-            }
-            Event::Rcpt {
-                ticket,
-                to,
-                parameters,
-                ..
-            } => {
-                let Some(envelope) = &mut self.envelope else {
-                    return;
-                };
-                let verdict = handler.recipient(session, envelope, &to, &parameters);
-                if answer(machine, ticket, verdict) {
-                    envelope.recipients.push(to.into_owned());
-                }
-            }
-            Event::Data { ticket, .. } => {
-                let verdict = match self.open_sink() {
-                    Ok(()) => Verdict::Accept,
-                    Err(reply) => Verdict::Reply(reply),
-                };
-                answer(machine, ticket, verdict);
-            }
-            Event::Content {
-                transaction,
-                octets,
-            } => {
-                let taken = self.open_sink().and_then(|()| match &mut self.sink {
-                    Some(sink) => sink.write(octets),
-                    None => Ok(()),
-                });
-                if let Err(reply) = taken {
-                    self.sink = None;
-                    self.envelope = None;
-                    if machine.refuse_content(transaction, reply).is_err()
-                        && let Some(reply) = local_error()
-                    {
-                        // It is not refused yet, so this is taken.
-                        let _ = machine.refuse_content(transaction, reply);
-                    }
-                }
-            }
-            Event::Message { ticket, .. } => {
-                let opened = self.open_sink();
-                let verdict = match (opened, self.sink.take()) {
-                    (Ok(()), Some(sink)) => sink.finish(),
-                    (Err(reply), _) => Verdict::Reply(reply),
-                    (Ok(()), None) => local_error().map_or(Verdict::Accept, Verdict::Reply),
-                };
-                self.envelope = None;
-                answer(machine, ticket, verdict);
-            }
-            Event::Reset { cause, .. } => {
-                self.sink = None;
-                if let Some(envelope) = self.envelope.take() {
-                    handler.reset(session, &envelope, cause);
-                }
-            }
-            Event::Acknowledged {
-                transaction,
-                certainty,
-            } => handler.acknowledged(session, transaction, certainty),
-            Event::Vrfy { ticket, .. }
-            | Event::Expn { ticket, .. }
-            | Event::Help { ticket, .. } => {
-                answer(machine, ticket, Verdict::Accept);
-            }
-            _ => {}
-        }
-    }
-
-    /// Has the handler take the content that begins, unless it does already.
-    fn open_sink(&mut self) -> Result<(), Reply<'static>> {
-        if self.sink.is_none()
-            && let Some(envelope) = &self.envelope
-        {
-            self.sink = Some(self.handler.content(&self.session, envelope)?);
-        }
-        Ok(())
-    }
-}
-
-/// Gives the verdict to the machine, and tells whether it was positive.
-fn answer(machine: &mut machine::Server, ticket: Ticket, verdict: Verdict) -> bool {
-    let (positive, taken) = match verdict {
-        Verdict::Accept => (true, machine.accept(ticket)),
-        Verdict::Reply(reply) => (reply.is_positive(), machine.reply(ticket, reply)),
-    };
-    let Err(refused) = taken else {
-        return positive;
-    };
-    if let Some(reply) = local_error() {
-        // If this is refused too, the client cannot be answered any more.
-        let _ = machine.reply(refused.ticket, reply);
-    }
-    false
-}
-
-/// Returns the reply for what is nobody's fault but the server's.
-fn local_error() -> Option<Reply<'static>> {
-    Reply::new(Code::LOCAL_ERROR, "4.3.0 Local error").ok()
 }

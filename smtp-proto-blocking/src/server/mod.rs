@@ -1,7 +1,10 @@
 //! The server: hands what clients say to a [`Handler`], one thread for each connection.
 
+mod dialogue;
 mod drive;
 mod handler;
+#[cfg(feature = "auth")]
+mod sasl;
 
 use std::{
     io,
@@ -17,10 +20,16 @@ use std::{
 
 use smtp_proto::server::Config;
 
+use self::drive::Surroundings;
+#[cfg(feature = "rustls")]
+pub use self::drive::serve_tls_connection;
+#[cfg(feature = "auth")]
+pub use self::sasl::{Claim, Exchange, Proof, Refusal, Step, exchange};
 pub use self::{
     drive::serve_connection,
     handler::{Envelope, Handler, Session, Sink, Verdict},
 };
+use crate::tls::TlsAcceptor;
 
 /// How many connections are served at once unless [`Server::max_connections`] says otherwise
 /// (Postfix: 100).
@@ -33,6 +42,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub struct Server {
     listener: TcpListener,
     config: Config,
+    acceptor: Option<TlsAcceptor>,
     max_connections: usize,
     shared: Arc<Shared>,
 }
@@ -67,9 +77,18 @@ impl Server {
         Self {
             listener,
             config,
+            acceptor: None,
             max_connections: CONNECTIONS,
             shared: Arc::default(),
         }
+    }
+
+    /// Sets what makes connections secure, where the configuration's [`tls`](Config::tls) has it.
+    #[cfg(feature = "rustls")]
+    #[must_use]
+    pub fn tls(mut self, acceptor: TlsAcceptor) -> Self {
+        self.acceptor = Some(acceptor);
+        self
     }
 
     /// Sets how many connections are served at once; 100 unless set. Others wait to be accepted.
@@ -109,12 +128,15 @@ impl Server {
                 let shared = &*self.shared;
                 *shared.connections() += 1;
                 let config = self.config.clone();
+                let surroundings = Surroundings {
+                    acceptor: self.acceptor.as_ref(),
+                    stopping: Some(&shared.stopping),
+                };
                 let served = thread::Builder::new().spawn_scoped(scope, move || {
-                    let stopping = Some(&shared.stopping);
                     // The handler is told of errors. A panic was reported where it happened, and
                     // ends its own connection only.
                     let _ = panic::catch_unwind(AssertUnwindSafe(|| {
-                        drive::serve_until(stream, Some(peer), config, handler, stopping)
+                        drive::serve_until(stream, Some(peer), config, handler, surroundings)
                     }));
                     shared.one_has_ended();
                 });

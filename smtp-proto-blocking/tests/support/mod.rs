@@ -7,6 +7,9 @@
     reason = "each test file uses its part"
 )]
 
+#[cfg(feature = "rustls")]
+pub mod certificates;
+
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
@@ -92,7 +95,9 @@ impl<'s> Handler for &'s Store {
     }
 
     fn closed(&self, session: &Session, error: Option<&Error>) {
-        assert_eq!(session.host.as_ref().unwrap().as_str(), "client.example");
+        if let Some(host) = &session.host {
+            assert_eq!(host.as_str(), "client.example");
+        }
         self.note(match error {
             Some(error) => format!("closed: {error}"),
             None => "closed".to_owned(),
@@ -141,15 +146,19 @@ impl Drop for EndsServer {
 /// Runs a client against a server of this adapter, and returns what the server's handler kept.
 pub fn with_server(config: Config, run: impl FnOnce(SocketAddr)) -> Store {
     let store = Store::default();
-    let server = Server::bind("127.0.0.1:0", config).unwrap();
+    run_with(Server::bind("127.0.0.1:0", config).unwrap(), &&store, run);
+    store
+}
+
+/// Runs a client against a server.
+pub fn run_with<H: Handler>(server: Server, handler: &H, run: impl FnOnce(SocketAddr)) {
     let handle = server.shutdown_handle().unwrap();
     let address = server.local_addr().unwrap();
     thread::scope(|scope| {
-        scope.spawn(|| server.serve(&&store));
+        scope.spawn(|| server.serve(handler));
         let _ends = EndsServer(handle); // also if the client panics
         run(address);
     });
-    store
 }
 
 pub fn envelope(recipients: &[&str]) -> client::Envelope<'static> {
@@ -227,4 +236,27 @@ pub fn narrow_unix() -> (UnixStream, UnixStream) {
         socket.set_send_buffer_size(4096).unwrap();
     }
     (one, other)
+}
+
+pub fn read_line(stream: &mut impl Read) -> String {
+    let mut line = Vec::new();
+    while !line.ends_with(b"\r\n") {
+        let mut octet = [0];
+        stream.read_exact(&mut octet).unwrap();
+        line.extend(octet);
+    }
+    String::from_utf8(line).unwrap()
+}
+
+/// Sends `command` and returns the first line of its reply.
+pub fn ask(stream: &mut (impl Read + Write), command: &str) -> String {
+    stream.write_all(command.as_bytes()).unwrap();
+    read_line(stream)
+}
+
+/// Introduces itself, and reads all of the answer.
+pub fn hello(stream: &mut (impl Read + Write)) {
+    assert_eq!(&read_line(stream)[..4], "220 ");
+    ask(stream, "EHLO client.example\r\n");
+    while &read_line(stream)[..4] != "250 " {}
 }

@@ -1,0 +1,325 @@
+//! The application's side of a session: events become calls of its handler.
+
+use std::{net::SocketAddr, sync::Arc};
+
+#[cfg(feature = "auth")]
+use smtp_proto::server::SaslResponse;
+use smtp_proto::{
+    server::{self as machine, Event, Ticket},
+    syntax::{Code, Reply},
+};
+
+use super::handler::{Envelope, Handler, Session, Sink, Verdict};
+#[cfg(feature = "auth")]
+use super::sasl::{Exchange, Step};
+
+/// The application's side of a session.
+pub(super) struct Dialogue<'h, H: Handler> {
+    handler: &'h H,
+    session: Session,
+    /// There is somebody to do the TLS handshake.
+    can_encrypt: bool,
+    /// The authentication under way.
+    #[cfg(feature = "auth")]
+    exchange: Option<Box<dyn Exchange + 'h>>,
+    /// The transaction under way.
+    envelope: Option<Envelope>,
+    /// Takes its content.
+    sink: Option<H::Sink>,
+    /// The verdicts over a message, for its next recipients.
+    verdicts: std::vec::IntoIter<Verdict>,
+}
+
+impl<'h, H: Handler> Dialogue<'h, H> {
+    pub(super) fn new(handler: &'h H, peer: Option<SocketAddr>, can_encrypt: bool) -> Self {
+        Self {
+            handler,
+            session: Session {
+                peer,
+                host: None,
+                esmtp: false,
+                encrypted: false,
+                peer_certificate: None,
+                identity: None,
+            },
+            can_encrypt,
+            #[cfg(feature = "auth")]
+            exchange: None,
+            envelope: None,
+            sink: None,
+            verdicts: Vec::new().into_iter(),
+        }
+    }
+
+    pub(super) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    pub(super) fn has_transaction(&self) -> bool {
+        self.envelope.is_some()
+    }
+
+    /// Takes note that TLS has begun, by which all that was said before is forgotten
+    /// (3207-4.2-a).
+    pub(super) fn secure(&mut self, peer_certificate: Option<Arc<[u8]>>) {
+        self.session = Session {
+            peer: self.session.peer,
+            host: None,
+            esmtp: false,
+            encrypted: true,
+            peer_certificate,
+            identity: None,
+        };
+    }
+
+    /// Hands an event to the handler, and its verdict to the machine.
+    pub(super) fn take(&mut self, event: Event<'_>, machine: &mut machine::Server) {
+        let (handler, session) = (self.handler, &mut self.session);
+        match event {
+            Event::Connected { ticket } => {
+                answer(machine, ticket, handler.connected(session));
+            }
+            Event::Hello {
+                ticket,
+                host,
+                esmtp,
+            } => {
+                session.host = Some(host.into_owned());
+                session.esmtp = esmtp;
+                answer(machine, ticket, handler.hello(session));
+            }
+            Event::StartTls { ticket } => {
+                if self.can_encrypt {
+                    answer(machine, ticket, handler.start_tls(session));
+                } else {
+                    refuse(machine, ticket, tls_unavailable());
+                }
+            }
+            #[cfg(feature = "auth")]
+            Event::Auth {
+                ticket,
+                mechanism,
+                initial_response,
+            } => {
+                self.exchange = handler.authenticate(session, &mechanism);
+                let response = initial_response.as_ref().map(SaslResponse::as_bytes);
+                self.go_on_with_exchange(machine, ticket, response);
+            }
+            #[cfg(feature = "auth")]
+            Event::AuthResponse { ticket, response } => {
+                self.go_on_with_exchange(machine, ticket, Some(response.as_bytes()));
+            }
+            // It may be the client that broke off.
+            #[cfg(feature = "auth")]
+            Event::Rejected { .. } => self.exchange = None,
+            Event::Mail {
+                ticket,
+                transaction,
+                from,
+                parameters,
+            } => {
+                let verdict = handler.mail(session, &from, &parameters);
+                if answer(machine, ticket, verdict) {
+                    self.envelope = Some(Envelope {
+                        transaction,
+                        from: from.into_owned(),
+                        recipients: Vec::new(),
+                    });
+                }
+            }
+            Event::Rcpt {
+                ticket,
+                to,
+                parameters,
+                ..
+            } => {
+                let Some(envelope) = &mut self.envelope else {
+                    return;
+                };
+                let verdict = handler.recipient(session, envelope, &to, &parameters);
+                if answer(machine, ticket, verdict) {
+                    envelope.recipients.push(to.into_owned());
+                }
+            }
+            Event::Data { ticket, .. } => {
+                let verdict = match self.open_sink() {
+                    Ok(()) => Verdict::Accept,
+                    Err(reply) => Verdict::Reply(reply),
+                };
+                answer(machine, ticket, verdict);
+            }
+            Event::Content {
+                transaction,
+                octets,
+            } => {
+                let taken = self.open_sink().and_then(|()| match &mut self.sink {
+                    Some(sink) => sink.write(octets),
+                    None => Ok(()),
+                });
+                if let Err(reply) = taken {
+                    self.sink = None;
+                    self.envelope = None;
+                    if machine.refuse_content(transaction, reply).is_err()
+                        && let Some(reply) = local_error()
+                    {
+                        // It is not refused yet, so this is taken.
+                        let _ = machine.refuse_content(transaction, reply);
+                    }
+                }
+            }
+            Event::Message { ticket, .. } => match self.finish(Sink::finish) {
+                Ok(verdict) => {
+                    answer(machine, ticket, verdict);
+                }
+                Err(reply) => refuse(machine, ticket, reply),
+            },
+            Event::Delivery {
+                ticket, recipient, ..
+            } => {
+                if recipient == 0 {
+                    self.decide_for_each();
+                }
+                match self.verdicts.next() {
+                    Some(verdict) => {
+                        answer(machine, ticket, verdict);
+                    }
+                    None => refuse(machine, ticket, local_error()),
+                }
+            }
+            Event::Reset { cause, .. } => {
+                self.sink = None;
+                if let Some(envelope) = self.envelope.take() {
+                    handler.reset(session, &envelope, cause);
+                }
+            }
+            Event::Acknowledged {
+                transaction,
+                certainty,
+            } => handler.acknowledged(session, transaction, certainty),
+            Event::DeliveryAcknowledged {
+                transaction,
+                recipient,
+                certainty,
+            } => handler.delivery_acknowledged(session, transaction, recipient, certainty),
+            Event::Vrfy { ticket, .. }
+            | Event::Expn { ticket, .. }
+            | Event::Help { ticket, .. } => {
+                answer(machine, ticket, Verdict::Accept);
+            }
+            _ => {}
+        }
+    }
+
+    /// Decides over a message whose content is complete; an error if it cannot be taken.
+    fn finish<V>(
+        &mut self,
+        decide: impl FnOnce(H::Sink) -> V,
+    ) -> Result<V, Option<Reply<'static>>> {
+        let opened = self.open_sink();
+        self.envelope = None;
+        match (opened, self.sink.take()) {
+            (Ok(()), Some(sink)) => Ok(decide(sink)),
+            (Err(reply), _) => Err(Some(reply)),
+            (Ok(()), None) => Err(local_error()),
+        }
+    }
+
+    fn decide_for_each(&mut self) {
+        let recipients = match &self.envelope {
+            Some(envelope) => envelope.recipients.len(),
+            None => 0,
+        };
+        self.verdicts = match self.finish(|sink| sink.finish_each(recipients)) {
+            Ok(verdicts) => verdicts,
+            Err(Some(reply)) => vec![Verdict::Reply(reply); recipients],
+            Err(None) => Vec::new(),
+        }
+        .into_iter();
+    }
+
+    /// Has the exchange under way take a response.
+    #[cfg(feature = "auth")]
+    fn go_on_with_exchange(
+        &mut self,
+        machine: &mut machine::Server,
+        ticket: Ticket,
+        response: Option<&[u8]>,
+    ) {
+        let Some(exchange) = &mut self.exchange else {
+            return refuse(machine, ticket, mechanism_unknown());
+        };
+        match exchange.respond(response) {
+            Step::Challenge(challenge) => {
+                if let Err(refused) = machine.challenge(ticket, &challenge) {
+                    refuse(machine, refused.ticket, local_error());
+                }
+            }
+            Step::Accept(identity) => {
+                self.exchange = None;
+                if answer(machine, ticket, Verdict::Accept) {
+                    self.session.identity = Some(identity);
+                }
+            }
+            Step::Reject(refusal) => {
+                self.exchange = None;
+                refuse(machine, ticket, refusal.into_reply().ok());
+            }
+        }
+    }
+
+    /// Has the handler take the content that begins, unless it does already.
+    fn open_sink(&mut self) -> Result<(), Reply<'static>> {
+        if self.sink.is_none()
+            && let Some(envelope) = &self.envelope
+        {
+            self.sink = Some(self.handler.content(&self.session, envelope)?);
+        }
+        Ok(())
+    }
+}
+
+/// Gives the verdict to the machine, and tells whether it was positive.
+fn answer(machine: &mut machine::Server, ticket: Ticket, verdict: Verdict) -> bool {
+    let (positive, taken) = match verdict {
+        Verdict::Accept => (true, machine.accept(ticket)),
+        Verdict::Reply(reply) => (reply.is_positive(), machine.reply(ticket, reply)),
+    };
+    match taken {
+        Ok(()) => positive,
+        Err(refused) => {
+            refuse(machine, refused.ticket, local_error());
+            false
+        }
+    }
+}
+
+/// Gives a negative reply to the machine.
+fn refuse(machine: &mut machine::Server, ticket: Ticket, reply: Option<Reply<'static>>) {
+    let Some(reply) = reply.or_else(local_error) else {
+        return;
+    };
+    if let Err(refused) = machine.reply(ticket, reply)
+        && let Some(reply) = local_error()
+    {
+        // If this is refused too, the client cannot be answered any more.
+        let _ = machine.reply(refused.ticket, reply);
+    }
+}
+
+/// Returns the reply for what is nobody's fault but the server's.
+fn local_error() -> Option<Reply<'static>> {
+    Reply::new(Code::LOCAL_ERROR, "4.3.0 Local error").ok()
+}
+
+/// Returns the reply to STARTTLS that is offered and cannot be had (3207-4-a).
+fn tls_unavailable() -> Option<Reply<'static>> {
+    let code = Code::TEMPORARY_AUTHENTICATION_FAILURE;
+    Reply::new(code, "4.7.0 TLS not available").ok()
+}
+
+/// Returns the reply to a mechanism that is offered and nobody knows (4954-4-c).
+#[cfg(feature = "auth")]
+fn mechanism_unknown() -> Option<Reply<'static>> {
+    let code = Code::PARAMETER_NOT_IMPLEMENTED;
+    Reply::new(code, "5.5.4 Authentication mechanism not available").ok()
+}

@@ -1,0 +1,55 @@
+//! What stands for TLS where the feature `rustls` is off: nothing.
+
+use std::{
+    io::{self, IoSlice},
+    sync::Arc,
+};
+
+/// No connector.
+#[derive(Clone, Debug)]
+pub(crate) enum TlsConnector {}
+
+/// No acceptor.
+#[derive(Clone, Debug)]
+pub(crate) enum TlsAcceptor {}
+
+/// No session.
+pub(crate) enum Session {}
+
+impl TlsConnector {
+    pub(crate) fn session(&self) -> io::Result<Session> {
+        match *self {}
+    }
+}
+
+impl TlsAcceptor {
+    pub(crate) fn session(&self) -> io::Result<Session> {
+        match *self {}
+    }
+}
+
+impl Session {
+    pub(crate) fn handshake<T>(&mut self, _: &mut T) -> io::Result<bool> {
+        match *self {}
+    }
+
+    pub(crate) fn read<T>(&mut self, _: &mut T, _: &mut [u8]) -> io::Result<usize> {
+        match *self {}
+    }
+
+    pub(crate) fn write<T>(&mut self, _: &mut T, _: &[IoSlice<'_>]) -> io::Result<usize> {
+        match *self {}
+    }
+
+    pub(crate) fn flush<T>(&mut self, _: &mut T) -> io::Result<()> {
+        match *self {}
+    }
+
+    pub(crate) fn close<T>(&mut self, _: &mut T) -> io::Result<()> {
+        match *self {}
+    }
+
+    pub(crate) fn peer_certificate(&self) -> Option<Arc<[u8]>> {
+        match *self {}
+    }
+}

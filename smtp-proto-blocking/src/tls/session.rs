@@ -1,0 +1,101 @@
+//! A TLS session between a transport and those who use it.
+
+use std::{
+    io::{self, IoSlice, Read, Write},
+    sync::Arc,
+};
+
+use rustls::Connection;
+
+/// One TLS session, from its handshake on.
+///
+/// No call reads or writes more than once, so that none takes longer than the transport's time, and
+/// none lets a direction wait for the other.
+pub(crate) struct Session(Box<Connection>);
+
+impl Session {
+    pub(super) fn new(connection: Connection) -> Self {
+        Self(Box::new(connection))
+    }
+
+    /// Goes on with the handshake, and tells whether it is complete.
+    pub(crate) fn handshake(&mut self, transport: &mut (impl Read + Write)) -> io::Result<bool> {
+        self.write_pending(transport)?;
+        if self.0.is_handshaking() {
+            if self.0.read_tls(transport)? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            self.process(transport)?;
+            self.write_pending(transport)?;
+        }
+        Ok(!self.0.is_handshaking())
+    }
+
+    pub(crate) fn read(
+        &mut self,
+        transport: &mut (impl Read + Write),
+        buffer: &mut [u8],
+    ) -> io::Result<usize> {
+        match self.0.reader().read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            // 0 is the peer's close_notify; without it the end is an error (TLS-13).
+            result => return result,
+        }
+        // As for what is to be written: whether it can be, the next write tells.
+        let _ = self.write_pending(transport);
+        self.0.read_tls(transport)?;
+        self.process(transport)?;
+        self.0.reader().read(buffer)
+    }
+
+    pub(crate) fn write(
+        &mut self,
+        transport: &mut impl Write,
+        slices: &[IoSlice<'_>],
+    ) -> io::Result<usize> {
+        self.write_pending(transport)?;
+        let taken = self.0.writer().write_vectored(slices)?;
+        // The octets are taken, whatever becomes of them: the next call tells.
+        let _ = self.write_pending(transport);
+        Ok(taken)
+    }
+
+    pub(crate) fn flush(&mut self, transport: &mut impl Write) -> io::Result<()> {
+        self.write_pending(transport)?;
+        transport.flush()
+    }
+
+    /// Tells the peer that nothing more comes.
+    pub(crate) fn close(&mut self, transport: &mut impl Write) -> io::Result<()> {
+        self.0.send_close_notify();
+        self.flush(transport)
+    }
+
+    /// Returns the peer's certificate, if it showed one.
+    pub(crate) fn peer_certificate(&self) -> Option<Arc<[u8]>> {
+        let certificate = self.0.peer_certificates()?.first()?;
+        Some(Arc::from(certificate.as_ref()))
+    }
+
+    /// Deciphers what was read. Tells the peer if it makes no sense.
+    fn process(&mut self, transport: &mut impl Write) -> io::Result<()> {
+        match self.0.process_new_packets() {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                let _ = self.write_pending(transport);
+                Err(io::Error::new(io::ErrorKind::InvalidData, error))
+            }
+        }
+    }
+
+    /// Writes what is enciphered: all of it, or it fails.
+    fn write_pending(&mut self, transport: &mut impl Write) -> io::Result<()> {
+        if self.0.wants_write() && self.0.write_tls(transport)? == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        match self.0.wants_write() {
+            true => Err(io::ErrorKind::WouldBlock.into()),
+            false => Ok(()),
+        }
+    }
+}
