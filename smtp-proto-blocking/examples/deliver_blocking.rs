@@ -9,11 +9,16 @@ use std::{error::Error, io, net::SocketAddr, process::ExitCode, sync::Arc, threa
 use maildir_handler::MaildirHandler;
 use smtp_proto::{
     client::{Duplex, Report},
+    machine::Fault,
     server::Config,
     syntax::Host,
 };
-use smtp_proto_blocking::{Client, Server, server::ShutdownHandle};
-use smtp_proto_example_support::{DeliverOptions, Job, Maildir, Sent, deliver};
+use smtp_proto_blocking::{
+    Client, Server, TlsConnector, TlsError, Transport, server::ShutdownHandle,
+};
+use smtp_proto_example_support::{
+    Address, DeliverOptions, Job, Maildir, Sent, Trust, Trusted, deliver,
+};
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     match DeliverOptions::from_env() {
@@ -25,22 +30,56 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 /// Sends messages over one connection.
 fn send(job: Job, tell: &mut dyn FnMut(&Report)) -> Sent {
     let mut sent = Sent::default();
-    if let Err(error) = try_to_send(job, tell, &mut sent) {
+    if let Err(error) = connect_and_send(job, tell, &mut sent) {
+        sent.capabilities_changed = matches!(
+            &error,
+            smtp_proto_blocking::Error::Session { error, .. }
+                if error.fault() == Fault::CapabilitiesChanged
+        );
         sent.failure = Some(error.to_string());
     }
     sent
 }
 
-fn try_to_send(
+fn connect_and_send(
     job: Job,
     tell: &mut dyn FnMut(&Report),
     sent: &mut Sent,
 ) -> Result<(), smtp_proto_blocking::Error> {
     // A write that would block becomes a read: nothing need be held back for fear of that.
-    let config = job.config.duplex(Duplex::Full);
-    let mut client = Client::connect(job.address, config)?;
-    // A server that refuses the session has refused the messages; their reports tell.
-    let _ = client.ready();
+    let config = job.config.clone().duplex(Duplex::Full);
+    match job.address.clone() {
+        Address::Tcp(address) => send_over(Client::connect(address, config)?, job, tell, sent),
+        #[cfg(unix)]
+        Address::Unix(path) => send_over(Client::connect_unix(path, config)?, job, tell, sent),
+        #[cfg(not(unix))]
+        Address::Unix(_) => {
+            let error = Arc::new(io::ErrorKind::Unsupported.into());
+            Err(smtp_proto_blocking::Error::Connect(error))
+        }
+    }
+}
+
+fn send_over<T: Transport>(
+    mut client: Client<T>,
+    job: Job,
+    tell: &mut dyn FnMut(&Report),
+    sent: &mut Sent,
+) -> Result<(), smtp_proto_blocking::Error> {
+    if let Some(trust) = &job.trust {
+        let unusable = |error| {
+            let error = io::Error::new(io::ErrorKind::InvalidInput, error);
+            smtp_proto_blocking::Error::Connect(Arc::new(error))
+        };
+        client = client.tls(connector(trust).map_err(unusable)?);
+    }
+    if !job.mechanisms.is_empty() {
+        client.authenticate(job.mechanisms)?;
+    }
+    if !job.begins_early {
+        // A server that refuses the session has refused the messages; their reports tell.
+        let _ = client.ready();
+    }
     let (opening, begin) = (client.round_trips(), Instant::now());
     let mut result = Ok(());
     for report in client.send_all(job.messages) {
@@ -54,9 +93,19 @@ fn try_to_send(
     if result.is_ok() {
         result = client.quit();
     }
+    sent.capabilities = client.capabilities().clone();
     sent.trace
         .extend(std::iter::from_fn(|| client.poll_trace()));
     result
+}
+
+fn connector(trust: &Trust) -> Result<TlsConnector, TlsError> {
+    let name = &trust.server_name;
+    match &trust.by {
+        Trusted::Authorities(file) => TlsConnector::with_ca_file(file, name),
+        Trusted::Platform => TlsConnector::platform(name),
+        Trusted::Anyone => TlsConnector::unauthenticated(name),
+    }
 }
 
 /// Ends a server when it is dropped.

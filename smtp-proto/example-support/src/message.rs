@@ -4,8 +4,10 @@ use std::{fs, io, path::Path, sync::Arc};
 
 use smtp_proto::{
     client::Envelope,
-    syntax::{BodyType, ForwardPath, ReversePath},
+    syntax::{BodyType, MailParameters, OriginalRecipient, RcptParameters},
 };
+
+use crate::DeliverOptions;
 
 /// One message to send.
 #[derive(Clone, Debug)]
@@ -47,16 +49,26 @@ impl Message {
     }
 
     /// Returns its envelope.
-    pub fn envelope(
-        &self,
-        from: &ReversePath<'static>,
-        to: &[ForwardPath<'static>],
-    ) -> Envelope<'static> {
-        let mut envelope = Envelope::new(from.clone()).size(self.content.len() as u64);
+    pub fn envelope(&self, options: &DeliverOptions) -> Envelope<'static> {
+        let mut envelope = Envelope::new(options.from.clone()).size(self.content.len() as u64);
         if !self.content.is_ascii() {
             envelope = envelope.body(BodyType::EightBitMime);
         }
-        to.iter().cloned().fold(envelope, Envelope::recipient)
+        let mut parameters = MailParameters::default();
+        parameters.smtp_utf8 = options.smtp_utf8;
+        parameters.ret = options.ret;
+        envelope = envelope.parameters(parameters);
+        let recipients = options.recipients.iter().cloned();
+        recipients.fold(envelope, |envelope, recipient| {
+            let mut parameters = RcptParameters::default();
+            parameters.notify = options.notify;
+            if options.notify.is_some() {
+                // RFC 3461 4.2; one that is too long for it goes without.
+                let original = OriginalRecipient::of(&recipient).ok();
+                parameters.original_recipient = original.map(OriginalRecipient::into_owned);
+            }
+            envelope.recipient_with(recipient, parameters)
+        })
     }
 
     /// Returns what a server gets to store: by DATA a line that is not ended is (RFC 5321 4.1.1.4),
