@@ -1,28 +1,29 @@
-//! Receives messages by SMTP, without a runtime. `--help` tells more.
+//! Receives messages by SMTP or LMTP, without a runtime. `--help` tells more.
 
 mod maildir_handler;
 
 #[cfg(unix)]
 use std::thread;
-use std::{error::Error, io, process::ExitCode};
+use std::{error::Error, io, process::ExitCode, sync::Arc};
 
 use maildir_handler::MaildirHandler;
-use smtp_proto::{server::Config, syntax::Host};
 use smtp_proto_blocking::{
-    Server,
+    Server, TlsAcceptor,
     server::{Envelope, ShutdownHandle},
 };
-use smtp_proto_example_support::{Maildir, ReceiveOptions, Storage, received_to_json};
+use smtp_proto_example_support::{
+    Duplicates, Endpoint, Maildir, ReceiveOptions, Stop, Storage, received_to_json,
+};
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let options = match ReceiveOptions::from_env() {
         Ok(options) => options,
         Err(stop) => return Ok(stop.report()),
     };
-    let mut config = Config::new(Host::parse("localhost.localdomain")?);
-    if let Some(octets) = options.max_size {
-        config = config.max_message_size(octets);
-    }
+    let Endpoint::Tcp(address) = &options.listen else {
+        let reason = "--listen unix: is for the example of the other adapter";
+        return Ok(Stop::Usage(reason.to_owned()).report());
+    };
     let maildir = match &options.storage {
         Storage::Maildir(directory) => Some(Maildir::open(directory)?),
         Storage::Discard => None,
@@ -31,7 +32,16 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     if options.json {
         handler = handler.telling(tell);
     }
-    let server = Server::bind(options.listen.as_str(), config)?;
+    if let Some(account) = options.account()? {
+        handler = handler.admitting(account);
+    }
+    if let Some(kept_for) = options.dedup {
+        handler = handler.recognising(Arc::new(Duplicates::new(kept_for)));
+    }
+    let mut server = Server::bind(address.as_str(), options.config()?)?;
+    if let Some(files) = &options.tls {
+        server = server.tls(TlsAcceptor::from_pem_files(&files.certificate, &files.key)?);
+    }
     let handle = server.shutdown_handle()?;
     shut_down_on_signals(handle)?;
     println!("listening on {}", server.local_addr()?);
