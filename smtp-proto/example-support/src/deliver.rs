@@ -328,7 +328,9 @@ fn job(
     if options.trace || options.svg.is_some() {
         config = config.traced();
     }
-    let begins_early = known.is_some();
+    let begins_early = known
+        .as_ref()
+        .is_some_and(|known| known.get("PIPECONNECT").is_some());
     if let Some(known) = known {
         config = config.known_capabilities(known);
     }
@@ -357,3 +359,6 @@ fn repeated(messages: &[Message], times: usize) -> Vec<Message> {
     let rounds = std::iter::repeat_n(messages, times);
     rounds.flatten().cloned().collect()
 }
+
+#[cfg(test)]
+mod tests;
