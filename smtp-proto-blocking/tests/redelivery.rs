@@ -4,7 +4,6 @@
 
 #[path = "../examples/maildir_handler/mod.rs"]
 mod maildir_handler;
-#[allow(dead_code, reason = "each test binary uses its part")]
 mod support;
 
 use std::{

@@ -208,7 +208,8 @@ fn attempt(
         }
     });
     let told = messages.iter().zip(is_told);
-    let unsent = told.filter_map(|(message, is_told)| (!is_told).then(|| message.clone()));
+    let unsent = told.filter(|(_, is_told)| !is_told);
+    let unsent = unsent.map(|(message, _)| message.clone());
     (sent, unsent.collect())
 }
 

@@ -101,7 +101,40 @@ pub fn samples() -> Vec<Message> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use smtp_proto::{
+        client::{Body, Client, Config},
+        syntax::{Capabilities, Reply},
+    };
+
     use super::*;
+
+    #[test]
+    fn the_envelope_asks_for_what_the_options_say() {
+        let line = "--helo c.example --rcpt b+c@x.example --rcpt d@x.example --smtputf8 \
+                    --dsn failure,delay --ret full";
+        let options = DeliverOptions::parse(line.split_whitespace().map(str::to_owned)).unwrap();
+        // To such a server a client speaks without having heard anything.
+        let answer = b"250-x\r\n250-PIPELINING\r\n250-PIPECONNECT\r\n250-DSN\r\n250-SIZE\r\n\
+                       250-8BITMIME\r\n250 SMTPUTF8\r\n";
+        let known = Capabilities::parse(&Reply::parse(answer).unwrap());
+        let config = Config::new(options.helo.clone()).known_capabilities(known);
+        let mut client = Client::new(config, Duration::ZERO);
+        let message = Message::new("m", "Subject: \u{e9}\n\n".as_bytes());
+        client.submit(&message.envelope(&options)).unwrap();
+        let mut octets = [0; 1024];
+        let transmit = client.poll_transmit(Body::Pending, Duration::ZERO);
+        let length = transmit.copy_to(&mut octets);
+        assert_eq!(
+            String::from_utf8_lossy(&octets[..length]),
+            "EHLO c.example\r\n\
+             MAIL FROM:<ada@client.example> SIZE=15 BODY=8BITMIME SMTPUTF8 RET=FULL\r\n\
+             RCPT TO:<b+c@x.example> NOTIFY=FAILURE,DELAY ORCPT=rfc822;b+2Bc@x.example\r\n\
+             RCPT TO:<d@x.example> NOTIFY=FAILURE,DELAY ORCPT=rfc822;d@x.example\r\n\
+             DATA\r\n"
+        );
+    }
 
     #[test]
     fn only_a_bare_line_feed_is_changed() {
