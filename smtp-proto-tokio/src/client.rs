@@ -13,6 +13,7 @@ use std::{
     future::poll_fn,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use futures_core::Stream;
@@ -24,7 +25,7 @@ use smtp_proto::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::Instant,
+    time::{Instant, timeout},
 };
 
 use self::connection::{Connection, Progress};
@@ -35,6 +36,9 @@ pub use self::{
     connect::Builder,
     send_all::{Iter, SendAll},
 };
+
+/// How long a stream may take to shut down.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A client's end of one connection, over any stream.
 ///
@@ -338,9 +342,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         while !self.is_over {
             self.advance().await?;
         }
-        // The session is over: how the stream takes it changes nothing.
+        // The session is over: how the stream takes it changes nothing. TLS has something to say to
+        // a server that may not listen any more.
         let stream = &mut self.connection.transport.stream;
-        let _ = poll_fn(|cx| Pin::new(&mut *stream).poll_shutdown(cx)).await;
+        let shutdown = poll_fn(|cx| Pin::new(&mut *stream).poll_shutdown(cx));
+        let _ = timeout(FAREWELL, shutdown).await;
         Ok(())
     }
 

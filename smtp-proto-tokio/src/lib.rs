@@ -24,8 +24,8 @@
 //! ```
 //!
 //! Many messages go fastest through [`Client::send_all`], which runs as far ahead as the
-//! configured [`Pipelining`](smtp_proto::client::Pipelining) lets it.
-
+//! configured [`Pipelining`](smtp_proto::client::Pipelining) lets it. [`Client::builder`] is for TLS,
+//! authentication and Unix sockets.
 //!
 //! # A server
 //!
@@ -69,6 +69,17 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! [`server::Options`] is for TLS, [`Handler::authenticate`](server::Handler::authenticate) for
+//! authentication, [`Sink::deliver`](server::Sink::deliver) for LMTP.
+//!
+//! # Features
+//!
+//! All but `aws-lc-rs` are on by default.
+//!
+//! - `rustls`: TLS. It takes the cryptography that the process has installed as rustls' default; or
+//!   else `aws-lc-rs`, if that is on; or else `ring`.
+//! - `auth`: authentication (RFC 4954), in both roles.
 
 pub mod client;
 mod error;

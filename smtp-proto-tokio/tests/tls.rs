@@ -1,5 +1,5 @@
 //! TLS: STARTTLS and implicit, whom the client trusts, and what must not pass for TLS.
-#![cfg(feature = "rustls")]
+#![cfg(all(feature = "ring", feature = "rustls"))]
 
 #[path = "support/pki.rs"]
 mod pki;
@@ -71,7 +71,8 @@ async fn every_mode_delivers_by_every_policy_through_buffers_of_every_size() {
     let pki = Pki::new("every_mode");
     for (client_tls, server_tls) in MODES {
         for policy in POLICIES {
-            for buffer in [7, 64 * 1024] {
+            // The 24 octets that end TLS have to fit, as both sides may say them at once.
+            for buffer in [32, 64 * 1024] {
                 let store = Arc::new(Store::default());
                 let (stream, server) = serve(&store, buffer, with_tls(&pki, server_tls));
                 let config = client_config(policy).tls(client_tls);
@@ -132,11 +133,7 @@ async fn a_server_serves_many_clients_over_tls_and_shuts_down() {
 async fn only_trusted_servers_get_mail() {
     let (pki, other) = (Pki::new("trusted"), Pki::new("trusted_other"));
     let der = pki.certificate.clone();
-    // The digest as another implementation computes it.
-    let digest: [u8; 32] = {
-        let context = rcgen_digest(&der);
-        context.try_into().unwrap()
-    };
+    let digest = sha256(&der);
     let mut wrong = digest;
     wrong[31] ^= 1;
     let pinned = |name, pin: Pin| TlsConnector::with_pin(name, pin).unwrap();
@@ -191,11 +188,10 @@ async fn only_trusted_servers_get_mail() {
     }
 }
 
-/// Computes the SHA-256 of a certificate.
-fn rcgen_digest(der: &[u8]) -> Vec<u8> {
+fn sha256(octets: &[u8]) -> [u8; 32] {
     let suite = rustls::crypto::ring::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256;
     let hash = suite.tls13().unwrap().common.hash_provider;
-    hash.hash(der).as_ref().to_vec()
+    hash.hash(octets).as_ref().try_into().unwrap()
 }
 
 #[tokio::test]
@@ -260,6 +256,7 @@ async fn octets_behind_starttls_close_the_connection() {
         let reply = read_to_end(&mut stream).await;
         assert!(reply.starts_with("554 5.5.0 "), "{reply}");
         assert_eq!(reply.lines().count(), 1);
+        drop(stream);
         let error = server.await.unwrap().unwrap_err();
         assert_eq!(fault(&error), Fault::OctetsBeforeTls);
     }
@@ -345,8 +342,6 @@ async fn tls_is_cut_off_without_a_word() {
     let mut client = builder.with_stream(near).unwrap();
     let report = client.send(&one(), content(0)).await.unwrap();
     assert_eq!(report.outcome, Outcome::InDoubt);
-    let error = client.ready().await;
-    assert!(error.is_ok(), "it was ready");
     let error = client.quit().await.unwrap_err();
     assert_eq!(fault(&error), Fault::ConnectionLost);
     assert!(error.to_string().contains("close_notify"), "{error}");

@@ -37,6 +37,18 @@ impl Client<TcpStream> {
     }
 }
 
+#[cfg(unix)]
+impl Client<UnixStream> {
+    /// Connects to a server's Unix socket and waits until the session is open.
+    ///
+    /// # Errors
+    ///
+    /// Fails if no connection can be established, or if the server refuses the session.
+    pub async fn connect_unix(path: impl AsRef<Path>, config: Config) -> Result<Self, Error> {
+        Builder::new(config).connect_unix(path).await
+    }
+}
+
 /// Connects a client that needs more than a configuration; made by [`Client::builder`].
 ///
 /// ```no_run

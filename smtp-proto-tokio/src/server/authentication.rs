@@ -2,7 +2,10 @@
 
 use std::{fmt, pin::Pin, str};
 
-use smtp_proto::{server::SaslResponse, syntax::Reply};
+use smtp_proto::{
+    server::{PlainCredentials, SaslResponse},
+    syntax::Reply,
+};
 
 use super::handler::{Handler, fixed};
 use crate::TlsInfo;
@@ -143,6 +146,7 @@ impl Authentication {
         };
         let octets = response.as_bytes();
         let has_token = matches!(self, Self::XOAuth2 | Self::OAuthBearer);
+        let named;
         let credential = match self {
             Self::Other(exchange) => return exchange.respond(Some(octets)).await,
             Self::Failed(reply) => return Step::Reject(reply.clone()),
@@ -152,10 +156,19 @@ impl Authentication {
                 return Step::Challenge(b"Password:".to_vec());
             }
             Self::Login(Some(user)) => login(user.as_bytes(), octets),
-            Self::Plain => plain(octets),
+            Self::Plain => plain(&response),
             Self::External => external(octets, tls),
             Self::XOAuth2 => x_oauth2(octets),
-            Self::OAuthBearer => oauth_bearer(octets),
+            Self::OAuthBearer => match oauth_bearer(octets) {
+                Some((user, token)) => {
+                    named = user;
+                    Some(Credential::Token {
+                        user: &named,
+                        token,
+                    })
+                }
+                None => None,
+            },
         };
         let result = match credential {
             Some(credential) => handler.authenticate(state, credential).await,
@@ -173,12 +186,13 @@ impl Authentication {
     }
 }
 
-/// Reads `[authzid] NUL authcid NUL passwd` (4616-2-a, 4616-2-b).
-fn plain(message: &[u8]) -> Option<Credential<'_>> {
-    let mut fields = str::from_utf8(message).ok()?.split('\0');
-    let (acting_for, user, password) = (fields.next()?, fields.next()?, fields.next()?);
-    let is_complete = !user.is_empty() && !password.is_empty() && fields.next().is_none();
-    is_complete.then_some(Credential::Password {
+fn plain(response: &SaslResponse) -> Option<Credential<'_>> {
+    let PlainCredentials {
+        acting_for,
+        user,
+        password,
+    } = response.as_plain()?;
+    Some(Credential::Password {
         user,
         password,
         acting_for,
@@ -216,21 +230,24 @@ fn x_oauth2(message: &[u8]) -> Option<Credential<'_>> {
 
 /// Reads a GS2 header, `^A`, and keys with their values, each with a `^A` behind it
 /// (7628-3.1-a, 7628-3.1-b).
-fn oauth_bearer(message: &[u8]) -> Option<Credential<'_>> {
+fn oauth_bearer(message: &[u8]) -> Option<(String, &str)> {
     let message = str::from_utf8(message).ok()?.strip_suffix("\x01\x01")?;
     let (header, fields) = message.split_once('\x01')?;
-    // No channel is bound, and "," and "=" are escaped in names (RFC 5801 4): a name that holds one
-    // is not taken.
-    let user = header
+    // No channel is bound.
+    let name = header
         .strip_prefix("n,")
         .or_else(|| header.strip_prefix("y,"))?
         .strip_suffix(',')?;
-    let user = match user {
+    let name = match name {
         "" => "",
-        user => user.strip_prefix("a=")?,
+        name => name.strip_prefix("a=")?,
     };
+    // RFC 5801 4
+    let is_escape = |rest: &str| rest.starts_with("2C") || rest.starts_with("3D");
+    let is_well_formed = !name.contains(',') && name.split('=').skip(1).all(is_escape);
+    let user = name.replace("=2C", ",").replace("=3D", "=");
     let token = fields.split('\x01').find_map(bearer)?;
-    (!user.contains(['=', ','])).then_some(Credential::Token { user, token })
+    is_well_formed.then_some((user, token))
 }
 
 /// Reads `auth=Bearer ` token; the scheme in any case (RFC 9110 11.1).

@@ -107,3 +107,26 @@ impl ServerCertVerifier for Verifier {
             .supported_schemes()
     }
 }
+
+#[cfg(all(test, feature = "ring"))]
+mod tests {
+    use super::*;
+
+    /// FIPS 180-2 B.1
+    #[test]
+    fn pins_by_sha256() {
+        let mut digest = [
+            0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40, 0xde, 0x5d, 0xae,
+            0x22, 0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61,
+            0xf2, 0x00, 0x15, 0xad,
+        ];
+        let trusts = |digest, octets: &'static [u8]| {
+            let provider = Arc::new(rustls::crypto::ring::default_provider());
+            Verifier::new(Trust::Pinned(Pin::Sha256(digest)), provider).is_trusted(&octets.into())
+        };
+        assert!(trusts(digest, b"abc"));
+        assert!(!trusts(digest, b"abd"));
+        digest[31] ^= 1;
+        assert!(!trusts(digest, b"abc"));
+    }
+}

@@ -213,7 +213,13 @@ pub(crate) async fn exchange(
 /// Takes the greeting and the answer to EHLO.
 pub(crate) async fn greet(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
     exchange(stream, "", "220 mx.example.net ESMTP\r\n").await;
-    stream.write_all(b"EHLO client.example\r\n").await.unwrap();
+    introduce(stream, "EHLO").await;
+}
+
+/// Takes the answer to EHLO or LHLO.
+pub(crate) async fn introduce(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), verb: &str) {
+    let command = format!("{verb} client.example\r\n");
+    stream.write_all(command.as_bytes()).await.unwrap();
     let mut received = Vec::new();
     while !received.ends_with(b"\r\n") || !received.windows(5).any(|it| it == b"\n250 ") {
         received.push(stream.read_u8().await.unwrap());

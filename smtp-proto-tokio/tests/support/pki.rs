@@ -1,9 +1,10 @@
 //! Certificates for the tests, in files.
+#![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::{fs, path::PathBuf, sync::Arc};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
-use rustls::pki_types::CertificateDer;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use smtp_proto_tokio::tls::{TlsAcceptor, TlsConnector};
 
 /// The server's name, which its certificate holds.
@@ -61,11 +62,12 @@ impl Pki {
     /// Does TLS by hand.
     pub(crate) fn raw_connector(&self, protocols: &[&str]) -> tokio_rustls::TlsConnector {
         let mut roots = rustls::RootCertStore::empty();
-        use rustls::pki_types::pem::PemObject;
         roots
             .add(CertificateDer::from_pem_file(self.file("ca.pem")).unwrap())
             .unwrap();
-        let mut config = rustls::ClientConfig::builder()
+        let mut config = rustls::ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
         config.alpn_protocols = protocols.iter().map(|it| it.as_bytes().to_vec()).collect();
@@ -74,12 +76,18 @@ impl Pki {
 
     /// Does TLS by hand.
     pub(crate) fn raw_acceptor(&self) -> tokio_rustls::TlsAcceptor {
-        use rustls::pki_types::{PrivateKeyDer, pem::PemObject};
         let key = PrivateKeyDer::from_pem_file(self.file("server.key")).unwrap();
-        let config = rustls::ServerConfig::builder()
+        let config = rustls::ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
             .with_no_client_auth()
             .with_single_cert(vec![self.certificate.clone()], key)
             .unwrap();
         Arc::new(config).into()
     }
+}
+
+/// With several built in, rustls leaves the choice to its user.
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
 }

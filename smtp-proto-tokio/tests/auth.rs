@@ -1,0 +1,469 @@
+//! Authentication: each mechanism between client and server, and what must not be shown.
+#![cfg(all(feature = "auth", feature = "ring", feature = "rustls"))]
+
+#[path = "support/pki.rs"]
+mod pki;
+mod support;
+
+use std::{
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, Mutex},
+};
+
+use pki::{NAME, Pki};
+use smtp_proto::{
+    client::{
+        self, NotSent, Outcome, Pipelining,
+        mechanism::{External, Login, Mechanism, OAuthBearer, Plain, XOAuth2},
+    },
+    machine::{Fault, Misuse},
+    server::{Config, Tls},
+    syntax::{Code, Reply},
+};
+use smtp_proto_tokio::{
+    Client, Error,
+    server::{
+        Credential, Envelope, Exchange, Handler, Options, Recipient, Sender, Sink, Step, Verdict,
+        invalid_credentials, serve_connection,
+    },
+};
+use support::{client_config, content, exchange, greet, is_delivered, one, server_config};
+use tokio::{io::DuplexStream, task::JoinHandle};
+
+const SECRET: &str = "s3cr3t-t0k3n";
+const REJECTED: &str = "535 5.7.8 Authentication credentials invalid\r\n";
+
+/// Knows one user, and remembers who began transactions and what was shown of credentials.
+#[derive(Default)]
+struct Users {
+    senders: Mutex<Vec<Option<String>>>,
+    shown: Mutex<String>,
+}
+
+impl Handler for Users {
+    type Session = ();
+    type Sink = Nowhere;
+
+    async fn connected(&self, _: Option<SocketAddr>) -> Result<(), Reply<'static>> {
+        Ok(())
+    }
+
+    async fn authenticate(
+        &self,
+        _: &(),
+        credential: Credential<'_>,
+    ) -> Result<String, Reply<'static>> {
+        tokio::task::yield_now().await;
+        self.shown
+            .lock()
+            .unwrap()
+            .push_str(&format!("{credential:?}"));
+        match credential {
+            Credential::Password { user: "panic", .. } => panic!("a user to panic at"),
+            Credential::Password { user: "later", .. } => {
+                Err(Reply::parse(b"454 4.7.0 Later\r\n").unwrap())
+            }
+            Credential::Password {
+                user: "alice",
+                password: SECRET,
+                acting_for: "",
+            } => Ok("alice".into()),
+            Credential::Password {
+                user: "alice",
+                password: SECRET,
+                acting_for: "team",
+            } => Ok("team".into()),
+            Credential::Token {
+                user: "alice" | "",
+                token: SECRET,
+            } => Ok("alice".into()),
+            Credential::Token {
+                user: user @ "a,b=2C",
+                token: SECRET,
+            } => Ok(user.into()),
+            Credential::External {
+                acting_for: "",
+                tls: Some(tls),
+            } if !tls.peer_certificates.is_empty() => Ok("certified".into()),
+            _ => Err(invalid_credentials()),
+        }
+    }
+
+    fn exchange(&self, (): &(), mechanism: &str) -> Option<Box<dyn Exchange>> {
+        (mechanism == "X-COUNT").then(|| Box::new(Count(0)) as Box<dyn Exchange>)
+    }
+
+    async fn mail(&self, _: &(), sender: &Sender) -> Verdict {
+        let identity = sender.identity().map(String::from);
+        self.senders.lock().unwrap().push(identity);
+        Verdict::Accept
+    }
+
+    async fn recipient(&self, _: &(), _: &Sender, _: &Recipient) -> Verdict {
+        Verdict::Accept
+    }
+
+    async fn content(&self, _: &(), _: Arc<Envelope>) -> Result<Nowhere, Reply<'static>> {
+        Ok(Nowhere)
+    }
+}
+
+struct Nowhere;
+
+impl Sink for Nowhere {
+    async fn write(&mut self, _: &[u8]) -> Result<(), Reply<'static>> {
+        Ok(())
+    }
+
+    async fn finish(self) -> Verdict {
+        Verdict::Accept
+    }
+}
+
+/// Has the client count up to 3.
+struct Count(u8);
+
+impl Exchange for Count {
+    fn respond<'a>(
+        &'a mut self,
+        response: Option<&'a [u8]>,
+    ) -> Pin<Box<dyn Future<Output = Step> + Send + 'a>> {
+        Box::pin(async move {
+            match response {
+                Some([number]) if *number != self.0 => Step::Reject(invalid_credentials()),
+                Some(b"\x03") => Step::Accept("counter".into()),
+                _ => {
+                    self.0 += 1;
+                    Step::Challenge(vec![self.0])
+                }
+            }
+        })
+    }
+}
+
+/// Repeats each challenge, and gives up at one of them.
+struct Echo {
+    gives_up_at: u8,
+}
+
+impl Mechanism for Echo {
+    fn name(&self) -> &str {
+        "X-COUNT"
+    }
+
+    fn is_plain_text(&self) -> bool {
+        false
+    }
+
+    fn initial_response(&mut self) -> Option<Vec<u8>> {
+        None
+    }
+
+    fn respond(&mut self, challenge: &[u8]) -> Option<Vec<u8>> {
+        (challenge != [self.gives_up_at]).then(|| challenge.to_vec())
+    }
+}
+
+fn config() -> Config {
+    let names = [
+        "PLAIN",
+        "LOGIN",
+        "EXTERNAL",
+        "XOAUTH2",
+        "OAUTHBEARER",
+        "X-COUNT",
+        "X-NONE",
+    ];
+    server_config()
+        .mechanisms(names)
+        .unwrap()
+        .allow_plain_text_auth()
+        .require_auth()
+}
+
+fn serve(
+    users: &Arc<Users>,
+    options: impl Into<Options>,
+) -> (DuplexStream, JoinHandle<Result<(), Error>>) {
+    let (near, far) = tokio::io::duplex(4096);
+    let task = serve_connection(far, None, options.into(), Arc::clone(users));
+    (near, tokio::spawn(task))
+}
+
+fn in_clear() -> client::Config {
+    client_config(Pipelining::LookAhead)
+        .allow_plain_text_auth()
+        .traced()
+}
+
+/// Sends a message with this mechanism, and returns under which name it went; or else the reply that
+/// turned the client down.
+async fn attempt(mechanism: impl Mechanism + 'static) -> Result<String, Option<Reply<'static>>> {
+    let users = Arc::new(Users::default());
+    let (stream, server) = serve(&users, config());
+    let builder = Client::builder(in_clear()).authenticate(mechanism);
+    let mut shown = format!("{builder:?}");
+    let mut client = builder.with_stream(stream).unwrap();
+    let report = client.send(&one(), content(0)).await.unwrap();
+    shown += &format!("{client:?} {report:?}");
+    let result = client.quit().await;
+    shown += &format!("{result:?}");
+    while let Some(entry) = client.poll_trace() {
+        shown += &format!("{entry:?} {}", entry.what);
+    }
+    drop(client);
+    let served = server.await.unwrap();
+    shown += &format!("{served:?} {}", users.shown.lock().unwrap());
+    for secret in [SECRET, "wrong", "czNjcjN0", "MzY3IzdC10", "d3Jvbmc"] {
+        assert!(!shown.contains(secret), "{secret}: {shown}");
+    }
+    let senders = users.senders.lock().unwrap();
+    match report.outcome {
+        Outcome::NotSent(NotSent::AuthenticationFailed(reply)) => {
+            let Err(Error::Session { error, .. }) = result else {
+                panic!("{result:?}");
+            };
+            assert_eq!(error.fault(), Fault::AuthenticationFailed);
+            assert_eq!(*senders, []);
+            Err(reply)
+        }
+        _ => {
+            assert!(is_delivered(&report), "{report:?}");
+            result.unwrap();
+            Ok(senders[0].clone().unwrap())
+        }
+    }
+}
+
+fn refusal(octets: &'static str) -> Result<String, Option<Reply<'static>>> {
+    Err(Some(Reply::parse(octets.as_bytes()).unwrap()))
+}
+
+#[tokio::test]
+async fn every_mechanism_lets_in_whom_it_should() {
+    let alice = || Ok(String::from("alice"));
+    assert_eq!(attempt(Plain::new("alice", SECRET)).await, alice());
+    let acting = Plain::new("alice", SECRET).acting_for("team");
+    assert_eq!(attempt(acting).await, Ok("team".into()));
+    assert_eq!(attempt(Login::new("alice", SECRET)).await, alice());
+    assert_eq!(attempt(XOAuth2::new("alice", SECRET)).await, alice());
+    let bearer = OAuthBearer::new("alice", NAME, 587, SECRET);
+    assert_eq!(attempt(bearer).await, alice());
+    // RFC 5801 4
+    let escaped = OAuthBearer::new("a,b=2C", NAME, 587, SECRET);
+    assert_eq!(attempt(escaped).await, Ok("a,b=2C".into()));
+    let counts = Echo { gives_up_at: 0 };
+    assert_eq!(attempt(counts).await, Ok("counter".into()));
+}
+
+#[tokio::test]
+async fn every_mechanism_keeps_out_whom_it_should() {
+    let rejected = || refusal(REJECTED);
+    assert_eq!(attempt(Plain::new("alice", "wrong")).await, rejected());
+    let acting = Plain::new("alice", SECRET).acting_for("boss");
+    assert_eq!(attempt(acting).await, rejected());
+    assert_eq!(attempt(Login::new("alice", "wrong")).await, rejected());
+    assert_eq!(attempt(Login::new("", SECRET)).await, rejected());
+    assert_eq!(attempt(XOAuth2::new("alice", "wrong")).await, rejected());
+    let bearer = OAuthBearer::new("alice", NAME, 587, "wrong");
+    assert_eq!(attempt(bearer).await, rejected());
+    // Without a certificate.
+    assert_eq!(attempt(External::new()).await, rejected());
+    assert_eq!(
+        attempt(Plain::new("later", "wrong")).await,
+        refusal("454 4.7.0 Later\r\n")
+    );
+    assert_eq!(
+        attempt(Plain::new("panic", "wrong")).await,
+        refusal("451 4.3.0 Local error in processing\r\n")
+    );
+}
+
+#[tokio::test]
+async fn an_exchange_is_cancelled() {
+    for gives_up_at in 1..=3 {
+        assert_eq!(
+            attempt(Echo { gives_up_at }).await,
+            refusal("501 5.7.0 Authentication cancelled\r\n")
+        );
+    }
+}
+
+/// 4616-2-b, LOGIN-a, LOGIN-b, 7628-3.1-b, 7628-3.2-a, XOAUTH2-b: the wire, as other clients use it.
+#[tokio::test]
+async fn the_dialogue_of_each_mechanism() {
+    const ACCEPTED: &str = "235 2.7.0 Authentication successful\r\n";
+    const INVALID: &str = "334 eyJzdGF0dXMiOiJpbnZhbGlkX3Rva2VuIiwic2NoZW1lcyI6ImJlYXJlciJ9\r\n";
+    const LOCAL: &str = "504 5.5.4 Authentication mechanism not available\r\n";
+    let dialogues: [&[(&str, &str)]; 14] = [
+        // alice, the password
+        &[("AUTH PLAIN AGFsaWNlAHMzY3IzdC10MGszbg==", ACCEPTED)],
+        &[
+            ("AUTH PLAIN", "334 \r\n"),
+            ("AGFsaWNlAHMzY3IzdC10MGszbg==", ACCEPTED),
+        ],
+        // No NUL, one, three, no user, no password, bad UTF-8.
+        &[("AUTH PLAIN YQ==", REJECTED)],
+        &[("AUTH PLAIN AA==", REJECTED)],
+        &[("AUTH PLAIN AGEAYgA=", REJECTED)],
+        &[("AUTH PLAIN AABi", REJECTED)],
+        &[("AUTH PLAIN AGEA", REJECTED)],
+        &[("AUTH PLAIN AGEA/w==", REJECTED)],
+        &[
+            ("AUTH LOGIN", "334 VXNlcm5hbWU6\r\n"),
+            ("YWxpY2U=", "334 UGFzc3dvcmQ6\r\n"),
+            ("czNjcjN0LXQwazNu", ACCEPTED),
+        ],
+        &[
+            ("AUTH LOGIN YWxpY2U=", "334 UGFzc3dvcmQ6\r\n"),
+            ("czNjcjN0LXQwazNu", ACCEPTED),
+        ],
+        // "n,,^Aauth=bearer s3cr3t-t0k3n^A^A"
+        &[(
+            "AUTH OAUTHBEARER biwsAWF1dGg9YmVhcmVyIHMzY3IzdC10MGszbgEB",
+            ACCEPTED,
+        )],
+        // "n,,^A^A" has no token.
+        &[("AUTH OAUTHBEARER biwsAQE=", INVALID), ("AQ==", REJECTED)],
+        &[("AUTH XOAUTH2 YQ==", INVALID), ("", REJECTED)],
+        &[
+            ("AUTH X-NONE", LOCAL),
+            ("AUTH X-COUNT", "334 AQ==\r\n"),
+            ("*", "501 5.7.0 Authentication cancelled\r\n"),
+            ("AUTH PLAIN AGFsaWNlAHMzY3IzdC10MGszbg==", ACCEPTED),
+        ],
+    ];
+    for dialogue in dialogues {
+        let (mut stream, server) = serve(&Arc::new(Users::default()), config());
+        greet(&mut stream).await;
+        for (line, reply) in dialogue {
+            exchange(&mut stream, &format!("{line}\r\n"), reply).await;
+        }
+        drop(stream);
+        server.await.unwrap().unwrap_err();
+    }
+}
+
+/// 8314-4.2-a, 3207-4.2-a: who a client is, is asked anew under TLS, and its certificate may tell.
+#[tokio::test]
+async fn a_certificate_lets_a_client_in() {
+    let pki = Pki::new("external");
+    for certified in [true, false] {
+        let users = Arc::new(Users::default());
+        let config = config().tls(Tls::Offered);
+        let options = Options::new(config).tls(pki.asking_acceptor());
+        let (stream, server) = serve(&users, options);
+        let mut connector = pki.connector();
+        if certified {
+            let (chain, key) = (pki.file("client.pem"), pki.file("client.key"));
+            connector = connector.client_certificate(chain, key).unwrap();
+        }
+        let mut client = Client::builder(in_clear().tls(client::Tls::Required))
+            .tls(connector)
+            .authenticate(External::new())
+            .with_stream(stream)
+            .unwrap();
+        let report = client.send(&one(), content(0)).await.unwrap();
+        assert_eq!(is_delivered(&report), certified, "{report:?}");
+        assert_eq!(client.quit().await.is_ok(), certified);
+        server.await.unwrap().unwrap();
+        let names: Vec<_> = certified
+            .then(|| Some("certified".into()))
+            .into_iter()
+            .collect();
+        assert_eq!(*users.senders.lock().unwrap(), names);
+    }
+}
+
+#[tokio::test]
+async fn authentication_is_forgotten_when_tls_begins() {
+    let pki = Pki::new("forgotten");
+    let users = Arc::new(Users::default());
+    let options = Options::new(config().tls(Tls::Offered)).tls(pki.acceptor());
+    let (mut stream, server) = serve(&users, options);
+    greet(&mut stream).await;
+    let auth = "AUTH PLAIN AGFsaWNlAHMzY3IzdC10MGszbg==\r\n";
+    exchange(&mut stream, auth, "235 2.7.0 Authentication successful\r\n").await;
+    exchange(
+        &mut stream,
+        "STARTTLS\r\n",
+        "220 2.0.0 Ready to start TLS\r\n",
+    )
+    .await;
+    let connector = pki.raw_connector(&[]);
+    let connected = connector.connect(NAME.try_into().unwrap(), stream).await;
+    let mut stream = connected.unwrap();
+    exchange(&mut stream, "EHLO c.example\r\n", "250-mx.example.net").await;
+    drop(stream);
+    assert_eq!(*users.senders.lock().unwrap(), []);
+    server.await.unwrap().unwrap_err();
+}
+
+/// 4616-5-a: no password leaves in clear unless that is allowed.
+#[tokio::test]
+async fn no_password_leaves_in_clear() {
+    let users = Arc::new(Users::default());
+    let (stream, _server) = serve(&users, config());
+    let mut client = Client::builder(client_config(Pipelining::LookAhead))
+        .authenticate(Plain::new("alice", SECRET))
+        .with_stream(stream)
+        .unwrap();
+    let report = client.send(&one(), content(0)).await.unwrap();
+    let failed = Outcome::NotSent(NotSent::AuthenticationFailed(None));
+    assert_eq!(report.outcome, failed);
+    assert_eq!(*users.shown.lock().unwrap(), "");
+}
+
+#[tokio::test]
+async fn mechanisms_come_in_time_and_have_names() {
+    struct Nameless;
+    impl Mechanism for Nameless {
+        fn name(&self) -> &str {
+            "PLAIN\r\nQUIT"
+        }
+        fn is_plain_text(&self) -> bool {
+            false
+        }
+        fn initial_response(&mut self) -> Option<Vec<u8>> {
+            None
+        }
+        fn respond(&mut self, _: &[u8]) -> Option<Vec<u8>> {
+            None
+        }
+    }
+    let (stream, _server) = serve(&Arc::new(Users::default()), config());
+    let builder = Client::builder(in_clear()).authenticate(Nameless);
+    let error = builder.with_stream(tokio::io::empty()).unwrap_err();
+    assert!(matches!(error, Error::Misuse(Misuse::InvalidMechanism)));
+
+    let mut client = Client::with_stream(stream, in_clear());
+    let plain = || vec![Box::new(Plain::new("alice", SECRET)) as Box<dyn Mechanism>];
+    client.authenticate(plain()).unwrap();
+    client.ready().await.unwrap();
+    assert_eq!(client.authenticate(plain()), Err(Misuse::TooLate));
+    assert!(is_delivered(
+        &client.send(&one(), content(0)).await.unwrap()
+    ));
+}
+
+/// A handler that does not write `authenticate` lets nobody in.
+#[tokio::test]
+async fn nobody_is_let_in_unless_a_handler_says_so() {
+    let (near, far) = tokio::io::duplex(4096);
+    let handler = Arc::new(support::Shared(Arc::default()));
+    let server = tokio::spawn(serve_connection(far, None, config(), handler));
+    let mut stream = near;
+    greet(&mut stream).await;
+    let auth = "AUTH PLAIN AGFsaWNlAHMzY3IzdC10MGszbg==\r\n";
+    exchange(&mut stream, auth, REJECTED).await;
+    exchange(
+        &mut stream,
+        "MAIL FROM:<a@example.org>\r\n",
+        "530 5.7.0 Authentication required\r\n",
+    )
+    .await;
+    drop(stream);
+    server.await.unwrap().unwrap_err();
+    assert_eq!(Code::new(535).unwrap(), invalid_credentials().code());
+}
