@@ -1,6 +1,7 @@
 //! A stream with its clock, its time limits and what was read and not used up.
 
 use std::{
+    fmt,
     io::{self, IoSlice, Read, Write},
     time::{Duration, Instant},
 };
@@ -25,7 +26,6 @@ pub(crate) enum Progress {
 }
 
 /// One connection, as the client and the server use it.
-#[derive(Debug)]
 pub(crate) struct Connection<T> {
     stream: Stream<T>,
     origin: Instant,
@@ -67,15 +67,22 @@ impl<T: Transport> Connection<T> {
 
     /// Reads what there is into the input, or waits for it no longer than `limit`.
     pub(crate) fn read(&mut self, limit: Duration) -> io::Result<Progress> {
-        self.limit_reads(limit)?;
+        let until = self.now().saturating_add(limit);
         self.buffer.copy_within(self.start..self.end, 0);
         self.end -= self.start;
         self.start = 0;
-        let room = self.buffer.get_mut(self.end..).unwrap_or_default();
-        if room.is_empty() {
-            return Ok(Progress::Blocked);
-        }
-        let progress = progress_of(self.stream.read(room))?;
+        let progress = loop {
+            self.limit_reads(until.saturating_sub(self.now()))?;
+            let room = self.buffer.get_mut(self.end..).unwrap_or_default();
+            if room.is_empty() {
+                return Ok(Progress::Blocked);
+            }
+            match self.stream.read(room) {
+                // Under TLS, more has to come before there is anything.
+                Err(error) if is_interruption(&error) && self.now() < until => {}
+                result => break progress_of(result)?,
+            }
+        };
         if let Progress::Octets(octets) = progress {
             self.end += octets;
         }
@@ -113,21 +120,18 @@ impl<T: Transport> Connection<T> {
 
     /// Goes on with the TLS handshake, which `begin` begins, for about as long as `limit`. Tells
     /// whether it is complete.
-    pub(crate) fn handshake<E>(
+    pub(crate) fn handshake(
         &mut self,
-        begin: impl FnOnce() -> Result<Session, E>,
+        begin: impl FnOnce() -> io::Result<Session>,
         limit: Duration,
-    ) -> io::Result<bool>
-    where
-        E: Into<Box<dyn std::error::Error + Send + Sync>>,
-    {
-        if !self.stream.is_encrypted() {
+    ) -> io::Result<bool> {
+        if !self.stream.has_begun_tls() {
             // What came in clear was presented to the machine, which then wants no TLS; none of it
             // may pass for what came under TLS (3207-4-h, 3207-4-i).
             if !self.input().is_empty() {
                 return Err(io::ErrorKind::InvalidData.into());
             }
-            self.stream.start_tls(begin().map_err(io::Error::other)?);
+            self.stream.start_tls(begin()?);
         }
         self.limit_reads(limit)?;
         self.limit_writes(limit)?;
@@ -175,6 +179,16 @@ impl<T: Transport> Connection<T> {
     }
 }
 
+/// Shows how much was read, and nothing of it.
+impl<T: fmt::Debug> fmt::Debug for Connection<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("stream", &self.stream)
+            .field("unread", &(self.end - self.start))
+            .finish_non_exhaustive()
+    }
+}
+
 /// Returns the longest power of two of milliseconds that ends before `limit`.
 ///
 /// Limits change with every call; their powers of two hardly ever, which saves a system call. To
@@ -193,6 +207,11 @@ fn progress_of(result: io::Result<usize>) -> io::Result<Progress> {
         Err(error) if is_passing(&error) => Ok(Progress::Blocked),
         Err(error) => Err(error),
     }
+}
+
+/// Tells whether an error says only to try again at once.
+fn is_interruption(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Interrupted
 }
 
 /// Tells whether an error says only that it takes longer.

@@ -64,7 +64,42 @@
 //! configured. The default one, half duplex, seldom lets it come to that; `Duplex::Full` lets a
 //! stream have more messages under way than a hundred unanswered commands.
 //!
-//! A TLS session is a [`Transport`] of its own, over one of those here.
+//! # TLS, authentication and LMTP
+//!
+//! The machines' configurations say whether to: [`client::Config::tls`], [`server::Config::tls`],
+//! [`server::Config::mechanisms`], `dialect`. With what is said here. A client has a
+//! [`Builder`](client::Builder) for that:
+//!
+//! ```no_run
+//! # #[cfg(all(feature = "auth", feature = "rustls"))]
+//! # fn run(config: smtp_proto::client::Config) -> Result<(), Box<dyn std::error::Error>> {
+//! use smtp_proto::client::{Tls, mechanism::Plain};
+//! use smtp_proto_blocking::{Client, tls::TlsConnector};
+//!
+//! let mut client = Client::builder(config.tls(Tls::Required))
+//!     .tls(TlsConnector::with_platform_roots("submit.example.net")?)
+//!     .authenticate(Plain::new("alice", "password"))
+//!     .connect("submit.example.net:587")?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A server has [`Options`](server::Options) with a [`TlsAcceptor`](tls::TlsAcceptor), and a handler
+//! that [authenticates](server::Handler::authenticate) and
+//! [delivers](server::Sink::deliver) to each recipient.
+//!
+//! # Features
+//!
+//! All but `aws-lc-rs` are on by default.
+//!
+//! * `rustls`: TLS.
+//! * `ring`, `aws-lc-rs`: the library of cryptography for it, unless the process has installed one as
+//!   rustls' default.
+//! * `auth`: authentication (RFC 4954).
+//!
+//! [`client::Config::tls`]: smtp_proto::client::Config::tls
+//! [`server::Config::tls`]: smtp_proto::server::Config::tls
+//! [`server::Config::mechanisms`]: smtp_proto::server::Config::mechanisms
 
 #![warn(
     clippy::unwrap_used,
@@ -82,7 +117,7 @@ mod error;
 pub mod server;
 mod stream;
 #[cfg(feature = "rustls")]
-mod tls;
+pub mod tls;
 #[cfg(not(feature = "rustls"))]
 #[path = "tls/absent.rs"]
 mod tls;
@@ -90,10 +125,6 @@ mod transport;
 
 pub use client::{Body, Client};
 pub use error::Error;
-#[cfg(feature = "rustls")]
-pub use rustls;
 pub use server::Server;
-pub use stream::Stream;
-#[cfg(feature = "rustls")]
-pub use tls::{TlsAcceptor, TlsConnector, TlsError};
+pub use stream::{Stream, TlsInfo};
 pub use transport::Transport;

@@ -3,16 +3,34 @@
 use std::{
     fmt,
     io::{self, IoSlice, Read, Write},
-    sync::Arc,
     time::Duration,
 };
 
 use crate::{Transport, tls::Session};
 
 /// Carries octets over a transport: in clear, or through TLS from its handshake on.
+///
+/// A write under TLS may leave some of what it took for the next write or flush, and a read never
+/// writes: flush before you wait. A read that brought only a part of something fails as
+/// [`Interrupted`](io::ErrorKind::Interrupted).
 pub struct Stream<T> {
     transport: T,
     session: Option<Session>,
+}
+
+/// Tells what a handshake came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TlsInfo {
+    /// The version of the protocol, as it is numbered on the wire: 0x0304 is TLS 1.3.
+    pub version: u16,
+    /// The cipher suite's number in IANA's registry, as in the `tls` clause of a Received field
+    /// (RFC 8314 4.3).
+    pub cipher_suite: u16,
+    /// The name by which the client called the server, if it did.
+    pub server_name: Option<String>,
+    /// The peer's certificates in DER, its own first; none if it showed none.
+    pub peer_certificates: Vec<Vec<u8>>,
 }
 
 impl<T> Stream<T> {
@@ -33,14 +51,14 @@ impl<T> Stream<T> {
         self.transport
     }
 
-    /// Tells whether TLS was begun.
-    pub fn is_encrypted(&self) -> bool {
-        self.session.is_some()
+    /// Returns what the TLS handshake came to; `None` in clear, and before it is complete.
+    pub fn tls_info(&self) -> Option<TlsInfo> {
+        self.session.as_ref()?.info()
     }
 
-    /// Returns the certificate that the peer has shown, in its DER form.
-    pub fn peer_certificate(&self) -> Option<Arc<[u8]>> {
-        self.session.as_ref()?.peer_certificate()
+    /// Tells whether TLS was begun.
+    pub(crate) fn has_begun_tls(&self) -> bool {
+        self.session.is_some()
     }
 
     pub(crate) fn start_tls(&mut self, session: Session) {
@@ -118,7 +136,7 @@ impl<T: fmt::Debug> fmt::Debug for Stream<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stream")
             .field("transport", &self.transport)
-            .field("encrypted", &self.is_encrypted())
+            .field("encrypted", &self.session.is_some())
             .finish()
     }
 }

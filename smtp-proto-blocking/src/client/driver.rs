@@ -52,8 +52,10 @@ impl<T: Transport> Client<T> {
         let limit = deadline.saturating_sub(self.connection.now());
         let connector = self.connector.as_ref();
         let begin = || match connector {
-            Some(connector) => connector.session().map_err(io::Error::other),
-            None => Err(io::Error::other("the client has no TlsConnector")),
+            Some(connector) => connector.session(),
+            None => Err(io::Error::other(
+                "the configuration asks for TLS, and no TlsConnector was given",
+            )),
         };
         let complete = self.connection.handshake(begin, limit);
         let now = self.connection.now();

@@ -1,13 +1,13 @@
 //! The client: sends messages over one connection and returns what became of each.
 
 mod body;
+mod connect;
 mod driver;
 mod send_all;
 
 use std::{
     collections::{BTreeMap, VecDeque},
     io,
-    net::{TcpStream, ToSocketAddrs},
     sync::Arc,
     time::Duration,
 };
@@ -18,7 +18,7 @@ use smtp_proto::{
     syntax::Capabilities,
 };
 
-pub use self::{body::Body, send_all::SendAll};
+pub use self::{body::Body, connect::Builder, send_all::SendAll};
 use crate::{Error, Stream, Transport, connection::Connection, tls::TlsConnector};
 
 /// One SMTP session over a blocking [`Transport`].
@@ -63,45 +63,20 @@ pub struct Parts<T> {
     pub unread: Vec<u8>,
 }
 
-impl Client<TcpStream> {
-    /// Connects to a server.
-    ///
-    /// The greeting is awaited when there is something to send, or by [`ready`](Self::ready).
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Connect`].
-    pub fn connect(address: impl ToSocketAddrs, config: Config) -> Result<Self, Error> {
-        let stream = TcpStream::connect(address)
-            // A flight is written as a whole: nothing is to be waited for.
-            .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
-            .map_err(|error| Error::Connect(Arc::new(error)))?;
-        Ok(Self::with_stream(stream, config))
-    }
-}
-
-#[cfg(unix)]
-impl Client<std::os::unix::net::UnixStream> {
-    /// Connects to a server at a local socket, as those for LMTP often are.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Connect`].
-    pub fn connect_unix(path: impl AsRef<std::path::Path>, config: Config) -> Result<Self, Error> {
-        let stream = std::os::unix::net::UnixStream::connect(path)
-            .map_err(|error| Error::Connect(Arc::new(error)))?;
-        Ok(Self::with_stream(stream, config))
-    }
-}
-
 impl<T: Transport> Client<T> {
     /// Starts a session over a connection that was just established.
+    ///
+    /// One that needs more than a configuration begins with [`Client::builder`].
     pub fn with_stream(transport: T, config: Config) -> Self {
+        Self::new(transport, config, None)
+    }
+
+    fn new(transport: T, config: Config, connector: Option<TlsConnector>) -> Self {
         let machine = machine::Client::new(config, Duration::ZERO);
         Self {
             connection: Connection::new(transport, machine.max_unconsumed()),
             machine,
-            connector: None,
+            connector,
             reports: Reports::default(),
             finished: VecDeque::new(),
             bodies: BTreeMap::new(),
@@ -112,17 +87,6 @@ impl<T: Transport> Client<T> {
             failure: None,
             broken: None,
         }
-    }
-
-    /// Sets what makes the connection secure, where the configuration's
-    /// [`tls`](Config::tls) wants it.
-    ///
-    /// Without it such a session fails, as one does whose server cannot prove what it is.
-    #[cfg(feature = "rustls")]
-    #[must_use]
-    pub fn tls(mut self, connector: TlsConnector) -> Self {
-        self.connector = Some(connector);
-        self
     }
 
     /// Has the session authenticate itself before any message, by the first of these mechanisms that

@@ -1,17 +1,21 @@
 //! The application's side of a session: events become calls of its handler.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::net::SocketAddr;
 
 #[cfg(feature = "auth")]
 use smtp_proto::server::SaslResponse;
 use smtp_proto::{
     server::{self as machine, Event, Ticket},
-    syntax::{Code, Reply},
+    syntax::Reply,
 };
 
-use super::handler::{Envelope, Handler, Session, Sink, Verdict};
+use super::handler::{Envelope, Handler, Session, Sink, Verdict, local_error, tls_unavailable};
 #[cfg(feature = "auth")]
-use super::sasl::{Exchange, Step};
+use super::{
+    authentication::{Authentication, Step},
+    handler::mechanism_unknown,
+};
+use crate::TlsInfo;
 
 /// The application's side of a session.
 pub(super) struct Dialogue<'h, H: Handler> {
@@ -19,9 +23,8 @@ pub(super) struct Dialogue<'h, H: Handler> {
     session: Session,
     /// There is somebody to do the TLS handshake.
     can_encrypt: bool,
-    /// The authentication under way.
     #[cfg(feature = "auth")]
-    exchange: Option<Box<dyn Exchange + 'h>>,
+    authentication: Option<Authentication<'h>>,
     /// The transaction under way.
     envelope: Option<Envelope>,
     /// Takes its content.
@@ -38,13 +41,12 @@ impl<'h, H: Handler> Dialogue<'h, H> {
                 peer,
                 host: None,
                 esmtp: false,
-                encrypted: false,
-                peer_certificate: None,
+                tls: None,
                 identity: None,
             },
             can_encrypt,
             #[cfg(feature = "auth")]
-            exchange: None,
+            authentication: None,
             envelope: None,
             sink: None,
             verdicts: Vec::new().into_iter(),
@@ -61,13 +63,12 @@ impl<'h, H: Handler> Dialogue<'h, H> {
 
     /// Takes note that TLS has begun, by which all that was said before is forgotten
     /// (3207-4.2-a).
-    pub(super) fn secure(&mut self, peer_certificate: Option<Arc<[u8]>>) {
+    pub(super) fn secure(&mut self, tls: TlsInfo) {
         self.session = Session {
             peer: self.session.peer,
             host: None,
             esmtp: false,
-            encrypted: true,
-            peer_certificate,
+            tls: Some(tls),
             identity: None,
         };
     }
@@ -101,17 +102,16 @@ impl<'h, H: Handler> Dialogue<'h, H> {
                 mechanism,
                 initial_response,
             } => {
-                self.exchange = handler.authenticate(session, &mechanism);
-                let response = initial_response.as_ref().map(SaslResponse::as_bytes);
-                self.go_on_with_exchange(machine, ticket, response);
+                self.authentication = Authentication::begin(handler, session, &mechanism);
+                self.authenticate(machine, ticket, initial_response);
             }
             #[cfg(feature = "auth")]
             Event::AuthResponse { ticket, response } => {
-                self.go_on_with_exchange(machine, ticket, Some(response.as_bytes()));
+                self.authenticate(machine, ticket, Some(response));
             }
             // It may be the client that broke off.
             #[cfg(feature = "auth")]
-            Event::Rejected { .. } => self.exchange = None,
+            Event::Rejected { .. } => self.authentication = None,
             Event::Mail {
                 ticket,
                 transaction,
@@ -159,11 +159,9 @@ impl<'h, H: Handler> Dialogue<'h, H> {
                 if let Err(reply) = taken {
                     self.sink = None;
                     self.envelope = None;
-                    if machine.refuse_content(transaction, reply).is_err()
-                        && let Some(reply) = local_error()
-                    {
+                    if machine.refuse_content(transaction, reply).is_err() {
                         // It is not refused yet, so this is taken.
-                        let _ = machine.refuse_content(transaction, reply);
+                        let _ = machine.refuse_content(transaction, local_error());
                     }
                 }
             }
@@ -211,15 +209,12 @@ impl<'h, H: Handler> Dialogue<'h, H> {
     }
 
     /// Decides over a message whose content is complete; an error if it cannot be taken.
-    fn finish<V>(
-        &mut self,
-        decide: impl FnOnce(H::Sink) -> V,
-    ) -> Result<V, Option<Reply<'static>>> {
+    fn finish<V>(&mut self, decide: impl FnOnce(H::Sink) -> V) -> Result<V, Reply<'static>> {
         let opened = self.open_sink();
         self.envelope = None;
         match (opened, self.sink.take()) {
             (Ok(()), Some(sink)) => Ok(decide(sink)),
-            (Err(reply), _) => Err(Some(reply)),
+            (Err(reply), _) => Err(reply),
             (Ok(()), None) => Err(local_error()),
         }
     }
@@ -229,41 +224,43 @@ impl<'h, H: Handler> Dialogue<'h, H> {
             Some(envelope) => envelope.recipients.len(),
             None => 0,
         };
-        self.verdicts = match self.finish(|sink| sink.finish_each(recipients)) {
+        self.verdicts = match self.finish(|sink| sink.deliver(recipients)) {
             Ok(verdicts) => verdicts,
-            Err(Some(reply)) => vec![Verdict::Reply(reply); recipients],
-            Err(None) => Vec::new(),
+            Err(reply) => vec![Verdict::Reply(reply); recipients],
         }
         .into_iter();
     }
 
-    /// Has the exchange under way take a response.
+    /// Goes on with the authentication under way.
     #[cfg(feature = "auth")]
-    fn go_on_with_exchange(
+    fn authenticate(
         &mut self,
         machine: &mut machine::Server,
         ticket: Ticket,
-        response: Option<&[u8]>,
+        response: Option<SaslResponse>,
     ) {
-        let Some(exchange) = &mut self.exchange else {
+        let Some(authentication) = &mut self.authentication else {
             return refuse(machine, ticket, mechanism_unknown());
         };
-        match exchange.respond(response) {
+        let (handler, session) = (self.handler, &self.session);
+        let step = authentication.advance(response, |credential| {
+            handler.authenticate(session, credential)
+        });
+        if !matches!(step, Step::Challenge(_)) {
+            self.authentication = None;
+        }
+        match step {
             Step::Challenge(challenge) => {
                 if let Err(refused) = machine.challenge(ticket, &challenge) {
                     refuse(machine, refused.ticket, local_error());
                 }
             }
-            Step::Accept(identity) => {
-                self.exchange = None;
+            Step::Accept(name) => {
                 if answer(machine, ticket, Verdict::Accept) {
-                    self.session.identity = Some(identity);
+                    self.session.identity = Some(name);
                 }
             }
-            Step::Reject(refusal) => {
-                self.exchange = None;
-                refuse(machine, ticket, refusal.into_reply().ok());
-            }
+            Step::Reject(reply) => refuse(machine, ticket, reply),
         }
     }
 
@@ -294,32 +291,9 @@ fn answer(machine: &mut machine::Server, ticket: Ticket, verdict: Verdict) -> bo
 }
 
 /// Gives a negative reply to the machine.
-fn refuse(machine: &mut machine::Server, ticket: Ticket, reply: Option<Reply<'static>>) {
-    let Some(reply) = reply.or_else(local_error) else {
-        return;
-    };
-    if let Err(refused) = machine.reply(ticket, reply)
-        && let Some(reply) = local_error()
-    {
+fn refuse(machine: &mut machine::Server, ticket: Ticket, reply: Reply<'static>) {
+    if let Err(refused) = machine.reply(ticket, reply) {
         // If this is refused too, the client cannot be answered any more.
-        let _ = machine.reply(refused.ticket, reply);
+        let _ = machine.reply(refused.ticket, local_error());
     }
-}
-
-/// Returns the reply for what is nobody's fault but the server's.
-fn local_error() -> Option<Reply<'static>> {
-    Reply::new(Code::LOCAL_ERROR, "4.3.0 Local error").ok()
-}
-
-/// Returns the reply to STARTTLS that is offered and cannot be had (3207-4-a).
-fn tls_unavailable() -> Option<Reply<'static>> {
-    let code = Code::TEMPORARY_AUTHENTICATION_FAILURE;
-    Reply::new(code, "4.7.0 TLS not available").ok()
-}
-
-/// Returns the reply to a mechanism that is offered and nobody knows (4954-4-c).
-#[cfg(feature = "auth")]
-fn mechanism_unknown() -> Option<Reply<'static>> {
-    let code = Code::PARAMETER_NOT_IMPLEMENTED;
-    Reply::new(code, "5.5.4 Authentication mechanism not available").ok()
 }

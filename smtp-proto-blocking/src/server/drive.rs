@@ -11,13 +11,13 @@ use std::{
     time::Duration,
 };
 
-use smtp_proto::{
-    machine::Fault,
-    server::{self as machine, Config},
-    syntax::{Code, Reply},
-};
+use smtp_proto::{machine::Fault, server as machine};
 
-use super::{dialogue::Dialogue, handler::Handler};
+use super::{
+    dialogue::Dialogue,
+    handler::{Handler, shutting_down},
+    options::Options,
+};
 use crate::{
     Error, Transport,
     connection::{Connection, GLANCE, MOMENT, Progress},
@@ -50,56 +50,27 @@ const WATCH: Duration = Duration::from_millis(256);
 pub fn serve_connection<T: Transport, H: Handler>(
     transport: T,
     peer: Option<SocketAddr>,
-    config: Config,
+    options: impl Into<Options>,
     handler: &H,
 ) -> Result<(), Error> {
-    serve_until(transport, peer, config, handler, Surroundings::default())
-}
-
-/// Serves one client as [`serve_connection`] does, with TLS where the configuration's
-/// [`tls`](Config::tls) has it.
-///
-/// # Errors
-///
-/// Why the session has ended, unless by QUIT.
-#[cfg(feature = "rustls")]
-pub fn serve_tls_connection<T: Transport, H: Handler>(
-    transport: T,
-    peer: Option<SocketAddr>,
-    config: Config,
-    acceptor: &TlsAcceptor,
-    handler: &H,
-) -> Result<(), Error> {
-    let surroundings = Surroundings {
-        acceptor: Some(acceptor),
-        stopping: None,
-    };
-    serve_until(transport, peer, config, handler, surroundings)
-}
-
-/// What the connections of a server have in common.
-#[derive(Clone, Copy, Default)]
-pub(super) struct Surroundings<'s> {
-    /// Does the TLS handshakes.
-    pub(super) acceptor: Option<&'s TlsAcceptor>,
-    /// Set once the server is stopping.
-    pub(super) stopping: Option<&'s AtomicBool>,
+    serve_until(transport, peer, options.into(), handler, None)
 }
 
 /// Serves one client until its end, or until its transaction's end once the server is stopping.
 pub(super) fn serve_until<T: Transport, H: Handler>(
     transport: T,
     peer: Option<SocketAddr>,
-    config: Config,
+    options: Options,
     handler: &H,
-    surroundings: Surroundings<'_>,
+    stopping: Option<&AtomicBool>,
 ) -> Result<(), Error> {
-    let machine = machine::Server::new(config, Duration::ZERO);
+    let machine = machine::Server::new(options.config, Duration::ZERO);
     let mut driver = Driver {
         connection: Connection::new(transport, machine.max_unconsumed()),
         machine,
-        dialogue: Dialogue::new(handler, peer, surroundings.acceptor.is_some()),
-        surroundings,
+        dialogue: Dialogue::new(handler, peer, options.acceptor.is_some()),
+        acceptor: options.acceptor,
+        stopping,
         broken: None,
     };
     let result = driver.run();
@@ -111,7 +82,9 @@ struct Driver<'h, T, H: Handler> {
     machine: machine::Server,
     connection: Connection<T>,
     dialogue: Dialogue<'h, H>,
-    surroundings: Surroundings<'h>,
+    /// Does the TLS handshake.
+    acceptor: Option<TlsAcceptor>,
+    stopping: Option<&'h AtomicBool>,
     /// How the transport failed.
     broken: Option<Arc<io::Error>>,
 }
@@ -131,7 +104,7 @@ impl<T: Transport, H: Handler> Driver<'_, T, H> {
             let blocked = self.write_blocks();
             let deadline = self.machine.poll_timeout().unwrap_or(Duration::MAX);
             let until = deadline.saturating_sub(self.connection.now());
-            let patience = match self.surroundings.stopping {
+            let patience = match self.stopping {
                 _ if blocked => GLANCE,
                 Some(_) => WATCH,
                 None => Duration::MAX,
@@ -154,8 +127,7 @@ impl<T: Transport, H: Handler> Driver<'_, T, H> {
     }
 
     fn is_stopping(&self) -> bool {
-        self.surroundings
-            .stopping
+        self.stopping
             .is_some_and(|stopping| stopping.load(Ordering::Relaxed))
     }
 
@@ -164,12 +136,9 @@ impl<T: Transport, H: Handler> Driver<'_, T, H> {
         let now = self.connection.now();
         let mut input = self.connection.input();
         let result = loop {
-            if !self.dialogue.has_transaction()
-                && self.is_stopping()
-                && let Ok(reply) = Reply::new(Code::NOT_AVAILABLE, "4.3.2 Shutting down")
-            {
+            if !self.dialogue.has_transaction() && self.is_stopping() {
                 // It is told once; the machine refuses to hear it again.
-                let _ = self.machine.shut_down(reply);
+                let _ = self.machine.shut_down(shutting_down());
             }
             match self.machine.poll_event(&mut input, now) {
                 Ok(Some(event)) => self.dialogue.take(event, &mut self.machine),
@@ -234,15 +203,17 @@ impl<T: Transport, H: Handler> Driver<'_, T, H> {
 
     /// Goes on with the TLS handshake, no longer than `limit`. Tells whether it takes longer.
     fn handshake(&mut self, limit: Duration) -> bool {
-        let acceptor = self.surroundings.acceptor;
+        let acceptor = self.acceptor.as_ref();
         let begin = || match acceptor {
-            Some(acceptor) => acceptor.session().map_err(io::Error::other),
-            None => Err(io::Error::other("the server has no TlsAcceptor")),
+            Some(acceptor) => acceptor.session(),
+            None => Err(io::Error::other(
+                "the configuration asks for TLS, and no TlsAcceptor was given",
+            )),
         };
         match self.connection.handshake(begin, limit) {
             Ok(true) => {
-                let certificate = self.connection.stream().peer_certificate();
-                self.dialogue.secure(certificate);
+                let tls = self.connection.stream().tls_info();
+                self.dialogue.secure(tls.unwrap_or_default());
                 // It was wanted a moment ago, and nothing has happened since.
                 let _ = self.machine.tls_established(self.connection.now());
                 false

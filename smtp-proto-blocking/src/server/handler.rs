@@ -1,6 +1,6 @@
 //! What an application says to a server's clients.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::net::SocketAddr;
 
 use smtp_proto::{
     server::{Certainty, ResetCause, TransactionId},
@@ -8,8 +8,8 @@ use smtp_proto::{
 };
 
 #[cfg(feature = "auth")]
-use super::sasl::{Claim, Exchange, Refusal, exchange};
-use crate::Error;
+use super::authentication::{Credential, Exchange, invalid_credentials};
+use crate::{Error, TlsInfo};
 
 /// Decides what a server answers. One handler serves all connections, each on its own thread.
 ///
@@ -31,37 +31,45 @@ pub trait Handler: Send + Sync {
         Verdict::Accept
     }
 
-    /// Decides over STARTTLS. Without an acceptor it is refused by 454 and not asked for.
+    /// Decides over STARTTLS. Without a `TlsAcceptor` it is answered 454 and not asked.
     fn start_tls(&self, session: &Session) -> Verdict {
         let _ = session;
         Verdict::Accept
     }
 
-    /// Decides over what a client claims to be, by PLAIN, LOGIN, EXTERNAL, XOAUTH2 or OAUTHBEARER.
-    /// Nobody is known unless it is written otherwise.
+    /// Checks what a client says to prove who it is, by one of the built-in mechanisms: PLAIN,
+    /// LOGIN, EXTERNAL, XOAUTH2 and OAUTHBEARER, as far as the configuration
+    /// [offers](smtp_proto::server::Config::mechanisms) them. Refuses unless it is written
+    /// otherwise.
     ///
-    /// Which of them are offered is configured:
-    /// [`Config::mechanisms`](smtp_proto::server::Config::mechanisms).
+    /// Returns under which name the client goes from now on: [`Session::identity`]. Whoever is to
+    /// act for another goes under that other's name, if you allow it; under any other name it is
+    /// turned down. Compare secrets in constant time, or their hashes.
     ///
     /// # Errors
     ///
-    /// Why the user's identity cannot be granted.
+    /// Turns the client down, with [`invalid_credentials`] if they are not right, with 454 if that
+    /// cannot be told for now.
     #[cfg(feature = "auth")]
-    fn verify(&self, session: &Session, claim: &Claim<'_>) -> Result<String, Refusal> {
-        let _ = (session, claim);
-        Err(Refusal::Credentials)
+    fn authenticate(
+        &self,
+        session: &Session,
+        credential: Credential<'_>,
+    ) -> Result<String, Reply<'static>> {
+        let _ = (session, credential);
+        Err(invalid_credentials())
     }
 
-    /// Begins an authentication by a mechanism that is offered; `None` refuses it by 504. Unless it
-    /// is written otherwise, what [`exchange`] knows leads to [`verify`](Self::verify).
+    /// Begins an exchange of a mechanism that is not built in, or takes the place of a built-in
+    /// one. There are none unless it is written otherwise.
     #[cfg(feature = "auth")]
-    fn authenticate<'h>(
+    fn exchange<'h>(
         &'h self,
         session: &Session,
         mechanism: &str,
     ) -> Option<Box<dyn Exchange + 'h>> {
-        let session = session.clone();
-        exchange(mechanism, move |claim| self.verify(&session, claim))
+        let _ = (session, mechanism);
+        None
     }
 
     /// Decides over a sender.
@@ -143,7 +151,7 @@ pub trait Sink {
     /// [`finish`](Self::finish).
     ///
     /// Recipients without a verdict get a 451.
-    fn finish_each(self, recipients: usize) -> Vec<Verdict>
+    fn deliver(self, recipients: usize) -> Vec<Verdict>
     where
         Self: Sized,
     {
@@ -178,12 +186,9 @@ pub struct Session {
     pub host: Option<Host<'static>>,
     /// Whether it said EHLO, or LHLO in LMTP.
     pub esmtp: bool,
-    /// Whether the session goes over TLS.
-    pub encrypted: bool,
-    /// The certificate that the client has shown under TLS, in its DER form. Clients are asked for
-    /// one only if the acceptor's configuration says so.
-    pub peer_certificate: Option<Arc<[u8]>>,
-    /// Who the client has proved to be.
+    /// What the TLS handshake came to; `None` in clear.
+    pub tls: Option<TlsInfo>,
+    /// Under which name the client has authenticated itself.
     pub identity: Option<String>,
 }
 
@@ -197,4 +202,30 @@ pub struct Envelope {
     pub from: ReversePath<'static>,
     /// The recipients that were accepted.
     pub recipients: Vec<ForwardPath<'static>>,
+}
+
+/// Returns the reply for what is nobody's fault but the server's.
+pub(super) fn local_error() -> Reply<'static> {
+    fixed(b"451 4.3.0 Local error\r\n")
+}
+
+/// Returns the reply to who is served no longer (RFC 5321 3.8).
+pub(super) fn shutting_down() -> Reply<'static> {
+    fixed(b"421 4.3.2 Shutting down\r\n")
+}
+
+/// Returns the reply to STARTTLS that is offered and cannot be had (3207-4-a).
+pub(super) fn tls_unavailable() -> Reply<'static> {
+    fixed(b"454 4.7.0 TLS not available\r\n")
+}
+
+/// Returns the reply to a mechanism that is offered and nobody knows (4954-4-c).
+#[cfg(feature = "auth")]
+pub(super) fn mechanism_unknown() -> Reply<'static> {
+    fixed(b"504 5.5.4 Authentication mechanism not available\r\n")
+}
+
+#[expect(clippy::expect_used, reason = "all are above, and tests see each")]
+pub(super) fn fixed(octets: &'static [u8]) -> Reply<'static> {
+    Reply::parse(octets).expect("a well-formed reply")
 }

@@ -1,14 +1,18 @@
 //! The server: hands what clients say to a [`Handler`], one thread for each connection.
 
+#[cfg(feature = "auth")]
+mod authentication;
 mod dialogue;
 mod drive;
 mod handler;
-#[cfg(feature = "auth")]
-mod sasl;
+mod listener;
+mod options;
 
+#[cfg(unix)]
+use std::path::Path;
 use std::{
     io,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs},
+    net::{SocketAddr, TcpListener, ToSocketAddrs},
     panic::{self, AssertUnwindSafe},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
@@ -18,18 +22,15 @@ use std::{
     time::Duration,
 };
 
-use smtp_proto::server::Config;
-
-use self::drive::Surroundings;
-#[cfg(feature = "rustls")]
-pub use self::drive::serve_tls_connection;
 #[cfg(feature = "auth")]
-pub use self::sasl::{Claim, Exchange, Proof, Refusal, Step, exchange};
+pub use self::authentication::{Credential, Exchange, Step, invalid_credentials};
+use self::drive::serve_until;
+use self::listener::{Accepted, Listener, Wake};
 pub use self::{
     drive::serve_connection,
     handler::{Envelope, Handler, Session, Sink, Verdict},
+    options::Options,
 };
-use crate::tls::TlsAcceptor;
 
 /// How many connections are served at once unless [`Server::max_connections`] says otherwise
 /// (Postfix: 100).
@@ -40,9 +41,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Listens for connections and serves them.
 #[derive(Debug)]
 pub struct Server {
-    listener: TcpListener,
-    config: Config,
-    acceptor: Option<TlsAcceptor>,
+    listener: Listener,
+    options: Options,
     max_connections: usize,
     shared: Arc<Shared>,
 }
@@ -51,7 +51,7 @@ pub struct Server {
 #[derive(Clone, Debug)]
 pub struct ShutdownHandle {
     shared: Arc<Shared>,
-    address: SocketAddr,
+    wake: Arc<Wake>,
 }
 
 /// What the accepting thread, the connections' threads and the handles have in common.
@@ -68,27 +68,34 @@ impl Server {
     /// # Errors
     ///
     /// Those of [`TcpListener::bind`].
-    pub fn bind(address: impl ToSocketAddrs, config: Config) -> io::Result<Self> {
-        Ok(Self::from_listener(TcpListener::bind(address)?, config))
+    pub fn bind(address: impl ToSocketAddrs, options: impl Into<Options>) -> io::Result<Self> {
+        Ok(Self::from_listener(TcpListener::bind(address)?, options))
+    }
+
+    /// Listens at a Unix socket, as servers for LMTP often do. There must be no file of that name;
+    /// it stays when the server ends.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`UnixListener::bind`](std::os::unix::net::UnixListener::bind).
+    #[cfg(unix)]
+    pub fn bind_unix(path: impl AsRef<Path>, options: impl Into<Options>) -> io::Result<Self> {
+        let listener = std::os::unix::net::UnixListener::bind(path)?;
+        Ok(Self::new(Listener::Unix(listener), options.into()))
     }
 
     /// Takes over a listener, which blocks.
-    pub fn from_listener(listener: TcpListener, config: Config) -> Self {
+    pub fn from_listener(listener: TcpListener, options: impl Into<Options>) -> Self {
+        Self::new(Listener::Tcp(listener), options.into())
+    }
+
+    fn new(listener: Listener, options: Options) -> Self {
         Self {
             listener,
-            config,
-            acceptor: None,
+            options,
             max_connections: CONNECTIONS,
             shared: Arc::default(),
         }
-    }
-
-    /// Sets what makes connections secure, where the configuration's [`tls`](Config::tls) has it.
-    #[cfg(feature = "rustls")]
-    #[must_use]
-    pub fn tls(mut self, acceptor: TlsAcceptor) -> Self {
-        self.acceptor = Some(acceptor);
-        self
     }
 
     /// Sets how many connections are served at once; 100 unless set. Others wait to be accepted.
@@ -102,7 +109,8 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Those of [`TcpListener::local_addr`].
+    /// Those of [`TcpListener::local_addr`]; [`Unsupported`](io::ErrorKind::Unsupported) at a Unix
+    /// socket.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
@@ -111,11 +119,11 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Those of [`TcpListener::local_addr`].
+    /// Those of the listener, if it cannot tell where it listens.
     pub fn shutdown_handle(&self) -> io::Result<ShutdownHandle> {
         Ok(ShutdownHandle {
             shared: Arc::clone(&self.shared),
-            address: self.local_addr()?,
+            wake: Arc::new(self.listener.wake()?),
         })
     }
 
@@ -124,19 +132,24 @@ impl Server {
     /// returns behind the last one.
     pub fn serve<H: Handler>(&self, handler: &H) {
         thread::scope(|scope| {
-            while let Some((stream, peer)) = self.accept() {
+            while let Some(accepted) = self.accept() {
                 let shared = &*self.shared;
                 *shared.connections() += 1;
-                let config = self.config.clone();
-                let surroundings = Surroundings {
-                    acceptor: self.acceptor.as_ref(),
-                    stopping: Some(&shared.stopping),
-                };
+                let options = self.options.clone();
                 let served = thread::Builder::new().spawn_scoped(scope, move || {
                     // The handler is told of errors. A panic was reported where it happened, and
                     // ends its own connection only.
                     let _ = panic::catch_unwind(AssertUnwindSafe(|| {
-                        drive::serve_until(stream, Some(peer), config, handler, surroundings)
+                        let stopping = Some(&shared.stopping);
+                        match accepted {
+                            Accepted::Tcp(stream, peer) => {
+                                serve_until(stream, Some(peer), options, handler, stopping)
+                            }
+                            #[cfg(unix)]
+                            Accepted::Unix(stream) => {
+                                serve_until(stream, None, options, handler, stopping)
+                            }
+                        }
                     }));
                     shared.one_has_ended();
                 });
@@ -149,7 +162,7 @@ impl Server {
     }
 
     /// Waits for the next connection; `None` once the server is stopping.
-    fn accept(&self) -> Option<(TcpStream, SocketAddr)> {
+    fn accept(&self) -> Option<Accepted> {
         let mut connections = self.shared.connections();
         while *connections >= self.max_connections && !self.shared.is_stopping() {
             connections = self
@@ -160,12 +173,7 @@ impl Server {
         }
         drop(connections);
         while !self.shared.is_stopping() {
-            let accepted = self
-                .listener
-                .accept()
-                // Replies are written a flight at a time: nothing is to be waited for.
-                .and_then(|(stream, peer)| stream.set_nodelay(true).map(|()| (stream, peer)));
-            match accepted {
+            match self.listener.accept() {
                 Ok(accepted) if !self.shared.is_stopping() => return Some(accepted),
                 Ok(_) => {}
                 Err(_) => thread::sleep(PAUSE),
@@ -181,15 +189,8 @@ impl ShutdownHandle {
         self.shared.stopping.store(true, Ordering::Relaxed);
         drop(self.shared.connections()); // whoever waits has begun to, and hears this:
         self.shared.one_less.notify_all();
-        let mut address = self.address;
-        if address.ip().is_unspecified() {
-            address.set_ip(match address {
-                SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-                SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-            });
-        }
-        // Wakes the listener; if it cannot be reached, it wakes up at the next connection.
-        let _ = TcpStream::connect_timeout(&address, PAUSE);
+        // If it cannot be reached, it wakes up at the next connection.
+        self.wake.call(PAUSE);
     }
 }
 

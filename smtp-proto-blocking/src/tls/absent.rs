@@ -1,9 +1,8 @@
 //! What stands for TLS where the feature `rustls` is off: nothing.
 
-use std::{
-    io::{self, IoSlice},
-    sync::Arc,
-};
+use std::io::{self, IoSlice};
+
+use crate::TlsInfo;
 
 /// No connector.
 #[derive(Clone, Debug)]
@@ -49,7 +48,7 @@ impl Session {
         match *self {}
     }
 
-    pub(crate) fn peer_certificate(&self) -> Option<Arc<[u8]>> {
+    pub(crate) fn info(&self) -> Option<TlsInfo> {
         match *self {}
     }
 }

@@ -1,11 +1,10 @@
 //! A TLS session between a transport and those who use it.
 
-use std::{
-    io::{self, IoSlice, Read, Write},
-    sync::Arc,
-};
+use std::io::{self, IoSlice, Read, Write};
 
 use rustls::Connection;
+
+use crate::TlsInfo;
 
 /// One TLS session, from its handshake on.
 ///
@@ -41,11 +40,15 @@ impl Session {
             // 0 is the peer's close_notify; without it the end is an error (TLS-13).
             result => return result,
         }
-        // As for what is to be written: whether it can be, the next write tells.
-        let _ = self.write_pending(transport);
         self.0.read_tls(transport)?;
         self.process(transport)?;
-        self.0.reader().read(buffer)
+        self.0.reader().read(buffer).map_err(|error| {
+            match error.kind() {
+                // What came is not a whole record, or is not for those above.
+                io::ErrorKind::WouldBlock => io::ErrorKind::Interrupted.into(),
+                _ => error,
+            }
+        })
     }
 
     pub(crate) fn write(
@@ -71,10 +74,27 @@ impl Session {
         self.flush(transport)
     }
 
-    /// Returns the peer's certificate, if it showed one.
-    pub(crate) fn peer_certificate(&self) -> Option<Arc<[u8]>> {
-        let certificate = self.0.peer_certificates()?.first()?;
-        Some(Arc::from(certificate.as_ref()))
+    /// Returns what the handshake came to, once it is complete.
+    pub(crate) fn info(&self) -> Option<TlsInfo> {
+        if self.0.is_handshaking() {
+            return None;
+        }
+        let suite = self.0.negotiated_cipher_suite();
+        Some(TlsInfo {
+            version: self.0.protocol_version().map_or(0, u16::from),
+            cipher_suite: suite.map_or(0, |suite| suite.suite().into()),
+            server_name: match &*self.0 {
+                Connection::Server(connection) => connection.server_name().map(String::from),
+                Connection::Client(_) => None,
+            },
+            peer_certificates: self
+                .0
+                .peer_certificates()
+                .into_iter()
+                .flatten()
+                .map(|certificate| certificate.to_vec())
+                .collect(),
+        })
     }
 
     /// Deciphers what was read. Tells the peer if it makes no sense.

@@ -2,16 +2,51 @@
 
 use std::{
     fs,
-    net::SocketAddr,
+    net::{SocketAddr, TcpStream},
     path::PathBuf,
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use smtp_proto::server::{Config, Tls};
-use smtp_proto_blocking::{Server, TlsAcceptor, TlsConnector};
+use smtp_proto::{
+    client,
+    machine::Fault,
+    server::{Config, Tls},
+};
+use smtp_proto_blocking::{
+    Error, Server,
+    server::Options,
+    tls::{
+        TlsAcceptor, TlsConnector,
+        rustls::{
+            self,
+            pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+        },
+    },
+};
 
 use super::{Store, run_with, server_config};
+
+/// How a client and a server get into TLS.
+pub const WAYS: [(client::Tls, Tls); 3] = [
+    (client::Tls::Opportunistic, Tls::Offered),
+    (client::Tls::Required, Tls::Required),
+    (client::Tls::Implicit, Tls::Implicit),
+];
+
+/// Takes apart the error that a session has ended with.
+pub fn session_error(error: Error) -> (Fault, String) {
+    match error {
+        Error::Session { error, transport } => {
+            let transport = transport.map(|transport| transport.to_string());
+            (error.fault(), transport.unwrap_or_default())
+        }
+        other => panic!("{other:?}"),
+    }
+}
 
 /// Certifies `server.example`.
 pub struct Certificates {
@@ -60,7 +95,45 @@ impl Certificates {
     }
 
     pub fn connector(&self) -> TlsConnector {
-        TlsConnector::with_ca_file(&self.ca_file, "server.example").unwrap()
+        TlsConnector::with_ca_file("server.example", &self.ca_file).unwrap()
+    }
+
+    /// Does a client's handshake by rustls alone.
+    pub fn handshake(
+        &self,
+        stream: TcpStream,
+    ) -> rustls::StreamOwned<rustls::ClientConnection, TcpStream> {
+        let config = Arc::new(self.client_config());
+        let name = "server.example".try_into().unwrap();
+        let connection = rustls::ClientConnection::new(config, name).unwrap();
+        rustls::StreamOwned::new(connection, stream)
+    }
+
+    /// Returns a configuration of rustls that trusts the authority.
+    pub fn client_config(&self) -> rustls::ClientConfig {
+        let mut roots = rustls::RootCertStore::empty();
+        let authority = CertificateDer::from_pem_file(&self.ca_file).unwrap();
+        roots.add(authority).unwrap();
+        let provider = rustls::crypto::ring::default_provider();
+        rustls::ClientConfig::builder_with_provider(provider.into())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth()
+    }
+
+    /// Returns a configuration of rustls that shows the server's certificate.
+    pub fn server_config(&self) -> rustls::ServerConfig {
+        let provider = rustls::crypto::ring::default_provider();
+        rustls::ServerConfig::builder_with_provider(provider.into())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![self.server.clone().into()],
+                PrivateKeyDer::from_pem_file(&self.key_file).unwrap(),
+            )
+            .unwrap()
     }
 
     /// Runs a client against a server with TLS, and returns what the server's handler kept.
@@ -71,9 +144,8 @@ impl Certificates {
     }
 
     pub fn server(&self, config: Config) -> Server {
-        Server::bind("127.0.0.1:0", config)
-            .unwrap()
-            .tls(self.acceptor())
+        let options = Options::new(config).tls(self.acceptor());
+        Server::bind("127.0.0.1:0", options).unwrap()
     }
 }
 

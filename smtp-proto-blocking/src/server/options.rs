@@ -1,0 +1,51 @@
+//! What a server's connections share beside their handler.
+
+use smtp_proto::server::Config;
+
+use crate::tls::TlsAcceptor;
+
+/// Says how connections are served: a [`Config`], and with what to do TLS.
+///
+/// A [`Config`] alone is enough where there is no TLS.
+///
+/// ```no_run
+/// # #[cfg(feature = "rustls")]
+/// # fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use smtp_proto::{server::{Config, Tls}, syntax::Host};
+/// use smtp_proto_blocking::{Server, server::Options, tls::TlsAcceptor};
+///
+/// let config = Config::new(Host::parse("mx.example.net")?).tls(Tls::Offered);
+/// let tls = TlsAcceptor::from_pem_files("chain.pem", "key.pem")?;
+/// let server = Server::bind("[::]:25", Options::new(config).tls(tls))?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub(super) config: Config,
+    pub(super) acceptor: Option<TlsAcceptor>,
+}
+
+impl Options {
+    /// Serves by a configuration, without TLS.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            acceptor: None,
+        }
+    }
+
+    /// Says how to do TLS. The configuration says whether to: [`Config::tls`].
+    #[cfg(feature = "rustls")]
+    #[must_use]
+    pub fn tls(mut self, acceptor: TlsAcceptor) -> Self {
+        self.acceptor = Some(acceptor);
+        self
+    }
+}
+
+impl From<Config> for Options {
+    fn from(config: Config) -> Self {
+        Self::new(config)
+    }
+}

@@ -1,0 +1,109 @@
+//! Trust that no authority vouches for.
+
+use std::sync::Arc;
+
+use rustls::{
+    CertificateError, DigitallySignedStruct, Error, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    crypto::{CryptoProvider, hash::HashAlgorithm, verify_tls12_signature, verify_tls13_signature},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+
+/// Knows a certificate again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Pin {
+    /// By all of it.
+    Certificate(CertificateDer<'static>),
+    /// By the SHA-256 of all of it, in DER.
+    Sha256([u8; 32]),
+}
+
+impl From<CertificateDer<'static>> for Pin {
+    fn from(certificate: CertificateDer<'static>) -> Self {
+        Self::Certificate(certificate)
+    }
+}
+
+impl From<[u8; 32]> for Pin {
+    fn from(digest: [u8; 32]) -> Self {
+        Self::Sha256(digest)
+    }
+}
+
+#[derive(Debug)]
+pub(super) enum Trust {
+    Pinned(Pin),
+    Anyone,
+}
+
+/// Looks at nothing but the certificate itself, and at whether the peer has its key.
+#[derive(Debug)]
+pub(super) struct Verifier {
+    trust: Trust,
+    provider: Arc<CryptoProvider>,
+}
+
+impl Verifier {
+    pub(super) fn new(trust: Trust, provider: Arc<CryptoProvider>) -> Self {
+        Self { trust, provider }
+    }
+
+    fn is_trusted(&self, certificate: &CertificateDer<'_>) -> bool {
+        match &self.trust {
+            Trust::Anyone => true,
+            Trust::Pinned(Pin::Certificate(pinned)) => pinned == certificate,
+            Trust::Pinned(Pin::Sha256(digest)) => self
+                .provider
+                .cipher_suites
+                .iter()
+                .filter_map(|suite| suite.tls13())
+                .map(|suite| suite.common.hash_provider)
+                .find(|hash| hash.algorithm() == HashAlgorithm::SHA256)
+                .is_some_and(|hash| hash.hash(certificate).as_ref() == digest),
+        }
+    }
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if self.is_trusted(end_entity) {
+            Ok(ServerCertVerified::assertion())
+        } else {
+            Err(CertificateError::ApplicationVerificationFailure.into())
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
+    }
+}

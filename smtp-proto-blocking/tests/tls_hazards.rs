@@ -1,0 +1,275 @@
+//! TLS where the peer or the transport does not do as it should.
+
+#![cfg(all(unix, feature = "rustls"))]
+
+mod support;
+
+use std::{
+    io::{self, Read, Write},
+    net::{Shutdown, TcpListener, TcpStream},
+    os::unix::net::UnixStream,
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use smtp_proto::{
+    client::{Duplex, Outcome, Pipelining, Timeouts, Tls},
+    machine::{Fault, Timer},
+    server,
+};
+use smtp_proto_blocking::{
+    Client, Transport,
+    server::{Options, serve_connection},
+    tls::{TlsConnector, rustls},
+};
+use support::{
+    Store, ask,
+    certificates::{Certificates, WAYS, session_error},
+    client_config, envelope, hello, narrow_tcp, read_line, server_config,
+};
+
+/// 3207-4-h, TLS-1.
+#[test]
+fn commands_behind_starttls_end_the_session() {
+    let certificates = Certificates::new();
+    let store = certificates.with_server(server::Tls::Offered, |address| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        hello(&mut stream);
+        let injection = "STARTTLS\r\nEHLO evil.example\r\n";
+        let reply = ask(&mut stream, injection);
+        assert_eq!(&reply[..4], "554 ");
+        assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+    });
+    let notes = store.notes.into_inner().unwrap();
+    assert!(notes[0].contains("in clear where TLS begins"), "{notes:?}");
+}
+
+/// TLS-2: octets in clear where the handshake is due are none.
+#[test]
+fn commands_in_place_of_a_handshake_end_the_session() {
+    let certificates = Certificates::new();
+    let store = certificates.with_server(server::Tls::Offered, |address| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        hello(&mut stream);
+        assert_eq!(&ask(&mut stream, "STARTTLS\r\n")[..4], "220 ");
+        stream.write_all(b"EHLO evil.example\r\n").unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        assert!(
+            !answer.windows(3).any(|reply| reply == b"250"),
+            "{answer:?}"
+        );
+    });
+    let notes = store.notes.into_inner().unwrap();
+    assert!(notes[0].contains("handshake failed"), "{notes:?}");
+}
+
+/// Serves one connection by a function, and returns its address.
+fn peer<R: Send + 'static>(
+    serve: impl FnOnce(TcpStream) -> R + Send + 'static,
+) -> (std::net::SocketAddr, thread::JoinHandle<R>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let served = thread::spawn(move || serve(listener.accept().unwrap().0));
+    (address, served)
+}
+
+/// 3207-4-i, TLS-6: nothing leaves any more.
+#[test]
+fn replies_behind_the_220_end_the_session() {
+    let (address, server) = peer(|mut stream| {
+        stream.write_all(b"220 x\r\n").unwrap();
+        assert_eq!(read_line(&mut stream), "EHLO client.example\r\n");
+        stream.write_all(b"250-x\r\n250 STARTTLS\r\n").unwrap();
+        assert_eq!(read_line(&mut stream), "STARTTLS\r\n");
+        stream.write_all(b"220 go\r\n250 evil\r\n").unwrap();
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).unwrap();
+        rest
+    });
+    let config = client_config().tls(Tls::Opportunistic);
+    let connector = TlsConnector::with_any_certificate("server.example").unwrap();
+    let mut client = Client::builder(config)
+        .tls(connector)
+        .connect(address)
+        .unwrap();
+    let (fault, _) = session_error(client.ready().unwrap_err());
+    assert_eq!(fault, Fault::OctetsBeforeTls);
+    drop(client);
+    assert_eq!(server.join().unwrap(), b"");
+}
+
+/// TLS-13: the end of the transport is not the end of the session.
+#[test]
+fn without_a_verdict_a_message_is_in_doubt_however_the_session_ends() {
+    let certificates = Certificates::new();
+    for (says_so, transport_error) in [(true, ""), (false, "peer closed connection")] {
+        let config = Arc::new(certificates.server_config());
+        let (address, server) = peer(move |mut stream| {
+            let session = rustls::ServerConnection::new(config).unwrap();
+            let mut tls = rustls::StreamOwned::new(session, stream.try_clone().unwrap());
+            tls.write_all(b"220 x\r\n").unwrap();
+            read_line(&mut tls);
+            tls.write_all(b"250 x\r\n").unwrap();
+            for reply in ["250 ok\r\n", "250 ok\r\n", "354 go\r\n"] {
+                read_line(&mut tls);
+                tls.write_all(reply.as_bytes()).unwrap();
+            }
+            while read_line(&mut tls) != ".\r\n" {}
+            if says_so {
+                tls.conn.send_close_notify();
+                tls.flush().unwrap();
+            }
+            stream.shutdown(Shutdown::Write).unwrap();
+            stream.read_to_end(&mut Vec::new()).unwrap();
+        });
+        let config = client_config().tls(Tls::Implicit);
+        let mut client = Client::builder(config)
+            .tls(certificates.connector())
+            .connect(address)
+            .unwrap();
+        let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
+        assert_eq!(report.outcome, Outcome::InDoubt);
+        let (fault, transport) = session_error(client.next_report().unwrap_err());
+        assert_eq!(fault, Fault::ConnectionLost);
+        assert!(transport.starts_with(transport_error), "{transport}");
+        assert_eq!(transport.is_empty(), transport_error.is_empty());
+        drop(client);
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn a_silent_peer_does_not_hold_up_the_handshake_for_ever() {
+    let (address, server) = peer(|mut stream| stream.read_to_end(&mut Vec::new()).unwrap());
+    let mut timeouts = Timeouts::default();
+    timeouts.command = Duration::from_millis(50);
+    let config = client_config().tls(Tls::Implicit).timeouts(timeouts);
+    let connector = TlsConnector::with_any_certificate("server.example").unwrap();
+    let mut client = Client::builder(config)
+        .tls(connector)
+        .connect(address)
+        .unwrap();
+    let (fault, _) = session_error(client.ready().unwrap_err());
+    assert_eq!(fault, Fault::TimedOut(Timer::Handshake));
+    drop(client);
+    assert!(server.join().unwrap() > 0);
+}
+
+/// Peers whose buffers are full at once go on by reading.
+#[test]
+fn narrow_sockets_do_not_stop_a_stream() {
+    let certificates = Certificates::new();
+    let (near, far) = narrow_tcp();
+    let acceptor = certificates.acceptor();
+    let store = Store::default();
+    thread::scope(|scope| {
+        let store = &store;
+        scope.spawn(move || {
+            let config = server_config().tls(server::Tls::Implicit);
+            serve_connection(far, None, Options::new(config).tls(acceptor), &store).unwrap();
+        });
+        let config = client_config()
+            .tls(Tls::Implicit)
+            .duplex(Duplex::Full)
+            .queue(600)
+            .pipelining(Pipelining::Stream { window: 300 });
+        let mut client = Client::builder(config)
+            .tls(certificates.connector())
+            .with_stream(near)
+            .unwrap();
+        let messages = (0..300).map(|_| (envelope(&["a", "b", "c"]), "x\r\n"));
+        let delivered = client.send_all(messages);
+        assert_eq!(
+            delivered
+                .filter(|r| r.as_ref().unwrap().is_delivered())
+                .count(),
+            300
+        );
+        client.quit().unwrap();
+    });
+    assert_eq!(store.messages.into_inner().unwrap().len(), 300);
+}
+
+/// Reads one octet at a time and writes a few, and every other time nothing.
+struct Trickle<T> {
+    inner: T,
+    read_blocks: bool,
+    write_blocks: bool,
+}
+
+impl<T> Trickle<T> {
+    fn new(inner: T) -> Self {
+        Self {
+            inner,
+            read_blocks: false,
+            write_blocks: false,
+        }
+    }
+}
+
+impl<T: Read> Read for Trickle<T> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.read_blocks = !self.read_blocks;
+        if self.read_blocks {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        let most = buffer.len().min(1);
+        self.inner.read(&mut buffer[..most])
+    }
+}
+
+impl<T: Write> Write for Trickle<T> {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.write_blocks = !self.write_blocks;
+        if self.write_blocks {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.inner.write(&octets[..octets.len().min(97)])
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+impl<T: Transport> Transport for Trickle<T> {
+    fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
+        self.inner.set_read_timeout(timeout)
+    }
+
+    fn set_write_timeout(&mut self, timeout: Duration) -> io::Result<()> {
+        self.inner.set_write_timeout(timeout)
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.inner.shutdown_write()
+    }
+}
+
+#[test]
+fn any_split_of_the_octets_will_do() {
+    let certificates = Certificates::new();
+    let acceptor = certificates.acceptor();
+    for (tls, server_tls) in WAYS {
+        let (near, far) = UnixStream::pair().unwrap();
+        let store = Store::default();
+        thread::scope(|scope| {
+            let (acceptor, store) = (acceptor.clone(), &store);
+            scope.spawn(move || {
+                let config = server_config().tls(server_tls);
+                let far = Trickle::new(far);
+                serve_connection(far, None, Options::new(config).tls(acceptor), &store).unwrap();
+            });
+            let mut client = Client::builder(client_config().tls(tls))
+                .tls(certificates.connector())
+                .with_stream(Trickle::new(near))
+                .unwrap();
+            let report = client.send(&envelope(&["a"]), "x\r\n".repeat(300)).unwrap();
+            assert!(report.is_delivered());
+            client.quit().unwrap();
+        });
+        assert_eq!(store.messages.into_inner().unwrap().len(), 1);
+    }
+}
