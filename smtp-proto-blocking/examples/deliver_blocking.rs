@@ -4,7 +4,15 @@
 
 mod maildir_handler;
 
-use std::{error::Error, io, net::SocketAddr, process::ExitCode, sync::Arc, thread, time::Instant};
+use std::{
+    error::Error,
+    io,
+    net::{SocketAddr, TcpStream},
+    process::ExitCode,
+    sync::Arc,
+    thread,
+    time::Instant,
+};
 
 use maildir_handler::MaildirHandler;
 use smtp_proto::{
@@ -13,9 +21,7 @@ use smtp_proto::{
     server::Config,
     syntax::Host,
 };
-use smtp_proto_blocking::{
-    Client, Server, TlsConnector, TlsError, Transport, server::ShutdownHandle,
-};
+use smtp_proto_blocking::{Client, Server, Transport, server::ShutdownHandle, tls::TlsConnector};
 use smtp_proto_example_support::{
     Address, DeliverOptions, Job, Maildir, Sent, Trust, Trusted, deliver,
 };
@@ -46,33 +52,36 @@ fn connect_and_send(
     tell: &mut dyn FnMut(&Report),
     sent: &mut Sent,
 ) -> Result<(), smtp_proto_blocking::Error> {
-    // A write that would block becomes a read: nothing need be held back for fear of that.
-    let config = job.config.clone().duplex(Duplex::Full);
+    let lost = |error| smtp_proto_blocking::Error::Connect(Arc::new(error));
     match job.address.clone() {
-        Address::Tcp(address) => send_over(Client::connect(address, config)?, job, tell, sent),
-        #[cfg(unix)]
-        Address::Unix(path) => send_over(Client::connect_unix(path, config)?, job, tell, sent),
-        #[cfg(not(unix))]
-        Address::Unix(_) => {
-            let error = Arc::new(io::ErrorKind::Unsupported.into());
-            Err(smtp_proto_blocking::Error::Connect(error))
+        Address::Tcp(address) => {
+            let stream = TcpStream::connect(address).map_err(lost)?;
+            stream.set_nodelay(true).map_err(lost)?;
+            send_over(stream, job, tell, sent)
         }
+        #[cfg(unix)]
+        Address::Unix(path) => {
+            let stream = std::os::unix::net::UnixStream::connect(path).map_err(lost)?;
+            send_over(stream, job, tell, sent)
+        }
+        #[cfg(not(unix))]
+        Address::Unix(_) => Err(lost(io::ErrorKind::Unsupported.into())),
     }
 }
 
 fn send_over<T: Transport>(
-    mut client: Client<T>,
+    stream: T,
     job: Job,
     tell: &mut dyn FnMut(&Report),
     sent: &mut Sent,
 ) -> Result<(), smtp_proto_blocking::Error> {
+    // A write that would block becomes a read: nothing need be held back for fear of that.
+    let mut builder = Client::builder(job.config.duplex(Duplex::Full));
     if let Some(trust) = &job.trust {
-        let unusable = |error| {
-            let error = io::Error::new(io::ErrorKind::InvalidInput, error);
-            smtp_proto_blocking::Error::Connect(Arc::new(error))
-        };
-        client = client.tls(connector(trust).map_err(unusable)?);
+        let unusable = |error| smtp_proto_blocking::Error::Connect(Arc::new(error));
+        builder = builder.tls(connector(trust).map_err(unusable)?);
     }
+    let mut client = builder.with_stream(stream)?;
     if !job.mechanisms.is_empty() {
         client.authenticate(job.mechanisms)?;
     }
@@ -99,12 +108,12 @@ fn send_over<T: Transport>(
     result
 }
 
-fn connector(trust: &Trust) -> Result<TlsConnector, TlsError> {
+fn connector(trust: &Trust) -> io::Result<TlsConnector> {
     let name = &trust.server_name;
     match &trust.by {
-        Trusted::Authorities(file) => TlsConnector::with_ca_file(file, name),
-        Trusted::Platform => TlsConnector::platform(name),
-        Trusted::Anyone => TlsConnector::unauthenticated(name),
+        Trusted::Authorities(file) => TlsConnector::with_ca_file(name, file),
+        Trusted::Platform => TlsConnector::with_platform_roots(name),
+        Trusted::Anyone => TlsConnector::with_any_certificate(name),
     }
 }
 

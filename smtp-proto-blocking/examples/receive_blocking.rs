@@ -2,27 +2,24 @@
 
 mod maildir_handler;
 
-#[cfg(unix)]
-use std::thread;
 use std::{error::Error, io, process::ExitCode, sync::Arc};
+#[cfg(unix)]
+use std::{fs, thread};
 
 use maildir_handler::MaildirHandler;
 use smtp_proto_blocking::{
-    Server, TlsAcceptor,
-    server::{Envelope, ShutdownHandle},
+    Server,
+    server::{Envelope, Options, ShutdownHandle},
+    tls::TlsAcceptor,
 };
 use smtp_proto_example_support::{
-    Duplicates, Endpoint, Maildir, ReceiveOptions, Stop, Storage, received_to_json,
+    Duplicates, Endpoint, Maildir, ReceiveOptions, Storage, received_to_json,
 };
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let options = match ReceiveOptions::from_env() {
         Ok(options) => options,
         Err(stop) => return Ok(stop.report()),
-    };
-    let Endpoint::Tcp(address) = &options.listen else {
-        let reason = "--listen unix: is for the example of the other adapter";
-        return Ok(Stop::Usage(reason.to_owned()).report());
     };
     let maildir = match &options.storage {
         Storage::Maildir(directory) => Some(Maildir::open(directory)?),
@@ -38,14 +35,28 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     if let Some(kept_for) = options.dedup {
         handler = handler.recognising(Arc::new(Duplicates::new(kept_for)));
     }
-    let mut server = Server::bind(address.as_str(), options.config()?)?;
+    let mut serving = Options::new(options.config()?);
     if let Some(files) = &options.tls {
-        server = server.tls(TlsAcceptor::from_pem_files(&files.certificate, &files.key)?);
+        serving = serving.tls(TlsAcceptor::from_pem_files(&files.certificate, &files.key)?);
     }
-    let handle = server.shutdown_handle()?;
-    shut_down_on_signals(handle)?;
-    println!("listening on {}", server.local_addr()?);
-    server.serve(&handler);
+    match &options.listen {
+        Endpoint::Tcp(address) => {
+            let server = Server::bind(address.as_str(), serving)?;
+            shut_down_on_signals(server.shutdown_handle()?)?;
+            println!("listening on {}", server.local_addr()?);
+            server.serve(&handler);
+        }
+        #[cfg(unix)]
+        Endpoint::Unix(path) => {
+            let server = Server::bind_unix(path, serving)?;
+            shut_down_on_signals(server.shutdown_handle()?)?;
+            println!("listening on {}", path.display());
+            server.serve(&handler);
+            fs::remove_file(path)?;
+        }
+        #[cfg(not(unix))]
+        Endpoint::Unix(_) => return Err("there are no Unix sockets here".into()),
+    }
     Ok(ExitCode::SUCCESS)
 }
 

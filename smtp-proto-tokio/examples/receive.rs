@@ -2,7 +2,9 @@
 
 mod maildir_handler;
 
-use std::{error::Error, fs, process::ExitCode, sync::Arc};
+#[cfg(unix)]
+use std::fs;
+use std::{error::Error, process::ExitCode, sync::Arc};
 
 use maildir_handler::MaildirHandler;
 use smtp_proto_example_support::{

@@ -12,7 +12,7 @@ use smtp_proto::{
 };
 use smtp_proto_blocking::{
     Error,
-    server::{Claim, Envelope, Handler, Proof, Refusal, Session, Sink, Verdict},
+    server::{Credential, Envelope, Handler, Session, Sink, Verdict, invalid_credentials},
 };
 use smtp_proto_example_support::{Account, Delivery, Duplicates, Fingerprinter, Maildir};
 
@@ -78,19 +78,28 @@ impl MaildirHandler {
 impl Handler for MaildirHandler {
     type Sink = MaildirSink;
 
-    fn verify(&self, _: &Session, claim: &Claim<'_>) -> Result<String, Refusal> {
-        let account = self.account.as_ref().ok_or(Refusal::Credentials)?;
-        let (user, secret) = match claim.proof {
-            Proof::Password(password) => (claim.user, password),
+    fn authenticate(
+        &self,
+        _: &Session,
+        credential: Credential<'_>,
+    ) -> Result<String, Reply<'static>> {
+        let account = self.account.as_ref().ok_or_else(invalid_credentials)?;
+        let (user, secret, acting_for) = match credential {
+            Credential::Password {
+                user,
+                password,
+                acting_for,
+            } => (user, password, acting_for),
             // The token alone may tell.
-            Proof::Token(token) if claim.user.is_empty() => (account.user(), token),
-            Proof::Token(token) => (claim.user, token),
-            _ => return Err(Refusal::Credentials),
+            Credential::Token { user: "", token } => (account.user(), token, ""),
+            Credential::Token { user, token } => (user, token, ""),
+            _ => return Err(invalid_credentials()),
         };
-        if account.admits(user, secret) {
+        let acts_for_himself = acting_for.is_empty() || acting_for == user;
+        if account.admits(user, secret) && acts_for_himself {
             Ok(user.to_owned())
         } else {
-            Err(Refusal::Credentials)
+            Err(invalid_credentials())
         }
     }
 

@@ -17,7 +17,7 @@ Receives messages by SMTP or LMTP.
   receive --listen ADDRESS [--maildir DIRECTORY | --discard] [OPTION]...
 
   --listen ADDRESS        where to listen, as 127.0.0.1:2525; port 0 chooses one
-  --listen unix:PATH      the same, at a Unix socket that is not there yet; not in receive_blocking
+  --listen unix:PATH      the same, at a Unix socket that is not there yet
   --maildir DIRECTORY     where messages are stored, on the disk before they are acknowledged [Maildir]
   --discard               drops every message instead
   --dialect DIALECT       smtp, submission (nothing without authentication) or lmtp [smtp]
