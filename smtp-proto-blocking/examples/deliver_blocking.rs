@@ -4,16 +4,27 @@
 
 mod maildir_handler;
 
-use std::{error::Error, io, net::SocketAddr, process::ExitCode, sync::Arc, thread, time::Instant};
+use std::{
+    error::Error,
+    io,
+    net::{SocketAddr, TcpStream},
+    process::ExitCode,
+    sync::Arc,
+    thread,
+    time::Instant,
+};
 
 use maildir_handler::MaildirHandler;
 use smtp_proto::{
     client::{Duplex, Report},
+    machine::Fault,
     server::Config,
     syntax::Host,
 };
-use smtp_proto_blocking::{Client, Server, server::ShutdownHandle};
-use smtp_proto_example_support::{DeliverOptions, Job, Maildir, Sent, deliver};
+use smtp_proto_blocking::{Client, Server, Transport, server::ShutdownHandle, tls::TlsConnector};
+use smtp_proto_example_support::{
+    Address, DeliverOptions, Job, Maildir, Sent, Trust, Trusted, deliver,
+};
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     match DeliverOptions::from_env() {
@@ -25,22 +36,59 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 /// Sends messages over one connection.
 fn send(job: Job, tell: &mut dyn FnMut(&Report)) -> Sent {
     let mut sent = Sent::default();
-    if let Err(error) = try_to_send(job, tell, &mut sent) {
+    if let Err(error) = connect_and_send(job, tell, &mut sent) {
+        sent.capabilities_changed = matches!(
+            &error,
+            smtp_proto_blocking::Error::Session { error, .. }
+                if error.fault() == Fault::CapabilitiesChanged
+        );
         sent.failure = Some(error.to_string());
     }
     sent
 }
 
-fn try_to_send(
+fn connect_and_send(
+    job: Job,
+    tell: &mut dyn FnMut(&Report),
+    sent: &mut Sent,
+) -> Result<(), smtp_proto_blocking::Error> {
+    let lost = |error| smtp_proto_blocking::Error::Connect(Arc::new(error));
+    match job.address.clone() {
+        Address::Tcp(address) => {
+            let stream = TcpStream::connect(address).map_err(lost)?;
+            stream.set_nodelay(true).map_err(lost)?;
+            send_over(stream, job, tell, sent)
+        }
+        #[cfg(unix)]
+        Address::Unix(path) => {
+            let stream = std::os::unix::net::UnixStream::connect(path).map_err(lost)?;
+            send_over(stream, job, tell, sent)
+        }
+        #[cfg(not(unix))]
+        Address::Unix(_) => Err(lost(io::ErrorKind::Unsupported.into())),
+    }
+}
+
+fn send_over<T: Transport>(
+    stream: T,
     job: Job,
     tell: &mut dyn FnMut(&Report),
     sent: &mut Sent,
 ) -> Result<(), smtp_proto_blocking::Error> {
     // A write that would block becomes a read: nothing need be held back for fear of that.
-    let config = job.config.duplex(Duplex::Full);
-    let mut client = Client::connect(job.address, config)?;
-    // A server that refuses the session has refused the messages; their reports tell.
-    let _ = client.ready();
+    let mut builder = Client::builder(job.config.duplex(Duplex::Full));
+    if let Some(trust) = &job.trust {
+        let unusable = |error| smtp_proto_blocking::Error::Connect(Arc::new(error));
+        builder = builder.tls(connector(trust).map_err(unusable)?);
+    }
+    let mut client = builder.with_stream(stream)?;
+    if !job.mechanisms.is_empty() {
+        client.authenticate(job.mechanisms)?;
+    }
+    if !job.begins_early {
+        // A server that refuses the session has refused the messages; their reports tell.
+        let _ = client.ready();
+    }
     let (opening, begin) = (client.round_trips(), Instant::now());
     let mut result = Ok(());
     for report in client.send_all(job.messages) {
@@ -54,9 +102,19 @@ fn try_to_send(
     if result.is_ok() {
         result = client.quit();
     }
+    sent.capabilities = client.capabilities().clone();
     sent.trace
         .extend(std::iter::from_fn(|| client.poll_trace()));
     result
+}
+
+fn connector(trust: &Trust) -> io::Result<TlsConnector> {
+    let name = &trust.server_name;
+    match &trust.by {
+        Trusted::Authorities(file) => TlsConnector::with_ca_file(name, file),
+        Trusted::Platform => TlsConnector::with_platform_roots(name),
+        Trusted::Anyone => TlsConnector::with_any_certificate(name),
+    }
 }
 
 /// Ends a server when it is dropped.

@@ -1,28 +1,26 @@
-//! Receives messages by SMTP, without a runtime. `--help` tells more.
+//! Receives messages by SMTP or LMTP, without a runtime. `--help` tells more.
 
 mod maildir_handler;
 
+use std::{error::Error, io, process::ExitCode, sync::Arc};
 #[cfg(unix)]
-use std::thread;
-use std::{error::Error, io, process::ExitCode};
+use std::{fs, thread};
 
 use maildir_handler::MaildirHandler;
-use smtp_proto::{server::Config, syntax::Host};
 use smtp_proto_blocking::{
     Server,
-    server::{Envelope, ShutdownHandle},
+    server::{Envelope, Options, ShutdownHandle},
+    tls::TlsAcceptor,
 };
-use smtp_proto_example_support::{Maildir, ReceiveOptions, Storage, received_to_json};
+use smtp_proto_example_support::{
+    Duplicates, Endpoint, Maildir, ReceiveOptions, Storage, received_to_json,
+};
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let options = match ReceiveOptions::from_env() {
         Ok(options) => options,
         Err(stop) => return Ok(stop.report()),
     };
-    let mut config = Config::new(Host::parse("localhost.localdomain")?);
-    if let Some(octets) = options.max_size {
-        config = config.max_message_size(octets);
-    }
     let maildir = match &options.storage {
         Storage::Maildir(directory) => Some(Maildir::open(directory)?),
         Storage::Discard => None,
@@ -31,11 +29,34 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     if options.json {
         handler = handler.telling(tell);
     }
-    let server = Server::bind(options.listen.as_str(), config)?;
-    let handle = server.shutdown_handle()?;
-    shut_down_on_signals(handle)?;
-    println!("listening on {}", server.local_addr()?);
-    server.serve(&handler);
+    if let Some(account) = options.account()? {
+        handler = handler.admitting(account);
+    }
+    if let Some(kept_for) = options.dedup {
+        handler = handler.recognising(Arc::new(Duplicates::new(kept_for)));
+    }
+    let mut serving = Options::new(options.config()?);
+    if let Some(files) = &options.tls {
+        serving = serving.tls(TlsAcceptor::from_pem_files(&files.certificate, &files.key)?);
+    }
+    match &options.listen {
+        Endpoint::Tcp(address) => {
+            let server = Server::bind(address.as_str(), serving)?;
+            shut_down_on_signals(server.shutdown_handle()?)?;
+            println!("listening on {}", server.local_addr()?);
+            server.serve(&handler);
+        }
+        #[cfg(unix)]
+        Endpoint::Unix(path) => {
+            let server = Server::bind_unix(path, serving)?;
+            shut_down_on_signals(server.shutdown_handle()?)?;
+            println!("listening on {}", path.display());
+            server.serve(&handler);
+            fs::remove_file(path)?;
+        }
+        #[cfg(not(unix))]
+        Endpoint::Unix(_) => return Err("there are no Unix sockets here".into()),
+    }
     Ok(ExitCode::SUCCESS)
 }
 

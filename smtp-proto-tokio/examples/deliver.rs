@@ -7,10 +7,17 @@ mod maildir_handler;
 use std::{error::Error, io, net::SocketAddr, process::ExitCode, sync::Arc, time::Instant};
 
 use maildir_handler::MaildirHandler;
-use smtp_proto::{client::Report, server::Config, syntax::Host};
-use smtp_proto_example_support::{DeliverOptions, Job, Maildir, Sent, deliver};
-use smtp_proto_tokio::{Client, Server};
-use tokio::{runtime::Runtime, sync::oneshot};
+use smtp_proto::{client::Report, machine::Fault, server::Config, syntax::Host};
+use smtp_proto_example_support::{
+    Address, DeliverOptions, Job, Maildir, Sent, Trust, Trusted, deliver,
+};
+use smtp_proto_tokio::{Client, Server, tls::TlsConnector};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    runtime::Runtime,
+    sync::oneshot,
+};
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let options = match DeliverOptions::from_env() {
@@ -28,20 +35,59 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
 /// Sends messages over one connection.
 async fn send(job: Job, tell: &mut dyn FnMut(&Report)) -> Sent {
     let mut sent = Sent::default();
-    if let Err(error) = try_to_send(job, tell, &mut sent).await {
+    if let Err(error) = connect_and_send(job, tell, &mut sent).await {
+        sent.capabilities_changed = matches!(
+            &error,
+            smtp_proto_tokio::Error::Session { error, .. }
+                if error.fault() == Fault::CapabilitiesChanged
+        );
         sent.failure = Some(error.to_string());
     }
     sent
 }
 
-async fn try_to_send(
+async fn connect_and_send(
     job: Job,
     tell: &mut dyn FnMut(&Report),
     sent: &mut Sent,
 ) -> Result<(), smtp_proto_tokio::Error> {
-    let mut client = Client::connect(job.address, job.config).await?;
-    // A server that refuses the session has refused the messages; their reports tell.
-    let _ = client.ready().await;
+    let lost = |error| smtp_proto_tokio::Error::Connect(Arc::new(error));
+    match job.address.clone() {
+        Address::Tcp(address) => {
+            let stream = TcpStream::connect(address).await.map_err(lost)?;
+            stream.set_nodelay(true).map_err(lost)?;
+            send_over(stream, job, tell, sent).await
+        }
+        #[cfg(unix)]
+        Address::Unix(path) => {
+            let stream = tokio::net::UnixStream::connect(path).await.map_err(lost)?;
+            send_over(stream, job, tell, sent).await
+        }
+        #[cfg(not(unix))]
+        Address::Unix(_) => Err(lost(io::ErrorKind::Unsupported.into())),
+    }
+}
+
+async fn send_over<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    job: Job,
+    tell: &mut dyn FnMut(&Report),
+    sent: &mut Sent,
+) -> Result<(), smtp_proto_tokio::Error> {
+    let mut builder = Client::builder(job.config);
+    if let Some(trust) = &job.trust {
+        let connector =
+            connector(trust).map_err(|error| smtp_proto_tokio::Error::Connect(Arc::new(error)))?;
+        builder = builder.tls(connector);
+    }
+    let mut client = builder.with_stream(stream)?;
+    if !job.mechanisms.is_empty() {
+        client.authenticate(job.mechanisms)?;
+    }
+    if !job.begins_early {
+        // A server that refuses the session has refused the messages; their reports tell.
+        let _ = client.ready().await;
+    }
     let (opening, begin) = (client.round_trips(), Instant::now());
     let mut sending = client.send_all(job.messages);
     let mut result = loop {
@@ -56,9 +102,19 @@ async fn try_to_send(
     if result.is_ok() {
         result = client.quit().await;
     }
+    sent.capabilities = client.capabilities().clone();
     sent.trace
         .extend(std::iter::from_fn(|| client.poll_trace()));
     result
+}
+
+fn connector(trust: &Trust) -> io::Result<TlsConnector> {
+    let name = &trust.server_name;
+    match &trust.by {
+        Trusted::Authorities(file) => TlsConnector::with_ca_file(name, file),
+        Trusted::Platform => TlsConnector::with_platform_roots(name),
+        Trusted::Anyone => TlsConnector::with_any_certificate(name),
+    }
 }
 
 /// Starts a server that stores into a Maildir, until what it returns is dropped.

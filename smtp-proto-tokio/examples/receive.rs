@@ -1,15 +1,19 @@
-//! Receives messages by SMTP. `--help` tells more.
+//! Receives messages by SMTP or LMTP. `--help` tells more.
 
 mod maildir_handler;
 
-use std::{error::Error, process::ExitCode};
+#[cfg(unix)]
+use std::fs;
+use std::{error::Error, process::ExitCode, sync::Arc};
 
 use maildir_handler::MaildirHandler;
-use smtp_proto::{server::Config, syntax::Host};
-use smtp_proto_example_support::{Maildir, ReceiveOptions, Storage, received_to_json};
+use smtp_proto_example_support::{
+    Duplicates, Endpoint, Maildir, ReceiveOptions, Storage, received_to_json,
+};
 use smtp_proto_tokio::{
     Server,
-    server::{Envelope, Recipient},
+    server::{Envelope, Options, Recipient},
+    tls::TlsAcceptor,
 };
 
 #[tokio::main]
@@ -18,10 +22,6 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
         Ok(options) => options,
         Err(stop) => return Ok(stop.report()),
     };
-    let mut config = Config::new(Host::parse("localhost.localdomain")?);
-    if let Some(octets) = options.max_size {
-        config = config.max_message_size(octets);
-    }
     let maildir = match &options.storage {
         Storage::Maildir(directory) => Some(Maildir::open(directory)?),
         Storage::Discard => None,
@@ -30,9 +30,32 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     if options.json {
         handler = handler.telling(tell);
     }
-    let server = Server::bind(options.listen.as_str(), config).await?;
-    println!("listening on {}", server.local_addr()?);
-    server.serve_until(handler, signal()).await;
+    if let Some(account) = options.account()? {
+        handler = handler.admitting(account);
+    }
+    if let Some(kept_for) = options.dedup {
+        handler = handler.recognising(Arc::new(Duplicates::new(kept_for)));
+    }
+    let mut serving = Options::new(options.config()?);
+    if let Some(files) = &options.tls {
+        serving = serving.tls(TlsAcceptor::from_pem_files(&files.certificate, &files.key)?);
+    }
+    match &options.listen {
+        Endpoint::Tcp(address) => {
+            let server = Server::bind(address.as_str(), serving).await?;
+            println!("listening on {}", server.local_addr()?);
+            server.serve_until(handler, signal()).await;
+        }
+        #[cfg(unix)]
+        Endpoint::Unix(path) => {
+            let server = Server::bind_unix(path, serving)?;
+            println!("listening on {}", path.display());
+            server.serve_until(handler, signal()).await;
+            fs::remove_file(path)?;
+        }
+        #[cfg(not(unix))]
+        Endpoint::Unix(_) => return Err("there are no Unix sockets here".into()),
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,16 +1,38 @@
 //! Stores messages before they are acknowledged.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
 
-use smtp_proto::syntax::{Code, Reply};
-use smtp_proto_example_support::{Delivery, Maildir};
-use smtp_proto_tokio::server::{Envelope, Handler, Recipient, Sender, Sink, Verdict};
+use smtp_proto::{
+    server::{Certainty, TransactionId},
+    syntax::{Code, Reply},
+};
+use smtp_proto_example_support::{Account, Delivery, Duplicates, Fingerprinter, Maildir};
+use smtp_proto_tokio::{
+    Error,
+    server::{
+        Credential, Envelope, Handler, Recipient, Sender, Sink, Verdict, invalid_credentials,
+    },
+};
 use tokio::task::spawn_blocking;
+
+/// Names a message: by its session and, in that, its transaction.
+pub(crate) type MessageName = (u64, TransactionId);
 
 /// Takes every message, for everybody.
 pub(crate) struct MaildirHandler {
     maildir: Option<Arc<Maildir>>,
     received: fn(&Envelope, u64),
+    account: Option<Account>,
+    duplicates: Option<Arc<Duplicates<MessageName>>>,
+    sessions: AtomicU64,
 }
 
 /// One message on its way to the disk.
@@ -19,6 +41,14 @@ pub(crate) struct MaildirSink {
     envelope: Arc<Envelope>,
     octets: u64,
     received: fn(&Envelope, u64),
+    recognition: Option<Recognition>,
+}
+
+/// What finds out whether a message is here already.
+struct Recognition {
+    duplicates: Arc<Duplicates<MessageName>>,
+    fingerprinter: Fingerprinter,
+    name: MessageName,
 }
 
 impl MaildirHandler {
@@ -27,6 +57,9 @@ impl MaildirHandler {
         Self {
             maildir,
             received: |_, _| {},
+            account: None,
+            duplicates: None,
+            sessions: AtomicU64::new(0),
         }
     }
 
@@ -36,45 +69,153 @@ impl MaildirHandler {
         self.received = received;
         self
     }
+
+    /// Lets a user authenticate.
+    #[allow(dead_code, reason = "not every example has users")]
+    pub(crate) fn admitting(mut self, account: Account) -> Self {
+        self.account = Some(account);
+        self
+    }
+
+    /// Stores a message only once if its acknowledgement is lost and it comes again.
+    #[allow(dead_code, reason = "not every example looks for them")]
+    pub(crate) fn recognising(mut self, duplicates: Arc<Duplicates<MessageName>>) -> Self {
+        self.duplicates = Some(duplicates);
+        self
+    }
 }
 
 impl Handler for MaildirHandler {
-    type Session = ();
+    type Session = u64;
     type Sink = MaildirSink;
 
-    async fn connected(&self, _: Option<SocketAddr>) -> Result<(), Reply<'static>> {
-        Ok(())
+    async fn connected(&self, _: Option<SocketAddr>) -> Result<u64, Reply<'static>> {
+        Ok(self.sessions.fetch_add(1, Ordering::Relaxed))
     }
 
-    async fn recipient(&self, _: &(), _: &Sender, _: &Recipient) -> Verdict {
+    async fn authenticate(
+        &self,
+        _: &u64,
+        credential: Credential<'_>,
+    ) -> Result<String, Reply<'static>> {
+        let account = self.account.as_ref().ok_or_else(invalid_credentials)?;
+        let (user, secret, acting_for) = match credential {
+            Credential::Password {
+                user,
+                password,
+                acting_for,
+            } => (user, password, acting_for),
+            // The token alone may tell.
+            Credential::Token { user: "", token } => (account.user(), token, ""),
+            Credential::Token { user, token } => (user, token, ""),
+            _ => return Err(invalid_credentials()),
+        };
+        let acts_for_himself = acting_for.is_empty() || acting_for == user;
+        if account.admits(user, secret) && acts_for_himself {
+            Ok(user.to_owned())
+        } else {
+            Err(invalid_credentials())
+        }
+    }
+
+    async fn recipient(&self, _: &u64, _: &Sender, _: &Recipient) -> Verdict {
         Verdict::Accept
     }
 
     async fn content(
         &self,
-        _: &(),
+        session: &u64,
         envelope: Arc<Envelope>,
     ) -> Result<MaildirSink, Reply<'static>> {
         let delivery = self.maildir.as_ref().map(Maildir::begin).transpose();
+        let recognition = self.duplicates.as_ref().map(|duplicates| Recognition {
+            duplicates: Arc::clone(duplicates),
+            fingerprinter: Fingerprinter::default(),
+            name: (*session, envelope.sender().transaction()),
+        });
         Ok(MaildirSink {
             delivery: delivery.map_err(storage_failed)?,
             envelope,
             octets: 0,
             received: self.received,
+            recognition,
         })
+    }
+
+    fn acknowledged(&self, session: &u64, transaction: TransactionId, certainty: Certainty) {
+        if let Some(duplicates) = &self.duplicates {
+            duplicates.acknowledged(&(*session, transaction), certainty, Instant::now());
+        }
+    }
+
+    fn delivery_acknowledged(
+        &self,
+        session: &u64,
+        transaction: TransactionId,
+        recipient: usize,
+        certainty: Certainty,
+    ) {
+        if let Some(duplicates) = &self.duplicates {
+            let name = (*session, transaction);
+            duplicates.delivery_acknowledged(&name, recipient, certainty, Instant::now());
+        }
+    }
+
+    /// The message stays stored: it is recognised when it comes again.
+    fn expired(&self, session: &u64, transaction: TransactionId) {
+        self.acknowledged(session, transaction, Certainty::Unsent);
+    }
+
+    fn delivery_expired(&self, session: &u64, transaction: TransactionId, recipient: usize) {
+        self.delivery_acknowledged(session, transaction, recipient, Certainty::Unsent);
+    }
+
+    fn closed(&self, session: &u64, _: Result<(), &Error>) {
+        if let Some(duplicates) = &self.duplicates {
+            duplicates.closed(|(of, _)| of == session);
+        }
     }
 }
 
 impl Sink for MaildirSink {
     async fn write(&mut self, octets: &[u8]) -> Result<(), Reply<'static>> {
         self.octets += octets.len() as u64;
+        if let Some(recognition) = &mut self.recognition {
+            recognition.fingerprinter.update(octets);
+        }
         match &mut self.delivery {
             Some(delivery) => delivery.write(octets).map_err(storage_failed),
             None => Ok(()),
         }
     }
 
-    async fn finish(self) -> Verdict {
+    async fn finish(mut self) -> Verdict {
+        let Some(recognition) = self.recognition.take() else {
+            return self.store().await;
+        };
+        let Recognition {
+            duplicates,
+            fingerprinter,
+            name,
+        } = recognition;
+        let envelope = Arc::clone(&self.envelope);
+        let recipients = envelope.recipients().map(Recipient::path);
+        let fingerprints = fingerprinter.finish(envelope.sender().path(), recipients);
+        let is_here = duplicates.recognise(&fingerprints, Instant::now());
+        let verdict = if is_here {
+            Verdict::Accept
+        } else {
+            self.store().await
+        };
+        if verdict == Verdict::Accept {
+            duplicates.stored(name, fingerprints);
+        }
+        verdict
+    }
+}
+
+impl MaildirSink {
+    async fn store(self) -> Verdict {
         if let Some(delivery) = self.delivery {
             // The disk takes its time, and others need not wait for it.
             let stored = spawn_blocking(|| delivery.finish()).await;

@@ -1,23 +1,25 @@
 //! What `deliver` does around the protocol: it says what to send, and tells what became of it.
 
 use std::{
-    collections::BTreeSet,
     error::Error,
     fs, io,
     net::{SocketAddr, ToSocketAddrs},
+    path::PathBuf,
     process::ExitCode,
     sync::Arc,
     time::Duration,
 };
 
 use smtp_proto::{
-    client::{Config, Envelope, NotSent, Outcome, Pipelining, Report},
-    machine::TraceEntry,
+    client::{Config, Envelope, NotSent, Outcome, Pipelining, Report, mechanism::Mechanism},
+    machine::{Dialect, TraceEntry},
+    syntax::Capabilities,
 };
 
 use crate::{
-    DeliverOptions, Ladder, Maildir, Message, Progress, Relay, Row, Tally, TemporaryDirectory,
-    dialogue, report_to_json, report_to_text, samples, svg, table,
+    DeliverOptions, Endpoint, Ladder, Maildir, Message, Progress, Relay, Row, Tally,
+    TemporaryDirectory, Trust, capabilities, dialogue, report_to_json, report_to_text, samples,
+    svg, table,
 };
 
 /// The delay of the link to the example's own server, there and back.
@@ -25,13 +27,27 @@ const ROUND_TRIP: Duration = Duration::from_millis(20);
 /// How often the samples are sent under each policy, so that rates mean something.
 const REPEATS: usize = 10;
 
+/// Where to connect to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// An address of the Internet.
+    Tcp(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
 /// What an adapter is to send over one connection.
-#[derive(Debug)]
 pub struct Job {
     /// Where to.
-    pub address: SocketAddr,
+    pub address: Address,
     /// How.
     pub config: Config,
+    /// Which servers to believe, if there is to be TLS.
+    pub trust: Option<Trust>,
+    /// What to authenticate by, if there is anything.
+    pub mechanisms: Vec<Box<dyn Mechanism>>,
+    /// The first message may leave before the session is open.
+    pub begins_early: bool,
     /// What, in this order.
     pub messages: Vec<(Envelope<'static>, Arc<[u8]>)>,
 }
@@ -45,8 +61,12 @@ pub struct Sent {
     pub elapsed: Duration,
     /// The trace, if one was kept.
     pub trace: Vec<TraceEntry>,
+    /// What the server offers.
+    pub capabilities: Capabilities,
     /// Why the session failed, if it did.
     pub failure: Option<String>,
+    /// It failed because the server does not offer any more what it was known to offer.
+    pub capabilities_changed: bool,
 }
 
 /// Does what the options say.
@@ -60,7 +80,7 @@ pub struct Sent {
 pub fn deliver<S>(
     options: &DeliverOptions,
     mut serve: impl FnMut(Arc<Maildir>) -> io::Result<(SocketAddr, S)>,
-    mut send: impl FnMut(Job, &mut dyn FnMut(&Report)) -> Sent,
+    send: impl FnMut(Job, &mut dyn FnMut(&Report)) -> Sent,
 ) -> Result<ExitCode, Box<dyn Error>> {
     if options.files.is_empty() && options.policy.is_none() {
         return demonstrate(options, serve, send);
@@ -77,65 +97,70 @@ pub fn deliver<S>(
     let messages = repeated(&messages, options.repeat);
     let policy = options.policy.unwrap_or_default();
     if let Some(server) = &options.to {
-        let resolved = server.to_socket_addrs()?.next();
-        let server = resolved.ok_or_else(|| format!("{server}: no address"))?;
-        let address = match options.round_trip {
-            Some(round_trip) => Relay::start(server, round_trip)?.address(),
-            None => server,
-        };
-        return run(options, address, policy, &messages, &mut send);
+        return run(options, &resolve(server, options)?, policy, &messages, send);
     }
     let directory = TemporaryDirectory::new()?;
     let (server, _running) = serve(Maildir::open(directory.path())?)?;
     let relay = Relay::start(server, options.round_trip.unwrap_or(ROUND_TRIP))?;
-    run(options, relay.address(), policy, &messages, &mut send)
+    let address = Address::Tcp(relay.address());
+    run(options, &address, policy, &messages, send)
+}
+
+/// Returns where a server is, or the relay that makes the way there longer.
+fn resolve(server: &Endpoint, options: &DeliverOptions) -> Result<Address, Box<dyn Error>> {
+    let server = match server {
+        Endpoint::Unix(path) => return Ok(Address::Unix(path.clone())),
+        Endpoint::Tcp(server) => server
+            .to_socket_addrs()?
+            .next()
+            .ok_or_else(|| format!("{server}: no address"))?,
+    };
+    Ok(Address::Tcp(match options.round_trip {
+        Some(round_trip) => Relay::start(server, round_trip)?.address(),
+        None => server,
+    }))
 }
 
 /// Sends messages, and tells what became of each and of all.
 fn run(
     options: &DeliverOptions,
-    address: SocketAddr,
+    address: &Address,
     policy: Pipelining,
     messages: &[Message],
-    send: &mut impl FnMut(Job, &mut dyn FnMut(&Report)) -> Sent,
+    mut send: impl FnMut(Job, &mut dyn FnMut(&Report)) -> Sent,
 ) -> Result<ExitCode, Box<dyn Error>> {
-    let job = job(options, address, policy, messages);
-    let (mut tally, mut done) = (Tally::default(), 0);
-    let mut untold: BTreeSet<usize> = (0..messages.len()).collect();
+    let mut tally = Tally::default();
     let mut progress = options.progress.then(|| Progress::new(messages.len()));
-    let mut tell = |index: usize, outcomes: &[Outcome<'_>]| {
-        let Some(message) = messages.get(index) else {
-            return;
-        };
+    let mut tell = |message: &Message, outcomes: &[Outcome<'_>]| {
         tally.count(outcomes);
-        if options.json {
-            println!(
-                "{}",
-                report_to_json(&message.name, &options.recipients, outcomes)
-            );
-        } else if outcomes
-            .iter()
-            .any(|outcome| !matches!(outcome, Outcome::Delivered(_)))
-        {
-            print!(
-                "{}",
-                report_to_text(&message.name, &options.recipients, outcomes)
-            );
+        tell(options, message, outcomes);
+        if let Some(progress) = &mut progress {
+            progress.show(tally.messages);
         }
     };
-    let sent = send(job, &mut |report| {
-        let index = usize::try_from(report.message.index()).unwrap_or(usize::MAX);
-        untold.remove(&index);
-        tell(index, &report.recipients);
-        done += 1;
-        if let Some(progress) = &mut progress {
-            progress.show(done);
-        }
-    });
-    // What never came to be submitted was not sent.
-    let unsent = vec![Outcome::NotSent(NotSent::ConnectionEnded); options.recipients.len()];
-    for index in untold {
-        tell(index, &unsent);
+    let known = match &options.capabilities {
+        Some(file) => capabilities::known(file)?,
+        None => None,
+    };
+    let job = job(options, address, policy, messages, known)?;
+    let (mut sent, mut unsent) = attempt(messages, job, &mut send, &mut tell);
+    if let Some(file) = &options.capabilities
+        && sent.capabilities_changed
+    {
+        // Nothing of what was sent in advance was taken: it is sent again, in its turn.
+        fs::remove_file(file)?;
+        let job = self::job(options, address, policy, &unsent, None)?;
+        (sent, unsent) = attempt(&unsent, job, &mut send, &mut tell);
+    }
+    let lost = vec![Outcome::NotSent(NotSent::ConnectionEnded); options.recipients.len()];
+    for message in &unsent {
+        tell(message, &lost);
+    }
+    if let Some(file) = &options.capabilities
+        && sent.failure.is_none()
+    {
+        let host = options.to.as_ref().and_then(Endpoint::host_and_port);
+        capabilities::keep(file, &sent.capabilities, host.map_or("", |(host, _)| host))?;
     }
     if options.trace {
         print!("{}", dialogue(&sent.trace));
@@ -160,6 +185,43 @@ fn run(
         fs::write(file, svg(&[ladder], round_trip))?;
     }
     Ok(tally.exit_code())
+}
+
+/// Sends messages over one connection, and tells what became of them. Returns those that were not
+/// sent because the connection ended.
+fn attempt(
+    messages: &[Message],
+    job: Job,
+    send: &mut impl FnMut(Job, &mut dyn FnMut(&Report)) -> Sent,
+    tell: &mut impl FnMut(&Message, &[Outcome<'_>]),
+) -> (Sent, Vec<Message>) {
+    // What never comes to be submitted gets no report.
+    let mut is_told = vec![false; messages.len()];
+    let sent = send(job, &mut |report| {
+        let index = usize::try_from(report.message.index()).unwrap_or(usize::MAX);
+        let lost = |outcome: &Outcome<'_>| *outcome == Outcome::NotSent(NotSent::ConnectionEnded);
+        if let (Some(message), Some(is_told)) = (messages.get(index), is_told.get_mut(index))
+            && !report.recipients.iter().all(lost)
+        {
+            *is_told = true;
+            tell(message, &report.recipients);
+        }
+    });
+    let told = messages.iter().zip(is_told);
+    let unsent = told.filter(|(_, is_told)| !is_told);
+    let unsent = unsent.map(|(message, _)| message.clone());
+    (sent, unsent.collect())
+}
+
+/// Tells what became of one message.
+fn tell(options: &DeliverOptions, message: &Message, outcomes: &[Outcome<'_>]) {
+    let (name, recipients) = (&message.name, &options.recipients);
+    let is_delivered = |outcome: &Outcome<'_>| matches!(outcome, Outcome::Delivered(_));
+    if options.json {
+        println!("{}", report_to_json(name, recipients, outcomes));
+    } else if !outcomes.iter().all(is_delivered) {
+        print!("{}", report_to_text(name, recipients, outcomes));
+    }
 }
 
 /// Shows every policy at work, against a server of the example's own.
@@ -194,8 +256,9 @@ fn demonstrate<S>(
         let (server, _running) = serve(Arc::clone(&maildir))?;
         let relay = Relay::start(server, round_trip)?;
         let mut tally = Tally::default();
-        let job_of = |messages| job(options, relay.address(), policy, messages);
-        let sent = send(job_of(&messages), &mut |report| {
+        let address = Address::Tcp(relay.address());
+        let job_of = |messages| job(options, &address, policy, messages, None);
+        let sent = send(job_of(&messages)?, &mut |report| {
             tally.count(&report.recipients)
         });
         if let Some(failure) = sent.failure {
@@ -212,7 +275,7 @@ fn demonstrate<S>(
             round_trips: sent.round_trips,
             elapsed: sent.elapsed,
         });
-        let mut job = job_of(few);
+        let mut job = job_of(few)?;
         job.config = job.config.traced();
         let traced = send(job, &mut |report| all.count(&report.recipients));
         ladders.push(Ladder::new(policy, few.len(), &traced.trace));
@@ -249,26 +312,54 @@ fn compare(messages: &[Message], maildir: &Maildir, by_chunks: bool) -> Result<(
 
 fn job(
     options: &DeliverOptions,
-    address: SocketAddr,
+    address: &Address,
     policy: Pipelining,
     messages: &[Message],
-) -> Job {
-    let mut config = Config::new(options.helo.clone()).pipelining(policy);
+    known: Option<Capabilities>,
+) -> io::Result<Job> {
+    let mut config = Config::new(options.helo.clone())
+        .pipelining(policy)
+        .tls(options.security.tls);
+    if options.lmtp {
+        config = config.dialect(Dialect::Lmtp);
+    }
+    if matches!(address, Address::Unix(_)) {
+        config = config.allow_plain_text_auth(); // nobody listens in between
+    }
     if options.trace || options.svg.is_some() {
         config = config.traced();
     }
+    let begins_early = known
+        .as_ref()
+        .is_some_and(|known| known.get("PIPECONNECT").is_some());
+    if let Some(known) = known {
+        config = config.known_capabilities(known);
+    }
     let messages = messages.iter().map(|message| {
-        let envelope = message.envelope(&options.from, &options.recipients);
+        let envelope = message.envelope(options);
         (envelope, Arc::clone(&message.content))
     });
-    Job {
-        address,
+    let (trust, mechanisms) = match &options.to {
+        Some(server) => (
+            options.security.trust(server),
+            options.security.mechanisms(server)?,
+        ),
+        None => (None, Vec::new()),
+    };
+    Ok(Job {
+        address: address.clone(),
         config,
+        trust,
+        mechanisms,
+        begins_early,
         messages: messages.collect(),
-    }
+    })
 }
 
 fn repeated(messages: &[Message], times: usize) -> Vec<Message> {
     let rounds = std::iter::repeat_n(messages, times);
     rounds.flatten().cloned().collect()
 }
+
+#[cfg(test)]
+mod tests;

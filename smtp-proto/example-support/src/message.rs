@@ -4,8 +4,10 @@ use std::{fs, io, path::Path, sync::Arc};
 
 use smtp_proto::{
     client::Envelope,
-    syntax::{BodyType, ForwardPath, ReversePath},
+    syntax::{BodyType, MailParameters, OriginalRecipient, RcptParameters},
 };
+
+use crate::DeliverOptions;
 
 /// One message to send.
 #[derive(Clone, Debug)]
@@ -47,16 +49,26 @@ impl Message {
     }
 
     /// Returns its envelope.
-    pub fn envelope(
-        &self,
-        from: &ReversePath<'static>,
-        to: &[ForwardPath<'static>],
-    ) -> Envelope<'static> {
-        let mut envelope = Envelope::new(from.clone()).size(self.content.len() as u64);
+    pub fn envelope(&self, options: &DeliverOptions) -> Envelope<'static> {
+        let mut envelope = Envelope::new(options.from.clone()).size(self.content.len() as u64);
         if !self.content.is_ascii() {
             envelope = envelope.body(BodyType::EightBitMime);
         }
-        to.iter().cloned().fold(envelope, Envelope::recipient)
+        let mut parameters = MailParameters::default();
+        parameters.smtp_utf8 = options.smtp_utf8;
+        parameters.ret = options.ret;
+        envelope = envelope.parameters(parameters);
+        let recipients = options.recipients.iter().cloned();
+        recipients.fold(envelope, |envelope, recipient| {
+            let mut parameters = RcptParameters::default();
+            parameters.notify = options.notify;
+            if options.notify.is_some() {
+                // RFC 3461 4.2; one that is too long for it goes without.
+                let original = OriginalRecipient::of(&recipient).ok();
+                parameters.original_recipient = original.map(OriginalRecipient::into_owned);
+            }
+            envelope.recipient_with(recipient, parameters)
+        })
     }
 
     /// Returns what a server gets to store: by DATA a line that is not ended is (RFC 5321 4.1.1.4),
@@ -89,7 +101,40 @@ pub fn samples() -> Vec<Message> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use smtp_proto::{
+        client::{Body, Client, Config},
+        syntax::{Capabilities, Reply},
+    };
+
     use super::*;
+
+    #[test]
+    fn the_envelope_asks_for_what_the_options_say() {
+        let line = "--helo c.example --rcpt b+c@x.example --rcpt d@x.example --smtputf8 \
+                    --dsn failure,delay --ret full";
+        let options = DeliverOptions::parse(line.split_whitespace().map(str::to_owned)).unwrap();
+        // To such a server a client speaks without having heard anything.
+        let answer = b"250-x\r\n250-PIPELINING\r\n250-PIPECONNECT\r\n250-DSN\r\n250-SIZE\r\n\
+                       250-8BITMIME\r\n250 SMTPUTF8\r\n";
+        let known = Capabilities::parse(&Reply::parse(answer).unwrap());
+        let config = Config::new(options.helo.clone()).known_capabilities(known);
+        let mut client = Client::new(config, Duration::ZERO);
+        let message = Message::new("m", "Subject: \u{e9}\n\n".as_bytes());
+        client.submit(&message.envelope(&options)).unwrap();
+        let mut octets = [0; 1024];
+        let transmit = client.poll_transmit(Body::Pending, Duration::ZERO);
+        let length = transmit.copy_to(&mut octets);
+        assert_eq!(
+            String::from_utf8_lossy(&octets[..length]),
+            "EHLO c.example\r\n\
+             MAIL FROM:<ada@client.example> SIZE=15 BODY=8BITMIME SMTPUTF8 RET=FULL\r\n\
+             RCPT TO:<b+c@x.example> NOTIFY=FAILURE,DELAY ORCPT=rfc822;b+2Bc@x.example\r\n\
+             RCPT TO:<d@x.example> NOTIFY=FAILURE,DELAY ORCPT=rfc822;d@x.example\r\n\
+             DATA\r\n"
+        );
+    }
 
     #[test]
     fn only_a_bare_line_feed_is_changed() {

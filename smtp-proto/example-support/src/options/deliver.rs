@@ -1,11 +1,14 @@
-//! The command lines of the examples.
+//! The command line of `deliver`.
 
-use std::{env, path::PathBuf, process::ExitCode, time::Duration};
+use std::{env, path::PathBuf, time::Duration};
 
 use smtp_proto::{
-    client::Pipelining,
-    syntax::{ForwardPath, Host, ReversePath},
+    client::{Pipelining, Tls},
+    syntax::{ForwardPath, Host, Notify, Return, ReversePath},
 };
+
+use super::{Endpoint, Stop, number, unknown, usage};
+use crate::security::{Login, Security};
 
 const DELIVER: &str = "\
 Delivers message files over one SMTP connection.
@@ -14,10 +17,22 @@ Delivers message files over one SMTP connection.
   deliver                 shows every policy at work, against a server of its own
 
   --to HOST:PORT          the server; without it a server of its own, at a link with delay
+  --to unix:PATH          a server at a Unix socket
+  --lmtp                  speaks LMTP: one verdict for each recipient
   --helo NAME             what to call oneself [localhost.localdomain]
   --from ADDRESS          the sender, \"\" for none [ada@client.example]
   --rcpt ADDRESS          a recipient; may be repeated [grace@server.example]
   --policy POLICY         lockstep, group, lookahead or stream[:WINDOW] [lookahead]
+  --tls MODE              off, opportunistic, required (both STARTTLS) or implicit [off]
+  --ca FILE               the authorities to trust, in PEM [the platform's; opportunistic: anyone]
+  --server-name NAME      whom the server's certificate has to name [HOST]
+  --user NAME             authenticates, over TLS or a Unix socket
+  --password-file FILE    the password or token, in the file's first line
+  --auth MECHANISM        plain, login, external, xoauth2 or oauthbearer [plain, else login]
+  --smtputf8              says that addresses or headers are UTF-8
+  --dsn EVENT[,EVENT]...  what to notify the sender of: success, failure, delay; or never
+  --ret full|hdrs         how much of the message a notification is to return
+  --capabilities FILE     keeps what the server offers, so as not to wait for it the next time
   --repeat N              sends every file N times [1]
   --rtt MS                the round trip that the link is made to have [20 without --to, else 0]
   --trace                 prints the dialogue, flight by flight
@@ -29,56 +44,29 @@ Exits with 0 if everything was delivered, with 1 if something was refused, with 
 not sent or is in doubt.
 ";
 
-const RECEIVE: &str = "\
-Receives messages by SMTP.
-
-  receive --listen ADDRESS [--maildir DIRECTORY | --discard] [--max-size OCTETS] [--json]
-
-  --listen ADDRESS        where to listen, as 127.0.0.1:2525; port 0 chooses one
-  --maildir DIRECTORY     where messages are stored, on the disk before they are acknowledged [Maildir]
-  --discard               drops every message instead
-  --max-size OCTETS       the largest message that is taken
-  --json                  prints one JSON object for each message
-
-Ends on SIGTERM or SIGINT, once the transactions under way are over.
-";
-
-/// Why an example does not run.
-#[derive(Debug)]
-pub enum Stop {
-    /// Help was asked for: this one.
-    Help(&'static str),
-    /// The command line is wrong: why.
-    Usage(String),
-}
-
-impl Stop {
-    /// Tells the user, and returns what to exit with.
-    pub fn report(&self) -> ExitCode {
-        match self {
-            Self::Help(text) => {
-                print!("{text}");
-                ExitCode::SUCCESS
-            }
-            Self::Usage(reason) => {
-                eprintln!("{reason}; --help tells more");
-                ExitCode::from(64) // EX_USAGE
-            }
-        }
-    }
-}
-
 /// What `deliver` is to do.
 #[derive(Clone, Debug)]
 pub struct DeliverOptions {
-    /// The server's host and port.
-    pub to: Option<String>,
+    /// The server.
+    pub to: Option<Endpoint>,
+    /// It speaks LMTP.
+    pub lmtp: bool,
+    /// How the session is kept from others.
+    pub security: Security,
     /// What the client calls itself.
     pub helo: Host<'static>,
     /// The sender.
     pub from: ReversePath<'static>,
     /// The recipients, at least one.
     pub recipients: Vec<ForwardPath<'static>>,
+    /// Addresses or headers are UTF-8.
+    pub smtp_utf8: bool,
+    /// What to notify the sender of.
+    pub notify: Option<Notify>,
+    /// How much of the message a notification returns.
+    pub ret: Option<Return>,
+    /// Where it is kept what the server offers.
+    pub capabilities: Option<PathBuf>,
     /// The policy, if one was named.
     pub policy: Option<Pipelining>,
     /// How often every file is sent.
@@ -116,9 +104,15 @@ impl DeliverOptions {
         let mut arguments = arguments.into_iter();
         let mut options = Self {
             to: None,
+            lmtp: false,
+            security: Security::default(),
             helo: host("localhost.localdomain")?,
             from: sender("ada@client.example")?,
             recipients: Vec::new(),
+            smtp_utf8: false,
+            notify: None,
+            ret: None,
+            capabilities: None,
             policy: None,
             repeat: 1,
             round_trip: None,
@@ -135,7 +129,18 @@ impl DeliverOptions {
             };
             match argument.as_str() {
                 "--help" | "-h" => return Err(Stop::Help(DELIVER)),
-                "--to" => options.to = Some(value()?),
+                "--to" => options.to = Some(Endpoint::parse(&value()?)),
+                "--lmtp" => options.lmtp = true,
+                "--tls" => options.security.tls = tls(&value()?)?,
+                "--ca" => options.security.ca = Some(value()?.into()),
+                "--server-name" => options.security.server_name = Some(value()?),
+                "--user" => options.security.user = Some(value()?),
+                "--password-file" => options.security.password_file = Some(value()?.into()),
+                "--auth" => options.security.login = Some(login(&value()?)?),
+                "--smtputf8" => options.smtp_utf8 = true,
+                "--dsn" => options.notify = Some(notify(&value()?)?),
+                "--ret" => options.ret = Some(ret(&value()?)?),
+                "--capabilities" => options.capabilities = Some(value()?.into()),
                 "--helo" => options.helo = host(&value()?)?,
                 "--from" => options.from = sender(&value()?)?,
                 "--rcpt" => options.recipients.push(recipient(&value()?)?),
@@ -157,87 +162,23 @@ impl DeliverOptions {
         if options.recipients.is_empty() {
             options.recipients.push(recipient("grace@server.example")?);
         }
-        if options.to.is_some() && options.files.is_empty() {
-            return Err(Stop::Usage("--to needs files to deliver".to_owned()));
-        }
+        options.check()?;
         Ok(options)
     }
-}
 
-/// Where `receive` leaves messages.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Storage {
-    /// In a Maildir.
-    Maildir(PathBuf),
-    /// Nowhere.
-    Discard,
-}
-
-/// What `receive` is to do.
-#[derive(Clone, Debug)]
-pub struct ReceiveOptions {
-    /// Where to listen.
-    pub listen: String,
-    /// Where messages are left.
-    pub storage: Storage,
-    /// The largest message, if not the default.
-    pub max_size: Option<u64>,
-    /// Messages are told as JSON.
-    pub json: bool,
-}
-
-impl ReceiveOptions {
-    /// Reads the process's command line.
-    ///
-    /// # Errors
-    ///
-    /// Why there is nothing to do.
-    pub fn from_env() -> Result<Self, Stop> {
-        Self::parse(env::args().skip(1))
-    }
-
-    /// Reads a command line, without the program's name.
-    ///
-    /// # Errors
-    ///
-    /// Why there is nothing to do.
-    pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Self, Stop> {
-        let mut arguments = arguments.into_iter();
-        let (mut listen, mut storage, mut max_size, mut json) = (None, None, None, false);
-        while let Some(argument) = arguments.next() {
-            let mut value = || {
-                let value = arguments.next();
-                value.ok_or_else(|| Stop::Usage(format!("{argument} needs a value")))
-            };
-            let chosen = match argument.as_str() {
-                "--help" | "-h" => return Err(Stop::Help(RECEIVE)),
-                "--listen" => {
-                    listen = Some(value()?);
-                    continue;
-                }
-                "--max-size" => {
-                    max_size = Some(number(&argument, &value()?)?);
-                    continue;
-                }
-                "--json" => {
-                    json = true;
-                    continue;
-                }
-                "--maildir" => Storage::Maildir(value()?.into()),
-                "--discard" => Storage::Discard,
-                option => return Err(unknown(option)),
-            };
-            if storage.replace(chosen).is_some() {
-                let reason = "only one of --maildir and --discard can be had";
-                return Err(Stop::Usage(reason.to_owned()));
+    fn check(&self) -> Result<(), Stop> {
+        self.security.check(self.to.as_ref())?;
+        match &self.to {
+            Some(_) if self.files.is_empty() => usage("--to needs files to deliver"),
+            Some(Endpoint::Unix(_)) if self.round_trip.is_some() => {
+                usage("--rtt is not for Unix sockets")
             }
+            // The example's own server is there to be measured.
+            None if self.lmtp || self.capabilities.is_some() || self.security.is_wanted() => {
+                usage("--lmtp, --capabilities, --tls and --user need --to")
+            }
+            _ => Ok(()),
         }
-        Ok(Self {
-            listen: listen.ok_or_else(|| Stop::Usage("--listen is missing".to_owned()))?,
-            storage: storage.unwrap_or_else(|| Storage::Maildir("Maildir".into())),
-            max_size,
-            json,
-        })
     }
 }
 
@@ -271,13 +212,37 @@ fn policy(text: &str) -> Result<Pipelining, Stop> {
     })
 }
 
-fn unknown(option: &str) -> Stop {
-    Stop::Usage(format!("{option} is not an option"))
+fn tls(text: &str) -> Result<Tls, Stop> {
+    match text {
+        "off" => Ok(Tls::Off),
+        "opportunistic" => Ok(Tls::Opportunistic),
+        "required" => Ok(Tls::Required),
+        "implicit" => Ok(Tls::Implicit),
+        _ => usage(format!(
+            "--tls {text:?} is none of off, opportunistic, required, implicit"
+        )),
+    }
 }
 
-fn number<N: std::str::FromStr>(option: &str, text: &str) -> Result<N, Stop> {
-    let wrong = |_| Stop::Usage(format!("{option} {text:?} is no number"));
-    text.parse().map_err(wrong)
+fn login(text: &str) -> Result<Login, Stop> {
+    match text {
+        "plain" => Ok(Login::Plain),
+        "login" => Ok(Login::Login),
+        "external" => Ok(Login::External),
+        "xoauth2" => Ok(Login::XOAuth2),
+        "oauthbearer" => Ok(Login::OAuthBearer),
+        _ => usage(format!(
+            "--auth {text:?} is none of plain, login, external, xoauth2, oauthbearer"
+        )),
+    }
+}
+
+fn notify(text: &str) -> Result<Notify, Stop> {
+    Notify::parse(text).map_err(|error| Stop::Usage(format!("--dsn {text:?}: {error}")))
+}
+
+fn ret(text: &str) -> Result<Return, Stop> {
+    Return::parse(text).map_err(|error| Stop::Usage(format!("--ret {text:?}: {error}")))
 }
 
 fn host(text: &str) -> Result<Host<'static>, Stop> {
@@ -321,13 +286,43 @@ mod tests {
              --policy stream:7 --repeat 3 --rtt 20 --trace --json --progress --svg x.svg 1.eml -- -2",
         )
         .unwrap();
-        assert_eq!(options.to.as_deref(), Some("mx:25"));
+        assert_eq!(options.to, Some(Endpoint::Tcp("mx:25".to_owned())));
         assert_eq!(options.recipients.len(), 2);
         assert_eq!(options.policy, Some(Pipelining::Stream { window: 7 }));
         assert_eq!(options.round_trip, Some(Duration::from_millis(20)));
         assert_eq!(options.files, [PathBuf::from("1.eml"), "-2".into()]);
         assert_eq!(options.repeat, 3);
         assert!(options.trace && options.json && options.progress);
+    }
+
+    #[test]
+    fn a_session_is_secured_as_told() {
+        let options = deliver(
+            "--to mx:465 --tls implicit --ca ca.pem --server-name mx.example --user u \
+             --password-file p --auth oauthbearer 1.eml",
+        );
+        let security = Security {
+            tls: Tls::Implicit,
+            ca: Some("ca.pem".into()),
+            server_name: Some("mx.example".to_owned()),
+            user: Some("u".to_owned()),
+            password_file: Some("p".into()),
+            login: Some(Login::OAuthBearer),
+        };
+        assert_eq!(options.unwrap().security, security);
+    }
+
+    #[test]
+    fn what_is_asked_of_the_server_is_understood() {
+        let options = deliver(
+            "--to unix:/lmtp --lmtp --smtputf8 --dsn success,delay --ret hdrs --capabilities c 1.eml",
+        )
+        .unwrap();
+        assert_eq!(options.to, Some(Endpoint::Unix("/lmtp".into())));
+        assert!(options.lmtp && options.smtp_utf8);
+        assert_eq!(options.notify, Some(Notify::SUCCESS.and(Notify::DELAY)));
+        assert_eq!(options.ret, Some(Return::Headers));
+        assert_eq!(options.capabilities, Some("c".into()));
     }
 
     #[test]
@@ -339,34 +334,55 @@ mod tests {
             ("--repeat x", "--repeat \"x\" is no number"),
             ("--nonsense", "--nonsense is not an option"),
             (
+                "--lmtp",
+                "--lmtp, --capabilities, --tls and --user need --to",
+            ),
+            (
+                "--tls required",
+                "--lmtp, --capabilities, --tls and --user need --to",
+            ),
+            (
+                "--to unix:/s --rtt 5 1.eml",
+                "--rtt is not for Unix sockets",
+            ),
+            (
+                "--tls on",
+                "--tls \"on\" is none of off, opportunistic, required, implicit",
+            ),
+            (
+                "--auth md5",
+                "--auth \"md5\" is none of plain, login, external, xoauth2, oauthbearer",
+            ),
+            (
+                "--to x:25 --ca c 1.eml",
+                "--ca and --server-name need --tls",
+            ),
+            (
+                "--to unix:/s --tls required 1.eml",
+                "--tls needs --server-name with a Unix socket",
+            ),
+            (
+                "--to x:25 --tls required --user u 1.eml",
+                "--user and --password-file go together",
+            ),
+            (
+                "--to x:25 --tls required --auth plain 1.eml",
+                "--auth needs --user and --password-file",
+            ),
+            (
+                "--to x:25 --user u --password-file p 1.eml",
+                "--user needs --tls, or a Unix socket",
+            ),
+            (
                 "--policy fast",
                 "--policy \"fast\" is none of lockstep, group, lookahead, stream[:WINDOW]",
             ),
         ] {
             assert_eq!(deliver(line).unwrap_err(), reason);
         }
-        assert!(
-            deliver("--rcpt @")
-                .unwrap_err()
-                .starts_with("--rcpt \"@\":")
-        );
-    }
-
-    #[test]
-    fn a_receiver_needs_to_know_where_to_listen() {
-        let parse = |line: &str| {
-            ReceiveOptions::parse(line.split_whitespace().map(str::to_owned))
-                .map(|options| options.storage)
-                .map_err(|stop| format!("{stop:?}"))
-        };
-        let maildir = Storage::Maildir("m".into());
-        assert_eq!(parse("--listen :: --maildir m"), Ok(maildir));
-        assert_eq!(parse("--listen :: --discard --json"), Ok(Storage::Discard));
-        assert!(
-            parse("--discard")
-                .unwrap_err()
-                .contains("--listen is missing")
-        );
-        assert!(parse("--listen :: --discard --maildir m").is_err());
+        for option in ["--rcpt", "--dsn", "--ret"] {
+            let reason = deliver(&format!("{option} @")).unwrap_err();
+            assert!(reason.starts_with(&format!("{option} \"@\":")), "{reason}");
+        }
     }
 }
