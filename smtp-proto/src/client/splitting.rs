@@ -52,11 +52,11 @@ impl Session {
 
     /// Has the recipients that were put off go into another transaction.
     pub(super) fn retry_deferred(&mut self, id: TransactionId) {
-        let Some(transaction) = self.transactions.get_mut(id) else {
+        let Some(transaction) = self.transactions.get(id) else {
             return;
         };
         if transaction.is_envelope_answered() {
-            let deferred = transaction.take_deferred();
+            let deferred = transaction.deferred();
             if !deferred.is_empty() {
                 self.push_part(id, &deferred);
             }

@@ -184,7 +184,7 @@ impl Transaction {
     }
 
     /// Returns the recipients that are to go into another transaction.
-    pub(super) fn take_deferred(&mut self) -> Vec<usize> {
+    pub(super) fn deferred(&self) -> Vec<usize> {
         self.deferred
             .iter()
             .map(|&recipient| recipient as usize)
