@@ -1,0 +1,43 @@
+//! Python's smtplib.
+
+use super::{Client, Job, Mode, Wish};
+use crate::servers::{PASSWORD, USER};
+
+#[derive(Debug)]
+pub(super) struct Smtplib;
+
+impl Client for Smtplib {
+    fn name(&self) -> &'static str {
+        "smtplib"
+    }
+
+    fn program(&self) -> &'static str {
+        "/usr/bin/python3"
+    }
+
+    fn version_script(&self) -> &'static str {
+        "python3 -c 'import platform; print(platform.python_version())'"
+    }
+
+    fn can(&self, _: Mode, wish: Wish) -> bool {
+        wish != Wish::EarlyPipelining
+    }
+
+    fn files(&self, _: &Job) -> Vec<(&'static str, String)> {
+        vec![("client.py", include_str!("smtplib.py").to_owned())]
+    }
+
+    /// It ends the last line even if there is none.
+    fn as_sent(&self, content: &[u8]) -> Vec<u8> {
+        let mut content = content.to_vec();
+        if !content.ends_with(b"\r\n") {
+            content.extend_from_slice(b"\r\n");
+        }
+        content
+    }
+
+    fn script(&self, job: &Job) -> String {
+        let (port, mode, wish) = (job.port, job.mode.name(), job.wish);
+        format!("python3 /mnt/client.py {port} '{mode}' {wish:?} {USER} {PASSWORD}")
+    }
+}
