@@ -120,6 +120,7 @@ fn is_foreign(line: &[u8]) -> bool {
         b"CONNECT ",
         b"OPTIONS ",
     ];
-    !line.first().is_some_and(u8::is_ascii_alphabetic)
+    line.first()
+        .is_some_and(|octet| !octet.is_ascii_alphabetic())
         || METHODS.iter().any(|method| line.starts_with(method))
 }

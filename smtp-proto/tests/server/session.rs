@@ -243,6 +243,14 @@ fn other_protocols() {
     }
 }
 
+/// An empty line is nobody's protocol: aiosmtpd's tests, and people, begin with one.
+#[test]
+fn an_empty_line_first() {
+    let mut peer = Peer::new(config());
+    assert_eq!(peer.send("\r\n"), "500 5.5.2 Command not recognised\r\n");
+    assert_eq!(peer.send("NOOP\r\n"), "250 2.0.0 OK\r\n");
+}
+
 /// CMD-5, 5321-3.1-c, 5321-4.2-j: whoever speaks before the greeting was written.
 #[test]
 fn early_talkers() {
