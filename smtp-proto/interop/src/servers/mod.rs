@@ -1,6 +1,10 @@
 //! Servers that others wrote: how each is started, and what it stored.
 
 mod aiosmtpd;
+mod exim;
+mod mailbox;
+mod postfix;
+mod smtp_sink;
 
 use std::{
     fmt, fs,
@@ -67,7 +71,13 @@ pub(crate) trait Server: Sync {
 
 /// Returns all servers, whether installed or not.
 pub(crate) fn all() -> Vec<&'static dyn Server> {
-    vec![&aiosmtpd::SMTP, &aiosmtpd::LMTP]
+    vec![
+        &postfix::POSTFIX,
+        &exim::EXIM,
+        &aiosmtpd::SMTP,
+        &aiosmtpd::LMTP,
+        &smtp_sink::SMTP_SINK,
+    ]
 }
 
 /// Tells whether a server is installed.
