@@ -1,6 +1,7 @@
 //! Runs the adapters against mail servers and clients that others wrote, and prints what came of it
 //! as a table. `install`, beside this crate's manifest, gets those programs.
 
+mod exchange;
 mod matrix;
 mod messages;
 mod ours;

@@ -46,7 +46,6 @@ recipients:
   deny local_parts = nobody
        message = no such user
   accept domains = +local_domains
-  accept authenticated = *
   deny message = relay not permitted
 begin routers
 local:

@@ -7,6 +7,7 @@ mod postfix;
 mod smtp_sink;
 
 use std::{
+    collections::BTreeMap,
     fmt, fs,
     io::{Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
@@ -165,16 +166,20 @@ impl Running {
     /// Returns all copies that were stored, as soon as there are so many.
     pub(crate) fn stored(&self, copies: usize) -> Result<Vec<Stored>> {
         let deadline = Instant::now() + DELIVERY;
+        let mut stored = BTreeMap::new();
         loop {
             let mut files = Vec::new();
             list(&self.folder.join("stored"), &mut files)?;
-            let stored = files
-                .iter()
-                .filter_map(|file| self.server.read(file).transpose());
-            let stored = stored.collect::<Result<Vec<_>>>()?;
-            let found: usize = stored.iter().map(|copy| copy.recipients.len()).sum();
+            for file in files {
+                if !stored.contains_key(&file)
+                    && let Some(copy) = self.server.read(&file)?
+                {
+                    stored.insert(file, copy);
+                }
+            }
+            let found: usize = stored.values().map(|copy| copy.recipients.len()).sum();
             if found >= copies || Instant::now() > deadline {
-                return Ok(stored);
+                return Ok(stored.into_values().collect());
             }
             thread::sleep(Duration::from_millis(50));
         }

@@ -38,7 +38,7 @@ virtual_mailbox_limit = 0
 message_size_limit = 52428800
 default_transport = error:5.4.4 nothing goes out
 relay_transport = error:5.4.4 nothing goes out
-smtpd_relay_restrictions = permit_sasl_authenticated, reject_unauth_destination
+smtpd_relay_restrictions = reject_unauth_destination
 smtpd_recipient_restrictions = check_recipient_access inline:{ {nobody@interop.test = 550 5.1.1 no such user} }
 smtp_dns_support_level = disabled
 smtpd_peername_lookup = no

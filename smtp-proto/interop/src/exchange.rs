@@ -1,67 +1,70 @@
-//! Our clients to real servers.
+//! One session of our clients with a real server, and the judgement on it.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use smtp_proto::{
     client::{Outcome, Pipelining, Report},
-    syntax::Extension,
+    machine::Dialect,
+    syntax::{Capabilities, Extension},
 };
 
 use crate::{
-    Run,
-    matrix::Matrix,
-    messages::{self, Message},
+    messages::Message,
     ours::{self, Adapter, Sending, Session},
     proxy::{Link, Proxy},
-    servers::{self, Running, Server},
+    servers::{Running, Server},
     stored,
 };
 
 /// How many lines of a dialogue a failure shows.
 const SHOWN: usize = 40;
 
-pub(super) fn run(run: &Run, matrix: &mut Matrix) {
-    for server in servers::all() {
-        if !servers::is_installed(server, &run.tree) {
-            matrix.missing(server.name());
-            continue;
-        }
-        let running = match Running::start(run, server) {
-            Ok(running) => running,
-            Err(error) => {
-                matrix.cell("servers", server.name(), "starts", || Err(error));
-                continue;
-            }
-        };
-        for adapter in Adapter::ALL {
-            let title = "Our clients to real servers";
-            let row = format!("{}, {}", server.name(), adapter.name());
-            matrix.cell(title, &row, "look-ahead", || {
-                let session = Session::new(server.dialect(), Pipelining::LookAhead);
-                let messages = messages::tricky();
-                exchange(&running, adapter, &session, &messages)?;
-                Ok(format!("{} messages", messages.len()))
-            });
-        }
-    }
+/// Returns what a server offers, and the policies that this permits, of those to be run.
+pub(crate) fn offer(running: &Running, quick: bool) -> Result<(Capabilities, Vec<Pipelining>)> {
+    let dialect = running.server.dialect();
+    let session = Session::new(dialect, Pipelining::LockStep);
+    let offered = ours::send(Adapter::Blocking, running.address, &session, &[])?.capabilities;
+    let policies = permitted(&offered, dialect, quick);
+    Ok((offered, policies))
+}
+
+fn permitted(offered: &Capabilities, dialect: Dialect, quick: bool) -> Vec<Pipelining> {
+    use Pipelining::{Group, LockStep, LookAhead, Stream};
+    let can_pipeline = offered.has(Extension::Pipelining);
+    let can_stream =
+        can_pipeline && offered.has(Extension::Chunking) && dialect == Dialect::Smtp;
+    let all: &[Pipelining] = match (can_pipeline, quick) {
+        (false, _) => &[LockStep],
+        (true, true) => &[LookAhead, Stream { window: 10 }],
+        (true, false) => &[
+            LockStep,
+            Group,
+            LookAhead,
+            Stream { window: 1 },
+            Stream { window: 10 },
+            Stream { window: 100 },
+        ],
+    };
+    let permitted = |policy: &&Pipelining| can_stream || !matches!(policy, Stream { .. });
+    all.iter().filter(permitted).copied().collect()
 }
 
 /// Sends messages and compares what became of them with what ought to: the outcome of every
 /// recipient, and every copy that the server stored.
-fn exchange(
+pub(crate) fn exchange(
     running: &Running,
     adapter: Adapter,
     session: &Session,
+    link: Link,
     messages: &[Message],
 ) -> Result<(Sending, Proxy)> {
     running.forget()?;
     let server = running.server;
-    let proxy = Proxy::start(running.address, Link::default())?;
+    let proxy = Proxy::start(running.address, link)?;
     let sending = ours::send(adapter, proxy.address(), session, messages)?;
     judge(server, messages, &sending)
         .and_then(|()| {
             let stored = running.stored(stored::expected(server, messages))?;
-            let by_chunks = matches!(session.policy, Pipelining::Stream { .. })
-                && sending.capabilities.has(Extension::Chunking);
+            let by_chunks = matches!(session.policy, Pipelining::Stream { .. });
             stored::compare(server, messages, by_chunks, &stored)
         })
         .with_context(|| format!("the dialogue:\n{}", sending.dialogue(SHOWN)))
@@ -72,7 +75,7 @@ fn exchange(
 /// Checks that every recipient was taken or refused as the server is to do.
 fn judge(server: &dyn Server, messages: &[Message], sending: &Sending) -> Result<()> {
     if let Some(failure) = &sending.failure {
-        anyhow::bail!("the session failed: {failure}");
+        bail!("the session failed: {failure}");
     }
     ensure!(
         sending.reports.len() == messages.len(),
