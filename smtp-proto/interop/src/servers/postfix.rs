@@ -22,7 +22,7 @@ inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
 queue_directory = /mnt/queue
 data_directory = /mnt/data
-maillog_file = /mnt/log
+maillog_file = /mnt/maillog
 maillog_file_prefixes = /mnt
 mynetworks = 192.0.2.255/32
 mydestination =
@@ -47,7 +47,6 @@ smtpd_tls_cert_file = /mnt/certificate.pem
 smtpd_tls_key_file = /mnt/key.pem
 smtpd_sasl_auth_enable = yes
 smtpd_sasl_path = smtpd
-cyrus_sasl_config_path = /mnt/sasl
 smtpd_sasl_local_domain = interop.test
 smtpd_sasl_security_options = noanonymous
 notify_classes =
@@ -69,6 +68,7 @@ anvil     unix - - n - 1 anvil
 postlog   unix-dgram n - n - 1 postlogd
 ";
 
+/// Debian's Postfix looks for it below its configuration only.
 const SASL: &str = "\
 pwcheck_method: auxprop
 auxprop_plugin: sasldb
@@ -107,7 +107,7 @@ impl Server for Postfix {
                 "conf/master.cf",
                 format!("127.0.0.1:{port} inet n - n - - smtpd\n{MASTER}"),
             ),
-            ("sasl/smtpd.conf", SASL.to_owned()),
+            ("conf/sasl/smtpd.conf", SASL.to_owned()),
         ]
     }
 
