@@ -18,20 +18,32 @@ use crate::{
 /// How many lines of a dialogue a failure shows.
 const SHOWN: usize = 40;
 
-/// Returns what a server offers, and the policies that this permits, of those to be run.
-pub(crate) fn offer(running: &Running, quick: bool) -> Result<(Capabilities, Vec<Pipelining>)> {
-    let dialect = running.server.dialect();
-    let session = Session::new(dialect, Pipelining::LockStep);
-    let offered = ours::send(Adapter::Blocking, running.address, &session, &[])?.capabilities;
-    let policies = permitted(&offered, dialect, quick);
-    Ok((offered, policies))
+/// What a server offers, and what follows.
+#[derive(Debug)]
+pub(crate) struct Offer {
+    pub(crate) capabilities: Capabilities,
+    /// The policies that it permits, of those to be run.
+    pub(crate) policies: Vec<Pipelining>,
+}
+
+impl Offer {
+    /// Asks a server.
+    pub(crate) fn of(running: &Running, quick: bool) -> Result<Self> {
+        let dialect = running.server.dialect();
+        let session = Session::new(dialect, Pipelining::LockStep);
+        let sending = ours::send(Adapter::Blocking, running.address, &session, &[])?;
+        let capabilities = sending.capabilities;
+        Ok(Self {
+            policies: permitted(&capabilities, dialect, quick),
+            capabilities,
+        })
+    }
 }
 
 fn permitted(offered: &Capabilities, dialect: Dialect, quick: bool) -> Vec<Pipelining> {
     use Pipelining::{Group, LockStep, LookAhead, Stream};
     let can_pipeline = offered.has(Extension::Pipelining);
-    let can_stream =
-        can_pipeline && offered.has(Extension::Chunking) && dialect == Dialect::Smtp;
+    let can_stream = can_pipeline && offered.has(Extension::Chunking) && dialect == Dialect::Smtp;
     let all: &[Pipelining] = match (can_pipeline, quick) {
         (false, _) => &[LockStep],
         (true, true) => &[LookAhead, Stream { window: 10 }],
@@ -63,6 +75,9 @@ pub(crate) fn exchange(
     let sending = ours::send(adapter, proxy.address(), session, messages)?;
     judge(server, messages, &sending)
         .and_then(|()| {
+            let in_clear = session.ca.is_none();
+            let early = in_clear && proxy.saw_content_too_early();
+            ensure!(!early, "content was sent before its 354");
             let stored = running.stored(stored::expected(server, messages))?;
             let by_chunks = matches!(session.policy, Pipelining::Stream { .. });
             stored::compare(server, messages, by_chunks, &stored)

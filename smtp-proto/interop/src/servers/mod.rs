@@ -55,7 +55,7 @@ pub(crate) trait Server: Sync {
     fn files(&self, port: u16) -> Vec<(&'static str, String)>;
 
     /// Returns a shell script that becomes the server, with its work folder at
-    /// [`WORK`](crate::tree::WORK). It stores messages below `stored` there.
+    /// `/mnt`. It stores messages below `stored` there.
     fn script(&self, port: u16) -> String;
 
     /// Reads one copy that it stored; `None` if it is none.

@@ -7,7 +7,7 @@ use smtp_proto::syntax::Extension;
 use super::policy_name;
 use crate::{
     Run,
-    exchange::{exchange, offer},
+    exchange::{Offer, exchange},
     matrix::Matrix,
     messages::{self, Message},
     ours::{Adapter, Authentication, Session},
@@ -30,11 +30,8 @@ const PROTECTIONS: [Protection; 5] = [
     ("STARTTLS, AUTH LOGIN", true, Some(Authentication::Login)),
 ];
 
-pub(super) fn run(run: &Run, matrix: &mut Matrix, running: &Running) {
-    let (offered, policies) = match offer(running, run.quick) {
-        Ok(offer) => offer,
-        Err(error) => return matrix.cell(TRICKY, running.server.name(), "EHLO", || Err(error)),
-    };
+pub(super) fn run(run: &Run, matrix: &mut Matrix, running: &Running, offer: &Offer) {
+    let offered = &offer.capabilities;
     let mut messages = messages::tricky();
     messages.push(messages::many_recipients());
     messages.push(messages::large(if run.quick { 1 << 20 } else { 10 << 20 }));
@@ -50,7 +47,7 @@ pub(super) fn run(run: &Run, matrix: &mut Matrix, running: &Running) {
                 running.server.name(),
                 adapter.name()
             );
-            for &policy in &policies {
+            for &policy in &offer.policies {
                 let session = Session {
                     ca: starts_tls.then(|| run.pki.ca.clone()),
                     authentication,
@@ -65,7 +62,7 @@ pub(super) fn run(run: &Run, matrix: &mut Matrix, running: &Running) {
     let many = messages::numbered(if run.quick { 100 } else { 1000 });
     for adapter in Adapter::ALL {
         let row = format!("{}, {}", running.server.name(), adapter.name());
-        for &policy in &policies {
+        for &policy in &offer.policies {
             let session = Session::new(running.server.dialect(), policy);
             matrix.cell(MANY, &row, &policy_name(policy), || {
                 send(running, adapter, &session, &many)

@@ -1,12 +1,17 @@
 //! What is run with whom.
 
 mod clients_to_ours;
+mod cuts;
 mod messages;
+mod round_trips;
+mod seeds;
+mod streams;
 
 use smtp_proto::client::Pipelining;
 
 use crate::{
     Run,
+    exchange::Offer,
     matrix::Matrix,
     servers::{self, Running},
 };
@@ -18,16 +23,25 @@ pub(crate) fn run(run: &Run, matrix: &mut Matrix) {
             matrix.missing(server.name());
             continue;
         }
-        match Running::start(run, server) {
-            Ok(running) => with_server(run, matrix, &running),
+        matrix.cell("Servers", server.name(), "version", || {
+            run.tree.output(server.version_script())
+        });
+        let started = Running::start(run, server)
+            .and_then(|running| Ok((Offer::of(&running, run.quick)?, running)));
+        match started {
+            Ok((offer, running)) => with_server(run, matrix, &running, &offer),
             Err(error) => matrix.cell("Servers", server.name(), "starts", || Err(error)),
         }
     }
     clients_to_ours::run(run, matrix);
 }
 
-fn with_server(run: &Run, matrix: &mut Matrix, running: &Running) {
-    messages::run(run, matrix, running);
+fn with_server(run: &Run, matrix: &mut Matrix, running: &Running, offer: &Offer) {
+    messages::run(run, matrix, running, offer);
+    round_trips::run(matrix, running, offer);
+    seeds::run(matrix, running);
+    streams::run(run, matrix, running, offer);
+    cuts::run(matrix, running, offer);
 }
 
 /// Returns the name of a policy's column.
