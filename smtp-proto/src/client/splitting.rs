@@ -69,8 +69,8 @@ impl Session {
             .get(id)
             .map_or(0, |transaction| transaction.message);
         let parts = self.parts.entry(message).or_insert_with(Parts::one);
-        parts.open += 1;
-        self.transactions.push_part(id, recipients)
+        let pass = parts.add();
+        self.transactions.push_part(id, recipients, pass)
     }
 
     /// Returns the event that ends a message; for a message of several parts the events follow.

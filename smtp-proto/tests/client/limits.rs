@@ -169,6 +169,42 @@ fn recipients_beyond_the_limit_go_into_further_transactions() {
     }
 }
 
+/// 9422-4-c, X-33: a server that takes fewer recipients than it announced. Each transaction's content
+/// is another pass, from its beginning.
+#[test]
+fn every_transaction_has_its_own_pass() {
+    let all = addresses(4);
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let mut d = Dialogue::begin(Pipelining::Group, &["PIPELINING", "LIMITS RCPTMAX=2"]);
+    let message = d.client.submit(&envelope("a@example.org", &all)).unwrap();
+    let mut passes = Vec::new();
+    for (sent, replies) in [
+        (
+            &all[..2],
+            "250 ok\r\n250 ok\r\n452 4.5.3 too many\r\n354 go\r\n",
+        ),
+        (&all[2..], "250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n"),
+        (&all[1..2], "250 ok\r\n250 ok\r\n354 go\r\n"),
+    ] {
+        // Where the content is presented again, the caller shows first that it can be.
+        let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
+        let group = String::from_utf8(transmit.slices().concat()).unwrap();
+        let all = transmit.len();
+        assert_eq!(transmit.sent(all, d.now), 0);
+        let recipients = sent.iter().map(|to| format!("RCPT TO:<{to}>\r\n"));
+        let recipients: String = recipients.collect();
+        assert!(group.ends_with(&format!("{recipients}DATA\r\n")), "{group}");
+        d.says(replies);
+        passes.extend(d.client.wants_body().map(|wanted| wanted.pass));
+        let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
+        let all = transmit.len();
+        assert_eq!(transmit.sent(all, d.now), CONTENT.len());
+        d.says("250 taken\r\n");
+    }
+    assert_eq!(passes, [0, 1, 2]);
+    d.finishes(&[(message, delivered("250 taken\r\n"))]);
+}
+
 /// The outcome of each recipient is that of its own transaction.
 #[test]
 fn parts_have_outcomes_of_their_own() {
