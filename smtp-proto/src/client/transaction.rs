@@ -183,12 +183,10 @@ impl Transaction {
         self.deferred.push(recipient);
     }
 
-    /// Returns the recipients that are to go into another transaction.
-    pub(super) fn deferred(&self) -> Vec<usize> {
-        self.deferred
-            .iter()
-            .map(|&recipient| recipient as usize)
-            .collect()
+    /// Takes the recipients that are to go into another transaction.
+    pub(super) fn take_deferred(&mut self) -> Vec<usize> {
+        let deferred = core::mem::take(&mut self.deferred);
+        deferred.into_iter().map(|number| number as usize).collect()
     }
 
     /// Tells whether a recipient has, or will have, an outcome of its own in another event.

@@ -53,9 +53,13 @@ impl Seen {
     /// machine decides by itself comes whenever it is asked next.
     pub(crate) fn in_order(mut self) -> Self {
         self.client.sort_by_key(|event| match event {
-            Event::Recipient { message, .. }
-            | Event::RecipientFinished { message, .. }
-            | Event::Finished { message, .. } => Some(*message),
+            Event::Recipient {
+                message, recipient, ..
+            }
+            | Event::RecipientFinished {
+                message, recipient, ..
+            } => Some((*message, *recipient)),
+            Event::Finished { message, .. } => Some((*message, usize::MAX)),
             _ => None,
         });
         self
