@@ -1,12 +1,15 @@
 //! Runs the adapters against mail servers and clients that others wrote, and prints what came of it
 //! as a table. `install`, beside this crate's manifest, gets those programs.
 
+mod chains;
 mod clients;
+mod exchange;
 mod matrix;
 mod messages;
 mod ours;
 mod pki;
 mod proxy;
+mod raw;
 mod servers;
 mod stored;
 mod suites;

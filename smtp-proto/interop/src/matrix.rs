@@ -55,7 +55,10 @@ impl Matrix {
         let (word, text) = match run() {
             Ok(text) => ("ok", text),
             Err(error) => {
-                self.failures.push(format!("{name}: {error:?}"));
+                // What it came to first; then how.
+                let chain: Vec<String> = error.chain().rev().map(ToString::to_string).collect();
+                self.failures
+                    .push(format!("{name}:\n{}", chain.join("\n\n")));
                 ("FAILED", format!("**failed** ({})", self.failures.len()))
             }
         };

@@ -1,6 +1,12 @@
 //! Our clients, by both adapters.
 
-use std::{fmt::Write as _, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt::Write as _,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use anyhow::Result;
 use smtp_proto::{
@@ -103,6 +109,8 @@ pub(crate) struct Sending {
     pub(crate) reports: Vec<Report>,
     /// How the session failed, if it did.
     pub(crate) failure: Option<String>,
+    /// How long the messages took, once the session was open.
+    pub(crate) elapsed: Duration,
     /// What the server offered.
     pub(crate) capabilities: Capabilities,
     /// The end of the dialogue, as the client saw it.
@@ -172,6 +180,10 @@ async fn by_tokio(
     let mut client = builder.with_stream(stream)?;
     let mut reports = Vec::new();
     let mut failure = None;
+    if session.known.is_none() {
+        failure = client.ready().await.err().map(|error| error.to_string());
+    }
+    let begin = Instant::now();
     let mut sending = client.send_all(messages);
     loop {
         match sending.next().await {
@@ -183,12 +195,14 @@ async fn by_tokio(
             }
         }
     }
+    let elapsed = begin.elapsed();
     if failure.is_none() {
         failure = client.quit().await.err().map(|error| error.to_string());
     }
     Ok(Sending {
         reports,
         failure,
+        elapsed,
         capabilities: client.capabilities().clone(),
         trace: std::iter::from_fn(|| client.poll_trace()).collect(),
     })
@@ -212,18 +226,24 @@ fn by_blocking(
     let mut client = builder.connect(server)?;
     let mut reports = Vec::new();
     let mut failure = None;
+    if session.known.is_none() {
+        failure = client.ready().err().map(|error| error.to_string());
+    }
+    let begin = Instant::now();
     for result in client.send_all(messages) {
         match result {
             Ok(report) => reports.push(report),
             Err(error) => failure = Some(error.to_string()),
         }
     }
+    let elapsed = begin.elapsed();
     if failure.is_none() {
         failure = client.quit().err().map(|error| error.to_string());
     }
     Ok(Sending {
         reports,
         failure,
+        elapsed,
         capabilities: client.capabilities().clone(),
         trace: std::iter::from_fn(|| client.poll_trace()).collect(),
     })

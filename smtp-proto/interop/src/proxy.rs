@@ -12,6 +12,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use crate::chains::Chains;
+
 /// How many octets of one chunk a dialogue shows of its beginning and of its end.
 const SHOWN: usize = 160;
 
@@ -57,21 +59,17 @@ struct Chunk {
     octets: Vec<u8>,
 }
 
-/// What passed, and the longest chains of causes and effects in it.
+/// What passed.
 #[derive(Debug)]
 struct Log {
     begin: Instant,
     chunks: Vec<Chunk>,
-    connections: Vec<Chains>,
+    connections: Vec<Connection>,
 }
 
-/// How many flights of the server in a row, each caused by the one before, a connection has seen.
 #[derive(Debug, Default)]
-struct Chains {
-    /// The longest chain that has reached the client.
-    at_client: u64,
-    /// The longest chain behind what has reached the server.
-    at_server: u64,
+struct Connection {
+    chains: Chains,
     is_cut: bool,
 }
 
@@ -104,29 +102,20 @@ impl Proxy {
     }
 
     /// Returns the round trips that the client has waited for, on all connections, each greeting
-    /// included: the longest chain of flights of which each left after the one before had arrived.
+    /// included. It knows only what goes in clear.
     ///
-    /// What leaves while something arrives may count though nobody waited for it, so this is exact
-    /// if every flight is sent in less than the link's round trip, and never too low.
+    /// What leaves while something arrives counts as waiting for it, so this is exact if every
+    /// flight is sent in less than the link's round trip, and never too low.
     pub(crate) fn round_trips(&self) -> u64 {
         let log = lock(&self.log);
-        log.connections.iter().map(|chains| chains.at_client).sum()
+        let connections = log.connections.iter();
+        connections.map(|it| it.chains.round_trips()).sum()
     }
 
-    /// Returns what the client sent, all connections after each other.
-    pub(crate) fn sent_by_client(&self) -> Vec<u8> {
-        self.sent_by(Side::Client)
-    }
-
-    /// Returns what the server sent, whether it arrived or not.
-    pub(crate) fn sent_by_server(&self) -> Vec<u8> {
-        self.sent_by(Side::Server)
-    }
-
-    fn sent_by(&self, side: Side) -> Vec<u8> {
+    /// Tells whether a client sent content, in clear, before the 354 that it needs.
+    pub(crate) fn saw_content_too_early(&self) -> bool {
         let log = lock(&self.log);
-        let chunks = log.chunks.iter().filter(|chunk| chunk.from == side);
-        chunks.flat_map(|chunk| chunk.octets.clone()).collect()
+        log.connections.iter().any(|it| it.chains.ran_ahead())
     }
 
     /// Returns the last so many chunks of the dialogue, for people.
@@ -171,7 +160,7 @@ fn connect(
     let server = TcpStream::connect(server)?;
     let connection = {
         let mut log = lock(log);
-        log.connections.push(Chains::default());
+        log.connections.push(Connection::default());
         log.connections.len() - 1
     };
     for (side, from, to) in [
@@ -242,50 +231,59 @@ impl Direction {
             from: self.side,
             octets: octets.to_vec(),
         });
-        let chains = &log.connections[self.connection];
+        let chains = &mut log.connections[self.connection].chains;
         match self.side {
-            Side::Client => chains.at_client,
-            Side::Server => chains.at_server + 1,
+            Side::Client => {
+                chains.client_sent(octets);
+                0
+            }
+            Side::Server => chains.server_sent(octets),
         }
     }
 
     /// Hands over what is due, until the end or the cut.
     fn hand_over(mut self, receiver: &Receiver<InFlight>) {
         let mut tail = Vec::new();
-        for (arrival, chain, octets) in receiver {
+        for (arrival, chain, mut octets) in receiver {
             thread::sleep(arrival.saturating_duration_since(Instant::now()));
-            if lock(&self.log).connections[self.connection].is_cut {
-                // What the server said after the cut is written down, and lost.
-                break;
+            let cut = self.side == Side::Client && self.is_cut_within(&mut octets, &mut tail);
+            {
+                // Before anybody can react.
+                let mut log = lock(&self.log);
+                let connection = &mut log.connections[self.connection];
+                if connection.is_cut {
+                    break; // What the server said after the cut is written down, and lost.
+                }
+                connection.is_cut = cut;
+                if self.side == Side::Server {
+                    connection.chains.reached_client(chain);
+                }
             }
             if octets.is_empty() || self.to.write_all(&octets).is_err() {
                 break;
             }
-            let cut = self.side == Side::Client && self.is_cut_after(&octets, &mut tail);
-            let mut log = lock(&self.log);
-            let chains = &mut log.connections[self.connection];
-            chains.is_cut |= cut;
-            let reached = match self.side {
-                Side::Client => &mut chains.at_server,
-                Side::Server => &mut chains.at_client,
-            };
-            *reached = chain.max(*reached);
-            drop(log);
             if cut {
-                self.cut();
-                return;
+                return self.cut();
             }
         }
         let _ = self.to.shutdown(Shutdown::Write); // the peer may have gone already
     }
 
-    fn is_cut_after(&self, octets: &[u8], tail: &mut Vec<u8>) -> bool {
+    /// Tells whether the octets, behind the last of those before, contain those after which to
+    /// cut, and drops what follows them.
+    fn is_cut_within(&self, octets: &mut Vec<u8>, tail: &mut Vec<u8>) -> bool {
         let Some(cut) = &self.link.cut else {
             return false;
         };
+        let before = tail.len();
         tail.extend_from_slice(octets);
-        tail.drain(..tail.len().saturating_sub(cut.after.len()));
-        *tail == cut.after
+        let mut places = tail.windows(cut.after.len());
+        if let Some(at) = places.position(|it| it == cut.after) {
+            octets.truncate(at + cut.after.len() - before);
+            return true;
+        }
+        tail.drain(..tail.len().saturating_sub(cut.after.len() - 1));
+        false
     }
 
     /// Ends the connection at the client, and at the server when it has answered or at once.

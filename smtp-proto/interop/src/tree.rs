@@ -8,10 +8,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-/// Where a program finds its work folder within the tree.
-pub(crate) const WORK: &str = "/mnt";
-
-/// Mounts the work folder, then goes on within the tree; `$1` is the tree, `$2` the folder, `$3` what
+/// Mounts the work folder at `/mnt`, then goes on within the tree; `$1` is the tree, `$2` the folder, `$3` what
 /// to run.
 const ENTER: &str = r#"
 set -e
@@ -51,7 +48,7 @@ impl Tree {
         self.root.join(program.trim_start_matches('/')).exists()
     }
 
-    /// Prepares to run a shell script within the tree, with `work` at [`WORK`], in namespaces of its
+    /// Prepares to run a shell script within the tree, with `work` at `/mnt`, in namespaces of its
     /// own: mounts end with it, and so does every process that it started.
     ///
     /// The network is that of the machine.

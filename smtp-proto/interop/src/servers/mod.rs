@@ -1,8 +1,13 @@
 //! Servers that others wrote: how each is started, and what it stored.
 
 mod aiosmtpd;
+mod exim;
+mod mailbox;
+mod postfix;
+mod smtp_sink;
 
 use std::{
+    collections::BTreeMap,
     fmt, fs,
     io::{Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
@@ -50,7 +55,7 @@ pub(crate) trait Server: Sync {
     fn files(&self, port: u16) -> Vec<(&'static str, String)>;
 
     /// Returns a shell script that becomes the server, with its work folder at
-    /// [`WORK`](crate::tree::WORK). It stores messages below `stored` there.
+    /// `/mnt`. It stores messages below `stored` there.
     fn script(&self, port: u16) -> String;
 
     /// Reads one copy that it stored; `None` if it is none.
@@ -67,7 +72,13 @@ pub(crate) trait Server: Sync {
 
 /// Returns all servers, whether installed or not.
 pub(crate) fn all() -> Vec<&'static dyn Server> {
-    vec![&aiosmtpd::SMTP, &aiosmtpd::LMTP]
+    vec![
+        &postfix::POSTFIX,
+        &exim::EXIM,
+        &aiosmtpd::SMTP,
+        &aiosmtpd::LMTP,
+        &smtp_sink::SMTP_SINK,
+    ]
 }
 
 /// Tells whether a server is installed.
@@ -155,16 +166,20 @@ impl Running {
     /// Returns all copies that were stored, as soon as there are so many.
     pub(crate) fn stored(&self, copies: usize) -> Result<Vec<Stored>> {
         let deadline = Instant::now() + DELIVERY;
+        let mut stored = BTreeMap::new();
         loop {
             let mut files = Vec::new();
             list(&self.folder.join("stored"), &mut files)?;
-            let stored = files
-                .iter()
-                .filter_map(|file| self.server.read(file).transpose());
-            let stored = stored.collect::<Result<Vec<_>>>()?;
-            let found: usize = stored.iter().map(|copy| copy.recipients.len()).sum();
+            for file in files {
+                if !stored.contains_key(&file)
+                    && let Some(copy) = self.server.read(&file)?
+                {
+                    stored.insert(file, copy);
+                }
+            }
+            let found: usize = stored.values().map(|copy| copy.recipients.len()).sum();
             if found >= copies || Instant::now() > deadline {
-                return Ok(stored);
+                return Ok(stored.into_values().collect());
             }
             thread::sleep(Duration::from_millis(50));
         }
