@@ -2,6 +2,7 @@
 
 mod curl;
 mod exim;
+mod nodemailer;
 mod postfix;
 pub(crate) mod server;
 mod smtp_source;
@@ -168,11 +169,12 @@ pub(crate) trait Client: Sync {
 pub(crate) const SMTP_SOURCE: &dyn Client = &smtp_source::SmtpSource;
 
 /// Returns all clients, whether installed or not.
-pub(crate) fn all() -> [&'static dyn Client; 6] {
+pub(crate) fn all() -> [&'static dyn Client; 7] {
     [
         &swaks::Swaks,
         &curl::Curl,
         &smtplib::Smtplib,
+        &nodemailer::Nodemailer,
         SMTP_SOURCE,
         &exim::Exim,
         &postfix::Postfix,
@@ -236,8 +238,16 @@ pub(crate) fn run_script(run: &Run, folder: &Path, script: &str) -> Result<Strin
 
 /// Ends the last line, if there is one without an end.
 fn with_final_line_end(content: &[u8]) -> Vec<u8> {
+    match content {
+        [] => Vec::new(),
+        _ => with_a_line_end(content),
+    }
+}
+
+/// Has a content end in a line end.
+fn with_a_line_end(content: &[u8]) -> Vec<u8> {
     let mut content = content.to_vec();
-    if !content.is_empty() && !content.ends_with(b"\r\n") {
+    if !content.ends_with(b"\r\n") {
         content.extend_from_slice(b"\r\n");
     }
     content

@@ -1,6 +1,6 @@
 //! Python's smtplib.
 
-use super::{Client, Job, Mode, Wish};
+use super::{Client, Job, Mode, Wish, with_a_line_end};
 use crate::servers::{PASSWORD, USER};
 
 #[derive(Debug)]
@@ -29,11 +29,7 @@ impl Client for Smtplib {
 
     /// It ends the last line even if there is none.
     fn as_sent(&self, content: &[u8]) -> Vec<u8> {
-        let mut content = content.to_vec();
-        if !content.ends_with(b"\r\n") {
-            content.extend_from_slice(b"\r\n");
-        }
-        content
+        with_a_line_end(content)
     }
 
     fn script(&self, job: &Job) -> String {

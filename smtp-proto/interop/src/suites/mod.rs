@@ -3,6 +3,7 @@
 mod clients_to_ours;
 mod cuts;
 mod messages;
+mod peers_tests;
 mod round_trips;
 mod seeds;
 mod streams;
@@ -34,6 +35,7 @@ pub(crate) fn run(run: &Run, matrix: &mut Matrix) {
         }
     }
     clients_to_ours::run(run, matrix);
+    peers_tests::run(run, matrix);
 }
 
 fn with_server(run: &Run, matrix: &mut Matrix, running: &Running, offer: &Offer) {
