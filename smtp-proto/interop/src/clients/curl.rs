@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Client, Job, Mode, Wish};
+use super::{Client, Job, Mode, Program, Way, Wish};
 use crate::servers::{PASSWORD, USER};
 
 #[derive(Debug)]
@@ -13,16 +13,22 @@ impl Client for Curl {
         "curl"
     }
 
-    fn program(&self) -> &'static str {
+    fn way(&self) -> Way {
+        Way::Program(self)
+    }
+
+    fn can(&self, mode: Mode, wish: Wish) -> bool {
+        mode != Mode::Lmtp && matches!(wish, Wish::Nothing | Wish::Internationalized)
+    }
+}
+
+impl Program for Curl {
+    fn path(&self) -> &'static str {
         "/usr/bin/curl"
     }
 
     fn version_script(&self) -> &'static str {
         "curl --version | cut -d' ' -f2 | head -n1"
-    }
-
-    fn can(&self, mode: Mode, wish: Wish) -> bool {
-        mode != Mode::Lmtp && matches!(wish, Wish::Nothing | Wish::Internationalized)
     }
 
     fn script(&self, job: &Job) -> String {

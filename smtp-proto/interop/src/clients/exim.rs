@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Client, Job, Mode, Wish, unix_lines, with_final_line_end};
+use super::{Client, Job, Mode, Program, Way, Wish, unix_lines, with_final_line_end};
 use crate::servers::{PASSWORD, USER};
 
 #[derive(Debug)]
@@ -13,16 +13,36 @@ impl Client for Exim {
         "Exim"
     }
 
-    fn program(&self) -> &'static str {
+    fn way(&self) -> Way {
+        Way::Program(self)
+    }
+
+    fn can(&self, _: Mode, wish: Wish) -> bool {
+        wish != Wish::Notification
+    }
+
+    /// It ends the header if nothing else does.
+    fn as_sent(&self, content: &[u8]) -> Vec<u8> {
+        let mut content = with_final_line_end(content);
+        let has_body = content.starts_with(b".") || content.windows(4).any(|it| it == b"\r\n\r\n");
+        if !has_body {
+            content.extend_from_slice(b"\r\n");
+        }
+        content
+    }
+
+    fn adds_fields(&self) -> bool {
+        true
+    }
+}
+
+impl Program for Exim {
+    fn path(&self) -> &'static str {
         "/usr/sbin/exim4"
     }
 
     fn version_script(&self) -> &'static str {
         "exim4 -bV | sed -n 's/^Exim version \\([^ ]*\\).*/\\1/p'"
-    }
-
-    fn can(&self, _: Mode, wish: Wish) -> bool {
-        wish != Wish::Notification
     }
 
     fn files(&self, job: &Job) -> Vec<(&'static str, String)> {
@@ -51,20 +71,6 @@ impl Client for Exim {
 
     fn input(&self, content: &[u8]) -> Vec<u8> {
         unix_lines(content)
-    }
-
-    /// It ends the header if nothing else does.
-    fn as_sent(&self, content: &[u8]) -> Vec<u8> {
-        let mut content = with_final_line_end(content);
-        let has_body = content.starts_with(b".") || content.windows(4).any(|it| it == b"\r\n\r\n");
-        if !has_body {
-            content.extend_from_slice(b"\r\n");
-        }
-        content
-    }
-
-    fn adds_fields(&self) -> bool {
-        true
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod curl;
 mod exim;
+mod libraries;
 mod nodemailer;
 mod postfix;
 pub(crate) mod server;
@@ -16,7 +17,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use smtp_proto::{machine::Dialect, server::Tls};
 
 use crate::{Run, messages::Message, tree::Tree};
@@ -99,7 +100,7 @@ pub(crate) enum Wish {
 }
 
 /// What a client is to do. Message number N is in the folder `/mnt/jobs/N`: `content`, as
-/// [`Client::input`] has it, `sender`, and `recipients`, one in each line.
+/// [`Program::input`] has it, `sender`, and `recipients`, one in each line.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Job {
     pub(crate) mode: Mode,
@@ -113,28 +114,11 @@ pub(crate) trait Client: Sync {
     /// Returns its name.
     fn name(&self) -> &'static str;
 
-    /// Returns the path of its program within the tree.
-    fn program(&self) -> &'static str;
-
-    /// Returns a shell script that prints its version.
-    fn version_script(&self) -> &'static str;
+    /// Returns how it is had.
+    fn way(&self) -> Way<'_>;
 
     /// Tells whether it can do that.
     fn can(&self, mode: Mode, wish: Wish) -> bool;
-
-    /// Returns further files that it needs in its work folder.
-    fn files(&self, job: &Job) -> Vec<(&'static str, String)> {
-        let _ = job;
-        Vec::new()
-    }
-
-    /// Returns a shell script that has it send all messages, as far as it can over one connection.
-    fn script(&self, job: &Job) -> String;
-
-    /// Returns what it is given for this content.
-    fn input(&self, content: &[u8]) -> Vec<u8> {
-        content.to_vec()
-    }
 
     /// Returns what it ought to send of this content, beside trace fields on top: with a final line
     /// end, mostly.
@@ -165,16 +149,53 @@ pub(crate) trait Client: Sync {
     }
 }
 
+/// How a client is had.
+pub(crate) enum Way<'a> {
+    /// It is installed in the tree.
+    Program(&'a dyn Program),
+    /// It is a library for Rust, linked in if the feature `libraries` is on: its version, and what
+    /// sends by it.
+    Library(&'static str, Option<Send>),
+}
+
+/// Sends messages.
+pub(crate) type Send = fn(&Run, &Job, &[Message]) -> Result<()>;
+
+/// A program within the tree.
+pub(crate) trait Program {
+    /// Returns its path.
+    fn path(&self) -> &'static str;
+
+    /// Returns a shell script that prints its version.
+    fn version_script(&self) -> &'static str;
+
+    /// Returns further files that it needs in its work folder.
+    fn files(&self, job: &Job) -> Vec<(&'static str, String)> {
+        let _ = job;
+        Vec::new()
+    }
+
+    /// Returns a shell script that has it send all messages, as far as it can over one connection.
+    fn script(&self, job: &Job) -> String;
+
+    /// Returns what it is given for this content.
+    fn input(&self, content: &[u8]) -> Vec<u8> {
+        content.to_vec()
+    }
+}
+
 /// The one that can have many sessions at once.
 pub(crate) const SMTP_SOURCE: &dyn Client = &smtp_source::SmtpSource;
 
 /// Returns all clients, whether installed or not.
-pub(crate) fn all() -> [&'static dyn Client; 7] {
+pub(crate) fn all() -> [&'static dyn Client; 9] {
     [
         &swaks::Swaks,
         &curl::Curl,
         &smtplib::Smtplib,
         &nodemailer::Nodemailer,
+        &libraries::Lettre,
+        &libraries::MailSend,
         SMTP_SOURCE,
         &exim::Exim,
         &postfix::Postfix,
@@ -183,7 +204,18 @@ pub(crate) fn all() -> [&'static dyn Client; 7] {
 
 /// Tells whether a client is installed.
 pub(crate) fn is_installed(client: &dyn Client, tree: &Tree) -> bool {
-    tree.has(client.program())
+    match client.way() {
+        Way::Program(program) => tree.has(program.path()),
+        Way::Library(_, send) => send.is_some(),
+    }
+}
+
+/// Returns a client's version.
+pub(crate) fn version(run: &Run, client: &dyn Client) -> Result<String> {
+    match client.way() {
+        Way::Program(program) => run.tree.output(program.version_script()),
+        Way::Library(version, _) => Ok(version.to_owned()),
+    }
 }
 
 /// Has a client send messages, and returns what it printed.
@@ -193,18 +225,25 @@ pub(crate) fn send(
     job: &Job,
     messages: &[Message],
 ) -> Result<String> {
+    let program = match client.way() {
+        Way::Program(program) => program,
+        Way::Library(_, send) => {
+            let send = send.context("it is not linked in")?;
+            return send(run, job, messages).map(|()| String::new());
+        }
+    };
     let folder = work_folder(run, client.name())?;
     for (number, message) in messages.iter().enumerate() {
         let job = folder.join("jobs").join(format!("{number:05}"));
         fs::create_dir_all(&job)?;
-        fs::write(job.join("content"), client.input(&message.content))?;
+        fs::write(job.join("content"), program.input(&message.content))?;
         fs::write(job.join("sender"), format!("{}\n", message.sender))?;
         fs::write(job.join("recipients"), message.recipients.join("\n") + "\n")?;
     }
-    for (name, text) in client.files(job) {
+    for (name, text) in program.files(job) {
         fs::write(folder.join(name), text)?;
     }
-    run_script(run, &folder, &client.script(job))
+    run_script(run, &folder, &program.script(job))
 }
 
 /// Makes a folder for one run of a peer, in which `ca.pem` is the authority's certificate.

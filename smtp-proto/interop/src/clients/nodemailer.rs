@@ -1,6 +1,6 @@
 //! nodemailer.
 
-use super::{Client, Job, Mode, Wish, with_a_line_end};
+use super::{Client, Job, Mode, Program, Way, Wish, with_a_line_end};
 use crate::servers::{PASSWORD, USER};
 
 #[derive(Debug)]
@@ -11,20 +11,12 @@ impl Client for Nodemailer {
         "nodemailer"
     }
 
-    fn program(&self) -> &'static str {
-        "/usr/share/nodejs/nodemailer/package.json"
-    }
-
-    fn version_script(&self) -> &'static str {
-        "node -p 'require(\"nodemailer/package.json\").version'"
+    fn way(&self) -> Way {
+        Way::Program(self)
     }
 
     fn can(&self, _: Mode, wish: Wish) -> bool {
         wish != Wish::EarlyPipelining
-    }
-
-    fn files(&self, _: &Job) -> Vec<(&'static str, String)> {
-        vec![("client.js", include_str!("nodemailer.js").to_owned())]
     }
 
     /// It ends the last line even if there is none.
@@ -35,6 +27,20 @@ impl Client for Nodemailer {
     /// It hangs up when it is told to close.
     fn says_quit(&self) -> bool {
         false
+    }
+}
+
+impl Program for Nodemailer {
+    fn path(&self) -> &'static str {
+        "/usr/share/nodejs/nodemailer/package.json"
+    }
+
+    fn version_script(&self) -> &'static str {
+        "node -p 'require(\"nodemailer/package.json\").version'"
+    }
+
+    fn files(&self, _: &Job) -> Vec<(&'static str, String)> {
+        vec![("client.js", include_str!("nodemailer.js").to_owned())]
     }
 
     fn script(&self, job: &Job) -> String {

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Client, Job, Mode, Wish, unix_lines};
+use super::{Client, Job, Mode, Program, Way, Wish, unix_lines};
 use crate::servers::{PASSWORD, USER};
 
 #[derive(Debug)]
@@ -13,16 +13,31 @@ impl Client for Postfix {
         "Postfix"
     }
 
-    fn program(&self) -> &'static str {
+    fn way(&self) -> Way {
+        Way::Program(self)
+    }
+
+    fn can(&self, _: Mode, wish: Wish) -> bool {
+        wish != Wish::EarlyPipelining
+    }
+
+    /// Connections that are kept for later are closed without a word.
+    fn says_quit(&self) -> bool {
+        false
+    }
+
+    fn adds_fields(&self) -> bool {
+        true
+    }
+}
+
+impl Program for Postfix {
+    fn path(&self) -> &'static str {
         "/usr/sbin/postfix"
     }
 
     fn version_script(&self) -> &'static str {
         "postconf -h mail_version"
-    }
-
-    fn can(&self, _: Mode, wish: Wish) -> bool {
-        wish != Wish::EarlyPipelining
     }
 
     fn files(&self, job: &Job) -> Vec<(&'static str, String)> {
@@ -42,15 +57,6 @@ impl Client for Postfix {
 
     fn input(&self, content: &[u8]) -> Vec<u8> {
         unix_lines(content)
-    }
-
-    /// Connections that are kept for later are closed without a word.
-    fn says_quit(&self) -> bool {
-        false
-    }
-
-    fn adds_fields(&self) -> bool {
-        true
     }
 }
 

@@ -1,6 +1,6 @@
 //! smtp-source, Postfix's generator of load.
 
-use super::{Client, Job, Mode, Wish, unix_lines, with_final_line_end};
+use super::{Client, Job, Mode, Program, Way, Wish, unix_lines, with_final_line_end};
 use crate::messages::Message;
 
 #[derive(Debug)]
@@ -11,33 +11,12 @@ impl Client for SmtpSource {
         "smtp-source"
     }
 
-    fn program(&self) -> &'static str {
-        "/usr/sbin/smtp-source"
-    }
-
-    fn version_script(&self) -> &'static str {
-        "postconf -h mail_version"
+    fn way(&self) -> Way {
+        Way::Program(self)
     }
 
     fn can(&self, mode: Mode, wish: Wish) -> bool {
         matches!(mode, Mode::Clear | Mode::Lmtp) && wish == Wish::Nothing
-    }
-
-    fn script(&self, job: &Job) -> String {
-        let (option, port) = match job.mode {
-            Mode::Lmtp => ("-L", job.port),
-            _ => ("", job.port),
-        };
-        format!(
-            "for job in /mnt/jobs/*; do
-              smtp-source {option} -4 -M client.test -f $(cat $job/sender) \
-                -t $(cat $job/recipients) -F $job/content localhost:{port} || exit
-            done"
-        )
-    }
-
-    fn input(&self, content: &[u8]) -> Vec<u8> {
-        unix_lines(content)
     }
 
     /// An empty line more comes at the end.
@@ -55,5 +34,32 @@ impl Client for SmtpSource {
 
     fn connections(&self, messages: usize) -> usize {
         messages
+    }
+}
+
+impl Program for SmtpSource {
+    fn path(&self) -> &'static str {
+        "/usr/sbin/smtp-source"
+    }
+
+    fn version_script(&self) -> &'static str {
+        "postconf -h mail_version"
+    }
+
+    fn script(&self, job: &Job) -> String {
+        let (option, port) = match job.mode {
+            Mode::Lmtp => ("-L", job.port),
+            _ => ("", job.port),
+        };
+        format!(
+            "for job in /mnt/jobs/*; do
+              smtp-source {option} -4 -M client.test -f $(cat $job/sender) \
+                -t $(cat $job/recipients) -F $job/content localhost:{port} || exit
+            done"
+        )
+    }
+
+    fn input(&self, content: &[u8]) -> Vec<u8> {
+        unix_lines(content)
     }
 }

@@ -1,6 +1,6 @@
 //! Python's smtplib.
 
-use super::{Client, Job, Mode, Wish, with_a_line_end};
+use super::{Client, Job, Mode, Program, Way, Wish, with_a_line_end};
 use crate::servers::{PASSWORD, USER};
 
 #[derive(Debug)]
@@ -11,7 +11,22 @@ impl Client for Smtplib {
         "smtplib"
     }
 
-    fn program(&self) -> &'static str {
+    fn way(&self) -> Way {
+        Way::Program(self)
+    }
+
+    fn can(&self, _: Mode, wish: Wish) -> bool {
+        wish != Wish::EarlyPipelining
+    }
+
+    /// It ends the last line even if there is none.
+    fn as_sent(&self, content: &[u8]) -> Vec<u8> {
+        with_a_line_end(content)
+    }
+}
+
+impl Program for Smtplib {
+    fn path(&self) -> &'static str {
         "/usr/bin/python3"
     }
 
@@ -19,17 +34,8 @@ impl Client for Smtplib {
         "python3 -c 'import platform; print(platform.python_version())'"
     }
 
-    fn can(&self, _: Mode, wish: Wish) -> bool {
-        wish != Wish::EarlyPipelining
-    }
-
     fn files(&self, _: &Job) -> Vec<(&'static str, String)> {
         vec![("client.py", include_str!("smtplib.py").to_owned())]
-    }
-
-    /// It ends the last line even if there is none.
-    fn as_sent(&self, content: &[u8]) -> Vec<u8> {
-        with_a_line_end(content)
     }
 
     fn script(&self, job: &Job) -> String {

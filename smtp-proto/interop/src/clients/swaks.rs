@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Client, Job, Mode, Wish, unix_lines};
+use super::{Client, Job, Mode, Program, Way, Wish, unix_lines};
 use crate::{
     messages::Message,
     servers::{PASSWORD, USER},
@@ -16,16 +16,34 @@ impl Client for Swaks {
         "swaks"
     }
 
-    fn program(&self) -> &'static str {
+    fn way(&self) -> Way {
+        Way::Program(self)
+    }
+
+    fn can(&self, _: Mode, wish: Wish) -> bool {
+        wish == Wish::Nothing
+    }
+
+    fn spoils(&self, message: &Message) -> Option<&'static str> {
+        let has_body = message
+            .content
+            .windows(4)
+            .any(|octets| octets == b"\r\n\r\n");
+        (!has_body).then_some("makes an empty line where there is none, and then two more")
+    }
+
+    fn connections(&self, messages: usize) -> usize {
+        messages
+    }
+}
+
+impl Program for Swaks {
+    fn path(&self) -> &'static str {
         "/usr/bin/swaks"
     }
 
     fn version_script(&self) -> &'static str {
         "swaks --version | sed -n 's/^swaks version //p'"
-    }
-
-    fn can(&self, _: Mode, wish: Wish) -> bool {
-        wish == Wish::Nothing
     }
 
     fn script(&self, job: &Job) -> String {
@@ -63,17 +81,5 @@ impl Client for Swaks {
         }
         lines.extend_from_slice(b".\n");
         lines
-    }
-
-    fn spoils(&self, message: &Message) -> Option<&'static str> {
-        let has_body = message
-            .content
-            .windows(4)
-            .any(|octets| octets == b"\r\n\r\n");
-        (!has_body).then_some("makes an empty line where there is none, and then two more")
-    }
-
-    fn connections(&self, messages: usize) -> usize {
-        messages
     }
 }

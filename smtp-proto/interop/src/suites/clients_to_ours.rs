@@ -40,6 +40,9 @@ pub(super) fn run(run: &Run, matrix: &mut Matrix) {
             matrix.missing(client.name());
             continue;
         }
+        matrix.cell("Clients", client.name(), "version", || {
+            clients::version(run, client)
+        });
         for adapter in Adapter::ALL {
             let row = format!("{}, {}", client.name(), adapter.name());
             let mut cell = |column, cell: &dyn Fn() -> Result<String>| {
