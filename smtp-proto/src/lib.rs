@@ -15,6 +15,7 @@ extern crate std;
 
 pub mod client;
 pub mod framing;
+pub mod guide;
 pub mod machine;
 pub mod server;
 pub mod syntax;

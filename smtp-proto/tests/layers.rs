@@ -7,7 +7,8 @@ use std::{
 };
 
 /// What each layer may import besides itself.
-const LAYERS: [(&str, &[&str]); 5] = [
+const LAYERS: [(&str, &[&str]); 6] = [
+    ("guide", &[]),
     ("syntax", &[]),
     ("framing", &[]),
     ("machine", &["syntax", "framing"]),

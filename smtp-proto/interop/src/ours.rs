@@ -11,7 +11,7 @@ use std::{
 use anyhow::Result;
 use smtp_proto::{
     client::{
-        Config, Envelope, Pipelining, Report, Timeouts, Tls,
+        Config, Duplex, Envelope, Pipelining, Report, Timeouts, Tls,
         mechanism::{Login, Plain},
     },
     machine::{Dialect, Origin, TraceEntry},
@@ -54,6 +54,7 @@ pub(crate) enum Authentication {
 pub(crate) struct Session {
     pub(crate) dialect: Dialect,
     pub(crate) policy: Pipelining,
+    pub(crate) duplex: Duplex,
     /// STARTTLS, by the authority in this file.
     pub(crate) ca: Option<PathBuf>,
     pub(crate) authentication: Option<Authentication>,
@@ -67,6 +68,7 @@ impl Session {
         Self {
             dialect,
             policy,
+            duplex: Duplex::Full,
             ca: None,
             authentication: None,
             known: None,
@@ -85,7 +87,7 @@ impl Session {
         let mut config = Config::new(name)
             .dialect(self.dialect)
             .pipelining(self.policy)
-            .duplex(smtp_proto::client::Duplex::Full)
+            .duplex(self.duplex)
             .timeouts(timeouts)
             .queue(2048)
             .traced();

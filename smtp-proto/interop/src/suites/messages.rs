@@ -2,7 +2,7 @@
 //! under TLS and authenticated.
 
 use anyhow::Result;
-use smtp_proto::syntax::Extension;
+use smtp_proto::{client::Duplex, syntax::Extension};
 
 use super::policy_name;
 use crate::{
@@ -16,8 +16,9 @@ use crate::{
     stored,
 };
 
-const TRICKY: &str = "Our clients to real servers, messages that are easy to get wrong";
-const MANY: &str = "Our clients to real servers, many messages on one connection";
+const TRICKY: &str =
+    "Our clients to real servers: messages that are easy to get wrong / copies compared";
+const MANY: &str = "Our clients to real servers: messages on one connection / copies compared";
 
 /// How a session is protected: whether by STARTTLS, and how the client authenticates.
 type Protection = (&'static str, bool, Option<Authentication>);
@@ -51,6 +52,7 @@ pub(super) fn run(run: &Run, matrix: &mut Matrix, running: &Running, offer: &Off
                 let session = Session {
                     ca: starts_tls.then(|| run.pki.ca.clone()),
                     authentication,
+                    duplex: Duplex::HALF,
                     ..Session::new(running.server.dialect(), policy)
                 };
                 matrix.cell(TRICKY, &row, &policy_name(policy), || {
@@ -79,5 +81,5 @@ fn send(
 ) -> Result<String> {
     exchange(running, adapter, session, Link::default(), messages)?;
     let copies = stored::expected(running.server, messages);
-    Ok(format!("{} messages, {copies} copies", messages.len()))
+    Ok(format!("{} / {copies}", messages.len()))
 }

@@ -1,7 +1,7 @@
 //! How many round trips our clients take with a real server, as a proxy on a link with delay sees
 //! them, and how fast that is.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use anyhow::{Result, bail, ensure};
 use smtp_proto::{client::Pipelining, syntax::Capabilities};
@@ -16,7 +16,7 @@ use crate::{
     servers::Running,
 };
 
-const TRIPS: &str = "Round trips of our clients, counted on the wire";
+const TRIPS: &str = "Round trips of our clients, counted on the wire / messages";
 const RATE: &str = "Messages a second on a link of 20 ms";
 const FIRST: &str = "Round trips to the first message's verdict, with capabilities known";
 
@@ -46,16 +46,19 @@ pub(super) fn run(matrix: &mut Matrix, running: &Running, offer: &Offer) {
 }
 
 /// Returns how many messages are counted, and how many round trips they take.
-fn expected(policy: Pipelining) -> (usize, u64) {
+fn expected(policy: Pipelining) -> (usize, RangeInclusive<u64>) {
     match policy {
-        Pipelining::LockStep => (4, 4 * 4),
-        Pipelining::Group => (8, 2 * 8),
-        Pipelining::LookAhead => (16, 16 + 1),
+        Pipelining::LockStep => (4, 16..=16),
+        Pipelining::Group => (8, 16..=16),
+        Pipelining::LookAhead => (16, 17..=17),
         Pipelining::Stream { window } => {
             let messages = (4 * window).min(200);
-            (messages, messages.div_ceil(window) as u64)
+            let windows = messages.div_ceil(window) as u64;
+            // Verdicts on a window and on the next may come together, and the rest of the next leaves
+            // behind them.
+            (messages, windows..=windows + 1)
         }
-        _ => (0, 0),
+        _ => (0, 0..=0),
     }
 }
 
@@ -72,12 +75,12 @@ fn count(running: &Running, adapter: Adapter, policy: Pipelining) -> Result<Stri
         let (_, proxy) = exchange(running, adapter, &session, link.clone(), &messages)?;
         // Without those for the greeting, EHLO and QUIT.
         let count = proxy.round_trips().saturating_sub(3);
-        if count == expected {
-            return Ok(format!("{count} for {number} messages"));
+        if expected.contains(&count) {
+            return Ok(format!("{count} / {number}"));
         }
         counts.push(count);
     }
-    bail!("{counts:?} round trips for {number} messages, not {expected}")
+    bail!("{counts:?} round trips for {number} messages, not {expected:?}")
 }
 
 fn rate(running: &Running, adapter: Adapter, policy: Pipelining) -> Result<String> {

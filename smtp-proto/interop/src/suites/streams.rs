@@ -15,7 +15,7 @@ use crate::{
     stored,
 };
 
-const STREAMS: &str = "Streams with refused recipients in the middle";
+const STREAMS: &str = "Streams with refused recipients in the middle: messages / copies compared";
 
 pub(super) fn run(run: &Run, matrix: &mut Matrix, running: &Running, offer: &Offer) {
     let streams = |policy: &Pipelining| matches!(policy, Pipelining::Stream { .. });
@@ -35,7 +35,7 @@ pub(super) fn run(run: &Run, matrix: &mut Matrix, running: &Running, offer: &Off
                 let session = Session::new(running.server.dialect(), policy);
                 exchange(running, adapter, &session, Link::default(), &messages)?;
                 let copies = stored::expected(running.server, &messages);
-                Ok(format!("{number} messages, {copies} copies"))
+                Ok(format!("{number} / {copies}"))
             });
         }
     }
