@@ -13,7 +13,7 @@ impl Client for Curl {
         "curl"
     }
 
-    fn way(&self) -> Way {
+    fn way(&self) -> Way<'_> {
         Way::Program(self)
     }
 

@@ -1,6 +1,6 @@
 //! Libraries for Rust: lettre and mail-send.
 
-use super::{Client, Mode, Send, Way, Wish, with_final_line_end};
+use super::{Client, Mode, Send, Way, Wish};
 use crate::messages::Message;
 
 #[cfg(feature = "libraries")]

@@ -13,7 +13,7 @@ impl Client for Postfix {
         "Postfix"
     }
 
-    fn way(&self) -> Way {
+    fn way(&self) -> Way<'_> {
         Way::Program(self)
     }
 

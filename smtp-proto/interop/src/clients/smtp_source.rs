@@ -11,7 +11,7 @@ impl Client for SmtpSource {
         "smtp-source"
     }
 
-    fn way(&self) -> Way {
+    fn way(&self) -> Way<'_> {
         Way::Program(self)
     }
 

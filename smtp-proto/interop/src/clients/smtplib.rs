@@ -11,7 +11,7 @@ impl Client for Smtplib {
         "smtplib"
     }
 
-    fn way(&self) -> Way {
+    fn way(&self) -> Way<'_> {
         Way::Program(self)
     }
 

@@ -70,11 +70,6 @@ impl Store {
         lock(&self.messages).clone()
     }
 
-    /// Returns how many messages there are.
-    pub(crate) fn count(&self) -> usize {
-        lock(&self.messages).len()
-    }
-
     /// Returns each MAIL and RCPT so far, as a line.
     pub(crate) fn commands(&self) -> Vec<String> {
         lock(&self.commands).clone()

@@ -16,7 +16,7 @@ impl Client for Swaks {
         "swaks"
     }
 
-    fn way(&self) -> Way {
+    fn way(&self) -> Way<'_> {
         Way::Program(self)
     }
 

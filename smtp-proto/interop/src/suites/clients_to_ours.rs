@@ -15,7 +15,7 @@ use smtp_proto::{
 use crate::{
     Run,
     clients::{
-        self, Client, Job, Mode, Wish,
+        self, Client, Job, Mode, Way, Wish,
         server::OurServer,
         store::{Store, Stored, refuses},
     },
@@ -37,7 +37,10 @@ const SHOWN: usize = 40;
 pub(super) fn run(run: &Run, matrix: &mut Matrix) {
     for client in clients::all() {
         if !clients::is_installed(client, &run.tree) {
-            matrix.missing(client.name());
+            match client.way() {
+                Way::Program(_) => matrix.missing(client.name()),
+                Way::Library(..) => matrix.left_out(client.name(), "built without `libraries`"),
+            }
             continue;
         }
         matrix.cell("Clients", client.name(), "version", || {
@@ -107,9 +110,13 @@ fn numbered(exchange: &Exchange<'_>) -> Result<String> {
         "took {connections} connections"
     );
     let round_trips = sent.proxy.round_trips();
+    let verb = match sent.proxy.dialogue(usize::MAX).contains("BDAT ") {
+        true => "BDAT",
+        false => "DATA",
+    };
     Ok(match connections {
-        1 => format!("1 connection, {round_trips} round trips"),
-        _ => format!("{connections} connections, {round_trips} round trips"),
+        1 => format!("{verb}, 1 connection, {round_trips} round trips"),
+        _ => format!("{verb}, {connections} connections, {round_trips} round trips"),
     })
 }
 
