@@ -41,8 +41,8 @@ pub(super) fn run(run: &Run, matrix: &mut Matrix, running: &Running, offer: &Off
     }
 }
 
-/// Returns messages of which every 5th has a recipient who is refused between two who are not, and
-/// every 7th nobody else.
+/// Returns messages of which every 7th has only recipients who are refused, and of the others every
+/// 5th one between two who are not.
 fn with_refusals(number: usize) -> Vec<Message> {
     let mut messages = messages::numbered(number);
     for (number, message) in messages.iter_mut().enumerate() {
