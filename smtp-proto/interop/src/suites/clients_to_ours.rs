@@ -63,6 +63,10 @@ pub(super) fn run(run: &Run, matrix: &mut Matrix) {
                 cell("100 recipients", &|| many_recipients(&exchange));
             }
             cell("20 messages", &|| numbered(&exchange));
+            if client.can(Mode::StartTls, Wish::Nothing) {
+                let exchange = Exchange::new(run, client, adapter, Mode::StartTls);
+                cell("20 messages by TLS", &|| numbered(&exchange));
+            }
             for (column, wish, check) in WISHES {
                 if client.can(Mode::Clear, wish) {
                     cell(column, &|| check(&exchange.wishing(wish)));
@@ -109,15 +113,19 @@ fn numbered(exchange: &Exchange<'_>) -> Result<String> {
         connections == exchange.client.connections(messages.len()),
         "took {connections} connections"
     );
-    let round_trips = sent.proxy.round_trips();
+    let connections = match connections {
+        1 => "1 connection".to_owned(),
+        _ => format!("{connections} connections"),
+    };
+    if exchange.mode.is_encrypted() {
+        return Ok(connections);
+    }
     let verb = match sent.proxy.dialogue(usize::MAX).contains("BDAT ") {
         true => "BDAT",
         false => "DATA",
     };
-    Ok(match connections {
-        1 => format!("{verb}, 1 connection, {round_trips} round trips"),
-        _ => format!("{verb}, {connections} connections, {round_trips} round trips"),
-    })
+    let round_trips = sent.proxy.round_trips();
+    Ok(format!("{verb}, {connections}, {round_trips} round trips"))
 }
 
 /// Its parameters arrive (RFC 3461 4).
