@@ -85,7 +85,7 @@ fn configuration(job: &Job) -> String {
         Mode::Lmtp => options.push_str("  protocol = lmtp\n  hosts_avoid_tls = *\n"),
     }
     if job.mode.is_encrypted() {
-        options.push_str("  tls_verify_certificates = /mnt/ca.pem\n");
+        options.push_str("  tls_verify_certificates = /mnt/ca.pem\n  tls_verify_hosts = *\n");
     }
     let mut authenticators = String::new();
     if let Some(mechanism) = job.mode.mechanism() {

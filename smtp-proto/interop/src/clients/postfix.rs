@@ -70,7 +70,7 @@ fn main_cf(job: &Job) -> String {
     if job.mode.is_encrypted() {
         let _ = write!(
             options,
-            "{agent}_tls_security_level = encrypt\n{agent}_tls_connection_reuse = yes\n"
+            "{agent}_tls_security_level = verify\n{agent}_tls_connection_reuse = yes\n"
         );
     }
     if job.mode == Mode::ImplicitTls {
