@@ -7,16 +7,23 @@ use std::{
     thread::{self, JoinHandle},
 };
 
+use anyhow::Result;
 use smtp_proto::{
     server::Config,
-    syntax::{ForwardPath, Parameters, Reply, ReversePath},
+    syntax::{Capabilities, Extension, ForwardPath, Host, Parameters, Reply, ReversePath},
 };
 use smtp_proto_blocking::server as blocking;
 use smtp_proto_tokio::server as asynchronous;
 use tokio::sync::oneshot;
 
-use super::store::{Store, Stored, admits};
-use crate::{ours::Adapter, pki::Pki};
+use super::{
+    Mode, Wish,
+    store::{Store, Stored, admits},
+};
+use crate::{
+    ours::Adapter,
+    pki::{NAME, Pki},
+};
 
 /// A server on loopback. Dropping it ends it once its connections have come to their ends.
 #[derive(Debug)]
@@ -279,4 +286,28 @@ impl blocking::Sink for Gatherer {
             .keep(self.stored)
             .map_or(blocking::Verdict::Accept, Into::into)
     }
+}
+
+/// Returns the configuration of our server: it offers what the clients could use.
+pub(crate) fn config(mode: Mode, wish: Wish) -> Result<Config> {
+    let mut offers = Capabilities::new()
+        .with(Extension::Pipelining)
+        .with_size(0)
+        .with(Extension::EnhancedStatusCodes)
+        .with(Extension::Chunking)
+        .with(Extension::SmtpUtf8)
+        .with(Extension::Dsn)
+        .with(Extension::Help);
+    if wish == Wish::EarlyPipelining {
+        offers = offers.with_keyword("PIPECONNECT", "")?;
+    }
+    let mut config = Config::new(Host::parse(NAME)?)
+        .offer(offers)
+        .max_message_size(64 << 20)
+        .dialect(mode.dialect())
+        .tls(mode.tls());
+    if let Some(mechanism) = mode.mechanism() {
+        config = config.mechanisms([mechanism])?.require_auth();
+    }
+    Ok(config)
 }

@@ -1,28 +1,19 @@
 //! Real clients to our servers.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use anyhow::{Result, anyhow, bail, ensure};
-use smtp_proto::{
-    server::Config,
-    syntax::{Capabilities, Extension, Host},
-};
 
 use crate::{
     Run,
     clients::{
         self, Client, Job, Mode, Way, Wish,
-        server::OurServer,
+        server::{self, OurServer},
         store::{Store, Stored, refuses},
     },
     matrix::Matrix,
     messages::{self, Message},
     ours::Adapter,
-    pki::NAME,
     proxy::{Link, Proxy},
     servers::USER,
     stored,
@@ -74,7 +65,6 @@ pub(super) fn run(run: &Run, matrix: &mut Matrix) {
             }
         }
     }
-    load(run, matrix);
 }
 
 type Check = fn(&Exchange<'_>) -> Result<String>;
@@ -173,57 +163,6 @@ fn early_pipelining(exchange: &Exchange<'_>) -> Result<String> {
     ))
 }
 
-/// Many sessions at once.
-fn load(run: &Run, matrix: &mut Matrix) {
-    if !clients::is_installed(clients::SMTP_SOURCE, &run.tree) {
-        return;
-    }
-    for adapter in Adapter::ALL {
-        let row = format!("smtp-source, {}", adapter.name());
-        for (column, mode, option) in [
-            ("20 sessions at once", Mode::Clear, ""),
-            ("the same by LMTP", Mode::Lmtp, "-L"),
-        ] {
-            matrix.cell("Load", &row, column, || {
-                load_one(run, adapter, mode, option)
-            });
-        }
-    }
-}
-
-fn load_one(run: &Run, adapter: Adapter, mode: Mode, option: &str) -> Result<String> {
-    let count = if run.quick { 200 } else { 2000 };
-    let offers = config(mode, Wish::Nothing)?;
-    let server = OurServer::start(adapter, offers, &run.pki, Store::choosy())?;
-    let folder = clients::work_folder(run, "load")?;
-    let port = server.address.port();
-    let begin = Instant::now();
-    let script = format!(
-        "smtp-source {option} -4 -s 20 -l 10000 -m {count} \
-          -f load@client.test -t one@interop.test localhost:{port}"
-    );
-    clients::run_script(run, &folder, &script)?;
-    let seconds = begin.elapsed().as_secs_f64();
-    let store = server.stop();
-    let messages = store.messages();
-    ensure!(
-        messages.len() == count,
-        "stored {} messages",
-        messages.len()
-    );
-    let content = &messages[0].content;
-    ensure!(content.len() >= 10_000, "stored {} octets", content.len());
-    // The header has the number of the message.
-    let body = |stored: &Stored| stored.content[stored.content.len() - 9000..].to_vec();
-    let expected = body(&messages[0]);
-    ensure!(
-        messages.iter().all(|stored| body(stored) == expected),
-        "contents differ"
-    );
-    ensure!(store.failures().is_empty(), "{:?}", store.failures());
-    Ok(format!("{count} messages, {:.0}/s", count as f64 / seconds))
-}
-
 /// One client that sends to one server of ours.
 struct Exchange<'a> {
     run: &'a Run,
@@ -268,7 +207,7 @@ impl<'a> Exchange<'a> {
     fn send_over(&self, round_trip: Duration, messages: &[Message]) -> Result<Sent> {
         let fit = |message: &&Message| self.client.spoils(message).is_none();
         let messages: Vec<Message> = messages.iter().filter(fit).cloned().collect();
-        let config = config(self.mode, self.wish)?;
+        let config = server::config(self.mode, self.wish)?;
         let link = Link {
             round_trip,
             ..Link::default()
@@ -376,28 +315,4 @@ fn is_header(octets: &[u8]) -> bool {
                 .split(|octet| *octet == b'\n')
                 .all(|line| line.starts_with(b"\t") || line.contains(&b':') || line == b"")
         })
-}
-
-/// Returns the configuration of our server: it offers what the clients could use.
-fn config(mode: Mode, wish: Wish) -> Result<Config> {
-    let mut offers = Capabilities::new()
-        .with(Extension::Pipelining)
-        .with_size(0)
-        .with(Extension::EnhancedStatusCodes)
-        .with(Extension::Chunking)
-        .with(Extension::SmtpUtf8)
-        .with(Extension::Dsn)
-        .with(Extension::Help);
-    if wish == Wish::EarlyPipelining {
-        offers = offers.with_keyword("PIPECONNECT", "")?;
-    }
-    let mut config = Config::new(Host::parse(NAME)?)
-        .offer(offers)
-        .max_message_size(64 << 20)
-        .dialect(mode.dialect())
-        .tls(mode.tls());
-    if let Some(mechanism) = mode.mechanism() {
-        config = config.mechanisms([mechanism])?.require_auth();
-    }
-    Ok(config)
 }

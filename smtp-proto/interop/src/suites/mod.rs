@@ -2,6 +2,7 @@
 
 mod clients_to_ours;
 mod cuts;
+mod load;
 mod messages;
 mod peers_tests;
 mod round_trips;
@@ -35,6 +36,7 @@ pub(crate) fn run(run: &Run, matrix: &mut Matrix) {
         }
     }
     clients_to_ours::run(run, matrix);
+    load::run(run, matrix);
     peers_tests::run(run, matrix);
 }
 
