@@ -31,6 +31,9 @@ use tokio::{
 use self::connection::{Connection, Progress};
 use crate::{Error, Stream as Octets, stream::Handshake};
 
+#[cfg(feature = "scram")]
+pub use crate::entropy::nonce;
+
 pub use self::{
     body::Body,
     connect::Builder,

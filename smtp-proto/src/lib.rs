@@ -16,6 +16,8 @@ extern crate std;
 pub mod client;
 pub mod framing;
 pub mod machine;
+#[cfg(feature = "auth")]
+pub mod sasl;
 pub mod server;
 pub mod syntax;
 

@@ -7,12 +7,13 @@ use std::{
 };
 
 /// What each layer may import besides itself.
-const LAYERS: [(&str, &[&str]); 5] = [
+const LAYERS: [(&str, &[&str]); 6] = [
     ("syntax", &[]),
     ("framing", &[]),
     ("machine", &["syntax", "framing"]),
-    ("client", &["syntax", "framing", "machine"]),
-    ("server", &["syntax", "framing", "machine"]),
+    ("sasl", &["syntax", "machine"]),
+    ("client", &["syntax", "framing", "machine", "sasl"]),
+    ("server", &["syntax", "framing", "machine", "sasl"]),
 ];
 
 type Imports = BTreeMap<String, BTreeSet<String>>;

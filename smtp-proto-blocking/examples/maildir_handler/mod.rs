@@ -7,6 +7,7 @@ use std::{
 };
 
 use smtp_proto::{
+    sasl::{ScramHash, ScramKeys},
     server::{Certainty, TransactionId},
     syntax::{Code, Reply},
 };
@@ -83,24 +84,19 @@ impl Handler for MaildirHandler {
         _: &Session,
         credential: Credential<'_>,
     ) -> Result<String, Reply<'static>> {
-        let account = self.account.as_ref().ok_or_else(invalid_credentials)?;
-        let (user, secret, acting_for) = match credential {
-            Credential::Password {
-                user,
-                password,
-                acting_for,
-            } => (user, password, acting_for),
-            // The token alone may tell.
-            Credential::Token { user: "", token } => (account.user(), token, ""),
-            Credential::Token { user, token } => (user, token, ""),
-            _ => return Err(invalid_credentials()),
-        };
-        let acts_for_himself = acting_for.is_empty() || acting_for == user;
-        if account.admits(user, secret) && acts_for_himself {
-            Ok(user.to_owned())
-        } else {
-            Err(invalid_credentials())
-        }
+        let account = self.account.as_ref();
+        let admitted = account.and_then(|account| account.admit(credential));
+        admitted.ok_or_else(invalid_credentials)
+    }
+
+    fn scram_keys(
+        &self,
+        _: &Session,
+        user: &str,
+        hash: ScramHash,
+    ) -> Result<Option<ScramKeys>, Reply<'static>> {
+        let account = self.account.as_ref();
+        Ok(account.and_then(|account| account.scram_keys(user, hash)))
     }
 
     fn content(&self, _: &Session, envelope: &Envelope) -> Result<MaildirSink, Reply<'static>> {

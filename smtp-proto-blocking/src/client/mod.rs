@@ -19,6 +19,8 @@ use smtp_proto::{
 };
 
 pub use self::{body::Body, connect::Builder, send_all::SendAll};
+#[cfg(feature = "scram")]
+pub use crate::entropy::nonce;
 use crate::{Error, Stream, Transport, connection::Connection, tls::TlsConnector};
 
 /// One SMTP session over a blocking [`Transport`].

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 #[cfg(feature = "auth")]
-use smtp_proto::server::SaslResponse;
+use smtp_proto::{sasl::Step, server::SaslResponse};
 use smtp_proto::{
     server::{self as machine, Event, Ticket},
     syntax::Reply,
@@ -11,10 +11,7 @@ use smtp_proto::{
 
 use super::handler::{Envelope, Handler, Session, Sink, Verdict, local_error, tls_unavailable};
 #[cfg(feature = "auth")]
-use super::{
-    authentication::{Authentication, Step},
-    handler::mechanism_unknown,
-};
+use super::{authentication::Authentication, handler::mechanism_unknown};
 use crate::TlsInfo;
 
 /// The application's side of a session.
@@ -242,10 +239,7 @@ impl<'h, H: Handler> Dialogue<'h, H> {
         let Some(authentication) = &mut self.authentication else {
             return refuse(machine, ticket, mechanism_unknown());
         };
-        let (handler, session) = (self.handler, &self.session);
-        let step = authentication.advance(response, |credential| {
-            handler.authenticate(session, credential)
-        });
+        let step = authentication.advance(self.handler, &self.session, response);
         if !matches!(step, Step::Challenge(_)) {
             self.authentication = None;
         }

@@ -8,7 +8,12 @@ use smtp_proto::{
 };
 
 #[cfg(feature = "auth")]
-use super::authentication::{Credential, Exchange, invalid_credentials};
+use smtp_proto::sasl::{Credential, invalid_credentials};
+#[cfg(feature = "scram")]
+use smtp_proto::sasl::{ScramHash, ScramKeys};
+
+#[cfg(feature = "auth")]
+use super::authentication::Exchange;
 use crate::{Error, TlsInfo};
 
 /// Decides what a server answers. One handler serves all connections, each on its own thread.
@@ -38,7 +43,7 @@ pub trait Handler: Send + Sync {
     }
 
     /// Checks what a client says to prove who it is, by one of the built-in mechanisms: PLAIN,
-    /// LOGIN, EXTERNAL, XOAUTH2 and OAUTHBEARER, as far as the configuration
+    /// LOGIN, EXTERNAL, XOAUTH2, OAUTHBEARER and SCRAM, as far as the configuration
     /// [offers](smtp_proto::server::Config::mechanisms) them. Refuses unless it is written
     /// otherwise.
     ///
@@ -58,6 +63,31 @@ pub trait Handler: Send + Sync {
     ) -> Result<String, Reply<'static>> {
         let _ = (session, credential);
         Err(invalid_credentials())
+    }
+
+    /// Returns the keys by which a user's password is checked without being sent: SCRAM-SHA-256 and
+    /// SCRAM-SHA-1, as far as the configuration offers them. Nobody has any unless it is written otherwise.
+    ///
+    /// Make them by [`ScramKeys::from_password`] when the password is set. If the proof is right,
+    /// [`authenticate`](Self::authenticate) is asked with [`Credential::Proven`]. Whether there is
+    /// such a user is kept from the client: for `None`, keys are made up that look like those of
+    /// [`limits::SCRAM_ITERATIONS`] and [`ScramKeys::SALT`], until the process ends; return
+    /// [`ScramKeys::decoy`] yourself if yours look different, or are to stay the same for longer.
+    ///
+    /// # Errors
+    ///
+    /// Turns the client down, with 454 if the keys cannot be had for now.
+    ///
+    /// [`limits::SCRAM_ITERATIONS`]: smtp_proto::machine::limits::SCRAM_ITERATIONS
+    #[cfg(feature = "scram")]
+    fn scram_keys(
+        &self,
+        session: &Session,
+        user: &str,
+        hash: ScramHash,
+    ) -> Result<Option<ScramKeys>, Reply<'static>> {
+        let _ = (session, user, hash);
+        Ok(None)
     }
 
     /// Begins an exchange of a mechanism that is not built in, or takes the place of a built-in

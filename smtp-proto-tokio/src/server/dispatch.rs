@@ -1,5 +1,7 @@
 //! Carries what a client did to the handler, and its verdicts back to the machine.
 
+#[cfg(feature = "auth")]
+mod authentication;
 mod deliver;
 mod security;
 mod verdicts;
@@ -17,13 +19,14 @@ use smtp_proto::{
 };
 use tokio::task::JoinSet;
 
-use self::{deliver::Delivering, security::Authenticating};
+#[cfg(feature = "auth")]
+use self::authentication::Authenticating;
+use self::deliver::Delivering;
+#[cfg(feature = "auth")]
+use super::{authentication::Authentication, handler::unknown_mechanism};
 use super::{
-    authentication::Authentication,
     guard::{Guard, Task},
-    handler::{
-        Client, Handler, Recipient, Sender, Verdict, local_error, shutting_down, unknown_mechanism,
-    },
+    handler::{Client, Handler, Recipient, Sender, Verdict, local_error, shutting_down},
     intake::Intake,
     transaction::Transaction,
 };
@@ -45,7 +48,9 @@ pub(super) struct Dispatch<H: Handler> {
     has_tls: bool,
     client: Client,
     /// An exchange whose next response is awaited.
+    #[cfg(feature = "auth")]
     authentication: Option<Authentication>,
+    #[cfg(feature = "auth")]
     authenticating: Option<Authenticating>,
     transaction: Option<Transaction>,
     intake: Option<Intake<H::Sink>>,
@@ -78,7 +83,9 @@ impl<H: Handler> Dispatch<H> {
             session: None,
             has_tls,
             client: Client::default(),
+            #[cfg(feature = "auth")]
             authentication: None,
+            #[cfg(feature = "auth")]
             authenticating: None,
             transaction: None,
             intake: None,
@@ -92,7 +99,10 @@ impl<H: Handler> Dispatch<H> {
     /// Moves on whatever the handler is at, and tells whether anything came of it.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> bool {
         let mut any = self.poll_greeting(cx);
-        any |= self.poll_authentication(cx);
+        #[cfg(feature = "auth")]
+        {
+            any |= self.poll_authentication(cx);
+        }
         any |= self.poll_verdicts(cx);
         any |= self.poll_intake(cx);
         self.shut_down_between_transactions();
@@ -145,6 +155,7 @@ impl<H: Handler> Dispatch<H> {
                 });
             }
             Event::StartTls { ticket } => self.start_tls(ticket, session, cx),
+            #[cfg(feature = "auth")]
             Event::Auth {
                 ticket,
                 mechanism,
@@ -155,6 +166,7 @@ impl<H: Handler> Dispatch<H> {
                     self.give(ticket, unknown_mechanism().into());
                 }
             },
+            #[cfg(feature = "auth")]
             Event::AuthResponse { ticket, response } => match self.authentication.take() {
                 Some(exchange) => self.authenticate(ticket, exchange, Some(response)),
                 None => {
@@ -261,7 +273,10 @@ impl<H: Handler> Dispatch<H> {
             }
             Event::Rejected { code, line } => {
                 // An exchange that was under way was broken off.
-                self.authentication = None;
+                #[cfg(feature = "auth")]
+                {
+                    self.authentication = None;
+                }
                 handler.rejected(state, code, line);
             }
             Event::Acknowledged {
@@ -360,7 +375,10 @@ impl<H: Handler> Dispatch<H> {
     /// Drops what is of no use without the client.
     pub(super) fn abandon(&mut self) {
         self.checks.abort_all();
-        self.authenticating = None;
+        #[cfg(feature = "auth")]
+        {
+            self.authenticating = None;
+        }
         self.intake = None;
     }
 }

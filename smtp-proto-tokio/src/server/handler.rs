@@ -7,10 +7,14 @@ use smtp_proto::{
     syntax::{Code, ForwardPath, Host, Parameters, Reply, ReversePath},
 };
 
-use super::{
-    authentication::{Credential, Exchange, invalid_credentials},
-    deliveries::Deliveries,
-};
+#[cfg(feature = "auth")]
+use smtp_proto::sasl::{Credential, invalid_credentials};
+#[cfg(feature = "scram")]
+use smtp_proto::sasl::{ScramHash, ScramKeys};
+
+#[cfg(feature = "auth")]
+use super::authentication::Exchange;
+use super::deliveries::Deliveries;
 use crate::{Error, TlsInfo};
 
 /// Decides about commands and takes in messages, for all connections of a server.
@@ -94,27 +98,59 @@ pub trait Handler: Send + Sync + 'static {
     }
 
     /// Checks what a client says to prove who it is, by one of the built-in mechanisms: PLAIN,
-    /// LOGIN, EXTERNAL, XOAUTH2 and OAUTHBEARER, as far as the configuration
+    /// LOGIN, EXTERNAL, XOAUTH2, OAUTHBEARER and SCRAM, as far as the configuration
     /// [offers](smtp_proto::server::Config) them. Refuses unless written.
     ///
+    /// What the TLS handshake came to comes with it: for EXTERNAL, the client's certificate tells
+    /// who it is.
+    ///
     /// Returns under which name the client goes from now on: [`Sender::identity`]. Whoever is to act
-    /// for another goes under that other's name, if you allow it.
+    /// for another goes under that other's name, if you allow it; under any other name it is turned
+    /// down.
     ///
     /// # Errors
     ///
     /// Turns the client down, with [`invalid_credentials`] if they are not right, with 454 if that
     /// cannot be told for now.
+    #[cfg(feature = "auth")]
     fn authenticate(
         &self,
         session: &Self::Session,
         credential: Credential<'_>,
+        tls: Option<&TlsInfo>,
     ) -> impl Future<Output = Result<String, Reply<'static>>> + Send {
-        let _ = (session, credential);
+        let _ = (session, credential, tls);
         async { Err(invalid_credentials()) }
+    }
+
+    /// Returns the keys by which a user's password is checked without being sent: SCRAM-SHA-256 and
+    /// SCRAM-SHA-1, as far as the configuration offers them. Nobody has any unless it is written.
+    ///
+    /// Make them by [`ScramKeys::from_password`] when the password is set. If the proof is right,
+    /// [`authenticate`](Self::authenticate) is asked with [`Credential::Proven`]. Whether there is
+    /// such a user is kept from the client: for `None`, keys are made up that look like those of
+    /// [`limits::SCRAM_ITERATIONS`] and [`ScramKeys::SALT`], until the process ends; return
+    /// [`ScramKeys::decoy`] yourself if yours look different, or are to stay the same for longer.
+    ///
+    /// # Errors
+    ///
+    /// Turns the client down, with 454 if the keys cannot be had for now.
+    ///
+    /// [`limits::SCRAM_ITERATIONS`]: smtp_proto::machine::limits::SCRAM_ITERATIONS
+    #[cfg(feature = "scram")]
+    fn scram_keys(
+        &self,
+        session: &Self::Session,
+        user: &str,
+        hash: ScramHash,
+    ) -> impl Future<Output = Result<Option<ScramKeys>, Reply<'static>>> + Send {
+        let _ = (session, user, hash);
+        async { Ok(None) }
     }
 
     /// Begins an exchange of a mechanism that is not built in, or takes the place of a built-in
     /// one. There are none unless it is written.
+    #[cfg(feature = "auth")]
     fn exchange(&self, session: &Self::Session, mechanism: &str) -> Option<Box<dyn Exchange>> {
         let _ = (session, mechanism);
         None
@@ -289,6 +325,7 @@ pub(super) fn local_error() -> Reply<'static> {
 }
 
 /// Answers AUTH by a mechanism that is offered and that nobody knows.
+#[cfg(feature = "auth")]
 pub(super) fn unknown_mechanism() -> Reply<'static> {
     fixed(b"504 5.5.4 Authentication mechanism not available\r\n")
 }

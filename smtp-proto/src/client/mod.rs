@@ -84,8 +84,6 @@ mod credentials;
 mod envelope;
 mod establish;
 mod event;
-#[cfg(feature = "auth")]
-pub mod mechanism;
 mod output;
 mod parts;
 mod pipeline;
@@ -107,6 +105,14 @@ use crate::{
     machine::{Error, Misuse, TraceEntry, limits},
     syntax::Capabilities,
 };
+
+/// The mechanisms by which a client authenticates, of [`sasl`](crate::sasl).
+#[cfg(feature = "auth")]
+pub mod mechanism {
+    pub use crate::sasl::{External, Login, Mechanism, OAuthBearer, Plain, XOAuth2, by_password};
+    #[cfg(feature = "scram")]
+    pub use crate::sasl::{Nonce, Scram, ScramError, ScramHash, by_scram_or_password};
+}
 
 pub use self::{
     config::{Config, Duplex, Pipelining, Timeouts, Tls},
@@ -231,7 +237,7 @@ impl Client {
     #[cfg(feature = "auth")]
     pub fn authenticate(
         &mut self,
-        mechanisms: alloc::vec::Vec<alloc::boxed::Box<dyn mechanism::Mechanism>>,
+        mechanisms: alloc::vec::Vec<alloc::boxed::Box<dyn crate::sasl::Mechanism>>,
     ) -> Result<(), Misuse> {
         self.session.authenticate(mechanisms)
     }

@@ -23,6 +23,13 @@ pub const RENDERED_OCTETS: usize = 8 * 1024;
 pub const AUTH_COMMAND: usize = 512;
 /// How many challenges a client answers in one authentication exchange.
 pub const AUTH_ROUNDS: usize = 20;
+/// The least iterations that SCRAM is done with (RFC 7677 4, RFC 5802 5.1).
+pub const SCRAM_ITERATIONS_MINIMUM: u32 = 4096;
+/// The iterations for new keys of SCRAM, a tenth of a second's work by RFC 7677 4.
+pub const SCRAM_ITERATIONS: u32 = 15_000;
+/// The most iterations that SCRAM is done with, as a server can wear out a client by them (RFC 5802
+/// 9): the most that is recommended for any password (OWASP, for PBKDF2 with HMAC-SHA-256).
+pub const SCRAM_ITERATIONS_MAXIMUM: u32 = 600_000;
 /// How many entries of a trace are kept until the caller takes them.
 pub const TRACE: usize = 4096;
 

@@ -121,7 +121,7 @@ use core::time::Duration;
 
 pub use config::{Config, ImproperPipelining, Tls};
 pub use event::{Certainty, Event, Refused, ResetCause, Ticket, TransactionId};
-pub use sasl::{PlainCredentials, SaslResponse};
+pub use sasl::SaslResponse;
 
 use session::Session;
 

@@ -192,7 +192,7 @@ impl ReceiveOptions {
     /// Those of reading.
     pub fn account(&self) -> Result<Option<Account>, Box<dyn Error>> {
         match (&self.user, &self.password_file) {
-            (Some(user), Some(file)) => Ok(Some(Account::new(user, &read_secret(file)?))),
+            (Some(user), Some(file)) => Ok(Some(Account::new(user, &read_secret(file)?)?)),
             _ => Ok(None),
         }
     }
@@ -214,7 +214,8 @@ impl ReceiveOptions {
             (Some(_), _) => Tls::Offered,
         });
         if self.user.is_some() {
-            config = config.mechanisms(["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"])?;
+            config =
+                config.mechanisms(["SCRAM-SHA-256", "PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"])?;
         }
         if self.is_local() {
             config = config.allow_plain_text_auth();
