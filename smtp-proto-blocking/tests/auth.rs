@@ -66,6 +66,8 @@ impl Exchange for Count {
     fn respond(&mut self, response: Option<&[u8]>) -> Step {
         match (response, self.0) {
             (Some(b"s3cr3t-t0k3n"), 0) => Step::Accept("counted".to_owned()),
+            // A mistake.
+            (Some(b"235"), 0) => Step::Reject(Reply::parse(b"235 2.7.0 OK\r\n").unwrap()),
             (_, 0) => Step::Reject(invalid_credentials()),
             _ => {
                 self.0 -= 1;
@@ -224,6 +226,8 @@ fn no_mechanism_lets_in_who_has_not() {
     let elsewhere = OAuthBearer::new("tim", "mx.example.org", 587, SECRET);
     assert_eq!(refusal_by(elsewhere), INVALID);
     assert_eq!(refusal_by(own("X-COUNT", &["2", "1"])), INVALID);
+    let mistaken = refusal_by(own("X-COUNT", &["2", "235"]));
+    assert_eq!(mistaken, "451 4.3.0 Local error\r\n");
     for mechanism in mechanisms("later", "wrong") {
         let expected = match mechanism.name() {
             "EXTERNAL" => INVALID,

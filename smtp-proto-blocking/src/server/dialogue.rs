@@ -254,7 +254,9 @@ impl<'h, H: Handler> Dialogue<'h, H> {
                     self.session.identity = Some(name);
                 }
             }
-            Step::Reject(reply) => refuse(machine, ticket, reply),
+            Step::Reject(reply) if !reply.is_positive() => refuse(machine, ticket, reply),
+            // A mechanism of the handler's made a mistake.
+            Step::Reject(_) => refuse(machine, ticket, local_error()),
         }
     }
 

@@ -70,7 +70,7 @@ pub enum Turn<'a> {
     /// Asks the application for a user's keys, which go to [`keys`](ServerExchange::keys).
     #[cfg(feature = "scram")]
     Keys {
-        /// The user, as the client says it: prepared by SASLprep, if it is worth its salt.
+        /// The user, prepared by SASLprep.
         user: &'a str,
         /// For which hash.
         hash: ScramHash,
@@ -182,17 +182,15 @@ impl ServerExchange {
     /// the client goes from now on, or the reply that turns it down.
     ///
     /// Whoever wants to act for another is accepted under that other's name only: an application
-    /// that returns any other has not looked at [`Credential::acting_for`].
+    /// that returns any other has not looked at [`Credential::acting_for`]. A reply that is not
+    /// negative turns the client down with [`invalid_credentials`].
     pub fn decide(&mut self, verdict: Result<String, Reply<'static>>) -> Step {
-        let (Some(asked), Ok(name)) = (self.undecided.take(), &verdict) else {
-            let reply = verdict.err().unwrap_or_else(invalid_credentials);
-            return refuse(&mut self.state, reply);
+        let name = match (self.undecided.take(), verdict) {
+            // AUT-6: who does not look at whom the client acts for cannot mean to allow it.
+            (Some(asked), Ok(name)) if asked.is_empty() || asked == name => name,
+            (_, Ok(_)) => return refuse(&mut self.state, invalid_credentials()),
+            (_, Err(reply)) => return refuse(&mut self.state, reply),
         };
-        // AUT-6: who does not look at whom the client acts for cannot mean to allow it.
-        if !asked.is_empty() && asked != *name {
-            return refuse(&mut self.state, invalid_credentials());
-        }
-        let name = name.clone();
         match mem::replace(&mut self.state, State::Over) {
             #[cfg(feature = "scram")]
             State::ScramVerified(server_final) => {
@@ -227,9 +225,13 @@ impl ServerExchange {
 
 /// Turns the client down: at once, or after it was told why.
 fn refuse(state: &mut State, reply: Reply<'static>) -> Step {
+    let reply = match reply.class() {
+        Class::Transient | Class::Permanent => reply,
+        Class::Positive | Class::Intermediate => invalid_credentials(),
+    };
     let why = match state {
         // 7628-3.2-a, XOAUTH2-b; what is wrong for now is not the token.
-        _ if reply.class() != Class::Permanent => None,
+        _ if reply.class() == Class::Transient => None,
         State::XOAuth2 => Some(xoauth2::FAILURE),
         State::OAuthBearer => Some(oauthbearer::FAILURE),
         _ => None,

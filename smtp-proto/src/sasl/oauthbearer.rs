@@ -51,11 +51,9 @@ impl Mechanism for OAuthBearer {
             port,
             token,
         } = self;
-        let header = gs2::header(user);
-        let message = format!(
-            "{header}\x01host={host}\x01port={port}\x01auth=Bearer {}\x01\x01",
-            **token
-        );
+        let begin = format!("{}\x01host={host}\x01port={port}", gs2::header(user));
+        // In one piece: what grows leaves copies behind.
+        let message = [&*begin, "\x01auth=Bearer ", token, "\x01\x01"].concat();
         Some(message.into_bytes())
     }
 

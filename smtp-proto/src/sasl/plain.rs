@@ -1,6 +1,6 @@
 //! PLAIN: user name and password in one message (RFC 4616).
 
-use alloc::{format, string::String, vec::Vec};
+use alloc::{string::String, vec::Vec};
 use core::str;
 
 use super::{credential::Credential, mechanism::Mechanism, secret::Secret};
@@ -46,7 +46,12 @@ impl Mechanism for Plain {
             user,
             password,
         } = self;
-        Some(format!("{acting_for}\0{user}\0{}", **password).into_bytes())
+        // In one piece: what grows leaves copies behind.
+        Some(
+            [acting_for, "\0", user, "\0", &**password]
+                .concat()
+                .into_bytes(),
+        )
     }
 
     fn respond(&mut self, _: &[u8]) -> Option<Vec<u8>> {

@@ -1,7 +1,10 @@
 //! The server's part in the mechanisms, and that of a client with it.
 
-use smtp_proto::sasl::{
-    Credential, External, Plain, ServerExchange, Step, Turn, by_password, invalid_credentials,
+use smtp_proto::{
+    sasl::{
+        Credential, External, Plain, ServerExchange, Step, Turn, by_password, invalid_credentials,
+    },
+    syntax::Reply,
 };
 
 use crate::application::{Own, SECRET, answer, attempt, mechanisms};
@@ -245,6 +248,11 @@ fn calls_out_of_order_let_nobody_in() {
     assert_eq!(Some(exchange.decide(Ok("tim".into()))), accepted("tim"));
     assert_eq!(Some(exchange.decide(Ok("tim".into()))), rejected());
     assert_eq!(Some(answer(&mut exchange, Some(plain))), rejected());
+    // Nor does a refusal that is none.
+    let mut exchange = ServerExchange::begin("PLAIN").unwrap();
+    assert!(matches!(exchange.respond(Some(plain)), Turn::Check(_)));
+    let reply = Reply::parse(b"235 2.7.0 OK\r\n").unwrap();
+    assert_eq!(Some(exchange.decide(Err(reply))), rejected());
     // A verdict that is not waited for is void.
     let mut exchange = ServerExchange::begin("EXTERNAL").unwrap();
     assert!(matches!(exchange.respond(Some(b"tim")), Turn::Check(_)));
