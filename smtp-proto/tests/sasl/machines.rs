@@ -166,10 +166,25 @@ fn no_machine_shows_a_secret() {
 /// 4954-4-g: `*` ends the exchange, at every point.
 #[test]
 fn each_mechanism_can_be_broken_off() {
-    for name in ["PLAIN", "LOGIN", "EXTERNAL", "XOAUTH2", "OAUTHBEARER"] {
-        let says = Vec::new();
+    for (name, says) in [
+        ("PLAIN", vec![]),
+        ("LOGIN", vec![]),
+        ("LOGIN", vec!["tim"]),
+        ("EXTERNAL", vec![]),
+        ("XOAUTH2", vec![]),
+        ("XOAUTH2", vec!["user=tim\x01auth=Bearer wrong\x01\x01"]),
+        ("OAUTHBEARER", vec![]),
+        ("OAUTHBEARER", vec!["n,,\x01auth=Bearer wrong\x01\x01"]),
+        #[cfg(feature = "scram")]
+        ("SCRAM-SHA-256", vec![]),
+        #[cfg(feature = "scram")]
+        ("SCRAM-SHA-256", vec!["n,,n=tim,r=x"]),
+    ] {
+        let lines = says.len() + 1;
         let it = session(Box::new(Own { name, says }), |step| step);
-        assert!(it.wire.ends_with(&format!("AUTH {name}\r\n*\r\nQUIT\r\n")));
+        let (_, said) = it.wire.split_once(&format!("AUTH {name}\r\n")).unwrap();
+        assert!(said.ends_with("*\r\nQUIT\r\n"), "{name}: {said}");
+        assert_eq!(said.lines().count(), lines + 1, "{name}: {said}");
         assert_eq!(it.fault, Some(Fault::AuthenticationFailed));
         assert!(!it.is_in);
     }

@@ -61,7 +61,7 @@ impl ScramKeys {
     /// # #[cfg(feature = "scram")] {
     /// use smtp_proto::{machine::limits, sasl::{ScramHash, ScramKeys}};
     ///
-    /// let salt = *b"drawn at random."; // ... in earnest
+    /// let salt = *b"drawn by lottery"; // in earnest, from the system's source of entropy
     /// let iterations = limits::SCRAM_ITERATIONS;
     /// let keys = ScramKeys::from_password(ScramHash::Sha256, "pencil", &salt, iterations)?;
     /// assert_eq!(keys.stored_key().len(), 32);
