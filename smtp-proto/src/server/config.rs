@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::additions::Additions;
 use super::sasl;
 use crate::framing::LineBreaks;
 use crate::machine::{Dialect, limits};
@@ -55,6 +56,7 @@ pub(super) struct Settings {
     pub(super) verdict_timeout: Duration,
     pub(super) message_verdict_timeout: Duration,
     pub(super) trace: bool,
+    pub(super) additions: Additions,
 }
 
 /// Says what becomes of a client that sends on before it may have read the reply to a command that
@@ -188,6 +190,7 @@ impl Config {
                 verdict_timeout: Duration::from_secs(4 * 60),
                 message_verdict_timeout: Duration::from_secs(9 * 60),
                 trace: false,
+                additions: Additions::default(),
             }),
         };
         config.set(Settings::renew_offers)
@@ -280,8 +283,9 @@ impl Config {
     }
 
     /// Sets how many commands to no purpose end the session, by default
-    /// [`limits::IDLE_COMMANDS`]: NOOP, VRFY, EXPN, HELP, STARTTLS, repeated EHLO, empty BDAT, and
-    /// RSET where it drops nothing. An accepted message clears the count.
+    /// [`limits::IDLE_COMMANDS`]: NOOP, VRFY, EXPN, HELP, STARTTLS, ETRN, XCLIENT, XFORWARD, the
+    /// application's own, repeated EHLO, empty BDAT, and RSET where it drops nothing. An accepted
+    /// message clears the count.
     #[must_use]
     pub fn max_idle_commands(self, max_idle_commands: usize) -> Self {
         self.set(|settings| settings.max_idle_commands = max_idle_commands)

@@ -228,6 +228,7 @@ impl Session {
             capabilities: self.capabilities(),
             max_message_size: self.settings().max_message_size,
             esmtp: self.esmtp,
+            additions: &self.settings().additions,
         }
     }
 }

@@ -93,6 +93,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod additions;
+mod additions_config;
 #[cfg(feature = "auth")]
 mod auth_config;
 mod authentication;
@@ -103,6 +105,7 @@ mod deliveries;
 mod ending;
 mod event;
 mod flow;
+mod further;
 mod output;
 mod pipeline;
 mod refusals;

@@ -49,10 +49,10 @@ impl Session {
         self.reject(&replies::UNRECOGNISED, line, Place::Any)
     }
 
-    /// Answers a command that is not in its place.
+    /// Answers a command that is not in its place, the application's own if it has no `verb`.
     pub(super) fn turn_down<'i>(
         &mut self,
-        verb: Verb,
+        verb: Option<Verb>,
         admission: Admission,
         place: Place,
         line: &'i [u8],
@@ -62,7 +62,7 @@ impl Session {
             admission,
             Admission::NeedsTls | Admission::NeedsAuthentication
         );
-        if needs && verb == Verb::Mail {
+        if needs && verb == Some(Verb::Mail) {
             self.tally.pardon(self.config.settings());
             return self.reject(reply, line, place);
         }

@@ -154,9 +154,28 @@ pub(super) fn rule(verb: Verb, dialect: Dialect) -> Option<Rule> {
         (Verb::Expn | Verb::Help, _) => (Nothing,    Last, All, [O,    T,    T,   T,   T,   T,     T]),
         // 221 leaves behind all that is owed, as every reply does.
         (Verb::Quit, _)              => (Sender,     Last, No,  [T,    T,    T,   T,   T,   T,     T]),
-        (Verb::Etrn, _)              => (Nothing,    Last, All, [O,    N,    N,   N,   N,   N,     N]),
+        // 1985-5-b, XFORWARD-c
+        (Verb::Etrn, _)              => (Nothing,    Last, All, [O,    O,    T,   O,   O,   O,     O]),
+        (Verb::XForward, _)          => (Nothing,    Any,  All, [O,    O,    T,   O,   O,   O,     O]),
+        // A client whose attributes need several lines sends them together (XCLIENT-d).
+        (Verb::XClient, _)           => (Everything, Any,  Tls, [O,    T,    T,   O,   O,   O,     O]),
+        (Verb::Atrn, _)              => (Nothing,    Last, No,  [O,    N,    N,   N,   N,   N,     N]),
+        // A whole transaction with BURL may be one group (4468-3.2-c).
+        (Verb::Burl, _)              => (Nothing,    Any,  No,  [O,    N,    N,   N,   N,   N,     N]),
     };
     Some(Rule { waits, place, needs, admissions })
+}
+
+/// Returns what the table says of a verb of the application's: what 2920-3.1-e says of those that
+/// have no rule of their own.
+pub(super) fn rule_of_others() -> Rule {
+    use Admission::{OutOfPlace as O, Take as T};
+    Rule {
+        waits: Waits::Everything,
+        place: Place::Last,
+        needs: Needs::All,
+        admissions: [O, O, T, T, T, T, T],
+    }
 }
 
 /// What a ticket answers.
@@ -176,6 +195,14 @@ pub(super) enum Asked {
     Help,
     StartTls,
     Auth,
+    Etrn,
+    XClient {
+        /// Whether the client that is spoken for has authenticated itself, if that is said.
+        login: Option<bool>,
+    },
+    XForward,
+    /// A command of the application's.
+    Other,
 }
 
 impl Asked {
@@ -184,7 +211,7 @@ impl Asked {
     /// The positive answers to EHLO, HELO, DATA and STARTTLS are the machine's.
     pub(super) fn takes(self, code: Code) -> bool {
         match (code.class(), self) {
-            (Class::Positive, Self::Greeting) => code == Code::READY,
+            (Class::Positive, Self::Greeting | Self::XClient { .. }) => code == Code::READY,
             (Class::Positive, Self::Auth) => code == Code::AUTHENTICATED,
             (Class::Positive, Self::Ehlo | Self::Helo | Self::Data | Self::StartTls) => false,
             (Class::Positive, _) => code != Code::READY && code != Code::CLOSING,
@@ -197,7 +224,14 @@ impl Asked {
     pub(super) fn holds(self) -> bool {
         matches!(
             self,
-            Self::Greeting | Self::Ehlo | Self::Helo | Self::Data | Self::StartTls | Self::Auth
+            Self::Greeting
+                | Self::Ehlo
+                | Self::Helo
+                | Self::Data
+                | Self::StartTls
+                | Self::Auth
+                | Self::XClient { .. }
+                | Self::Other
         )
     }
 

@@ -21,6 +21,8 @@ pub(super) struct Session {
     pub(super) state: State,
     pub(super) security: Security,
     pub(super) authentication: Authentication,
+    /// A proxy speaks for the client, and has said by XCLIENT who it is.
+    pub(super) is_spoken_for: bool,
     /// Whether the client introduced itself by EHLO, so that extensions are at its disposal.
     pub(super) esmtp: bool,
     /// The transaction under way; also one whose MAIL has no verdict yet.
@@ -111,6 +113,7 @@ impl Session {
             state: State::Ungreeted,
             security: Security::Clear,
             authentication: Authentication::Missing,
+            is_spoken_for: false,
             esmtp: false,
             transaction: None,
             next_transaction: 1,

@@ -51,10 +51,13 @@ impl Session {
     pub(super) fn acceptance(&mut self, asked: Asked) -> Answer {
         let settings = self.config.settings();
         Answer::Fixed(match asked {
-            Asked::Greeting if settings.dialect == Dialect::Lmtp => {
-                return self.named(replies::lmtp_greeting);
+            // After XCLIENT the greeting comes again.
+            Asked::Greeting | Asked::XClient { .. } => {
+                return self.named(match settings.dialect {
+                    Dialect::Smtp => replies::greeting,
+                    Dialect::Lmtp => replies::lmtp_greeting,
+                });
             }
-            Asked::Greeting => return self.named(replies::greeting),
             Asked::Helo => return self.named(replies::helo),
             Asked::Ehlo => {
                 let capabilities = settings.capabilities(self.security == Security::Encrypted);
@@ -70,6 +73,8 @@ impl Session {
             Asked::Help => &replies::HELP,
             Asked::StartTls => &replies::START_TLS,
             Asked::Auth => &replies::AUTHENTICATED,
+            Asked::Etrn => &replies::QUEUE_STARTED,
+            Asked::XForward | Asked::Other => &replies::DONE,
         })
     }
 
@@ -82,9 +87,12 @@ impl Session {
     /// Takes over an application's reply, with an enhanced code where one is due (2034-4-a).
     pub(super) fn compose(&mut self, reply: &Reply<'_>, asked: Asked) -> Answer {
         let offers_codes = self.capabilities().has(Extension::EnhancedStatusCodes);
-        let is_exempt = matches!(asked, Asked::Greeting | Asked::Ehlo | Asked::Helo)
-            || reply.enhanced().is_some()
-            || !offers_codes;
+        let is_greeting = match asked {
+            Asked::Greeting | Asked::Ehlo | Asked::Helo => true,
+            Asked::XClient { .. } => reply.is_positive(),
+            _ => false,
+        };
+        let is_exempt = is_greeting || reply.enhanced().is_some() || !offers_codes;
         let enhanced: &[u8] = match reply.class() {
             _ if is_exempt => b"",
             Class::Positive => b"2.0.0 ",
@@ -161,6 +169,7 @@ impl Session {
             }
             (Asked::StartTls, _) => self.settle_start_tls(is_positive),
             (Asked::Auth, _) => self.settle_authentication(is_positive),
+            (Asked::XClient { login }, _) if is_positive => self.begin_afresh(login),
             (Asked::Message | Asked::Delivery(_), _) => {
                 self.undecided = self.undecided.saturating_sub(1);
                 if is_positive {

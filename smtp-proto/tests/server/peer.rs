@@ -232,7 +232,11 @@ pub(crate) fn ticket_of(event: Event<'_>) -> Option<Ticket> {
         | Event::AuthResponse { ticket, .. }
         | Event::Vrfy { ticket, .. }
         | Event::Expn { ticket, .. }
-        | Event::Help { ticket, .. } => Some(ticket),
+        | Event::Help { ticket, .. }
+        | Event::Etrn { ticket, .. }
+        | Event::XClient { ticket, .. }
+        | Event::XForward { ticket, .. }
+        | Event::Command { ticket, .. } => Some(ticket),
         _ => None,
     }
 }
@@ -271,6 +275,16 @@ pub(crate) fn describe(event: &Event<'_>) -> String {
         Event::Vrfy { name, .. } => format!("vrfy {}", name.as_str()),
         Event::Expn { name, .. } => format!("expn {}", name.as_str()),
         Event::Help { topic, .. } => format!("help {:?}", topic.as_ref().map(|it| it.as_str())),
+        Event::Etrn { node, .. } => format!("etrn {node:?}"),
+        Event::XClient { attributes, .. } | Event::XForward { attributes, .. } => {
+            format!("{attributes:?}")
+        }
+        Event::Command { verb, argument, .. } => {
+            format!(
+                "command {verb} {:?}",
+                argument.as_ref().map(|it| it.as_str())
+            )
+        }
         Event::Rejected { code, line } => format!("rejected {code} {}", line.escape_ascii()),
         Event::Acknowledged {
             transaction,
