@@ -18,6 +18,7 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Session(Verb),
+    Own,
     Reset,
     Mail(TransactionId),
     Recipient(TransactionId, usize),
@@ -61,6 +62,16 @@ impl Session {
                 return None;
             }
         }
+        let next = self.transactions.advance();
+        let next = next.map(|(id, transaction)| (id, transaction.stage));
+        if self.is_own_command_due(next) {
+            // A transaction that may be left over is none of its business: ETRN must not be in one.
+            return Some(if self.reset_due {
+                Step::Reset
+            } else {
+                Step::Own
+            });
+        }
         let Some((id, transaction)) = self.transactions.advance() else {
             return self.quitting.then_some(Step::Session(Verb::Quit));
         };
@@ -99,6 +110,7 @@ impl Session {
             Step::Session(Verb::StartTls) => command(out, &[b"STARTTLS"]),
             Step::Session(Verb::Auth | Verb::AuthResponse) => self.write_auth(out),
             Step::Session(_) => command(out, &[b"QUIT"]),
+            Step::Own => out.extend_from_slice(self.own_commands.line()),
             Step::Reset => command(out, &[b"RSET"]),
             Step::Mail(id) => {
                 if let Some(transaction) = self.transactions.get(id) {
@@ -167,6 +179,12 @@ impl Session {
                 if early {
                     self.open_early();
                 }
+                return;
+            }
+            Step::Own => {
+                self.own_commands.rendered();
+                self.pipeline
+                    .push(Expected::session(Verb::Own, end, octets));
                 return;
             }
             Step::Reset => {

@@ -199,6 +199,18 @@ pub enum Misuse {
     /// No TLS handshake is due.
     #[error("no TLS handshake is due")]
     NoHandshake,
+    /// The session is not open for commands of the application's: EHLO is not answered yet.
+    #[error("the session is not open yet")]
+    NotOpen,
+    /// The machine sends this command by itself, or could not follow what it does.
+    #[error("the command is not the application's to send")]
+    ReservedCommand,
+    /// The command exceeds [`limits::OWN_COMMAND`].
+    #[error("the command is too long for a line")]
+    CommandTooLong,
+    /// The server does not offer what the command needs.
+    #[error("the server does not offer what the command needs")]
+    NotOffered,
     /// The reply's class cannot answer this command.
     #[error("a reply of this class cannot answer this command")]
     WrongReplyClass,

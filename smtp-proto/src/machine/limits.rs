@@ -17,6 +17,10 @@ pub const UNANSWERED_OCTETS: usize = 4096;
 pub const UNANSWERED_REPLIES: usize = 100;
 /// How many messages may be submitted to a client and unfinished.
 pub const QUEUED_MESSAGES: usize = 1024;
+/// How many commands of the application's may wait in a client.
+pub const QUEUED_COMMANDS: usize = 64;
+/// The longest command of the application's that a client sends (RFC 5321 4.5.3.1.4).
+pub const OWN_COMMAND: usize = 512;
 /// How many octets of commands a client renders ahead of the transport.
 pub const RENDERED_OCTETS: usize = 8 * 1024;
 /// The longest AUTH command that carries an initial response (RFC 4954 4).
