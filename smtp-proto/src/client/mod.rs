@@ -89,6 +89,7 @@ mod event;
 pub mod mechanism;
 mod output;
 mod own_commands;
+mod own_queue;
 mod parts;
 mod pipeline;
 mod queue;

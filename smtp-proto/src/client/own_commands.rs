@@ -1,65 +1,16 @@
-//! Commands that the application has sent between messages.
+//! Commands that the application has sent between messages: which ones, and when.
 
-use alloc::{collections::VecDeque, vec::Vec};
+use alloc::vec::Vec;
 
 use super::{
-    event::{CommandId, Event},
+    event::CommandId,
     session::{Phase, Session},
     transaction::{Stage, TransactionId},
 };
 use crate::{
     machine::{Misuse, limits},
-    syntax::{Argument, Command, Extension, ForwardingCommand, Reply},
+    syntax::{Argument, Command, Extension, ForwardingCommand},
 };
-
-/// Commands of the application's that are not answered.
-#[derive(Debug, Default)]
-pub(super) struct OwnCommands {
-    /// Those that were not sent.
-    queue: VecDeque<Queued>,
-    /// The one whose reply is awaited: each ends its group.
-    asked: Option<CommandId>,
-    /// How many there were.
-    given: u64,
-}
-
-#[derive(Debug)]
-struct Queued {
-    id: CommandId,
-    /// The first transaction that it goes before.
-    before: TransactionId,
-    line: Vec<u8>,
-}
-
-impl OwnCommands {
-    /// Returns the line that is to be sent next.
-    pub(super) fn line(&self) -> &[u8] {
-        self.queue.front().map_or(&[], |first| &first.line)
-    }
-
-    /// Takes note that the line was rendered.
-    pub(super) fn rendered(&mut self) {
-        self.asked = self.queue.pop_front().map(|first| first.id);
-    }
-
-    /// Makes the event of a reply.
-    pub(super) fn answer<'i>(&mut self, reply: Reply<'i>) -> Option<Event<'i>> {
-        let command = self.asked.take()?;
-        Some(Event::Answered { command, reply })
-    }
-
-    /// Takes a command that will not be answered any more.
-    pub(super) fn next_unanswered(&mut self) -> Option<CommandId> {
-        let queue = &mut self.queue;
-        self.asked
-            .take()
-            .or_else(|| queue.pop_front().map(|first| first.id))
-    }
-
-    pub(super) fn shrink(&mut self) {
-        self.queue.shrink_to_fit();
-    }
-}
 
 impl Session {
     pub(super) fn command(&mut self, command: &Command<'_>) -> Result<CommandId, Misuse> {
@@ -69,7 +20,7 @@ impl Session {
         if self.phase != Phase::Ready || self.early {
             return Err(Misuse::NotOpen);
         }
-        if self.own_commands.queue.len() >= limits::QUEUED_COMMANDS {
+        if self.own_commands.is_full() {
             return Err(Misuse::QueueFull);
         }
         let mut line = Vec::new();
@@ -81,22 +32,15 @@ impl Session {
         if needs(command, &line)?.iter().flatten().any(missing) {
             return Err(Misuse::NotOffered);
         }
-        let own = &mut self.own_commands;
-        let id = CommandId(own.given);
-        own.given += 1;
-        own.queue.push_back(Queued {
-            id,
-            before: self.transactions.ids().end,
-            line,
-        });
-        Ok(id)
+        let before = self.transactions.ids().end;
+        Ok(self.own_commands.push(before, line))
     }
 
     /// Tells whether a command of the application's is to be sent before anything of the transaction
     /// that is next, if there is one.
     pub(super) fn is_own_command_due(&self, next: Option<(TransactionId, Stage)>) -> bool {
-        self.own_commands.queue.front().is_some_and(|first| {
-            next.is_none_or(|(id, stage)| stage == Stage::Waiting && first.before <= id)
+        self.own_commands.goes_before().is_some_and(|before| {
+            next.is_none_or(|(id, stage)| stage == Stage::Waiting && before <= id)
         })
     }
 }

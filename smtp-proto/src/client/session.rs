@@ -12,7 +12,7 @@ use super::{
     config::{Config, Tls},
     envelope::Envelope,
     event::{Event, MessageId},
-    own_commands::OwnCommands,
+    own_queue::OwnCommands,
     parts::{Parts, Usage},
     pipeline::{Expected, Pipeline},
     queue::Transactions,

@@ -5,12 +5,13 @@ use core::time::Duration;
 use super::config::Tls;
 use super::event::{Event, ResetCause, TransactionId};
 use super::pipeline::Answer;
+use super::refusals::is_tls;
 use super::sequence::{self, Admission, Asked, Needs, Place, Rule, State, Waits};
 use super::session::{Authentication, Ending, Security, Session, Step};
 use super::transaction::Transaction;
 use super::{replies, sasl};
 use crate::framing::Line;
-use crate::machine::{Origin, limits};
+use crate::machine::{ForeignProtocol, Origin, limits};
 use crate::syntax::{Command, Extension, ForwardPath, Parameters, ReversePath, Verb};
 
 impl Session {
@@ -20,6 +21,10 @@ impl Session {
     pub(super) fn next_command<'i>(&mut self, input: &mut &'i [u8], now: Duration) -> Step<'i> {
         self.waits = Waits::Nothing;
         let presented = *input;
+        if !self.tally.understood && is_tls(presented) {
+            let first = presented.get(..1).unwrap_or_default();
+            return self.refuse_foreign(ForeignProtocol::Tls, &[], first);
+        }
         let is_response = self.authentication == Authentication::Exchange;
         let limit = match is_response {
             true => limits::AUTHENTICATION_LINE,
@@ -142,14 +147,22 @@ impl Session {
                 }
                 Step::Again
             }
-            Command::Vrfy(name) => self.ask_idly(Asked::Vrfy, place, now, |ticket| Event::Vrfy {
-                ticket,
-                name,
-            }),
-            Command::Expn(name) => self.ask_idly(Asked::Expn, place, now, |ticket| Event::Expn {
-                ticket,
-                name,
-            }),
+            Command::Vrfy(name) => {
+                let (name, utf8) = self.name(name);
+                self.ask_idly(Asked::Name { utf8 }, place, now, |ticket| Event::Vrfy {
+                    ticket,
+                    name,
+                    utf8,
+                })
+            }
+            Command::Expn(name) => {
+                let (name, utf8) = self.name(name);
+                self.ask_idly(Asked::Name { utf8 }, place, now, |ticket| Event::Expn {
+                    ticket,
+                    name,
+                    utf8,
+                })
+            }
             Command::Help(topic) => self.ask_idly(Asked::Help, place, now, |ticket| Event::Help {
                 ticket,
                 topic,
@@ -257,7 +270,7 @@ impl Session {
         };
         let id = TransactionId(self.next_transaction);
         self.next_transaction = self.next_transaction.saturating_add(1);
-        self.transaction = Some(Transaction::new(id, terms));
+        self.transaction = Some(Transaction::new(id, terms, settings.line_breaks));
         Step::Event(Event::Mail {
             ticket: self.ask(Asked::Mail, id, Place::Any, now),
             transaction: id,
@@ -305,9 +318,9 @@ impl Session {
             });
         }
         transaction.recipients_open = transaction.recipients_open.saturating_add(1);
-        let id = transaction.id;
+        let (id, utf8) = (transaction.id, transaction.terms.utf8);
         Step::Event(Event::Rcpt {
-            ticket: self.ask(Asked::Rcpt, id, Place::Any, now),
+            ticket: self.ask(Asked::Rcpt { utf8 }, id, Place::Any, now),
             transaction: id,
             to,
             parameters,

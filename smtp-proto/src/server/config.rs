@@ -48,6 +48,8 @@ pub(super) struct Settings {
     pub(super) max_undecided_messages: usize,
     pub(super) max_output: usize,
     pub(super) max_errors: usize,
+    pub(super) soft_errors: usize,
+    pub(super) error_delay: Duration,
     pub(super) max_idle_commands: usize,
     pub(super) idle_timeout: Duration,
     pub(super) receive_timeout: Duration,
@@ -182,6 +184,8 @@ impl Config {
                 max_undecided_messages: limits::UNDECIDED_MESSAGES,
                 max_output: limits::OUTPUT,
                 max_errors: limits::ERRORS,
+                soft_errors: limits::SOFT_ERRORS,
+                error_delay: limits::ERROR_DELAY,
                 max_idle_commands: limits::IDLE_COMMANDS,
                 idle_timeout: Duration::from_secs(5 * 60),
                 receive_timeout: Duration::from_secs(5 * 60),
@@ -222,8 +226,8 @@ impl Config {
     }
 
     /// Says what becomes of content with a bare CR or LF: refused (550, the default), normalised to
-    /// CR LF, or kept. None of them ends content or begins a line. What comes by BDAT is refused or
-    /// kept, never changed.
+    /// CR LF, or kept. None of them ends content or begins a line. BINARYMIME (RFC 3030) is kept as
+    /// it is.
     #[must_use]
     pub fn line_breaks(self, line_breaks: LineBreaks) -> Self {
         self.set(|settings| settings.line_breaks = line_breaks)
@@ -280,6 +284,17 @@ impl Config {
     #[must_use]
     pub fn max_errors(self, max_errors: usize) -> Self {
         self.set(|settings| settings.max_errors = max_errors)
+    }
+
+    /// Sets after how many errors each reply is held back, and how long: by default
+    /// [`limits::SOFT_ERRORS`] and [`limits::ERROR_DELAY`]; a delay of 0 holds nothing back. What the
+    /// client sent meanwhile waits. An accepted message clears the count.
+    #[must_use]
+    pub fn slow_down(self, errors: usize, delay: Duration) -> Self {
+        self.set(|settings| {
+            settings.soft_errors = errors;
+            settings.error_delay = delay;
+        })
     }
 
     /// Sets how many commands to no purpose end the session, by default

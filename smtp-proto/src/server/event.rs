@@ -142,6 +142,9 @@ pub enum Event<'i> {
         ticket: Ticket,
         /// What the client sent as a name.
         name: Argument<'i>,
+        /// Whether the answer may have UTF-8, as the client says by SMTPUTF8; if it needs it and may
+        /// not, 252 or 550 X.6.8 is the answer (6531-3.7.4-d).
+        utf8: bool,
     },
     /// The client wants a list expanded. Comes only if EXPN is offered.
     Expn {
@@ -149,6 +152,9 @@ pub enum Event<'i> {
         ticket: Ticket,
         /// What the client sent as a name.
         name: Argument<'i>,
+        /// Whether the answer may have UTF-8, as the client says by SMTPUTF8; if it needs it and may
+        /// not, 252 or 550 X.6.8 is the answer (6531-3.7.4-d).
+        utf8: bool,
     },
     /// The client wants help. Comes only if HELP is offered. Accepting it answers 214.
     Help {

@@ -7,8 +7,8 @@ use super::replies;
 use super::sequence::{self, Admission, Asked, Place, State};
 use super::session::{Authentication, Session, Step};
 use crate::syntax::{
-    Argument, AttributeName, AttributeValue, Attributes, Command, ForwardingCommand, QueueNode,
-    Word,
+    Argument, AttributeName, AttributeValue, Attributes, Command, Extension, ForwardingCommand,
+    QueueNode, Word,
 };
 
 impl Session {
@@ -18,6 +18,20 @@ impl Session {
             Command::Other { verb, .. } => self.settings().additions.has_command(verb),
             _ => false,
         }
+    }
+
+    /// Parts the argument of VRFY or EXPN from the SMTPUTF8 behind it (6531-3.7.4-c).
+    pub(super) fn name<'i>(&self, argument: Argument<'i>) -> (Argument<'i>, bool) {
+        let flag = Extension::SmtpUtf8.keyword();
+        let name = match argument.as_str().rsplit_once(' ') {
+            Some((name, last)) if last.eq_ignore_ascii_case(flag) && self.offers_utf8() => name,
+            _ => return (argument, false),
+        };
+        Argument::parse(name.trim_end()).map_or((argument, false), |name| (name, true))
+    }
+
+    fn offers_utf8(&self) -> bool {
+        self.esmtp && self.capabilities().has(Extension::SmtpUtf8)
     }
 
     /// Handles a command of the application's.

@@ -3,8 +3,8 @@
 //! Nothing else in the server decides whether a command is in its place, what it waits for, whether
 //! others may follow it unanswered, or which replies answer it.
 
-use crate::machine::Dialect;
-use crate::syntax::{Class, Code, Verb};
+use crate::machine::{Dialect, Misuse};
+use crate::syntax::{Class, Code, Reply, Verb};
 
 /// How far the session and its transaction have come (L6 of the requirements).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -185,13 +185,19 @@ pub(super) enum Asked {
     Ehlo,
     Helo,
     Mail,
-    Rcpt,
+    Rcpt {
+        /// Whether the transaction has SMTPUTF8.
+        utf8: bool,
+    },
     Data,
     Message,
     /// The message, for the accepted recipient of this number (2033-4.2-b).
     Delivery(u32),
-    Vrfy,
-    Expn,
+    /// VRFY or EXPN.
+    Name {
+        /// Whether it has SMTPUTF8.
+        utf8: bool,
+    },
     Help,
     StartTls,
     Auth,
@@ -206,10 +212,38 @@ pub(super) enum Asked {
 }
 
 impl Asked {
+    /// Checks that an application may give that answer.
+    pub(super) fn check(self, reply: &Reply<'_>) -> Result<(), Misuse> {
+        if !self.takes(reply.code()) {
+            return Err(Misuse::WrongReplyClass);
+        }
+        match reply.is_ascii() || self.takes_utf8(reply.code()) {
+            true => Ok(()),
+            false => Err(Misuse::NotAscii),
+        }
+    }
+
+    /// Checks that an application may say that where nothing but a refusal has a meaning.
+    pub(super) fn check_refusal(reply: &Reply<'_>) -> Result<(), Misuse> {
+        match reply.class() {
+            Class::Transient | Class::Permanent => Self::Message.check(reply),
+            Class::Positive | Class::Intermediate => Err(Misuse::WrongReplyClass),
+        }
+    }
+
+    /// Tells whether the text of an answer may be UTF-8 (6531-3.7.4-a, -c, -e).
+    fn takes_utf8(self, code: Code) -> bool {
+        match self {
+            Self::Rcpt { utf8 } => utf8 && matches!(code.value(), 251 | 551),
+            Self::Name { utf8 } => utf8,
+            _ => false,
+        }
+    }
+
     /// Tells whether an application may answer with `code` (L4 of the requirements).
     ///
     /// The positive answers to EHLO, HELO, DATA and STARTTLS are the machine's.
-    pub(super) fn takes(self, code: Code) -> bool {
+    fn takes(self, code: Code) -> bool {
         match (code.class(), self) {
             (Class::Positive, Self::Greeting | Self::XClient { .. }) => code == Code::READY,
             (Class::Positive, Self::Auth) => code == Code::AUTHENTICATED,

@@ -46,6 +46,8 @@ pub(super) struct Session {
     /// How many messages have no verdict yet.
     pub(super) undecided: usize,
     pub(super) tally: Tally,
+    /// Until when the reply is held back whose turn it is.
+    pub(super) held_until: Option<Duration>,
     /// The first ticket, until it is handed out.
     pub(super) greeting: Option<Ticket>,
     pub(super) eof: bool,
@@ -131,6 +133,7 @@ impl Session {
             reset_owed: None,
             undecided: 0,
             tally: Tally::default(),
+            held_until: None,
             greeting: None,
             eof: false,
             mute: false,

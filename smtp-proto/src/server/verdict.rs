@@ -9,7 +9,7 @@ use super::sequence::{Asked, State};
 use super::session::{Security, Session};
 use super::transaction::Receiving;
 use crate::framing::DotUnstuffer;
-use crate::machine::{Dialect, Fault, Misuse};
+use crate::machine::{Dialect, Fault};
 use crate::syntax::{Class, Code, Extension, MAX_REPLY_LINE, Reply};
 
 impl Session {
@@ -24,12 +24,12 @@ impl Session {
     }
 
     pub(super) fn reply(&mut self, ticket: Ticket, reply: Reply<'_>) -> Result<(), Refused> {
-        let question = match self.question(&ticket) {
-            Ok(question) if question.asked.takes(reply.code()) => question,
-            Ok(_) => {
-                let misuse = Misuse::WrongReplyClass;
-                return Err(Refused { ticket, misuse });
-            }
+        let checked = self.question(&ticket).and_then(|question| {
+            question.asked.check(&reply)?;
+            Ok(question)
+        });
+        let question = match checked {
+            Ok(question) => question,
             Err(misuse) => return Err(Refused { ticket, misuse }),
         };
         let answer = self.compose(&reply, question.asked);
@@ -66,10 +66,10 @@ impl Session {
                     .compose(|out| capabilities.write_reply(&settings.hostname, out));
             }
             Asked::Mail => &replies::SENDER_TAKEN,
-            Asked::Rcpt => &replies::RECIPIENT_TAKEN,
+            Asked::Rcpt { .. } => &replies::RECIPIENT_TAKEN,
             Asked::Data => &replies::START_CONTENT,
             Asked::Message | Asked::Delivery(_) => &replies::MESSAGE_TAKEN,
-            Asked::Vrfy | Asked::Expn => &replies::NOT_VERIFIED,
+            Asked::Name { .. } => &replies::NOT_VERIFIED,
             Asked::Help => &replies::HELP,
             Asked::StartTls => &replies::START_TLS,
             Asked::Auth => &replies::AUTHENTICATED,
@@ -155,7 +155,7 @@ impl Session {
                     self.tally.pardon(self.config.settings());
                 }
             }
-            (Asked::Rcpt, Some(transaction)) => {
+            (Asked::Rcpt { .. }, Some(transaction)) => {
                 transaction.recipients_open = transaction.recipients_open.saturating_sub(1);
                 if is_positive {
                     transaction.recipients = transaction.recipients.saturating_add(1);
