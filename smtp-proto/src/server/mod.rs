@@ -127,7 +127,7 @@ pub use config::{Config, ImproperPipelining, Tls};
 pub use event::{Certainty, Event, Refused, ResetCause, Ticket, TransactionId};
 pub use sasl::{PlainCredentials, SaslResponse};
 
-use session::Session;
+use session::{Authentication, Session};
 
 use crate::framing::Transmit;
 use crate::machine::{Error, Fault, Misuse, TraceEntry, limits};
@@ -248,6 +248,12 @@ impl Server {
     /// Announces other extensions from the next EHLO on, in place of those of the configuration.
     pub fn offer(&mut self, capabilities: Capabilities) {
         self.session.config.set_capabilities(capabilities);
+    }
+
+    /// Tells whether the client has authenticated itself, by AUTH or by what a proxy says of it
+    /// ([`Event::XClient`]).
+    pub fn is_authenticated(&self) -> bool {
+        self.session.authentication == Authentication::Done
     }
 
     /// Offers authentication by these mechanisms from now on, in place of those of the

@@ -158,6 +158,9 @@ fn queue_nodes() {
         panic!("not a queue");
     };
     assert_eq!(queue.as_str(), "q-1/x");
+    for text in ["foo.com", "@foo.com", "#q-1/x"] {
+        assert_eq!(QueueNode::parse(text).unwrap().to_string(), text);
+    }
     for (text, at) in [
         ("", 0),
         ("@", 1),
