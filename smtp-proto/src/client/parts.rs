@@ -9,7 +9,9 @@ use crate::syntax::Limits;
 #[derive(Debug)]
 pub(super) struct Parts {
     /// How many of them are unfinished.
-    pub(super) open: usize,
+    open: usize,
+    /// How many there are in all.
+    total: u32,
     /// The best outcome of the finished ones.
     best: Option<Outcome<'static>>,
 }
@@ -28,8 +30,18 @@ impl Parts {
     pub(super) fn one() -> Self {
         Self {
             open: 1,
+            total: 1,
             best: None,
         }
+    }
+
+    /// Accounts for one more part; returns how many there were before, which tells its pass over the
+    /// content from those of the others.
+    pub(super) fn add(&mut self) -> u32 {
+        let before = self.total;
+        self.open = self.open.saturating_add(1);
+        self.total = before.saturating_add(1);
+        before
     }
 
     /// Accounts for the end of a part. Returns the message's outcome if it was the last.

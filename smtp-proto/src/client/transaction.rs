@@ -138,7 +138,7 @@ impl Transaction {
     }
 
     /// Takes over some recipients of another transaction of the same message.
-    pub(super) fn fill_part(&mut self, other: &Self, recipients: &[usize]) {
+    pub(super) fn fill_part(&mut self, other: &Self, recipients: &[usize], pass: u32) {
         let (mut paths, mut ends) = (Vec::new(), Vec::new());
         paths.extend_from_slice(other.sender());
         ends.push(paths.len());
@@ -150,7 +150,7 @@ impl Transaction {
         let own = own.filter_map(|(at, &from)| Some((at, other.parameters_of(from)?.clone())));
         *self = Self {
             message: other.message,
-            pass: other.pass.saturating_add(1),
+            pass,
             paths,
             ends,
             size: other.size,
@@ -183,12 +183,10 @@ impl Transaction {
         self.deferred.push(recipient);
     }
 
-    /// Returns the recipients that are to go into another transaction.
-    pub(super) fn deferred(&self) -> Vec<usize> {
-        self.deferred
-            .iter()
-            .map(|&recipient| recipient as usize)
-            .collect()
+    /// Takes the recipients that are to go into another transaction.
+    pub(super) fn take_deferred(&mut self) -> Vec<usize> {
+        let deferred = core::mem::take(&mut self.deferred);
+        deferred.into_iter().map(|number| number as usize).collect()
     }
 
     /// Tells whether a recipient has, or will have, an outcome of its own in another event.
