@@ -1,10 +1,17 @@
-//! ETRN, XCLIENT, XFORWARD and what only the application knows, between both ends.
+//! ETRN, XCLIENT, XFORWARD, what only the application knows, and what no server is to be asked.
 
 #![cfg(unix)]
 
 mod support;
 
-use std::{io::Write, net::SocketAddr, os::unix::net::UnixStream, sync::Mutex, thread};
+use std::{
+    io::Write,
+    net::SocketAddr,
+    os::unix::net::UnixStream,
+    sync::Mutex,
+    thread,
+    time::{Duration, Instant},
+};
 
 use smtp_proto::{
     machine::{Fault, Misuse},
@@ -48,14 +55,14 @@ impl Handler for Gateway {
     type Sink = Nowhere;
 
     fn offer(&self, session: &Session) -> Option<Capabilities> {
+        // A proxy comes by a local socket, and speaks for clients that have addresses.
         let offer = Capabilities::new()
             .with(Extension::Pipelining)
             .with(Extension::Etrn)
-            .with(Extension::Help);
-        Some(match session.peer {
-            None => offer.with(Extension::XClient).with(Extension::XForward),
-            Some(_) => offer,
-        })
+            .with(Extension::Help)
+            .with(Extension::XClient)
+            .with(Extension::XForward);
+        session.peer.is_none().then_some(offer)
     }
 
     fn mail(&self, session: &Session, _: &ReversePath<'_>, _: &Parameters<'_>) -> Verdict {
@@ -245,5 +252,49 @@ fn what_nobody_handles() {
             assert_eq!(got, format!("{answer}\r\n"));
         }
         drop(near);
+    });
+}
+
+/// Postfix's `smtpd_soft_error_limit`: the machine's timer holds replies back, not the handler.
+#[test]
+fn errors_slow_a_client_down() {
+    let delay = Duration::from_millis(50);
+    with_gateway(server_config().slow_down(1, delay), |mut stream| {
+        hello(&mut stream);
+        assert_eq!(&ask(&mut stream, "FOO\r\n")[..3], "500");
+        let start = Instant::now();
+        assert_eq!(&ask(&mut stream, "FOO\r\nFOO\r\n")[..3], "500");
+        assert_eq!(&read_line(&mut stream)[..3], "500");
+        assert!(start.elapsed() >= 2 * delay);
+    });
+}
+
+/// CMD-4: a handler hears what it was.
+#[test]
+fn other_protocols_are_named() {
+    let (mut near, far) = UnixStream::pair().unwrap();
+    let store = support::Store::default();
+    thread::scope(|scope| {
+        scope.spawn(|| serve_connection(far, None, server_config(), &&store));
+        read_line(&mut near);
+        assert_eq!(
+            ask(&mut near, "GET / HTTP/1.1\r\n"),
+            "521 5.5.1 This is SMTP, closing connection\r\n"
+        );
+        drop(near);
+    });
+    let notes = store.notes.into_inner().unwrap();
+    assert!(
+        notes[0].starts_with("closed: the client speaks HTTP in place of SMTP"),
+        "{notes:?}"
+    );
+}
+
+/// 6531-3.7.4-e: text that may not be sent is the handler's failure.
+#[test]
+fn replies_are_ascii() {
+    with_gateway(server_config(), |mut stream| {
+        hello(&mut stream);
+        assert_eq!(ask(&mut stream, "VRFY δ\r\n"), "451 4.3.0 Local error\r\n");
     });
 }

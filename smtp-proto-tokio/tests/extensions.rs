@@ -1,10 +1,11 @@
-//! ETRN, XCLIENT, XFORWARD and what only the application knows, between both ends.
+//! ETRN, XCLIENT, XFORWARD, what only the application knows, and what no server is to be asked.
 
 mod support;
 
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use smtp_proto::{
@@ -20,8 +21,13 @@ use smtp_proto_tokio::{
     Client, Error,
     server::{self as adapter, Envelope, Handler, Recipient, Sender, Sink, Verdict},
 };
-use support::{client_config, content, exchange, greet, introduce, one, script, server_config};
-use tokio::io::DuplexStream;
+use support::{
+    client_config, content, exchange, greet, introduce, one, read_to_end, script, server_config,
+};
+use tokio::{
+    io::{AsyncWriteExt, DuplexStream},
+    time::Instant,
+};
 
 /// Speaks for others by XCLIENT, and takes note of what it is told.
 #[derive(Default)]
@@ -57,19 +63,18 @@ impl Handler for Gateway {
     }
 
     fn offer(&self, session: &String) -> Option<Capabilities> {
-        let offer = Capabilities::new()
+        if session != "proxy" {
+            return None;
+        }
+        Capabilities::new()
             .with(Extension::Pipelining)
             .with(Extension::Etrn)
             .with_keyword("XLANES", "3")
-            .ok()?;
-        Some(match session.as_str() {
-            "proxy" => offer
-                .with_keyword("XCLIENT", "NAME ADDR LOGIN")
-                .ok()?
-                .with_keyword("XFORWARD", "NAME")
-                .ok()?,
-            _ => offer,
-        })
+            .ok()?
+            .with_keyword("XCLIENT", "NAME ADDR LOGIN")
+            .ok()?
+            .with_keyword("XFORWARD", "NAME")
+            .ok()
     }
 
     async fn mail(&self, session: &String, sender: &Sender) -> Verdict {
@@ -109,7 +114,10 @@ impl Handler for Gateway {
 
     async fn command(&self, _: &String, verb: &str, argument: Option<&str>) -> Verdict {
         self.note(format!("{verb} {argument:?}"));
-        Verdict::Accept
+        match argument {
+            Some("utf8") => Reply::new(Code::OK, "δ").into(),
+            _ => Verdict::Accept,
+        }
     }
 }
 
@@ -265,4 +273,57 @@ async fn what_nobody_handles() {
         )
         .await;
     }
+}
+
+/// Postfix's `smtpd_soft_error_limit`: the machine's timer holds replies back, not the handler.
+#[tokio::test(start_paused = true)]
+async fn errors_slow_a_client_down() {
+    let gateway = Arc::new(Gateway::default());
+    let (mut stream, _server) = serve(&gateway, server_config());
+    greet(&mut stream).await;
+    let unknown = "500 5.5.2 Command not recognised\r\n";
+    let start = Instant::now();
+    for _ in 0..10 {
+        exchange(&mut stream, "FOO\r\n", unknown).await;
+    }
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    let twice = unknown.repeat(2);
+    exchange(&mut stream, "FOO\r\nFOO\r\n", &twice).await;
+    assert_eq!(start.elapsed().as_secs(), 2);
+}
+
+/// CMD-4: a handler hears what it was.
+#[tokio::test]
+async fn other_protocols_are_named() {
+    let store = Arc::new(support::Store::default());
+    let (mut stream, server) = support::serve(&store, 4096);
+    exchange(&mut stream, "", "220 mx.example.net ESMTP\r\n").await;
+    stream.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+    assert_eq!(
+        read_to_end(&mut stream).await,
+        "521 5.5.1 This is SMTP, closing connection\r\n"
+    );
+    assert!(server.await.unwrap().is_err());
+    let closed = store.closed.lock().unwrap();
+    let [Err(error)] = closed.as_slice() else {
+        panic!("{closed:?}");
+    };
+    assert!(
+        error.starts_with("the client speaks HTTP in place of SMTP"),
+        "{error}"
+    );
+}
+
+/// 6531-3.7.4-e: text that may not be sent is the handler's failure.
+#[tokio::test]
+async fn replies_are_ascii() {
+    let gateway = Arc::new(Gateway::default());
+    let (mut stream, _server) = serve(&gateway, own_config());
+    greet(&mut stream).await;
+    exchange(
+        &mut stream,
+        "XLANE utf8\r\n",
+        "451 4.3.0 Local error in processing\r\n",
+    )
+    .await;
 }

@@ -87,9 +87,7 @@ impl<'h, H: Handler> Dialogue<'h, H> {
             } => {
                 session.host = Some(host.into_owned());
                 session.esmtp = esmtp;
-                if let Some(capabilities) = handler.offer(session) {
-                    machine.offer(capabilities);
-                }
+                machine.offer(handler.offer(session));
                 answer(machine, ticket, handler.hello(session));
             }
             Event::StartTls { ticket } => {

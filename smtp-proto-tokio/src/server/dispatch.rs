@@ -150,9 +150,7 @@ impl<H: Handler> Dispatch<H> {
         let Session { handler, state } = &*session;
         match event {
             Event::Hello { ticket, host, .. } => {
-                if let Some(capabilities) = handler.offer(state) {
-                    self.machine.offer(capabilities);
-                }
+                self.machine.offer(handler.offer(state));
                 let (session, host) = (Arc::clone(&session), host.into_owned());
                 self.ask(cx, ticket, Subject::Command, async move {
                     session.handler.hello(&session.state, &host).await

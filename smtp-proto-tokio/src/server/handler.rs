@@ -79,9 +79,9 @@ pub trait Handler: Send + Sync + 'static {
         peer: Option<SocketAddr>,
     ) -> impl Future<Output = Result<Self::Session, Reply<'static>>> + Send;
 
-    /// Says what the client is offered from now on in place of what the configuration offers, if it
-    /// is anything else; asked at each EHLO. XCLIENT and XFORWARD are for peers that may, so
-    /// offer them here.
+    /// Says what the client is offered in place of what the configuration offers, if it is anything
+    /// else; asked at each EHLO. XCLIENT and XFORWARD are for peers that may, so offer them here, and
+    /// not to the clients that they speak for.
     fn offer(&self, session: &Self::Session) -> Option<Capabilities> {
         let _ = session;
         None

@@ -165,7 +165,7 @@ impl Client {
     ///
     /// It goes out behind the messages that were submitted before and before those that are
     /// submitted after, never within a transaction, and nothing follows it before its reply comes
-    /// (RFC 2920 3.1). There will be one [`Event::Answered`] for it, or one [`Event::Unanswered`]. A
+    /// (RFC 2920 3.1). Further transactions of a message that needs several may come behind it. There will be one [`Event::Answered`] for it, or one [`Event::Unanswered`]. A
     /// reply other than 2yz, 4yz or 5yz, or 220 or 221, is a [fault](crate::machine::Fault).
     ///
     /// # Errors

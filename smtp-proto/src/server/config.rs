@@ -31,6 +31,8 @@ pub(super) struct Settings {
     pub(super) hostname: Host<'static>,
     /// What is offered but for what TLS, AUTH, LMTP and the size make of it.
     capabilities: Capabilities,
+    /// What is offered to one client in its place.
+    own_capabilities: Option<Capabilities>,
     in_clear: Capabilities,
     encrypted: Capabilities,
     pub(super) dialect: Dialect,
@@ -122,8 +124,9 @@ impl Settings {
     }
 
     fn offers(&self, is_encrypted: bool) -> Capabilities {
-        let mut offers = self
-            .capabilities
+        let offered = self.own_capabilities.as_ref();
+        let mut offers = offered
+            .unwrap_or(&self.capabilities)
             .clone()
             // 3207-4.2-d
             .without(Extension::StartTls)
@@ -167,6 +170,7 @@ impl Config {
             settings: Arc::new(Settings {
                 hostname: hostname.into_owned(),
                 capabilities,
+                own_capabilities: None,
                 in_clear: Capabilities::new(),
                 encrypted: Capabilities::new(),
                 dialect: Dialect::Smtp,
@@ -206,9 +210,8 @@ impl Config {
     /// AUTH are offered where they are configured and can be used, REQUIRETLS only under TLS
     /// (8689-2-c), and LMTP always has PIPELINING and ENHANCEDSTATUSCODES (2033-5-b).
     #[must_use]
-    pub fn offer(mut self, capabilities: Capabilities) -> Self {
-        self.set_capabilities(capabilities);
-        self
+    pub fn offer(self, capabilities: Capabilities) -> Self {
+        self.set_offer(|settings| settings.capabilities = capabilities)
     }
 
     /// Sets the protocol, by default [`Dialect::Smtp`]. Not for port 25 where it is LMTP
@@ -367,11 +370,13 @@ impl Config {
         self.set_offer(|settings| settings.max_message_size = octets)
     }
 
-    /// Offers these extensions from now on.
-    pub(super) fn set_capabilities(&mut self, capabilities: Capabilities) {
-        let settings = Arc::make_mut(&mut self.settings);
-        settings.capabilities = capabilities;
-        settings.renew_offers();
+    /// Offers these extensions from now on, or what was configured.
+    pub(super) fn set_own_capabilities(&mut self, capabilities: Option<Capabilities>) {
+        if self.settings.own_capabilities != capabilities {
+            let settings = Arc::make_mut(&mut self.settings);
+            settings.own_capabilities = capabilities;
+            settings.renew_offers();
+        }
     }
 
     pub(super) fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {

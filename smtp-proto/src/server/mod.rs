@@ -30,8 +30,9 @@
 //!
 //! Commands that were sent together are handed out together as far as their meaning allows. RCPT,
 //! RSET and QUIT wait for the verdict over the MAIL before them; DATA and BDAT for those over the
-//! recipients, but not for those over earlier messages; EHLO, STARTTLS and AUTH for all. A command that waits stays in
-//! the caller's buffer, and [`Server::wants_read`] says that no more octets are of use before a
+//! recipients, but not for those over earlier messages; EHLO, STARTTLS, AUTH, XCLIENT and the commands
+//! that [`Config::command`] leaves to the application for all. A command that waits stays in the
+//! caller's buffer, and [`Server::wants_read`] says that no more octets are of use before a
 //! verdict. The verdict over a message holds up nothing but its reply and those behind it, so a
 //! store can commit many at once.
 //!
@@ -245,9 +246,14 @@ impl Server {
         self.session.shut_down(reply)
     }
 
-    /// Announces other extensions from the next EHLO on, in place of those of the configuration.
-    pub fn offer(&mut self, capabilities: Capabilities) {
-        self.session.config.set_capabilities(capabilities);
+    /// Announces other extensions from the next EHLO on, in place of those of the configuration;
+    /// those of the configuration again with `None`.
+    ///
+    /// What was offered to a proxy is offered to the client that it speaks for
+    /// ([`Event::XClient`]) until this is called again.
+    pub fn offer(&mut self, capabilities: impl Into<Option<Capabilities>>) {
+        let config = &mut self.session.config;
+        config.set_own_capabilities(capabilities.into());
     }
 
     /// Tells whether the client has authenticated itself, by AUTH or by what a proxy says of it

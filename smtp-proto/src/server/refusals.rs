@@ -46,6 +46,11 @@ impl Session {
         {
             return self.refuse_foreign(protocol, line, line);
         }
+        let verb = line.split(|octet| *octet == b' ').next();
+        let verb = verb.and_then(|verb| core::str::from_utf8(verb).ok());
+        if verb.is_some_and(|verb| self.settings().additions.has_command(verb)) {
+            return self.reject(&replies::BAD_ARGUMENT, line, Place::Last);
+        }
         self.reject(&replies::UNRECOGNISED, line, Place::Any)
     }
 

@@ -229,6 +229,10 @@ fn own_commands() {
         peer.send("TURNPIKES\r\n"),
         "500 5.5.2 Command not recognised\r\n"
     );
+    assert_eq!(
+        peer.send("TURNPIKE \0\r\n"),
+        "501 5.5.4 Syntax error in the argument\r\n"
+    );
     assert!(peer.send("RCPT TO:<a@b.example>\r\n").starts_with("250"));
     assert_eq!(
         peer.events(),
@@ -237,6 +241,7 @@ fn own_commands() {
             "mail 1 <>",
             "command TURNPIKE Some(\"east = δ\")",
             "rejected 500 TURNPIKES",
+            "rejected 501 TURNPIKE \\x00",
             "rcpt 1 <a@b.example>"
         ]
     );

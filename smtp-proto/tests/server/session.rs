@@ -459,6 +459,8 @@ fn offers_of_one_session() {
         peer.send("EHLO c.example\r\n"),
         "250-mx.example\r\n250 SIZE 10240000\r\n"
     );
+    peer.server.offer(None);
+    assert_eq!(peer.send("EHLO c.example\r\n"), EHLO);
 }
 
 /// The trace shows lines and counts content; credentials stay out of it (AUT-10).
