@@ -29,11 +29,11 @@
 //! # What waits for what
 //!
 //! Commands that were sent together are handed out together as far as their meaning allows. RCPT,
-//! RSET and QUIT wait for the verdict over the MAIL before them; DATA and BDAT for those over the
-//! recipients, but not for those over earlier messages; EHLO, STARTTLS, AUTH, XCLIENT and the commands
-//! that [`Config::command`] leaves to the application for all. A command that waits stays in the
-//! caller's buffer, and [`Server::wants_read`] says that no more octets are of use before a
-//! verdict. The verdict over a message holds up nothing but its reply and those behind it, so a
+//! RSET, ETRN, XFORWARD and QUIT wait for the verdict over the MAIL before them; DATA and BDAT for
+//! those over the recipients, but not for those over earlier messages; EHLO, STARTTLS, AUTH, XCLIENT
+//! and the commands that [`Config::command`] leaves to the application for all. A command that waits
+//! stays in the caller's buffer, and [`Server::wants_read`] says that no more octets are of use before
+//! a verdict. The verdict over a message holds up nothing but its reply and those behind it, so a
 //! store can commit many at once.
 //!
 //! # Driving it

@@ -155,8 +155,8 @@ pub(super) fn rule(verb: Verb, dialect: Dialect) -> Option<Rule> {
         // 221 leaves behind all that is owed, as every reply does.
         (Verb::Quit, _)              => (Sender,     Last, No,  [T,    T,    T,   T,   T,   T,     T]),
         // 1985-5-b, XFORWARD-c
-        (Verb::Etrn, _)              => (Nothing,    Last, All, [O,    O,    T,   O,   O,   O,     O]),
-        (Verb::XForward, _)          => (Nothing,    Any,  All, [O,    O,    T,   O,   O,   O,     O]),
+        (Verb::Etrn, _)              => (Sender,     Last, All, [O,    O,    T,   O,   O,   O,     O]),
+        (Verb::XForward, _)          => (Sender,     Any,  All, [O,    O,    T,   O,   O,   O,     O]),
         // A client whose attributes need several lines sends them together (XCLIENT-d).
         (Verb::XClient, _)           => (Everything, Any,  Tls, [O,    T,    T,   O,   O,   O,     O]),
         (Verb::Atrn, _)              => (Nothing,    Last, No,  [O,    N,    N,   N,   N,   N,     N]),

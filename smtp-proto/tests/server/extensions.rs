@@ -76,6 +76,18 @@ fn etrn_in_its_place() {
     assert_eq!(peer.send("ETRN x.example\r\n"), misplaced);
     assert!(peer.send("DATA\r\n").starts_with("354"));
 
+    // Whether there is a transaction is known once MAIL is decided.
+    let mut peer = Peer::greeted(etrn()).deciding(|event| match event {
+        Event::Mail { .. } => Decision::Hold,
+        _ => Decision::Accept,
+    });
+    assert_eq!(peer.send("MAIL FROM:<>\r\nETRN x.example\r\n"), "");
+    assert_eq!(peer.events(), ["mail 1 <>"]);
+    assert_eq!(
+        peer.answer("mail", "550 5.1.0 no"),
+        "550 5.1.0 no\r\n250 2.0.0 Queuing started\r\n"
+    );
+
     let mut peer = Peer::greeted(etrn());
     assert_eq!(
         peer.send("ETRN x.example\r\nQUIT\r\n"),
