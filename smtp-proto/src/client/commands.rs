@@ -62,38 +62,44 @@ impl Session {
                 return None;
             }
         }
-        let next = self.transactions.advance();
-        let next = next.map(|(id, transaction)| (id, transaction.stage));
-        if self.is_own_command_due(next) {
-            // A transaction that may be left over is none of its business: ETRN must not be in one.
-            return Some(if self.reset_due {
-                Step::Reset
-            } else {
-                Step::Own
-            });
-        }
-        let Some((id, transaction)) = self.transactions.advance() else {
-            return self.quitting.then_some(Step::Session(Verb::Quit));
-        };
-        let (stage, recipients) = (transaction.stage, transaction.recipients());
-        let (presentable, binary) = (transaction.is_presentable, transaction.is_binary());
-        match stage {
-            // Nothing is begun that could not be completed.
-            Stage::Waiting if !presentable => None,
-            // A transaction that was not ended by a 2yz already read may have left its sender
-            // behind, for whom the next message would be taken (measured with Exim).
-            Stage::Waiting if self.reset_due => Some(Step::Reset),
-            Stage::Waiting if self.admits_domains(id) => Some(Step::Mail(id)),
-            Stage::Waiting => {
-                self.abandon(id, NotSent::LimitReached);
-                self.next_step()
+        loop {
+            let next = self.transactions.advance();
+            let next = next.map(|(id, transaction)| (id, transaction.stage));
+            if self.is_own_command_due(next) {
+                // What may be left of a transaction is ended first: ETRN must not be in one.
+                return Some(match self.reset_due {
+                    true => Step::Reset,
+                    false => Step::Own,
+                });
             }
-            Stage::Recipients(sent) if sent < recipients => Some(Step::Recipient(id, sent)),
-            Stage::Recipients(_) if self.level < Level::Stream && !binary => Some(Step::Data(id)),
-            Stage::LoneDot => Some(Step::LoneDot(id)),
-            Stage::Recipients(_) | Stage::Data | Stage::Content | Stage::Chunks | Stage::Over => {
-                None
-            }
+            let Some((id, transaction)) = self.transactions.advance() else {
+                let quits = self.quitting && !self.transactions.may_be_deferred();
+                return quits.then_some(Step::Session(Verb::Quit));
+            };
+            let (stage, recipients) = (transaction.stage, transaction.recipients());
+            let (presentable, binary) = (transaction.is_presentable, transaction.is_binary());
+            return match stage {
+                // Nothing is begun that could not be completed.
+                Stage::Waiting if !presentable => None,
+                // A transaction that was not ended by a 2yz already read may have left its sender
+                // behind, for whom the next message would be taken (measured with Exim).
+                Stage::Waiting if self.reset_due => Some(Step::Reset),
+                Stage::Waiting if self.admits_domains(id) => Some(Step::Mail(id)),
+                Stage::Waiting => {
+                    self.abandon(id, NotSent::LimitReached);
+                    continue;
+                }
+                Stage::Recipients(sent) if sent < recipients => Some(Step::Recipient(id, sent)),
+                Stage::Recipients(_) if self.level < Level::Stream && !binary => {
+                    Some(Step::Data(id))
+                }
+                Stage::LoneDot => Some(Step::LoneDot(id)),
+                Stage::Recipients(_)
+                | Stage::Data
+                | Stage::Content
+                | Stage::Chunks
+                | Stage::Over => None,
+            };
         }
     }
 

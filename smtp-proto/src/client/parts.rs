@@ -25,6 +25,14 @@ pub(super) struct Usage {
     pub(super) domains: Vec<String>,
 }
 
+impl Usage {
+    /// Tells whether the server takes no more transactions in this session (9422-4-a).
+    pub(super) fn is_exhausted(&self) -> bool {
+        let limit = self.limits.mail_max();
+        limit.is_some_and(|limit| self.mails >= limit)
+    }
+}
+
 impl Parts {
     /// Begins the account of a message in one part.
     pub(super) fn one() -> Self {

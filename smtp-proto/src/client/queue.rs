@@ -85,6 +85,11 @@ impl Transactions {
         self.get_mut(id).map(|transaction| (id, transaction))
     }
 
+    /// Tells whether the server may yet put off recipients, for which another transaction is needed.
+    pub(super) fn may_be_deferred(&self) -> bool {
+        self.queue.iter().any(Transaction::may_be_deferred)
+    }
+
     pub(super) fn shrink(&mut self) {
         self.spare = Vec::new();
         self.queue.shrink_to_fit();

@@ -75,7 +75,11 @@ impl Session {
             .map_or(0, |transaction| transaction.message);
         let parts = self.parts.entry(message).or_insert_with(Parts::one);
         let pass = parts.add();
-        self.transactions.push_part(id, recipients, pass)
+        let part = self.transactions.push_part(id, recipients, pass);
+        if self.usage.is_exhausted() {
+            self.abandon(part, NotSent::LimitReached);
+        }
+        part
     }
 
     /// Returns the event that ends a message; for a message of several parts the events follow.
@@ -131,8 +135,7 @@ impl Session {
     /// server takes (9422-4-a: failed ones count).
     pub(super) fn count_mail(&mut self) {
         self.usage.mails = self.usage.mails.saturating_add(1);
-        let limit = self.usage.limits.mail_max();
-        if limit.is_some_and(|limit| self.usage.mails >= limit) {
+        if self.usage.is_exhausted() {
             self.quitting = true;
             for id in self.transactions.ids() {
                 let waiting = |stage| stage == Stage::Waiting;

@@ -83,7 +83,7 @@ pub(super) struct Transaction {
     pub(super) is_part: bool,
     /// The positions of its recipients in the envelope, where these are not 0, 1, 2...
     positions: Vec<usize>,
-    /// The recipients that the server may take in another transaction.
+    /// The recipients that the server may take in another transaction, in the order of the envelope.
     deferred: Vec<u32>,
     /// For how many recipients an LMTP server gave its verdict.
     pub(super) verdicts: usize,
@@ -183,6 +183,11 @@ impl Transaction {
         self.deferred.push(recipient);
     }
 
+    /// Tells whether the server may yet put off some of the recipients.
+    pub(super) fn may_be_deferred(&self) -> bool {
+        self.pending > 0 && self.recipients() > 1 && !self.is_envelope_answered()
+    }
+
     /// Takes the recipients that are to go into another transaction.
     pub(super) fn take_deferred(&mut self) -> Vec<usize> {
         let deferred = core::mem::take(&mut self.deferred);
@@ -197,7 +202,9 @@ impl Transaction {
         let number = u32::try_from(recipient).unwrap_or(u32::MAX);
         match self.accepted.binary_search(&number) {
             Ok(at) => at < self.verdicts,
-            Err(_) => true, // refused, or deferred
+            // Refused, or handed on; but those that were put off and not handed on share the fate of
+            // the transaction.
+            Err(_) => self.deferred.binary_search(&number).is_err(),
         }
     }
 
