@@ -143,7 +143,10 @@ fn foreign(line: &[u8]) -> Option<ForeignProtocol> {
     ];
     if METHODS.iter().any(|method| line.starts_with(method)) {
         Some(ForeignProtocol::Http)
-    } else if !line.first().is_some_and(u8::is_ascii_alphabetic) {
+    } else if line
+        .first()
+        .is_some_and(|octet| !octet.is_ascii_alphabetic())
+    {
         Some(ForeignProtocol::Unknown)
     } else {
         None

@@ -234,7 +234,7 @@ fn other_protocols() {
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n", ForeignProtocol::Http),
         (b"\x16\x03\x01\x02\0\x01\0", ForeignProtocol::Tls),
         (b"\x16\x03\r\nEHLO c.example\r\n", ForeignProtocol::Tls),
-        (b"\r\n", ForeignProtocol::Unknown),
+        (b"\0\r\n", ForeignProtocol::Unknown),
         (b"{\"jsonrpc\"}\r\n", ForeignProtocol::Unknown),
     ] {
         for bytewise in [false, true] {
@@ -257,7 +257,8 @@ fn other_protocols() {
     }
     let fault = Fault::ForeignProtocol(ForeignProtocol::Http);
     assert_eq!(fault.to_string(), "the client speaks HTTP in place of SMTP");
-    // What is said later is a mistake like any other.
+    // An empty line is nobody's, and what is said later a mistake like any other.
+    assert!(Peer::new(config()).send("\r\n").starts_with("500"));
     let mut peer = Peer::greeted(config());
     assert!(peer.send("GET / HTTP/1.1\r\n").starts_with("500"));
     assert!(peer.send("\u{16}\u{3}\r\n").starts_with("500"));
