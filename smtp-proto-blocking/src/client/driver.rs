@@ -82,6 +82,13 @@ impl<T: Transport> Client<T> {
             match self.machine.poll_event(&mut input, now) {
                 Ok(Some(event)) => {
                     news = true;
+                    let event = match event {
+                        machine::Event::Answered { command, reply } => {
+                            self.answer = Some((command, reply.into_owned()));
+                            continue;
+                        }
+                        event => event,
+                    };
                     self.ready |= matches!(event, machine::Event::Ready);
                     if let Some(report) = self.reports.observe(event) {
                         self.bodies.remove(&report.message);

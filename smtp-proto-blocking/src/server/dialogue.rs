@@ -16,8 +16,8 @@ use crate::TlsInfo;
 
 /// The application's side of a session.
 pub(super) struct Dialogue<'h, H: Handler> {
-    handler: &'h H,
-    session: Session,
+    pub(super) handler: &'h H,
+    pub(super) session: Session,
     /// There is somebody to do the TLS handshake.
     can_encrypt: bool,
     #[cfg(feature = "auth")]
@@ -84,6 +84,7 @@ impl<'h, H: Handler> Dialogue<'h, H> {
             } => {
                 session.host = Some(host.into_owned());
                 session.esmtp = esmtp;
+                machine.offer(handler.offer(session));
                 answer(machine, ticket, handler.hello(session));
             }
             Event::StartTls { ticket } => {
@@ -196,12 +197,7 @@ impl<'h, H: Handler> Dialogue<'h, H> {
                 recipient,
                 certainty,
             } => handler.delivery_acknowledged(session, transaction, recipient, certainty),
-            Event::Vrfy { ticket, .. }
-            | Event::Expn { ticket, .. }
-            | Event::Help { ticket, .. } => {
-                answer(machine, ticket, Verdict::Accept);
-            }
-            _ => {}
+            event => self.take_further(event, machine),
         }
     }
 
@@ -272,7 +268,7 @@ impl<'h, H: Handler> Dialogue<'h, H> {
 }
 
 /// Gives the verdict to the machine, and tells whether it was positive.
-fn answer(machine: &mut machine::Server, ticket: Ticket, verdict: Verdict) -> bool {
+pub(super) fn answer(machine: &mut machine::Server, ticket: Ticket, verdict: Verdict) -> bool {
     let (positive, taken) = match verdict {
         Verdict::Accept => (true, machine.accept(ticket)),
         Verdict::Reply(reply) => (reply.is_positive(), machine.reply(ticket, reply)),

@@ -4,7 +4,9 @@ use std::net::SocketAddr;
 
 use smtp_proto::{
     server::{Certainty, ResetCause, TransactionId},
-    syntax::{ForwardPath, Host, Parameters, Reply, ReversePath},
+    syntax::{
+        Attributes, Capabilities, ForwardPath, Host, Parameters, QueueNode, Reply, ReversePath,
+    },
 };
 
 #[cfg(feature = "auth")]
@@ -18,7 +20,7 @@ use crate::{Error, TlsInfo};
 
 /// Decides what a server answers. One handler serves all connections, each on its own thread.
 ///
-/// Everything but [`content`](Self::content) accepts unless it is written otherwise. While a
+/// Everything but [`content`](Self::content) accepts unless it says or is written otherwise. While a
 /// handler works, its connection waits; nobody else's does. If it panics, its connection is closed.
 pub trait Handler: Send + Sync {
     /// Takes the content of one message.
@@ -28,6 +30,14 @@ pub trait Handler: Send + Sync {
     fn connected(&self, session: &Session) -> Verdict {
         let _ = session;
         Verdict::Accept
+    }
+
+    /// Says what the client is offered in place of what the configuration offers, if it is anything
+    /// else; asked at each EHLO. XCLIENT and XFORWARD are for peers that may, so offer them here, and
+    /// not to the clients that they speak for.
+    fn offer(&self, session: &Session) -> Option<Capabilities> {
+        let _ = session;
+        None
     }
 
     /// Decides over EHLO, HELO, or LHLO in LMTP. The session holds the name already.
@@ -133,6 +143,56 @@ pub trait Handler: Send + Sync {
     fn content(&self, session: &Session, envelope: &Envelope)
     -> Result<Self::Sink, Reply<'static>>;
 
+    /// Decides over VRFY. Accepting it answers 252, which promises nothing.
+    fn verify(&self, session: &Session, name: &str) -> Verdict {
+        let _ = (session, name);
+        Verdict::Accept
+    }
+
+    /// Decides over EXPN, if it is offered, as over VRFY.
+    fn expand(&self, session: &Session, name: &str) -> Verdict {
+        let _ = (session, name);
+        Verdict::Accept
+    }
+
+    /// Decides over HELP, if it is offered.
+    fn help(&self, session: &Session, topic: Option<&str>) -> Verdict {
+        let _ = (session, topic);
+        Verdict::Accept
+    }
+
+    /// Decides over ETRN, if it is offered, at once: see
+    /// [`Event::Etrn`](smtp_proto::server::Event::Etrn). It is 458 unless it is written otherwise, as
+    /// nothing can be sent.
+    fn etrn(&self, session: &Session, node: &QueueNode<'_>) -> Verdict {
+        let _ = (session, node);
+        queue_unavailable().into()
+    }
+
+    /// Decides over XCLIENT, by which a proxy says for whom it speaks, if it is
+    /// [offered](Self::offer). Refused by 550 unless it is written otherwise.
+    ///
+    /// Once it is accepted the session is the client's: its address is that of ADDR and PORT, its
+    /// identity LOGIN, and it says EHLO again. Other attributes are the handler's to remember.
+    fn xclient(&self, session: &Session, attributes: Attributes<'_>) -> Verdict {
+        let _ = (session, attributes);
+        not_authorised().into()
+    }
+
+    /// Decides over XFORWARD, if it is [offered](Self::offer): see
+    /// [`Event::XForward`](smtp_proto::server::Event::XForward).
+    fn xforward(&self, session: &Session, attributes: Attributes<'_>) -> Verdict {
+        let _ = (session, attributes);
+        Verdict::Accept
+    }
+
+    /// Decides over a command that the [configuration](smtp_proto::server::Config::command) leaves to
+    /// the application. It is 502 unless it is written otherwise.
+    fn command(&self, session: &Session, verb: &str, argument: Option<&str>) -> Verdict {
+        let _ = (session, verb, argument);
+        not_implemented().into()
+    }
+
     /// Takes note that a transaction ended without a message. Its sink was dropped.
     fn reset(&self, session: &Session, envelope: &Envelope, cause: ResetCause) {
         let _ = (session, envelope, cause);
@@ -196,7 +256,8 @@ pub enum Verdict {
     /// The positive reply that the machine composes.
     #[default]
     Accept,
-    /// This reply, positive or negative. One that cannot answer the command becomes a 451.
+    /// This reply, positive or negative. One that cannot answer the command, or whose text is not
+    /// ASCII where it has to be, becomes a 451.
     Reply(Reply<'static>),
 }
 
@@ -237,6 +298,21 @@ pub struct Envelope {
 /// Returns the reply for what is nobody's fault but the server's.
 pub(super) fn local_error() -> Reply<'static> {
     fixed(b"451 4.3.0 Local error\r\n")
+}
+
+/// Returns the reply to ETRN that nobody handles (1985-5.1-a).
+fn queue_unavailable() -> Reply<'static> {
+    fixed(b"458 4.3.0 Unable to queue messages\r\n")
+}
+
+/// Returns the reply to XCLIENT of a proxy that nobody knows (XCLIENT-c).
+fn not_authorised() -> Reply<'static> {
+    fixed(b"550 5.7.0 Not authorised\r\n")
+}
+
+/// Returns the reply to a command that nobody handles.
+fn not_implemented() -> Reply<'static> {
+    fixed(b"502 5.5.1 Command not implemented\r\n")
 }
 
 /// Returns the reply to who is served no longer (RFC 5321 3.8).

@@ -4,6 +4,7 @@
 mod authentication;
 mod dialogue;
 mod drive;
+mod further;
 mod handler;
 mod listener;
 mod options;

@@ -4,7 +4,10 @@ use std::{net::SocketAddr, sync::Arc};
 
 use smtp_proto::{
     server::{Certainty, ResetCause, TransactionId},
-    syntax::{Code, ForwardPath, Host, Parameters, Reply, ReversePath},
+    syntax::{
+        Attributes, Capabilities, Code, ForwardPath, Host, Parameters, QueueNode, Reply,
+        ReversePath,
+    },
 };
 
 #[cfg(feature = "auth")]
@@ -79,6 +82,14 @@ pub trait Handler: Send + Sync + 'static {
         &self,
         peer: Option<SocketAddr>,
     ) -> impl Future<Output = Result<Self::Session, Reply<'static>>> + Send;
+
+    /// Says what the client is offered in place of what the configuration offers, if it is anything
+    /// else; asked at each EHLO. XCLIENT and XFORWARD are for peers that may, so offer them here, and
+    /// not to the clients that they speak for.
+    fn offer(&self, session: &Self::Session) -> Option<Capabilities> {
+        let _ = session;
+        None
+    }
 
     /// Answers EHLO or HELO. Accepts unless written.
     fn hello(
@@ -203,6 +214,57 @@ pub trait Handler: Send + Sync + 'static {
         async { Verdict::Accept }
     }
 
+    /// Answers ETRN, if it is offered, at once: see [`Event::Etrn`](smtp_proto::server::Event::Etrn).
+    /// Unless written it answers 458, as nothing can be sent.
+    fn etrn(
+        &self,
+        session: &Self::Session,
+        node: &QueueNode<'_>,
+    ) -> impl Future<Output = Verdict> + Send {
+        let _ = (session, node);
+        async { queue_unavailable().into() }
+    }
+
+    /// Begins the session of the client that a proxy speaks for, in place of this one, if XCLIENT is
+    /// [offered](Self::offer). LOGIN becomes [`Sender::identity`]; all else is for the new session
+    /// to remember, as is what this one knew, and other attributes that came before.
+    ///
+    /// # Errors
+    ///
+    /// Refuses the proxy with 550, as it does unless written, or its client as
+    /// [`connected`](Self::connected) does.
+    fn xclient(
+        &self,
+        session: &Self::Session,
+        attributes: Attributes<'_>,
+    ) -> impl Future<Output = Result<Self::Session, Reply<'static>>> + Send {
+        let _ = (session, attributes);
+        async { Err(not_authorised()) }
+    }
+
+    /// Answers XFORWARD, if it is [offered](Self::offer): see
+    /// [`Event::XForward`](smtp_proto::server::Event::XForward). Accepts unless written.
+    fn xforward(
+        &self,
+        session: &Self::Session,
+        attributes: Attributes<'_>,
+    ) -> impl Future<Output = Verdict> + Send {
+        let _ = (session, attributes);
+        async { Verdict::Accept }
+    }
+
+    /// Answers a command that the [configuration](smtp_proto::server::Config::command) leaves to the
+    /// application. Unless written it answers 502.
+    fn command(
+        &self,
+        session: &Self::Session,
+        verb: &str,
+        argument: Option<&str>,
+    ) -> impl Future<Output = Verdict> + Send {
+        let _ = (session, verb, argument);
+        async { not_implemented().into() }
+    }
+
     /// Hears that a transaction ended without a message. If its content had begun, its sink was
     /// dropped.
     fn reset(&self, session: &Self::Session, transaction: TransactionId, cause: ResetCause) {
@@ -293,7 +355,8 @@ pub trait Sink: Send + Sized + 'static {
 pub enum Verdict {
     /// Accepts it, in the machine's words.
     Accept,
-    /// Answers so. A reply that cannot answer the command counts as 451.
+    /// Answers so. A reply that cannot answer the command, or whose text is not ASCII where it has to
+    /// be, counts as 451.
     Reply(Reply<'static>),
 }
 
@@ -328,6 +391,21 @@ pub(super) fn local_error() -> Reply<'static> {
 #[cfg(feature = "auth")]
 pub(super) fn unknown_mechanism() -> Reply<'static> {
     fixed(b"504 5.5.4 Authentication mechanism not available\r\n")
+}
+
+/// Answers ETRN that nobody handles (1985-5.1-a).
+fn queue_unavailable() -> Reply<'static> {
+    fixed(b"458 4.3.0 Unable to queue messages\r\n")
+}
+
+/// Answers XCLIENT of a proxy that nobody knows (XCLIENT-c).
+fn not_authorised() -> Reply<'static> {
+    fixed(b"550 5.7.0 Not authorised\r\n")
+}
+
+/// Answers a command that nobody handles.
+fn not_implemented() -> Reply<'static> {
+    fixed(b"502 5.5.1 Command not implemented\r\n")
 }
 
 /// Takes leave of a client whose session the server ends.

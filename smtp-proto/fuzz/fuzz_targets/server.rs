@@ -11,12 +11,22 @@ use smtp_proto::{
 
 fn run(octets: &[u8], piece: usize) -> (Vec<String>, Vec<u8>, Vec<u8>) {
     let now = Duration::ZERO;
-    let offer = Capabilities::new().with(Extension::Pipelining).with(Extension::Chunking);
+    let offer = [
+        Extension::Pipelining,
+        Extension::Chunking,
+        Extension::Etrn,
+        Extension::XClient,
+        Extension::XForward,
+    ]
+    .into_iter()
+    .fold(Capabilities::new(), Capabilities::with);
     // What may be sent together depends on what was answered before it came: tolerated here, so that
     // pieces make no difference.
     let config = Config::new(Host::parse("s.example").expect("a host"))
         .offer(offer)
-        .improper_pipelining(ImproperPipelining::Tolerate);
+        .improper_pipelining(ImproperPipelining::Tolerate)
+        // Time stands still.
+        .slow_down(0, Duration::ZERO);
     let mut server = Server::new(config, now);
     let (mut events, mut content, mut replies) = (Vec::new(), Vec::new(), Vec::new());
     let mut held = Vec::new();
@@ -37,6 +47,9 @@ fn run(octets: &[u8], piece: usize) -> (Vec<String>, Vec<u8>, Vec<u8>) {
                 | Event::Rcpt { ticket, .. }
                 | Event::Data { ticket, .. }
                 | Event::Vrfy { ticket, .. }
+                | Event::Etrn { ticket, .. }
+                | Event::XClient { ticket, .. }
+                | Event::XForward { ticket, .. }
                 | Event::Message { ticket, .. } => server.accept(ticket).expect("an open ticket"),
                 _ => {}
             }
