@@ -110,6 +110,7 @@
 )]
 
 pub use smtp_proto;
+pub use smtp_proto::machine::TlsInfo;
 
 pub mod client;
 mod connection;
@@ -126,5 +127,5 @@ mod transport;
 pub use client::{Body, Client};
 pub use error::Error;
 pub use server::Server;
-pub use stream::{Stream, TlsInfo};
+pub use stream::Stream;
 pub use transport::Transport;

@@ -3,11 +3,13 @@ mod dialect;
 mod error;
 pub mod limits;
 mod timer;
+mod tls_info;
 mod trace;
 
 pub use dialect::Dialect;
 pub use error::{Error, Excerpt, Fault, Misuse};
 pub(crate) use timer::Deadline;
 pub use timer::Timer;
+pub use tls_info::TlsInfo;
 pub(crate) use trace::Trace;
 pub use trace::{Origin, TraceEntry, Traced};
