@@ -17,7 +17,7 @@ use std::{
 use maildir_handler::{MaildirHandler, MessageName};
 use smtp_proto::machine::Dialect;
 use smtp_proto_blocking::{Client, Server};
-use smtp_proto_example_support::{Duplicates, Maildir, TemporaryDirectory};
+use smtp_proto_example_support::{Duplicates, Maildir, Reception, TemporaryDirectory};
 
 use support::{client_config, envelope, read_line, run_with, server_config};
 
@@ -77,8 +77,8 @@ fn a_message_whose_acknowledgement_was_lost_is_stored_once() {
         let directory = TemporaryDirectory::new().unwrap();
         let maildir = Maildir::open(directory.path()).unwrap();
         let duplicates = Arc::new(Duplicates::new(Duration::from_secs(600)));
-        let handler = MaildirHandler::new(Some(Arc::clone(&maildir)));
-        let handler = handler.recognising(Arc::clone(&duplicates));
+        let reception = Reception::new(Some(Arc::clone(&maildir)));
+        let handler = MaildirHandler::new(reception.recognising(Arc::clone(&duplicates)));
         let server = Server::bind("127.0.0.1:0", server_config().dialect(dialect)).unwrap();
         run_with(server, &handler, |address| {
             let place = Place {

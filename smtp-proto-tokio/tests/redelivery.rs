@@ -10,7 +10,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use maildir_handler::{MaildirHandler, MessageName};
 use smtp_proto::{client::Pipelining, machine::Dialect};
-use smtp_proto_example_support::{Duplicates, Maildir, TemporaryDirectory};
+use smtp_proto_example_support::{Duplicates, Maildir, Reception, TemporaryDirectory};
 use smtp_proto_tokio::{Client, Server};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
@@ -36,8 +36,9 @@ impl Place {
         let config = server_config().dialect(dialect);
         let server = Server::bind("127.0.0.1:0", config).await.unwrap();
         let address = server.local_addr().unwrap();
-        let handler = MaildirHandler::new(Some(Arc::clone(&maildir)));
-        tokio::spawn(server.serve(handler.recognising(Arc::clone(&duplicates))));
+        let reception = Reception::new(Some(Arc::clone(&maildir)));
+        let reception = reception.recognising(Arc::clone(&duplicates));
+        tokio::spawn(server.serve(MaildirHandler::new(reception)));
         Self {
             _directory: directory,
             maildir,
