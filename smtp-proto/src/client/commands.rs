@@ -61,28 +61,35 @@ impl Session {
                 return None;
             }
         }
-        let Some((id, transaction)) = self.transactions.advance() else {
-            return self.quitting.then_some(Step::Session(Verb::Quit));
-        };
-        let (stage, recipients) = (transaction.stage, transaction.recipients());
-        let (presentable, binary) = (transaction.is_presentable, transaction.is_binary());
-        match stage {
-            // Nothing is begun that could not be completed.
-            Stage::Waiting if !presentable => None,
-            // A transaction that was not ended by a 2yz already read may have left its sender
-            // behind, for whom the next message would be taken (measured with Exim).
-            Stage::Waiting if self.reset_due => Some(Step::Reset),
-            Stage::Waiting if self.admits_domains(id) => Some(Step::Mail(id)),
-            Stage::Waiting => {
-                self.abandon(id, NotSent::LimitReached);
-                self.next_step()
-            }
-            Stage::Recipients(sent) if sent < recipients => Some(Step::Recipient(id, sent)),
-            Stage::Recipients(_) if self.level < Level::Stream && !binary => Some(Step::Data(id)),
-            Stage::LoneDot => Some(Step::LoneDot(id)),
-            Stage::Recipients(_) | Stage::Data | Stage::Content | Stage::Chunks | Stage::Over => {
-                None
-            }
+        loop {
+            let Some((id, transaction)) = self.transactions.advance() else {
+                let quits = self.quitting && !self.transactions.may_be_deferred();
+                return quits.then_some(Step::Session(Verb::Quit));
+            };
+            let (stage, recipients) = (transaction.stage, transaction.recipients());
+            let (presentable, binary) = (transaction.is_presentable, transaction.is_binary());
+            return match stage {
+                // Nothing is begun that could not be completed.
+                Stage::Waiting if !presentable => None,
+                // A transaction that was not ended by a 2yz already read may have left its sender
+                // behind, for whom the next message would be taken (measured with Exim).
+                Stage::Waiting if self.reset_due => Some(Step::Reset),
+                Stage::Waiting if self.admits_domains(id) => Some(Step::Mail(id)),
+                Stage::Waiting => {
+                    self.abandon(id, NotSent::LimitReached);
+                    continue;
+                }
+                Stage::Recipients(sent) if sent < recipients => Some(Step::Recipient(id, sent)),
+                Stage::Recipients(_) if self.level < Level::Stream && !binary => {
+                    Some(Step::Data(id))
+                }
+                Stage::LoneDot => Some(Step::LoneDot(id)),
+                Stage::Recipients(_)
+                | Stage::Data
+                | Stage::Content
+                | Stage::Chunks
+                | Stage::Over => None,
+            };
         }
     }
 

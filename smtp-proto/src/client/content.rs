@@ -180,13 +180,12 @@ impl Session {
             return Ok(None);
         }
         self.trace_from(start, control);
-        let (verb, stage) = if last {
-            (Verb::LastChunk, Stage::Over)
-        } else {
-            (Verb::Chunk, Stage::Chunks)
-        };
         let command_end = control.len().saturating_add(end.len());
-        self.expect(id, verb, command_end, header, stage);
+        if last {
+            self.expect_verdict(id, Verb::LastChunk, command_end, header);
+        } else {
+            self.expect(id, Verb::Chunk, command_end, header, Stage::Chunks);
+        }
         Ok(Some(end))
     }
 
@@ -263,15 +262,16 @@ impl Session {
             }
         }
         if by_dot {
-            self.expect_verdict(id, control.len(), end.len());
+            self.expect_verdict(id, Verb::Content, control.len(), end.len());
         }
     }
 
     /// Expects the verdict on a content, or LMTP's verdicts: one for each accepted recipient.
-    fn expect_verdict(&mut self, id: TransactionId, len: usize, octets: usize) {
+    fn expect_verdict(&mut self, id: TransactionId, verb: Verb, len: usize, octets: usize) {
         if self.config.dialect == Dialect::Smtp {
-            return self.expect(id, Verb::Content, len, octets, Stage::Over);
+            return self.expect(id, verb, len, octets, Stage::Over);
         }
+        // 2033-4.2-b; 2033-4.3-a of the last chunk
         let end = self.wire.base + len as u64;
         self.wire.ends.push((id, end));
         let Some(transaction) = self.transactions.get_mut(id) else {

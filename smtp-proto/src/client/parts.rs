@@ -9,7 +9,9 @@ use crate::syntax::Limits;
 #[derive(Debug)]
 pub(super) struct Parts {
     /// How many of them are unfinished.
-    pub(super) open: usize,
+    open: usize,
+    /// How many there are in all.
+    total: u32,
     /// The best outcome of the finished ones.
     best: Option<Outcome<'static>>,
 }
@@ -23,13 +25,31 @@ pub(super) struct Usage {
     pub(super) domains: Vec<String>,
 }
 
+impl Usage {
+    /// Tells whether the server takes no more transactions in this session (9422-4-a).
+    pub(super) fn is_exhausted(&self) -> bool {
+        let limit = self.limits.mail_max();
+        limit.is_some_and(|limit| self.mails >= limit)
+    }
+}
+
 impl Parts {
     /// Begins the account of a message in one part.
     pub(super) fn one() -> Self {
         Self {
             open: 1,
+            total: 1,
             best: None,
         }
+    }
+
+    /// Accounts for one more part; returns how many there were before, which tells its pass over the
+    /// content from those of the others.
+    pub(super) fn add(&mut self) -> u32 {
+        let before = self.total;
+        self.open = self.open.saturating_add(1);
+        self.total = before.saturating_add(1);
+        before
     }
 
     /// Accounts for the end of a part. Returns the message's outcome if it was the last.

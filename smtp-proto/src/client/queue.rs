@@ -33,11 +33,16 @@ impl Transactions {
     }
 
     /// Adds a transaction that takes over some recipients of another.
-    pub(super) fn push_part(&mut self, id: TransactionId, recipients: &[usize]) -> TransactionId {
+    pub(super) fn push_part(
+        &mut self,
+        id: TransactionId,
+        recipients: &[usize],
+        pass: u32,
+    ) -> TransactionId {
         let mut part = self.spare.pop().unwrap_or_default();
         if let Some(other) = self.get_mut(id) {
             other.is_part = true;
-            part.fill_part(other, recipients);
+            part.fill_part(other, recipients, pass);
         }
         self.queue.push_back(part);
         self.unfinished += 1;
@@ -78,6 +83,11 @@ impl Transactions {
         }
         let id = self.current;
         self.get_mut(id).map(|transaction| (id, transaction))
+    }
+
+    /// Tells whether the server may yet put off recipients, for which another transaction is needed.
+    pub(super) fn may_be_deferred(&self) -> bool {
+        self.queue.iter().any(Transaction::may_be_deferred)
     }
 
     pub(super) fn shrink(&mut self) {

@@ -294,6 +294,7 @@ impl Session {
         self.write_deadline.stop();
         self.decided.clear(); // what is unfinished is reported in order
         for id in self.transactions.ids() {
+            self.hand_on_deferred(id);
             if let Some(transaction) = self.transactions.get_mut(id) {
                 transaction.pending = 0;
             }

@@ -7,7 +7,7 @@ use super::{
     event::{Event, NotSent, Outcome},
     parts::Parts,
     session::{Phase, Session},
-    transaction::{Stage, TransactionId},
+    transaction::{Stage, Transaction, TransactionId},
 };
 use crate::syntax::{Code, Reply};
 
@@ -50,16 +50,21 @@ impl Session {
         code && too_many && !transaction.accepted().is_empty() && self.phase == Phase::Ready
     }
 
-    /// Has the recipients that were put off go into another transaction.
+    /// Has the recipients that were put off go into another transaction, once all are answered.
     pub(super) fn retry_deferred(&mut self, id: TransactionId) {
-        let Some(transaction) = self.transactions.get(id) else {
-            return;
-        };
-        if transaction.is_envelope_answered() {
-            let deferred = transaction.deferred();
-            if !deferred.is_empty() {
-                self.push_part(id, &deferred);
-            }
+        let transaction = self.transactions.get(id);
+        if transaction.is_some_and(Transaction::is_envelope_answered) {
+            self.hand_on_deferred(id);
+        }
+    }
+
+    /// Gives the recipients that were put off a transaction of their own: it tells what becomes of
+    /// them from now on.
+    pub(super) fn hand_on_deferred(&mut self, id: TransactionId) {
+        let transaction = self.transactions.get_mut(id);
+        let deferred = transaction.map(Transaction::take_deferred);
+        if let Some(deferred) = deferred.filter(|deferred| !deferred.is_empty()) {
+            self.push_part(id, &deferred);
         }
     }
 
@@ -69,8 +74,12 @@ impl Session {
             .get(id)
             .map_or(0, |transaction| transaction.message);
         let parts = self.parts.entry(message).or_insert_with(Parts::one);
-        parts.open += 1;
-        self.transactions.push_part(id, recipients)
+        let pass = parts.add();
+        let part = self.transactions.push_part(id, recipients, pass);
+        if self.usage.is_exhausted() {
+            self.abandon(part, NotSent::LimitReached);
+        }
+        part
     }
 
     /// Returns the event that ends a message; for a message of several parts the events follow.
@@ -126,8 +135,7 @@ impl Session {
     /// server takes (9422-4-a: failed ones count).
     pub(super) fn count_mail(&mut self) {
         self.usage.mails = self.usage.mails.saturating_add(1);
-        let limit = self.usage.limits.mail_max();
-        if limit.is_some_and(|limit| self.usage.mails >= limit) {
+        if self.usage.is_exhausted() {
             self.quitting = true;
             for id in self.transactions.ids() {
                 let waiting = |stage| stage == Stage::Waiting;

@@ -83,7 +83,7 @@ pub(super) struct Transaction {
     pub(super) is_part: bool,
     /// The positions of its recipients in the envelope, where these are not 0, 1, 2...
     positions: Vec<usize>,
-    /// The recipients that the server may take in another transaction.
+    /// The recipients that the server may take in another transaction, in the order of the envelope.
     deferred: Vec<u32>,
     /// For how many recipients an LMTP server gave its verdict.
     pub(super) verdicts: usize,
@@ -138,7 +138,7 @@ impl Transaction {
     }
 
     /// Takes over some recipients of another transaction of the same message.
-    pub(super) fn fill_part(&mut self, other: &Self, recipients: &[usize]) {
+    pub(super) fn fill_part(&mut self, other: &Self, recipients: &[usize], pass: u32) {
         let (mut paths, mut ends) = (Vec::new(), Vec::new());
         paths.extend_from_slice(other.sender());
         ends.push(paths.len());
@@ -150,7 +150,7 @@ impl Transaction {
         let own = own.filter_map(|(at, &from)| Some((at, other.parameters_of(from)?.clone())));
         *self = Self {
             message: other.message,
-            pass: other.pass.saturating_add(1),
+            pass,
             paths,
             ends,
             size: other.size,
@@ -183,12 +183,15 @@ impl Transaction {
         self.deferred.push(recipient);
     }
 
-    /// Returns the recipients that are to go into another transaction.
-    pub(super) fn deferred(&self) -> Vec<usize> {
-        self.deferred
-            .iter()
-            .map(|&recipient| recipient as usize)
-            .collect()
+    /// Tells whether the server may yet put off some of the recipients.
+    pub(super) fn may_be_deferred(&self) -> bool {
+        self.pending > 0 && self.recipients() > 1 && !self.is_envelope_answered()
+    }
+
+    /// Takes the recipients that are to go into another transaction.
+    pub(super) fn take_deferred(&mut self) -> Vec<usize> {
+        let deferred = core::mem::take(&mut self.deferred);
+        deferred.into_iter().map(|number| number as usize).collect()
     }
 
     /// Tells whether a recipient has, or will have, an outcome of its own in another event.
@@ -199,7 +202,9 @@ impl Transaction {
         let number = u32::try_from(recipient).unwrap_or(u32::MAX);
         match self.accepted.binary_search(&number) {
             Ok(at) => at < self.verdicts,
-            Err(_) => true, // refused, or deferred
+            // Refused, or handed on; but those that were put off and not handed on share the fate of
+            // the transaction.
+            Err(_) => self.deferred.binary_search(&number).is_err(),
         }
     }
 

@@ -75,7 +75,10 @@ impl OpenContent {
     /// Tells whether a reply is the one to this chunk. (Of a content that ends with a dot, the reply
     /// is expected behind the dot.)
     fn belongs_to(&self, expected: &Expected) -> bool {
-        let chunk = matches!(expected.verb, Verb::Chunk | Verb::LastChunk);
+        let chunk = matches!(
+            expected.verb,
+            Verb::Chunk | Verb::LastChunk | Verb::RecipientContent
+        );
         chunk && self.transaction == expected.transaction && self.at <= expected.end
     }
 }

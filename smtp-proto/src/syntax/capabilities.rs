@@ -58,22 +58,21 @@ impl Capabilities {
             Ok(text) => Cow::Borrowed(text),
             Err(_) => String::from_utf8_lossy(octets),
         };
-        let mut ends = memchr::memchr_iter(b'\n', text.as_bytes());
-        let mut end = ends.next().unwrap_or_default();
-        for next in ends {
-            // Code and separator are before the announcement, a CR behind it.
-            let line = text
-                .get(end.saturating_add(5)..next)
-                .unwrap_or_default()
-                .trim_ascii_end();
-            end = next;
+        let (_, mut rest) = split_line(&text);
+        // Code and separator are before each announcement.
+        while let Some(announcement) = rest.get(4..) {
             if capabilities.lines.capacity() == 0 {
                 capabilities.lines.reserve(text.len().min(MAX_CAPABILITIES));
             }
-            let keyword = line
-                .get(..keyword_length(line.as_bytes()))
-                .unwrap_or_default();
-            let arguments = line.get(keyword.len()..).unwrap_or_default();
+            let length = keyword_length(announcement.as_bytes());
+            let (keyword, behind) = announcement.split_at_checked(length).unwrap_or_default();
+            let arguments;
+            // Most keywords have none: the line need not be searched for its end.
+            (arguments, rest) = match behind.strip_prefix("\r\n") {
+                Some(next) => ("", next),
+                None => split_line(behind),
+            };
+            let arguments = arguments.trim_ascii_end();
             if keyword.is_empty() || check_arguments(arguments).is_err() {
                 continue;
             }
@@ -218,6 +217,13 @@ impl Capabilities {
         self.lines.push('\n');
         true
     }
+}
+
+/// Splits a text behind its first line, which goes without its LF.
+fn split_line(text: &str) -> (&str, &str) {
+    let end = memchr::memchr(b'\n', text.as_bytes()).unwrap_or(text.len());
+    let rest = text.get(end.saturating_add(1)..).unwrap_or_default();
+    (text.get(..end).unwrap_or_default(), rest)
 }
 
 /// Checks `1*%d33-126 *(SP 1*%d33-126)`, or nothing at all (RFC 5321 4.1.1.1); more spaces than

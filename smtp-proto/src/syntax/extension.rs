@@ -85,20 +85,24 @@ extensions! {
     XForward = "XFORWARD",
 }
 
-/// Returns the first eight octets of `keyword`, of which those of any case are one number.
+/// Returns the first eight octets of `keyword` as a number, the same for every case and greater for
+/// what comes later in the alphabet.
 const fn beginning(keyword: &str) -> u64 {
-    if let Some(octets) = keyword.as_bytes().first_chunk::<8>() {
-        // Clearing this bit makes capitals of small letters; what else it does to other octets
-        // it does to all that are compared.
-        return u64::from_be_bytes(*octets) & 0xDFDF_DFDF_DFDF_DFDF;
-    }
-    let mut rest = keyword.as_bytes();
-    let mut number = 0;
-    while let [octet, tail @ ..] = rest {
-        number = number << 8 | (*octet & 0xDF) as u64;
-        rest = tail;
-    }
-    number
+    let number = if let Some(octets) = keyword.as_bytes().first_chunk::<8>() {
+        u64::from_be_bytes(*octets)
+    } else {
+        let mut rest = keyword.as_bytes();
+        let mut number = 0;
+        let mut place = u64::BITS;
+        while let [octet, tail @ ..] = rest {
+            place -= 8;
+            number |= (*octet as u64) << place;
+            rest = tail;
+        }
+        number
+    };
+    // Clearing this bit makes capitals of small letters, and parts no two other octets of keywords.
+    number & 0xDFDF_DFDF_DFDF_DFDF
 }
 
 impl Extension {
@@ -108,13 +112,11 @@ impl Extension {
 
     /// Recognises a keyword in any case.
     pub(super) fn recognise(keyword: &str) -> Option<Self> {
-        let wanted = beginning(keyword);
-        Self::ALL
-            .iter()
-            .zip(Self::BEGINNINGS)
-            .filter(|(_, beginning)| **beginning == wanted)
-            .map(|(extension, _)| *extension)
-            .find(|extension| extension.keyword().eq_ignore_ascii_case(keyword))
+        let at = Self::BEGINNINGS.binary_search(&beginning(keyword)).ok()?;
+        let extension = *Self::ALL.get(at)?;
+        let rest = keyword.get(8..).unwrap_or_default();
+        let expected = extension.keyword().get(8..).unwrap_or_default();
+        expected.eq_ignore_ascii_case(rest).then_some(extension)
     }
 
     /// Returns by how many octets the extension lengthens a MAIL line at most (RFC 1869 4.1.2).

@@ -148,20 +148,13 @@ impl<'a> Reply<'a> {
     #[inline]
     pub fn parse(octets: &'a [u8]) -> Result<Self, SyntaxError> {
         // Most replies are one line, which holds no other CR LF once it is found to be one.
-        match octets {
-            [line @ .., b'\r', b'\n'] => match parse_reply_line(line) {
-                Ok(ReplyLine {
-                    code,
-                    is_last: true,
-                    ..
-                }) => Ok(Self {
-                    code,
-                    octets: Cow::Borrowed(octets),
-                }),
-                _ => Self::parse_lines(octets),
-            },
-            _ => Self::parse_lines(octets),
+        if let [line @ .., b'\r', b'\n'] = octets
+            && line.get(3) != Some(&b'-')
+            && let Ok(line) = parse_reply_line(line)
+        {
+            return Ok(Self::from_wire(line.code, octets));
         }
+        Self::parse_lines(octets)
     }
 
     fn parse_lines(octets: &'a [u8]) -> Result<Self, SyntaxError> {

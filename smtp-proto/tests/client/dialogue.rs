@@ -78,7 +78,11 @@ impl Dialogue {
     }
 
     pub(crate) fn submit_with(&mut self, from: &str, to: &[&str], body: &[u8]) -> MessageId {
-        let message = self.client.submit(&envelope(from, to)).unwrap();
+        self.submit_envelope(&envelope(from, to), body)
+    }
+
+    pub(crate) fn submit_envelope(&mut self, envelope: &Envelope<'_>, body: &[u8]) -> MessageId {
+        let message = self.client.submit(envelope).unwrap();
         self.bodies.push((message, body.to_vec()));
         message
     }

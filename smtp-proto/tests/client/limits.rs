@@ -169,6 +169,160 @@ fn recipients_beyond_the_limit_go_into_further_transactions() {
     }
 }
 
+/// 9422-4-c, X-33: a server that takes fewer recipients than it announced. Each transaction's content
+/// is another pass, from its beginning.
+#[test]
+fn every_transaction_has_its_own_pass() {
+    let all = addresses(4);
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let mut d = Dialogue::begin(Pipelining::Group, &["PIPELINING", "LIMITS RCPTMAX=2"]);
+    let message = d.client.submit(&envelope("a@example.org", &all)).unwrap();
+    let mut passes = Vec::new();
+    for (sent, replies) in [
+        (
+            &all[..2],
+            "250 ok\r\n250 ok\r\n452 4.5.3 too many\r\n354 go\r\n",
+        ),
+        (&all[2..], "250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n"),
+        (&all[1..2], "250 ok\r\n250 ok\r\n354 go\r\n"),
+    ] {
+        // Where the content is presented again, the caller shows first that it can be.
+        let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
+        let group = String::from_utf8(transmit.slices().concat()).unwrap();
+        let all = transmit.len();
+        assert_eq!(transmit.sent(all, d.now), 0);
+        let recipients = sent.iter().map(|to| format!("RCPT TO:<{to}>\r\n"));
+        let recipients: String = recipients.collect();
+        assert!(group.ends_with(&format!("{recipients}DATA\r\n")), "{group}");
+        d.says(replies);
+        passes.extend(d.client.wants_body().map(|wanted| wanted.pass));
+        let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
+        let all = transmit.len();
+        assert_eq!(transmit.sent(all, d.now), CONTENT.len());
+        d.says("250 taken\r\n");
+    }
+    assert_eq!(passes, [0, 1, 2]);
+    d.finishes(&[(message, delivered("250 taken\r\n"))]);
+}
+
+/// recipients that were put off are not forgotten when the connection ends before they could
+/// go into another transaction, nor taken for delivered with the others.
+#[test]
+fn the_connection_ends_before_recipients_are_tried_again() {
+    let all = addresses(4);
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let unsent = Outcome::NotSent(NotSent::ConnectionEnded);
+    let mut reports = Reports::default();
+    let mut d = Dialogue::begin(Pipelining::Group, &["PIPELINING"]);
+    let message = d.submit("s@example.org", &all);
+    reports.expect(message, 4);
+    for replies in [
+        "250 ok\r\n250 a\r\n452 not b\r\n452 not c\r\n452 not d\r\n354 go\r\n",
+        "250 taken\r\n",
+    ] {
+        d.written();
+        d.says(replies);
+    }
+    // The content is presented again.
+    let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
+    let group = transmit.len();
+    transmit.sent(group, d.now);
+    d.says("250 ok\r\n250 b\r\n452 not c\r\n");
+    d.hangs_up();
+    let events = d.take_events().into_iter();
+    let report = events.filter_map(|event| reports.observe(event)).last();
+    let mut expected = [(); 4].map(|()| unsent.clone());
+    expected[0] = delivered("250 taken\r\n");
+    assert_eq!(report.unwrap().recipients, expected);
+
+    let mut d = Dialogue::begin(
+        Pipelining::Stream { window: 9 },
+        &["PIPELINING", "CHUNKING"],
+    );
+    let message = d.submit("s@example.org", &all[..3]);
+    reports.expect(message, 3);
+    d.written();
+    d.says("250 ok\r\n250 a\r\n452 4.5.3 not b\r\n");
+    d.hangs_up();
+    let events = d.take_events().into_iter();
+    let report = events.filter_map(|event| reports.observe(event)).last();
+    let expected = [Outcome::InDoubt, unsent, Outcome::InDoubt];
+    assert_eq!(report.unwrap().recipients, expected);
+}
+
+/// 9422-4-a: recipients that are put off find no transaction where the server takes no more, and
+/// those that were being tried again when the message was cancelled are not forgotten.
+#[test]
+fn recipients_that_cannot_be_tried_again() {
+    let all = addresses(3);
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let stream = Pipelining::Stream { window: 9 };
+    let offer = ["PIPELINING", "CHUNKING", "LIMITS MAILMAX=1"];
+    let mut reports = Reports::default();
+    let mut d = Dialogue::begin(stream, &offer);
+    let message = d.submit("s@example.org", &all);
+    reports.expect(message, 3);
+    d.written();
+    d.says("250 ok\r\n250 a\r\n452 not b\r\n452 not c\r\n250 taken\r\n");
+    let events = d.take_events().into_iter();
+    let report = events.filter_map(|event| reports.observe(event)).last();
+    let unsent = Outcome::NotSent(NotSent::LimitReached);
+    let expected = [delivered("250 taken\r\n"), unsent.clone(), unsent];
+    assert_eq!(report.unwrap().recipients, expected);
+    d.sends("QUIT\r\n");
+
+    let mut d = Dialogue::begin(Pipelining::LockStep, &[]);
+    let message = d.submit("s@example.org", &all);
+    reports.expect(message, 3);
+    for replies in ["250 ok\r\n", "250 a\r\n", "452 not b\r\n"] {
+        d.written();
+        d.says(replies);
+    }
+    d.client.cancel(message).unwrap();
+    d.says("");
+    let events = d.take_events().into_iter();
+    let report = events.filter_map(|event| reports.observe(event)).last();
+    let cancelled = Outcome::NotSent(NotSent::Cancelled);
+    let expected = [(); 3].map(|()| cancelled.clone());
+    assert_eq!(report.unwrap().recipients, expected);
+}
+
+/// 5321-4.5.3.1.10-b: QUIT does not ride behind a chunk while recipients may yet be put off.
+#[test]
+fn quit_waits_for_recipients_that_may_be_put_off() {
+    let all = addresses(2);
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let mut d = Dialogue::begin(
+        Pipelining::Stream { window: 9 },
+        &["PIPELINING", "CHUNKING"],
+    );
+    let message = d.submit("s@example.org", &all);
+    d.client.quit();
+    assert!(!d.written().contains("QUIT"));
+    d.says("250 ok\r\n250 a\r\n452 not b\r\n250 taken\r\n");
+    d.take_events();
+    // The content is presented again.
+    let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
+    let group = String::from_utf8(transmit.slices().concat()).unwrap();
+    let octets = transmit.len();
+    transmit.sent(octets, d.now);
+    assert_eq!(
+        group,
+        "MAIL FROM:<s@example.org>\r\nRCPT TO:<r001@example.net>\r\n"
+    );
+    let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
+    let chunk = String::from_utf8(transmit.slices().concat()).unwrap();
+    let octets = transmit.len();
+    transmit.sent(octets, d.now);
+    assert!(
+        chunk.starts_with("BDAT ") && chunk.ends_with("QUIT\r\n"),
+        "{chunk}"
+    );
+    d.says("250 ok\r\n250 b\r\n250 taken\r\n221 bye\r\n");
+    d.finishes(&[(message, delivered("250 taken\r\n"))]);
+    assert!(d.client.is_closed());
+}
+
 /// The outcome of each recipient is that of its own transaction.
 #[test]
 fn parts_have_outcomes_of_their_own() {

@@ -3,9 +3,12 @@
 use smtp_proto::{
     client::{Event, NotSent, Outcome, Pipelining, Reports},
     machine::{Dialect, Fault},
+    syntax::BodyType,
 };
 
-use crate::dialogue::{Dialogue, STUFFED, config, delivered, finished, recipient, refused};
+use crate::dialogue::{
+    Dialogue, STUFFED, config, delivered, envelope, finished, recipient, refused,
+};
 
 const THREE: [&str; 3] = ["a@example.net", "b@example.net", "c@example.net"];
 const GROUP: &str = "MAIL FROM:<s@example.org>\r\nRCPT TO:<a@example.net>\r\n\
@@ -60,6 +63,44 @@ fn each_accepted_recipient_has_a_verdict() {
     d.take_events();
     d.says("452 a\r\n451 b\r\n550 c\r\n");
     d.finishes(&[(m[1], refused("452 a\r\n"))]);
+}
+
+/// 2033-4.3-a, BDT-14: the last chunk has a verdict for each accepted recipient, too.
+#[test]
+fn the_last_chunk_has_a_verdict_for_each_recipient() {
+    let mut d = Dialogue::with(config(Pipelining::LookAhead).dialect(Dialect::Lmtp));
+    d.says("220 x\r\n");
+    d.sends("LHLO client.example\r\n");
+    d.says("250-x\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-CHUNKING\r\n250 BINARYMIME\r\n");
+    d.take_events();
+    let envelope = envelope("s@example.org", &THREE).body(BodyType::BinaryMime);
+    let first = d.submit_envelope(&envelope, b"\0\n.");
+    let second = d.submit_envelope(&envelope, b"2");
+    let group = GROUP
+        .replace("org>", "org> BODY=BINARYMIME")
+        .replace("DATA\r\n", "");
+    d.sends(&group);
+    d.says("250 ok\r\n250 a\r\n550 b\r\n250 c\r\n");
+    d.take_events();
+    d.sends(&format!("BDAT 3 LAST\r\n\0\n.RSET\r\n{group}"));
+    d.says("250 to a\r\n");
+    d.reports(&[verdict(first, 0, delivered("250 to a\r\n"))]);
+    d.says("452 c is full\r\n");
+    d.reports(&[
+        verdict(first, 2, refused("452 c is full\r\n")),
+        finished(first, delivered("250 to a\r\n")),
+    ]);
+    d.says("250 reset\r\n250 ok\r\n250 a\r\n250 b\r\n250 c\r\n");
+    d.take_events();
+    d.sends("BDAT 1 LAST\r\n2");
+    d.says("250 to a\r\n");
+    d.hangs_up();
+    let outcomes = d.take_events();
+    assert_eq!(
+        outcomes.last(),
+        Some(&finished(second, Outcome::InDoubt)),
+        "{outcomes:?}"
+    );
 }
 
 /// 2033-5-e, X-23: the connection ends between the verdicts: those that came stand.

@@ -1,15 +1,15 @@
 //! One session over one link.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, env, time::Duration};
 
 use smtp_proto::{
-    client::{Body, Client, Config, Duplex, Envelope, Event, MessageId, Outcome, Pipelining},
-    machine::{self, Misuse},
-    server::{self, Server},
-    syntax::{Capabilities, Extension, ForwardPath, Host, Reply, ReversePath},
+    client::{Body, Client, MessageId, Pipelining},
+    machine::Misuse,
+    server::Server,
+    syntax::Reply,
 };
 
-use crate::store::Store;
+use crate::{account::Seen, random::Random, scenario::Scenario, store::Store};
 
 /// What goes wrong, once so many octets have passed in both directions together.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,6 +30,8 @@ pub(crate) struct Options {
     /// The most octets in one read or write.
     pub(crate) piece: Option<usize>,
     pub(crate) fault: Option<(Fault, usize)>,
+    /// Contents and verdicts come late or not at all, and messages are cancelled.
+    pub(crate) is_restless: bool,
 }
 
 impl Default for Options {
@@ -39,81 +41,9 @@ impl Default for Options {
             policy: Pipelining::LookAhead,
             piece: None,
             fault: None,
+            is_restless: false,
         }
     }
-}
-
-/// What both sides saw.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Seen {
-    pub(crate) to_server: Vec<u8>,
-    pub(crate) to_client: Vec<u8>,
-    pub(crate) error: Option<machine::Error>,
-    client: Vec<Event<'static>>,
-    server: Vec<String>,
-    submitted: Vec<(MessageId, Message)>,
-    accepted: Vec<crate::store::Stored>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-struct Message {
-    sender: String,
-    recipients: Vec<String>,
-    content: Vec<u8>,
-}
-
-/// Marsaglia's xorshift, with Steele's constant.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) as usize % bound
-    }
-
-    fn one_in(&mut self, bound: usize) -> bool {
-        self.below(bound) == 0
-    }
-}
-
-fn message(random: &mut Random, number: usize) -> Message {
-    let bad = |random: &mut Random| if random.one_in(5) { "bad" } else { "good" };
-    let sender = format!("{}{number}@example.org", bad(random));
-    let recipients = (0..=random.below(4))
-        .map(|n| format!("{}{n}@example.net", bad(random)))
-        .collect();
-    let mut content = format!("Message-Id: <{number}>\r\n").into_bytes();
-    if random.one_in(5) {
-        content.extend_from_slice(b"X-Bad: yes\r\n");
-    }
-    for _ in 0..random.below(6) {
-        let line: &[u8] = match random.below(6) {
-            0 => b".\r\n",
-            1 => b"..\r\n",
-            2 => b"\r\n",
-            3 => b"QUIT\r\n",
-            4 => b".dot \x00\xff\r\n",
-            _ => b"a line of text\r\n",
-        };
-        content.extend_from_slice(line);
-    }
-    Message {
-        sender,
-        recipients,
-        content,
-    }
-}
-
-fn envelope(message: &Message) -> Envelope<'_> {
-    let sender = ReversePath::parse_address(&message.sender).unwrap();
-    message
-        .recipients
-        .iter()
-        .fold(Envelope::new(sender), |envelope, recipient| {
-            envelope.recipient(ForwardPath::parse_address(recipient).unwrap())
-        })
 }
 
 struct Link {
@@ -123,7 +53,12 @@ struct Link {
     seen: Seen,
     random: Random,
     piece: usize,
+    /// Contents are presented up to the next multiple of so many octets.
+    step: usize,
+    is_restless: bool,
     fault: Option<(Fault, usize)>,
+    /// How far each content has been taken, in each pass.
+    positions: BTreeMap<(MessageId, u32), usize>,
     /// What each side was sent and has not used up.
     server_input: Vec<u8>,
     client_input: Vec<u8>,
@@ -134,48 +69,29 @@ struct Link {
 const NOW: Duration = Duration::ZERO;
 
 pub(crate) fn run(options: &Options) -> Seen {
-    let mut random = Random(
-        options
-            .seed
-            .wrapping_add(1)
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15),
-    );
-    let half = Duplex::Half {
-        octets: 200,
-        replies: 6,
-    };
-    let duplex = if random.one_in(2) { Duplex::Full } else { half };
-    let host = |name| Host::parse(name).unwrap();
-    let config = Config::new(host("client.example"))
-        .pipelining(options.policy)
-        .duplex(duplex);
-    let offer = Capabilities::new()
-        .with(Extension::Pipelining)
-        .with(Extension::Chunking);
+    let mut random = Random::new(options.seed);
+    let scenario = Scenario::new(options.policy, &mut random);
     let mut link = Link {
-        client: Client::new(config, NOW),
-        server: Server::new(server::Config::new(host("mx.example")).offer(offer), NOW),
-        store: Store::default(),
+        client: Client::new(scenario.client, NOW),
+        server: Server::new(scenario.server, NOW),
+        store: Store::new(scenario.most_recipients, options.is_restless),
         seen: Seen {
-            to_server: vec![],
-            to_client: vec![],
-            error: None,
-            client: vec![],
-            server: vec![],
-            submitted: vec![],
-            accepted: vec![],
+            is_limited: scenario.is_limited,
+            ..Seen::default()
         },
         piece: options.piece.unwrap_or(usize::MAX),
+        step: scenario.step,
+        is_restless: options.is_restless,
         fault: options.fault,
+        positions: BTreeMap::new(),
         server_input: vec![],
         client_input: vec![],
         server_gone: false,
         client_gone: false,
         random,
     };
-    for number in 0..1 + link.random.below(8) {
-        let message = message(&mut link.random, number);
-        let id = link.client.submit(&envelope(&message)).unwrap();
+    for message in scenario.messages {
+        let id = link.client.submit(&message.envelope()).unwrap();
         link.seen.submitted.push((id, message));
     }
     link.client.quit();
@@ -185,16 +101,17 @@ pub(crate) fn run(options: &Options) -> Seen {
     } = link;
     seen.server = store.seen;
     seen.accepted = store.accepted.into_values().collect();
+    if env::var_os("SEED").is_some() {
+        println!("{:?} {:?}\n{seen:?}\n", options.policy, options.fault);
+    }
     seen
 }
 
 impl Link {
     /// Lets flight after flight go to and fro until both sides are done.
     fn go(&mut self) {
-        let mut positions = vec![0; self.seen.submitted.len()];
         for _ in 0..10_000 {
-            self.client_speaks(&mut positions);
-            self.client_hears();
+            self.client_acts();
             self.server_hears();
             self.server_speaks();
             self.client_hears();
@@ -222,19 +139,41 @@ impl Link {
         self.server.is_closed() || self.server.poll_event(&mut &b""[..], NOW).is_err()
     }
 
-    fn client_speaks(&mut self, positions: &mut [usize]) {
+    /// Lets the client say and report what it can without hearing more.
+    fn client_acts(&mut self) {
         loop {
-            let wanted = self.client.wants_body().map(|wanted| wanted.message);
-            let index = self
-                .seen
-                .submitted
-                .iter()
-                .position(|(id, _)| Some(*id) == wanted);
-            let body = match index {
-                Some(index) => {
-                    Body::Last(&self.seen.submitted[index].1.content[positions[index]..])
-                }
+            self.client_speaks();
+            let is_over = self.seen.error.is_some() || self.client.is_closed();
+            if is_over || self.client.wants_read() {
+                return;
+            }
+            self.client_hears();
+        }
+    }
+
+    fn client_speaks(&mut self) {
+        let number = self.random.below(self.seen.submitted.len());
+        if self.is_restless && self.random.one_in(50) {
+            // Whether it is too late is for the outcome to tell.
+            let _ = self.client.cancel(self.seen.submitted[number].0);
+        }
+        loop {
+            let wanted = self.client.wants_body();
+            let wanted = wanted.map(|wanted| (wanted.message, wanted.pass));
+            let body = match wanted {
                 None => Body::Pending,
+                Some(_) if self.is_restless && self.random.one_in(3) => Body::Pending,
+                Some(_) if self.is_restless && self.random.one_in(60) => Body::Failed,
+                Some(wanted) => {
+                    let mut submitted = self.seen.submitted.iter();
+                    let (_, message) = submitted.find(|(id, _)| *id == wanted.0).unwrap();
+                    let position = self.positions.get(&wanted).copied().unwrap_or_default();
+                    let left = &message.content[position..];
+                    match left.get(..self.step - position % self.step) {
+                        Some(chunk) if chunk.len() < left.len() => Body::Chunk(chunk),
+                        _ => Body::Last(left),
+                    }
+                }
             };
             let transmit = self.client.poll_transmit(body, NOW);
             if transmit.is_empty() {
@@ -253,8 +192,8 @@ impl Link {
                 self.client.handle_write_failed();
             } else {
                 let consumed = transmit.sent(octets.len(), NOW);
-                if let Some(index) = index {
-                    positions[index] += consumed;
+                if let Some(wanted) = wanted {
+                    *self.positions.entry(wanted).or_default() += consumed;
                 }
             }
             self.seen.to_server.extend_from_slice(&octets[..arrives]);
@@ -275,8 +214,7 @@ impl Link {
                 match self.server.poll_event(&mut input, NOW) {
                     Ok(Some(event)) => self.store.on_event(event),
                     Ok(None) => {
-                        let random = &mut self.random;
-                        if !self.store.decide(&mut self.server, |n| random.below(n)) {
+                        if !self.store.decide(&mut self.server, &mut self.random) {
                             break;
                         }
                     }
@@ -366,62 +304,5 @@ fn passing(fault: Option<(Fault, usize)>, seen: &Seen, octets: usize) -> (usize,
         Some((Fault::Closing, _)) => (octets, true),
         Some((_, at)) => (at.saturating_sub(passed), true),
         None => (octets, false),
-    }
-}
-
-impl Seen {
-    fn outcomes(&self) -> BTreeMap<MessageId, &Outcome<'static>> {
-        let mut outcomes = BTreeMap::new();
-        for event in &self.client {
-            if let Event::Finished { message, outcome } = event {
-                assert_eq!(outcomes.insert(*message, outcome), None, "one outcome each");
-            }
-        }
-        outcomes
-    }
-
-    /// Counts the outcomes: delivered, refused, not sent, in doubt.
-    pub(crate) fn tally(&self) -> [usize; 4] {
-        let mut tally = [0; 4];
-        for outcome in self.outcomes().values() {
-            tally[match outcome {
-                Outcome::Delivered(_) => 0,
-                Outcome::Refused(_) => 1,
-                Outcome::NotSent(_) => 2,
-                Outcome::InDoubt => 3,
-            }] += 1;
-        }
-        tally
-    }
-
-    /// Compares what the client says became of its messages with what the server's store holds.
-    pub(crate) fn check(&self) {
-        let outcomes = self.outcomes();
-        assert_eq!(outcomes.len(), self.submitted.len());
-        for (id, message) in &self.submitted {
-            let mut stored = self
-                .accepted
-                .iter()
-                .filter(|stored| stored.content == message.content);
-            let accepted = stored.next();
-            assert_eq!(stored.next(), None, "accepted once");
-            match outcomes[id] {
-                Outcome::Delivered(_) => assert!(accepted.is_some(), "delivered is accepted"),
-                Outcome::Refused(_) | Outcome::NotSent(_) => assert_eq!(accepted, None),
-                Outcome::InDoubt => {}
-            }
-            if let Some(stored) = accepted {
-                assert_eq!(stored.sender, format!("<{}>", message.sender));
-                let good = message.recipients.iter().filter(|to| !to.contains("bad"));
-                let good: Vec<_> = good.map(|to| format!("<{to}>")).collect();
-                assert_eq!(stored.recipients, good);
-                let known = stored.certainty >= Some(smtp_proto::server::Certainty::Confirmed);
-                let delivered = matches!(outcomes[id], Outcome::Delivered(_));
-                assert!(
-                    delivered || !known,
-                    "what is confirmed is known to the client"
-                );
-            }
-        }
     }
 }

@@ -8,25 +8,55 @@ use smtp_proto::{
     syntax::Reply,
 };
 
-/// What the application did with a message.
+use crate::random::Random;
+
+/// What the application took of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Stored {
-    pub(crate) recipients: Vec<String>,
     pub(crate) sender: String,
     pub(crate) content: Vec<u8>,
-    pub(crate) certainty: Option<Certainty>,
+    /// For whom it was taken, and how sure it is that the client knows.
+    pub(crate) recipients: BTreeMap<String, Option<Certainty>>,
 }
 
-#[derive(Default)]
+/// A transaction that is under way, or whose verdicts are.
+#[derive(Clone)]
+struct Open {
+    sender: String,
+    recipients: Vec<String>,
+    content: Vec<u8>,
+}
+
+/// A verdict that is decided and not given.
+struct Verdict {
+    ticket: Ticket,
+    refusal: Option<&'static str>,
+    /// What is stored if the machine takes the verdict: a transaction for some recipients.
+    stores: Option<(TransactionId, Vec<usize>)>,
+}
+
 pub(crate) struct Store {
-    open: BTreeMap<TransactionId, Stored>,
+    most_recipients: usize,
+    /// Some verdicts take their time, and some are 421.
+    is_restless: bool,
+    open: BTreeMap<TransactionId, Open>,
     pub(crate) accepted: BTreeMap<TransactionId, Stored>,
-    /// Verdicts that are decided and not given.
-    verdicts: Vec<(Ticket, Option<&'static str>)>,
+    verdicts: Vec<Verdict>,
     pub(crate) seen: Vec<String>,
 }
 
 impl Store {
+    pub(crate) fn new(most_recipients: usize, is_restless: bool) -> Self {
+        Self {
+            most_recipients,
+            is_restless,
+            open: BTreeMap::new(),
+            accepted: BTreeMap::new(),
+            verdicts: Vec::new(),
+            seen: Vec::new(),
+        }
+    }
+
     pub(crate) fn on_event(&mut self, event: Event<'_>) {
         if !matches!(event, Event::Content { .. }) {
             let text = format!("{event:?}");
@@ -34,13 +64,10 @@ impl Store {
             self.seen
                 .push(text.split("Ticket").next().unwrap_or_default().to_owned());
         }
-        let refuse = |bad: bool, reply| if bad { Some(reply) } else { None };
         match event {
             Event::Connected { ticket }
             | Event::Hello { ticket, .. }
-            | Event::Data { ticket, .. } => {
-                self.verdicts.push((ticket, None));
-            }
+            | Event::Data { ticket, .. } => self.decided(ticket, None, None),
             Event::Mail {
                 ticket,
                 transaction,
@@ -48,16 +75,14 @@ impl Store {
                 ..
             } => {
                 let sender = from.to_string();
-                let bad = sender.contains("bad");
-                let stored = Stored {
-                    recipients: vec![],
+                let is_bad = sender.contains("bad");
+                let open = Open {
                     sender,
+                    recipients: vec![],
                     content: vec![],
-                    certainty: None,
                 };
-                self.open.insert(transaction, stored);
-                self.verdicts
-                    .push((ticket, refuse(bad, "550 5.1.8 bad sender\r\n")));
+                self.open.insert(transaction, open);
+                self.decided(ticket, is_bad.then_some("550 5.1.8 bad sender\r\n"), None);
             }
             Event::Rcpt {
                 ticket,
@@ -65,73 +90,141 @@ impl Store {
                 to,
                 ..
             } => {
+                let open = self.open.get_mut(&transaction).unwrap();
                 let to = to.to_string();
-                let bad = to.contains("bad");
-                if !bad && let Some(open) = self.open.get_mut(&transaction) {
+                let refusal = if to.contains("bad") {
+                    Some("451 4.2.1 bad recipient\r\n")
+                } else if open.recipients.len() >= self.most_recipients {
+                    Some("452 4.5.3 too many recipients\r\n")
+                } else {
                     open.recipients.push(to);
-                }
-                self.verdicts
-                    .push((ticket, refuse(bad, "451 4.2.1 bad recipient\r\n")));
+                    None
+                };
+                self.decided(ticket, refusal, None);
             }
             Event::Content {
                 transaction,
                 octets,
             } => {
-                self.open
-                    .get_mut(&transaction)
-                    .unwrap()
-                    .content
-                    .extend_from_slice(octets);
+                let open = self.open.get_mut(&transaction).unwrap();
+                open.content.extend_from_slice(octets);
             }
             Event::Message {
                 ticket,
                 transaction,
                 octets,
             } => {
-                let stored = self.open.remove(&transaction).unwrap();
-                assert_eq!(stored.content.len() as u64, octets);
-                let bad = stored.content.windows(7).any(|seven| seven == b"X-Bad: ");
-                if !bad {
-                    let twice = self.accepted.insert(transaction, stored);
-                    assert_eq!(twice, None, "a message is accepted once");
-                }
-                self.verdicts
-                    .push((ticket, refuse(bad, "554 5.6.0 bad content\r\n")));
+                let recipients = 0..self.open[&transaction].recipients.len();
+                self.on_message(ticket, transaction, octets, recipients.collect());
             }
-            Event::Reset { transaction, .. } => {
-                self.open.remove(&transaction);
-            }
+            Event::Delivery {
+                ticket,
+                transaction,
+                recipient,
+                octets,
+            } => self.on_message(ticket, transaction, octets, vec![recipient]),
             Event::Acknowledged {
                 transaction,
                 certainty,
             } => {
                 let stored = self.accepted.get_mut(&transaction).unwrap();
-                assert_eq!(
-                    stored.certainty.replace(certainty),
-                    None,
-                    "acknowledged once"
-                );
+                for known in stored.recipients.values_mut() {
+                    assert_eq!(known.replace(certainty), None, "acknowledged once");
+                }
+            }
+            Event::DeliveryAcknowledged {
+                transaction,
+                recipient,
+                certainty,
+            } => {
+                let name = &self.open[&transaction].recipients[recipient];
+                let stored = self.accepted.get_mut(&transaction).unwrap();
+                let known = stored.recipients.get_mut(name).unwrap();
+                assert_eq!(known.replace(certainty), None, "acknowledged once");
             }
             _ => {}
         }
     }
 
-    /// Gives the verdicts that are due, in an order that `pick` chooses.
-    pub(crate) fn decide(
+    fn on_message(
         &mut self,
-        server: &mut Server,
-        mut pick: impl FnMut(usize) -> usize,
-    ) -> bool {
-        let any = !self.verdicts.is_empty();
+        ticket: Ticket,
+        transaction: TransactionId,
+        octets: u64,
+        recipients: Vec<usize>,
+    ) {
+        let open = &self.open[&transaction];
+        assert_eq!(open.content.len() as u64, octets);
+        let one = |one: &usize| open.recipients[*one].contains("full");
+        let refusal = if open.content.windows(7).any(|seven| seven == b"X-Bad: ") {
+            Some("554 5.6.0 bad content\r\n")
+        } else if let [recipient] = recipients.as_slice()
+            && one(recipient)
+        {
+            Some("452 4.2.2 mailbox full\r\n")
+        } else {
+            None
+        };
+        let stores = refusal.is_none().then_some((transaction, recipients));
+        self.decided(ticket, refusal, stores);
+    }
+
+    fn decided(
+        &mut self,
+        ticket: Ticket,
+        refusal: Option<&'static str>,
+        stores: Option<(TransactionId, Vec<usize>)>,
+    ) {
+        self.verdicts.push(Verdict {
+            ticket,
+            refusal,
+            stores,
+        });
+    }
+
+    /// Gives verdicts that are due, in random order; returns whether there were any to give.
+    pub(crate) fn decide(&mut self, server: &mut Server, random: &mut Random) -> bool {
+        let mut any = false;
         while !self.verdicts.is_empty() {
-            let (ticket, refusal) = self.verdicts.swap_remove(pick(self.verdicts.len()));
-            let answered = match refusal {
-                None => server.accept(ticket),
-                Some(reply) => server.reply(ticket, Reply::parse(reply.as_bytes()).unwrap()),
+            if self.is_restless && random.one_in(4) {
+                break;
+            }
+            any = true;
+            let mut verdict = self.verdicts.swap_remove(random.below(self.verdicts.len()));
+            if self.is_restless && random.one_in(60) {
+                verdict.refusal = Some("421 4.3.2 closing\r\n");
+            }
+            let answered = match verdict.refusal {
+                None => server.accept(verdict.ticket),
+                Some(reply) => {
+                    server.reply(verdict.ticket, Reply::parse(reply.as_bytes()).unwrap())
+                }
             };
-            answered.unwrap();
+            match answered {
+                Ok(()) if verdict.refusal.is_none() => self.store(verdict.stores),
+                Ok(()) => {}
+                // The session ended meanwhile: nothing may be stored.
+                Err(refused) => assert!(self.is_restless, "{refused}"),
+            }
         }
         any
+    }
+
+    fn store(&mut self, stores: Option<(TransactionId, Vec<usize>)>) {
+        let Some((transaction, recipients)) = stores else {
+            return;
+        };
+        let open = &self.open[&transaction];
+        let stored = self.accepted.entry(transaction).or_insert(Stored {
+            sender: open.sender.clone(),
+            content: open.content.clone(),
+            recipients: BTreeMap::new(),
+        });
+        for recipient in recipients {
+            let name = open.recipients[recipient].clone();
+            let twice = stored.recipients.insert(name, None);
+            assert_eq!(twice, None, "a message is accepted once");
+        }
     }
 
     /// The server's machine is gone, with all that it had not answered.

@@ -5,6 +5,8 @@ use memchr::memchr2;
 /// How many octets the close search takes at a time, and the fast one.
 const NEAR: usize = 64;
 const FAR: usize = 256;
+/// Fewer octets than this are searched one by one.
+const SHORT: usize = 16;
 /// How often the close search goes alone: where dots are dense, it meets the next one sooner.
 const CLOSE: usize = 2;
 
@@ -74,7 +76,12 @@ impl<'a> Scan<'a> {
             return self.known(at).unwrap_or(limit);
         }
         let rest = self.octets.get(at..).unwrap_or_default();
-        at + memchr2(b'\r', b'\n', rest).unwrap_or(rest.len())
+        let end = match rest.len() {
+            // To call the search costs more than to look.
+            ..SHORT => rest.iter().position(|octet| matches!(octet, b'\r' | b'\n')),
+            _ => memchr2(b'\r', b'\n', rest),
+        };
+        at + end.unwrap_or(rest.len())
     }
 
     /// Returns the first index from `from` on that [`look`](Self::look) marked.

@@ -65,6 +65,9 @@ impl DotUnstuffer {
     /// `None` means that `input` is used up; after the end, that nothing is taken any more.
     pub fn next<'i>(&mut self, input: &mut &'i [u8]) -> Option<Content<'i>> {
         let octets: &'i [u8] = input;
+        if octets.is_empty() {
+            return None;
+        }
         let mut scan = Scan::new(octets);
         let (mut start, mut at) = (0, 0);
         loop {
