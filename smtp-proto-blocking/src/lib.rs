@@ -111,6 +111,7 @@
 )]
 
 pub use smtp_proto;
+pub use smtp_proto::machine::TlsInfo;
 
 pub mod client;
 mod connection;
@@ -129,5 +130,5 @@ mod transport;
 pub use client::{Body, Client};
 pub use error::Error;
 pub use server::Server;
-pub use stream::{Stream, TlsInfo};
+pub use stream::Stream;
 pub use transport::Transport;

@@ -333,24 +333,25 @@ fn mechanisms_are_tried_by_what_is_offered() {
 #[cfg(feature = "rustls")]
 mod under_tls {
     use smtp_proto::{client::Tls, server};
-    use smtp_proto_blocking::{server::Options, tls::TlsAcceptor};
+    use smtp_proto_blocking::server::Options;
+    use smtp_proto_test_support::Pki;
 
     use super::*;
-    use crate::support::certificates::Certificates;
+    use crate::support::tls::{handshake, tls_server};
 
     /// 4954-4-v, 4616-5-a: a password goes under TLS only.
     #[test]
     fn passwords_wait_for_tls() {
-        let certificates = Certificates::new();
+        let pki = Pki::new();
         let config = server_config()
             .tls(server::Tls::Offered)
             .mechanisms(["PLAIN"])
             .unwrap();
         let users = Users::default();
-        run_with(certificates.server(config), &users, |address| {
+        run_with(tls_server(&pki, config), &users, |address| {
             for (tls, is_sent) in [(Tls::Off, false), (Tls::Required, true)] {
                 let mut client = Client::builder(client_config().tls(tls))
-                    .tls(certificates.connector())
+                    .tls(pki.connector())
                     .authenticate(Plain::new("tim", SECRET))
                     .connect(address)
                     .unwrap();
@@ -367,16 +368,16 @@ mod under_tls {
     /// 3207-4.2-a: who authenticated in clear did not do so under TLS.
     #[test]
     fn tls_begins_without_an_identity() {
-        let certificates = Certificates::new();
+        let pki = Pki::new();
         let config = config().tls(server::Tls::Offered);
         let users = Users::default();
-        run_with(certificates.server(config), &users, |address| {
+        run_with(tls_server(&pki, config), &users, |address| {
             let mut stream = TcpStream::connect(address).unwrap();
             hello(&mut stream);
             let plain = "AUTH PLAIN AHRpbQBzM2NyM3QtdDBrM24=\r\n";
             assert_eq!(&ask(&mut stream, plain)[..4], "235 ");
             assert_eq!(&ask(&mut stream, "STARTTLS\r\n")[..4], "220 ");
-            let mut tls = certificates.handshake(stream);
+            let mut tls = handshake(&pki, stream);
             tls.write_all(b"EHLO client.example\r\n").unwrap();
             while &read_line(&mut tls)[..4] != "250 " {}
             assert_eq!(&ask(&mut tls, "MAIL FROM:<>\r\n")[..4], "530 ");
@@ -387,23 +388,19 @@ mod under_tls {
     /// 4422-A-a.
     #[test]
     fn a_certificate_proves_who_the_client_is() {
-        let certificates = Certificates::new();
-        let (chain, key) = (&certificates.chain_file, &certificates.key_file);
-        let acceptor =
-            TlsAcceptor::from_pem_files_and_client_ca(chain, key, &certificates.ca_file).unwrap();
+        let pki = Pki::new();
         let config = server_config()
             .tls(server::Tls::Implicit)
             .mechanisms(["EXTERNAL"])
             .unwrap();
         let users = Users::default();
-        let options = Options::new(config).tls(acceptor);
+        let options = Options::new(config).tls(pki.asking_acceptor());
         run_with(
             Server::bind("127.0.0.1:0", options).unwrap(),
             &users,
             |address| {
-                let with = certificates.connector().client_certificate(chain, key);
                 for (connector, is_sent) in
-                    [(with.unwrap(), true), (certificates.connector(), false)]
+                    [(pki.showing_connector(), true), (pki.connector(), false)]
                 {
                     let mut client = Client::builder(client_config().tls(Tls::Implicit))
                         .tls(connector)

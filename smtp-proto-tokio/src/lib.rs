@@ -93,10 +93,11 @@ pub mod tls;
 mod transport;
 
 pub use smtp_proto;
+pub use smtp_proto::machine::TlsInfo;
 
 pub use self::{
     client::{Body, Client},
     error::Error,
     server::Server,
-    stream::{Stream, TlsInfo},
+    stream::Stream,
 };

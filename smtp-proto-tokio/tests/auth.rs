@@ -1,10 +1,8 @@
 //! Authentication: each mechanism between client and server, and what must not be shown.
-#![cfg(all(feature = "auth", feature = "ring", feature = "rustls"))]
+#![cfg(all(feature = "auth", feature = "rustls"))]
 
 #[path = "../../smtp-proto/tests/sasl/application.rs"]
 mod application;
-#[path = "support/pki.rs"]
-mod pki;
 mod support;
 
 use std::{
@@ -14,7 +12,6 @@ use std::{
 };
 
 use application::{Own, SECRET, check, mechanisms};
-use pki::{NAME, Pki};
 #[cfg(feature = "scram")]
 use smtp_proto::sasl::{ScramHash, ScramKeys};
 use smtp_proto::{
@@ -26,6 +23,7 @@ use smtp_proto::{
     server::{Config, Tls},
     syntax::{Code, Reply},
 };
+use smtp_proto_test_support::{Pki, SERVER};
 use smtp_proto_tokio::{
     Client, Error, TlsInfo,
     server::{
@@ -33,7 +31,9 @@ use smtp_proto_tokio::{
         invalid_credentials, serve_connection,
     },
 };
-use support::{client_config, content, exchange, greet, is_delivered, one, server_config};
+use support::{
+    client_config, content, exchange, greet, is_delivered, one, server_config, tls::handshake,
+};
 use tokio::{io::DuplexStream, task::JoinHandle};
 
 const REJECTED: &str = "535 5.7.8 Authentication credentials invalid\r\n";
@@ -69,7 +69,7 @@ impl Handler for Users {
             Credential::Token {
                 user: user @ "a,b=2C",
                 token: SECRET,
-                host: Some(NAME),
+                host: Some(SERVER),
                 port: Some(587),
             } => Ok(user.into()),
             Credential::External { acting_for: "" } => match tls {
@@ -261,7 +261,7 @@ async fn every_mechanism_lets_in_whom_it_should() {
     let acting = Plain::new("tim", SECRET).acting_for("ann");
     assert_eq!(attempt(acting).await, Ok("ann".into()));
     // RFC 5801 4
-    let escaped = OAuthBearer::new("a,b=2C", NAME, 587, SECRET);
+    let escaped = OAuthBearer::new("a,b=2C", SERVER, 587, SECRET);
     assert_eq!(attempt(escaped).await, Ok("a,b=2C".into()));
     let counts = Echo { gives_up_at: 0 };
     assert_eq!(attempt(counts).await, Ok("counter".into()));
@@ -392,17 +392,17 @@ async fn the_dialogue_of_each_mechanism() {
 /// 8314-4.2-a, 3207-4.2-a: who a client is, is asked anew under TLS, and its certificate may tell.
 #[tokio::test]
 async fn a_certificate_lets_a_client_in() {
-    let pki = Pki::new("external");
+    let pki = Pki::new();
     for certified in [true, false] {
         let users = Arc::new(Users::default());
         let config = config().tls(Tls::Offered);
         let options = Options::new(config).tls(pki.asking_acceptor());
         let (stream, server) = serve(&users, options);
-        let mut connector = pki.connector();
-        if certified {
-            let (chain, key) = (pki.file("client.pem"), pki.file("client.key"));
-            connector = connector.client_certificate(chain, key).unwrap();
-        }
+        let connector = if certified {
+            pki.showing_connector()
+        } else {
+            pki.connector()
+        };
         let mut client = Client::builder(in_clear().tls(client::Tls::Required))
             .tls(connector)
             .authenticate(External::new())
@@ -422,7 +422,7 @@ async fn a_certificate_lets_a_client_in() {
 
 #[tokio::test]
 async fn authentication_is_forgotten_when_tls_begins() {
-    let pki = Pki::new("forgotten");
+    let pki = Pki::new();
     let users = Arc::new(Users::default());
     let options = Options::new(config().tls(Tls::Offered)).tls(pki.acceptor());
     let (mut stream, server) = serve(&users, options);
@@ -435,9 +435,7 @@ async fn authentication_is_forgotten_when_tls_begins() {
         "220 2.0.0 Ready to start TLS\r\n",
     )
     .await;
-    let connector = pki.raw_connector(&[]);
-    let connected = connector.connect(NAME.try_into().unwrap(), stream).await;
-    let mut stream = connected.unwrap();
+    let mut stream = handshake(&pki, &[], stream).await.unwrap();
     exchange(&mut stream, "EHLO c.example\r\n", "250-mx.example.net").await;
     drop(stream);
     assert_eq!(*users.senders.lock().unwrap(), []);

@@ -8,6 +8,7 @@ use super::Client;
 use crate::{
     Error, Transport,
     connection::{GLANCE, MOMENT, Progress},
+    tls::Session,
 };
 
 /// How many messages are taken from an iterator before the machine asks for their contents: enough
@@ -52,7 +53,7 @@ impl<T: Transport> Client<T> {
         let limit = deadline.saturating_sub(self.connection.now());
         let connector = self.connector.as_ref();
         let begin = || match connector {
-            Some(connector) => connector.session(),
+            Some(connector) => Session::connect(connector),
             None => Err(io::Error::other(
                 "the configuration asks for TLS, and no TlsConnector was given",
             )),

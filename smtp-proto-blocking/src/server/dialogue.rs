@@ -122,6 +122,8 @@ impl<'h, H: Handler> Dialogue<'h, H> {
                         transaction,
                         from: from.into_owned(),
                         recipients: Vec::new(),
+                        parameters: parameters.as_str().to_owned(),
+                        recipient_parameters: Vec::new(),
                     });
                 }
             }
@@ -137,6 +139,8 @@ impl<'h, H: Handler> Dialogue<'h, H> {
                 let verdict = handler.recipient(session, envelope, &to, &parameters);
                 if answer(machine, ticket, verdict) {
                     envelope.recipients.push(to.into_owned());
+                    let parameters = parameters.as_str().to_owned();
+                    envelope.recipient_parameters.push(parameters);
                 }
             }
             Event::Data { ticket, .. } => {

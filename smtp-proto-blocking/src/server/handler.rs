@@ -293,6 +293,24 @@ pub struct Envelope {
     pub from: ReversePath<'static>,
     /// The recipients that were accepted.
     pub recipients: Vec<ForwardPath<'static>>,
+    pub(super) parameters: String,
+    pub(super) recipient_parameters: Vec<String>,
+}
+
+impl Envelope {
+    /// Returns the parameters of MAIL, checked by the machine.
+    pub fn parameters(&self) -> Parameters<'_> {
+        Parameters::parse(&self.parameters).unwrap_or_default()
+    }
+
+    /// Returns the parameters of an accepted recipient's RCPT, checked by the machine; by the
+    /// position among the recipients, and none where there is no such.
+    pub fn recipient_parameters(&self, index: usize) -> Parameters<'_> {
+        let parameters = self.recipient_parameters.get(index);
+        parameters
+            .and_then(|parameters| Parameters::parse(parameters).ok())
+            .unwrap_or_default()
+    }
 }
 
 /// Returns the reply for what is nobody's fault but the server's.

@@ -10,6 +10,8 @@ use smtp_proto::{
     },
 };
 
+use smtp_proto_rustls::TlsConnector;
+
 use crate::{
     Endpoint, Stop,
     options::{read_secret, usage},
@@ -67,6 +69,22 @@ pub enum Trusted {
     Platform,
     /// Nobody need vouch (RFC 7435).
     Anyone,
+}
+
+impl Trust {
+    /// Returns what does TLS with such a server.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`TlsConnector`].
+    pub fn connector(&self) -> io::Result<TlsConnector> {
+        let name = &self.server_name;
+        match &self.by {
+            Trusted::Authorities(file) => TlsConnector::with_ca_file(name, file),
+            Trusted::Platform => TlsConnector::with_platform_roots(name),
+            Trusted::Anyone => TlsConnector::with_any_certificate(name),
+        }
+    }
 }
 
 impl Security {

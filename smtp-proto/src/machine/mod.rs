@@ -4,6 +4,7 @@ mod error;
 mod foreign;
 pub mod limits;
 mod timer;
+mod tls_info;
 mod trace;
 
 pub use dialect::Dialect;
@@ -11,5 +12,6 @@ pub use error::{Error, Excerpt, Fault, Misuse};
 pub use foreign::ForeignProtocol;
 pub(crate) use timer::Deadline;
 pub use timer::Timer;
+pub use tls_info::TlsInfo;
 pub(crate) use trace::Trace;
 pub use trace::{Origin, TraceEntry, Traced};
