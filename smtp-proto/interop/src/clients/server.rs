@@ -13,7 +13,7 @@ use smtp_proto::{
     syntax::{Capabilities, Extension, ForwardPath, Host, Parameters, Reply, ReversePath},
 };
 use smtp_proto_blocking::server as blocking;
-use smtp_proto_tokio::server as asynchronous;
+use smtp_proto_tokio::{TlsInfo, server as asynchronous};
 use tokio::sync::oneshot;
 
 use super::{
@@ -138,6 +138,7 @@ impl asynchronous::Handler for Keeper {
         &self,
         (): &(),
         credential: asynchronous::Credential<'_>,
+        _: Option<&TlsInfo>,
     ) -> Result<String, Reply<'static>> {
         match credential {
             asynchronous::Credential::Password {
