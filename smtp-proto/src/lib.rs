@@ -1,4 +1,35 @@
-//! A sans-IO SMTP engine, client and server, that pipelines.
+//! An SMTP and LMTP engine, client and server, that pipelines: octets go in, octets and events come
+//! out. It opens no socket, reads no clock, spawns nothing and holds no TLS.
+//!
+//! Programs that just want to send or receive mail take one of its two adapters,
+//! `smtp-proto-tokio` and `smtp-proto-blocking`. This crate is for those who bring their own sockets,
+//! runtime or completion queue, for proxies and tests, and for what has neither threads nor `std`.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`client`] | sends messages, as few round trips as the server permits, and accounts for each |
+//! | [`server`] | hands out commands and content, and puts verdicts that come in any order into replies that do not |
+//! | [`machine`] | what both share: errors, timers, limits, the trace |
+//! | `sasl` | what AUTH carries, in both roles (feature `auth`; SCRAM with `scram`) |
+//! | [`framing`] | streams to units: lines, dots, chunks, and slices to write |
+//! | [`syntax`] | one line or value, and its typed value |
+//! | [`guide`] | pages to read: runs against mail programs that others wrote |
+//!
+//! [`client`] and [`server`] begin with the loop that drives them. Both machines keep to this:
+//!
+//! - Any call in any order is safe: a misuse is an error, and changes nothing.
+//! - Whatever the pieces in which octets arrive or leave, the events and the octets are the same, and
+//!   nothing that was scanned is scanned again.
+//! - Content is never copied but where dots are dense: it goes in and comes out as slices of the
+//!   caller's memory. What a connection holds does not grow with its messages.
+//! - `now` is the time since an origin of the caller's, on a clock that never goes back.
+//! - An error ends the session and stays. Before it, every unfinished message has its outcome.
+//!
+//! # Features
+//!
+//! - `std` (default): memchr chooses the fastest instructions of the processor at run time.
+//! - `auth`: AUTH, in both roles; `scram`: SCRAM among its mechanisms; `saslprep`: names and passwords
+//!   for it that are not ASCII (needs `std`).
 #![no_std]
 #![warn(
     clippy::unwrap_used,
