@@ -21,10 +21,8 @@ use smtp_proto::{
     server::Config,
     syntax::Host,
 };
-use smtp_proto_blocking::{Client, Server, Transport, server::ShutdownHandle, tls::TlsConnector};
-use smtp_proto_example_support::{
-    Address, DeliverOptions, Job, Maildir, Sent, Trust, Trusted, deliver,
-};
+use smtp_proto_blocking::{Client, Server, Transport, server::ShutdownHandle};
+use smtp_proto_example_support::{Address, DeliverOptions, Job, Maildir, Reception, Sent, deliver};
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     match DeliverOptions::from_env() {
@@ -79,7 +77,7 @@ fn send_over<T: Transport>(
     let mut builder = Client::builder(job.config.duplex(Duplex::Full));
     if let Some(trust) = &job.trust {
         let unusable = |error| smtp_proto_blocking::Error::Connect(Arc::new(error));
-        builder = builder.tls(connector(trust).map_err(unusable)?);
+        builder = builder.tls(trust.connector().map_err(unusable)?);
     }
     let mut client = builder.with_stream(stream)?;
     if !job.mechanisms.is_empty() {
@@ -108,15 +106,6 @@ fn send_over<T: Transport>(
     result
 }
 
-fn connector(trust: &Trust) -> io::Result<TlsConnector> {
-    let name = &trust.server_name;
-    match &trust.by {
-        Trusted::Authorities(file) => TlsConnector::with_ca_file(name, file),
-        Trusted::Platform => TlsConnector::with_platform_roots(name),
-        Trusted::Anyone => TlsConnector::with_any_certificate(name),
-    }
-}
-
 /// Ends a server when it is dropped.
 struct Running(ShutdownHandle);
 
@@ -131,7 +120,7 @@ fn serve(maildir: Arc<Maildir>) -> io::Result<(SocketAddr, Running)> {
     let name = Host::parse("server.example").map_err(io::Error::other)?;
     let server = Server::bind("127.0.0.1:0", Config::new(name))?;
     let (address, handle) = (server.local_addr()?, server.shutdown_handle()?);
-    let handler = MaildirHandler::new(Some(maildir));
+    let handler = MaildirHandler::new(Reception::new(Some(maildir)));
     thread::spawn(move || server.serve(&handler));
     Ok((address, Running(handle)))
 }

@@ -2,42 +2,26 @@
 
 mod maildir_handler;
 
-use std::{error::Error, io, process::ExitCode, sync::Arc};
+use std::{error::Error, io, process::ExitCode};
 #[cfg(unix)]
 use std::{fs, thread};
 
 use maildir_handler::MaildirHandler;
 use smtp_proto_blocking::{
     Server,
-    server::{Envelope, Options, ShutdownHandle},
-    tls::TlsAcceptor,
+    server::{Options, ShutdownHandle},
 };
-use smtp_proto_example_support::{
-    Duplicates, Endpoint, Maildir, ReceiveOptions, Storage, received_to_json,
-};
+use smtp_proto_example_support::{Endpoint, ReceiveOptions};
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     let options = match ReceiveOptions::from_env() {
         Ok(options) => options,
         Err(stop) => return Ok(stop.report()),
     };
-    let maildir = match &options.storage {
-        Storage::Maildir(directory) => Some(Maildir::open(directory)?),
-        Storage::Discard => None,
-    };
-    let mut handler = MaildirHandler::new(maildir);
-    if options.json {
-        handler = handler.telling(tell);
-    }
-    if let Some(account) = options.account()? {
-        handler = handler.admitting(account);
-    }
-    if let Some(kept_for) = options.dedup {
-        handler = handler.recognising(Arc::new(Duplicates::new(kept_for)));
-    }
+    let handler = MaildirHandler::new(options.reception()?);
     let mut serving = Options::new(options.config()?);
-    if let Some(files) = &options.tls {
-        serving = serving.tls(TlsAcceptor::from_pem_files(&files.certificate, &files.key)?);
+    if let Some(acceptor) = options.acceptor()? {
+        serving = serving.tls(acceptor);
     }
     match &options.listen {
         Endpoint::Tcp(address) => {
@@ -79,11 +63,4 @@ fn shut_down_on_signals(handle: ShutdownHandle) -> io::Result<()> {
 #[cfg(not(unix))]
 fn shut_down_on_signals(_: ShutdownHandle) -> io::Result<()> {
     Ok(())
-}
-
-fn tell(envelope: &Envelope, octets: u64) {
-    println!(
-        "{}",
-        received_to_json(&envelope.from, &envelope.recipients, octets)
-    );
 }

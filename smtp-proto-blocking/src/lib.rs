@@ -73,12 +73,12 @@
 //! ```no_run
 //! # #[cfg(all(feature = "auth", feature = "rustls"))]
 //! # fn run(config: smtp_proto::client::Config) -> Result<(), Box<dyn std::error::Error>> {
-//! use smtp_proto::client::{Tls, mechanism::Plain};
+//! use smtp_proto::client::Tls;
 //! use smtp_proto_blocking::{Client, tls::TlsConnector};
 //!
 //! let mut client = Client::builder(config.tls(Tls::Required))
 //!     .tls(TlsConnector::with_platform_roots("submit.example.net")?)
-//!     .authenticate(Plain::new("alice", "password"))
+//!     .password("alice", "password")?
 //!     .connect("submit.example.net:587")?;
 //! # Ok(())
 //! # }
@@ -96,6 +96,7 @@
 //! * `ring`, `aws-lc-rs`: the library of cryptography for it, unless the process has installed one as
 //!   rustls' default.
 //! * `auth`: authentication (RFC 4954).
+//! * `scram`: SCRAM-SHA-256 and SCRAM-SHA-1 (RFC 7677, RFC 5802) among its mechanisms.
 //!
 //! [`client::Config::tls`]: smtp_proto::client::Config::tls
 //! [`server::Config::tls`]: smtp_proto::server::Config::tls
@@ -110,9 +111,12 @@
 )]
 
 pub use smtp_proto;
+pub use smtp_proto::machine::TlsInfo;
 
 pub mod client;
 mod connection;
+#[cfg(feature = "scram")]
+mod entropy;
 mod error;
 pub mod server;
 mod stream;
@@ -126,5 +130,5 @@ mod transport;
 pub use client::{Body, Client};
 pub use error::Error;
 pub use server::Server;
-pub use stream::{Stream, TlsInfo};
+pub use stream::Stream;
 pub use transport::Transport;

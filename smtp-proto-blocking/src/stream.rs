@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{Transport, tls::Session};
+use crate::{TlsInfo, Transport, tls::Session};
 
 /// Carries octets over a transport: in clear, or through TLS from its handshake on.
 ///
@@ -16,21 +16,6 @@ use crate::{Transport, tls::Session};
 pub struct Stream<T> {
     transport: T,
     session: Option<Session>,
-}
-
-/// Tells what a handshake came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TlsInfo {
-    /// The version of the protocol, as it is numbered on the wire: 0x0304 is TLS 1.3.
-    pub version: u16,
-    /// The cipher suite's number in IANA's registry, as in the `tls` clause of a Received field
-    /// (RFC 8314 4.3).
-    pub cipher_suite: u16,
-    /// The name by which the client called the server, if it did.
-    pub server_name: Option<String>,
-    /// The peer's certificates in DER, its own first; none if it showed none.
-    pub peer_certificates: Vec<Vec<u8>>,
 }
 
 impl<T> Stream<T> {

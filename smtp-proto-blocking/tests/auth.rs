@@ -2,14 +2,19 @@
 
 #![cfg(all(unix, feature = "auth"))]
 
+#[path = "../../smtp-proto/tests/sasl/application.rs"]
+mod application;
 mod support;
 
 use std::{io::Write, net::TcpStream, sync::Mutex};
 
+use application::{Own, SECRET, check, mechanisms};
+#[cfg(feature = "scram")]
+use smtp_proto::sasl::{ScramHash, ScramKeys};
 use smtp_proto::{
     client::{
         NotSent, Outcome,
-        mechanism::{External, Login, Mechanism, OAuthBearer, Plain, XOAuth2},
+        mechanism::{External, Login, Mechanism, OAuthBearer, Plain},
     },
     machine::Fault,
     server::Config,
@@ -23,19 +28,23 @@ use smtp_proto_blocking::{
 };
 use support::{ask, client_config, envelope, hello, read_line, run_with, server_config};
 
-const MECHANISMS: [&str; 6] = [
+const INVALID: &str = "535 5.7.8 Authentication credentials invalid\r\n";
+const MECHANISMS: [&str; 8] = [
     "PLAIN",
     "LOGIN",
     "EXTERNAL",
     "XOAUTH2",
     "OAUTHBEARER",
+    "SCRAM-SHA-1",
+    "SCRAM-SHA-256",
     "X-COUNT",
 ];
 
-/// Knows one user and its secret, and takes note of who sends.
+/// Knows one user and its secret, and takes note of who sends and what was shown of credentials.
 #[derive(Default)]
 struct Users {
     senders: Mutex<Vec<Option<String>>>,
+    shown: Mutex<String>,
 }
 
 struct Forget;
@@ -56,7 +65,9 @@ struct Count(u8);
 impl Exchange for Count {
     fn respond(&mut self, response: Option<&[u8]>) -> Step {
         match (response, self.0) {
-            (Some(b"sesame-42"), 0) => Step::Accept("counted".to_owned()),
+            (Some(b"s3cr3t-t0k3n"), 0) => Step::Accept("counted".to_owned()),
+            // A mistake.
+            (Some(b"235"), 0) => Step::Reject(Reply::parse(b"235 2.7.0 OK\r\n").unwrap()),
             (_, 0) => Step::Reject(invalid_credentials()),
             _ => {
                 self.0 -= 1;
@@ -75,25 +86,26 @@ impl Handler for Users {
         credential: Credential<'_>,
     ) -> Result<String, Reply<'static>> {
         let shown = format!("{credential:?}");
-        assert!(!shown.contains("sesame-42"), "{shown}");
+        self.shown.lock().unwrap().push_str(&shown);
         match credential {
-            Credential::Password {
-                password: "later", ..
-            } => Err(Reply::parse(b"454 4.7.0 Later\r\n").unwrap()),
-            Credential::Password {
-                user: "tim",
-                password: "sesame-42",
-                ..
-            } => Ok("tim".to_owned()),
-            Credential::Token {
-                user: "tim",
-                token: "sesame-42",
-            } => Ok("token's".to_owned()),
             Credential::External { .. } => match &session.tls {
                 Some(tls) if !tls.peer_certificates.is_empty() => Ok("certified".to_owned()),
                 _ => Err(invalid_credentials()),
             },
-            _ => Err(invalid_credentials()),
+            credential => check(credential),
+        }
+    }
+
+    #[cfg(feature = "scram")]
+    fn scram_keys(
+        &self,
+        _: &Session,
+        user: &str,
+        hash: ScramHash,
+    ) -> Result<Option<ScramKeys>, Reply<'static>> {
+        match user {
+            "later" => Err(Reply::parse(b"454 4.7.0 Later\r\n").unwrap()),
+            user => Ok(application::keys(user, hash)),
         }
     }
 
@@ -118,27 +130,9 @@ fn config() -> Config {
 }
 
 /// Answers challenges one after the other, and then breaks off.
-struct Script(&'static str, Vec<&'static [u8]>);
-
-impl Mechanism for Script {
-    fn name(&self) -> &str {
-        self.0
-    }
-
-    fn is_plain_text(&self) -> bool {
-        true
-    }
-
-    fn initial_response(&mut self) -> Option<Vec<u8>> {
-        None
-    }
-
-    fn respond(&mut self, _: &[u8]) -> Option<Vec<u8>> {
-        match self.1.is_empty() {
-            true => None,
-            false => Some(self.1.remove(0).to_vec()),
-        }
-    }
+fn own(name: &'static str, says: &[&'static str]) -> Own {
+    let says = says.to_vec();
+    Own { name, says }
 }
 
 /// Sends a message after authentication, in clear, and returns its outcome and who sent it. Nothing
@@ -168,8 +162,14 @@ fn outcome_by(mechanism: impl Mechanism + 'static) -> (Outcome<'static>, Option<
                 shown += &format!("\n{}", entry.what);
             }
             assert!(shown.contains("AUTH "), "{shown}");
+            shown += &users.shown.lock().unwrap();
             // The secret, and its base64 at each of the three positions, without the ends.
-            for secret in ["sesame-42", "c2VzYW1lLTQy", "Nlc2FtZS00", "zZXNhbWUt"] {
+            for secret in [
+                SECRET,
+                "czNjcjN0LXQwazNu",
+                "MzY3IzdC10MGsz",
+                "zM2NyM3QtdDBrM2",
+            ] {
                 assert!(!shown.contains(secret), "{secret} in {shown}");
             }
             outcome = Some(report.outcome);
@@ -194,56 +194,79 @@ fn refusal_by(mechanism: impl Mechanism + 'static) -> String {
     }
 }
 
+/// 5802-5-a: but for EXTERNAL, which needs a certificate.
 #[test]
 fn every_mechanism_lets_in_who_has_the_secret() {
-    assert_eq!(name_by(Plain::new("tim", "sesame-42")), "tim");
-    assert_eq!(
-        name_by(Plain::new("tim", "sesame-42").acting_for("tim")),
-        "tim"
-    );
-    assert_eq!(name_by(Script("PLAIN", vec![b"\0tim\0sesame-42"])), "tim");
-    assert_eq!(name_by(Login::new("tim", "sesame-42")), "tim");
-    assert_eq!(name_by(XOAuth2::new("tim", "sesame-42")), "token's");
-    assert_eq!(
-        name_by(OAuthBearer::new("tim", "server.example", 25, "sesame-42")),
-        "token's"
-    );
-    let counted = Script("X-COUNT", vec![b"2", b"sesame-42"]);
-    assert_eq!(name_by(counted), "counted");
+    for mechanism in mechanisms("tim", SECRET) {
+        match mechanism.name() {
+            "EXTERNAL" => assert_eq!(refusal_by(mechanism), INVALID),
+            _ => assert_eq!(name_by(mechanism), "tim"),
+        }
+    }
+    for name in ["tim", "ann"] {
+        assert_eq!(name_by(Plain::new("tim", SECRET).acting_for(name)), name);
+    }
+    assert_eq!(name_by(own("PLAIN", &["\0tim\0s3cr3t-t0k3n"])), "tim");
+    assert_eq!(name_by(own("X-COUNT", &["2", SECRET])), "counted");
 }
 
-/// AUT-6, 7628-3.2-a, XOAUTH2-b.
+/// AUT-6, 7628-3.1-b, 7628-3.2-a, XOAUTH2-b.
 #[test]
 fn no_mechanism_lets_in_who_has_not() {
-    let invalid = "535 5.7.8 Authentication credentials invalid\r\n";
-    assert_eq!(refusal_by(Plain::new("tim", "wrong")), invalid);
-    assert_eq!(
-        refusal_by(Plain::new("tim", "sesame-42").acting_for("root")),
-        invalid
-    );
-    assert_eq!(refusal_by(Plain::new("", "sesame-42")), invalid);
-    assert_eq!(refusal_by(Login::new("tim", "wrong")), invalid);
-    assert_eq!(refusal_by(External::new()), invalid);
-    assert_eq!(refusal_by(XOAuth2::new("tim", "wrong")), invalid);
-    assert_eq!(
-        refusal_by(OAuthBearer::new("tim", "h", 25, "wrong")),
-        invalid
-    );
-    assert_eq!(refusal_by(Script("X-COUNT", vec![b"2", b"1"])), invalid);
-    assert_eq!(
-        refusal_by(Plain::new("tim", "later")),
-        "454 4.7.0 Later\r\n"
-    );
+    for (user, secret) in [("tim", "wrong"), ("nobody", SECRET)] {
+        for mechanism in mechanisms(user, secret) {
+            assert_eq!(refusal_by(mechanism), INVALID);
+        }
+    }
+    for acting_for in ["boss", "root"] {
+        let acting = Plain::new("tim", SECRET).acting_for(acting_for);
+        assert_eq!(refusal_by(acting), INVALID);
+    }
+    assert_eq!(refusal_by(Plain::new("", SECRET)), INVALID);
+    let elsewhere = OAuthBearer::new("tim", "mx.example.org", 587, SECRET);
+    assert_eq!(refusal_by(elsewhere), INVALID);
+    assert_eq!(refusal_by(own("X-COUNT", &["2", "1"])), INVALID);
+    let mistaken = refusal_by(own("X-COUNT", &["2", "235"]));
+    assert_eq!(mistaken, "451 4.3.0 Local error\r\n");
+    for mechanism in mechanisms("later", "wrong") {
+        let expected = match mechanism.name() {
+            "EXTERNAL" => INVALID,
+            _ => "454 4.7.0 Later\r\n",
+        };
+        assert_eq!(refusal_by(mechanism), expected);
+    }
+}
+
+/// A password goes by SCRAM where that is offered.
+#[cfg(feature = "scram")]
+#[test]
+fn a_password_is_used_in_the_best_way() {
+    for (offered, used) in [
+        (["LOGIN", "PLAIN", "SCRAM-SHA-256"], "Proven"),
+        (["LOGIN", "PLAIN", "X-COUNT"], "Password"),
+    ] {
+        let users = Users::default();
+        let config = server_config().mechanisms(offered).unwrap();
+        let server = Server::bind("127.0.0.1:0", config.allow_plain_text_auth()).unwrap();
+        run_with(server, &users, |address| {
+            let builder = Client::builder(client_config().allow_plain_text_auth());
+            let builder = builder.password("tim", SECRET).unwrap();
+            let mut client = builder.connect(address).unwrap();
+            client.ready().unwrap();
+            client.quit().unwrap();
+        });
+        assert!(users.shown.lock().unwrap().starts_with(used), "{used}");
+    }
 }
 
 /// 4954-4-g.
 #[test]
 fn an_exchange_that_is_broken_off_is_over() {
     let cancelled = "501 5.7.0 Authentication cancelled\r\n";
-    for mechanism in ["PLAIN", "LOGIN", "X-COUNT"] {
-        assert_eq!(refusal_by(Script(mechanism, Vec::new())), cancelled);
+    for name in MECHANISMS {
+        assert_eq!(refusal_by(own(name, &[])), cancelled);
     }
-    assert_eq!(refusal_by(Script("LOGIN", vec![b"tim"])), cancelled);
+    assert_eq!(refusal_by(own("LOGIN", &["tim"])), cancelled);
 
     let users = Users::default();
     run_with(
@@ -260,14 +283,14 @@ fn an_exchange_that_is_broken_off_is_over() {
             assert_eq!(ask(&mut stream, "*\r\n"), cancelled);
             assert_eq!(ask(&mut stream, "AUTH LOGIN\r\n"), "334 VXNlcm5hbWU6\r\n");
             assert_eq!(ask(&mut stream, "dGlt\r\n"), "334 UGFzc3dvcmQ6\r\n");
-            assert_eq!(&ask(&mut stream, "c2VzYW1lLTQy\r\n")[..9], "235 2.7.0");
+            assert_eq!(&ask(&mut stream, "czNjcjN0LXQwazNu\r\n")[..9], "235 2.7.0");
         },
     );
 }
 
 #[test]
 fn a_mechanism_that_is_offered_and_not_written_is_refused() {
-    let config = server_config().mechanisms(["SCRAM-SHA-256"]).unwrap();
+    let config = server_config().mechanisms(["CRAM-MD5"]).unwrap();
     let users = Users::default();
     run_with(
         Server::bind("127.0.0.1:0", config).unwrap(),
@@ -275,7 +298,7 @@ fn a_mechanism_that_is_offered_and_not_written_is_refused() {
         |address| {
             let mut stream = TcpStream::connect(address).unwrap();
             hello(&mut stream);
-            let reply = ask(&mut stream, "AUTH SCRAM-SHA-256 eA==\r\n");
+            let reply = ask(&mut stream, "AUTH CRAM-MD5 eA==\r\n");
             assert_eq!(
                 reply,
                 "504 5.5.4 Authentication mechanism not available\r\n"
@@ -293,12 +316,12 @@ fn mechanisms_are_tried_by_what_is_offered() {
     run_with(server, &users, |address| {
         let config = client_config().allow_plain_text_auth();
         let client = Client::builder(config.clone())
-            .authenticate(Plain::new("tim", "sesame-42"))
-            .authenticate(Login::new("tim", "sesame-42"))
+            .authenticate(Plain::new("tim", SECRET))
+            .authenticate(Login::new("tim", SECRET))
             .connect(address);
         assert!(client.unwrap().ready().is_ok());
         let mut client = Client::builder(config)
-            .authenticate(Plain::new("tim", "sesame-42"))
+            .authenticate(Plain::new("tim", SECRET))
             .connect(address)
             .unwrap();
         let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
@@ -310,25 +333,26 @@ fn mechanisms_are_tried_by_what_is_offered() {
 #[cfg(feature = "rustls")]
 mod under_tls {
     use smtp_proto::{client::Tls, server};
-    use smtp_proto_blocking::{server::Options, tls::TlsAcceptor};
+    use smtp_proto_blocking::server::Options;
+    use smtp_proto_test_support::Pki;
 
     use super::*;
-    use crate::support::certificates::Certificates;
+    use crate::support::tls::{handshake, tls_server};
 
     /// 4954-4-v, 4616-5-a: a password goes under TLS only.
     #[test]
     fn passwords_wait_for_tls() {
-        let certificates = Certificates::new();
+        let pki = Pki::new();
         let config = server_config()
             .tls(server::Tls::Offered)
             .mechanisms(["PLAIN"])
             .unwrap();
         let users = Users::default();
-        run_with(certificates.server(config), &users, |address| {
+        run_with(tls_server(&pki, config), &users, |address| {
             for (tls, is_sent) in [(Tls::Off, false), (Tls::Required, true)] {
                 let mut client = Client::builder(client_config().tls(tls))
-                    .tls(certificates.connector())
-                    .authenticate(Plain::new("tim", "sesame-42"))
+                    .tls(pki.connector())
+                    .authenticate(Plain::new("tim", SECRET))
                     .connect(address)
                     .unwrap();
                 let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
@@ -344,16 +368,16 @@ mod under_tls {
     /// 3207-4.2-a: who authenticated in clear did not do so under TLS.
     #[test]
     fn tls_begins_without_an_identity() {
-        let certificates = Certificates::new();
+        let pki = Pki::new();
         let config = config().tls(server::Tls::Offered);
         let users = Users::default();
-        run_with(certificates.server(config), &users, |address| {
+        run_with(tls_server(&pki, config), &users, |address| {
             let mut stream = TcpStream::connect(address).unwrap();
             hello(&mut stream);
-            let plain = "AUTH PLAIN AHRpbQBzZXNhbWUtNDI=\r\n";
+            let plain = "AUTH PLAIN AHRpbQBzM2NyM3QtdDBrM24=\r\n";
             assert_eq!(&ask(&mut stream, plain)[..4], "235 ");
             assert_eq!(&ask(&mut stream, "STARTTLS\r\n")[..4], "220 ");
-            let mut tls = certificates.handshake(stream);
+            let mut tls = handshake(&pki, stream);
             tls.write_all(b"EHLO client.example\r\n").unwrap();
             while &read_line(&mut tls)[..4] != "250 " {}
             assert_eq!(&ask(&mut tls, "MAIL FROM:<>\r\n")[..4], "530 ");
@@ -364,23 +388,19 @@ mod under_tls {
     /// 4422-A-a.
     #[test]
     fn a_certificate_proves_who_the_client_is() {
-        let certificates = Certificates::new();
-        let (chain, key) = (&certificates.chain_file, &certificates.key_file);
-        let acceptor =
-            TlsAcceptor::from_pem_files_and_client_ca(chain, key, &certificates.ca_file).unwrap();
+        let pki = Pki::new();
         let config = server_config()
             .tls(server::Tls::Implicit)
             .mechanisms(["EXTERNAL"])
             .unwrap();
         let users = Users::default();
-        let options = Options::new(config).tls(acceptor);
+        let options = Options::new(config).tls(pki.asking_acceptor());
         run_with(
             Server::bind("127.0.0.1:0", options).unwrap(),
             &users,
             |address| {
-                let with = certificates.connector().client_certificate(chain, key);
                 for (connector, is_sent) in
-                    [(with.unwrap(), true), (certificates.connector(), false)]
+                    [(pki.showing_connector(), true), (pki.connector(), false)]
                 {
                     let mut client = Client::builder(client_config().tls(Tls::Implicit))
                         .tls(connector)

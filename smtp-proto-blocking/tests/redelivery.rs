@@ -1,5 +1,5 @@
 //! A message whose acknowledgement is lost comes again, and is stored once (RFC 1047,
-//! RFC 5321 6.1): what the example's handler does.
+//! RFC 5321 6.1), with what it asks for: what the example's handler does.
 #![cfg(all(feature = "auth", feature = "rustls"))]
 
 #[path = "../examples/maildir_handler/mod.rs"]
@@ -15,13 +15,21 @@ use std::{
 };
 
 use maildir_handler::{MaildirHandler, MessageName};
-use smtp_proto::machine::Dialect;
+use smtp_proto::{
+    machine::Dialect,
+    syntax::{Capabilities, Extension},
+};
 use smtp_proto_blocking::{Client, Server};
-use smtp_proto_example_support::{Duplicates, Maildir, TemporaryDirectory};
+use smtp_proto_example_support::{Duplicates, Maildir, Reception, TemporaryDirectory};
 
-use support::{client_config, envelope, read_line, run_with, server_config};
+use support::{ask, client_config, envelope, hello, read_line, run_with, server_config};
 
 const CONTENT: &str = "Subject: x\r\n\r\nHello.\r\n";
+
+const KEPT: &str = "X-Envelope-From: <a@b.example> RET=HDRS ENVID=e1\r\n\
+    X-Envelope-To: <c@d.example> NOTIFY=NEVER\r\n\
+    X-Envelope-To: <e@f.example>\r\n\
+    Subject: x\r\n";
 
 struct Place {
     maildir: Arc<Maildir>,
@@ -77,8 +85,8 @@ fn a_message_whose_acknowledgement_was_lost_is_stored_once() {
         let directory = TemporaryDirectory::new().unwrap();
         let maildir = Maildir::open(directory.path()).unwrap();
         let duplicates = Arc::new(Duplicates::new(Duration::from_secs(600)));
-        let handler = MaildirHandler::new(Some(Arc::clone(&maildir)));
-        let handler = handler.recognising(Arc::clone(&duplicates));
+        let reception = Reception::new(Some(Arc::clone(&maildir)));
+        let handler = MaildirHandler::new(reception.recognising(Arc::clone(&duplicates)));
         let server = Server::bind("127.0.0.1:0", server_config().dialect(dialect)).unwrap();
         run_with(server, &handler, |address| {
             let place = Place {
@@ -98,4 +106,33 @@ fn a_message_whose_acknowledgement_was_lost_is_stored_once() {
             assert_eq!(place.stored(), 3, "{dialect:?}");
         });
     }
+}
+
+/// 3461-4: whoever delivers the message has to know what it asks for of notifications.
+#[test]
+fn requests_for_notifications_are_kept() {
+    let directory = TemporaryDirectory::new().unwrap();
+    let maildir = Maildir::open(directory.path()).unwrap();
+    let handler = MaildirHandler::new(Reception::new(Some(Arc::clone(&maildir))));
+    let offer = Capabilities::new().with(Extension::Dsn);
+    let server = Server::bind("127.0.0.1:0", server_config().offer(offer)).unwrap();
+    run_with(server, &handler, |address| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        hello(&mut stream);
+        for (command, code) in [
+            ("MAIL FROM:<a@b.example> RET=HDRS ENVID=e1\r\n", "250 "),
+            ("RCPT TO:<c@d.example> NOTIFY=NEVER\r\n", "250 "),
+            ("RCPT TO:<e@f.example>\r\n", "250 "),
+            ("DATA\r\n", "354 "),
+            ("Subject: x\r\n.\r\n", "250 "),
+        ] {
+            assert_eq!(&ask(&mut stream, command)[..4], code);
+        }
+    });
+    let stored = maildir.messages().unwrap();
+    let stored: Vec<_> = stored
+        .iter()
+        .map(|it| String::from_utf8_lossy(it))
+        .collect();
+    assert_eq!(stored, [KEPT]);
 }

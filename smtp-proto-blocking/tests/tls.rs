@@ -4,14 +4,8 @@
 
 mod support;
 
-use std::{
-    io::{self, Read},
-    net::TcpStream,
-    os::unix::net::UnixStream,
-    thread,
-};
+use std::{io::Read, net::TcpStream, os::unix::net::UnixStream, thread};
 
-use rustls::pki_types::CertificateDer;
 use smtp_proto::{
     client::{NotSent, Outcome, Pipelining, Report, Tls},
     machine::Fault,
@@ -20,18 +14,19 @@ use smtp_proto::{
 use smtp_proto_blocking::{
     Client, Server,
     server::serve_connection,
-    tls::{TlsAcceptor, TlsConnector, rustls},
+    tls::{Pin, TlsConnector},
 };
+use smtp_proto_test_support::{Pki, SERVER};
 use support::{
-    Store, ask,
-    certificates::{Certificates, WAYS, session_error},
-    client_config, envelope, hello, run_with, server_config, with_server,
+    Store, ask, client_config, envelope, hello, run_with, server_config,
+    tls::{WAYS, session_error, with_tls_server},
+    with_server,
 };
 
 /// 3207-4.2-a, 3207-4.2-b.
 #[test]
 fn every_way_and_policy_delivers_unchanged() {
-    let certificates = Certificates::new();
+    let pki = Pki::new();
     let contents = |n: usize| match n % 3 {
         0 => format!("Subject: {n}\r\n\r\n.\r\n..\r\n"),
         1 => "x: 0123456789abcdef\r\n".repeat(20_000),
@@ -43,10 +38,10 @@ fn every_way_and_policy_delivers_unchanged() {
             Pipelining::LookAhead,
             Pipelining::Stream { window: 10 },
         ] {
-            let store = certificates.with_server(server_tls, |address| {
+            let store = with_tls_server(&pki, server_tls, |address| {
                 let config = client_config().tls(tls).pipelining(pipelining);
                 let mut client = Client::builder(config)
-                    .tls(certificates.connector())
+                    .tls(pki.connector())
                     .connect(address)
                     .unwrap();
                 let messages = (0..9).map(|n| (envelope(&["one"]), contents(n)));
@@ -54,7 +49,7 @@ fn every_way_and_policy_delivers_unchanged() {
                 assert!(reports.iter().all(Report::is_delivered), "{reports:?}");
                 let info = client.stream().tls_info().unwrap();
                 assert_eq!(info.version, 0x0304);
-                assert_eq!(info.peer_certificates, [&certificates.server[..]]);
+                assert_eq!(info.peer_certificates, [pki.certificate.to_vec()]);
                 client.quit().unwrap();
             });
             let messages = store.messages.into_inner().unwrap();
@@ -70,52 +65,33 @@ fn every_way_and_policy_delivers_unchanged() {
 /// TLS-15: certificates that prove nothing, and those that do.
 #[test]
 fn nothing_is_sent_to_a_server_that_cannot_prove_what_it_is() {
-    let certificates = Certificates::new();
-    let stranger = Certificates::new();
-    let fingerprint = |der: &[u8]| {
-        let digest = rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256
-            .tls13()
-            .unwrap()
-            .common
-            .hash_provider
-            .hash(der);
-        <[u8; 32]>::try_from(digest.as_ref()).unwrap()
-    };
-    let (own, other) = (&certificates.server, &stranger.server);
-    let with_ca = TlsConnector::with_ca_file;
-    let pinned = |der: &[u8]| TlsConnector::with_pin("any.example", fingerprint(der));
-    let pinned_certificate = |der: &[u8]| {
-        TlsConnector::with_pin("any.example", CertificateDer::from(der.to_vec())).unwrap()
-    };
+    let pki = Pki::new();
+    let stranger = Pki::new();
+    let with_ca = |name| TlsConnector::with_ca_file(name, pki.file("ca.pem")).unwrap();
+    let pinned = |pin: Pin| TlsConnector::with_pin("any.example", pin).unwrap();
     let cases = [
-        (certificates.connector(), None),
-        (pinned(own).unwrap(), None),
-        (pinned_certificate(own), None),
+        (pki.connector(), None),
+        (pinned(pki.digest().into()), None),
+        (pinned(pki.certificate.clone().into()), None),
         (
             TlsConnector::with_any_certificate("any.example").unwrap(),
             None,
         ),
-        (
-            with_ca("other.example", &certificates.ca_file).unwrap(),
-            Some("not valid for name"),
-        ),
-        (
-            with_ca("127.0.0.1", &certificates.ca_file).unwrap(),
-            Some("not valid for name"),
-        ),
+        (with_ca("other.example"), Some("not valid for name")),
+        (with_ca("127.0.0.1"), Some("not valid for name")),
         (stranger.connector(), Some("UnknownIssuer")),
         (
-            pinned(other).unwrap(),
+            pinned(stranger.digest().into()),
             Some("ApplicationVerificationFailure"),
         ),
         (
-            pinned_certificate(other),
+            pinned(stranger.certificate.clone().into()),
             Some("ApplicationVerificationFailure"),
         ),
     ];
     for (tls, server_tls) in WAYS {
         for (connector, refusal) in cases.clone() {
-            let store = certificates.with_server(server_tls, |address| {
+            let store = with_tls_server(&pki, server_tls, |address| {
                 let config = client_config().tls(tls);
                 let mut client = Client::builder(config)
                     .tls(connector)
@@ -140,7 +116,7 @@ fn nothing_is_sent_to_a_server_that_cannot_prove_what_it_is() {
 /// TLS-7: what is required and not offered, and what is not required.
 #[test]
 fn without_an_offer_only_required_tls_fails() {
-    let connector = || TlsConnector::with_any_certificate("server.example").unwrap();
+    let connector = || TlsConnector::with_any_certificate(SERVER).unwrap();
     let store = with_server(server_config(), |address| {
         let config = client_config().tls(Tls::Required);
         let mut client = Client::builder(config)
@@ -189,8 +165,8 @@ fn who_lacks_certificates_says_so() {
         let mut stream = TcpStream::connect(address).unwrap();
         assert_eq!(stream.read(&mut [0]).unwrap(), 0);
     });
-    let certificates = Certificates::new();
-    certificates.with_server(server::Tls::Offered, |address| {
+    let pki = Pki::new();
+    with_tls_server(&pki, server::Tls::Offered, |address| {
         let config = client_config().tls(Tls::Required);
         let mut client = Client::connect(address, config).unwrap();
         let (fault, transport) = session_error(client.ready().unwrap_err());
@@ -202,45 +178,37 @@ fn who_lacks_certificates_says_so() {
     });
 }
 
-/// TLS-14.
+/// TLS-14: a browser that was led here is turned away, and told why; who asks for nothing is not.
 #[test]
-fn clients_of_another_protocol_are_refused() {
-    let certificates = Certificates::new();
-    let mut config = certificates.client_config();
-    for (protocol, is_served) in [("smtp", true), ("http/1.1", false)] {
-        config.alpn_protocols = vec![protocol.into()];
-        let connector = TlsConnector::with_config("server.example", config.clone().into()).unwrap();
-        certificates.with_server(server::Tls::Implicit, |address| {
-            let config = client_config().tls(Tls::Implicit);
-            let mut client = Client::builder(config)
-                .tls(connector)
-                .connect(address)
-                .unwrap();
-            assert_eq!(client.ready().is_ok(), is_served);
-        });
+fn clients_of_another_protocol_are_turned_away() {
+    let pki = Pki::new();
+    for (tls, server_tls) in WAYS {
+        for (protocols, welcome) in [
+            (&["http/1.1"][..], false),
+            (&["h2", "smtp"], true),
+            (&["lmtp"], true),
+            (&[], true),
+        ] {
+            let config = pki.client_config(protocols).into();
+            let connector = TlsConnector::with_config(SERVER, config).unwrap();
+            with_tls_server(&pki, server_tls, |address| {
+                let config = client_config().tls(tls);
+                let mut client = Client::builder(config)
+                    .tls(connector)
+                    .connect(address)
+                    .unwrap();
+                match client.ready() {
+                    Ok(_) => assert!(welcome),
+                    Err(error) => {
+                        assert!(!welcome, "{error}");
+                        let (fault, alert) = session_error(error);
+                        assert_eq!(fault, Fault::TlsFailed);
+                        assert!(alert.ends_with("NoApplicationProtocol"), "{alert}");
+                    }
+                }
+            });
+        }
     }
-}
-
-#[test]
-fn what_cannot_be_used_is_told() {
-    let certificates = Certificates::new();
-    let said = |result: io::Result<TlsConnector>| result.unwrap_err().to_string();
-    let missing = said(TlsConnector::with_ca_file("server.example", "no/such/file"));
-    assert!(missing.starts_with("no/such/file: "), "{missing}");
-    let not_one = said(TlsConnector::with_ca_file(
-        "server.example",
-        &certificates.key_file,
-    ));
-    assert!(not_one.ends_with("holds no certificate"), "{not_one}");
-    let nameless = said(TlsConnector::with_any_certificate("not a name"));
-    assert_eq!(nameless, "invalid dns name");
-    let stranger = Certificates::new();
-    let mixed = TlsAcceptor::from_pem_files(&certificates.chain_file, &stranger.key_file);
-    assert_eq!(
-        mixed.unwrap_err().to_string(),
-        "keys may not be consistent: KeyMismatch"
-    );
-    assert_eq!(format!("{:?}", certificates.acceptor()), "TlsAcceptor");
 }
 
 /// A connection served without an acceptor has none, whatever is configured.

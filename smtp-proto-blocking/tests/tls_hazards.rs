@@ -23,33 +23,69 @@ use smtp_proto_blocking::{
     server::{Options, serve_connection},
     tls::{TlsConnector, rustls},
 };
+use smtp_proto_test_support::{Pki, SERVER};
 use support::{
-    Store, ask,
-    certificates::{Certificates, WAYS, session_error},
-    client_config, envelope, hello, narrow_tcp, read_line, server_config,
+    Store, ask, client_config, envelope, hello, narrow_tcp, read_line, server_config,
+    tls::{WAYS, handshake, session_error, with_tls_server},
 };
 
-/// 3207-4-h, TLS-1.
+/// 3207-4-h, TLS-1, TLS-3.
 #[test]
 fn commands_behind_starttls_end_the_session() {
-    let certificates = Certificates::new();
-    let store = certificates.with_server(server::Tls::Offered, |address| {
+    let pki = Pki::new();
+    for injection in [
+        "STARTTLS\r\nEHLO evil.example\r\n",
+        "starttls\r\nMAIL FROM:<evil@example.org>\r\n",
+        "StartTLS  \r\nE",
+        "STARTTLS\r\n\x16\x03\x01",
+    ] {
+        let store = with_tls_server(&pki, server::Tls::Offered, |address| {
+            let mut stream = TcpStream::connect(address).unwrap();
+            hello(&mut stream);
+            let reply = ask(&mut stream, injection);
+            assert_eq!(&reply[..4], "554 ");
+            assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+        });
+        let notes = store.notes.into_inner().unwrap();
+        assert!(notes[0].contains("in clear where TLS begins"), "{notes:?}");
+    }
+}
+
+/// TLS-4, TLS-5, 3207-4.2-a: no TLS in a transaction, nothing is left of a session in clear, and
+/// there is no TLS under TLS.
+#[test]
+fn a_session_in_clear_is_forgotten() {
+    let pki = Pki::new();
+    with_tls_server(&pki, server::Tls::Offered, |address| {
         let mut stream = TcpStream::connect(address).unwrap();
         hello(&mut stream);
-        let injection = "STARTTLS\r\nEHLO evil.example\r\n";
-        let reply = ask(&mut stream, injection);
-        assert_eq!(&reply[..4], "554 ");
-        assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+        let code = |reply: String| reply[..4].to_owned();
+        assert_eq!(code(ask(&mut stream, "STARTTLS x\r\n")), "501 ");
+        assert_eq!(code(ask(&mut stream, "MAIL FROM:<>\r\n")), "250 ");
+        assert_eq!(code(ask(&mut stream, "STARTTLS\r\n")), "503 ");
+        assert_eq!(code(ask(&mut stream, "RSET\r\n")), "250 ");
+        assert_eq!(code(ask(&mut stream, "STARTTLS\r\n")), "220 ");
+        let mut tls = handshake(&pki, stream);
+        assert_eq!(code(ask(&mut tls, "RCPT TO:<a@b.example>\r\n")), "503 ");
+        assert_eq!(code(ask(&mut tls, "MAIL FROM:<>\r\n")), "503 ");
+        tls.write_all(b"EHLO client.example\r\n").unwrap();
+        loop {
+            let line = read_line(&mut tls);
+            assert!(!line.contains("STARTTLS"), "{line}");
+            if line.starts_with("250 ") {
+                break;
+            }
+        }
+        assert_eq!(code(ask(&mut tls, "STARTTLS\r\n")), "503 ");
+        assert_eq!(code(ask(&mut tls, "MAIL FROM:<>\r\n")), "250 ");
     });
-    let notes = store.notes.into_inner().unwrap();
-    assert!(notes[0].contains("in clear where TLS begins"), "{notes:?}");
 }
 
 /// TLS-2: octets in clear where the handshake is due are none.
 #[test]
 fn commands_in_place_of_a_handshake_end_the_session() {
-    let certificates = Certificates::new();
-    let store = certificates.with_server(server::Tls::Offered, |address| {
+    let pki = Pki::new();
+    let store = with_tls_server(&pki, server::Tls::Offered, |address| {
         let mut stream = TcpStream::connect(address).unwrap();
         hello(&mut stream);
         assert_eq!(&ask(&mut stream, "STARTTLS\r\n")[..4], "220 ");
@@ -89,7 +125,7 @@ fn replies_behind_the_220_end_the_session() {
         rest
     });
     let config = client_config().tls(Tls::Opportunistic);
-    let connector = TlsConnector::with_any_certificate("server.example").unwrap();
+    let connector = TlsConnector::with_any_certificate(SERVER).unwrap();
     let mut client = Client::builder(config)
         .tls(connector)
         .connect(address)
@@ -100,12 +136,132 @@ fn replies_behind_the_220_end_the_session() {
     assert_eq!(server.join().unwrap(), b"");
 }
 
+/// TLS-8: STARTTLS is offered and then refused: nothing but a farewell leaves in clear.
+#[test]
+fn refused_tls_leaves_nothing_in_clear() {
+    for (reply, expected, farewell) in [
+        ("454 no\r\n", Fault::TlsUnavailable, "QUIT\r\n"),
+        ("250 ok\r\n", Fault::ImpossibleReply, ""),
+        ("421 bye\r\n", Fault::Closing, ""),
+    ] {
+        let (address, server) = peer(move |mut stream| {
+            stream.write_all(b"220 x\r\n").unwrap();
+            read_line(&mut stream);
+            stream.write_all(b"250-x\r\n250 STARTTLS\r\n").unwrap();
+            assert_eq!(read_line(&mut stream), "STARTTLS\r\n");
+            stream.write_all(reply.as_bytes()).unwrap();
+            let mut rest = String::new();
+            stream.read_to_string(&mut rest).unwrap();
+            rest
+        });
+        let connector = TlsConnector::with_any_certificate(SERVER).unwrap();
+        let mut client = Client::builder(client_config().tls(Tls::Required))
+            .tls(connector)
+            .connect(address)
+            .unwrap();
+        let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
+        assert!(matches!(report.outcome, Outcome::NotSent(_)));
+        let (fault, _) = session_error(client.quit().unwrap_err());
+        assert_eq!(fault, expected);
+        drop(client);
+        assert_eq!(server.join().unwrap(), farewell);
+    }
+}
+
+/// TLS-10, 3207-4.2-a: what was offered in clear counts no more.
+#[test]
+fn offers_in_clear_are_forgotten() {
+    let pki = Pki::new();
+    let config = Arc::new(pki.server_config());
+    let (address, server) = peer(move |mut stream| {
+        let offer = "250-x\r\n250-PIPELINING\r\n250-SMTPUTF8\r\n250 STARTTLS\r\n";
+        for reply in ["220 x\r\n", offer, "220 go\r\n"] {
+            stream.write_all(reply.as_bytes()).unwrap();
+            if !reply.ends_with("go\r\n") {
+                read_line(&mut stream);
+            }
+        }
+        let session = rustls::ServerConnection::new(config).unwrap();
+        let mut tls = rustls::StreamOwned::new(session, stream);
+        read_line(&mut tls);
+        tls.write_all(b"250-x\r\n250 SIZE 10000\r\n").unwrap();
+        assert_eq!(&read_line(&mut tls)[..4], "MAIL");
+        tls.write_all(b"250 ok\r\n").unwrap();
+        assert_eq!(&read_line(&mut tls)[..4], "RCPT");
+        // There may be more only where PIPELINING is offered.
+        let quiet = Some(Duration::from_millis(50));
+        tls.sock.set_read_timeout(quiet).unwrap();
+        let more = tls.read(&mut [0]).unwrap_err();
+        assert_eq!(more.kind(), io::ErrorKind::WouldBlock);
+    });
+    let mut client = Client::builder(client_config().tls(Tls::Required))
+        .tls(pki.connector())
+        .connect(address)
+        .unwrap();
+    client.ready().unwrap();
+    let offers: Vec<_> = client.capabilities().iter().map(|it| it.0).collect();
+    assert_eq!(offers, ["SIZE"]);
+    client.send(&envelope(&["a"]), "x\r\n").unwrap();
+    server.join().unwrap();
+}
+
+/// TLS-12: after close_notify nothing more is read, least of all in clear.
+#[test]
+fn octets_behind_the_end_of_tls_are_not_content() {
+    let pki = Pki::new();
+    let store = with_tls_server(&pki, server::Tls::Implicit, |address| {
+        let mut tls = handshake(&pki, TcpStream::connect(address).unwrap());
+        hello(&mut tls);
+        ask(&mut tls, "MAIL FROM:<>\r\n");
+        assert_eq!(&ask(&mut tls, "RCPT TO:<a@b.example>\r\n")[..4], "250 ");
+        tls.write_all(b"BDAT 10 LAST\r\nhalf ").unwrap();
+        tls.conn.send_close_notify();
+        tls.flush().unwrap();
+        let mut stream = tls.sock;
+        let _ = stream.write_all(b"full\r\nNOOP\r\n"); // the server may be gone
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer); // and may say so by a reset
+        assert!(!answer.windows(3).any(|it| it == b"250"), "{answer:?}");
+    });
+    assert!(store.messages.into_inner().unwrap().is_empty());
+    let notes = store.notes.into_inner().unwrap();
+    let end = notes.last().unwrap();
+    assert!(end.contains("closed by the peer"), "{notes:?}");
+}
+
+/// TLS-13: nor is an end of TLS the end of a content.
+#[test]
+fn the_client_ends_tls_in_the_middle_of_a_content() {
+    let pki = Pki::new();
+    for says_so in [true, false] {
+        let store = with_tls_server(&pki, server::Tls::Implicit, |address| {
+            let mut tls = handshake(&pki, TcpStream::connect(address).unwrap());
+            hello(&mut tls);
+            ask(&mut tls, "MAIL FROM:<>\r\n");
+            ask(&mut tls, "RCPT TO:<a@b.example>\r\n");
+            assert_eq!(&ask(&mut tls, "DATA\r\n")[..4], "354 ");
+            tls.write_all(b"Subject: half\r\n").unwrap();
+            if says_so {
+                tls.conn.send_close_notify();
+                tls.flush().unwrap();
+            }
+            tls.sock.shutdown(Shutdown::Write).unwrap();
+            tls.sock.read_to_end(&mut Vec::new()).unwrap();
+        });
+        assert!(store.messages.into_inner().unwrap().is_empty());
+        let notes = store.notes.into_inner().unwrap();
+        let end = notes.last().unwrap();
+        assert!(end.contains("closed by the peer"), "{notes:?}");
+        assert_eq!(end.contains("close_notify"), !says_so, "{notes:?}");
+    }
+}
+
 /// TLS-13: the end of the transport is not the end of the session.
 #[test]
 fn without_a_verdict_a_message_is_in_doubt_however_the_session_ends() {
-    let certificates = Certificates::new();
+    let pki = Pki::new();
     for (says_so, transport_error) in [(true, ""), (false, "peer closed connection")] {
-        let config = Arc::new(certificates.server_config());
+        let config = Arc::new(pki.server_config());
         let (address, server) = peer(move |mut stream| {
             let session = rustls::ServerConnection::new(config).unwrap();
             let mut tls = rustls::StreamOwned::new(session, stream.try_clone().unwrap());
@@ -126,7 +282,7 @@ fn without_a_verdict_a_message_is_in_doubt_however_the_session_ends() {
         });
         let config = client_config().tls(Tls::Implicit);
         let mut client = Client::builder(config)
-            .tls(certificates.connector())
+            .tls(pki.connector())
             .connect(address)
             .unwrap();
         let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
@@ -146,7 +302,7 @@ fn a_silent_peer_does_not_hold_up_the_handshake_for_ever() {
     let mut timeouts = Timeouts::default();
     timeouts.command = Duration::from_millis(50);
     let config = client_config().tls(Tls::Implicit).timeouts(timeouts);
-    let connector = TlsConnector::with_any_certificate("server.example").unwrap();
+    let connector = TlsConnector::with_any_certificate(SERVER).unwrap();
     let mut client = Client::builder(config)
         .tls(connector)
         .connect(address)
@@ -160,9 +316,9 @@ fn a_silent_peer_does_not_hold_up_the_handshake_for_ever() {
 /// Peers whose buffers are full at once go on by reading.
 #[test]
 fn narrow_sockets_do_not_stop_a_stream() {
-    let certificates = Certificates::new();
+    let pki = Pki::new();
     let (near, far) = narrow_tcp();
-    let acceptor = certificates.acceptor();
+    let acceptor = pki.acceptor();
     let store = Store::default();
     thread::scope(|scope| {
         let store = &store;
@@ -176,7 +332,7 @@ fn narrow_sockets_do_not_stop_a_stream() {
             .queue(600)
             .pipelining(Pipelining::Stream { window: 300 });
         let mut client = Client::builder(config)
-            .tls(certificates.connector())
+            .tls(pki.connector())
             .with_stream(near)
             .unwrap();
         let messages = (0..300).map(|_| (envelope(&["a", "b", "c"]), "x\r\n"));
@@ -250,8 +406,8 @@ impl<T: Transport> Transport for Trickle<T> {
 
 #[test]
 fn any_split_of_the_octets_will_do() {
-    let certificates = Certificates::new();
-    let acceptor = certificates.acceptor();
+    let pki = Pki::new();
+    let acceptor = pki.acceptor();
     for (tls, server_tls) in WAYS {
         let (near, far) = UnixStream::pair().unwrap();
         let store = Store::default();
@@ -263,7 +419,7 @@ fn any_split_of_the_octets_will_do() {
                 serve_connection(far, None, Options::new(config).tls(acceptor), &store).unwrap();
             });
             let mut client = Client::builder(client_config().tls(tls))
-                .tls(certificates.connector())
+                .tls(pki.connector())
                 .with_stream(Trickle::new(near))
                 .unwrap();
             let report = client.send(&envelope(&["a"]), "x\r\n".repeat(300)).unwrap();

@@ -8,10 +8,8 @@ use std::{error::Error, io, net::SocketAddr, process::ExitCode, sync::Arc, time:
 
 use maildir_handler::MaildirHandler;
 use smtp_proto::{client::Report, machine::Fault, server::Config, syntax::Host};
-use smtp_proto_example_support::{
-    Address, DeliverOptions, Job, Maildir, Sent, Trust, Trusted, deliver,
-};
-use smtp_proto_tokio::{Client, Server, tls::TlsConnector};
+use smtp_proto_example_support::{Address, DeliverOptions, Job, Maildir, Reception, Sent, deliver};
+use smtp_proto_tokio::{Client, Server};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -76,8 +74,9 @@ async fn send_over<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Result<(), smtp_proto_tokio::Error> {
     let mut builder = Client::builder(job.config);
     if let Some(trust) = &job.trust {
-        let connector =
-            connector(trust).map_err(|error| smtp_proto_tokio::Error::Connect(Arc::new(error)))?;
+        let connector = trust
+            .connector()
+            .map_err(|error| smtp_proto_tokio::Error::Connect(Arc::new(error)))?;
         builder = builder.tls(connector);
     }
     let mut client = builder.with_stream(stream)?;
@@ -108,22 +107,13 @@ async fn send_over<S: AsyncRead + AsyncWrite + Unpin>(
     result
 }
 
-fn connector(trust: &Trust) -> io::Result<TlsConnector> {
-    let name = &trust.server_name;
-    match &trust.by {
-        Trusted::Authorities(file) => TlsConnector::with_ca_file(name, file),
-        Trusted::Platform => TlsConnector::with_platform_roots(name),
-        Trusted::Anyone => TlsConnector::with_any_certificate(name),
-    }
-}
-
 /// Starts a server that stores into a Maildir, until what it returns is dropped.
 async fn serve(maildir: Arc<Maildir>) -> io::Result<(SocketAddr, oneshot::Sender<()>)> {
     let name = Host::parse("server.example").map_err(io::Error::other)?;
     let server = Server::bind("127.0.0.1:0", Config::new(name)).await?;
     let address = server.local_addr()?;
     let (running, ended) = oneshot::channel();
-    let handler = MaildirHandler::new(Some(maildir));
+    let handler = MaildirHandler::new(Reception::new(Some(maildir)));
     tokio::spawn(server.serve_until(handler, async {
         let _ = ended.await; // which it is when the sender is gone
     }));

@@ -4,17 +4,11 @@ mod maildir_handler;
 
 #[cfg(unix)]
 use std::fs;
-use std::{error::Error, process::ExitCode, sync::Arc};
+use std::{error::Error, process::ExitCode};
 
 use maildir_handler::MaildirHandler;
-use smtp_proto_example_support::{
-    Duplicates, Endpoint, Maildir, ReceiveOptions, Storage, received_to_json,
-};
-use smtp_proto_tokio::{
-    Server,
-    server::{Envelope, Options, Recipient},
-    tls::TlsAcceptor,
-};
+use smtp_proto_example_support::{Endpoint, ReceiveOptions};
+use smtp_proto_tokio::{Server, server::Options};
 
 #[tokio::main]
 async fn main() -> Result<ExitCode, Box<dyn Error>> {
@@ -22,23 +16,10 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
         Ok(options) => options,
         Err(stop) => return Ok(stop.report()),
     };
-    let maildir = match &options.storage {
-        Storage::Maildir(directory) => Some(Maildir::open(directory)?),
-        Storage::Discard => None,
-    };
-    let mut handler = MaildirHandler::new(maildir);
-    if options.json {
-        handler = handler.telling(tell);
-    }
-    if let Some(account) = options.account()? {
-        handler = handler.admitting(account);
-    }
-    if let Some(kept_for) = options.dedup {
-        handler = handler.recognising(Arc::new(Duplicates::new(kept_for)));
-    }
+    let handler = MaildirHandler::new(options.reception()?);
     let mut serving = Options::new(options.config()?);
-    if let Some(files) = &options.tls {
-        serving = serving.tls(TlsAcceptor::from_pem_files(&files.certificate, &files.key)?);
+    if let Some(acceptor) = options.acceptor()? {
+        serving = serving.tls(acceptor);
     }
     match &options.listen {
         Endpoint::Tcp(address) => {
@@ -73,12 +54,4 @@ async fn signal() {
         }
     }
     let _ = tokio::signal::ctrl_c().await;
-}
-
-fn tell(envelope: &Envelope, octets: u64) {
-    let paths: Vec<_> = envelope.recipients().map(Recipient::path).collect();
-    println!(
-        "{}",
-        received_to_json(envelope.sender().path(), paths, octets)
-    );
 }

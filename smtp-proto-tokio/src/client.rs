@@ -19,9 +19,9 @@ use std::{
 use futures_core::Stream;
 use smtp_proto::{
     client as machine,
-    client::{Cancellation, Config, Envelope, MessageId, Report},
+    client::{Cancellation, CommandId, Config, Envelope, MessageId, Report},
     machine::{Misuse, TraceEntry},
-    syntax::Capabilities,
+    syntax::{Capabilities, Command, Reply},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -30,6 +30,9 @@ use tokio::{
 
 use self::connection::{Connection, Progress};
 use crate::{Error, Stream as Octets, stream::Handshake};
+
+#[cfg(feature = "scram")]
+pub use crate::entropy::nonce;
 
 pub use self::{
     body::Body,
@@ -74,6 +77,8 @@ pub struct Client<S> {
     connection: Connection<S>,
     /// Reports that came while something else was waited for.
     reports: VecDeque<Report>,
+    /// What the last command of the caller's own was answered, if it was.
+    answer: Option<(CommandId, Option<Reply<'static>>)>,
     /// The session was opened.
     is_ready: bool,
     /// The session ended in good order.
@@ -117,6 +122,7 @@ impl<S> Client<S> {
         Self {
             connection: Connection::new(stream, config, handshake),
             reports: VecDeque::new(),
+            answer: None,
             is_ready: false,
             is_over: false,
         }
@@ -273,6 +279,35 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         }
     }
 
+    /// Sends a command of your own behind the messages that were submitted, and waits for its reply,
+    /// positive or negative: NOOP, HELP, VRFY, EXPN, ETRN, XFORWARD, or one that the library does not
+    /// know. See [`machine::Client::command`].
+    ///
+    /// If the future is dropped the command stays queued, and its reply is lost.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the connection fails before the reply, and with [`Error::Misuse`] if the command
+    /// cannot be sent.
+    pub async fn command(&mut self, command: &Command<'_>) -> Result<Reply<'static>, Error> {
+        self.ready().await?;
+        let id = loop {
+            match self.connection.machine.command(command) {
+                Err(Misuse::QueueFull) => self.advance().await?,
+                // Why it ends, if that is an error.
+                Err(Misuse::Ending) if self.has_failed() => self.advance().await?,
+                result => break result?,
+            }
+        };
+        loop {
+            match self.answer.take() {
+                Some((answered, Some(reply))) if answered == id => return Ok(reply),
+                _ if self.is_over => return Err(Misuse::Ending.into()),
+                _ => self.advance().await?,
+            }
+        }
+    }
+
     /// Waits until a message is finished; `None` once there is none left. Cancel safe.
     ///
     /// # Errors
@@ -361,6 +396,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         let sent = matches!(progress, Progress::Sent);
         match progress {
             Progress::Finished(report) => self.reports.push_back(report),
+            Progress::Answered(command, reply) => self.answer = Some((command, reply)),
             Progress::Ready => self.is_ready = true,
             Progress::Closed => self.is_over = true,
             Progress::Sent => {}

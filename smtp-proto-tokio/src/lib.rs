@@ -80,8 +80,11 @@
 //! - `rustls`: TLS. It takes the cryptography that the process has installed as rustls' default; or
 //!   else `aws-lc-rs`, if that is on; or else `ring`.
 //! - `auth`: authentication (RFC 4954), in both roles.
+//! - `scram`: SCRAM-SHA-256 and SCRAM-SHA-1 (RFC 7677, RFC 5802) among its mechanisms.
 
 pub mod client;
+#[cfg(feature = "scram")]
+mod entropy;
 mod error;
 pub mod server;
 mod stream;
@@ -90,10 +93,11 @@ pub mod tls;
 mod transport;
 
 pub use smtp_proto;
+pub use smtp_proto::machine::TlsInfo;
 
 pub use self::{
     client::{Body, Client},
     error::Error,
     server::Server,
-    stream::{Stream, TlsInfo},
+    stream::Stream,
 };

@@ -1,5 +1,6 @@
 //! The server: connections are accepted, and a [`Handler`] decides about what comes.
 
+#[cfg(feature = "auth")]
 mod authentication;
 mod connection;
 mod deliveries;
@@ -38,12 +39,15 @@ use self::{
 };
 use crate::Error;
 
+#[cfg(feature = "auth")]
+pub use self::authentication::Exchange;
 pub use self::{
-    authentication::{Credential, Exchange, Step, invalid_credentials},
     deliveries::Deliveries,
     handler::{Envelope, Handler, Recipient, Sender, Sink, Verdict},
     options::Options,
 };
+#[cfg(feature = "auth")]
+pub use smtp_proto::sasl::{Credential, Step, invalid_credentials};
 
 /// How many connections a server has at once, unless told otherwise.
 pub const MAX_CONNECTIONS: usize = 1000;

@@ -14,8 +14,9 @@ use {
     tokio_rustls::{FallibleAccept, FallibleConnect, TlsStream},
 };
 
+use crate::TlsInfo;
 #[cfg(feature = "rustls")]
-use crate::tls::{TlsAcceptor, TlsConnector};
+use crate::tls::{self, TlsAcceptor, TlsConnector};
 
 /// A stream that becomes one over TLS when its session comes to that.
 pub struct Stream<S>(State<S>);
@@ -44,21 +45,6 @@ pub(crate) enum Handshake {
     Accept(TlsAcceptor),
 }
 
-/// Tells what a handshake came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct TlsInfo {
-    /// The version of the protocol, as it is numbered on the wire: 0x0304 is TLS 1.3.
-    pub version: u16,
-    /// The cipher suite's number in IANA's registry, as in the `tls` clause of a Received field
-    /// (RFC 8314 4.3).
-    pub cipher_suite: u16,
-    /// The name by which the client called the server, if it did.
-    pub server_name: Option<String>,
-    /// The peer's certificates in DER, its own first; none if it showed none.
-    pub peer_certificates: Vec<Vec<u8>>,
-}
-
 impl<S> Stream<S> {
     pub(crate) fn new(stream: S) -> Self {
         Self(State::Clear(stream))
@@ -81,7 +67,7 @@ impl<S> Stream<S> {
     pub fn tls_info(&self) -> Option<TlsInfo> {
         match &self.0 {
             #[cfg(feature = "rustls")]
-            State::Encrypted(stream) => Some(crate::tls::info(stream)),
+            State::Encrypted(stream) => Some(tls::info(stream)),
             _ => None,
         }
     }
@@ -127,8 +113,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
             }
         };
         self.0 = match handshake {
-            Handshake::Connect(connector) => State::Connecting(Box::new(connector.connect(stream))),
-            Handshake::Accept(acceptor) => State::Accepting(Box::new(acceptor.accept(stream))),
+            Handshake::Connect(connector) => {
+                State::Connecting(Box::new(tls::connect(connector, stream)))
+            }
+            Handshake::Accept(acceptor) => {
+                State::Accepting(Box::new(tls::accept(acceptor, stream)))
+            }
             Handshake::Unavailable => {
                 self.0 = State::Failed(Some(stream));
                 return Err(unavailable());

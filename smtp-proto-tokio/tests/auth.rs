@@ -1,8 +1,8 @@
 //! Authentication: each mechanism between client and server, and what must not be shown.
-#![cfg(all(feature = "auth", feature = "ring", feature = "rustls"))]
+#![cfg(all(feature = "auth", feature = "rustls"))]
 
-#[path = "support/pki.rs"]
-mod pki;
+#[path = "../../smtp-proto/tests/sasl/application.rs"]
+mod application;
 mod support;
 
 use std::{
@@ -11,27 +11,31 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use pki::{NAME, Pki};
+use application::{Own, SECRET, check, mechanisms};
+#[cfg(feature = "scram")]
+use smtp_proto::sasl::{ScramHash, ScramKeys};
 use smtp_proto::{
     client::{
         self, NotSent, Outcome, Pipelining,
-        mechanism::{External, Login, Mechanism, OAuthBearer, Plain, XOAuth2},
+        mechanism::{External, Login, Mechanism, OAuthBearer, Plain},
     },
     machine::{Fault, Misuse},
     server::{Config, Tls},
     syntax::{Code, Reply},
 };
+use smtp_proto_test_support::{Pki, SERVER};
 use smtp_proto_tokio::{
-    Client, Error,
+    Client, Error, TlsInfo,
     server::{
         Credential, Envelope, Exchange, Handler, Options, Recipient, Sender, Sink, Step, Verdict,
         invalid_credentials, serve_connection,
     },
 };
-use support::{client_config, content, exchange, greet, is_delivered, one, server_config};
+use support::{
+    client_config, content, exchange, greet, is_delivered, one, server_config, tls::handshake,
+};
 use tokio::{io::DuplexStream, task::JoinHandle};
 
-const SECRET: &str = "s3cr3t-t0k3n";
 const REJECTED: &str = "535 5.7.8 Authentication credentials invalid\r\n";
 
 /// Knows one user, and remembers who began transactions and what was shown of credentials.
@@ -53,6 +57,7 @@ impl Handler for Users {
         &self,
         _: &(),
         credential: Credential<'_>,
+        tls: Option<&TlsInfo>,
     ) -> Result<String, Reply<'static>> {
         tokio::task::yield_now().await;
         self.shown
@@ -61,38 +66,32 @@ impl Handler for Users {
             .push_str(&format!("{credential:?}"));
         match credential {
             Credential::Password { user: "panic", .. } => panic!("a user to panic at"),
-            Credential::Password { user: "later", .. } => {
-                Err(Reply::parse(b"454 4.7.0 Later\r\n").unwrap())
-            }
-            Credential::Password {
-                user: "alice",
-                password: SECRET,
-                acting_for: "",
-            } => Ok("alice".into()),
-            Credential::Password {
-                user: "alice",
-                password: SECRET,
-                acting_for: "team",
-            } => Ok("team".into()),
-            // Does not look at whom the client acts for.
-            Credential::Password {
-                user: "careless",
-                password: SECRET,
-                ..
-            } => Ok("careless".into()),
-            Credential::Token {
-                user: "alice" | "",
-                token: SECRET,
-            } => Ok("alice".into()),
             Credential::Token {
                 user: user @ "a,b=2C",
                 token: SECRET,
+                host: Some(SERVER),
+                port: Some(587),
             } => Ok(user.into()),
-            Credential::External {
-                acting_for: "",
-                tls: Some(tls),
-            } if !tls.peer_certificates.is_empty() => Ok("certified".into()),
-            _ => Err(invalid_credentials()),
+            Credential::External { acting_for: "" } => match tls {
+                Some(tls) if !tls.peer_certificates.is_empty() => Ok("certified".into()),
+                _ => Err(invalid_credentials()),
+            },
+            Credential::External { .. } => Err(invalid_credentials()),
+            credential => check(credential),
+        }
+    }
+
+    #[cfg(feature = "scram")]
+    async fn scram_keys(
+        &self,
+        _: &(),
+        user: &str,
+        hash: ScramHash,
+    ) -> Result<Option<ScramKeys>, Reply<'static>> {
+        tokio::task::yield_now().await;
+        match user {
+            "later" => Err(Reply::parse(b"454 4.7.0 Later\r\n").unwrap()),
+            user => Ok(application::keys(user, hash)),
         }
     }
 
@@ -178,6 +177,8 @@ fn config() -> Config {
         "EXTERNAL",
         "XOAUTH2",
         "OAUTHBEARER",
+        "SCRAM-SHA-1",
+        "SCRAM-SHA-256",
         "X-COUNT",
         "X-NONE",
     ];
@@ -246,18 +247,21 @@ fn refusal(octets: &'static str) -> Result<String, Option<Reply<'static>>> {
     Err(Some(Reply::parse(octets.as_bytes()).unwrap()))
 }
 
+/// 5802-5-a: but for EXTERNAL, which needs a certificate.
 #[tokio::test]
 async fn every_mechanism_lets_in_whom_it_should() {
-    let alice = || Ok(String::from("alice"));
-    assert_eq!(attempt(Plain::new("alice", SECRET)).await, alice());
-    let acting = Plain::new("alice", SECRET).acting_for("team");
-    assert_eq!(attempt(acting).await, Ok("team".into()));
-    assert_eq!(attempt(Login::new("alice", SECRET)).await, alice());
-    assert_eq!(attempt(XOAuth2::new("alice", SECRET)).await, alice());
-    let bearer = OAuthBearer::new("alice", NAME, 587, SECRET);
-    assert_eq!(attempt(bearer).await, alice());
+    let tim = || Ok(String::from("tim"));
+    for mechanism in mechanisms("tim", SECRET) {
+        let expected = match mechanism.name() {
+            "EXTERNAL" => refusal(REJECTED),
+            _ => tim(),
+        };
+        assert_eq!(attempt(mechanism).await, expected);
+    }
+    let acting = Plain::new("tim", SECRET).acting_for("ann");
+    assert_eq!(attempt(acting).await, Ok("ann".into()));
     // RFC 5801 4
-    let escaped = OAuthBearer::new("a,b=2C", NAME, 587, SECRET);
+    let escaped = OAuthBearer::new("a,b=2C", SERVER, 587, SECRET);
     assert_eq!(attempt(escaped).await, Ok("a,b=2C".into()));
     let counts = Echo { gives_up_at: 0 };
     assert_eq!(attempt(counts).await, Ok("counter".into()));
@@ -266,37 +270,66 @@ async fn every_mechanism_lets_in_whom_it_should() {
 #[tokio::test]
 async fn every_mechanism_keeps_out_whom_it_should() {
     let rejected = || refusal(REJECTED);
-    assert_eq!(attempt(Plain::new("alice", "wrong")).await, rejected());
-    let acting = Plain::new("alice", SECRET).acting_for("boss");
-    assert_eq!(attempt(acting).await, rejected());
+    for (user, secret) in [("tim", "wrong"), ("nobody", SECRET)] {
+        for mechanism in mechanisms(user, secret) {
+            assert_eq!(attempt(mechanism).await, rejected());
+        }
+    }
     // AUT-6: nobody acts for another by a handler's carelessness.
-    let careless = || Plain::new("careless", SECRET);
-    assert_eq!(attempt(careless()).await, Ok("careless".into()));
-    assert_eq!(attempt(careless().acting_for("boss")).await, rejected());
-    assert_eq!(attempt(Login::new("alice", "wrong")).await, rejected());
+    for acting_for in ["boss", "root"] {
+        let acting = Plain::new("tim", SECRET).acting_for(acting_for);
+        assert_eq!(attempt(acting).await, rejected());
+    }
     assert_eq!(attempt(Login::new("", SECRET)).await, rejected());
-    assert_eq!(attempt(XOAuth2::new("alice", "wrong")).await, rejected());
-    let bearer = OAuthBearer::new("alice", NAME, 587, "wrong");
+    // 7628-3.1-b: a token for another server.
+    let bearer = OAuthBearer::new("tim", "mx.example.org", 587, SECRET);
     assert_eq!(attempt(bearer).await, rejected());
     // Without a certificate.
     assert_eq!(attempt(External::new()).await, rejected());
-    assert_eq!(
-        attempt(Plain::new("later", "wrong")).await,
-        refusal("454 4.7.0 Later\r\n")
-    );
+    for mechanism in mechanisms("later", "wrong") {
+        let expected = match mechanism.name() {
+            "EXTERNAL" => rejected(),
+            _ => refusal("454 4.7.0 Later\r\n"),
+        };
+        assert_eq!(attempt(mechanism).await, expected);
+    }
     assert_eq!(
         attempt(Plain::new("panic", "wrong")).await,
         refusal("451 4.3.0 Local error in processing\r\n")
     );
 }
 
+/// 4954-4-g
 #[tokio::test]
 async fn an_exchange_is_cancelled() {
+    let cancelled = || refusal("501 5.7.0 Authentication cancelled\r\n");
     for gives_up_at in 1..=3 {
-        assert_eq!(
-            attempt(Echo { gives_up_at }).await,
-            refusal("501 5.7.0 Authentication cancelled\r\n")
-        );
+        assert_eq!(attempt(Echo { gives_up_at }).await, cancelled());
+    }
+    for mechanism in mechanisms("tim", SECRET) {
+        let name = String::from(mechanism.name()).leak();
+        let says = Vec::new();
+        assert_eq!(attempt(Own { name, says }).await, cancelled());
+    }
+}
+
+/// A password goes by SCRAM where that is offered.
+#[cfg(feature = "scram")]
+#[tokio::test]
+async fn a_password_is_used_in_the_best_way() {
+    for (offered, used) in [
+        (["LOGIN", "PLAIN", "SCRAM-SHA-256"], "Proven"),
+        (["LOGIN", "PLAIN", "X-COUNT"], "Password"),
+    ] {
+        let users = Arc::new(Users::default());
+        let config = server_config().mechanisms(offered).unwrap();
+        let (stream, server) = serve(&users, config.allow_plain_text_auth());
+        let builder = Client::builder(in_clear()).password("tim", SECRET).unwrap();
+        let mut client = builder.with_stream(stream).unwrap();
+        client.ready().await.unwrap();
+        client.quit().await.unwrap();
+        server.await.unwrap().unwrap();
+        assert!(users.shown.lock().unwrap().starts_with(used), "{used}");
     }
 }
 
@@ -304,14 +337,15 @@ async fn an_exchange_is_cancelled() {
 #[tokio::test]
 async fn the_dialogue_of_each_mechanism() {
     const ACCEPTED: &str = "235 2.7.0 Authentication successful\r\n";
-    const INVALID: &str = "334 eyJzdGF0dXMiOiJpbnZhbGlkX3Rva2VuIiwic2NoZW1lcyI6ImJlYXJlciJ9\r\n";
+    const INVALID: &str = "334 eyJzdGF0dXMiOiJpbnZhbGlkX3Rva2VuIn0=\r\n";
+    const UNAUTHORIZED: &str = "334 eyJzdGF0dXMiOiI0MDEiLCJzY2hlbWVzIjoiYmVhcmVyIn0=\r\n";
     const LOCAL: &str = "504 5.5.4 Authentication mechanism not available\r\n";
     let dialogues: [&[(&str, &str)]; 14] = [
-        // alice, the password
-        &[("AUTH PLAIN AGFsaWNlAHMzY3IzdC10MGszbg==", ACCEPTED)],
+        // tim, the password
+        &[("AUTH PLAIN AHRpbQBzM2NyM3QtdDBrM24=", ACCEPTED)],
         &[
             ("AUTH PLAIN", "334 \r\n"),
-            ("AGFsaWNlAHMzY3IzdC10MGszbg==", ACCEPTED),
+            ("AHRpbQBzM2NyM3QtdDBrM24=", ACCEPTED),
         ],
         // No NUL, one, three, no user, no password, bad UTF-8.
         &[("AUTH PLAIN YQ==", REJECTED)],
@@ -322,26 +356,26 @@ async fn the_dialogue_of_each_mechanism() {
         &[("AUTH PLAIN AGEA/w==", REJECTED)],
         &[
             ("AUTH LOGIN", "334 VXNlcm5hbWU6\r\n"),
-            ("YWxpY2U=", "334 UGFzc3dvcmQ6\r\n"),
+            ("dGlt", "334 UGFzc3dvcmQ6\r\n"),
             ("czNjcjN0LXQwazNu", ACCEPTED),
         ],
         &[
-            ("AUTH LOGIN YWxpY2U=", "334 UGFzc3dvcmQ6\r\n"),
+            ("AUTH LOGIN dGlt", "334 UGFzc3dvcmQ6\r\n"),
             ("czNjcjN0LXQwazNu", ACCEPTED),
         ],
-        // "n,,^Aauth=bearer s3cr3t-t0k3n^A^A"
+        // "n,a=tim,^Aauth=bearer s3cr3t-t0k3n^A^A"
         &[(
-            "AUTH OAUTHBEARER biwsAWF1dGg9YmVhcmVyIHMzY3IzdC10MGszbgEB",
+            "AUTH OAUTHBEARER bixhPXRpbSwBYXV0aD1iZWFyZXIgczNjcjN0LXQwazNuAQE=",
             ACCEPTED,
         )],
         // "n,,^A^A" has no token.
         &[("AUTH OAUTHBEARER biwsAQE=", INVALID), ("AQ==", REJECTED)],
-        &[("AUTH XOAUTH2 YQ==", INVALID), ("", REJECTED)],
+        &[("AUTH XOAUTH2 YQ==", UNAUTHORIZED), ("", REJECTED)],
         &[
             ("AUTH X-NONE", LOCAL),
             ("AUTH X-COUNT", "334 AQ==\r\n"),
             ("*", "501 5.7.0 Authentication cancelled\r\n"),
-            ("AUTH PLAIN AGFsaWNlAHMzY3IzdC10MGszbg==", ACCEPTED),
+            ("AUTH PLAIN AHRpbQBzM2NyM3QtdDBrM24=", ACCEPTED),
         ],
     ];
     for dialogue in dialogues {
@@ -358,17 +392,17 @@ async fn the_dialogue_of_each_mechanism() {
 /// 8314-4.2-a, 3207-4.2-a: who a client is, is asked anew under TLS, and its certificate may tell.
 #[tokio::test]
 async fn a_certificate_lets_a_client_in() {
-    let pki = Pki::new("external");
+    let pki = Pki::new();
     for certified in [true, false] {
         let users = Arc::new(Users::default());
         let config = config().tls(Tls::Offered);
         let options = Options::new(config).tls(pki.asking_acceptor());
         let (stream, server) = serve(&users, options);
-        let mut connector = pki.connector();
-        if certified {
-            let (chain, key) = (pki.file("client.pem"), pki.file("client.key"));
-            connector = connector.client_certificate(chain, key).unwrap();
-        }
+        let connector = if certified {
+            pki.showing_connector()
+        } else {
+            pki.connector()
+        };
         let mut client = Client::builder(in_clear().tls(client::Tls::Required))
             .tls(connector)
             .authenticate(External::new())
@@ -388,12 +422,12 @@ async fn a_certificate_lets_a_client_in() {
 
 #[tokio::test]
 async fn authentication_is_forgotten_when_tls_begins() {
-    let pki = Pki::new("forgotten");
+    let pki = Pki::new();
     let users = Arc::new(Users::default());
     let options = Options::new(config().tls(Tls::Offered)).tls(pki.acceptor());
     let (mut stream, server) = serve(&users, options);
     greet(&mut stream).await;
-    let auth = "AUTH PLAIN AGFsaWNlAHMzY3IzdC10MGszbg==\r\n";
+    let auth = "AUTH PLAIN AHRpbQBzM2NyM3QtdDBrM24=\r\n";
     exchange(&mut stream, auth, "235 2.7.0 Authentication successful\r\n").await;
     exchange(
         &mut stream,
@@ -401,9 +435,7 @@ async fn authentication_is_forgotten_when_tls_begins() {
         "220 2.0.0 Ready to start TLS\r\n",
     )
     .await;
-    let connector = pki.raw_connector(&[]);
-    let connected = connector.connect(NAME.try_into().unwrap(), stream).await;
-    let mut stream = connected.unwrap();
+    let mut stream = handshake(&pki, &[], stream).await.unwrap();
     exchange(&mut stream, "EHLO c.example\r\n", "250-mx.example.net").await;
     drop(stream);
     assert_eq!(*users.senders.lock().unwrap(), []);
@@ -416,7 +448,7 @@ async fn no_password_leaves_in_clear() {
     let users = Arc::new(Users::default());
     let (stream, _server) = serve(&users, config());
     let mut client = Client::builder(client_config(Pipelining::LookAhead))
-        .authenticate(Plain::new("alice", SECRET))
+        .authenticate(Plain::new("tim", SECRET))
         .with_stream(stream)
         .unwrap();
     let report = client.send(&one(), content(0)).await.unwrap();
@@ -448,7 +480,7 @@ async fn mechanisms_come_in_time_and_have_names() {
     assert!(matches!(error, Error::Misuse(Misuse::InvalidMechanism)));
 
     let mut client = Client::with_stream(stream, in_clear());
-    let plain = || vec![Box::new(Plain::new("alice", SECRET)) as Box<dyn Mechanism>];
+    let plain = || vec![Box::new(Plain::new("tim", SECRET)) as Box<dyn Mechanism>];
     client.authenticate(plain()).unwrap();
     client.ready().await.unwrap();
     assert_eq!(client.authenticate(plain()), Err(Misuse::TooLate));
@@ -465,7 +497,7 @@ async fn nobody_is_let_in_unless_a_handler_says_so() {
     let server = tokio::spawn(serve_connection(far, None, config(), handler));
     let mut stream = near;
     greet(&mut stream).await;
-    let auth = "AUTH PLAIN AGFsaWNlAHMzY3IzdC10MGszbg==\r\n";
+    let auth = "AUTH PLAIN AHRpbQBzM2NyM3QtdDBrM24=\r\n";
     exchange(&mut stream, auth, REJECTED).await;
     exchange(
         &mut stream,

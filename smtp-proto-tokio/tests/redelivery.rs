@@ -1,5 +1,5 @@
 //! A message whose acknowledgement is lost comes again, and is stored once (RFC 1047,
-//! RFC 5321 6.1): what the example's handler does.
+//! RFC 5321 6.1), with what it asks for: what the example's handler does.
 #![cfg(all(feature = "auth", feature = "rustls"))]
 
 #[path = "../examples/maildir_handler/mod.rs"]
@@ -9,16 +9,25 @@ mod support;
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use maildir_handler::{MaildirHandler, MessageName};
-use smtp_proto::{client::Pipelining, machine::Dialect};
-use smtp_proto_example_support::{Duplicates, Maildir, TemporaryDirectory};
-use smtp_proto_tokio::{Client, Server};
+use smtp_proto::{
+    client::Pipelining,
+    machine::Dialect,
+    syntax::{Capabilities, Extension},
+};
+use smtp_proto_example_support::{Duplicates, Maildir, Reception, TemporaryDirectory};
+use smtp_proto_tokio::{Client, Server, server::serve_connection};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
     time::sleep,
 };
 
-use support::{client_config, content, is_delivered, one, server_config};
+use support::{client_config, content, exchange, greet, is_delivered, one, server_config};
+
+const KEPT: &str = "X-Envelope-From: <a@b.example> RET=HDRS ENVID=e1\r\n\
+    X-Envelope-To: <c@d.example> NOTIFY=NEVER\r\n\
+    X-Envelope-To: <e@f.example>\r\n\
+    Subject: x\r\n";
 
 struct Place {
     _directory: TemporaryDirectory,
@@ -36,8 +45,9 @@ impl Place {
         let config = server_config().dialect(dialect);
         let server = Server::bind("127.0.0.1:0", config).await.unwrap();
         let address = server.local_addr().unwrap();
-        let handler = MaildirHandler::new(Some(Arc::clone(&maildir)));
-        tokio::spawn(server.serve(handler.recognising(Arc::clone(&duplicates))));
+        let reception = Reception::new(Some(Arc::clone(&maildir)));
+        let reception = reception.recognising(Arc::clone(&duplicates));
+        tokio::spawn(server.serve(MaildirHandler::new(reception)));
         Self {
             _directory: directory,
             maildir,
@@ -109,4 +119,38 @@ async fn a_message_whose_acknowledgement_was_lost_is_stored_once() {
         place.send_and_quit().await;
         assert_eq!(place.stored(), 3, "{dialect:?}");
     }
+}
+
+/// 3461-4: whoever delivers the message has to know what it asks for of notifications.
+#[tokio::test]
+async fn requests_for_notifications_are_kept() {
+    let directory = TemporaryDirectory::new().unwrap();
+    let maildir = Maildir::open(directory.path()).unwrap();
+    let handler = MaildirHandler::new(Reception::new(Some(Arc::clone(&maildir))));
+    let (mut stream, far) = tokio::io::duplex(4096);
+    let offer = Capabilities::new()
+        .with(Extension::Dsn)
+        .with(Extension::EnhancedStatusCodes);
+    let config = server_config().offer(offer);
+    tokio::spawn(serve_connection(far, None, config, Arc::new(handler)));
+    greet(&mut stream).await;
+    let recipient = "250 2.1.5 Recipient OK\r\n";
+    for (command, reply) in [
+        (
+            "MAIL FROM:<a@b.example> RET=HDRS ENVID=e1\r\n",
+            "250 2.1.0 Sender OK\r\n",
+        ),
+        ("RCPT TO:<c@d.example> NOTIFY=NEVER\r\n", recipient),
+        ("RCPT TO:<e@f.example>\r\n", recipient),
+        ("DATA\r\n", "354 End content with <CRLF>.<CRLF>\r\n"),
+        ("Subject: x\r\n.\r\n", "250 2.0.0 Message accepted\r\n"),
+    ] {
+        exchange(&mut stream, command, reply).await;
+    }
+    let stored = maildir.messages().unwrap();
+    let stored: Vec<_> = stored
+        .iter()
+        .map(|it| String::from_utf8_lossy(it))
+        .collect();
+    assert_eq!(stored, [KEPT]);
 }

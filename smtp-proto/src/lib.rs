@@ -17,6 +17,8 @@ pub mod client;
 pub mod framing;
 pub mod guide;
 pub mod machine;
+#[cfg(feature = "auth")]
+pub mod sasl;
 pub mod server;
 pub mod syntax;
 

@@ -7,13 +7,14 @@ use std::{
 };
 
 /// What each layer may import besides itself.
-const LAYERS: [(&str, &[&str]); 6] = [
+const LAYERS: [(&str, &[&str]); 7] = [
     ("guide", &[]),
     ("syntax", &[]),
     ("framing", &[]),
     ("machine", &["syntax", "framing"]),
-    ("client", &["syntax", "framing", "machine"]),
-    ("server", &["syntax", "framing", "machine"]),
+    ("sasl", &["syntax", "machine"]),
+    ("client", &["syntax", "framing", "machine", "sasl"]),
+    ("server", &["syntax", "framing", "machine", "sasl"]),
 ];
 
 type Imports = BTreeMap<String, BTreeSet<String>>;
@@ -164,4 +165,26 @@ fn visit(module: &str, imports: &Imports, above: &mut Vec<String>, done: &mut BT
     }
     above.pop();
     done.insert(module.to_owned());
+}
+
+/// What the adapters share of TLS knows none of them, and an adapter takes rustls from nowhere else.
+#[test]
+fn tls_is_configured_in_one_place() {
+    let manifest = |folder: &str| {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        fs::read_to_string(path.join("Cargo.toml")).unwrap()
+    };
+    let depends_on = |manifest: &str, name: &str| {
+        let dependency = |line: &str| line.split([' ', '.']).next() == Some(name);
+        manifest.lines().any(dependency)
+    };
+    let shared = manifest("rustls");
+    for adapter in ["smtp-proto-tokio", "smtp-proto-blocking"] {
+        assert!(!depends_on(&shared, adapter), "it is below {adapter}");
+        let adapter = manifest(&format!("../{adapter}"));
+        assert!(depends_on(&adapter, "smtp-proto-rustls"));
+        for library in ["rustls-native-certs", "rustls-pki-types", "webpki"] {
+            assert!(!depends_on(&adapter, library), "{library}");
+        }
+    }
 }

@@ -1,77 +1,33 @@
 //! Stores messages before they are acknowledged.
 
-use std::{
-    sync::Arc,
-    thread::{self, ThreadId},
-    time::Instant,
-};
+use std::thread::{self, ThreadId};
 
 use smtp_proto::{
+    sasl::{ScramHash, ScramKeys},
     server::{Certainty, TransactionId},
-    syntax::{Code, Reply},
+    syntax::Reply,
 };
 use smtp_proto_blocking::{
     Error,
     server::{Credential, Envelope, Handler, Session, Sink, Verdict, invalid_credentials},
 };
-use smtp_proto_example_support::{Account, Delivery, Duplicates, Fingerprinter, Maildir};
+use smtp_proto_example_support::{Arrival, ReceivedEnvelope, Reception};
 
 /// Names a message: by the thread, which is the session's alone, and the transaction.
 pub(crate) type MessageName = (ThreadId, TransactionId);
 
 /// Takes every message, for everybody.
 pub(crate) struct MaildirHandler {
-    maildir: Option<Arc<Maildir>>,
-    received: fn(&Envelope, u64),
-    account: Option<Account>,
-    duplicates: Option<Arc<Duplicates<MessageName>>>,
+    reception: Reception<MessageName>,
 }
 
 /// One message on its way to the disk.
-pub(crate) struct MaildirSink {
-    delivery: Option<Delivery>,
-    envelope: Envelope,
-    octets: u64,
-    received: fn(&Envelope, u64),
-    recognition: Option<Recognition>,
-}
-
-/// What finds out whether a message is here already.
-struct Recognition {
-    duplicates: Arc<Duplicates<MessageName>>,
-    fingerprinter: Fingerprinter,
-}
+pub(crate) struct MaildirSink(Arrival<MessageName>);
 
 impl MaildirHandler {
-    /// Stores into a Maildir, or nowhere.
-    pub(crate) fn new(maildir: Option<Arc<Maildir>>) -> Self {
-        Self {
-            maildir,
-            received: |_, _| {},
-            account: None,
-            duplicates: None,
-        }
-    }
-
-    /// Calls a function with the envelope and the size of each message that was stored.
-    #[allow(dead_code, reason = "not every example tells")]
-    pub(crate) fn telling(mut self, received: fn(&Envelope, u64)) -> Self {
-        self.received = received;
-        self
-    }
-
-    /// Lets a user authenticate.
-    #[allow(dead_code, reason = "not every example has users")]
-    pub(crate) fn admitting(mut self, account: Account) -> Self {
-        self.account = Some(account);
-        self
-    }
-
-    /// Stores a message only once if its acknowledgement is lost and it comes again.
-    #[allow(dead_code, reason = "not every example looks for them")]
-    pub(crate) fn recognising(mut self, duplicates: Arc<Duplicates<MessageName>>) -> Self {
-        self.duplicates = Some(duplicates);
-        self
+    /// Stores as the reception says.
+    pub(crate) fn new(reception: Reception<MessageName>) -> Self {
+        Self { reception }
     }
 }
 
@@ -83,45 +39,37 @@ impl Handler for MaildirHandler {
         _: &Session,
         credential: Credential<'_>,
     ) -> Result<String, Reply<'static>> {
-        let account = self.account.as_ref().ok_or_else(invalid_credentials)?;
-        let (user, secret, acting_for) = match credential {
-            Credential::Password {
-                user,
-                password,
-                acting_for,
-            } => (user, password, acting_for),
-            // The token alone may tell.
-            Credential::Token { user: "", token } => (account.user(), token, ""),
-            Credential::Token { user, token } => (user, token, ""),
-            _ => return Err(invalid_credentials()),
-        };
-        let acts_for_himself = acting_for.is_empty() || acting_for == user;
-        if account.admits(user, secret) && acts_for_himself {
-            Ok(user.to_owned())
-        } else {
-            Err(invalid_credentials())
-        }
+        self.reception
+            .admit(credential)
+            .ok_or_else(invalid_credentials)
+    }
+
+    fn scram_keys(
+        &self,
+        _: &Session,
+        user: &str,
+        hash: ScramHash,
+    ) -> Result<Option<ScramKeys>, Reply<'static>> {
+        Ok(self.reception.scram_keys(user, hash))
     }
 
     fn content(&self, _: &Session, envelope: &Envelope) -> Result<MaildirSink, Reply<'static>> {
-        let delivery = self.maildir.as_ref().map(Maildir::begin).transpose();
-        let recognition = self.duplicates.as_ref().map(|duplicates| Recognition {
-            duplicates: Arc::clone(duplicates),
-            fingerprinter: Fingerprinter::default(),
+        let recipients = envelope.recipients.iter().enumerate();
+        let recipients = recipients.map(|(index, path)| {
+            let parameters = envelope.recipient_parameters(index).as_str().to_owned();
+            (path.clone(), parameters)
         });
-        Ok(MaildirSink {
-            delivery: delivery.map_err(storage_failed)?,
-            envelope: envelope.clone(),
-            octets: 0,
-            received: self.received,
-            recognition,
-        })
+        let received = ReceivedEnvelope {
+            from: envelope.from.clone(),
+            parameters: envelope.parameters().as_str().to_owned(),
+            recipients: recipients.collect(),
+        };
+        let name = name(envelope.transaction);
+        self.reception.begin(name, received).map(MaildirSink)
     }
 
     fn acknowledged(&self, _: &Session, message: TransactionId, certainty: Certainty) {
-        if let Some(duplicates) = &self.duplicates {
-            duplicates.acknowledged(&name(message), certainty, Instant::now());
-        }
+        self.reception.acknowledged(&name(message), certainty);
     }
 
     fn delivery_acknowledged(
@@ -131,77 +79,29 @@ impl Handler for MaildirHandler {
         recipient: usize,
         certainty: Certainty,
     ) {
-        if let Some(duplicates) = &self.duplicates {
-            let name = name(message);
-            duplicates.delivery_acknowledged(&name, recipient, certainty, Instant::now());
-        }
+        self.reception
+            .delivery_acknowledged(&name(message), recipient, certainty);
     }
 
     fn closed(&self, _: &Session, _: Option<&Error>) {
-        if let Some(duplicates) = &self.duplicates {
-            let session = thread::current().id();
-            duplicates.closed(|(of, _)| *of == session);
-        }
+        let session = thread::current().id();
+        self.reception.closed(|(of, _)| *of == session);
     }
 }
 
 impl Sink for MaildirSink {
     fn write(&mut self, octets: &[u8]) -> Result<(), Reply<'static>> {
-        self.octets += octets.len() as u64;
-        if let Some(recognition) = &mut self.recognition {
-            recognition.fingerprinter.update(octets);
-        }
-        match &mut self.delivery {
-            Some(delivery) => delivery.write(octets).map_err(storage_failed),
-            None => Ok(()),
-        }
+        self.0.write(octets)
     }
 
-    fn finish(mut self) -> Verdict {
-        let Some(recognition) = self.recognition.take() else {
-            return self.store();
-        };
-        let Recognition {
-            duplicates,
-            fingerprinter,
-        } = recognition;
-        let (message, envelope) = (self.envelope.transaction, &self.envelope);
-        let fingerprints = fingerprinter.finish(&envelope.from, &envelope.recipients);
-        let is_here = duplicates.recognise(&fingerprints, Instant::now());
-        let verdict = if is_here {
-            Verdict::Accept
-        } else {
-            self.store()
-        };
-        if verdict == Verdict::Accept {
-            duplicates.stored(name(message), fingerprints);
-        }
-        verdict
-    }
-}
-
-impl MaildirSink {
-    fn store(self) -> Verdict {
-        match self.delivery.map(Delivery::finish).transpose() {
-            Ok(_) => {
-                (self.received)(&self.envelope, self.octets);
-                Verdict::Accept
-            }
-            Err(error) => Verdict::Reply(storage_failed(error)),
+    fn finish(self) -> Verdict {
+        match self.0.finish() {
+            Ok(()) => Verdict::Accept,
+            Err(reply) => reply.into(),
         }
     }
 }
 
 fn name(message: TransactionId) -> MessageName {
     (thread::current().id(), message)
-}
-
-/// Asks the client to try again later (RFC 5321 4.2.2: 452).
-fn storage_failed(error: std::io::Error) -> Reply<'static> {
-    eprintln!("a message could not be stored: {error}");
-    Reply::new(
-        Code::INSUFFICIENT_STORAGE,
-        "4.3.1 The message cannot be stored now",
-    )
-    .expect("the text is a reply's")
 }

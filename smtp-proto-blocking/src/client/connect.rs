@@ -10,9 +10,15 @@ use std::{os::unix::net::UnixStream, path::Path};
 
 use smtp_proto::client::Config;
 #[cfg(feature = "auth")]
-use smtp_proto::client::mechanism::Mechanism;
+use smtp_proto::sasl::Mechanism;
+#[cfg(all(feature = "auth", not(feature = "scram")))]
+use smtp_proto::sasl::by_password;
+#[cfg(feature = "scram")]
+use smtp_proto::sasl::by_scram_or_password;
 
 use super::Client;
+#[cfg(feature = "scram")]
+use crate::entropy::nonce;
 use crate::{Error, Transport, tls::TlsConnector};
 
 impl Client<TcpStream> {
@@ -43,14 +49,14 @@ impl Client<TcpStream> {
 /// ```no_run
 /// # #[cfg(all(feature = "auth", feature = "rustls"))]
 /// # fn run() -> Result<(), Box<dyn std::error::Error>> {
-/// use smtp_proto::client::{Config, Tls, mechanism::Plain};
+/// use smtp_proto::client::{Config, Tls};
 /// use smtp_proto::syntax::Host;
 /// use smtp_proto_blocking::{Client, tls::TlsConnector};
 ///
 /// let config = Config::new(Host::parse("client.example")?).tls(Tls::Implicit);
 /// let client = Client::builder(config)
 ///     .tls(TlsConnector::with_platform_roots("submit.example.net")?)
-///     .authenticate(Plain::new("alice", "password"))
+///     .password("alice", "password")?
 ///     .connect("submit.example.net:465")?;
 /// # Ok(())
 /// # }
@@ -77,6 +83,23 @@ impl Builder {
     pub fn authenticate(mut self, mechanism: impl Mechanism + 'static) -> Self {
         self.mechanisms.push(Box::new(mechanism));
         self
+    }
+
+    /// Has the client authenticate by a user name and a password, in the best way that the server
+    /// offers: SCRAM-SHA-256, with the feature `scram`, by which the server does not get to know
+    /// the password; else PLAIN or LOGIN, under TLS only unless the configuration says otherwise.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the system has no entropy to give.
+    #[cfg(feature = "auth")]
+    pub fn password(mut self, user: &str, password: &str) -> io::Result<Self> {
+        #[cfg(feature = "scram")]
+        let mechanisms = by_scram_or_password(user, password, nonce()?);
+        #[cfg(not(feature = "scram"))]
+        let mechanisms = by_password(user, password);
+        self.mechanisms.extend(mechanisms);
+        Ok(self)
     }
 
     /// Connects to a server, as [`Client::connect`] does.

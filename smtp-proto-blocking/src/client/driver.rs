@@ -8,6 +8,7 @@ use super::Client;
 use crate::{
     Error, Transport,
     connection::{GLANCE, MOMENT, Progress},
+    tls::Session,
 };
 
 /// How many messages are taken from an iterator before the machine asks for their contents: enough
@@ -52,7 +53,7 @@ impl<T: Transport> Client<T> {
         let limit = deadline.saturating_sub(self.connection.now());
         let connector = self.connector.as_ref();
         let begin = || match connector {
-            Some(connector) => connector.session(),
+            Some(connector) => Session::connect(connector),
             None => Err(io::Error::other(
                 "the configuration asks for TLS, and no TlsConnector was given",
             )),
@@ -82,6 +83,13 @@ impl<T: Transport> Client<T> {
             match self.machine.poll_event(&mut input, now) {
                 Ok(Some(event)) => {
                     news = true;
+                    let event = match event {
+                        machine::Event::Answered { command, reply } => {
+                            self.answer = Some((command, reply.into_owned()));
+                            continue;
+                        }
+                        event => event,
+                    };
                     self.ready |= matches!(event, machine::Event::Ready);
                     if let Some(report) = self.reports.observe(event) {
                         self.bodies.remove(&report.message);

@@ -13,12 +13,16 @@ use std::{
 };
 
 use smtp_proto::{
-    client::{self as machine, Cancellation, Config, Envelope, MessageId, Report, Reports},
+    client::{
+        self as machine, Cancellation, CommandId, Config, Envelope, MessageId, Report, Reports,
+    },
     machine::{Misuse, TraceEntry},
-    syntax::Capabilities,
+    syntax::{Capabilities, Command, Reply},
 };
 
 pub use self::{body::Body, connect::Builder, send_all::SendAll};
+#[cfg(feature = "scram")]
+pub use crate::entropy::nonce;
 use crate::{Error, Stream, Transport, connection::Connection, tls::TlsConnector};
 
 /// One SMTP session over a blocking [`Transport`].
@@ -37,6 +41,8 @@ pub struct Client<T> {
     connector: Option<TlsConnector>,
     reports: Reports,
     finished: VecDeque<Report>,
+    /// What the last command of the caller's own was answered, if it was.
+    answer: Option<(CommandId, Reply<'static>)>,
     bodies: BTreeMap<MessageId, Body>,
     /// How many messages were submitted.
     submitted: u64,
@@ -79,6 +85,7 @@ impl<T: Transport> Client<T> {
             connector,
             reports: Reports::default(),
             finished: VecDeque::new(),
+            answer: None,
             bodies: BTreeMap::new(),
             submitted: 0,
             asked_for: 0,
@@ -139,6 +146,31 @@ impl<T: Transport> Client<T> {
                 return Ok(report);
             }
             self.check()?;
+            self.turn();
+        }
+    }
+
+    /// Sends a command of your own behind the messages that were submitted, and waits for its reply,
+    /// positive or negative: NOOP, HELP, VRFY, EXPN, ETRN, XFORWARD, or one that the library does not
+    /// know. See [`smtp_proto::client::Client::command`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Misuse`] if the command cannot be sent; why the session has failed, if it fails before
+    /// the reply.
+    pub fn command(&mut self, command: &Command<'_>) -> Result<Reply<'static>, Error> {
+        self.ready()?;
+        self.check()?;
+        let id = self.machine.command(command)?;
+        loop {
+            match self.answer.take() {
+                Some((answered, reply)) if answered == id => return Ok(reply),
+                _ => {}
+            }
+            self.check()?;
+            if self.machine.is_closed() {
+                return Err(Misuse::Ending.into());
+            }
             self.turn();
         }
     }

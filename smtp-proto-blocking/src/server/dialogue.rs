@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 #[cfg(feature = "auth")]
-use smtp_proto::server::SaslResponse;
+use smtp_proto::{sasl::Step, server::SaslResponse};
 use smtp_proto::{
     server::{self as machine, Event, Ticket},
     syntax::Reply,
@@ -11,16 +11,13 @@ use smtp_proto::{
 
 use super::handler::{Envelope, Handler, Session, Sink, Verdict, local_error, tls_unavailable};
 #[cfg(feature = "auth")]
-use super::{
-    authentication::{Authentication, Step},
-    handler::mechanism_unknown,
-};
+use super::{authentication::Authentication, handler::mechanism_unknown};
 use crate::TlsInfo;
 
 /// The application's side of a session.
 pub(super) struct Dialogue<'h, H: Handler> {
-    handler: &'h H,
-    session: Session,
+    pub(super) handler: &'h H,
+    pub(super) session: Session,
     /// There is somebody to do the TLS handshake.
     can_encrypt: bool,
     #[cfg(feature = "auth")]
@@ -87,6 +84,7 @@ impl<'h, H: Handler> Dialogue<'h, H> {
             } => {
                 session.host = Some(host.into_owned());
                 session.esmtp = esmtp;
+                machine.offer(handler.offer(session));
                 answer(machine, ticket, handler.hello(session));
             }
             Event::StartTls { ticket } => {
@@ -124,6 +122,8 @@ impl<'h, H: Handler> Dialogue<'h, H> {
                         transaction,
                         from: from.into_owned(),
                         recipients: Vec::new(),
+                        parameters: parameters.as_str().to_owned(),
+                        recipient_parameters: Vec::new(),
                     });
                 }
             }
@@ -139,6 +139,8 @@ impl<'h, H: Handler> Dialogue<'h, H> {
                 let verdict = handler.recipient(session, envelope, &to, &parameters);
                 if answer(machine, ticket, verdict) {
                     envelope.recipients.push(to.into_owned());
+                    let parameters = parameters.as_str().to_owned();
+                    envelope.recipient_parameters.push(parameters);
                 }
             }
             Event::Data { ticket, .. } => {
@@ -199,12 +201,7 @@ impl<'h, H: Handler> Dialogue<'h, H> {
                 recipient,
                 certainty,
             } => handler.delivery_acknowledged(session, transaction, recipient, certainty),
-            Event::Vrfy { ticket, .. }
-            | Event::Expn { ticket, .. }
-            | Event::Help { ticket, .. } => {
-                answer(machine, ticket, Verdict::Accept);
-            }
-            _ => {}
+            event => self.take_further(event, machine),
         }
     }
 
@@ -242,10 +239,7 @@ impl<'h, H: Handler> Dialogue<'h, H> {
         let Some(authentication) = &mut self.authentication else {
             return refuse(machine, ticket, mechanism_unknown());
         };
-        let (handler, session) = (self.handler, &self.session);
-        let step = authentication.advance(response, |credential| {
-            handler.authenticate(session, credential)
-        });
+        let step = authentication.advance(self.handler, &self.session, response);
         if !matches!(step, Step::Challenge(_)) {
             self.authentication = None;
         }
@@ -260,7 +254,9 @@ impl<'h, H: Handler> Dialogue<'h, H> {
                     self.session.identity = Some(name);
                 }
             }
-            Step::Reject(reply) => refuse(machine, ticket, reply),
+            Step::Reject(reply) if !reply.is_positive() => refuse(machine, ticket, reply),
+            // A mechanism of the handler's made a mistake.
+            Step::Reject(_) => refuse(machine, ticket, local_error()),
         }
     }
 
@@ -276,7 +272,7 @@ impl<'h, H: Handler> Dialogue<'h, H> {
 }
 
 /// Gives the verdict to the machine, and tells whether it was positive.
-fn answer(machine: &mut machine::Server, ticket: Ticket, verdict: Verdict) -> bool {
+pub(super) fn answer(machine: &mut machine::Server, ticket: Ticket, verdict: Verdict) -> bool {
     let (positive, taken) = match verdict {
         Verdict::Accept => (true, machine.accept(ticket)),
         Verdict::Reply(reply) => (reply.is_positive(), machine.reply(ticket, reply)),

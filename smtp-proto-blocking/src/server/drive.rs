@@ -21,7 +21,7 @@ use super::{
 use crate::{
     Error, Transport,
     connection::{Connection, GLANCE, MOMENT, Progress},
-    tls::TlsAcceptor,
+    tls::{Session, TlsAcceptor},
 };
 
 /// How long a client may take to notice that the connection is being closed.
@@ -203,7 +203,7 @@ impl<T: Transport, H: Handler> Driver<'_, T, H> {
     fn handshake(&mut self, limit: Duration) -> bool {
         let acceptor = self.acceptor.as_ref();
         let begin = || match acceptor {
-            Some(acceptor) => acceptor.session(),
+            Some(acceptor) => Session::accept(acceptor),
             None => Err(io::Error::other(
                 "the configuration asks for TLS, and no TlsAcceptor was given",
             )),

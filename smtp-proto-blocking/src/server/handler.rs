@@ -4,16 +4,23 @@ use std::net::SocketAddr;
 
 use smtp_proto::{
     server::{Certainty, ResetCause, TransactionId},
-    syntax::{ForwardPath, Host, Parameters, Reply, ReversePath},
+    syntax::{
+        Attributes, Capabilities, ForwardPath, Host, Parameters, QueueNode, Reply, ReversePath,
+    },
 };
 
 #[cfg(feature = "auth")]
-use super::authentication::{Credential, Exchange, invalid_credentials};
+use smtp_proto::sasl::{Credential, invalid_credentials};
+#[cfg(feature = "scram")]
+use smtp_proto::sasl::{ScramHash, ScramKeys};
+
+#[cfg(feature = "auth")]
+use super::authentication::Exchange;
 use crate::{Error, TlsInfo};
 
 /// Decides what a server answers. One handler serves all connections, each on its own thread.
 ///
-/// Everything but [`content`](Self::content) accepts unless it is written otherwise. While a
+/// Everything but [`content`](Self::content) accepts unless it says or is written otherwise. While a
 /// handler works, its connection waits; nobody else's does. If it panics, its connection is closed.
 pub trait Handler: Send + Sync {
     /// Takes the content of one message.
@@ -23,6 +30,14 @@ pub trait Handler: Send + Sync {
     fn connected(&self, session: &Session) -> Verdict {
         let _ = session;
         Verdict::Accept
+    }
+
+    /// Says what the client is offered in place of what the configuration offers, if it is anything
+    /// else; asked at each EHLO. XCLIENT and XFORWARD are for peers that may, so offer them here, and
+    /// not to the clients that they speak for.
+    fn offer(&self, session: &Session) -> Option<Capabilities> {
+        let _ = session;
+        None
     }
 
     /// Decides over EHLO, HELO, or LHLO in LMTP. The session holds the name already.
@@ -38,7 +53,7 @@ pub trait Handler: Send + Sync {
     }
 
     /// Checks what a client says to prove who it is, by one of the built-in mechanisms: PLAIN,
-    /// LOGIN, EXTERNAL, XOAUTH2 and OAUTHBEARER, as far as the configuration
+    /// LOGIN, EXTERNAL, XOAUTH2, OAUTHBEARER and SCRAM, as far as the configuration
     /// [offers](smtp_proto::server::Config::mechanisms) them. Refuses unless it is written
     /// otherwise.
     ///
@@ -58,6 +73,31 @@ pub trait Handler: Send + Sync {
     ) -> Result<String, Reply<'static>> {
         let _ = (session, credential);
         Err(invalid_credentials())
+    }
+
+    /// Returns the keys by which a user's password is checked without being sent: SCRAM-SHA-256 and
+    /// SCRAM-SHA-1, as far as the configuration offers them. Nobody has any unless it is written otherwise.
+    ///
+    /// Make them by [`ScramKeys::from_password`] when the password is set. If the proof is right,
+    /// [`authenticate`](Self::authenticate) is asked with [`Credential::Proven`]. Whether there is
+    /// such a user is kept from the client: for `None`, keys are made up that look like those of
+    /// [`limits::SCRAM_ITERATIONS`] and [`ScramKeys::SALT`], until the process ends; return
+    /// [`ScramKeys::decoy`] yourself if yours look different, or are to stay the same for longer.
+    ///
+    /// # Errors
+    ///
+    /// Turns the client down, with 454 if the keys cannot be had for now.
+    ///
+    /// [`limits::SCRAM_ITERATIONS`]: smtp_proto::machine::limits::SCRAM_ITERATIONS
+    #[cfg(feature = "scram")]
+    fn scram_keys(
+        &self,
+        session: &Session,
+        user: &str,
+        hash: ScramHash,
+    ) -> Result<Option<ScramKeys>, Reply<'static>> {
+        let _ = (session, user, hash);
+        Ok(None)
     }
 
     /// Begins an exchange of a mechanism that is not built in, or takes the place of a built-in
@@ -102,6 +142,56 @@ pub trait Handler: Send + Sync {
     /// The reply, negative, if the content is not even to be sent.
     fn content(&self, session: &Session, envelope: &Envelope)
     -> Result<Self::Sink, Reply<'static>>;
+
+    /// Decides over VRFY. Accepting it answers 252, which promises nothing.
+    fn verify(&self, session: &Session, name: &str) -> Verdict {
+        let _ = (session, name);
+        Verdict::Accept
+    }
+
+    /// Decides over EXPN, if it is offered, as over VRFY.
+    fn expand(&self, session: &Session, name: &str) -> Verdict {
+        let _ = (session, name);
+        Verdict::Accept
+    }
+
+    /// Decides over HELP, if it is offered.
+    fn help(&self, session: &Session, topic: Option<&str>) -> Verdict {
+        let _ = (session, topic);
+        Verdict::Accept
+    }
+
+    /// Decides over ETRN, if it is offered, at once: see
+    /// [`Event::Etrn`](smtp_proto::server::Event::Etrn). It is 458 unless it is written otherwise, as
+    /// nothing can be sent.
+    fn etrn(&self, session: &Session, node: &QueueNode<'_>) -> Verdict {
+        let _ = (session, node);
+        queue_unavailable().into()
+    }
+
+    /// Decides over XCLIENT, by which a proxy says for whom it speaks, if it is
+    /// [offered](Self::offer). Refused by 550 unless it is written otherwise.
+    ///
+    /// Once it is accepted the session is the client's: its address is that of ADDR and PORT, its
+    /// identity LOGIN, and it says EHLO again. Other attributes are the handler's to remember.
+    fn xclient(&self, session: &Session, attributes: Attributes<'_>) -> Verdict {
+        let _ = (session, attributes);
+        not_authorised().into()
+    }
+
+    /// Decides over XFORWARD, if it is [offered](Self::offer): see
+    /// [`Event::XForward`](smtp_proto::server::Event::XForward).
+    fn xforward(&self, session: &Session, attributes: Attributes<'_>) -> Verdict {
+        let _ = (session, attributes);
+        Verdict::Accept
+    }
+
+    /// Decides over a command that the [configuration](smtp_proto::server::Config::command) leaves to
+    /// the application. It is 502 unless it is written otherwise.
+    fn command(&self, session: &Session, verb: &str, argument: Option<&str>) -> Verdict {
+        let _ = (session, verb, argument);
+        not_implemented().into()
+    }
 
     /// Takes note that a transaction ended without a message. Its sink was dropped.
     fn reset(&self, session: &Session, envelope: &Envelope, cause: ResetCause) {
@@ -166,7 +256,8 @@ pub enum Verdict {
     /// The positive reply that the machine composes.
     #[default]
     Accept,
-    /// This reply, positive or negative. One that cannot answer the command becomes a 451.
+    /// This reply, positive or negative. One that cannot answer the command, or whose text is not
+    /// ASCII where it has to be, becomes a 451.
     Reply(Reply<'static>),
 }
 
@@ -202,11 +293,44 @@ pub struct Envelope {
     pub from: ReversePath<'static>,
     /// The recipients that were accepted.
     pub recipients: Vec<ForwardPath<'static>>,
+    pub(super) parameters: String,
+    pub(super) recipient_parameters: Vec<String>,
+}
+
+impl Envelope {
+    /// Returns the parameters of MAIL, checked by the machine.
+    pub fn parameters(&self) -> Parameters<'_> {
+        Parameters::parse(&self.parameters).unwrap_or_default()
+    }
+
+    /// Returns the parameters of an accepted recipient's RCPT, checked by the machine; by the
+    /// position among the recipients, and none where there is no such.
+    pub fn recipient_parameters(&self, index: usize) -> Parameters<'_> {
+        let parameters = self.recipient_parameters.get(index);
+        parameters
+            .and_then(|parameters| Parameters::parse(parameters).ok())
+            .unwrap_or_default()
+    }
 }
 
 /// Returns the reply for what is nobody's fault but the server's.
 pub(super) fn local_error() -> Reply<'static> {
     fixed(b"451 4.3.0 Local error\r\n")
+}
+
+/// Returns the reply to ETRN that nobody handles (1985-5.1-a).
+fn queue_unavailable() -> Reply<'static> {
+    fixed(b"458 4.3.0 Unable to queue messages\r\n")
+}
+
+/// Returns the reply to XCLIENT of a proxy that nobody knows (XCLIENT-c).
+fn not_authorised() -> Reply<'static> {
+    fixed(b"550 5.7.0 Not authorised\r\n")
+}
+
+/// Returns the reply to a command that nobody handles.
+fn not_implemented() -> Reply<'static> {
+    fixed(b"502 5.5.1 Command not implemented\r\n")
 }
 
 /// Returns the reply to who is served no longer (RFC 5321 3.8).

@@ -4,6 +4,7 @@
 mod authentication;
 mod dialogue;
 mod drive;
+mod further;
 mod handler;
 mod listener;
 mod options;
@@ -23,7 +24,7 @@ use std::{
 };
 
 #[cfg(feature = "auth")]
-pub use self::authentication::{Credential, Exchange, Step, invalid_credentials};
+pub use self::authentication::Exchange;
 use self::drive::serve_until;
 use self::listener::{Accepted, Listener, Wake};
 pub use self::{
@@ -31,6 +32,8 @@ pub use self::{
     handler::{Envelope, Handler, Session, Sink, Verdict},
     options::Options,
 };
+#[cfg(feature = "auth")]
+pub use smtp_proto::sasl::{Credential, Step, invalid_credentials};
 
 /// How many connections are served at once unless [`Server::max_connections`] says otherwise
 /// (Postfix: 100).

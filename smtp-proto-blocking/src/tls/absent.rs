@@ -15,19 +15,15 @@ pub(crate) enum TlsAcceptor {}
 /// No session.
 pub(crate) enum Session {}
 
-impl TlsConnector {
-    pub(crate) fn session(&self) -> io::Result<Session> {
-        match *self {}
-    }
-}
-
-impl TlsAcceptor {
-    pub(crate) fn session(&self) -> io::Result<Session> {
-        match *self {}
-    }
-}
-
 impl Session {
+    pub(crate) fn connect(connector: &TlsConnector) -> io::Result<Self> {
+        match *connector {}
+    }
+
+    pub(crate) fn accept(acceptor: &TlsAcceptor) -> io::Result<Self> {
+        match *acceptor {}
+    }
+
     pub(crate) fn handshake<T>(&mut self, _: &mut T) -> io::Result<bool> {
         match *self {}
     }

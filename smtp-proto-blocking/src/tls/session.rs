@@ -1,8 +1,14 @@
 //! A TLS session between a transport and those who use it.
 
-use std::io::{self, IoSlice, Read, Write};
+use std::{
+    io::{self, IoSlice, Read, Write},
+    sync::Arc,
+};
 
-use rustls::Connection;
+use smtp_proto_rustls::{
+    TlsAcceptor, TlsConnector,
+    rustls::{self, ClientConnection, Connection, ServerConnection},
+};
 
 use crate::TlsInfo;
 
@@ -13,8 +19,24 @@ use crate::TlsInfo;
 pub(crate) struct Session(Box<Connection>);
 
 impl Session {
-    pub(super) fn new(connection: Connection) -> Self {
-        Self(Box::new(connection))
+    /// Begins a session with a server.
+    pub(crate) fn connect(connector: &TlsConnector) -> io::Result<Self> {
+        let (config, name) = (connector.config(), connector.server_name());
+        let connection = ClientConnection::new(Arc::clone(config), name.clone());
+        Self::new(connection.map(Connection::from))
+    }
+
+    /// Begins a session with a client.
+    pub(crate) fn accept(acceptor: &TlsAcceptor) -> io::Result<Self> {
+        let connection = ServerConnection::new(Arc::clone(acceptor.config()));
+        Self::new(connection.map(Connection::from))
+    }
+
+    fn new(connection: Result<Connection, rustls::Error>) -> io::Result<Self> {
+        match connection {
+            Ok(connection) => Ok(Self(Box::new(connection))),
+            Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
+        }
     }
 
     /// Goes on with the handshake, and tells whether it is complete.
@@ -79,22 +101,11 @@ impl Session {
         if self.0.is_handshaking() {
             return None;
         }
-        let suite = self.0.negotiated_cipher_suite();
-        Some(TlsInfo {
-            version: self.0.protocol_version().map_or(0, u16::from),
-            cipher_suite: suite.map_or(0, |suite| suite.suite().into()),
-            server_name: match &*self.0 {
-                Connection::Server(connection) => connection.server_name().map(String::from),
-                Connection::Client(_) => None,
-            },
-            peer_certificates: self
-                .0
-                .peer_certificates()
-                .into_iter()
-                .flatten()
-                .map(|certificate| certificate.to_vec())
-                .collect(),
-        })
+        let server_name = match &*self.0 {
+            Connection::Server(connection) => connection.server_name(),
+            Connection::Client(_) => None,
+        };
+        Some(smtp_proto_rustls::tls_info(&self.0, server_name))
     }
 
     /// Deciphers what was read. Tells the peer if it makes no sense.

@@ -8,7 +8,7 @@
 )]
 
 #[cfg(feature = "rustls")]
-pub mod certificates;
+pub mod tls;
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

@@ -1,22 +1,21 @@
 //! Stores messages before they are acknowledged.
 
 use std::{
-    io,
     net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Instant,
 };
 
 use smtp_proto::{
+    sasl::{ScramHash, ScramKeys},
     server::{Certainty, TransactionId},
-    syntax::{Code, Reply},
+    syntax::Reply,
 };
-use smtp_proto_example_support::{Account, Delivery, Duplicates, Fingerprinter, Maildir};
+use smtp_proto_example_support::{Arrival, ReceivedEnvelope, Reception, storage_failed};
 use smtp_proto_tokio::{
-    Error,
+    Error, TlsInfo,
     server::{
         Credential, Envelope, Handler, Recipient, Sender, Sink, Verdict, invalid_credentials,
     },
@@ -28,60 +27,20 @@ pub(crate) type MessageName = (u64, TransactionId);
 
 /// Takes every message, for everybody.
 pub(crate) struct MaildirHandler {
-    maildir: Option<Arc<Maildir>>,
-    received: fn(&Envelope, u64),
-    account: Option<Account>,
-    duplicates: Option<Arc<Duplicates<MessageName>>>,
+    reception: Reception<MessageName>,
     sessions: AtomicU64,
 }
 
 /// One message on its way to the disk.
-pub(crate) struct MaildirSink {
-    delivery: Option<Delivery>,
-    envelope: Arc<Envelope>,
-    octets: u64,
-    received: fn(&Envelope, u64),
-    recognition: Option<Recognition>,
-}
-
-/// What finds out whether a message is here already.
-struct Recognition {
-    duplicates: Arc<Duplicates<MessageName>>,
-    fingerprinter: Fingerprinter,
-    name: MessageName,
-}
+pub(crate) struct MaildirSink(Arrival<MessageName>);
 
 impl MaildirHandler {
-    /// Stores into a Maildir, or nowhere.
-    pub(crate) fn new(maildir: Option<Arc<Maildir>>) -> Self {
+    /// Stores as the reception says.
+    pub(crate) fn new(reception: Reception<MessageName>) -> Self {
         Self {
-            maildir,
-            received: |_, _| {},
-            account: None,
-            duplicates: None,
+            reception,
             sessions: AtomicU64::new(0),
         }
-    }
-
-    /// Calls a function with the envelope and the size of each message that was stored.
-    #[allow(dead_code, reason = "not every example tells")]
-    pub(crate) fn telling(mut self, received: fn(&Envelope, u64)) -> Self {
-        self.received = received;
-        self
-    }
-
-    /// Lets a user authenticate.
-    #[allow(dead_code, reason = "not every example has users")]
-    pub(crate) fn admitting(mut self, account: Account) -> Self {
-        self.account = Some(account);
-        self
-    }
-
-    /// Stores a message only once if its acknowledgement is lost and it comes again.
-    #[allow(dead_code, reason = "not every example looks for them")]
-    pub(crate) fn recognising(mut self, duplicates: Arc<Duplicates<MessageName>>) -> Self {
-        self.duplicates = Some(duplicates);
-        self
     }
 }
 
@@ -97,25 +56,20 @@ impl Handler for MaildirHandler {
         &self,
         _: &u64,
         credential: Credential<'_>,
+        _: Option<&TlsInfo>,
     ) -> Result<String, Reply<'static>> {
-        let account = self.account.as_ref().ok_or_else(invalid_credentials)?;
-        let (user, secret, acting_for) = match credential {
-            Credential::Password {
-                user,
-                password,
-                acting_for,
-            } => (user, password, acting_for),
-            // The token alone may tell.
-            Credential::Token { user: "", token } => (account.user(), token, ""),
-            Credential::Token { user, token } => (user, token, ""),
-            _ => return Err(invalid_credentials()),
-        };
-        let acts_for_himself = acting_for.is_empty() || acting_for == user;
-        if account.admits(user, secret) && acts_for_himself {
-            Ok(user.to_owned())
-        } else {
-            Err(invalid_credentials())
-        }
+        self.reception
+            .admit(credential)
+            .ok_or_else(invalid_credentials)
+    }
+
+    async fn scram_keys(
+        &self,
+        _: &u64,
+        user: &str,
+        hash: ScramHash,
+    ) -> Result<Option<ScramKeys>, Reply<'static>> {
+        Ok(self.reception.scram_keys(user, hash))
     }
 
     async fn recipient(&self, _: &u64, _: &Sender, _: &Recipient) -> Verdict {
@@ -127,25 +81,23 @@ impl Handler for MaildirHandler {
         session: &u64,
         envelope: Arc<Envelope>,
     ) -> Result<MaildirSink, Reply<'static>> {
-        let delivery = self.maildir.as_ref().map(Maildir::begin).transpose();
-        let recognition = self.duplicates.as_ref().map(|duplicates| Recognition {
-            duplicates: Arc::clone(duplicates),
-            fingerprinter: Fingerprinter::default(),
-            name: (*session, envelope.sender().transaction()),
+        let (sender, recipients) = (envelope.sender(), envelope.recipients());
+        let recipients = recipients.map(|recipient| {
+            let parameters = recipient.parameters().as_str().to_owned();
+            (recipient.path().clone(), parameters)
         });
-        Ok(MaildirSink {
-            delivery: delivery.map_err(storage_failed)?,
-            envelope,
-            octets: 0,
-            received: self.received,
-            recognition,
-        })
+        let received = ReceivedEnvelope {
+            from: sender.path().clone(),
+            parameters: sender.parameters().as_str().to_owned(),
+            recipients: recipients.collect(),
+        };
+        let name = (*session, sender.transaction());
+        self.reception.begin(name, received).map(MaildirSink)
     }
 
     fn acknowledged(&self, session: &u64, transaction: TransactionId, certainty: Certainty) {
-        if let Some(duplicates) = &self.duplicates {
-            duplicates.acknowledged(&(*session, transaction), certainty, Instant::now());
-        }
+        self.reception
+            .acknowledged(&(*session, transaction), certainty);
     }
 
     fn delivery_acknowledged(
@@ -155,10 +107,8 @@ impl Handler for MaildirHandler {
         recipient: usize,
         certainty: Certainty,
     ) {
-        if let Some(duplicates) = &self.duplicates {
-            let name = (*session, transaction);
-            duplicates.delivery_acknowledged(&name, recipient, certainty, Instant::now());
-        }
+        self.reception
+            .delivery_acknowledged(&(*session, transaction), recipient, certainty);
     }
 
     /// The message stays stored: it is recognised when it comes again.
@@ -171,69 +121,21 @@ impl Handler for MaildirHandler {
     }
 
     fn closed(&self, session: &u64, _: Result<(), &Error>) {
-        if let Some(duplicates) = &self.duplicates {
-            duplicates.closed(|(of, _)| of == session);
-        }
+        self.reception.closed(|(of, _)| of == session);
     }
 }
 
 impl Sink for MaildirSink {
     async fn write(&mut self, octets: &[u8]) -> Result<(), Reply<'static>> {
-        self.octets += octets.len() as u64;
-        if let Some(recognition) = &mut self.recognition {
-            recognition.fingerprinter.update(octets);
-        }
-        match &mut self.delivery {
-            Some(delivery) => delivery.write(octets).map_err(storage_failed),
-            None => Ok(()),
-        }
+        self.0.write(octets)
     }
 
-    async fn finish(mut self) -> Verdict {
-        let Some(recognition) = self.recognition.take() else {
-            return self.store().await;
-        };
-        let Recognition {
-            duplicates,
-            fingerprinter,
-            name,
-        } = recognition;
-        let envelope = Arc::clone(&self.envelope);
-        let recipients = envelope.recipients().map(Recipient::path);
-        let fingerprints = fingerprinter.finish(envelope.sender().path(), recipients);
-        let is_here = duplicates.recognise(&fingerprints, Instant::now());
-        let verdict = if is_here {
-            Verdict::Accept
-        } else {
-            self.store().await
-        };
-        if verdict == Verdict::Accept {
-            duplicates.stored(name, fingerprints);
+    async fn finish(self) -> Verdict {
+        // The disk takes its time, and others need not wait for it.
+        match spawn_blocking(|| self.0.finish()).await {
+            Ok(Ok(())) => Verdict::Accept,
+            Ok(Err(reply)) => reply.into(),
+            Err(panic) => storage_failed(panic).into(),
         }
-        verdict
     }
-}
-
-impl MaildirSink {
-    async fn store(self) -> Verdict {
-        if let Some(delivery) = self.delivery {
-            // The disk takes its time, and others need not wait for it.
-            let stored = spawn_blocking(|| delivery.finish()).await;
-            if let Err(error) = stored.unwrap_or_else(|panic| Err(io::Error::other(panic))) {
-                return Verdict::Reply(storage_failed(error));
-            }
-        }
-        (self.received)(&self.envelope, self.octets);
-        Verdict::Accept
-    }
-}
-
-/// Asks the client to try again later (RFC 5321 4.2.2: 452).
-fn storage_failed(error: io::Error) -> Reply<'static> {
-    eprintln!("a message could not be stored: {error}");
-    Reply::new(
-        Code::INSUFFICIENT_STORAGE,
-        "4.3.1 The message cannot be stored now",
-    )
-    .expect("the text is a reply's")
 }

@@ -7,7 +7,8 @@ use std::{
 
 use smtp_proto::{
     client as machine,
-    client::{Event, MessageId, Report, Reports},
+    client::{CommandId, Event, MessageId, Report, Reports},
+    syntax::Reply,
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -44,6 +45,8 @@ pub(super) enum Progress {
     Sent,
     /// A message is finished.
     Finished(Report),
+    /// A command of the caller's own is answered, or will never be.
+    Answered(CommandId, Option<Reply<'static>>),
     /// The session is over.
     Closed,
 }
@@ -92,6 +95,10 @@ impl<S> Connection<S> {
             progress = match event {
                 Event::Ready => Some(Progress::Ready),
                 Event::Closed => Some(Progress::Closed),
+                Event::Answered { command, reply } => {
+                    Some(Progress::Answered(command, Some(reply.into_owned())))
+                }
+                Event::Unanswered { command } => Some(Progress::Answered(command, None)),
                 event => self.reports.observe(event).map(Progress::Finished),
             };
         }

@@ -1,6 +1,9 @@
 //! Carries what a client did to the handler, and its verdicts back to the machine.
 
+#[cfg(feature = "auth")]
+mod authentication;
 mod deliver;
+mod further;
 mod security;
 mod verdicts;
 
@@ -17,13 +20,14 @@ use smtp_proto::{
 };
 use tokio::task::JoinSet;
 
-use self::{deliver::Delivering, security::Authenticating};
+#[cfg(feature = "auth")]
+use self::authentication::Authenticating;
+use self::deliver::Delivering;
+#[cfg(feature = "auth")]
+use super::{authentication::Authentication, handler::unknown_mechanism};
 use super::{
-    authentication::Authentication,
     guard::{Guard, Task},
-    handler::{
-        Client, Handler, Recipient, Sender, Verdict, local_error, shutting_down, unknown_mechanism,
-    },
+    handler::{Client, Handler, Recipient, Sender, Verdict, local_error, shutting_down},
     intake::Intake,
     transaction::Transaction,
 };
@@ -31,21 +35,29 @@ use crate::Error;
 
 pub(super) use self::verdicts::{Answered, Subject};
 
-/// The greeting's ticket, and the session on its way.
-type Greeting<S> = (Ticket, Task<Result<S, Reply<'static>>>);
+/// A session on its way.
+struct Beginning<S> {
+    /// Answers the greeting, or XCLIENT.
+    ticket: Ticket,
+    session: Task<Result<S, Reply<'static>>>,
+    /// Under which name the client goes by what a proxy says.
+    login: Option<Arc<str>>,
+}
 
 /// A machine, and the handler's work for it.
 pub(super) struct Dispatch<H: Handler> {
     pub(super) machine: Server,
     handler: Arc<H>,
     peer: Option<SocketAddr>,
-    greeting: Option<Greeting<H::Session>>,
+    beginning: Option<Beginning<H::Session>>,
     session: Option<Arc<Session<H>>>,
     /// STARTTLS can be accepted.
     has_tls: bool,
     client: Client,
     /// An exchange whose next response is awaited.
+    #[cfg(feature = "auth")]
     authentication: Option<Authentication>,
+    #[cfg(feature = "auth")]
     authenticating: Option<Authenticating>,
     transaction: Option<Transaction>,
     intake: Option<Intake<H::Sink>>,
@@ -74,11 +86,13 @@ impl<H: Handler> Dispatch<H> {
             machine,
             handler,
             peer,
-            greeting: None,
+            beginning: None,
             session: None,
             has_tls,
             client: Client::default(),
+            #[cfg(feature = "auth")]
             authentication: None,
+            #[cfg(feature = "auth")]
             authenticating: None,
             transaction: None,
             intake: None,
@@ -91,8 +105,11 @@ impl<H: Handler> Dispatch<H> {
 
     /// Moves on whatever the handler is at, and tells whether anything came of it.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut any = self.poll_greeting(cx);
-        any |= self.poll_authentication(cx);
+        let mut any = self.poll_beginning(cx);
+        #[cfg(feature = "auth")]
+        {
+            any |= self.poll_authentication(cx);
+        }
         any |= self.poll_verdicts(cx);
         any |= self.poll_intake(cx);
         self.shut_down_between_transactions();
@@ -129,7 +146,11 @@ impl<H: Handler> Dispatch<H> {
             let (handler, peer) = (Arc::clone(&self.handler), self.peer);
             let guard = Guard::new(async move { handler.connected(peer).await });
             let greeting = async { guard.await.unwrap_or_else(|| Err(local_error())) };
-            self.greeting = Some((ticket, Box::pin(greeting)));
+            self.beginning = Some(Beginning {
+                ticket,
+                session: Box::pin(greeting),
+                login: None,
+            });
             return;
         }
         // Without a session the greeting was refused, and the machine takes nothing but QUIT.
@@ -139,12 +160,14 @@ impl<H: Handler> Dispatch<H> {
         let Session { handler, state } = &*session;
         match event {
             Event::Hello { ticket, host, .. } => {
+                self.machine.offer(handler.offer(state));
                 let (session, host) = (Arc::clone(&session), host.into_owned());
                 self.ask(cx, ticket, Subject::Command, async move {
                     session.handler.hello(&session.state, &host).await
                 });
             }
             Event::StartTls { ticket } => self.start_tls(ticket, session, cx),
+            #[cfg(feature = "auth")]
             Event::Auth {
                 ticket,
                 mechanism,
@@ -155,6 +178,7 @@ impl<H: Handler> Dispatch<H> {
                     self.give(ticket, unknown_mechanism().into());
                 }
             },
+            #[cfg(feature = "auth")]
             Event::AuthResponse { ticket, response } => match self.authentication.take() {
                 Some(exchange) => self.authenticate(ticket, exchange, Some(response)),
                 None => {
@@ -238,30 +262,19 @@ impl<H: Handler> Dispatch<H> {
                 self.forget(transaction);
                 handler.reset(state, transaction, cause);
             }
-            Event::Vrfy { ticket, name } => {
-                let (session, name) = (Arc::clone(&session), String::from(&*name));
-                self.ask(cx, ticket, Subject::Command, async move {
-                    session.handler.verify(&session.state, &name).await
-                });
-            }
-            Event::Expn { ticket, name } => {
-                let (session, name) = (Arc::clone(&session), String::from(&*name));
-                self.ask(cx, ticket, Subject::Command, async move {
-                    session.handler.expand(&session.state, &name).await
-                });
-            }
-            Event::Help { ticket, topic } => {
-                let (session, topic) = (
-                    Arc::clone(&session),
-                    topic.map(|topic| String::from(&*topic)),
-                );
-                self.ask(cx, ticket, Subject::Command, async move {
-                    session.handler.help(&session.state, topic.as_deref()).await
-                });
-            }
+            Event::Vrfy { .. }
+            | Event::Expn { .. }
+            | Event::Help { .. }
+            | Event::Etrn { .. }
+            | Event::XClient { .. }
+            | Event::XForward { .. }
+            | Event::Command { .. } => self.hand_out_further(event, session, cx),
             Event::Rejected { code, line } => {
                 // An exchange that was under way was broken off.
-                self.authentication = None;
+                #[cfg(feature = "auth")]
+                {
+                    self.authentication = None;
+                }
                 handler.rejected(state, code, line);
             }
             Event::Acknowledged {
@@ -293,25 +306,32 @@ impl<H: Handler> Dispatch<H> {
         self.intake.take_if(|it| it.transaction == transaction);
     }
 
-    fn poll_greeting(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some((_, greeting)) = &mut self.greeting else {
+    fn poll_beginning(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(Beginning { session, .. }) = &mut self.beginning else {
             return false;
         };
-        let Poll::Ready(result) = greeting.as_mut().poll(cx) else {
+        let Poll::Ready(result) = session.as_mut().poll(cx) else {
             return false;
         };
-        let Some((ticket, _)) = self.greeting.take() else {
+        let Some(Beginning { ticket, login, .. }) = self.beginning.take() else {
             return false;
         };
-        let verdict = match result {
+        match result {
             Ok(state) => {
                 let handler = Arc::clone(&self.handler);
-                self.session = Some(Arc::new(Session { handler, state }));
-                Verdict::Accept
+                let session = Arc::new(Session { handler, state });
+                if self.session.is_none() {
+                    self.session = Some(session);
+                    self.give(ticket, Verdict::Accept);
+                } else if self.give(ticket, Verdict::Accept) {
+                    self.session = Some(session);
+                    self.spoken_for(login);
+                }
             }
-            Err(reply) => Verdict::Reply(reply),
-        };
-        self.give(ticket, verdict);
+            Err(reply) => {
+                self.give(ticket, reply.into());
+            }
+        }
         true
     }
 
@@ -335,7 +355,9 @@ impl<H: Handler> Dispatch<H> {
                 self.intake = None;
             }
             (None, Err(reply)) => {
-                if self.machine.refuse_content(id, reply) == Err(Misuse::WrongReplyClass) {
+                if let Err(Misuse::WrongReplyClass | Misuse::NotAscii) =
+                    self.machine.refuse_content(id, reply)
+                {
                     let _ = self.machine.refuse_content(id, local_error());
                 }
                 self.forget(id);
@@ -360,7 +382,10 @@ impl<H: Handler> Dispatch<H> {
     /// Drops what is of no use without the client.
     pub(super) fn abandon(&mut self) {
         self.checks.abort_all();
-        self.authenticating = None;
+        #[cfg(feature = "auth")]
+        {
+            self.authenticating = None;
+        }
         self.intake = None;
     }
 }

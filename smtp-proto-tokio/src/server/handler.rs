@@ -4,13 +4,20 @@ use std::{net::SocketAddr, sync::Arc};
 
 use smtp_proto::{
     server::{Certainty, ResetCause, TransactionId},
-    syntax::{Code, ForwardPath, Host, Parameters, Reply, ReversePath},
+    syntax::{
+        Attributes, Capabilities, Code, ForwardPath, Host, Parameters, QueueNode, Reply,
+        ReversePath,
+    },
 };
 
-use super::{
-    authentication::{Credential, Exchange, invalid_credentials},
-    deliveries::Deliveries,
-};
+#[cfg(feature = "auth")]
+use smtp_proto::sasl::{Credential, invalid_credentials};
+#[cfg(feature = "scram")]
+use smtp_proto::sasl::{ScramHash, ScramKeys};
+
+#[cfg(feature = "auth")]
+use super::authentication::Exchange;
+use super::deliveries::Deliveries;
 use crate::{Error, TlsInfo};
 
 /// Decides about commands and takes in messages, for all connections of a server.
@@ -76,6 +83,14 @@ pub trait Handler: Send + Sync + 'static {
         peer: Option<SocketAddr>,
     ) -> impl Future<Output = Result<Self::Session, Reply<'static>>> + Send;
 
+    /// Says what the client is offered in place of what the configuration offers, if it is anything
+    /// else; asked at each EHLO. XCLIENT and XFORWARD are for peers that may, so offer them here, and
+    /// not to the clients that they speak for.
+    fn offer(&self, session: &Self::Session) -> Option<Capabilities> {
+        let _ = session;
+        None
+    }
+
     /// Answers EHLO or HELO. Accepts unless written.
     fn hello(
         &self,
@@ -94,27 +109,59 @@ pub trait Handler: Send + Sync + 'static {
     }
 
     /// Checks what a client says to prove who it is, by one of the built-in mechanisms: PLAIN,
-    /// LOGIN, EXTERNAL, XOAUTH2 and OAUTHBEARER, as far as the configuration
+    /// LOGIN, EXTERNAL, XOAUTH2, OAUTHBEARER and SCRAM, as far as the configuration
     /// [offers](smtp_proto::server::Config) them. Refuses unless written.
     ///
+    /// What the TLS handshake came to comes with it: for EXTERNAL, the client's certificate tells
+    /// who it is.
+    ///
     /// Returns under which name the client goes from now on: [`Sender::identity`]. Whoever is to act
-    /// for another goes under that other's name, if you allow it.
+    /// for another goes under that other's name, if you allow it; under any other name it is turned
+    /// down.
     ///
     /// # Errors
     ///
     /// Turns the client down, with [`invalid_credentials`] if they are not right, with 454 if that
     /// cannot be told for now.
+    #[cfg(feature = "auth")]
     fn authenticate(
         &self,
         session: &Self::Session,
         credential: Credential<'_>,
+        tls: Option<&TlsInfo>,
     ) -> impl Future<Output = Result<String, Reply<'static>>> + Send {
-        let _ = (session, credential);
+        let _ = (session, credential, tls);
         async { Err(invalid_credentials()) }
+    }
+
+    /// Returns the keys by which a user's password is checked without being sent: SCRAM-SHA-256 and
+    /// SCRAM-SHA-1, as far as the configuration offers them. Nobody has any unless it is written.
+    ///
+    /// Make them by [`ScramKeys::from_password`] when the password is set. If the proof is right,
+    /// [`authenticate`](Self::authenticate) is asked with [`Credential::Proven`]. Whether there is
+    /// such a user is kept from the client: for `None`, keys are made up that look like those of
+    /// [`limits::SCRAM_ITERATIONS`] and [`ScramKeys::SALT`], until the process ends; return
+    /// [`ScramKeys::decoy`] yourself if yours look different, or are to stay the same for longer.
+    ///
+    /// # Errors
+    ///
+    /// Turns the client down, with 454 if the keys cannot be had for now.
+    ///
+    /// [`limits::SCRAM_ITERATIONS`]: smtp_proto::machine::limits::SCRAM_ITERATIONS
+    #[cfg(feature = "scram")]
+    fn scram_keys(
+        &self,
+        session: &Self::Session,
+        user: &str,
+        hash: ScramHash,
+    ) -> impl Future<Output = Result<Option<ScramKeys>, Reply<'static>>> + Send {
+        let _ = (session, user, hash);
+        async { Ok(None) }
     }
 
     /// Begins an exchange of a mechanism that is not built in, or takes the place of a built-in
     /// one. There are none unless it is written.
+    #[cfg(feature = "auth")]
     fn exchange(&self, session: &Self::Session, mechanism: &str) -> Option<Box<dyn Exchange>> {
         let _ = (session, mechanism);
         None
@@ -165,6 +212,57 @@ pub trait Handler: Send + Sync + 'static {
     ) -> impl Future<Output = Verdict> + Send {
         let _ = (session, topic);
         async { Verdict::Accept }
+    }
+
+    /// Answers ETRN, if it is offered, at once: see [`Event::Etrn`](smtp_proto::server::Event::Etrn).
+    /// Unless written it answers 458, as nothing can be sent.
+    fn etrn(
+        &self,
+        session: &Self::Session,
+        node: &QueueNode<'_>,
+    ) -> impl Future<Output = Verdict> + Send {
+        let _ = (session, node);
+        async { queue_unavailable().into() }
+    }
+
+    /// Begins the session of the client that a proxy speaks for, in place of this one, if XCLIENT is
+    /// [offered](Self::offer). LOGIN becomes [`Sender::identity`]; all else is for the new session
+    /// to remember, as is what this one knew, and other attributes that came before.
+    ///
+    /// # Errors
+    ///
+    /// Refuses the proxy with 550, as it does unless written, or its client as
+    /// [`connected`](Self::connected) does.
+    fn xclient(
+        &self,
+        session: &Self::Session,
+        attributes: Attributes<'_>,
+    ) -> impl Future<Output = Result<Self::Session, Reply<'static>>> + Send {
+        let _ = (session, attributes);
+        async { Err(not_authorised()) }
+    }
+
+    /// Answers XFORWARD, if it is [offered](Self::offer): see
+    /// [`Event::XForward`](smtp_proto::server::Event::XForward). Accepts unless written.
+    fn xforward(
+        &self,
+        session: &Self::Session,
+        attributes: Attributes<'_>,
+    ) -> impl Future<Output = Verdict> + Send {
+        let _ = (session, attributes);
+        async { Verdict::Accept }
+    }
+
+    /// Answers a command that the [configuration](smtp_proto::server::Config::command) leaves to the
+    /// application. Unless written it answers 502.
+    fn command(
+        &self,
+        session: &Self::Session,
+        verb: &str,
+        argument: Option<&str>,
+    ) -> impl Future<Output = Verdict> + Send {
+        let _ = (session, verb, argument);
+        async { not_implemented().into() }
     }
 
     /// Hears that a transaction ended without a message. If its content had begun, its sink was
@@ -257,7 +355,8 @@ pub trait Sink: Send + Sized + 'static {
 pub enum Verdict {
     /// Accepts it, in the machine's words.
     Accept,
-    /// Answers so. A reply that cannot answer the command counts as 451.
+    /// Answers so. A reply that cannot answer the command, or whose text is not ASCII where it has to
+    /// be, counts as 451.
     Reply(Reply<'static>),
 }
 
@@ -289,8 +388,24 @@ pub(super) fn local_error() -> Reply<'static> {
 }
 
 /// Answers AUTH by a mechanism that is offered and that nobody knows.
+#[cfg(feature = "auth")]
 pub(super) fn unknown_mechanism() -> Reply<'static> {
     fixed(b"504 5.5.4 Authentication mechanism not available\r\n")
+}
+
+/// Answers ETRN that nobody handles (1985-5.1-a).
+fn queue_unavailable() -> Reply<'static> {
+    fixed(b"458 4.3.0 Unable to queue messages\r\n")
+}
+
+/// Answers XCLIENT of a proxy that nobody knows (XCLIENT-c).
+fn not_authorised() -> Reply<'static> {
+    fixed(b"550 5.7.0 Not authorised\r\n")
+}
+
+/// Answers a command that nobody handles.
+fn not_implemented() -> Reply<'static> {
+    fixed(b"502 5.5.1 Command not implemented\r\n")
 }
 
 /// Takes leave of a client whose session the server ends.

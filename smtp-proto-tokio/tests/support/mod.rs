@@ -1,6 +1,9 @@
 //! What the tests share: messages, and servers.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+#[cfg(feature = "rustls")]
+pub(crate) mod tls;
+
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
@@ -216,14 +219,18 @@ pub(crate) async fn greet(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) {
     introduce(stream, "EHLO").await;
 }
 
-/// Takes the answer to EHLO or LHLO.
-pub(crate) async fn introduce(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), verb: &str) {
+/// Takes the answer to EHLO or LHLO, and returns it.
+pub(crate) async fn introduce(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    verb: &str,
+) -> String {
     let command = format!("{verb} client.example\r\n");
     stream.write_all(command.as_bytes()).await.unwrap();
     let mut received = Vec::new();
     while !received.ends_with(b"\r\n") || !received.windows(5).any(|it| it == b"\n250 ") {
         received.push(stream.read_u8().await.unwrap());
     }
+    String::from_utf8(received).unwrap()
 }
 
 /// Sends one message in a group, as far as the go-ahead to its content.

@@ -2,10 +2,15 @@
 
 use std::{io, path::PathBuf};
 
-use smtp_proto::client::{
-    Tls,
-    mechanism::{self, External, Mechanism, OAuthBearer, Plain, XOAuth2},
+use smtp_proto::{
+    client::Tls,
+    sasl::{
+        self, External, Mechanism, Nonce, OAuthBearer, Plain, Scram, ScramHash, XOAuth2,
+        by_scram_or_password,
+    },
 };
+
+use smtp_proto_rustls::TlsConnector;
 
 use crate::{
     Endpoint, Stop,
@@ -25,6 +30,8 @@ pub enum Login {
     XOAuth2,
     /// OAUTHBEARER.
     OAuthBearer,
+    /// SCRAM-SHA-1 or SCRAM-SHA-256.
+    Scram(ScramHash),
 }
 
 /// What the command line says of TLS and authentication.
@@ -62,6 +69,22 @@ pub enum Trusted {
     Platform,
     /// Nobody need vouch (RFC 7435).
     Anyone,
+}
+
+impl Trust {
+    /// Returns what does TLS with such a server.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`TlsConnector`].
+    pub fn connector(&self) -> io::Result<TlsConnector> {
+        let name = &self.server_name;
+        match &self.by {
+            Trusted::Authorities(file) => TlsConnector::with_ca_file(name, file),
+            Trusted::Platform => TlsConnector::with_platform_roots(name),
+            Trusted::Anyone => TlsConnector::with_any_certificate(name),
+        }
+    }
 }
 
 impl Security {
@@ -121,17 +144,25 @@ impl Security {
         let secret = read_secret(file)?;
         let (host, port) = server.host_and_port().unwrap_or(("localhost", 0));
         Ok(match self.login {
-            None => vec![
-                Box::new(Plain::new(user.as_str(), secret.as_str())),
-                Box::new(mechanism::Login::new(user.as_str(), secret.as_str())),
-            ],
+            None => by_scram_or_password(&user, &secret, nonce()?),
             Some(Login::Plain) => vec![Box::new(Plain::new(user, secret))],
-            Some(Login::Login) => vec![Box::new(mechanism::Login::new(user, secret))],
+            Some(Login::Login) => vec![Box::new(sasl::Login::new(user, secret))],
             Some(Login::External) => vec![Box::new(External::new().acting_for(user))],
             Some(Login::XOAuth2) => vec![Box::new(XOAuth2::new(user, secret))],
             Some(Login::OAuthBearer) => vec![Box::new(OAuthBearer::new(user, host, port, secret))],
+            Some(Login::Scram(hash)) => {
+                let scram = Scram::new(hash, &user, &secret, nonce()?);
+                vec![Box::new(scram.map_err(io::Error::other)?)]
+            }
         })
     }
+}
+
+/// Draws a nonce for one session.
+fn nonce() -> io::Result<Nonce> {
+    let mut octets = [0; Nonce::ENTROPY];
+    getrandom::fill(&mut octets)?;
+    Ok(Nonce::from_entropy(octets))
 }
 
 #[cfg(test)]
@@ -188,13 +219,21 @@ mod tests {
             let described = mechanisms.map(|mut mechanism| {
                 let response = mechanism.initial_response().unwrap_or_default();
                 let response = String::from_utf8(response).unwrap();
+                // What is behind is drawn by lot.
+                let response = match response.split_once(",r=") {
+                    Some((user, _)) => user.to_owned(),
+                    None => response,
+                };
                 (mechanism.name().to_owned(), response)
             });
             described.collect::<Vec<_>>()
         };
         let expect = |name: &str, response: &str| (name.to_owned(), response.to_owned());
         let (plain, login) = (expect("PLAIN", "\0u\0pw"), expect("LOGIN", ""));
-        assert_eq!(responses(None), [plain.clone(), login.clone()]);
+        let scram = expect("SCRAM-SHA-256", "n,,n=u");
+        let all = [scram.clone(), plain.clone(), login.clone()];
+        assert_eq!(responses(None), all);
+        assert_eq!(responses(Some(Login::Scram(ScramHash::Sha256))), [scram]);
         assert_eq!(responses(Some(Login::Plain)), [plain]);
         assert_eq!(responses(Some(Login::Login)), [login]);
         assert_eq!(responses(Some(Login::External)), [expect("EXTERNAL", "u")]);

@@ -1,20 +1,73 @@
-//! Whatever a server says, in whatever pieces, a client reports the same, and one outcome a message.
+//! Whatever a server says, in whatever pieces, a client reports the same, and one outcome a message;
+//! nothing leaves in clear that TLS was required for.
 #![no_main]
 
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use smtp_proto::{
-    client::{Body, Client, Config, Envelope, Event, Pipelining},
-    syntax::{ForwardPath, Host, ReversePath},
+    client::{
+        Body, Client, Config, Envelope, Event, Pipelining, Tls,
+        mechanism::{Login, Mechanism, Plain},
+    },
+    machine::Dialect,
+    syntax::{Capabilities, ForwardPath, Host, Reply, ReversePath},
 };
 
-/// Feeds the octets in pieces, and writes whenever a line feed was fed.
-fn run(octets: &[u8], piece: usize) -> (Vec<String>, Vec<u8>) {
-    let now = Duration::ZERO;
-    let config = Config::new(Host::parse("c.example").expect("a host"))
-        .pipelining(Pipelining::Stream { window: 2 });
-    let mut client = Client::new(config, now);
+const NOW: Duration = Duration::ZERO;
+/// What is known of the server beforehand, if anything is.
+const KNOWN: &[u8] = b"250-s\r\n250-PIPELINING\r\n250-CHUNKING\r\n250-LIMITS RCPTMAX=1\r\n250 PIPECONNECT\r\n";
+
+/// The first octets of the input.
+#[derive(Clone, Copy)]
+struct Setting([u8; 2]);
+
+impl Setting {
+    fn is_set(self, bit: u8) -> bool {
+        self.0[1] & 1 << bit != 0
+    }
+
+    fn tls(self) -> Tls {
+        match self.0[0] >> 4 & 3 {
+            0 => Tls::Off,
+            1 => Tls::Opportunistic,
+            2 => Tls::Required,
+            _ => Tls::Implicit,
+        }
+    }
+
+    fn client(self) -> Client {
+        let mut config = Config::new(Host::parse("c.example").expect("a host"))
+            .tls(self.tls())
+            .pipelining(match self.0[0] & 3 {
+                0 => Pipelining::LockStep,
+                1 => Pipelining::Group,
+                2 => Pipelining::LookAhead,
+                _ => Pipelining::Stream { window: 2 },
+            });
+        if self.is_set(0) {
+            config = config.dialect(Dialect::Lmtp);
+        }
+        if self.is_set(1) {
+            let known = Reply::parse(KNOWN).expect("a reply");
+            config = config.known_capabilities(Capabilities::parse(&known));
+        }
+        if self.is_set(2) {
+            config = config.allow_plain_text_auth();
+        }
+        let mut client = Client::new(config, NOW);
+        if self.is_set(3) {
+            let mechanisms: [Box<dyn Mechanism>; 2] =
+                [Box::new(Plain::new("u", "secret")), Box::new(Login::new("u", "secret"))];
+            client.authenticate(mechanisms.into()).expect("the session begins");
+        }
+        client
+    }
+}
+
+/// Feeds the octets in pieces, and writes, or does the handshake, whenever a line feed was fed.
+fn run(setting: Setting, octets: &[u8], piece: usize) -> (Vec<String>, Vec<u8>) {
+    let mut client = setting.client();
     let envelope = Envelope::new(ReversePath::Null)
         .recipient(ForwardPath::parse("<a@example.net>").expect("a path"))
         .recipient(ForwardPath::parse("<b@example.net>").expect("a path"));
@@ -23,41 +76,66 @@ fn run(octets: &[u8], piece: usize) -> (Vec<String>, Vec<u8>) {
     }
     client.quit();
     let (mut events, mut wire, mut held) = (Vec::new(), Vec::new(), Vec::new());
-    let mut finished = 0;
-    for line in octets.split_inclusive(|&octet| octet == b'\n').chain([&b""[..]]) {
-        let last = line.is_empty();
+    let (mut finished, mut clear) = (0, None);
+    for line in [&b""[..]].into_iter().chain(octets.split_inclusive(|&octet| octet == b'\n')) {
         for octets in line.chunks(piece).chain([&b""[..]]) {
             held.extend_from_slice(octets);
-            if last {
-                client.handle_eof();
-            }
-            let mut input = held.as_slice();
-            while let Ok(Some(event)) = client.poll_event(&mut input, now) {
-                finished += usize::from(matches!(event, Event::Finished { .. }));
-                events.push(format!("{event:?}"));
-            }
-            let used = held.len() - input.len();
-            held.drain(..used);
+            finished += hear(&mut client, &mut held, &mut events);
         }
-        loop {
-            let body = match client.wants_body() {
-                Some(_) => Body::Last(b".\r\n"),
-                None => Body::Pending,
-            };
-            let transmit = client.poll_transmit(body, now);
-            if transmit.is_empty() {
-                break;
+        speak(&mut client, &mut wire);
+        if client.wants_tls() && held.is_empty() {
+            match setting.is_set(4) {
+                true => client.tls_failed(),
+                false => client.tls_established(NOW).expect("a handshake is due"),
             }
-            wire.extend(transmit.slices().concat());
-            let written = transmit.len();
-            transmit.sent(written, now);
+            clear.get_or_insert(wire.len());
+            finished += hear(&mut client, &mut held, &mut events);
+            speak(&mut client, &mut wire);
         }
     }
+    client.handle_eof();
+    finished += hear(&mut client, &mut held, &mut events);
+    speak(&mut client, &mut wire);
     assert_eq!(finished, 3, "one outcome each");
+    if matches!(setting.tls(), Tls::Required | Tls::Implicit) {
+        let clear = &wire[..clear.unwrap_or(wire.len())];
+        let leaks = |verb: &[u8]| clear.windows(verb.len()).any(|octets| octets == verb);
+        assert!(!leaks(b"MAIL") && !leaks(b"AUTH"), "in clear");
+    }
     (events, wire)
 }
 
-fuzz_target!(|octets: &[u8]| {
-    let whole = run(octets, usize::MAX);
-    assert_eq!(run(octets, 1), whole);
+fn hear(client: &mut Client, held: &mut Vec<u8>, events: &mut Vec<String>) -> usize {
+    let (mut input, mut finished) = (held.as_slice(), 0);
+    while let Ok(Some(event)) = client.poll_event(&mut input, NOW) {
+        finished += usize::from(matches!(event, Event::Finished { .. }));
+        events.push(format!("{event:?}"));
+    }
+    let used = held.len() - input.len();
+    held.drain(..used);
+    assert!(held.len() <= client.max_unconsumed() || client.is_closed());
+    finished
+}
+
+fn speak(client: &mut Client, wire: &mut Vec<u8>) {
+    loop {
+        let body = match client.wants_body() {
+            Some(_) => Body::Last(b".\r\n"),
+            None => Body::Pending,
+        };
+        let transmit = client.poll_transmit(body, NOW);
+        if transmit.is_empty() {
+            return;
+        }
+        wire.extend(transmit.slices().concat());
+        let written = transmit.len();
+        transmit.sent(written, NOW);
+    }
+}
+
+fuzz_target!(|input: &[u8]| {
+    let Some((&setting, octets)) = input.split_first_chunk() else { return };
+    let setting = Setting(setting);
+    let whole = run(setting, octets, usize::MAX);
+    assert_eq!(run(setting, octets, 1), whole);
 });

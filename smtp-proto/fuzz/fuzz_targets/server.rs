@@ -1,63 +1,168 @@
-//! Whatever a client sends, in whatever pieces, a server sees and answers the same.
+//! Whatever a client sends, in whatever pieces, a server sees and answers the same; nothing that
+//! came in clear is obeyed under TLS.
 #![no_main]
 
 use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use smtp_proto::{
-    server::{Config, Event, ImproperPipelining, Server},
-    syntax::{Capabilities, Extension, Host},
+    machine::Dialect,
+    server::{Config, Event, ImproperPipelining, Server, Tls},
+    syntax::{Capabilities, Code, Extension, Host, Reply},
 };
 
-fn run(octets: &[u8], piece: usize) -> (Vec<String>, Vec<u8>, Vec<u8>) {
-    let now = Duration::ZERO;
-    let offer = Capabilities::new().with(Extension::Pipelining).with(Extension::Chunking);
-    // What may be sent together depends on what was answered before it came: tolerated here, so that
-    // pieces make no difference.
-    let config = Config::new(Host::parse("s.example").expect("a host"))
-        .offer(offer)
-        .improper_pipelining(ImproperPipelining::Tolerate);
-    let mut server = Server::new(config, now);
-    let (mut events, mut content, mut replies) = (Vec::new(), Vec::new(), Vec::new());
-    let mut held = Vec::new();
-    for octets in [&b""[..]].into_iter().chain(octets.chunks(piece)).chain([&b""[..]]) {
-        held.extend_from_slice(octets);
-        let mut input = held.as_slice();
-        while let Ok(Some(event)) = server.poll_event(&mut input, now) {
-            if let Event::Content { octets, .. } = event {
-                content.extend_from_slice(octets);
-                continue;
+const NOW: Duration = Duration::ZERO;
+/// Stands between what is sent in one flight and what in the next, in the input.
+const FLIGHT: u8 = 0xff;
+
+/// The first octets of the input.
+#[derive(Clone, Copy)]
+struct Setting([u8; 2]);
+
+impl Setting {
+    fn is_set(self, bit: u8) -> bool {
+        self.0[1] & 1 << bit != 0
+    }
+
+    fn server(self) -> Server {
+        let mut offer = Capabilities::new()
+            .with(Extension::Pipelining)
+            .with(Extension::Chunking);
+        if self.is_set(0) {
+            for extension in [
+                Extension::BinaryMime,
+                Extension::SmtpUtf8,
+                Extension::Dsn,
+                Extension::Etrn,
+                Extension::XClient,
+                Extension::XForward,
+            ] {
+                offer = offer.with(extension);
             }
-            let text = format!("{event:?}");
-            events.push(text.split("Ticket").next().unwrap_or_default().to_owned());
-            match event {
-                Event::Connected { ticket }
-                | Event::Hello { ticket, .. }
-                | Event::Mail { ticket, .. }
-                | Event::Rcpt { ticket, .. }
-                | Event::Data { ticket, .. }
-                | Event::Vrfy { ticket, .. }
-                | Event::Message { ticket, .. } => server.accept(ticket).expect("an open ticket"),
-                _ => {}
+            for (keyword, value) in [("LIMITS", "MAILMAX=2 RCPTMAX=1"), ("PIPECONNECT", "")] {
+                offer = offer.with_keyword(keyword, value).expect("a keyword");
             }
         }
-        let used = held.len() - input.len();
-        held.drain(..used);
-        assert!(held.len() <= server.max_unconsumed() || server.is_closed());
+        let mut config = Config::new(Host::parse("s.example").expect("a host"))
+            .offer(offer)
+            // Time stands still.
+            .slow_down(0, Duration::ZERO)
+            .tls(match self.0[0] & 3 {
+                0 => Tls::Off,
+                1 => Tls::Offered,
+                2 => Tls::Required,
+                _ => Tls::Implicit,
+            });
+        if self.is_set(1) {
+            config = config.dialect(Dialect::Lmtp);
+        }
+        if self.is_set(2) {
+            config = config.improper_pipelining(ImproperPipelining::Tolerate);
+        }
+        if self.is_set(3) {
+            config = config.mechanisms(["PLAIN", "LOGIN", "X-MINE"]).expect("names");
+        }
+        if self.is_set(4) {
+            config = config.allow_plain_text_auth();
+        }
+        if self.is_set(5) {
+            config = config.require_auth();
+        }
+        Server::new(config, NOW)
+    }
+}
+
+#[derive(Debug, Default, PartialEq)]
+struct Seen {
+    events: Vec<String>,
+    content: Vec<u8>,
+    replies: Vec<u8>,
+}
+
+/// Feeds flight after flight in pieces; reads what is answered, or does the handshake, behind each.
+fn run(setting: Setting, octets: &[u8], piece: usize) -> Seen {
+    let mut server = setting.server();
+    let (mut seen, mut held) = (Seen::default(), Vec::new());
+    settle(&mut server, setting, &mut held, &mut seen);
+    for flight in octets.split(|&octet| octet == FLIGHT) {
+        for octets in flight.chunks(piece) {
+            held.extend_from_slice(octets);
+            hear(&mut server, &mut held, &mut seen);
+        }
+        settle(&mut server, setting, &mut held, &mut seen);
+    }
+    server.handle_eof();
+    settle(&mut server, setting, &mut held, &mut seen);
+    seen
+}
+
+/// Lets the server write all that it has to say, and hear what it would not before.
+fn settle(server: &mut Server, setting: Setting, held: &mut Vec<u8>, seen: &mut Seen) {
+    loop {
+        hear(server, held, seen);
+        let before = seen.replies.len();
         loop {
-            let transmit = server.poll_transmit(now);
+            let transmit = server.poll_transmit(NOW);
             if transmit.is_empty() {
                 break;
             }
-            replies.extend(transmit.slices().concat());
+            seen.replies.extend(transmit.slices().concat());
             let written = transmit.len();
-            transmit.sent(written, now);
+            transmit.sent(written, NOW);
+        }
+        if server.wants_tls() {
+            assert!(held.is_empty(), "octets in clear are left where TLS begins");
+            seen.events.push("handshake".to_owned());
+            match setting.is_set(6) {
+                true => server.tls_failed(),
+                false => server.tls_established(NOW).expect("a handshake is due"),
+            }
+        } else if seen.replies.len() == before {
+            return;
         }
     }
-    (events, content, replies)
 }
 
-fuzz_target!(|octets: &[u8]| {
-    let whole = run(octets, usize::MAX);
-    assert_eq!(run(octets, 1), whole);
+fn hear(server: &mut Server, held: &mut Vec<u8>, seen: &mut Seen) {
+    let mut input = held.as_slice();
+    while let Ok(Some(event)) = server.poll_event(&mut input, NOW) {
+        if let Event::Content { octets, .. } = event {
+            seen.content.extend_from_slice(octets);
+            continue;
+        }
+        let text = format!("{event:?}");
+        seen.events.push(text.split("Ticket").next().unwrap_or_default().to_owned());
+        let refused = match event {
+            Event::Auth { ticket, initial_response: None, .. } => server.challenge(ticket, b"who?"),
+            Event::Auth { ticket, .. } | Event::AuthResponse { ticket, .. } => {
+                server.reply(ticket, Reply::new(Code::new(535).expect("a code"), "no").expect("a reply"))
+            }
+            Event::Connected { ticket }
+            | Event::Hello { ticket, .. }
+            | Event::StartTls { ticket }
+            | Event::Mail { ticket, .. }
+            | Event::Rcpt { ticket, .. }
+            | Event::Data { ticket, .. }
+            | Event::Vrfy { ticket, .. }
+            | Event::Expn { ticket, .. }
+            | Event::Help { ticket, .. }
+            | Event::Etrn { ticket, .. }
+            | Event::XClient { ticket, .. }
+            | Event::XForward { ticket, .. }
+            | Event::Delivery { ticket, .. }
+            | Event::Message { ticket, .. } => server.accept(ticket),
+            _ => Ok(()),
+        };
+        refused.expect("an open ticket");
+    }
+    let used = held.len() - input.len();
+    held.drain(..used);
+    assert!(held.len() <= server.max_unconsumed() || server.is_closed() || !server.wants_read());
+}
+
+fuzz_target!(|input: &[u8]| {
+    let Some((&setting, octets)) = input.split_first_chunk() else { return };
+    let setting = Setting(setting);
+    let whole = run(setting, octets, usize::MAX);
+    assert_eq!(run(setting, octets, 1), whole);
 });

@@ -47,6 +47,7 @@ impl Session {
                 }
                 None
             }
+            Verb::Own => self.own_commands.answer(reply),
             Verb::Content | Verb::LastChunk => self.on_verdict(expected.transaction, reply),
             Verb::RecipientContent => self.on_recipient_verdict(expected, reply),
             Verb::StartTls => {
@@ -213,7 +214,10 @@ impl Session {
                     outcome,
                 });
             }
-            Some((Verb::Reset, _)) | None => {}
+            Some((Verb::Own, _)) if awaited => {
+                event = self.own_commands.answer(reply.clone());
+            }
+            Some((Verb::Reset | Verb::Own, _)) | None => {}
             Some((_, id)) => {
                 if let Some(transaction) = self.transactions.get_mut(id) {
                     transaction.refuse(reply.clone());

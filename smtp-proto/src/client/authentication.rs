@@ -2,15 +2,17 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
+use zeroize::Zeroizing;
+
 use super::{
     credentials::Authentication,
     event::NotSent,
-    mechanism::Mechanism,
     rules::Verb,
     session::{Phase, Session},
 };
 use crate::{
     machine::{Fault, Misuse, limits},
+    sasl::Mechanism,
     syntax::{Class, Code, Reply, base64},
 };
 
@@ -91,14 +93,18 @@ impl Session {
         line.clear();
         line.extend_from_slice(mechanism.name().as_bytes());
         if let Some(response) = mechanism.initial_response() {
-            let encoded = base64::encode(&response);
+            let encoded = base64::encode(&Zeroizing::new(response));
             // 4954-4-i: the command stays within 512 octets; 4954-4-j: "=" stands for nothing.
             let length = b"AUTH  \r\n".len() + line.len() + encoded.len();
             if length > limits::AUTH_COMMAND {
                 *postponed = Some(encoded);
             } else {
                 line.push(b' ');
-                line.extend_from_slice(if encoded.is_empty() { b"=" } else { &encoded });
+                line.extend_from_slice(if encoded.is_empty() {
+                    b"="
+                } else {
+                    encoded.as_bytes()
+                });
             }
         }
         self.phase = Phase::Due(Verb::Auth);

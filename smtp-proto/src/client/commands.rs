@@ -18,6 +18,7 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 enum Step {
     Session(Verb),
+    Own,
     Reset,
     Mail(TransactionId),
     Recipient(TransactionId, usize),
@@ -62,6 +63,15 @@ impl Session {
             }
         }
         loop {
+            let next = self.transactions.advance();
+            let next = next.map(|(id, transaction)| (id, transaction.stage));
+            if self.is_own_command_due(next) {
+                // What may be left of a transaction is ended first: ETRN must not be in one.
+                return Some(match self.reset_due {
+                    true => Step::Reset,
+                    false => Step::Own,
+                });
+            }
             let Some((id, transaction)) = self.transactions.advance() else {
                 let quits = self.quitting && !self.transactions.may_be_deferred();
                 return quits.then_some(Step::Session(Verb::Quit));
@@ -106,6 +116,7 @@ impl Session {
             Step::Session(Verb::StartTls) => command(out, &[b"STARTTLS"]),
             Step::Session(Verb::Auth | Verb::AuthResponse) => self.write_auth(out),
             Step::Session(_) => command(out, &[b"QUIT"]),
+            Step::Own => out.extend_from_slice(self.own_commands.line()),
             Step::Reset => command(out, &[b"RSET"]),
             Step::Mail(id) => {
                 if let Some(transaction) = self.transactions.get(id) {
@@ -174,6 +185,12 @@ impl Session {
                 if early {
                     self.open_early();
                 }
+                return;
+            }
+            Step::Own => {
+                self.own_commands.rendered();
+                self.pipeline
+                    .push(Expected::session(Verb::Own, end, octets));
                 return;
             }
             Step::Reset => {

@@ -1,10 +1,12 @@
 //! What an authentication says next.
 
-use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
+use alloc::{boxed::Box, collections::VecDeque, string::String, vec::Vec};
 
-use super::mechanism::Mechanism;
+use zeroize::{Zeroize, Zeroizing};
+
 use crate::{
     machine::limits,
+    sasl::Mechanism,
     syntax::{Reply, base64},
 };
 
@@ -15,9 +17,9 @@ pub(super) struct Authentication {
     pub(super) mechanisms: VecDeque<Box<dyn Mechanism>>,
     pub(super) requested: bool,
     /// What the next AUTH or line of the exchange says, in base64.
-    pub(super) line: Vec<u8>,
+    pub(super) line: Zeroizing<Vec<u8>>,
     /// An initial response that did not fit into AUTH.
-    pub(super) postponed: Option<Vec<u8>>,
+    pub(super) postponed: Option<Zeroizing<String>>,
     pub(super) rounds: usize,
 }
 
@@ -39,18 +41,17 @@ impl Authentication {
                 let mechanism = self.mechanisms.front_mut();
                 mechanism
                     .and_then(|mechanism| mechanism.respond(&challenge))
-                    .map(|response| base64::encode(&response))
+                    .map(|response| base64::encode(&Zeroizing::new(response)))
             }
             _ => None, // 4954-4-n
         };
         self.forget();
         self.line
-            .extend_from_slice(response.as_deref().unwrap_or(b"*"));
+            .extend_from_slice(response.as_ref().map_or(b"*", |text| text.as_bytes()));
     }
 
     /// Overwrites what was said.
     pub(super) fn forget(&mut self) {
-        self.line.fill(0);
-        self.line.clear();
+        self.line.zeroize();
     }
 }

@@ -13,6 +13,10 @@ impl MessageId {
     }
 }
 
+/// Names a command of the application's for the life of its client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CommandId(pub(super) u64);
+
 /// Names the message whose content the client wants next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -94,6 +98,19 @@ pub enum Event<'i> {
         /// [`RecipientFinished`](Self::RecipientFinished). If all had one: delivered, if to any.
         outcome: Outcome<'i>,
     },
+    /// The server answered a [command](super::Client::command) of the application's.
+    Answered {
+        /// The command.
+        command: CommandId,
+        /// The answer, positive or negative.
+        reply: Reply<'i>,
+    },
+    /// The session ended before a command of the application's was answered. Whether the server has
+    /// carried it out is not known.
+    Unanswered {
+        /// The command.
+        command: CommandId,
+    },
     /// The session ended in good order, after [`quit`](super::Client::quit).
     Closed,
 }
@@ -128,6 +145,11 @@ impl Event<'_> {
                 message,
                 outcome: outcome.into_owned(),
             },
+            Self::Answered { command, reply } => Event::Answered {
+                command,
+                reply: reply.into_owned(),
+            },
+            Self::Unanswered { command } => Event::Unanswered { command },
             Self::Closed => Event::Closed,
         }
     }

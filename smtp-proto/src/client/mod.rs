@@ -81,12 +81,13 @@ mod config;
 mod content;
 #[cfg(feature = "auth")]
 mod credentials;
+mod ending;
 mod envelope;
 mod establish;
 mod event;
-#[cfg(feature = "auth")]
-pub mod mechanism;
 mod output;
+mod own_commands;
+mod own_queue;
 mod parts;
 mod pipeline;
 mod queue;
@@ -96,6 +97,7 @@ mod requirements;
 mod rules;
 mod session;
 mod splitting;
+mod timers;
 mod transaction;
 mod wire;
 
@@ -105,13 +107,21 @@ use self::{output::Output, session::Session};
 use crate::{
     framing::Transmit,
     machine::{Error, Misuse, TraceEntry, limits},
-    syntax::Capabilities,
+    syntax::{Capabilities, Command},
 };
+
+/// The mechanisms by which a client authenticates, of [`sasl`](crate::sasl).
+#[cfg(feature = "auth")]
+pub mod mechanism {
+    pub use crate::sasl::{External, Login, Mechanism, OAuthBearer, Plain, XOAuth2, by_password};
+    #[cfg(feature = "scram")]
+    pub use crate::sasl::{Nonce, Scram, ScramError, ScramHash, by_scram_or_password};
+}
 
 pub use self::{
     config::{Config, Duplex, Pipelining, Timeouts, Tls},
     envelope::Envelope,
-    event::{Body, BodyRequest, Cancellation, Event, MessageId, NotSent, Outcome},
+    event::{Body, BodyRequest, Cancellation, CommandId, Event, MessageId, NotSent, Outcome},
     report::{Report, Reports},
 };
 
@@ -156,7 +166,27 @@ impl Client {
         self.session.cancel(message)
     }
 
-    /// Ends the session once everything submitted is finished. It is final: no message can be
+    /// Queues a command of the application's own: NOOP, HELP, VRFY, EXPN, ETRN, XFORWARD, or one that
+    /// this library does not know ([`Command::Other`]).
+    ///
+    /// It goes out behind the messages that were submitted before and before those that are
+    /// submitted after, never within a transaction, and nothing follows it before its reply comes
+    /// (RFC 2920 3.1). Further transactions of a message that needs several may come behind it. There will be one [`Event::Answered`] for it, or one [`Event::Unanswered`]. A
+    /// reply other than 2yz, 4yz or 5yz, or 220 or 221, is a [fault](crate::machine::Fault).
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::NotOpen`] before [`Event::Ready`], [`Misuse::Ending`] after [`quit`](Self::quit) or
+    /// the end of the connection, [`Misuse::QueueFull`] beyond [`limits::QUEUED_COMMANDS`];
+    /// [`Misuse::ReservedCommand`] for commands that the machine sends by itself or cannot follow,
+    /// under whatever name; [`Misuse::NotOffered`] for ETRN, XFORWARD, text that is not ASCII and
+    /// `SMTPUTF8` behind VRFY and EXPN where the server does not offer them;
+    /// [`Misuse::CommandTooLong`] beyond [`limits::OWN_COMMAND`].
+    pub fn command(&mut self, command: &Command<'_>) -> Result<CommandId, Misuse> {
+        self.session.command(command)
+    }
+
+    /// Ends the session once everything submitted is finished, commands included. It is final: no message can be
     /// submitted any more, so that QUIT may ride behind the last one.
     pub fn quit(&mut self) {
         self.session.quit();
@@ -231,7 +261,7 @@ impl Client {
     #[cfg(feature = "auth")]
     pub fn authenticate(
         &mut self,
-        mechanisms: alloc::vec::Vec<alloc::boxed::Box<dyn mechanism::Mechanism>>,
+        mechanisms: alloc::vec::Vec<alloc::boxed::Box<dyn crate::sasl::Mechanism>>,
     ) -> Result<(), Misuse> {
         self.session.authenticate(mechanisms)
     }
@@ -282,7 +312,7 @@ impl Client {
         self.session.can_submit()
     }
 
-    /// Tells whether everything submitted is finished.
+    /// Tells whether every message submitted is finished.
     pub fn is_idle(&self) -> bool {
         self.session.is_idle()
     }

@@ -52,6 +52,8 @@ pub(super) enum Verb {
     Chunk,
     /// The chunk that ends the content.
     LastChunk,
+    /// A command of the application's, between messages.
+    Own,
     Quit,
 }
 
@@ -156,6 +158,13 @@ const fn rule(verb: Verb) -> Rule {
             Completed,
             DataTermination,
             "waiting for the reply to BDAT LAST",
+        ),
+        // RFC 2920 3.1: what no extension says otherwise of ends its group.
+        Verb::Own => (
+            None,
+            Completed,
+            Command,
+            "waiting for the reply to a command of the application's",
         ),
         Verb::Quit => (None, Farewell, Quit, "waiting for the reply to QUIT"),
     };

@@ -11,18 +11,19 @@ use super::credentials::Authentication;
 use super::{
     config::{Config, Tls},
     envelope::Envelope,
-    event::{Cancellation, Event, MessageId, NotSent},
+    event::{Event, MessageId},
+    own_queue::OwnCommands,
     parts::{Parts, Usage},
     pipeline::{Expected, Pipeline},
     queue::Transactions,
     replies::{LineEnd, ReplyReader},
     rules::{Level, Verb},
-    transaction::{Stage, TransactionId},
+    transaction::TransactionId,
     wire::Wire,
 };
 use crate::{
     framing::DotStuffer,
-    machine::{Deadline, Error, Fault, Misuse, Timer, Trace},
+    machine::{Deadline, Error, Misuse, Trace},
     syntax::Capabilities,
 };
 
@@ -53,6 +54,7 @@ pub(super) struct Session {
     pub(super) capabilities: Capabilities,
     pub(super) level: Level,
     pub(super) transactions: Transactions,
+    pub(super) own_commands: OwnCommands,
     pub(super) pipeline: Pipeline,
     pub(super) wire: Wire,
     /// The state of the content that is being sent.
@@ -72,9 +74,9 @@ pub(super) struct Session {
     pub(super) reply_deadline: Deadline,
     pub(super) write_deadline: Deadline,
     replies: ReplyReader,
-    submitted: u64,
+    pub(super) submitted: u64,
     /// Transactions whose outcome is known and not reported.
-    decided: VecDeque<TransactionId>,
+    pub(super) decided: VecDeque<TransactionId>,
     /// Parts of messages whose outcomes are being reported, recipient by recipient.
     pub(super) reporting: VecDeque<TransactionId>,
     /// Messages that take several transactions.
@@ -83,8 +85,8 @@ pub(super) struct Session {
     /// What is reported once the session is closed, which the server refused.
     pub(super) refusal: Option<Box<Error>>,
     pub(super) ready_unreported: bool,
-    closed_unreported: bool,
-    eof: bool,
+    pub(super) closed_unreported: bool,
+    pub(super) eof: bool,
     pub(super) encrypted: bool,
     /// Commands were sent before EHLO was answered.
     pub(super) early: bool,
@@ -100,6 +102,7 @@ impl Session {
             capabilities: Capabilities::new(),
             level: Level::LockStep,
             transactions: Transactions::default(),
+            own_commands: OwnCommands::default(),
             pipeline: Pipeline::new(),
             wire: Wire::default(),
             stuffer: DotStuffer::new(config.line_breaks),
@@ -156,31 +159,6 @@ impl Session {
         Ok(message)
     }
 
-    pub(super) fn cancel(&mut self, message: MessageId) -> Result<Cancellation, Misuse> {
-        let mut cancellation: Result<Cancellation, Misuse> = Err(Misuse::UnknownMessage);
-        for id in self.transactions.ids() {
-            let Some(transaction) = self.transactions.get(id) else {
-                continue;
-            };
-            if transaction.message() != message || transaction.finished {
-                continue;
-            }
-            let cost = match transaction.stage {
-                Stage::Waiting => Cancellation::Unsent,
-                Stage::Recipients(_) => Cancellation::Withdrawn,
-                Stage::Data | Stage::Content | Stage::Chunks => Cancellation::EndsConnection,
-                Stage::LoneDot | Stage::Over => {
-                    cancellation = cancellation.or(Err(Misuse::TooLate));
-                    continue;
-                }
-            };
-            // Of a message in several parts, the dearest counts.
-            cancellation = Ok(cancellation.map_or(cost, |other| other.max(cost)));
-            self.abandon(id, NotSent::Cancelled);
-        }
-        cancellation
-    }
-
     pub(super) fn quit(&mut self) {
         self.quitting = true;
     }
@@ -192,19 +170,6 @@ impl Session {
     pub(super) fn handle_write_failed(&mut self) {
         self.write_failed = true;
         self.write_deadline.stop();
-    }
-
-    pub(super) fn handle_timeout(&mut self, now: Duration) {
-        let expired = self
-            .reply_deadline
-            .expired(now)
-            .or_else(|| self.write_deadline.expired(now));
-        match expired {
-            // Nothing depends on the reply to QUIT.
-            Some(Timer::Quit) => self.close(),
-            Some(timer) => self.fail(Fault::TimedOut(timer), &[]),
-            None => {}
-        }
     }
 
     pub(super) fn poll_event<'i>(
@@ -250,63 +215,15 @@ impl Session {
         }
     }
 
-    /// Takes a transaction out of the way that must not be completed.
-    ///
-    /// Before DATA that costs a RSET. Later it costs the connection, as the server would take a
-    /// part for the whole.
-    pub(super) fn abandon(&mut self, id: TransactionId, reason: NotSent) {
-        let Some(transaction) = self.transactions.get_mut(id) else {
-            return;
-        };
-        transaction.not_sent.get_or_insert(reason);
-        match transaction.stage {
-            Stage::Waiting | Stage::Recipients(_) => {
-                transaction.stage = Stage::Over;
-                self.conclude(id);
-            }
-            // The reply to DATA decides: only after 354 does the server wait for content.
-            Stage::Data | Stage::LoneDot => {}
-            Stage::Content | Stage::Chunks | Stage::Over => self.abandoned = true,
-        }
-    }
-
-    /// Ends the session with an error.
-    pub(super) fn fail(&mut self, fault: Fault, octets: &[u8]) {
-        if self.failure.is_none() {
-            self.failure = Some(Box::new(Error::new(fault, self.state(), octets)));
-            self.end();
-        }
-    }
-
-    /// Ends the session in good order, or with the error that was kept for now.
-    pub(super) fn close(&mut self) {
-        match self.refusal.take() {
-            Some(error) => self.failure = Some(error),
-            None => self.closed_unreported = true,
-        }
-        self.phase = Phase::Closed;
-        self.end();
-    }
-
-    fn end(&mut self) {
-        self.pipeline.clear();
-        self.reply_deadline.stop();
-        self.write_deadline.stop();
-        self.decided.clear(); // what is unfinished is reported in order
-        for id in self.transactions.ids() {
-            self.hand_on_deferred(id);
-            if let Some(transaction) = self.transactions.get_mut(id) {
-                transaction.pending = 0;
-            }
-        }
-    }
-
     /// Returns the next event that no reply is needed for.
     fn next_known(&mut self) -> Option<Event<'static>> {
         if core::mem::take(&mut self.ready_unreported) {
             return Some(Event::Ready);
         }
-        let ended = self.failure.is_some() || self.phase == Phase::Closed;
+        let ended = self.is_over();
+        if ended && let Some(command) = self.own_commands.next_unanswered() {
+            return Some(Event::Unanswered { command });
+        }
         loop {
             if let Some(event) = self.next_of_parts() {
                 return Some(event);
@@ -327,61 +244,6 @@ impl Session {
         core::mem::take(&mut self.closed_unreported).then_some(Event::Closed)
     }
 
-    /// Has a transaction's outcome reported if nothing more is sent or read for it.
-    pub(super) fn conclude(&mut self, id: TransactionId) {
-        let Some(transaction) = self.transactions.get_mut(id) else {
-            return;
-        };
-        transaction.stop_if_hopeless();
-        if transaction.is_concluded() {
-            if core::mem::take(&mut transaction.content_begun) {
-                self.open_contents = self.open_contents.saturating_sub(1);
-            }
-            self.decided.push_back(id);
-        }
-    }
-
-    /// Accounts for the end of what can be read.
-    fn on_end(&mut self, input: &[u8]) {
-        let quit = matches!(
-            self.pipeline.front(),
-            Some(Expected {
-                verb: Verb::Quit,
-                ..
-            })
-        );
-        if quit && self.transactions.unfinished() == 0 {
-            self.close();
-        } else if self.abandoned {
-            self.fail(Fault::ContentAbandoned, &[]);
-        } else if self.write_failed {
-            self.fail(Fault::WriteFailed, &[]);
-        } else {
-            self.fail(Fault::ConnectionLost, input);
-        }
-    }
-
-    pub(super) fn restart_reply_deadline(&mut self, now: Duration) {
-        self.reply_deadline.stop();
-        self.start_reply_deadline(now);
-    }
-
-    /// Starts the timer of what is unanswered, unless it runs or nothing was sent.
-    pub(super) fn start_reply_deadline(&mut self, now: Duration) {
-        let Some(front) = self.pipeline.front() else {
-            return;
-        };
-        if self.reply_deadline.is_running() || !self.wire.is_sent(front) {
-            return;
-        }
-        let timer = match front.verb {
-            Verb::Quit => Timer::Quit,
-            verb => self.pipeline.patience().unwrap_or(verb.timer()),
-        };
-        self.reply_deadline
-            .start(timer, self.config.timeouts.of(timer), now);
-    }
-
     /// Returns the command whose reply may come: the oldest, if all of it was offered.
     pub(super) fn awaited(&self) -> Option<&Expected> {
         self.pipeline
@@ -397,40 +259,14 @@ impl Session {
         self.transactions.unfinished() == 0
     }
 
-    fn is_ending(&self) -> bool {
-        self.quitting || self.write_failed || self.eof || self.abandoned || self.is_over()
-    }
-
-    pub(super) fn is_over(&self) -> bool {
-        self.failure.is_some() || self.phase == Phase::Closed
-    }
-
     pub(super) fn wants_read(&self) -> bool {
         let known = self.ready_unreported || !self.decided.is_empty() || !self.reporting.is_empty();
         !(known || self.has_stopped() || self.eof || self.is_over())
     }
 
-    /// Tells whether nothing can be sent any more, and nothing is to be read.
-    fn has_stopped(&self) -> bool {
-        let unsent = || {
-            !self
-                .pipeline
-                .front()
-                .is_some_and(|front| self.wire.is_sent(front))
-        };
-        (self.abandoned && unsent()) || (self.write_failed && self.awaited().is_none())
-    }
-
-    pub(super) fn deadline(&self) -> Option<Duration> {
-        let deadlines = [
-            self.reply_deadline.deadline(),
-            self.write_deadline.deadline(),
-        ];
-        deadlines.into_iter().flatten().min()
-    }
-
     pub(super) fn shrink(&mut self) {
         self.transactions.shrink();
+        self.own_commands.shrink();
         self.pipeline.shrink();
         self.decided.shrink_to_fit();
         self.reporting.shrink_to_fit();

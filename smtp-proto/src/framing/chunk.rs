@@ -28,11 +28,21 @@ impl ChunkReader {
     ///
     /// Returns an empty slice if `input` is empty or the chunk is complete.
     pub fn take<'i>(&mut self, input: &mut &'i [u8]) -> &'i [u8] {
-        let wanted = usize::try_from(self.remaining).unwrap_or(usize::MAX);
-        let (taken, rest) = input.split_at_checked(wanted).unwrap_or((input, &[]));
-        *input = rest;
-        self.remaining = self.remaining.saturating_sub(taken.len() as u64);
+        let taken = self.peek(input);
+        *input = input.get(taken.len()..).unwrap_or_default();
+        self.advance(taken.len());
         taken
+    }
+
+    /// Returns what `input` holds of the chunk, without taking it.
+    pub fn peek<'i>(&self, input: &'i [u8]) -> &'i [u8] {
+        let wanted = usize::try_from(self.remaining).unwrap_or(usize::MAX);
+        input.get(..wanted).unwrap_or(input)
+    }
+
+    /// Accepts that so many octets of what [`peek`](Self::peek) returned were taken.
+    pub fn advance(&mut self, octets: usize) {
+        self.remaining = self.remaining.saturating_sub(octets as u64);
     }
 
     /// Returns how many octets are still to come.

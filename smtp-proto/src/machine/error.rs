@@ -5,7 +5,7 @@ use core::fmt::{self, Write as _};
 use smallvec::SmallVec;
 use thiserror::Error;
 
-use super::{limits, timer::Timer};
+use super::{foreign::ForeignProtocol, limits, timer::Timer};
 
 /// Tells why a machine gave the connection up.
 ///
@@ -106,6 +106,9 @@ pub enum Fault {
     /// The client spoke before the greeting (RFC 5321 4.3.1).
     #[error("the client spoke before the greeting")]
     EarlyTalker,
+    /// The client began with another protocol. It was answered once.
+    #[error("the client speaks {0} in place of SMTP")]
+    ForeignProtocol(ForeignProtocol),
     /// The client sent commands together that may not be (RFC 2920 3.1).
     #[error("the client pipelined where it may not")]
     ImproperPipelining,
@@ -199,6 +202,21 @@ pub enum Misuse {
     /// No TLS handshake is due.
     #[error("no TLS handshake is due")]
     NoHandshake,
+    /// The session is not open for commands of the application's: EHLO is not answered yet.
+    #[error("the session is not open yet")]
+    NotOpen,
+    /// The machine sends this command by itself, or could not follow what it does.
+    #[error("the command is not the application's to send")]
+    ReservedCommand,
+    /// The command exceeds [`limits::OWN_COMMAND`].
+    #[error("the command is too long for a line")]
+    CommandTooLong,
+    /// The server does not offer what the command needs.
+    #[error("the server does not offer what the command needs")]
+    NotOffered,
+    /// The reply's text is not ASCII where RFC 6531 3.7.4 demands it.
+    #[error("the text of this reply must be ASCII")]
+    NotAscii,
     /// The reply's class cannot answer this command.
     #[error("a reply of this class cannot answer this command")]
     WrongReplyClass,

@@ -2,6 +2,8 @@
 //!
 //! All lengths are octets and count the final CR LF unless said otherwise.
 
+use core::time::Duration;
+
 /// The longest reply line that a client reads: eight times RFC 5321 4.5.3.1.5.
 pub const REPLY_LINE: usize = 4096;
 /// The longest reply that a client hands to the application whole; of a longer one it drops lines
@@ -17,12 +19,23 @@ pub const UNANSWERED_OCTETS: usize = 4096;
 pub const UNANSWERED_REPLIES: usize = 100;
 /// How many messages may be submitted to a client and unfinished.
 pub const QUEUED_MESSAGES: usize = 1024;
+/// How many commands of the application's may wait in a client.
+pub const QUEUED_COMMANDS: usize = 64;
+/// The longest command of the application's that a client sends (RFC 5321 4.5.3.1.4).
+pub const OWN_COMMAND: usize = 512;
 /// How many octets of commands a client renders ahead of the transport.
 pub const RENDERED_OCTETS: usize = 8 * 1024;
 /// The longest AUTH command that carries an initial response (RFC 4954 4).
 pub const AUTH_COMMAND: usize = 512;
 /// How many challenges a client answers in one authentication exchange.
 pub const AUTH_ROUNDS: usize = 20;
+/// The least iterations that SCRAM is done with (RFC 7677 4, RFC 5802 5.1).
+pub const SCRAM_ITERATIONS_MINIMUM: u32 = 4096;
+/// The iterations for new keys of SCRAM, a tenth of a second's work by RFC 7677 4.
+pub const SCRAM_ITERATIONS: u32 = 15_000;
+/// The most iterations that SCRAM is done with, as a server can wear out a client by them (RFC 5802
+/// 9): the most that is recommended for any password (OWASP, for PBKDF2 with HMAC-SHA-256).
+pub const SCRAM_ITERATIONS_MAXIMUM: u32 = 600_000;
 /// How many entries of a trace are kept until the caller takes them.
 pub const TRACE: usize = 4096;
 
@@ -57,6 +70,10 @@ pub const OUTPUT: usize = 64 * 1024;
 /// How many accepted messages a server watches for a sign that their replies arrived. Of more, it
 /// reports the oldest with what is known of it.
 pub const UNCONFIRMED_MESSAGES: usize = 1000;
+/// How many errors have a server slow a session down (Postfix's `smtpd_soft_error_limit`).
+pub const SOFT_ERRORS: usize = 10;
+/// How long a server then holds each reply back (Postfix's `smtpd_error_sleep_time`).
+pub const ERROR_DELAY: Duration = Duration::from_secs(1);
 /// How many errors end a session (Postfix's `smtpd_hard_error_limit`).
 pub const ERRORS: usize = 20;
 /// How many commands to no purpose end a session (Postfix's `smtpd_junk_command_limit`).

@@ -1,13 +1,17 @@
 //! What the client and the server machine share.
 mod dialect;
 mod error;
+mod foreign;
 pub mod limits;
 mod timer;
+mod tls_info;
 mod trace;
 
 pub use dialect::Dialect;
 pub use error::{Error, Excerpt, Fault, Misuse};
+pub use foreign::ForeignProtocol;
 pub(crate) use timer::Deadline;
 pub use timer::Timer;
+pub use tls_info::TlsInfo;
 pub(crate) use trace::Trace;
 pub use trace::{Origin, TraceEntry, Traced};

@@ -5,12 +5,13 @@ use core::time::Duration;
 use super::config::Tls;
 use super::event::{Event, ResetCause, TransactionId};
 use super::pipeline::Answer;
+use super::refusals::is_tls;
 use super::sequence::{self, Admission, Asked, Needs, Place, Rule, State, Waits};
 use super::session::{Authentication, Ending, Security, Session, Step};
 use super::transaction::Transaction;
 use super::{replies, sasl};
 use crate::framing::Line;
-use crate::machine::{Origin, limits};
+use crate::machine::{ForeignProtocol, Origin, limits};
 use crate::syntax::{Command, Extension, ForwardPath, Parameters, ReversePath, Verb};
 
 impl Session {
@@ -20,6 +21,10 @@ impl Session {
     pub(super) fn next_command<'i>(&mut self, input: &mut &'i [u8], now: Duration) -> Step<'i> {
         self.waits = Waits::Nothing;
         let presented = *input;
+        if !self.tally.understood && is_tls(presented) {
+            let first = presented.get(..1).unwrap_or_default();
+            return self.refuse_foreign(ForeignProtocol::Tls, &[], first);
+        }
         let is_response = self.authentication == Authentication::Exchange;
         let limit = match is_response {
             true => limits::AUTHENTICATION_LINE,
@@ -67,8 +72,13 @@ impl Session {
     /// Returns what a command waits for.
     fn waits_for(&self, command: &Command<'_>) -> Waits {
         let dialect = self.settings().dialect;
-        let rule = |verb| sequence::rule(verb, dialect);
-        let Some(rule) = command.verb().and_then(rule) else {
+        let rule = match command.verb() {
+            Some(verb) => sequence::rule(verb, dialect),
+            None => self
+                .is_of_application(command)
+                .then(sequence::rule_of_others),
+        };
+        let Some(rule) = rule else {
             return Waits::Nothing;
         };
         // Whether there is room for a recipient may depend on those before it.
@@ -86,7 +96,14 @@ impl Session {
         let dialect = self.settings().dialect;
         let rule = |verb| Some((verb, sequence::rule(verb, dialect)?));
         let Some((verb, rule)) = command.verb().and_then(rule) else {
-            return self.unrecognised(line);
+            return match command {
+                Command::Other { verb, argument }
+                    if self.settings().additions.has_command(&verb) =>
+                {
+                    self.other(verb, argument, line, now)
+                }
+                _ => self.unrecognised(line),
+            };
         };
         self.tally.understood = true;
         let place = match &command {
@@ -97,7 +114,7 @@ impl Session {
             } => Place::Any,
             _ => rule.place,
         };
-        let admission = self.admission(verb, &rule);
+        let admission = self.admission(Some(verb), &rule);
         self.opening &= !matches!(command, Command::Data | Command::Bdat { .. });
         if let Command::Bdat { size, last } = command
             && admission != Admission::NotImplemented
@@ -105,7 +122,7 @@ impl Session {
             return self.bdat(size, last, admission, line);
         }
         if admission != Admission::Take {
-            return self.turn_down(verb, admission, place, line);
+            return self.turn_down(Some(verb), admission, place, line);
         }
         match command {
             Command::Ehlo(host) | Command::Lhlo(host) => {
@@ -131,33 +148,47 @@ impl Session {
                 Step::Again
             }
             Command::Vrfy(name) => {
-                self.ask_idly(Asked::Vrfy, now, |ticket| Event::Vrfy { ticket, name })
+                let (name, utf8) = self.name(name);
+                self.ask_idly(Asked::Name { utf8 }, place, now, |ticket| Event::Vrfy {
+                    ticket,
+                    name,
+                    utf8,
+                })
             }
             Command::Expn(name) => {
-                self.ask_idly(Asked::Expn, now, |ticket| Event::Expn { ticket, name })
+                let (name, utf8) = self.name(name);
+                self.ask_idly(Asked::Name { utf8 }, place, now, |ticket| Event::Expn {
+                    ticket,
+                    name,
+                    utf8,
+                })
             }
-            Command::Help(topic) => {
-                self.ask_idly(Asked::Help, now, |ticket| Event::Help { ticket, topic })
-            }
+            Command::Help(topic) => self.ask_idly(Asked::Help, place, now, |ticket| Event::Help {
+                ticket,
+                topic,
+            }),
             Command::Quit => self.quit(),
             Command::StartTls => self.start_tls(now),
             Command::Auth {
                 mechanism,
                 initial_response,
             } => self.authenticate(&mechanism, initial_response, line, place, now),
-            _ => self.turn_down(verb, Admission::NotImplemented, place, line),
+            Command::Etrn(node) => self.etrn(node, place, line, now),
+            Command::Forwarding(attributes) => self.forwarding(attributes, place, now),
+            _ => self.turn_down(Some(verb), Admission::NotImplemented, place, line),
         }
     }
 
-    /// Decides what becomes of a command: by the table, and by what the configuration demands.
-    fn admission(&self, verb: Verb, rule: &Rule) -> Admission {
+    /// Decides what becomes of a command, the application's own if it has no `verb`: by the table, and
+    /// by what the configuration demands.
+    pub(super) fn admission(&self, verb: Option<Verb>, rule: &Rule) -> Admission {
         let settings = self.settings();
         let is_encrypted = self.security == Security::Encrypted;
         let is_authenticated = self.authentication == Authentication::Done;
         match rule.admission(self.state) {
             Admission::NotImplemented => Admission::NotImplemented,
             refused if self.state == State::TurnedAway => refused,
-            _ if !self.is_offered(verb) => Admission::NotImplemented,
+            _ if verb.is_some_and(|verb| !self.is_offered(verb)) => Admission::NotImplemented,
             // 3207-4-d, 4954-6-c, X-26
             _ if rule.needs != Needs::Nothing && settings.tls == Tls::Required && !is_encrypted => {
                 Admission::NeedsTls
@@ -166,8 +197,12 @@ impl Session {
                 Admission::NeedsAuthentication
             }
             // 3207-4.2-d, 4954-4-a
-            Admission::Take if verb == Verb::StartTls && is_encrypted => Admission::OutOfPlace,
-            Admission::Take if verb == Verb::Auth && is_authenticated => Admission::OutOfPlace,
+            Admission::Take if verb == Some(Verb::StartTls) && is_encrypted => {
+                Admission::OutOfPlace
+            }
+            Admission::Take if verb == Some(Verb::Auth) && is_authenticated => {
+                Admission::OutOfPlace
+            }
             admission => admission,
         }
     }
@@ -178,6 +213,11 @@ impl Session {
             Verb::Bdat => Extension::Chunking,
             Verb::Expn => Extension::Expn,
             Verb::Help => Extension::Help,
+            Verb::Etrn => Extension::Etrn,
+            Verb::XClient => Extension::XClient,
+            Verb::XForward => Extension::XForward,
+            // Whatever is offered: the machine has nothing to do them with.
+            Verb::Atrn | Verb::Burl => return false,
             Verb::StartTls => return self.settings().tls != Tls::Off,
             Verb::Auth => return !self.settings().mechanisms.is_empty(),
             _ => return true,
@@ -194,19 +234,20 @@ impl Session {
         if self.state == State::Ungreeted {
             return Step::Event(event(self.ask(asked, TransactionId(0), Place::Last, now)));
         }
-        self.ask_idly(asked, now, event)
+        self.ask_idly(asked, Place::Last, now, event)
     }
 
-    fn ask_idly<'i>(
+    pub(super) fn ask_idly<'i>(
         &mut self,
         asked: Asked,
+        place: Place,
         now: Duration,
         event: impl FnOnce(super::Ticket) -> Event<'i>,
     ) -> Step<'i> {
         if self.closes_on_idle_command() {
             return Step::Again;
         }
-        Step::Event(event(self.ask(asked, TransactionId(0), Place::Last, now)))
+        Step::Event(event(self.ask(asked, TransactionId(0), place, now)))
     }
 
     fn mail<'i>(
@@ -229,7 +270,7 @@ impl Session {
         };
         let id = TransactionId(self.next_transaction);
         self.next_transaction = self.next_transaction.saturating_add(1);
-        self.transaction = Some(Transaction::new(id, terms));
+        self.transaction = Some(Transaction::new(id, terms, settings.line_breaks));
         Step::Event(Event::Mail {
             ticket: self.ask(Asked::Mail, id, Place::Any, now),
             transaction: id,
@@ -250,7 +291,7 @@ impl Session {
         }
         let settings = self.config.settings();
         let Some(transaction) = &mut self.transaction else {
-            return self.turn_down(Verb::Rcpt, Admission::OutOfPlace, Place::Any, line);
+            return self.turn_down(Some(Verb::Rcpt), Admission::OutOfPlace, Place::Any, line);
         };
         let is_ascii = to.is_ascii() && parameters.as_str().is_ascii();
         if !transaction.terms.utf8 && !is_ascii {
@@ -277,9 +318,9 @@ impl Session {
             });
         }
         transaction.recipients_open = transaction.recipients_open.saturating_add(1);
-        let id = transaction.id;
+        let (id, utf8) = (transaction.id, transaction.terms.utf8);
         Step::Event(Event::Rcpt {
-            ticket: self.ask(Asked::Rcpt, id, Place::Any, now),
+            ticket: self.ask(Asked::Rcpt { utf8 }, id, Place::Any, now),
             transaction: id,
             to,
             parameters,
@@ -296,7 +337,7 @@ impl Session {
                 })
             }
             // 3030-3-d
-            _ => self.turn_down(Verb::Data, Admission::Breaks, Place::Last, line),
+            _ => self.turn_down(Some(Verb::Data), Admission::Breaks, Place::Last, line),
         }
     }
 

@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use super::additions::Additions;
 use super::sasl;
 use crate::framing::LineBreaks;
 use crate::machine::{Dialect, limits};
@@ -30,6 +31,8 @@ pub(super) struct Settings {
     pub(super) hostname: Host<'static>,
     /// What is offered but for what TLS, AUTH, LMTP and the size make of it.
     capabilities: Capabilities,
+    /// What is offered to one client in its place.
+    own_capabilities: Option<Capabilities>,
     in_clear: Capabilities,
     encrypted: Capabilities,
     pub(super) dialect: Dialect,
@@ -47,6 +50,8 @@ pub(super) struct Settings {
     pub(super) max_undecided_messages: usize,
     pub(super) max_output: usize,
     pub(super) max_errors: usize,
+    pub(super) soft_errors: usize,
+    pub(super) error_delay: Duration,
     pub(super) max_idle_commands: usize,
     pub(super) idle_timeout: Duration,
     pub(super) receive_timeout: Duration,
@@ -55,6 +60,7 @@ pub(super) struct Settings {
     pub(super) verdict_timeout: Duration,
     pub(super) message_verdict_timeout: Duration,
     pub(super) trace: bool,
+    pub(super) additions: Additions,
 }
 
 /// Says what becomes of a client that sends on before it may have read the reply to a command that
@@ -118,8 +124,9 @@ impl Settings {
     }
 
     fn offers(&self, is_encrypted: bool) -> Capabilities {
-        let mut offers = self
-            .capabilities
+        let offered = self.own_capabilities.as_ref();
+        let mut offers = offered
+            .unwrap_or(&self.capabilities)
             .clone()
             // 3207-4.2-d
             .without(Extension::StartTls)
@@ -163,6 +170,7 @@ impl Config {
             settings: Arc::new(Settings {
                 hostname: hostname.into_owned(),
                 capabilities,
+                own_capabilities: None,
                 in_clear: Capabilities::new(),
                 encrypted: Capabilities::new(),
                 dialect: Dialect::Smtp,
@@ -180,6 +188,8 @@ impl Config {
                 max_undecided_messages: limits::UNDECIDED_MESSAGES,
                 max_output: limits::OUTPUT,
                 max_errors: limits::ERRORS,
+                soft_errors: limits::SOFT_ERRORS,
+                error_delay: limits::ERROR_DELAY,
                 max_idle_commands: limits::IDLE_COMMANDS,
                 idle_timeout: Duration::from_secs(5 * 60),
                 receive_timeout: Duration::from_secs(5 * 60),
@@ -188,6 +198,7 @@ impl Config {
                 verdict_timeout: Duration::from_secs(4 * 60),
                 message_verdict_timeout: Duration::from_secs(9 * 60),
                 trace: false,
+                additions: Additions::default(),
             }),
         };
         config.set(Settings::renew_offers)
@@ -199,9 +210,8 @@ impl Config {
     /// AUTH are offered where they are configured and can be used, REQUIRETLS only under TLS
     /// (8689-2-c), and LMTP always has PIPELINING and ENHANCEDSTATUSCODES (2033-5-b).
     #[must_use]
-    pub fn offer(mut self, capabilities: Capabilities) -> Self {
-        self.set_capabilities(capabilities);
-        self
+    pub fn offer(self, capabilities: Capabilities) -> Self {
+        self.set_offer(|settings| settings.capabilities = capabilities)
     }
 
     /// Sets the protocol, by default [`Dialect::Smtp`]. Not for port 25 where it is LMTP
@@ -219,8 +229,8 @@ impl Config {
     }
 
     /// Says what becomes of content with a bare CR or LF: refused (550, the default), normalised to
-    /// CR LF, or kept. None of them ends content or begins a line. What comes by BDAT is refused or
-    /// kept, never changed.
+    /// CR LF, or kept. None of them ends content or begins a line. BINARYMIME (RFC 3030) is kept as
+    /// it is.
     #[must_use]
     pub fn line_breaks(self, line_breaks: LineBreaks) -> Self {
         self.set(|settings| settings.line_breaks = line_breaks)
@@ -279,9 +289,21 @@ impl Config {
         self.set(|settings| settings.max_errors = max_errors)
     }
 
+    /// Sets after how many errors each reply is held back, and how long: by default
+    /// [`limits::SOFT_ERRORS`] and [`limits::ERROR_DELAY`]; a delay of 0 holds nothing back. What the
+    /// client sent meanwhile waits. An accepted message clears the count.
+    #[must_use]
+    pub fn slow_down(self, errors: usize, delay: Duration) -> Self {
+        self.set(|settings| {
+            settings.soft_errors = errors;
+            settings.error_delay = delay;
+        })
+    }
+
     /// Sets how many commands to no purpose end the session, by default
-    /// [`limits::IDLE_COMMANDS`]: NOOP, VRFY, EXPN, HELP, STARTTLS, repeated EHLO, empty BDAT, and
-    /// RSET where it drops nothing. An accepted message clears the count.
+    /// [`limits::IDLE_COMMANDS`]: NOOP, VRFY, EXPN, HELP, STARTTLS, ETRN, XCLIENT, XFORWARD, the
+    /// application's own, repeated EHLO, empty BDAT, and RSET where it drops nothing. An accepted
+    /// message clears the count.
     #[must_use]
     pub fn max_idle_commands(self, max_idle_commands: usize) -> Self {
         self.set(|settings| settings.max_idle_commands = max_idle_commands)
@@ -348,11 +370,13 @@ impl Config {
         self.set_offer(|settings| settings.max_message_size = octets)
     }
 
-    /// Offers these extensions from now on.
-    pub(super) fn set_capabilities(&mut self, capabilities: Capabilities) {
-        let settings = Arc::make_mut(&mut self.settings);
-        settings.capabilities = capabilities;
-        settings.renew_offers();
+    /// Offers these extensions from now on, or what was configured.
+    pub(super) fn set_own_capabilities(&mut self, capabilities: Option<Capabilities>) {
+        if self.settings.own_capabilities != capabilities {
+            let settings = Arc::make_mut(&mut self.settings);
+            settings.own_capabilities = capabilities;
+            settings.renew_offers();
+        }
     }
 
     pub(super) fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {

@@ -10,7 +10,7 @@ use super::session::{Session, Step};
 use super::transaction::{Receiving, Transaction};
 use crate::framing::{ChunkReader, Content, LineBreaks};
 use crate::machine::{Fault, Misuse, Origin};
-use crate::syntax::{Class, Reply};
+use crate::syntax::Reply;
 
 impl Session {
     pub(super) fn refuse_content(
@@ -18,9 +18,7 @@ impl Session {
         transaction: TransactionId,
         reply: Reply<'_>,
     ) -> Result<(), Misuse> {
-        if !matches!(reply.code().class(), Class::Transient | Class::Permanent) {
-            return Err(Misuse::WrongReplyClass);
-        }
+        Asked::check_refusal(&reply)?;
         if !self.can_refuse_content(transaction) {
             return Err(Misuse::UnknownMessage);
         }
@@ -77,7 +75,9 @@ impl Session {
                 let content = unstuffer.next(input);
                 let is_bare = unstuffer.bare_line_break().is_some();
                 match content {
-                    Some(Content::Octets(octets)) => self.dotted_octets(octets, is_bare),
+                    Some(Content::Octets(octets)) => {
+                        self.content_octets(octets, octets.len(), is_bare)
+                    }
                     Some(Content::End) => self.end_of_message(now),
                     None => Step::Starved,
                 }
@@ -87,10 +87,28 @@ impl Session {
                 last,
                 refusal,
             } => {
-                let octets = chunk.take(input);
+                let presented = chunk.peek(input);
+                let mut rest = presented;
+                let lines = self
+                    .transaction
+                    .as_mut()
+                    .and_then(Transaction::watched_lines);
+                let (octets, is_bare) = match lines {
+                    Some(lines) => match lines.next(&mut rest) {
+                        Some(Content::Octets(octets)) => {
+                            (octets, lines.bare_line_break().is_some())
+                        }
+                        _ => (&[][..], false),
+                    },
+                    None => (core::mem::take(&mut rest), false),
+                };
+                let taken = presented.len().saturating_sub(rest.len());
+                chunk.advance(taken);
+                *input = input.get(taken..).unwrap_or_default();
                 let (is_complete, last, refusal) = (chunk.is_complete(), *last, *refusal);
                 if !octets.is_empty() {
-                    self.chunk_octets(octets, refusal.is_some())
+                    // 3030-2-j: the octets that came were counted when they were announced.
+                    self.content_octets(octets, octets.len().saturating_sub(taken), is_bare)
                 } else if !is_complete {
                     Step::Starved
                 } else if let Some(refusal) = refusal {
@@ -103,7 +121,7 @@ impl Session {
                     }
                     Step::Again
                 } else if last {
-                    self.end_of_message(now)
+                    self.end_of_last_chunk(now)
                 } else {
                     self.end_of_chunk()
                 }
@@ -113,15 +131,21 @@ impl Session {
         step
     }
 
-    /// Handles octets that came by DATA.
-    fn dotted_octets<'i>(&mut self, octets: &'i [u8], is_bare: bool) -> Step<'i> {
+    /// Handles octets of content, of which so many were not counted before.
+    fn content_octets<'i>(
+        &mut self,
+        octets: &'i [u8],
+        uncounted: usize,
+        is_bare: bool,
+    ) -> Step<'i> {
         let settings = self.config.settings();
         let limit = settings.max_message_size;
+        // Only lines that end in CR LF may come by BDAT too, but for BINARYMIME (3030-2-p).
         let is_bare = is_bare && settings.line_breaks == LineBreaks::Refuse;
         let Some(transaction) = &mut self.transaction else {
             return Step::Again;
         };
-        transaction.octets = transaction.octets.saturating_add(octets.len() as u64);
+        transaction.octets = transaction.octets.saturating_add(uncounted as u64);
         if transaction.octets > ceiling(limit) {
             self.give_up();
             return Step::Again;
@@ -134,28 +158,6 @@ impl Session {
         }
         if transaction.octets > limit {
             return self.refuse_itself(&replies::TOO_LARGE, ResetCause::TooLarge);
-        }
-        Step::Event(Event::Content {
-            transaction: transaction.id,
-            octets,
-        })
-    }
-
-    /// Handles octets of a chunk.
-    fn chunk_octets<'i>(&mut self, octets: &'i [u8], is_refused: bool) -> Step<'i> {
-        let watches = self.config.settings().line_breaks == LineBreaks::Refuse;
-        let Some(transaction) = &mut self.transaction else {
-            return Step::Again;
-        };
-        if is_refused || transaction.refusal.is_some() {
-            return Step::Again;
-        }
-        if watches && !transaction.terms.binary {
-            // Only lines that end in CR LF may come by BDAT too, but for BINARYMIME (3030-2-p).
-            if transaction.chunk_breaks.measure(octets).is_err() {
-                return self.refuse_itself(&replies::BARE_LINE_BREAK, ResetCause::BareLineBreak);
-            }
-            transaction.chunk_breaks.advance(&[octets], octets.len());
         }
         Step::Event(Event::Content {
             transaction: transaction.id,
@@ -179,20 +181,28 @@ impl Session {
         Step::Again
     }
 
+    /// Ends the last chunk of a message, in which a CR may stand last.
+    fn end_of_last_chunk<'i>(&mut self, now: Duration) -> Step<'i> {
+        let lines = self
+            .transaction
+            .as_mut()
+            .and_then(Transaction::watched_lines);
+        if let Some(lines) = lines {
+            if let Some(octets) = lines.finish() {
+                return self.content_octets(octets, octets.len(), true);
+            }
+            let is_bare = lines.bare_line_break().is_some();
+            if is_bare && self.settings().line_breaks == LineBreaks::Refuse {
+                return self.refuse_itself(&replies::BARE_LINE_BREAK, ResetCause::BareLineBreak);
+            }
+        }
+        self.end_of_message(now)
+    }
+
     /// Ends a message: only the verdict over it is left to give. The transaction is over
     /// (5321-4.1.1.4-h).
     fn end_of_message<'i>(&mut self, now: Duration) -> Step<'i> {
         let by_chunk = matches!(self.receiving, Receiving::Chunk { .. });
-        if let Some(transaction) = &self.transaction
-            && by_chunk
-            && transaction.refusal.is_none()
-            && !transaction.terms.binary
-            && self.config.settings().line_breaks == LineBreaks::Refuse
-            && transaction.chunk_breaks.end_after(&[]).is_err()
-        {
-            // The content ends in a bare CR.
-            return self.refuse_itself(&replies::BARE_LINE_BREAK, ResetCause::BareLineBreak);
-        }
         self.receiving = Receiving::Commands;
         self.state = State::Ready;
         let Some(mut transaction) = self.transaction.take() else {

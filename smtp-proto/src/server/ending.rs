@@ -7,16 +7,14 @@ use super::sequence::{Asked, Place};
 use super::session::{Authentication, Ending, Session};
 use super::transaction::Receiving;
 use crate::machine::{Error, Fault, Misuse};
-use crate::syntax::{Class, Reply};
+use crate::syntax::Reply;
 
 impl Session {
     pub(super) fn shut_down(&mut self, reply: Reply<'_>) -> Result<(), Misuse> {
         if self.ending.is_some() {
             return Err(Misuse::Ending);
         }
-        if !matches!(reply.code().class(), Class::Transient | Class::Permanent) {
-            return Err(Misuse::WrongReplyClass);
-        }
+        Asked::check_refusal(&reply)?;
         let answer = self.compose(&reply, Asked::Message);
         self.say_goodbye(answer);
         self.fail(Fault::ShutDown, &[]);
@@ -99,6 +97,8 @@ impl Session {
         }
         self.drop_transaction(cause);
         self.ending = Some(ending);
+        // What was held back leaves with the rest.
+        self.depart();
     }
 
     pub(super) fn describe(&self) -> &'static str {

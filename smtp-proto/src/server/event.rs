@@ -6,7 +6,9 @@ use thiserror::Error;
 
 use super::sasl::SaslResponse;
 use crate::machine::Misuse;
-use crate::syntax::{Argument, Code, ForwardPath, Host, Parameters, ReversePath};
+use crate::syntax::{
+    Argument, Attributes, Code, ForwardPath, Host, Parameters, QueueNode, ReversePath, Word,
+};
 
 /// Tells what the client did.
 ///
@@ -140,6 +142,9 @@ pub enum Event<'i> {
         ticket: Ticket,
         /// What the client sent as a name.
         name: Argument<'i>,
+        /// Whether the answer may have UTF-8, as the client says by SMTPUTF8; if it needs it and may
+        /// not, 252 or 550 X.6.8 is the answer (6531-3.7.4-d).
+        utf8: bool,
     },
     /// The client wants a list expanded. Comes only if EXPN is offered.
     Expn {
@@ -147,6 +152,9 @@ pub enum Event<'i> {
         ticket: Ticket,
         /// What the client sent as a name.
         name: Argument<'i>,
+        /// Whether the answer may have UTF-8, as the client says by SMTPUTF8; if it needs it and may
+        /// not, 252 or 550 X.6.8 is the answer (6531-3.7.4-d).
+        utf8: bool,
     },
     /// The client wants help. Comes only if HELP is offered. Accepting it answers 214.
     Help {
@@ -154,6 +162,52 @@ pub enum Event<'i> {
         ticket: Ticket,
         /// What it wants to know.
         topic: Option<Argument<'i>>,
+    },
+    /// The client asks for the mail that waits for it (RFC 1985). Comes only if ETRN is offered, and
+    /// outside of transactions.
+    ///
+    /// Answer at once, before the mail is sent, which goes over other connections: 250 (as accepting
+    /// it does) or 253 say that it begins, 251 that there is none, 252 that it begins and that there
+    /// is more, 458 that it cannot begin, 459 that it may not (1985-5.1-a).
+    Etrn {
+        /// Answers ETRN.
+        ticket: Ticket,
+        /// Whose mail it asks for. Nothing proves that it is the client's.
+        node: QueueNode<'i>,
+    },
+    /// A proxy says for whom it speaks (Postfix's XCLIENT). Comes only if XCLIENT is offered:
+    /// [offer](super::Server::offer) it to peers that may, and to nobody else (XCLIENT-e).
+    ///
+    /// Accepting it has the session begin afresh, with another greeting (220): what is known of the
+    /// client is to be replaced by what the attributes say, and the client says EHLO again. It has
+    /// authenticated itself if LOGIN names somebody. Refuse the proxy with 550, and the client that
+    /// it speaks for as you would refuse its connection, with 421 or 554.
+    XClient {
+        /// Answers XCLIENT.
+        ticket: Ticket,
+        /// What is known of the client. What is not among them stays as it was.
+        attributes: Attributes<'i>,
+    },
+    /// A filter or a relay says whom the next message is from (Postfix's XFORWARD), for the record
+    /// only. Comes only if XFORWARD is offered, like [`XClient`](Self::XClient).
+    ///
+    /// The first one after a transaction makes all other attributes unknown; they hold up to the end
+    /// of the next transaction (XFORWARD-b).
+    XForward {
+        /// Answers XFORWARD.
+        ticket: Ticket,
+        /// What is known of the message's way so far.
+        attributes: Attributes<'i>,
+    },
+    /// The client sends a command that the [configuration](super::Config::command) gives to the
+    /// application. All that came before it has been answered. Accepting it answers 250.
+    Command {
+        /// Answers the command.
+        ticket: Ticket,
+        /// The verb, in the case in which it was sent.
+        verb: Word<'i>,
+        /// What stands behind it.
+        argument: Option<Argument<'i>>,
     },
     /// The machine itself refused a command: for its syntax, for its place in the sequence, for an
     /// extension that is not offered, or beyond a limit.

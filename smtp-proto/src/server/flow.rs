@@ -5,13 +5,14 @@ use core::time::Duration;
 use super::config::ImproperPipelining;
 use super::event::{Event, Ticket, TransactionId};
 use super::pipeline::{Answer, Lookup, Question};
+use super::refusals::is_tls;
 use super::sequence::{Asked, Place, Waits};
 use super::session::{Authentication, Security, Session, Step};
 use super::terms::Offers;
 use super::transaction::{Receiving, Transaction};
 use super::{replies, sasl};
 use crate::framing::{Slices, Transmit};
-use crate::machine::{Error, Fault, Misuse, Origin};
+use crate::machine::{Error, Fault, ForeignProtocol, Misuse, Origin};
 use crate::syntax::Extension;
 
 impl Session {
@@ -97,16 +98,17 @@ impl Session {
         {
             return;
         }
-        let greeted = sent > 0;
-        self.say_goodbye(Answer::Fixed(&replies::EARLY));
-        self.fail(
-            if greeted {
-                Fault::ImproperPipelining
-            } else {
-                Fault::EarlyTalker
-            },
-            self.quotable(input),
-        );
+        // A client that begins with TLS waits for no greeting.
+        let (reply, fault) = match sent {
+            _ if !self.tally.understood && is_tls(input) => {
+                let protocol = ForeignProtocol::Tls;
+                (&replies::NOT_SMTP, Fault::ForeignProtocol(protocol))
+            }
+            0 => (&replies::EARLY, Fault::EarlyTalker),
+            _ => (&replies::EARLY, Fault::ImproperPipelining),
+        };
+        self.say_goodbye(Answer::Fixed(reply));
+        self.fail(fault, self.quotable(input));
     }
 
     /// Returns an event that is due whatever the client sends.
@@ -129,6 +131,7 @@ impl Session {
         let settings = self.config.settings();
         matches!(self.receiving, Receiving::Commands)
             && (self.pipeline.holding().is_some()
+                || self.holds_reply_back()
                 || !self.is_clear(self.waits)
                 || self.pipeline.len() >= settings.max_unanswered_commands
                 || self.account.backlog() >= settings.max_output as u64)
@@ -179,10 +182,17 @@ impl Session {
         }
     }
 
+    /// Moves the replies whose turn it is to the output, unless they are held back for now.
+    pub(super) fn depart(&mut self) {
+        if !self.is_slowed_down() {
+            self.depart_now();
+        }
+    }
+
     /// Moves the replies whose turn it is to the output.
     ///
     /// Every reply that a client gets passes here.
-    pub(super) fn depart(&mut self) {
+    pub(super) fn depart_now(&mut self) {
         let (output, account, receipts) = (&mut self.output, &mut self.account, &mut self.receipts);
         let (trace, round_trips) = (&mut self.trace, self.round_trips);
         while self.pipeline.depart(|reply| {
@@ -228,6 +238,7 @@ impl Session {
             capabilities: self.capabilities(),
             max_message_size: self.settings().max_message_size,
             esmtp: self.esmtp,
+            additions: &self.settings().additions,
         }
     }
 }

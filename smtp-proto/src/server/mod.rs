@@ -29,10 +29,11 @@
 //! # What waits for what
 //!
 //! Commands that were sent together are handed out together as far as their meaning allows. RCPT,
-//! RSET and QUIT wait for the verdict over the MAIL before them; DATA and BDAT for those over the
-//! recipients, but not for those over earlier messages; EHLO, STARTTLS and AUTH for all. A command that waits stays in
-//! the caller's buffer, and [`Server::wants_read`] says that no more octets are of use before a
-//! verdict. The verdict over a message holds up nothing but its reply and those behind it, so a
+//! RSET, ETRN, XFORWARD and QUIT wait for the verdict over the MAIL before them; DATA and BDAT for
+//! those over the recipients, but not for those over earlier messages; EHLO, STARTTLS, AUTH, XCLIENT
+//! and the commands that [`Config::command`] leaves to the application for all. A command that waits
+//! stays in the caller's buffer, and [`Server::wants_read`] says that no more octets are of use before
+//! a verdict. The verdict over a message holds up nothing but its reply and those behind it, so a
 //! store can commit many at once.
 //!
 //! # Driving it
@@ -93,6 +94,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod additions;
+mod additions_config;
 #[cfg(feature = "auth")]
 mod auth_config;
 mod authentication;
@@ -103,6 +106,7 @@ mod deliveries;
 mod ending;
 mod event;
 mod flow;
+mod further;
 mod output;
 mod pipeline;
 mod refusals;
@@ -112,6 +116,7 @@ mod security;
 mod sequence;
 mod session;
 mod tally;
+mod tarpit;
 mod terms;
 mod timers;
 mod transaction;
@@ -121,9 +126,9 @@ use core::time::Duration;
 
 pub use config::{Config, ImproperPipelining, Tls};
 pub use event::{Certainty, Event, Refused, ResetCause, Ticket, TransactionId};
-pub use sasl::{PlainCredentials, SaslResponse};
+pub use sasl::SaslResponse;
 
-use session::Session;
+use session::{Authentication, Session};
 
 use crate::framing::Transmit;
 use crate::machine::{Error, Fault, Misuse, TraceEntry, limits};
@@ -195,7 +200,9 @@ impl Server {
     ///
     /// Hands the ticket back if it is another connection's, or too late, or if the reply cannot
     /// answer the command: EHLO, HELO, DATA and STARTTLS can only be refused by a reply, AUTH takes
-    /// no positive one but 235, and no reply of the machine's own kinds (334, 354, 221) is taken.
+    /// no positive one but 235, XCLIENT none but 220, and no reply of the machine's own kinds (334,
+    /// 354, 221) is taken. Text beyond ASCII ([`Misuse::NotAscii`]) is for 251 and 551 to the RCPT of
+    /// a transaction with SMTPUTF8, and for VRFY and EXPN that have it (RFC 6531 3.7.4).
     pub fn reply(&mut self, ticket: Ticket, reply: Reply<'_>) -> Result<(), Refused> {
         self.session.reply(ticket, reply)
     }
@@ -239,9 +246,20 @@ impl Server {
         self.session.shut_down(reply)
     }
 
-    /// Announces other extensions from the next EHLO on, in place of those of the configuration.
-    pub fn offer(&mut self, capabilities: Capabilities) {
-        self.session.config.set_capabilities(capabilities);
+    /// Announces other extensions from the next EHLO on, in place of those of the configuration;
+    /// those of the configuration again with `None`.
+    ///
+    /// What was offered to a proxy is offered to the client that it speaks for
+    /// ([`Event::XClient`]) until this is called again.
+    pub fn offer(&mut self, capabilities: impl Into<Option<Capabilities>>) {
+        let config = &mut self.session.config;
+        config.set_own_capabilities(capabilities.into());
+    }
+
+    /// Tells whether the client has authenticated itself, by AUTH or by what a proxy says of it
+    /// ([`Event::XClient`]).
+    pub fn is_authenticated(&self) -> bool {
+        self.session.authentication == Authentication::Done
     }
 
     /// Offers authentication by these mechanisms from now on, in place of those of the

@@ -185,9 +185,9 @@ impl Pipeline {
 
     /// Hands the next reply whose turn it is to `leave`; returns whether there was one.
     pub(super) fn depart(&mut self, leave: impl FnOnce(Departure<'_>)) -> bool {
-        let Some(Slot::Answered { .. }) = self.slots.front() else {
+        if !self.has_answer() {
             return false;
-        };
+        }
         let Some(Slot::Answered { answer, accepts }) = self.slots.pop_front() else {
             return false;
         };
@@ -201,6 +201,11 @@ impl Pipeline {
             self.recycle(octets);
         }
         true
+    }
+
+    /// Tells whether there is a reply whose turn it is.
+    pub(super) fn has_answer(&self) -> bool {
+        matches!(self.slots.front(), Some(Slot::Answered { .. }))
     }
 
     /// Returns an answer that `write` composes, in a buffer used before where there is one.

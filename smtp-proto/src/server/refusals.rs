@@ -6,7 +6,7 @@ use super::sequence::{self, Admission, Place, State};
 use super::session::{Session, Step};
 use super::transaction::Transaction;
 use super::{replies, sasl};
-use crate::machine::{Dialect, Fault};
+use crate::machine::{Dialect, Fault, ForeignProtocol};
 use crate::syntax::{CommandError, CommandErrorKind, Reply, Verb};
 
 impl Session {
@@ -41,18 +41,35 @@ impl Session {
         if self.state == State::TurnedAway {
             return self.reject(&replies::TURNED_AWAY, line, Place::Any);
         }
-        if !self.tally.understood && is_foreign(line) {
-            let step = self.reject(&replies::NOT_SMTP, line, Place::Any);
-            self.fail(Fault::TooManyErrors, line);
-            return step;
+        if !self.tally.understood
+            && let Some(protocol) = foreign(line)
+        {
+            return self.refuse_foreign(protocol, line, line);
+        }
+        let verb = line.split(|octet| *octet == b' ').next();
+        let verb = verb.and_then(|verb| core::str::from_utf8(verb).ok());
+        if verb.is_some_and(|verb| self.settings().additions.has_command(verb)) {
+            return self.reject(&replies::BAD_ARGUMENT, line, Place::Last);
         }
         self.reject(&replies::UNRECOGNISED, line, Place::Any)
     }
 
-    /// Answers a command that is not in its place.
+    /// Takes leave of a client that speaks another protocol, of which `octets` are an example.
+    pub(super) fn refuse_foreign<'i>(
+        &mut self,
+        protocol: ForeignProtocol,
+        line: &'i [u8],
+        octets: &[u8],
+    ) -> Step<'i> {
+        let step = self.reject(&replies::NOT_SMTP, line, Place::Any);
+        self.fail(Fault::ForeignProtocol(protocol), octets);
+        step
+    }
+
+    /// Answers a command that is not in its place, the application's own if it has no `verb`.
     pub(super) fn turn_down<'i>(
         &mut self,
-        verb: Verb,
+        verb: Option<Verb>,
         admission: Admission,
         place: Place,
         line: &'i [u8],
@@ -62,7 +79,7 @@ impl Session {
             admission,
             Admission::NeedsTls | Admission::NeedsAuthentication
         );
-        if needs && verb == Verb::Mail {
+        if needs && verb == Some(Verb::Mail) {
             self.tally.pardon(self.config.settings());
             return self.reject(reply, line, place);
         }
@@ -110,16 +127,34 @@ impl Session {
     }
 }
 
-/// Tells whether a line, the first that a client sends, is another protocol's (CMD-4).
-fn is_foreign(line: &[u8]) -> bool {
-    const METHODS: [&[u8]; 6] = [
+/// Tells which other protocol a line belongs to, the first that a client sends (CMD-4; Postfix's
+/// `smtpd_forbidden_commands`).
+fn foreign(line: &[u8]) -> Option<ForeignProtocol> {
+    const METHODS: [&[u8]; 8] = [
         b"GET ",
         b"POST ",
         b"PUT ",
         b"HEAD ",
+        b"DELETE ",
         b"CONNECT ",
         b"OPTIONS ",
+        // HTTP/2 begins so.
+        b"PRI ",
     ];
-    !line.first().is_some_and(u8::is_ascii_alphabetic)
-        || METHODS.iter().any(|method| line.starts_with(method))
+    if METHODS.iter().any(|method| line.starts_with(method)) {
+        Some(ForeignProtocol::Http)
+    } else if line
+        .first()
+        .is_some_and(|octet| !octet.is_ascii_alphabetic())
+    {
+        Some(ForeignProtocol::Unknown)
+    } else {
+        None
+    }
+}
+
+/// Tells whether octets, the first that a client sends, are TLS's: a record of a handshake. No line
+/// end can be waited for then.
+pub(super) fn is_tls(octets: &[u8]) -> bool {
+    octets.first() == Some(&0x16)
 }

@@ -23,6 +23,7 @@ replies! {
     START_TLS "220 2.0.0 Ready to start TLS";
     AUTHENTICATED "235 2.7.0 Authentication successful";
     HELP "214 2.0.0 See RFC 5321";
+    QUEUE_STARTED "250 2.0.0 Queuing started";
     START_CONTENT "354 End content with <CRLF>.<CRLF>";
     OVERDUE "451 4.3.0 No answer in time, try again later";
     TOO_MANY_RECIPIENTS "452 4.5.3 Too many recipients";

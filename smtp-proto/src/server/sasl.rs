@@ -3,11 +3,17 @@
 use alloc::vec::Vec;
 use core::fmt;
 
+/// The octets of a response, overwritten in the end. Without the feature `auth` there are none.
+#[cfg(feature = "auth")]
+type Octets = zeroize::Zeroizing<Vec<u8>>;
+#[cfg(not(feature = "auth"))]
+type Octets = Vec<u8>;
+
 /// Holds one response of a client that authenticates itself, decoded.
 ///
 /// It is a credential: [`Debug`](fmt::Debug) shows nothing of it, and its memory is overwritten in
 /// the end.
-pub struct SaslResponse(Vec<u8>);
+pub struct SaslResponse(Octets);
 
 impl SaslResponse {
     /// Decodes a response, unless it is not base64 to the letter (4954-4-m, 4954-4-o).
@@ -24,7 +30,7 @@ impl SaslResponse {
     /// Decodes an initial response, for which `=` says that it is empty (4954-4-k).
     pub(super) fn decode_initial(text: &str) -> Option<Self> {
         match text {
-            "=" => Some(Self(Vec::new())),
+            "=" => Some(Self(Octets::default())),
             _ => Self::decode(text.as_bytes()),
         }
     }
@@ -32,47 +38,6 @@ impl SaslResponse {
     /// Returns the octets, of which the mechanism knows the meaning.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
-    }
-
-    /// Reads the response of PLAIN (RFC 4616 2); `None` if it is not of its form, which calls for
-    /// 501 or 535 (4616-2-b).
-    pub fn as_plain(&self) -> Option<PlainCredentials<'_>> {
-        let mut parts = core::str::from_utf8(&self.0).ok()?.split('\0');
-        let credentials = PlainCredentials {
-            acting_for: parts.next()?,
-            user: parts.next().filter(|user| !user.is_empty())?,
-            password: parts.next().filter(|password| !password.is_empty())?,
-        };
-        parts.next().is_none().then_some(credentials)
-    }
-}
-
-/// Holds what a client sends by PLAIN (RFC 4616).
-///
-/// [`Debug`](fmt::Debug) does not show the password.
-#[derive(Clone, Copy)]
-pub struct PlainCredentials<'a> {
-    /// Whom the client wants to act for; empty if for itself. Whether it may is yours to check.
-    pub acting_for: &'a str,
-    /// Who the client is.
-    pub user: &'a str,
-    /// What proves it.
-    pub password: &'a str,
-}
-
-impl fmt::Debug for PlainCredentials<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PlainCredentials")
-            .field("acting_for", &self.acting_for)
-            .field("user", &self.user)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Drop for SaslResponse {
-    fn drop(&mut self) {
-        self.0.fill(0);
-        core::hint::black_box(&self.0);
     }
 }
 
@@ -85,7 +50,7 @@ impl fmt::Debug for SaslResponse {
 /// Appends a challenge in base64.
 #[cfg(feature = "auth")]
 pub(super) fn encode(challenge: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(&crate::syntax::base64::encode(challenge));
+    out.extend_from_slice(crate::syntax::base64::encode(challenge).as_bytes());
 }
 
 #[cfg(not(feature = "auth"))]

@@ -3,8 +3,8 @@
 //! Nothing else in the server decides whether a command is in its place, what it waits for, whether
 //! others may follow it unanswered, or which replies answer it.
 
-use crate::machine::Dialect;
-use crate::syntax::{Class, Code, Verb};
+use crate::machine::{Dialect, Misuse};
+use crate::syntax::{Class, Code, Reply, Verb};
 
 /// How far the session and its transaction have come (L6 of the requirements).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,9 +154,28 @@ pub(super) fn rule(verb: Verb, dialect: Dialect) -> Option<Rule> {
         (Verb::Expn | Verb::Help, _) => (Nothing,    Last, All, [O,    T,    T,   T,   T,   T,     T]),
         // 221 leaves behind all that is owed, as every reply does.
         (Verb::Quit, _)              => (Sender,     Last, No,  [T,    T,    T,   T,   T,   T,     T]),
-        (Verb::Etrn, _)              => (Nothing,    Last, All, [O,    N,    N,   N,   N,   N,     N]),
+        // 1985-5-b, XFORWARD-c
+        (Verb::Etrn, _)              => (Sender,     Last, All, [O,    O,    T,   O,   O,   O,     O]),
+        (Verb::XForward, _)          => (Sender,     Any,  All, [O,    O,    T,   O,   O,   O,     O]),
+        // A client whose attributes need several lines sends them together (XCLIENT-d).
+        (Verb::XClient, _)           => (Everything, Any,  Tls, [O,    T,    T,   O,   O,   O,     O]),
+        (Verb::Atrn, _)              => (Nothing,    Last, No,  [O,    N,    N,   N,   N,   N,     N]),
+        // A whole transaction with BURL may be one group (4468-3.2-c).
+        (Verb::Burl, _)              => (Nothing,    Any,  No,  [O,    N,    N,   N,   N,   N,     N]),
     };
     Some(Rule { waits, place, needs, admissions })
+}
+
+/// Returns what the table says of a verb of the application's: what 2920-3.1-e says of those that
+/// have no rule of their own.
+pub(super) fn rule_of_others() -> Rule {
+    use Admission::{OutOfPlace as O, Take as T};
+    Rule {
+        waits: Waits::Everything,
+        place: Place::Last,
+        needs: Needs::All,
+        admissions: [O, O, T, T, T, T, T],
+    }
 }
 
 /// What a ticket answers.
@@ -166,25 +185,67 @@ pub(super) enum Asked {
     Ehlo,
     Helo,
     Mail,
-    Rcpt,
+    Rcpt {
+        /// Whether the transaction has SMTPUTF8.
+        utf8: bool,
+    },
     Data,
     Message,
     /// The message, for the accepted recipient of this number (2033-4.2-b).
     Delivery(u32),
-    Vrfy,
-    Expn,
+    /// VRFY or EXPN.
+    Name {
+        /// Whether it has SMTPUTF8.
+        utf8: bool,
+    },
     Help,
     StartTls,
     Auth,
+    Etrn,
+    XClient {
+        /// Whether the client that is spoken for has authenticated itself, if that is said.
+        login: Option<bool>,
+    },
+    XForward,
+    /// A command of the application's.
+    Other,
 }
 
 impl Asked {
+    /// Checks that an application may give that answer.
+    pub(super) fn check(self, reply: &Reply<'_>) -> Result<(), Misuse> {
+        if !self.takes(reply.code()) {
+            return Err(Misuse::WrongReplyClass);
+        }
+        match reply.is_ascii() || self.takes_utf8(reply.code()) {
+            true => Ok(()),
+            false => Err(Misuse::NotAscii),
+        }
+    }
+
+    /// Checks that an application may say that where nothing but a refusal has a meaning.
+    pub(super) fn check_refusal(reply: &Reply<'_>) -> Result<(), Misuse> {
+        match reply.class() {
+            Class::Transient | Class::Permanent => Self::Message.check(reply),
+            Class::Positive | Class::Intermediate => Err(Misuse::WrongReplyClass),
+        }
+    }
+
+    /// Tells whether the text of an answer may be UTF-8 (6531-3.7.4-a, -c, -e).
+    fn takes_utf8(self, code: Code) -> bool {
+        match self {
+            Self::Rcpt { utf8 } => utf8 && matches!(code.value(), 251 | 551),
+            Self::Name { utf8 } => utf8,
+            _ => false,
+        }
+    }
+
     /// Tells whether an application may answer with `code` (L4 of the requirements).
     ///
     /// The positive answers to EHLO, HELO, DATA and STARTTLS are the machine's.
-    pub(super) fn takes(self, code: Code) -> bool {
+    fn takes(self, code: Code) -> bool {
         match (code.class(), self) {
-            (Class::Positive, Self::Greeting) => code == Code::READY,
+            (Class::Positive, Self::Greeting | Self::XClient { .. }) => code == Code::READY,
             (Class::Positive, Self::Auth) => code == Code::AUTHENTICATED,
             (Class::Positive, Self::Ehlo | Self::Helo | Self::Data | Self::StartTls) => false,
             (Class::Positive, _) => code != Code::READY && code != Code::CLOSING,
@@ -197,7 +258,14 @@ impl Asked {
     pub(super) fn holds(self) -> bool {
         matches!(
             self,
-            Self::Greeting | Self::Ehlo | Self::Helo | Self::Data | Self::StartTls | Self::Auth
+            Self::Greeting
+                | Self::Ehlo
+                | Self::Helo
+                | Self::Data
+                | Self::StartTls
+                | Self::Auth
+                | Self::XClient { .. }
+                | Self::Other
         )
     }
 

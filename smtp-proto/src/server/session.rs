@@ -21,6 +21,8 @@ pub(super) struct Session {
     pub(super) state: State,
     pub(super) security: Security,
     pub(super) authentication: Authentication,
+    /// A proxy speaks for the client, and has said by XCLIENT who it is.
+    pub(super) is_spoken_for: bool,
     /// Whether the client introduced itself by EHLO, so that extensions are at its disposal.
     pub(super) esmtp: bool,
     /// The transaction under way; also one whose MAIL has no verdict yet.
@@ -44,6 +46,8 @@ pub(super) struct Session {
     /// How many messages have no verdict yet.
     pub(super) undecided: usize,
     pub(super) tally: Tally,
+    /// Until when the reply is held back whose turn it is.
+    pub(super) held_until: Option<Duration>,
     /// The first ticket, until it is handed out.
     pub(super) greeting: Option<Ticket>,
     pub(super) eof: bool,
@@ -111,6 +115,7 @@ impl Session {
             state: State::Ungreeted,
             security: Security::Clear,
             authentication: Authentication::Missing,
+            is_spoken_for: false,
             esmtp: false,
             transaction: None,
             next_transaction: 1,
@@ -128,6 +133,7 @@ impl Session {
             reset_owed: None,
             undecided: 0,
             tally: Tally::default(),
+            held_until: None,
             greeting: None,
             eof: false,
             mute: false,

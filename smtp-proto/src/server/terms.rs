@@ -1,5 +1,6 @@
 //! What a client may ask for with MAIL and RCPT, and what it asked for.
 
+use super::additions::{Additions, OwnParameter};
 use super::replies;
 use crate::syntax::{
     BodyType, Capabilities, Extension, MailParameters, Parameter, Parameters, RcptParameters, Reply,
@@ -46,6 +47,7 @@ pub(super) struct Offers<'a> {
     pub(super) max_message_size: u64,
     /// Whether the client introduced itself by EHLO.
     pub(super) esmtp: bool,
+    pub(super) additions: &'a Additions,
 }
 
 impl Offers<'_> {
@@ -54,7 +56,7 @@ impl Offers<'_> {
         &self,
         parameters: &Parameters<'_>,
     ) -> Result<Terms, &'static Reply<'static>> {
-        self.check_offered(parameters, MAIL)?;
+        self.check_offered(parameters, MAIL, &self.additions.mail)?;
         let given = MailParameters::parse(parameters).map_err(|_| &replies::BAD_SENDER)?;
         // 1870-6.1-a
         if given.size.is_some_and(|size| size > self.max_message_size) {
@@ -75,7 +77,7 @@ impl Offers<'_> {
         &self,
         parameters: &Parameters<'_>,
     ) -> Result<(), &'static Reply<'static>> {
-        self.check_offered(parameters, RCPT)?;
+        self.check_offered(parameters, RCPT, &self.additions.rcpt)?;
         let given = RcptParameters::parse(parameters);
         given.map(|_| ()).map_err(|_| &replies::BAD_RECIPIENT)
     }
@@ -85,22 +87,30 @@ impl Offers<'_> {
         &self,
         parameters: &Parameters<'_>,
         names: &[(&str, Extension)],
+        own: &[OwnParameter],
     ) -> Result<(), &'static Reply<'static>> {
         let all = parameters
             .iter()
-            .all(|parameter| self.esmtp && self.has(&parameter, names));
+            .all(|parameter| self.esmtp && self.has(&parameter, names, own));
         all.then_some(()).ok_or(&replies::NOT_OFFERED)
     }
 
-    fn has(&self, parameter: &Parameter<'_>, names: &[(&str, Extension)]) -> bool {
+    fn has(
+        &self,
+        parameter: &Parameter<'_>,
+        names: &[(&str, Extension)],
+        own: &[OwnParameter],
+    ) -> bool {
         let is = |keyword: &str| parameter.keyword().eq_ignore_ascii_case(keyword);
-        match names.iter().find(|(keyword, _)| is(keyword)) {
-            Some((_, extension)) => self.capabilities.has(*extension),
-            // A private extension is taken to bring a parameter of its own name (RFC 5321 2.2.2).
-            None => {
-                parameter.keyword().starts_with(['X', 'x'])
-                    && self.capabilities.get(parameter.keyword()).is_some()
-            }
+        if let Some((_, extension)) = names.iter().find(|(keyword, _)| is(keyword)) {
+            return self.capabilities.has(*extension);
         }
+        let extension = match own.iter().find(|own| is(&own.keyword)) {
+            Some(own) => &own.extension,
+            // A private extension is taken to bring a parameter of its own name (RFC 5321 2.2.2).
+            None if parameter.keyword().starts_with(['X', 'x']) => parameter.keyword(),
+            None => return false,
+        };
+        self.capabilities.get(extension).is_some()
     }
 }

@@ -15,6 +15,7 @@ impl Session {
             self.read_timer.deadline(),
             self.account.timer.deadline(),
             self.pipeline.deadline(),
+            self.held_until,
         ];
         deadlines.into_iter().flatten().min()
     }
@@ -28,6 +29,7 @@ impl Session {
             self.say_goodbye(answer);
             self.fail(Fault::TimedOut(timer), &[]);
         }
+        self.release_reply(now);
         while let Some(question) = self.pipeline.overdue(now) {
             self.settle_overdue(question);
         }
@@ -40,6 +42,7 @@ impl Session {
             return;
         }
         self.account.arm(now);
+        self.arm_tarpit(now);
         let settings = self.config.settings();
         let (timer, time) = match self.receiving {
             Receiving::Commands => (Timer::Idle, settings.idle_timeout),

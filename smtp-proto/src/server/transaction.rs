@@ -3,7 +3,7 @@
 use super::event::TransactionId;
 use super::pipeline::Answer;
 use super::terms::Terms;
-use crate::framing::{ChunkReader, DotStuffer, DotUnstuffer, LineBreaks};
+use crate::framing::{ChunkReader, DotUnstuffer, LineBreaks};
 use crate::syntax::Reply;
 
 /// A transaction from its MAIL to the end of its content.
@@ -23,12 +23,12 @@ pub(super) struct Transaction {
     pub(super) octets: u64,
     /// Says what the content is answered if it is refused. What is still to come is swallowed.
     pub(super) refusal: Option<Answer>,
-    /// Watches chunks for bare CR and LF.
-    pub(super) chunk_breaks: DotStuffer,
+    /// Watches the line breaks of content that comes in chunks.
+    pub(super) chunk_lines: DotUnstuffer,
 }
 
 impl Transaction {
-    pub(super) fn new(id: TransactionId, terms: Terms) -> Self {
+    pub(super) fn new(id: TransactionId, terms: Terms, line_breaks: LineBreaks) -> Self {
         Self {
             id,
             terms,
@@ -38,8 +38,15 @@ impl Transaction {
             recipients_open: 0,
             octets: 0,
             refusal: None,
-            chunk_breaks: DotStuffer::plain(LineBreaks::Refuse),
+            chunk_lines: DotUnstuffer::plain(line_breaks),
         }
+    }
+
+    /// Returns what watches the line breaks of chunks, unless their content is not lines (RFC 3030 3)
+    /// or refused.
+    pub(super) fn watched_lines(&mut self) -> Option<&mut DotUnstuffer> {
+        let is_watched = !self.terms.binary && self.refusal.is_none();
+        is_watched.then_some(&mut self.chunk_lines)
     }
 
     /// Tells whether the verdict over MAIL is in.

@@ -9,7 +9,7 @@ use super::sequence::{Asked, State};
 use super::session::{Security, Session};
 use super::transaction::Receiving;
 use crate::framing::DotUnstuffer;
-use crate::machine::{Dialect, Fault, Misuse};
+use crate::machine::{Dialect, Fault};
 use crate::syntax::{Class, Code, Extension, MAX_REPLY_LINE, Reply};
 
 impl Session {
@@ -24,12 +24,12 @@ impl Session {
     }
 
     pub(super) fn reply(&mut self, ticket: Ticket, reply: Reply<'_>) -> Result<(), Refused> {
-        let question = match self.question(&ticket) {
-            Ok(question) if question.asked.takes(reply.code()) => question,
-            Ok(_) => {
-                let misuse = Misuse::WrongReplyClass;
-                return Err(Refused { ticket, misuse });
-            }
+        let checked = self.question(&ticket).and_then(|question| {
+            question.asked.check(&reply)?;
+            Ok(question)
+        });
+        let question = match checked {
+            Ok(question) => question,
             Err(misuse) => return Err(Refused { ticket, misuse }),
         };
         let answer = self.compose(&reply, question.asked);
@@ -51,10 +51,13 @@ impl Session {
     pub(super) fn acceptance(&mut self, asked: Asked) -> Answer {
         let settings = self.config.settings();
         Answer::Fixed(match asked {
-            Asked::Greeting if settings.dialect == Dialect::Lmtp => {
-                return self.named(replies::lmtp_greeting);
+            // After XCLIENT the greeting comes again.
+            Asked::Greeting | Asked::XClient { .. } => {
+                return self.named(match settings.dialect {
+                    Dialect::Smtp => replies::greeting,
+                    Dialect::Lmtp => replies::lmtp_greeting,
+                });
             }
-            Asked::Greeting => return self.named(replies::greeting),
             Asked::Helo => return self.named(replies::helo),
             Asked::Ehlo => {
                 let capabilities = settings.capabilities(self.security == Security::Encrypted);
@@ -63,13 +66,15 @@ impl Session {
                     .compose(|out| capabilities.write_reply(&settings.hostname, out));
             }
             Asked::Mail => &replies::SENDER_TAKEN,
-            Asked::Rcpt => &replies::RECIPIENT_TAKEN,
+            Asked::Rcpt { .. } => &replies::RECIPIENT_TAKEN,
             Asked::Data => &replies::START_CONTENT,
             Asked::Message | Asked::Delivery(_) => &replies::MESSAGE_TAKEN,
-            Asked::Vrfy | Asked::Expn => &replies::NOT_VERIFIED,
+            Asked::Name { .. } => &replies::NOT_VERIFIED,
             Asked::Help => &replies::HELP,
             Asked::StartTls => &replies::START_TLS,
             Asked::Auth => &replies::AUTHENTICATED,
+            Asked::Etrn => &replies::QUEUE_STARTED,
+            Asked::XForward | Asked::Other => &replies::DONE,
         })
     }
 
@@ -82,9 +87,12 @@ impl Session {
     /// Takes over an application's reply, with an enhanced code where one is due (2034-4-a).
     pub(super) fn compose(&mut self, reply: &Reply<'_>, asked: Asked) -> Answer {
         let offers_codes = self.capabilities().has(Extension::EnhancedStatusCodes);
-        let is_exempt = matches!(asked, Asked::Greeting | Asked::Ehlo | Asked::Helo)
-            || reply.enhanced().is_some()
-            || !offers_codes;
+        let is_greeting = match asked {
+            Asked::Greeting | Asked::Ehlo | Asked::Helo => true,
+            Asked::XClient { .. } => reply.is_positive(),
+            _ => false,
+        };
+        let is_exempt = is_greeting || reply.enhanced().is_some() || !offers_codes;
         let enhanced: &[u8] = match reply.class() {
             _ if is_exempt => b"",
             Class::Positive => b"2.0.0 ",
@@ -147,7 +155,7 @@ impl Session {
                     self.tally.pardon(self.config.settings());
                 }
             }
-            (Asked::Rcpt, Some(transaction)) => {
+            (Asked::Rcpt { .. }, Some(transaction)) => {
                 transaction.recipients_open = transaction.recipients_open.saturating_sub(1);
                 if is_positive {
                     transaction.recipients = transaction.recipients.saturating_add(1);
@@ -161,6 +169,7 @@ impl Session {
             }
             (Asked::StartTls, _) => self.settle_start_tls(is_positive),
             (Asked::Auth, _) => self.settle_authentication(is_positive),
+            (Asked::XClient { login }, _) if is_positive => self.begin_afresh(login),
             (Asked::Message | Asked::Delivery(_), _) => {
                 self.undecided = self.undecided.saturating_sub(1);
                 if is_positive {

@@ -1,15 +1,16 @@
 //! Base64 as AUTH uses it: RFC 4648 4, with padding, and nothing that does not belong (RFC 4954 4).
 
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use zeroize::Zeroizing;
 
 /// Encodes octets.
-pub(crate) fn encode(octets: &[u8]) -> Vec<u8> {
-    STANDARD.encode(octets).into_bytes()
+pub(crate) fn encode(octets: &[u8]) -> Zeroizing<String> {
+    STANDARD.encode(octets).into()
 }
 
 /// Decodes text, unless it holds any octet or padding that does not belong.
-pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
-    STANDARD.decode(text).ok()
+pub(crate) fn decode(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    STANDARD.decode(text).ok().map(Zeroizing::new)
 }

@@ -3,6 +3,7 @@
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
+use core::fmt;
 use core::net::{IpAddr, Ipv6Addr};
 
 use super::{
@@ -225,38 +226,77 @@ impl<'a> Attribute<'a> {
     }
 }
 
-/// Parses the argument of XCLIENT or XFORWARD, `1*(name=xtext)` that single spaces separate.
-///
-/// # Errors
-///
-/// Fails if an attribute is given twice, not one of `command`, or malformed as
-/// [`Attribute::new`] says.
+/// Holds the checked argument of XCLIENT or XFORWARD: attributes that single spaces separate.
 ///
 /// ```
-/// use smtp_proto::syntax::{AttributeName, ForwardingCommand, parse_attributes};
+/// use smtp_proto::syntax::{AttributeName, Attributes, ForwardingCommand};
 ///
 /// let argument = "NAME=[UNAVAILABLE] ADDR=IPV6:2001:db8::1";
-/// let attributes = parse_attributes(ForwardingCommand::XClient, argument)?;
-/// assert_eq!(attributes[1].name(), AttributeName::Addr);
-/// assert_eq!(attributes[1].ip_address(), "2001:db8::1".parse().ok());
+/// let attributes = Attributes::parse(ForwardingCommand::XClient, argument)?;
+/// let address = attributes.get(AttributeName::Addr).unwrap();
+/// assert_eq!(address.ip_address(), "2001:db8::1".parse().ok());
 /// # Ok::<(), smtp_proto::syntax::SyntaxError>(())
 /// ```
-pub fn parse_attributes(
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Attributes<'a> {
     command: ForwardingCommand,
-    argument: &str,
-) -> Result<Vec<Attribute<'_>>, SyntaxError> {
-    let mut attributes: Vec<Attribute<'_>> = Vec::new();
-    let mut at: usize = 0;
-    for text in argument.split(' ') {
-        let attribute = Attribute::parse(command, text).map_err(|error| error.shifted(at))?;
-        // There are few names, and each stands here once.
-        if attributes.iter().any(|each| each.name == attribute.name) {
-            return Err(SyntaxError::new(SyntaxErrorKind::Duplicate, at));
+    text: &'a str,
+}
+
+impl<'a> Attributes<'a> {
+    /// Parses `1*(name=xtext)`.
+    ///
+    /// # Errors
+    ///
+    /// Fails if an attribute is given twice, not one of `command`, or malformed as
+    /// [`Attribute::new`] says.
+    pub fn parse(command: ForwardingCommand, argument: &'a str) -> Result<Self, SyntaxError> {
+        let mut seen: u16 = 0;
+        let mut at: usize = 0;
+        for text in argument.split(' ') {
+            let attribute = Attribute::parse(command, text).map_err(|error| error.shifted(at))?;
+            let mark = 1 << attribute.name as u16;
+            if seen & mark != 0 {
+                return Err(SyntaxError::new(SyntaxErrorKind::Duplicate, at));
+            }
+            seen |= mark;
+            at = at.saturating_add(text.len()).saturating_add(1);
         }
-        attributes.push(attribute);
-        at = at.saturating_add(text.len()).saturating_add(1);
+        Ok(Self {
+            command,
+            text: argument,
+        })
     }
-    Ok(attributes)
+
+    /// Returns the command that they belong to.
+    pub const fn command(&self) -> ForwardingCommand {
+        self.command
+    }
+
+    /// Returns the attributes in the order they were written, at least one.
+    pub fn iter(&self) -> impl Iterator<Item = Attribute<'a>> + use<'a> {
+        let command = self.command;
+        // All of them could be parsed before.
+        self.text
+            .split(' ')
+            .filter_map(move |text| Attribute::parse(command, text).ok())
+    }
+
+    /// Returns the attribute of that name, if it is given.
+    pub fn get(&self, name: AttributeName) -> Option<Attribute<'a>> {
+        self.iter().find(|attribute| attribute.name == name)
+    }
+
+    /// Returns the argument as it was written.
+    pub const fn as_str(&self) -> &'a str {
+        self.text
+    }
+}
+
+impl fmt::Debug for Attributes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {:?}", self.command.as_str(), self.text)
+    }
 }
 
 /// Appends as many commands as `attributes` need, each a line of at most 512 octets. NAME and ADDR

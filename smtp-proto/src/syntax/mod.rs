@@ -9,6 +9,7 @@ mod capabilities;
 mod code;
 mod command;
 mod command_error;
+mod command_parser;
 mod date_time;
 mod delivery;
 mod dsn;
@@ -48,7 +49,7 @@ pub use enhanced::EnhancedCode;
 pub use error::{SyntaxError, SyntaxErrorKind};
 pub use extension::Extension;
 pub use forwarding::{
-    Attribute, AttributeName, AttributeValue, ForwardingCommand, MAX_ATTRIBUTE, parse_attributes,
+    Attribute, AttributeName, AttributeValue, Attributes, ForwardingCommand, MAX_ATTRIBUTE,
     write_attributes,
 };
 pub use host::{AddressLiteral, Host, MAX_DOMAIN};

@@ -1,5 +1,7 @@
 //! What ETRN and ATRN ask for (RFC 1985, RFC 2645).
 
+use core::fmt;
+
 use super::{error::SyntaxError, host::Host, text::Word};
 
 /// Names the mail that ETRN asks a server to send: the node of the command (RFC 1985 5).
@@ -27,6 +29,16 @@ impl<'a> QueueNode<'a> {
             _ => return Host::parse(text).map(Self::Host),
         }
         .map_err(|error| error.shifted(1))
+    }
+}
+
+impl fmt::Display for QueueNode<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(host) => host.fmt(f),
+            Self::Subdomains(domain) => write!(f, "@{domain}"),
+            Self::Queue(queue) => write!(f, "#{queue}"),
+        }
     }
 }
 

@@ -36,6 +36,14 @@ pub enum Verb {
     Auth,
     /// Starts a remote queue (RFC 1985).
     Etrn,
+    /// Asks for the mail of domains, with the roles reversed (RFC 2645).
+    Atrn,
+    /// Has the server fetch content (RFC 4468).
+    Burl,
+    /// Speaks for another client (Postfix).
+    XClient,
+    /// Tells about another client (Postfix).
+    XForward,
 }
 
 const EHLO: u32 = u32::from_be_bytes(*b"EHLO");
@@ -53,7 +61,11 @@ const EXPN: u32 = u32::from_be_bytes(*b"EXPN");
 const HELP: u32 = u32::from_be_bytes(*b"HELP");
 const AUTH: u32 = u32::from_be_bytes(*b"AUTH");
 const ETRN: u32 = u32::from_be_bytes(*b"ETRN");
+const ATRN: u32 = u32::from_be_bytes(*b"ATRN");
+const BURL: u32 = u32::from_be_bytes(*b"BURL");
 const STAR: u32 = u32::from_be_bytes(*b"STAR");
+const XCLI: u32 = u32::from_be_bytes(*b"XCLI");
+const XFOR: u32 = u32::from_be_bytes(*b"XFOR");
 
 impl Verb {
     /// Returns the verb as it is written.
@@ -75,6 +87,10 @@ impl Verb {
             Self::StartTls => "STARTTLS",
             Self::Auth => "AUTH",
             Self::Etrn => "ETRN",
+            Self::Atrn => "ATRN",
+            Self::Burl => "BURL",
+            Self::XClient => "XCLIENT",
+            Self::XForward => "XFORWARD",
         }
     }
 
@@ -100,11 +116,11 @@ impl Verb {
             HELP => Self::Help,
             AUTH => Self::Auth,
             ETRN => Self::Etrn,
-            STAR => {
-                let (last, rest) = rest.split_first_chunk::<4>()?;
-                return (last.eq_ignore_ascii_case(b"TTLS") && ends(rest))
-                    .then_some((Self::StartTls, rest));
-            }
+            ATRN => Self::Atrn,
+            BURL => Self::Burl,
+            STAR => return longer(Self::StartTls, rest),
+            XCLI => return longer(Self::XClient, rest),
+            XFOR => return longer(Self::XForward, rest),
             _ => return None,
         };
         ends(rest).then_some((verb, rest))
@@ -115,4 +131,12 @@ impl Verb {
 #[inline]
 fn ends(rest: &[u8]) -> bool {
     !matches!(rest, [b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-', ..])
+}
+
+/// Recognises a verb of more than four letters by those behind its first four.
+#[inline]
+fn longer(verb: Verb, rest: &[u8]) -> Option<(Verb, &[u8])> {
+    let letters = verb.as_str().as_bytes().get(4..)?;
+    let (behind, rest) = rest.split_at_checked(letters.len())?;
+    (behind.eq_ignore_ascii_case(letters) && ends(rest)).then_some((verb, rest))
 }

@@ -278,6 +278,7 @@ fn run(policy: Pipelining, cut: Option<Cut>, write: usize) -> (usize, usize) {
     (to_server, to_client)
 }
 
+/// TLS-13 among others: an end in place of a verdict leaves the message in doubt.
 #[test]
 fn every_cut_leaves_one_true_outcome() {
     let policies = [

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "auth")]
 mod auth;
+mod commands;
 mod dialogue;
 mod early;
 mod hazards;

@@ -408,42 +408,6 @@ fn no_secret_is_shown() {
     }
 }
 
-/// 4616-2-a, 4616-2-b, AUT-6
-#[test]
-fn credentials_of_plain() {
-    let long = "x".repeat(255);
-    let (x85, x84) = ("eHh4".repeat(85), "eHh4".repeat(84));
-    let encoded = format!("{x85}AHh4{x84}eAB4{x84}eHg=");
-    for (encoded, credentials) in [
-        (PLAIN, Some(("", "tim", "tanstaaftanstaaf"))),
-        ("YQB0aW0AcHc=", Some(("a", "tim", "pw"))),
-        // a NUL, none, three, an empty user, an empty password, not UTF-8.
-        ("AA==", None),
-        ("dGlt", None),
-        ("AHRpbQBwdwA=", None),
-        ("AABwdw==", None),
-        ("AHRpbQA=", None),
-        ("AP8AcHc=", None),
-        (&encoded, Some((&long, &long, &long))),
-    ] {
-        let mut peer = Peer::greeted(local());
-        let wire = format!("AUTH PLAIN {encoded}\r\n");
-        let mut input = wire.as_bytes();
-        let event = peer.server.poll_event(&mut input, peer.now).unwrap();
-        let Some(Event::Auth {
-            initial_response: Some(response),
-            ..
-        }) = event
-        else {
-            panic!("{event:?}");
-        };
-        let got = response.as_plain();
-        assert!(!format!("{got:?}").contains("tanstaaf"));
-        let got = got.map(|it| (it.acting_for, it.user, it.password));
-        assert_eq!(got, credentials, "{encoded}");
-    }
-}
-
 /// 4954-5-a, 4954-5-b: the parameter is taken before any login.
 #[test]
 fn the_parameter_of_mail() {

@@ -448,6 +448,65 @@ fn bare_line_breaks_in_chunks() {
     }
 }
 
+/// 5321-4.1.1.4-g, 3030-2-j: normalised over the edges of chunks, whose octets are counted as they
+/// came. What BINARYMIME declares stays as it is.
+#[test]
+fn normalised_line_breaks_in_chunks() {
+    for (wire, content) in [
+        ("BDAT 3 LAST\r\na\nb", "a\r\nb"),
+        ("BDAT 3 LAST\r\na\rb", "a\r\nb"),
+        ("BDAT 2 LAST\r\na\r", "a\r\n"),
+        ("BDAT 2\r\na\rBDAT 2 LAST\r\n\nb", "a\r\nb"),
+        ("BDAT 2\r\na\rBDAT 1 LAST\r\nb", "a\r\nb"),
+        ("BDAT 2\r\na\rBDAT 0 LAST\r\n", "a\r\n"),
+        ("BDAT 1\r\naBDAT 1 LAST\r\n\n", "a\r\n"),
+        (
+            "BDAT 3\r\n\r\r\nBDAT 4 LAST\r\n\n\n.\n",
+            "\r\n\r\n\r\n\r\n.\r\n",
+        ),
+        ("BDAT 7 LAST\r\na\r\n.\r\n\n", "a\r\n.\r\n\r\n"),
+    ] {
+        for bytewise in [false, true] {
+            let mut peer = at_chunks(config().line_breaks(LineBreaks::Normalize));
+            let got = match bytewise {
+                false => peer.send(wire),
+                true => peer.trickle(wire),
+            };
+            assert!(got.ends_with(TAKEN), "{wire:?}: {got}");
+            assert_eq!(peer.content, content.as_bytes(), "{wire:?}");
+            let events = peer.events();
+            let message = format!("message 1 {}", content.len());
+            assert_eq!(events, ["content 1", &message], "{wire:?}");
+            assert_eq!(peer.send("MAIL FROM:<>\r\n"), "250 2.1.0 Sender OK\r\n");
+        }
+    }
+    let offer = Capabilities::new()
+        .with(Extension::EightBitMime)
+        .with(Extension::BinaryMime);
+    let config = config().line_breaks(LineBreaks::Normalize).offer(offer);
+    let mut peer = Peer::greeted(config);
+    peer.send("MAIL FROM:<> BODY=BINARYMIME\r\n");
+    peer.send("RCPT TO:<a@x.example>\r\n");
+    assert_eq!(peer.send("BDAT 4 LAST\r\n\na\r\r"), TAKEN);
+    assert_eq!(peer.content, b"\na\r\r");
+}
+
+/// 1870-4-a, X-32: what becomes too large by that is refused, too, and the octets that follow are
+/// still counted.
+#[test]
+fn too_large_once_normalised() {
+    let normalised = config().line_breaks(LineBreaks::Normalize);
+    let mut peer = at_chunks(normalised.max_message_size(65_536));
+    let content = "\n".repeat(40_000);
+    assert_eq!(
+        peer.send(&format!("BDAT 40000 LAST\r\n{content}NOOP\r\n")),
+        "552 5.3.4 Message too large\r\n250 2.0.0 OK\r\n"
+    );
+    // What is announced, and the 25,536 octets that there is room for.
+    assert_eq!(peer.content, b"\r\n".repeat(25_536));
+    assert_eq!(peer.events(), ["content 1", "reset 1 TooLarge"]);
+}
+
 /// 3030-2-q: octets beyond the announced size are lines that are no commands.
 #[test]
 fn chunks_that_are_miscounted() {

@@ -97,7 +97,7 @@ fn half_closed_with_commands_that_wait() {
     assert_eq!(fault(&mut peer), Some(Fault::ConnectionLost));
 }
 
-/// 5321-4.1.1.5-c, 5321-4.1.1.10-c
+/// 5321-4.1.1.5-c, 5321-4.1.1.10-c, TLS-12, TLS-13: an end, by TLS or not, is no end of a content.
 #[test]
 fn lost_in_a_transaction() {
     for flights in [

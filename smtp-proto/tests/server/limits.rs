@@ -1,9 +1,11 @@
 //! Bounds, and what clients may not do too often.
 
 use crate::peer::{Decision, Peer, config};
-use smtp_proto::machine::Fault;
-use smtp_proto::server::{Event, Server};
+use core::time::Duration;
+use smtp_proto::machine::{Fault, limits};
+use smtp_proto::server::{Config, Event, Server};
 
+const UNKNOWN: &str = "500 5.5.2 Command not recognised\r\n";
 const TOO_MANY: &str = "421 4.7.0 mx.example too many errors, closing connection\r\n";
 
 fn fault(peer: &mut Peer) -> Option<Fault> {
@@ -177,4 +179,91 @@ fn long_lines() {
         "250 2.0.0 Message accepted\r\n"
     );
     assert_eq!(peer.messages, [octets.as_bytes()]);
+}
+
+/// Errs ten times.
+fn slowed_down(config: Config) -> Peer {
+    let config = config.slow_down(limits::SOFT_ERRORS, limits::ERROR_DELAY);
+    let mut peer = Peer::greeted(config.max_idle_commands(1000));
+    for _ in 0..10 {
+        assert_eq!(peer.send("FOO\r\n"), UNKNOWN);
+    }
+    peer.events();
+    peer
+}
+
+/// Postfix's `smtpd_soft_error_limit` and `smtpd_error_sleep_time`: behind ten errors each reply is
+/// held back for a second, and what came with the command is not looked at meanwhile.
+#[test]
+fn errors_slow_a_client_down() {
+    let mut peer = slowed_down(config());
+    let begun = peer.now;
+    assert_eq!(peer.send("FOO\r\nMAIL FROM:<>\r\nRSET\r\n"), "");
+    assert_eq!(peer.events(), ["rejected 500 FOO"]);
+    assert!(!peer.server.wants_read());
+    assert_eq!(
+        peer.server.poll_timeout(),
+        Some(begun + Duration::from_secs(1))
+    );
+    peer.now += Duration::from_millis(999);
+    assert_eq!(peer.wait(0), "");
+    peer.now += Duration::from_millis(1);
+    assert_eq!(peer.wait(0), UNKNOWN);
+    assert_eq!(peer.events(), ["mail 1 <>"]);
+    assert_eq!(peer.wait(1), "250 2.1.0 Sender OK\r\n");
+    assert_eq!(peer.events(), ["reset 1 Reset"]);
+    assert_eq!(peer.wait(1), "250 2.0.0 OK\r\n");
+    // Then it is the client's turn: its own timer begins here.
+    assert!(peer.server.wants_read());
+    assert_eq!(
+        peer.server.poll_timeout(),
+        Some(begun + Duration::from_secs(3 + 300))
+    );
+    // A verdict that comes later than that waits its own second.
+    peer.decide = Box::new(|_| Decision::Hold);
+    assert_eq!(peer.send("VRFY x\r\n"), "");
+    assert_eq!(peer.wait(10), "");
+    assert_eq!(peer.accept("vrfy"), "");
+    assert!(peer.wait(1).starts_with("252 "));
+}
+
+/// The last replies of a session are not held back; nor is anything by a delay of 0, or behind an
+/// accepted message.
+#[test]
+fn what_is_not_held_back() {
+    let mut peer = slowed_down(config());
+    assert_eq!(
+        peer.send("QUIT\r\n"),
+        "221 2.0.0 mx.example closing connection\r\n"
+    );
+    let mut peer = slowed_down(config().max_errors(11));
+    assert_eq!(peer.send("FOO\r\n"), format!("{UNKNOWN}{TOO_MANY}"));
+
+    let mut peer = Peer::greeted(config().slow_down(0, Duration::ZERO));
+    assert_eq!(peer.send("FOO\r\n"), UNKNOWN);
+
+    let mut peer = slowed_down(config());
+    peer.send("MAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nBDAT 0 LAST\r\nNOOP\r\n");
+    let mut got = String::new();
+    for _ in 0..2 {
+        got += &peer.wait(1);
+    }
+    // The verdict ends it.
+    assert_eq!(
+        got,
+        "250 2.1.0 Sender OK\r\n250 2.1.5 Recipient OK\r\n\
+         250 2.0.0 Message accepted\r\n250 2.0.0 OK\r\n"
+    );
+}
+
+/// A client that goes away while its reply is held back.
+#[test]
+fn gone_while_held_back() {
+    let mut peer = slowed_down(config());
+    assert_eq!(peer.send("FOO\r\n"), "");
+    peer.server.handle_eof();
+    assert_eq!(fault(&mut peer), None);
+    assert_eq!(peer.wait(1), UNKNOWN);
+    assert_eq!(fault(&mut peer), Some(Fault::ConnectionLost));
+    assert!(peer.server.is_closed());
 }

@@ -6,6 +6,8 @@ mod authentication;
 mod chaos;
 mod content;
 mod endings;
+mod extensions;
+mod forwarding;
 mod limits;
 mod lmtp;
 mod parameters;

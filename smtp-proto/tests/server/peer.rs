@@ -39,8 +39,9 @@ pub(crate) struct Peer {
     pub(crate) decide: Box<dyn FnMut(&Event<'_>) -> Decision>,
 }
 
+/// Every default, but that errors slow nothing down: tests make many.
 pub(crate) fn config() -> Config {
-    Config::new(Host::parse("mx.example").unwrap())
+    Config::new(Host::parse("mx.example").unwrap()).slow_down(0, Duration::ZERO)
 }
 
 pub(crate) fn reply(line: &str) -> Reply<'static> {
@@ -232,9 +233,17 @@ pub(crate) fn ticket_of(event: Event<'_>) -> Option<Ticket> {
         | Event::AuthResponse { ticket, .. }
         | Event::Vrfy { ticket, .. }
         | Event::Expn { ticket, .. }
-        | Event::Help { ticket, .. } => Some(ticket),
+        | Event::Help { ticket, .. }
+        | Event::Etrn { ticket, .. }
+        | Event::XClient { ticket, .. }
+        | Event::XForward { ticket, .. }
+        | Event::Command { ticket, .. } => Some(ticket),
         _ => None,
     }
+}
+
+fn named(command: &str, name: &str, utf8: bool) -> String {
+    format!("{command} {name}{}", if utf8 { " in UTF-8" } else { "" })
 }
 
 /// Names an event and what it holds.
@@ -268,9 +277,19 @@ pub(crate) fn describe(event: &Event<'_>) -> String {
             ..
         } => format!("message {transaction} {octets}"),
         Event::Reset { transaction, cause } => format!("reset {transaction} {cause:?}"),
-        Event::Vrfy { name, .. } => format!("vrfy {}", name.as_str()),
-        Event::Expn { name, .. } => format!("expn {}", name.as_str()),
+        Event::Vrfy { name, utf8, .. } => named("vrfy", name.as_str(), *utf8),
+        Event::Expn { name, utf8, .. } => named("expn", name.as_str(), *utf8),
         Event::Help { topic, .. } => format!("help {:?}", topic.as_ref().map(|it| it.as_str())),
+        Event::Etrn { node, .. } => format!("etrn {node:?}"),
+        Event::XClient { attributes, .. } | Event::XForward { attributes, .. } => {
+            format!("{attributes:?}")
+        }
+        Event::Command { verb, argument, .. } => {
+            format!(
+                "command {verb} {:?}",
+                argument.as_ref().map(|it| it.as_str())
+            )
+        }
         Event::Rejected { code, line } => format!("rejected {code} {}", line.escape_ascii()),
         Event::Acknowledged {
             transaction,

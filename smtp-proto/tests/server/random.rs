@@ -3,6 +3,7 @@
 use crate::peer::{Decision, Peer, config};
 use smtp_proto::machine::Dialect;
 use smtp_proto::server::{Config, ImproperPipelining};
+use smtp_proto::syntax::{Capabilities, Extension};
 
 /// A small generator of random numbers (xorshift64).
 pub(crate) struct Random(u64);
@@ -45,6 +46,10 @@ pub(crate) const PIECES: &[&str] = &[
     "EHLO d.example\r\n",
     "HELO d.example\r\n",
     "FOO\r\n",
+    "ETRN x.example\r\n",
+    "XCLIENT NAME=x LOGIN=no\r\n",
+    "XFORWARD NAME=x\r\n",
+    "XLANE a b\r\n",
     "STARTTLS x\r\n",
     "AUTH PLAIN\r\n",
     "AUTH PLAIN bm8=\r\n",
@@ -80,6 +85,21 @@ fn authenticating(config: Config) -> Config {
     config
 }
 
+fn everything() -> Capabilities {
+    [
+        Extension::Pipelining,
+        Extension::Size,
+        Extension::EightBitMime,
+        Extension::Chunking,
+        Extension::EnhancedStatusCodes,
+        Extension::Etrn,
+        Extension::XClient,
+        Extension::XForward,
+    ]
+    .into_iter()
+    .fold(Capabilities::new(), Capabilities::with)
+}
+
 /// Runs a session on `wire`; `random` decides over splits, writes and the time of verdicts.
 fn run(
     wire: &[u8],
@@ -90,6 +110,9 @@ fn run(
     let config = authenticating(config())
         .dialect(dialect)
         .improper_pipelining(ImproperPipelining::Tolerate)
+        .offer(everything())
+        .command("XLANE")
+        .unwrap()
         .max_errors(1000);
     let mut peer = Peer::silent(config);
     peer.send("");

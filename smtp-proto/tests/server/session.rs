@@ -1,7 +1,7 @@
 //! Greeting, EHLO, syntax, and the commands around transactions.
 
 use crate::peer::{Decision, Peer, config};
-use smtp_proto::machine::{Fault, Origin};
+use smtp_proto::machine::{Fault, ForeignProtocol, Origin};
 use smtp_proto::server::{Event, ImproperPipelining};
 use smtp_proto::syntax::{Capabilities, Extension};
 
@@ -224,22 +224,64 @@ fn expn_if_offered() {
     );
 }
 
-/// CMD-4
+/// CMD-4: one answer, and the end, which says what it was; at every split.
 #[test]
 fn other_protocols() {
-    for line in [
-        "GET / HTTP/1.1",
-        "POST / HTTP/1.1",
-        "CONNECT x:25 HTTP/1.1",
-        "\u{16}\u{3}",
+    for (octets, protocol) in [
+        (&b"GET / HTTP/1.1\r\nHost: x\r\n"[..], ForeignProtocol::Http),
+        (b"POST / HTTP/1.1\r\n", ForeignProtocol::Http),
+        (b"CONNECT x:25 HTTP/1.1\r\n", ForeignProtocol::Http),
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n", ForeignProtocol::Http),
+        (b"\x16\x03\x01\x02\0\x01\0", ForeignProtocol::Tls),
+        (b"\x16\x03\r\nEHLO c.example\r\n", ForeignProtocol::Tls),
+        (b"\0\r\n", ForeignProtocol::Unknown),
+        (b"{\"jsonrpc\"}\r\n", ForeignProtocol::Unknown),
     ] {
-        let mut peer = Peer::new(config());
-        assert_eq!(
-            peer.send(&format!("{line}\r\nEHLO c.example\r\n")),
-            "521 5.5.1 This is SMTP, closing connection\r\n"
+        for bytewise in [false, true] {
+            let mut peer = Peer::new(config());
+            let size = if bytewise { 1 } else { octets.len() };
+            let got: String = octets.chunks(size).map(|it| peer.send_octets(it)).collect();
+            assert_eq!(got, "521 5.5.1 This is SMTP, closing connection\r\n");
+            let line = match protocol {
+                ForeignProtocol::Tls => &[][..],
+                _ => octets.split(|octet| *octet == b'\r').next().unwrap(),
+            };
+            let event = format!("rejected 521 {}", line.escape_ascii());
+            assert_eq!(peer.events(), [event]);
+            peer.poll();
+            assert!(peer.server.is_closed());
+            let error = peer.error.unwrap();
+            assert_eq!(error.fault(), Fault::ForeignProtocol(protocol));
+            assert!(octets.starts_with(error.excerpt().as_bytes()));
+        }
+    }
+    let fault = Fault::ForeignProtocol(ForeignProtocol::Http);
+    assert_eq!(fault.to_string(), "the client speaks HTTP in place of SMTP");
+    // An empty line is nobody's, and what is said later a mistake like any other.
+    assert!(Peer::new(config()).send("\r\n").starts_with("500"));
+    let mut peer = Peer::greeted(config());
+    assert!(peer.send("GET / HTTP/1.1\r\n").starts_with("500"));
+    assert!(peer.send("\u{16}\u{3}\r\n").starts_with("500"));
+    assert!(peer.send("NOOP\r\n").starts_with("250"));
+}
+
+/// CMD-4, CMD-5: a client that begins with TLS waits for no greeting.
+#[test]
+fn tls_before_the_greeting() {
+    for greeted in [false, true] {
+        let mut peer = Peer::silent(config()).deciding(move |_| match greeted {
+            false => Decision::Hold,
+            true => Decision::Accept,
+        });
+        peer.poll();
+        let got = peer.send("\u{16}\u{3}\u{1}");
+        assert!(
+            got.ends_with("521 5.5.1 This is SMTP, closing connection\r\n"),
+            "{got}"
         );
         peer.poll();
-        assert!(peer.server.is_closed());
+        let fault = peer.error.map(|it| it.fault());
+        assert_eq!(fault, Some(Fault::ForeignProtocol(ForeignProtocol::Tls)));
     }
 }
 
@@ -418,6 +460,8 @@ fn offers_of_one_session() {
         peer.send("EHLO c.example\r\n"),
         "250-mx.example\r\n250 SIZE 10240000\r\n"
     );
+    peer.server.offer(None);
+    assert_eq!(peer.send("EHLO c.example\r\n"), EHLO);
 }
 
 /// The trace shows lines and counts content; credentials stay out of it (AUT-10).

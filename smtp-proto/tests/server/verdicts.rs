@@ -4,7 +4,7 @@ use crate::peer::{Decision, Peer, config, reply, ticket_of};
 use core::time::Duration;
 use smtp_proto::machine::Misuse;
 use smtp_proto::server::{Event, Server, Ticket};
-use smtp_proto::syntax::{Code, Reply};
+use smtp_proto::syntax::{Capabilities, Code, Extension, Reply};
 
 fn held() -> Peer {
     Peer::greeted(config()).deciding(|_| Decision::Hold)
@@ -175,6 +175,88 @@ fn replies_are_checked_by_class() {
     assert_eq!(why, Misuse::WrongReplyClass);
     peer.server.reply(back, reply("452 4.3.1 full")).unwrap();
     assert_eq!(peer.read(), "452 4.3.1 full\r\n");
+}
+
+/// 6531-3.7.4-a, 6531-3.7.4-e: text beyond ASCII is for 251 and 551 under SMTPUTF8; the ticket is
+/// handed back otherwise.
+#[test]
+fn replies_are_ascii() {
+    let offer = Capabilities::new()
+        .with(Extension::Pipelining)
+        .with(Extension::SmtpUtf8);
+    for (parameter, line, is_taken) in [
+        (" SMTPUTF8", "251 2.1.5 <δ@x.example>", true),
+        (" SMTPUTF8", "551 5.1.6 <δ@x.example>", true),
+        (" SMTPUTF8", "250 2.1.5 <δ@x.example>", false),
+        (" SMTPUTF8", "550 5.1.1 <δ@x.example>", false),
+        ("", "251 2.1.5 <δ@x.example>", false),
+        ("", "551 5.1.6 <δ@x.example>", false),
+    ] {
+        let mut peer = Peer::greeted(config().offer(offer.clone()));
+        peer.send(&format!("MAIL FROM:<a@b.example>{parameter}\r\n"));
+        peer.decide = Box::new(|_| Decision::Hold);
+        peer.send("RCPT TO:<c@d.example>\r\n");
+        let ticket = peer.ticket("rcpt");
+        let given = peer.server.reply(ticket, reply(line));
+        if is_taken {
+            given.unwrap();
+            assert_eq!(peer.read(), format!("{line}\r\n"));
+        } else {
+            let (ticket, why) = misuse(given);
+            assert_eq!(why, Misuse::NotAscii, "{line}");
+            peer.server.accept(ticket).unwrap();
+        }
+    }
+
+    let mut peer = held();
+    peer.send(GROUP);
+    let (ticket, why) = misuse({
+        let ticket = peer.ticket("mail");
+        peer.server.reply(ticket, reply("550 δ"))
+    });
+    assert_eq!(why, Misuse::NotAscii);
+    peer.server.accept(ticket).unwrap();
+    let transaction = peer.transaction.unwrap();
+    assert_eq!(peer.server.shut_down(reply("421 δ")), Err(Misuse::NotAscii));
+    assert_eq!(
+        peer.server.refuse_content(transaction, reply("550 δ")),
+        Err(Misuse::NotAscii)
+    );
+}
+
+/// 6531-3.7.4-c, 6531-3.7.4-d: VRFY and EXPN that may be answered in UTF-8, by a client that was
+/// offered it.
+#[test]
+fn names_in_utf8() {
+    let offer = Capabilities::new()
+        .with(Extension::Expn)
+        .with(Extension::SmtpUtf8);
+    let answer = "250 2.1.5 <δ@x.example>";
+    for (line, event, is_taken) in [
+        ("VRFY δ SMTPUTF8", "vrfy δ in UTF-8", true),
+        ("EXPN a  list smtputf8", "expn a  list in UTF-8", true),
+        ("VRFY δ", "vrfy δ", false),
+        ("VRFY SMTPUTF8", "vrfy SMTPUTF8", false),
+    ] {
+        let mut peer = Peer::greeted(config().offer(offer.clone()));
+        peer.decide = Box::new(|_| Decision::Hold);
+        peer.trickle(&format!("{line}\r\n"));
+        assert_eq!(peer.events(), [event]);
+        let ticket = peer.ticket("");
+        match (peer.server.reply(ticket, reply(answer)), is_taken) {
+            (Ok(()), true) => assert_eq!(peer.read(), format!("{answer}\r\n")),
+            (Err(refused), false) => {
+                assert_eq!(refused.misuse, Misuse::NotAscii);
+                let line = "252 2.6.8 It needs SMTPUTF8";
+                peer.server.reply(refused.ticket, reply(line)).unwrap();
+            }
+            (given, _) => panic!("{line}: {given:?}"),
+        }
+    }
+    // Not offered: the word belongs to the name.
+    let mut peer = Peer::greeted(config());
+    peer.send("VRFY a SMTPUTF8\r\n");
+    assert_eq!(peer.events(), ["vrfy a SMTPUTF8"]);
 }
 
 /// A ticket is good at its own connection only.

@@ -1,6 +1,7 @@
 use smtp_proto::syntax::{
-    Argument, Code, Command, CommandErrorKind, ForwardPath, Host, InitialResponse, Mailbox,
-    Parameters, ReversePath, SyntaxErrorKind, Verb, Word,
+    Argument, AtrnDomains, Attributes, Code, Command, CommandErrorKind, ForwardPath,
+    ForwardingCommand, Host, InitialResponse, Mailbox, Parameters, ReversePath, SyntaxErrorKind,
+    Verb, Word,
 };
 
 use super::written;
@@ -30,6 +31,7 @@ fn commands_round_trip() {
     let host = Host::parse("c.example").unwrap();
     let argument = |text| Argument::parse(text).unwrap();
     let word = |text| Word::parse(text).unwrap();
+    let attributes = |command, text| Attributes::parse(command, text).unwrap();
     for (line, verb, command) in [
         (
             "EHLO c.example",
@@ -132,6 +134,28 @@ fn commands_round_trip() {
             Some(Verb::Etrn),
             Command::Etrn(word("@foo.com")),
         ),
+        ("ATRN", Some(Verb::Atrn), Command::Atrn(None)),
+        (
+            "ATRN a.example,b.example",
+            Some(Verb::Atrn),
+            Command::Atrn(AtrnDomains::parse("a.example,b.example").ok()),
+        ),
+        (
+            "BURL imap://x.example/y;uid=1",
+            Some(Verb::Burl),
+            Command::Burl {
+                url: word("imap://x.example/y;uid=1"),
+                last: false,
+            },
+        ),
+        (
+            "BURL imap://x LAST",
+            Some(Verb::Burl),
+            Command::Burl {
+                url: word("imap://x"),
+                last: true,
+            },
+        ),
         (
             "TURN",
             None,
@@ -141,11 +165,24 @@ fn commands_round_trip() {
             },
         ),
         (
-            "XCLIENT NAME=a ADDR=b",
+            "XCLIENT NAME=a ADDR=192.0.2.1",
+            Some(Verb::XClient),
+            Command::Forwarding(attributes(
+                ForwardingCommand::XClient,
+                "NAME=a ADDR=192.0.2.1",
+            )),
+        ),
+        (
+            "XFORWARD IDENT=1",
+            Some(Verb::XForward),
+            Command::Forwarding(attributes(ForwardingCommand::XForward, "IDENT=1")),
+        ),
+        (
+            "XCLIENTS x",
             None,
             Command::Other {
-                verb: word("XCLIENT"),
-                argument: Some(argument("NAME=a ADDR=b")),
+                verb: word("XCLIENTS"),
+                argument: Some(argument("x")),
             },
         ),
         (
@@ -405,6 +442,13 @@ fn free_text() {
         "AUTH  PLAIN",
         "ETRN",
         "ETRN a b",
+        "ATRN a,",
+        "BURL",
+        "BURL x FIRST",
+        "BURL x LAST y",
+        "XCLIENT",
+        "XCLIENT NAME",
+        "XFORWARD LOGIN=x",
     ] {
         assert_eq!(code(line), 501, "{line}");
     }

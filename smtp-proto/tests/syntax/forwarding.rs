@@ -1,8 +1,8 @@
 use std::net::IpAddr;
 
 use smtp_proto::syntax::{
-    AtrnDomains, Attribute, AttributeName, AttributeValue, ForwardingCommand, QueueNode,
-    SyntaxErrorKind, parse_attributes, write_attributes,
+    AtrnDomains, Attribute, AttributeName, AttributeValue, Attributes, ForwardingCommand,
+    QueueNode, SyntaxErrorKind, write_attributes,
 };
 
 use super::written;
@@ -17,12 +17,15 @@ fn text(value: &str) -> AttributeValue<'_> {
 /// XCLIENT-a, XCLIENT-b
 #[test]
 fn xclient() {
-    let attributes = parse_attributes(
+    let parsed = Attributes::parse(
         XCLIENT,
         "NAME=[tempunavail] addr=192.0.2.1 PORT=[Unavailable] PROTO=ESMTP HELO=a+2Bb.example \
          LOGIN=j+20doe DESTADDR=ipv6:2001:db8::1 DESTPORT=25",
     )
     .unwrap();
+    let attributes: Vec<_> = parsed.iter().collect();
+    assert_eq!(parsed.get(AttributeName::Ident), None);
+    assert_eq!(parsed.get(AttributeName::Port), Some(attributes[2].clone()));
     let values: Vec<_> = attributes
         .iter()
         .map(|each| (each.name(), each.value()))
@@ -56,13 +59,16 @@ fn xclient() {
 /// XFORWARD-a
 #[test]
 fn xforward() {
-    let attributes =
-        parse_attributes(XFORWARD, "NAME=x PROTO=ESMTP SOURCE=Local IDENT=4F3A").unwrap();
+    let attributes: Vec<_> =
+        Attributes::parse(XFORWARD, "NAME=x PROTO=ESMTP SOURCE=Local IDENT=4F3A")
+            .unwrap()
+            .iter()
+            .collect();
     assert_eq!(attributes[0].value(), text("x"));
     assert_eq!(attributes[2].value(), text("Local"));
     let longest = format!("HELO={}", "x".repeat(255));
-    assert!(parse_attributes(XFORWARD, &longest).is_ok());
-    let too_long = parse_attributes(XFORWARD, &format!("{longest}x")).unwrap_err();
+    assert!(Attributes::parse(XFORWARD, &longest).is_ok());
+    let too_long = Attributes::parse(XFORWARD, &format!("{longest}x")).unwrap_err();
     assert_eq!(
         (too_long.kind(), too_long.at()),
         (SyntaxErrorKind::TooLong, 260)
@@ -92,7 +98,7 @@ fn malformed_attributes() {
         (XFORWARD, "HELO=+CE+B4", 5),
         (XFORWARD, "SOURCE=else", 7),
     ] {
-        let error = parse_attributes(command, argument).expect_err(argument);
+        let error = Attributes::parse(command, argument).expect_err(argument);
         assert_eq!(error.at(), at, "{argument}");
     }
 }
@@ -152,6 +158,9 @@ fn queue_nodes() {
         panic!("not a queue");
     };
     assert_eq!(queue.as_str(), "q-1/x");
+    for text in ["foo.com", "@foo.com", "#q-1/x"] {
+        assert_eq!(QueueNode::parse(text).unwrap().to_string(), text);
+    }
     for (text, at) in [
         ("", 0),
         ("@", 1),

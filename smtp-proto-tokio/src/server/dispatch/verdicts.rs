@@ -99,7 +99,7 @@ impl<H: Handler> Dispatch<H> {
         match given {
             Ok(()) => true,
             Err(Refused { ticket, misuse }) => {
-                if misuse == Misuse::WrongReplyClass {
+                if let Misuse::WrongReplyClass | Misuse::NotAscii = misuse {
                     // The handler's mistake counts as its failure.
                     let _ = self.machine.reply(ticket, local_error());
                 }

@@ -4,6 +4,7 @@ use std::{env, path::PathBuf, time::Duration};
 
 use smtp_proto::{
     client::{Pipelining, Tls},
+    sasl::ScramHash,
     syntax::{ForwardPath, Host, Notify, Return, ReversePath},
 };
 
@@ -28,7 +29,8 @@ Delivers message files over one SMTP connection.
   --server-name NAME      whom the server's certificate has to name [HOST]
   --user NAME             authenticates, over TLS or a Unix socket
   --password-file FILE    the password or token, in the file's first line
-  --auth MECHANISM        plain, login, external, xoauth2 or oauthbearer [plain, else login]
+  --auth MECHANISM        scram-sha-256, scram-sha-1, plain, login, external, xoauth2 or oauthbearer
+                          [scram-sha-256, else plain, else login]
   --smtputf8              says that addresses or headers are UTF-8
   --dsn EVENT[,EVENT]...  what to notify the sender of: success, failure, delay; or never
   --ret full|hdrs         how much of the message a notification is to return
@@ -225,14 +227,17 @@ fn tls(text: &str) -> Result<Tls, Stop> {
 }
 
 fn login(text: &str) -> Result<Login, Stop> {
-    match text {
+    match text.to_ascii_lowercase().as_str() {
+        "scram-sha-256" => Ok(Login::Scram(ScramHash::Sha256)),
+        "scram-sha-1" => Ok(Login::Scram(ScramHash::Sha1)),
         "plain" => Ok(Login::Plain),
         "login" => Ok(Login::Login),
         "external" => Ok(Login::External),
         "xoauth2" => Ok(Login::XOAuth2),
         "oauthbearer" => Ok(Login::OAuthBearer),
         _ => usage(format!(
-            "--auth {text:?} is none of plain, login, external, xoauth2, oauthbearer"
+            "--auth {text:?} is none of scram-sha-256, scram-sha-1, plain, login, external, \
+             xoauth2, oauthbearer"
         )),
     }
 }
@@ -299,7 +304,7 @@ mod tests {
     fn a_session_is_secured_as_told() {
         let options = deliver(
             "--to mx:465 --tls implicit --ca ca.pem --server-name mx.example --user u \
-             --password-file p --auth oauthbearer 1.eml",
+             --password-file p --auth SCRAM-SHA-256 1.eml",
         );
         let security = Security {
             tls: Tls::Implicit,
@@ -307,7 +312,7 @@ mod tests {
             server_name: Some("mx.example".to_owned()),
             user: Some("u".to_owned()),
             password_file: Some("p".into()),
-            login: Some(Login::OAuthBearer),
+            login: Some(Login::Scram(ScramHash::Sha256)),
         };
         assert_eq!(options.unwrap().security, security);
     }
@@ -351,7 +356,8 @@ mod tests {
             ),
             (
                 "--auth md5",
-                "--auth \"md5\" is none of plain, login, external, xoauth2, oauthbearer",
+                "--auth \"md5\" is none of scram-sha-256, scram-sha-1, plain, login, external, \
+                 xoauth2, oauthbearer",
             ),
             (
                 "--to x:25 --ca c 1.eml",

@@ -1,15 +1,16 @@
 //! The command line of `receive`.
 
-use std::{env, error::Error, path::PathBuf, time::Duration};
+use std::{env, error::Error, hash::Hash, io, path::PathBuf, sync::Arc, time::Duration};
 
 use smtp_proto::{
     machine::Dialect,
     server::{Config, Tls},
-    syntax::Host,
+    syntax::{Capabilities, Extension, Host, Limits},
 };
+use smtp_proto_rustls::TlsAcceptor;
 
 use super::{Endpoint, Stop, number, read_secret, unknown, usage};
-use crate::Account;
+use crate::{Account, Duplicates, Maildir, Reception};
 
 const RECEIVE: &str = "\
 Receives messages by SMTP or LMTP.
@@ -22,6 +23,8 @@ Receives messages by SMTP or LMTP.
   --discard               drops every message instead
   --dialect DIALECT       smtp, submission (nothing without authentication) or lmtp [smtp]
   --max-size OCTETS       the largest message that is taken
+  --max-recipients N      how many recipients one message may have, announced by LIMITS
+  --pipeconnect           lets known clients send on before the greeting
   --tls-cert FILE         the certificate and those up to its authority, in PEM; offers STARTTLS
   --tls-key FILE          its key, in PEM
   --tls-implicit          begins with TLS in place of STARTTLS
@@ -75,6 +78,10 @@ pub struct ReceiveOptions {
     pub service: Service,
     /// The largest message, if not the default.
     pub max_size: Option<u64>,
+    /// How many recipients a message may have, if not the default.
+    pub max_recipients: Option<u32>,
+    /// Clients that know what is offered need not wait for the greeting.
+    pub pipe_connect: bool,
     /// With what it does TLS, if it does.
     pub tls: Option<Accepting>,
     /// TLS begins with the connection.
@@ -113,6 +120,8 @@ impl ReceiveOptions {
             storage: Storage::Maildir("Maildir".into()),
             service: Service::default(),
             max_size: None,
+            max_recipients: None,
+            pipe_connect: false,
             tls: None,
             tls_implicit: false,
             user: None,
@@ -141,6 +150,10 @@ impl ReceiveOptions {
                 "--listen" => listen = Some(Endpoint::parse(&value()?)),
                 "--dialect" => options.service = service(&value()?)?,
                 "--max-size" => options.max_size = Some(number(&argument, &value()?)?),
+                "--max-recipients" => {
+                    options.max_recipients = Some(number(&argument, &value()?)?);
+                }
+                "--pipeconnect" => options.pipe_connect = true,
                 "--tls-cert" => certificate = Some(PathBuf::from(value()?)),
                 "--tls-key" => key = Some(PathBuf::from(value()?)),
                 "--tls-implicit" => options.tls_implicit = true,
@@ -185,16 +198,65 @@ impl ReceiveOptions {
         matches!(self.listen, Endpoint::Unix(_))
     }
 
-    /// Reads the password, if there is one.
+    /// Returns what is done with messages.
     ///
     /// # Errors
     ///
-    /// Those of reading.
-    pub fn account(&self) -> Result<Option<Account>, Box<dyn Error>> {
-        match (&self.user, &self.password_file) {
-            (Some(user), Some(file)) => Ok(Some(Account::new(user, &read_secret(file)?))),
-            _ => Ok(None),
+    /// Those of the Maildir, and of reading the password.
+    pub fn reception<M: Eq + Hash>(&self) -> Result<Reception<M>, Box<dyn Error>> {
+        let maildir = match &self.storage {
+            Storage::Maildir(directory) => Some(Maildir::open(directory)?),
+            Storage::Discard => None,
+        };
+        let mut reception = Reception::new(maildir);
+        if self.json {
+            reception = reception.telling();
         }
+        if let (Some(user), Some(file)) = (&self.user, &self.password_file) {
+            reception = reception.admitting(Account::new(user, &read_secret(file)?)?);
+        }
+        if let Some(kept_for) = self.dedup {
+            reception = reception.recognising(Arc::new(Duplicates::new(kept_for)));
+        }
+        Ok(reception)
+    }
+
+    /// Returns what does TLS, if there is to be any.
+    ///
+    /// # Errors
+    ///
+    /// Those of the files.
+    pub fn acceptor(&self) -> io::Result<Option<TlsAcceptor>> {
+        let acceptor =
+            |files: &Accepting| TlsAcceptor::from_pem_files(&files.certificate, &files.key);
+        self.tls.as_ref().map(acceptor).transpose()
+    }
+
+    /// Returns all that the handler can honour: it keeps octets as they are, and what a message asks
+    /// for of notifications.
+    fn offer(&self) -> Result<Capabilities, Box<dyn Error>> {
+        let mut offer = Capabilities::new();
+        for extension in [
+            Extension::Pipelining,
+            Extension::Size,
+            Extension::EightBitMime,
+            Extension::EnhancedStatusCodes,
+            Extension::Chunking,
+            Extension::BinaryMime,
+            Extension::SmtpUtf8,
+            Extension::Dsn,
+            Extension::Help,
+        ] {
+            offer = offer.with(extension);
+        }
+        if let Some(recipients) = self.max_recipients {
+            let limits = Limits::default().with_rcpt_max(recipients);
+            offer = offer.with_keyword("LIMITS", &limits.to_string())?;
+        }
+        if self.pipe_connect {
+            offer = offer.with_keyword("PIPECONNECT", "")?;
+        }
+        Ok(offer)
     }
 
     /// Returns the server's configuration.
@@ -203,7 +265,10 @@ impl ReceiveOptions {
     ///
     /// None that the options could cause.
     pub fn config(&self) -> Result<Config, Box<dyn Error>> {
-        let mut config = Config::new(Host::parse("localhost.localdomain")?);
+        let mut config = Config::new(Host::parse("localhost.localdomain")?).offer(self.offer()?);
+        if let Some(recipients) = self.max_recipients {
+            config = config.max_recipients(usize::try_from(recipients)?);
+        }
         if let Some(octets) = self.max_size {
             config = config.max_message_size(octets);
         }
@@ -214,7 +279,8 @@ impl ReceiveOptions {
             (Some(_), _) => Tls::Offered,
         });
         if self.user.is_some() {
-            config = config.mechanisms(["PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"])?;
+            config =
+                config.mechanisms(["SCRAM-SHA-256", "PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"])?;
         }
         if self.is_local() {
             config = config.allow_plain_text_auth();
@@ -267,7 +333,8 @@ mod tests {
     fn a_whole_command_line_is_understood() {
         let options = parse(
             "--listen unix:/s --dialect submission --tls-cert c --tls-key k --tls-implicit \
-             --user u --password-file p --dedup 60 --max-size 100000 --json",
+             --user u --password-file p --dedup 60 --max-size 100000 --max-recipients 200 \
+             --pipeconnect --json",
         )
         .unwrap();
         assert_eq!(options.listen, Endpoint::Unix("/s".into()));
@@ -279,6 +346,19 @@ mod tests {
         assert_eq!(options.user.as_deref(), Some("u"));
         assert!(options.tls_implicit && options.json);
         assert!(options.config().is_ok());
+        let offer = options.offer().unwrap();
+        assert_eq!(offer.get("LIMITS"), Some("RCPTMAX=200"));
+        assert!(offer.get("PIPECONNECT").is_some());
+    }
+
+    #[test]
+    fn what_can_be_honoured_is_offered() {
+        let offer = parse("--listen ::").unwrap().offer().unwrap();
+        for extension in [Extension::SmtpUtf8, Extension::Dsn, Extension::BinaryMime] {
+            assert!(offer.has(extension), "{extension:?}");
+        }
+        assert_eq!(offer.get("LIMITS"), None);
+        assert_eq!(offer.get("PIPECONNECT"), None);
     }
 
     #[test]

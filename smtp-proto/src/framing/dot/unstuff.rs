@@ -3,7 +3,8 @@
 use super::line_breaks::{BareOctet, LineBreaks};
 use super::scan::Scan;
 
-/// Finds the octets of one message's content, and its end, in what a peer sends behind 354.
+/// Finds the octets of one message's content, and its end, in what a peer sends behind 354; or, made
+/// by [`plain`](Self::plain), in what BDAT announced.
 ///
 /// The end is CR LF `.` CR LF and nothing else, or `.` CR LF at once (5321-4.1.1.4-b, c, f).
 /// Every octet presented is consumed, up to the end, and is looked at once.
@@ -21,6 +22,7 @@ use super::scan::Scan;
 #[derive(Clone, Copy, Debug)]
 pub struct DotUnstuffer {
     line_breaks: LineBreaks,
+    dots: bool,
     state: State,
     bare: Option<BareOctet>,
 }
@@ -55,8 +57,19 @@ impl DotUnstuffer {
     pub fn new(line_breaks: LineBreaks) -> Self {
         Self {
             line_breaks,
+            dots: true,
             state: State::LineStart,
             bare: None,
+        }
+    }
+
+    /// Begins a message's content that a count announces, as BDAT does: line breaks are watched, and
+    /// a dot is an octet like any other. [`next`](Self::next) never finds the end of it.
+    pub fn plain(line_breaks: LineBreaks) -> Self {
+        Self {
+            dots: false,
+            state: State::Inside,
+            ..Self::new(line_breaks)
         }
     }
 
@@ -74,7 +87,10 @@ impl DotUnstuffer {
             if self.state == State::Inside {
                 at = scan.plain(at);
                 // What a mark in sound content is, without the detour over its states.
-                if let Some((_, [b'\r', b'\n', b'.', behind @ ..])) = octets.split_at_checked(at) {
+                if self.dots
+                    && let Some((_, [b'\r', b'\n', b'.', behind @ ..])) =
+                        octets.split_at_checked(at)
+                {
                     self.state = State::Dot;
                     return self.deliver(octets.get(start..at + 2)?, behind, input);
                 }
@@ -114,7 +130,10 @@ impl DotUnstuffer {
                     return self.deliver(held, ahead, input);
                 }
                 (State::AfterCr, b'\n') => {
-                    self.state = State::LineStart;
+                    self.state = match self.dots {
+                        true => State::LineStart,
+                        false => State::Inside,
+                    };
                     at += 1;
                 }
                 (State::AfterCr, _) if normalize && !run.is_empty() => {
@@ -148,6 +167,17 @@ impl DotUnstuffer {
                 }
             }
         }
+    }
+
+    /// Ends [`plain`](Self::plain) content, of which all octets were presented. Returns what is still
+    /// to be delivered, once: the LF of a CR that stood last and is to become CR LF.
+    pub fn finish(&mut self) -> Option<&'static [u8]> {
+        if self.dots || self.state != State::AfterCr {
+            return None;
+        }
+        self.found(BareOctet::Cr);
+        self.state = State::Inside;
+        (self.line_breaks == LineBreaks::Normalize).then_some(b"\n")
     }
 
     /// Returns the first bare CR or bare LF that was met, if any (5321-4.1.1.4-g).

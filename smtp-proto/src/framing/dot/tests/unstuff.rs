@@ -107,3 +107,33 @@ fn ends_and_leaves_what_follows() {
         }
     }
 }
+
+/// 3030-2-e, 3030-2-p: content that a count announces, at every split, to its end.
+#[test]
+fn watches_the_lines_of_chunks() {
+    every_string(6, |content| {
+        let bare = model_breaks(content, LineBreaks::Refuse).err();
+        for policy in POLICIES {
+            let expected = match policy {
+                LineBreaks::Normalize => model_breaks(content, policy).unwrap(),
+                LineBreaks::Refuse | LineBreaks::Keep => content.to_vec(),
+            };
+            for split in 0..=content.len() {
+                let (one, two) = content.split_at(split);
+                let mut unstuffer = DotUnstuffer::plain(policy);
+                let mut got = Vec::new();
+                for mut input in [one, two] {
+                    while let Some(Content::Octets(octets)) = unstuffer.next(&mut input) {
+                        got.extend_from_slice(octets);
+                    }
+                    assert!(input.is_empty());
+                }
+                got.extend_from_slice(unstuffer.finish().unwrap_or_default());
+                assert_eq!(unstuffer.finish(), None);
+                assert_eq!(got, expected, "{:?}, {policy:?}", content.escape_ascii());
+                let met = unstuffer.bare_line_break();
+                assert_eq!(met, bare.map(|(_, octet)| octet));
+            }
+        }
+    });
+}

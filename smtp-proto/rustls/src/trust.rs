@@ -32,20 +32,20 @@ impl From<[u8; 32]> for Pin {
 }
 
 #[derive(Debug)]
-pub(super) enum Trust {
+pub(crate) enum Trust {
     Pinned(Pin),
     Anyone,
 }
 
 /// Looks at nothing but the certificate itself, and at whether the peer has its key.
 #[derive(Debug)]
-pub(super) struct Verifier {
+pub(crate) struct Verifier {
     trust: Trust,
     provider: Arc<CryptoProvider>,
 }
 
 impl Verifier {
-    pub(super) fn new(trust: Trust, provider: Arc<CryptoProvider>) -> Self {
+    pub(crate) fn new(trust: Trust, provider: Arc<CryptoProvider>) -> Self {
         Self { trust, provider }
     }
 
@@ -105,5 +105,29 @@ impl ServerCertVerifier for Verifier {
         self.provider
             .signature_verification_algorithms
             .supported_schemes()
+    }
+}
+
+#[cfg(all(test, any(feature = "ring", feature = "aws-lc-rs")))]
+mod tests {
+    use super::*;
+    use crate::crypto_provider;
+
+    /// FIPS 180-2 B.1
+    #[test]
+    fn pins_by_sha256() {
+        let mut digest = [
+            0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea, 0x41, 0x41, 0x40, 0xde, 0x5d, 0xae,
+            0x22, 0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61,
+            0xf2, 0x00, 0x15, 0xad,
+        ];
+        let trusts = |digest, octets: &'static [u8]| {
+            let trust = Trust::Pinned(Pin::Sha256(digest));
+            Verifier::new(trust, crypto_provider().unwrap()).is_trusted(&octets.into())
+        };
+        assert!(trusts(digest, b"abc"));
+        assert!(!trusts(digest, b"abd"));
+        digest[31] ^= 1;
+        assert!(!trusts(digest, b"abc"));
     }
 }

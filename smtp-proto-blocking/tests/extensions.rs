@@ -1,0 +1,300 @@
+//! ETRN, XCLIENT, XFORWARD, what only the application knows, and what no server is to be asked.
+
+#![cfg(unix)]
+
+mod support;
+
+use std::{
+    io::Write,
+    net::SocketAddr,
+    os::unix::net::UnixStream,
+    sync::Mutex,
+    thread,
+    time::{Duration, Instant},
+};
+
+use smtp_proto::{
+    machine::{Fault, Misuse},
+    server::Config,
+    syntax::{
+        Argument, AttributeName, Attributes, Capabilities, Code, Command, Extension,
+        ForwardingCommand, Parameters, QueueNode, Reply, ReversePath, Word,
+    },
+};
+use smtp_proto_blocking::{
+    Client, Error,
+    server::{Envelope, Handler, Session, Sink, Verdict, serve_connection},
+};
+use support::{ask, client_config, envelope, hello, read_line, server_config};
+
+/// Speaks for others by XCLIENT, and takes note of what it is told.
+#[derive(Default)]
+struct Gateway {
+    notes: Mutex<Vec<String>>,
+}
+
+impl Gateway {
+    fn note(&self, note: String) {
+        self.notes.lock().unwrap().push(note);
+    }
+}
+
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn write(&mut self, _: &[u8]) -> Result<(), Reply<'static>> {
+        Ok(())
+    }
+
+    fn finish(self) -> Verdict {
+        Verdict::Accept
+    }
+}
+
+impl Handler for Gateway {
+    type Sink = Nowhere;
+
+    fn offer(&self, session: &Session) -> Option<Capabilities> {
+        // A proxy comes by a local socket, and speaks for clients that have addresses.
+        let offer = Capabilities::new()
+            .with(Extension::Pipelining)
+            .with(Extension::Etrn)
+            .with(Extension::Help)
+            .with(Extension::XClient)
+            .with(Extension::XForward);
+        session.peer.is_none().then_some(offer)
+    }
+
+    fn mail(&self, session: &Session, _: &ReversePath<'_>, _: &Parameters<'_>) -> Verdict {
+        let Session { peer, identity, .. } = session;
+        self.note(format!("mail of {peer:?} as {identity:?}"));
+        Verdict::Accept
+    }
+
+    fn content(&self, _: &Session, _: &Envelope) -> Result<Nowhere, Reply<'static>> {
+        Ok(Nowhere)
+    }
+
+    fn verify(&self, _: &Session, name: &str) -> Verdict {
+        Reply::new(Code::OK, &format!("2.1.5 <{name}>"))
+            .unwrap()
+            .into()
+    }
+
+    fn help(&self, _: &Session, topic: Option<&str>) -> Verdict {
+        self.note(format!("help {topic:?}"));
+        Verdict::Accept
+    }
+
+    fn etrn(&self, _: &Session, node: &QueueNode<'_>) -> Verdict {
+        self.note(format!("etrn {node}"));
+        let code = Code::new(253).unwrap();
+        Reply::new(code, "3 pending messages started")
+            .unwrap()
+            .into()
+    }
+
+    fn xclient(&self, _: &Session, attributes: Attributes<'_>) -> Verdict {
+        match attributes.get(AttributeName::Addr) {
+            Some(_) => Verdict::Accept,
+            None => Reply::new(Code::MAILBOX_UNAVAILABLE, "5.7.1 Nobody")
+                .unwrap()
+                .into(),
+        }
+    }
+
+    fn xforward(&self, _: &Session, attributes: Attributes<'_>) -> Verdict {
+        self.note(format!("{attributes:?}"));
+        Verdict::Accept
+    }
+
+    fn command(&self, _: &Session, verb: &str, argument: Option<&str>) -> Verdict {
+        self.note(format!("{verb} {argument:?}"));
+        Verdict::Accept
+    }
+}
+
+/// Serves one connection while `dialogue` goes on at its other end. Returns what the handler noted.
+fn with_gateway(config: Config, dialogue: impl FnOnce(UnixStream)) -> Vec<String> {
+    let (near, far) = UnixStream::pair().unwrap();
+    let gateway = Gateway::default();
+    thread::scope(|scope| {
+        scope.spawn(|| serve_connection(far, None, config, &gateway));
+        dialogue(near);
+    });
+    gateway.notes.into_inner().unwrap()
+}
+
+fn other<'a>(verb: &'a str, argument: &'a str) -> Command<'a> {
+    Command::Other {
+        verb: Word::parse(verb).unwrap(),
+        argument: Argument::parse(argument).ok(),
+    }
+}
+
+/// 1985-5.1-a, 5321-2.2.2-b: commands of both ends' applications, between messages.
+#[test]
+fn commands_go_between_messages() {
+    let notes = with_gateway(server_config().command("XLANE").unwrap(), |stream| {
+        let mut client = Client::with_stream(stream, client_config());
+        client.submit(&envelope(&["a"]), "x\r\n").unwrap();
+        let etrn = Command::Etrn(Word::parse("@example.org").unwrap());
+        let reply = client.command(&etrn).unwrap();
+        assert_eq!(reply.as_bytes(), b"253 3 pending messages started\r\n");
+        client.submit(&envelope(&["a"]), "y\r\n").unwrap();
+        assert!(
+            client
+                .command(&other("xlane", "a b"))
+                .unwrap()
+                .is_positive()
+        );
+        let given = Attributes::parse(ForwardingCommand::XForward, "NAME=x.example").unwrap();
+        let reply = client.command(&Command::Forwarding(given)).unwrap();
+        assert!(reply.is_positive());
+        let name = Argument::parse("jo").unwrap();
+        let reply = client.command(&Command::Vrfy(name)).unwrap();
+        assert_eq!(reply.as_bytes(), b"250 2.1.5 <jo>\r\n");
+        assert_eq!(
+            client.command(&Command::Help(None)).unwrap().code(),
+            Code::HELP
+        );
+        let unknown = client.command(&other("XFOO", "")).unwrap();
+        assert_eq!(unknown.code(), Code::SYNTAX_ERROR);
+        let reserved = client.command(&Command::Data);
+        assert!(matches!(
+            reserved,
+            Err(Error::Misuse(Misuse::ReservedCommand))
+        ));
+        client.quit().unwrap();
+        while let Some(report) = client.next_report().unwrap() {
+            assert!(report.is_delivered());
+        }
+        let ended = client.command(&Command::Noop);
+        assert!(matches!(ended, Err(Error::Misuse(Misuse::Ending))));
+    });
+    assert_eq!(
+        notes,
+        [
+            "mail of None as None",
+            "etrn @example.org",
+            "mail of None as None",
+            "xlane Some(\"a b\")",
+            "XFORWARD \"NAME=x.example\"",
+            "help None",
+        ]
+    );
+}
+
+/// A connection that dies before the answer.
+#[test]
+fn a_command_that_is_not_answered_fails() {
+    let (near, mut far) = UnixStream::pair().unwrap();
+    let server = thread::spawn(move || {
+        for reply in ["220 x\r\n", "250 x\r\n"] {
+            far.write_all(reply.as_bytes()).unwrap();
+            read_line(&mut far);
+        }
+    });
+    let mut client = Client::with_stream(near, client_config());
+    match client.command(&Command::Noop) {
+        Err(Error::Session { error, .. }) => assert_eq!(error.fault(), Fault::ConnectionLost),
+        other => panic!("{other:?}"),
+    }
+    server.join().unwrap();
+}
+
+/// XCLIENT-c, XCLIENT-e: the session becomes the client's, which is offered less.
+#[test]
+fn a_proxy_speaks_for_its_client() {
+    let notes = with_gateway(server_config(), |mut stream| {
+        hello(&mut stream);
+        assert_eq!(
+            ask(&mut stream, "XCLIENT NAME=x\r\n"),
+            "550 5.7.1 Nobody\r\n"
+        );
+        assert_eq!(
+            ask(&mut stream, "XCLIENT ADDR=192.0.2.1 PORT=77 LOGIN=jo\r\n"),
+            "220 server.example ESMTP\r\n"
+        );
+        assert_eq!(
+            ask(&mut stream, "EHLO client.example\r\n"),
+            "250-server.example\r\n"
+        );
+        while &read_line(&mut stream)[..4] != "250 " {}
+        assert_eq!(&ask(&mut stream, "XCLIENT ADDR=192.0.2.2\r\n")[..3], "502");
+        assert_eq!(&ask(&mut stream, "MAIL FROM:<>\r\n")[..3], "250");
+    });
+    let peer: SocketAddr = "192.0.2.1:77".parse().unwrap();
+    let note = format!("mail of {:?} as Some(\"jo\")", Some(peer));
+    assert_eq!(notes, [note]);
+}
+
+/// What a handler answers that has not been written.
+#[test]
+fn what_nobody_handles() {
+    let offer = Capabilities::new()
+        .with(Extension::Etrn)
+        .with(Extension::XClient)
+        .with(Extension::XForward);
+    let config = server_config().offer(offer).command("XLANE").unwrap();
+    let (mut near, far) = UnixStream::pair().unwrap();
+    let store = support::Store::default();
+    thread::scope(|scope| {
+        scope.spawn(|| serve_connection(far, None, config, &&store));
+        hello(&mut near);
+        for (command, answer) in [
+            ("ETRN x.example", "458 4.3.0 Unable to queue messages"),
+            ("XCLIENT NAME=x", "550 5.7.0 Not authorised"),
+            ("XFORWARD NAME=x", "250 2.0.0 OK"),
+            ("XLANE", "502 5.5.1 Command not implemented"),
+        ] {
+            let got = ask(&mut near, &format!("{command}\r\n"));
+            assert_eq!(got, format!("{answer}\r\n"));
+        }
+        drop(near);
+    });
+}
+
+/// Postfix's `smtpd_soft_error_limit`: the machine's timer holds replies back, not the handler.
+#[test]
+fn errors_slow_a_client_down() {
+    let delay = Duration::from_millis(50);
+    with_gateway(server_config().slow_down(1, delay), |mut stream| {
+        hello(&mut stream);
+        assert_eq!(&ask(&mut stream, "FOO\r\n")[..3], "500");
+        let start = Instant::now();
+        assert_eq!(&ask(&mut stream, "FOO\r\nFOO\r\n")[..3], "500");
+        assert_eq!(&read_line(&mut stream)[..3], "500");
+        assert!(start.elapsed() >= 2 * delay);
+    });
+}
+
+/// CMD-4: a handler hears what it was.
+#[test]
+fn other_protocols_are_named() {
+    let (mut near, far) = UnixStream::pair().unwrap();
+    let store = support::Store::default();
+    thread::scope(|scope| {
+        scope.spawn(|| serve_connection(far, None, server_config(), &&store));
+        read_line(&mut near);
+        assert_eq!(
+            ask(&mut near, "GET / HTTP/1.1\r\n"),
+            "521 5.5.1 This is SMTP, closing connection\r\n"
+        );
+        drop(near);
+    });
+    let notes = store.notes.into_inner().unwrap();
+    assert!(
+        notes[0].starts_with("closed: the client speaks HTTP in place of SMTP"),
+        "{notes:?}"
+    );
+}
+
+/// 6531-3.7.4-e: text that may not be sent is the handler's failure.
+#[test]
+fn replies_are_ascii() {
+    with_gateway(server_config(), |mut stream| {
+        hello(&mut stream);
+        assert_eq!(ask(&mut stream, "VRFY δ\r\n"), "451 4.3.0 Local error\r\n");
+    });
+}

@@ -1,0 +1,85 @@
+//! The server's side: what shows who it is.
+
+use std::{fmt, io, path::Path, sync::Arc};
+
+use rustls::{
+    ServerConfig,
+    server::{WebPkiClientVerifier, danger::ClientCertVerifier},
+};
+
+use crate::{
+    crypto_provider,
+    pem::{certificates, invalid, private_key, roots},
+};
+
+/// What clients may ask for by ALPN, as Exim has it. Others believe to speak another protocol
+/// (TLS-14); who asks for nothing, as most do, is welcome.
+const PROTOCOLS: [&[u8]; 3] = [b"smtp", b"esmtp", b"lmtp"];
+
+/// Begins TLS as a server, with one certificate.
+#[derive(Clone)]
+pub struct TlsAcceptor {
+    config: Arc<ServerConfig>,
+}
+
+impl TlsAcceptor {
+    /// Reads the certificate, with those that lead to its authority behind it, and its key from
+    /// files in PEM.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the files cannot be read, or do not belong together.
+    pub fn from_pem_files(chain: impl AsRef<Path>, key: impl AsRef<Path>) -> io::Result<Self> {
+        let verifier = WebPkiClientVerifier::no_client_auth();
+        Self::new(chain.as_ref(), key.as_ref(), verifier)
+    }
+
+    /// Does so, and asks clients for certificates, which these authorities vouch for. A client may
+    /// have none; what the others show is in
+    /// [`peer_certificates`](smtp_proto::machine::TlsInfo::peer_certificates).
+    ///
+    /// # Errors
+    ///
+    /// Fails if the files cannot be read, or do not belong together.
+    pub fn from_pem_files_and_client_ca(
+        chain: impl AsRef<Path>,
+        key: impl AsRef<Path>,
+        client_ca: impl AsRef<Path>,
+    ) -> io::Result<Self> {
+        let roots = Arc::new(roots(client_ca.as_ref())?);
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots, crypto_provider()?)
+            .allow_unauthenticated()
+            .build()
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        Self::new(chain.as_ref(), key.as_ref(), verifier)
+    }
+
+    fn new(chain: &Path, key: &Path, verifier: Arc<dyn ClientCertVerifier>) -> io::Result<Self> {
+        let mut config = ServerConfig::builder_with_provider(crypto_provider()?)
+            .with_safe_default_protocol_versions()
+            .map_err(invalid)?
+            .with_client_cert_verifier(verifier)
+            .with_single_cert(certificates(chain)?, private_key(key)?)
+            .map_err(invalid)?;
+        config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
+        Ok(Arc::new(config).into())
+    }
+
+    /// Returns what rustls is told.
+    pub fn config(&self) -> &Arc<ServerConfig> {
+        &self.config
+    }
+}
+
+/// Does as rustls is told.
+impl From<Arc<ServerConfig>> for TlsAcceptor {
+    fn from(config: Arc<ServerConfig>) -> Self {
+        Self { config }
+    }
+}
+
+impl fmt::Debug for TlsAcceptor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TlsAcceptor")
+    }
+}

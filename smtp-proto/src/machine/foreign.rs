@@ -1,0 +1,25 @@
+//! Protocols that are not SMTP.
+
+use core::fmt;
+
+/// Names what a client speaks to a server in place of SMTP, as far as its first octets tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ForeignProtocol {
+    /// HTTP: a browser that a web page made to speak to a mail server, or a search for proxies.
+    Http,
+    /// TLS, where the session begins in clear.
+    Tls,
+    /// Something whose first octet is no letter.
+    Unknown,
+}
+
+impl fmt::Display for ForeignProtocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Http => "HTTP",
+            Self::Tls => "TLS",
+            Self::Unknown => "something unknown",
+        })
+    }
+}

@@ -1,0 +1,30 @@
+//! Which mechanisms a password is good for.
+
+use alloc::{boxed::Box, vec, vec::Vec};
+
+#[cfg(feature = "scram")]
+use super::scram::{Nonce, Scram, ScramHash};
+use super::{login::Login, mechanism::Mechanism, plain::Plain};
+
+/// Returns the mechanisms that send a password, in the order in which to try them: PLAIN, LOGIN.
+pub fn by_password(user: &str, password: &str) -> Vec<Box<dyn Mechanism>> {
+    vec![
+        Box::new(Plain::new(user, password)),
+        Box::new(Login::new(user, password)),
+    ]
+}
+
+/// Returns the mechanisms that a password is good for, in the order in which to try them: first
+/// SCRAM-SHA-256, by which the server does not get to know it, then those of [`by_password`].
+///
+/// SCRAM is left out if user or password hold what it cannot have ([`ScramError::Characters`]).
+///
+/// [`ScramError::Characters`]: super::ScramError::Characters
+#[cfg(feature = "scram")]
+pub fn by_scram_or_password(user: &str, password: &str, nonce: Nonce) -> Vec<Box<dyn Mechanism>> {
+    let mut mechanisms = by_password(user, password);
+    if let Ok(scram) = Scram::new(ScramHash::Sha256, user, password, nonce) {
+        mechanisms.insert(0, Box::new(scram));
+    }
+    mechanisms
+}

@@ -1,0 +1,46 @@
+//! What makes one exchange unlike all others.
+
+use alloc::string::String;
+
+use super::error::ScramError;
+use crate::syntax::base64;
+
+/// Makes one exchange unlike all others. Draw a new one for each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nonce(String);
+
+impl Nonce {
+    /// How many octets of entropy a nonce is made of: 144 bits.
+    pub const ENTROPY: usize = 18;
+
+    /// Makes a nonce of octets that nobody can foretell, as the system's source of them gives.
+    pub fn from_entropy(octets: [u8; Self::ENTROPY]) -> Self {
+        Self(base64::encode(&octets).as_str().into())
+    }
+
+    /// Takes a nonce as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`ScramError::Nonce`] if it is empty, or holds anything but printable ASCII, or a comma.
+    pub fn parse(text: impl Into<String>) -> Result<Self, ScramError> {
+        let text = text.into();
+        if is_nonce(&text) {
+            Ok(Self(text))
+        } else {
+            Err(ScramError::Nonce)
+        }
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Tells whether a nonce is of the form that RFC 5802 7 gives it.
+pub(super) fn is_nonce(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|octet| octet.is_ascii_graphic() && octet != b',')
+}

@@ -1,0 +1,124 @@
+//! What the tests of TLS share: an authority, and what it has issued.
+//!
+//! Everything here panics where it fails, as tests do.
+
+use std::{fs, path::PathBuf};
+
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use sha2::{Digest, Sha256};
+use smtp_proto_example_support::TemporaryDirectory;
+use smtp_proto_rustls::{
+    TlsAcceptor, TlsConnector, crypto_provider,
+    rustls::{
+        ClientConfig, RootCertStore, ServerConfig,
+        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    },
+};
+
+/// The server's name, which its certificate holds.
+pub const SERVER: &str = "mx.example.net";
+/// The client's name, which its certificate holds.
+pub const CLIENT: &str = "client.example";
+
+/// An authority of its own, and a server's and a client's certificate from it.
+///
+/// In files, in PEM: `ca.pem`, `server.pem`, `server.key`, `client.pem`, `client.key`.
+#[derive(Debug)]
+pub struct Pki {
+    directory: TemporaryDirectory,
+    /// The server's certificate.
+    pub certificate: CertificateDer<'static>,
+}
+
+impl Default for Pki {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Pki {
+    /// Creates everything anew.
+    pub fn new() -> Self {
+        let directory = TemporaryDirectory::new().unwrap();
+        let write = |name: &str, pem: String| fs::write(directory.path().join(name), pem).unwrap();
+        let mut params = CertificateParams::new([]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // By its name, no authority is taken for another.
+        let name = directory.path().display().to_string();
+        params.distinguished_name.push(DnType::CommonName, name);
+        let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+        write("ca.pem", ca.pem());
+        let issue = |who: &str, name: &str| {
+            let key = KeyPair::generate().unwrap();
+            let params = CertificateParams::new([name.to_owned()]).unwrap();
+            let certificate = params.signed_by(&key, &ca).unwrap();
+            write(&format!("{who}.pem"), certificate.pem());
+            write(&format!("{who}.key"), key.serialize_pem());
+            certificate.der().clone()
+        };
+        issue("client", CLIENT);
+        let certificate = issue("server", SERVER);
+        Self {
+            directory,
+            certificate,
+        }
+    }
+
+    /// Returns where a file is.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// Returns the SHA-256 of the server's certificate.
+    pub fn digest(&self) -> [u8; 32] {
+        Sha256::digest(&self.certificate).into()
+    }
+
+    /// Returns what shows the server's certificate.
+    pub fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from_pem_files(self.file("server.pem"), self.file("server.key")).unwrap()
+    }
+
+    /// Returns what also asks clients for certificates.
+    pub fn asking_acceptor(&self) -> TlsAcceptor {
+        let (chain, key) = (self.file("server.pem"), self.file("server.key"));
+        TlsAcceptor::from_pem_files_and_client_ca(chain, key, self.file("ca.pem")).unwrap()
+    }
+
+    /// Returns what trusts the authority.
+    pub fn connector(&self) -> TlsConnector {
+        TlsConnector::with_ca_file(SERVER, self.file("ca.pem")).unwrap()
+    }
+
+    /// Returns what trusts the authority and shows the client's certificate.
+    pub fn showing_connector(&self) -> TlsConnector {
+        let (chain, key) = (self.file("client.pem"), self.file("client.key"));
+        self.connector().client_certificate(chain, key).unwrap()
+    }
+
+    /// Returns a client's configuration that owes nothing to the crate under test, and asks for
+    /// these protocols (RFC 7301).
+    pub fn client_config(&self, protocols: &[&str]) -> ClientConfig {
+        let mut roots = RootCertStore::empty();
+        let authority = CertificateDer::from_pem_file(self.file("ca.pem")).unwrap();
+        roots.add(authority).unwrap();
+        let mut config = ClientConfig::builder_with_provider(crypto_provider().unwrap())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = protocols.iter().map(|it| it.as_bytes().to_vec()).collect();
+        config
+    }
+
+    /// Returns a server's configuration that owes nothing to the crate under test.
+    pub fn server_config(&self) -> ServerConfig {
+        let key = PrivateKeyDer::from_pem_file(self.file("server.key")).unwrap();
+        ServerConfig::builder_with_provider(crypto_provider().unwrap())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![self.certificate.clone()], key)
+            .unwrap()
+    }
+}

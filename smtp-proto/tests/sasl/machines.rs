@@ -1,0 +1,229 @@
+//! The mechanisms between the two machines.
+
+use std::time::Duration;
+
+use smtp_proto::{
+    client::{self, Body, Client, Envelope},
+    machine::Fault,
+    sasl::{Mechanism, ServerExchange, Step},
+    server::{self, Event, SaslResponse, Server, Ticket},
+    syntax::{ForwardPath, Host, ReversePath},
+};
+
+use crate::application::{Own, SECRET, answer, mechanisms};
+
+/// How a session went.
+struct Session {
+    /// The client went on with mail.
+    is_in: bool,
+    /// Why the client's session failed.
+    fault: Option<Fault>,
+    /// What the client wrote.
+    wire: String,
+    /// Whatever either machine shows.
+    shown: String,
+}
+
+/// Runs a session as far as MAIL. The server's steps may be tampered with on their way to the client.
+fn session(mechanism: Box<dyn Mechanism>, tamper: fn(Step) -> Step) -> Session {
+    let now = Duration::ZERO;
+    let name = || Host::parse("mx.example.net").unwrap();
+    let config = client::Config::new(name()).allow_plain_text_auth().traced();
+    let mut client = Client::new(config, now);
+    let envelope =
+        Envelope::new(ReversePath::Null).recipient(ForwardPath::parse("<a@example.net>").unwrap());
+    let config = server::Config::new(name())
+        .mechanisms([mechanism.name()])
+        .unwrap()
+        .allow_plain_text_auth()
+        .require_auth()
+        .traced();
+    client.authenticate(vec![mechanism]).unwrap();
+    client.submit(&envelope).unwrap();
+    let mut server = Server::new(config, now);
+    let mut exchange = None;
+    let mut it = Session {
+        is_in: false,
+        fault: None,
+        wire: String::new(),
+        shown: String::new(),
+    };
+    let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
+    for _ in 0..20 {
+        let mut input = to_server.as_slice();
+        while let Ok(Some(event)) = server.poll_event(&mut input, now) {
+            it.shown += &format!("{event:?} {server:?}\n");
+            match event {
+                Event::Connected { ticket } | Event::Hello { ticket, .. } => {
+                    server.accept(ticket).unwrap();
+                }
+                Event::Auth {
+                    ticket,
+                    mechanism,
+                    initial_response,
+                } => {
+                    let exchange = exchange.insert(ServerExchange::begin(&mechanism).unwrap());
+                    step(&mut server, exchange, ticket, initial_response, tamper);
+                }
+                Event::AuthResponse { ticket, response } => {
+                    let exchange = exchange.as_mut().unwrap();
+                    step(&mut server, exchange, ticket, Some(response), tamper);
+                }
+                Event::Mail { ticket, .. } => {
+                    it.is_in = true;
+                    server.accept(ticket).unwrap();
+                }
+                _ => {}
+            }
+        }
+        to_server.clear();
+        loop {
+            let transmit = server.poll_transmit(now);
+            let octets = transmit.slices().concat();
+            if octets.is_empty() {
+                break;
+            }
+            transmit.sent(octets.len(), now);
+            to_client.extend(octets);
+        }
+        let mut input = to_client.as_slice();
+        loop {
+            match client.poll_event(&mut input, now) {
+                Ok(Some(event)) => it.shown += &format!("{event:?}\n"),
+                Ok(None) => break,
+                Err(error) => {
+                    it.shown += &format!("{error:?} {error}\n");
+                    it.fault = Some(error.fault());
+                    break;
+                }
+            }
+        }
+        to_client.clear();
+        loop {
+            it.shown += &format!("{client:?}\n");
+            let transmit = client.poll_transmit(Body::Pending, now);
+            let octets = transmit.slices().concat();
+            if octets.is_empty() {
+                break;
+            }
+            transmit.sent(octets.len(), now);
+            it.wire += std::str::from_utf8(&octets).unwrap();
+            to_server.extend(octets);
+        }
+    }
+    let traces = [client.poll_trace(), server.poll_trace()];
+    let traces = traces.into_iter().flatten();
+    let more = std::iter::from_fn(|| client.poll_trace().or_else(|| server.poll_trace()));
+    traces
+        .chain(more)
+        .for_each(|entry| it.shown += &format!("{entry:?} {}\n", entry.what));
+    it
+}
+
+fn step(
+    server: &mut Server,
+    exchange: &mut ServerExchange,
+    ticket: Ticket,
+    response: Option<SaslResponse>,
+    tamper: fn(Step) -> Step,
+) {
+    let octets = response.as_ref().map(SaslResponse::as_bytes);
+    match tamper(answer(exchange, octets)) {
+        Step::Challenge(challenge) => server.challenge(ticket, &challenge).unwrap(),
+        Step::Accept(_) => server.accept(ticket).unwrap(),
+        Step::Reject(reply) => server.reply(ticket, reply).unwrap(),
+    }
+}
+
+/// AUT-10: neither what proves who a client is, nor any of what it sends to that end, is in anything
+/// that either machine shows, be it right or wrong.
+#[test]
+fn no_machine_shows_a_secret() {
+    for secret in [SECRET, "wr0ng-t0k3n"] {
+        for mechanism in mechanisms("tim", secret) {
+            let name = mechanism.name().to_owned();
+            let it = session(mechanism, |step| step);
+            assert_eq!(it.is_in, secret == SECRET || name == "EXTERNAL", "{name}");
+            assert!(it.shown.contains("AUTH ...") && it.shown.contains("AUTH ***"));
+            let (_, said) = it.wire.split_once(&format!("AUTH {name}")).unwrap();
+            let (said, _) = said
+                .split_once(if it.is_in { "MAIL" } else { "QUIT" })
+                .unwrap();
+            // What is shorter may be there by chance.
+            let said = said.split_whitespace().filter(|line| line.len() > 4);
+            for canary in said.chain([secret]) {
+                let octets = format!("{:?}", canary.as_bytes());
+                assert!(!it.shown.contains(canary), "{name}: {canary}");
+                assert!(
+                    !it.shown.contains(octets.trim_matches(['[', ']'])),
+                    "{name}"
+                );
+            }
+        }
+    }
+}
+
+/// 4954-4-g: `*` ends the exchange, at every point.
+#[test]
+fn each_mechanism_can_be_broken_off() {
+    for (name, says) in [
+        ("PLAIN", vec![]),
+        ("LOGIN", vec![]),
+        ("LOGIN", vec!["tim"]),
+        ("EXTERNAL", vec![]),
+        ("XOAUTH2", vec![]),
+        ("XOAUTH2", vec!["user=tim\x01auth=Bearer wrong\x01\x01"]),
+        ("OAUTHBEARER", vec![]),
+        ("OAUTHBEARER", vec!["n,,\x01auth=Bearer wrong\x01\x01"]),
+        #[cfg(feature = "scram")]
+        ("SCRAM-SHA-256", vec![]),
+        #[cfg(feature = "scram")]
+        ("SCRAM-SHA-256", vec!["n,,n=tim,r=x"]),
+    ] {
+        let lines = says.len() + 1;
+        let it = session(Box::new(Own { name, says }), |step| step);
+        let (_, said) = it.wire.split_once(&format!("AUTH {name}\r\n")).unwrap();
+        assert!(said.ends_with("*\r\nQUIT\r\n"), "{name}: {said}");
+        assert_eq!(said.lines().count(), lines + 1, "{name}: {said}");
+        assert_eq!(it.fault, Some(Fault::AuthenticationFailed));
+        assert!(!it.is_in);
+    }
+}
+
+/// AUT-8, 5802-3-b: 235 is no acceptance unless the server has proven itself before.
+#[cfg(feature = "scram")]
+#[test]
+fn a_server_that_proves_nothing_is_not_believed() {
+    use crate::application::scram;
+    use smtp_proto::sasl::ScramHash;
+
+    fn accept(_: Step) -> Step {
+        Step::Accept("tim".into())
+    }
+    fn skip_proof(step: Step) -> Step {
+        match step {
+            Step::Challenge(octets) if octets.starts_with(b"v=") => accept(Step::Challenge(octets)),
+            step => step,
+        }
+    }
+    fn lie(step: Step) -> Step {
+        match step {
+            Step::Challenge(mut octets) if octets.starts_with(b"v=") => {
+                octets[2] = if octets[2] == b'A' { b'B' } else { b'A' };
+                Step::Challenge(octets)
+            }
+            step => step,
+        }
+    }
+    let run = |tamper| session(Box::new(scram(ScramHash::Sha256, "tim", SECRET)), tamper);
+    assert!(run(|step| step).is_in);
+    for tamper in [accept, skip_proof] {
+        let it = run(tamper);
+        assert_eq!(it.fault, Some(Fault::AuthenticationFailed), "{}", it.wire);
+        assert!(!it.is_in);
+    }
+    let it = run(lie);
+    assert!(it.wire.ends_with("*\r\nQUIT\r\n"), "{}", it.wire);
+    assert_eq!(it.fault, Some(Fault::AuthenticationFailed));
+    assert!(!it.is_in);
+}
