@@ -42,7 +42,8 @@ pub(super) fn run(run: &Run, matrix: &mut Matrix, running: &Running, offer: &Off
             let mut mechanisms = offered.auth_mechanisms();
             mechanisms.any(|offered| offered == authentication.mechanism())
         });
-        if !can_authenticate || (starts_tls && !offered.has(Extension::StartTls)) {
+        let is_left_out = run.quick && authentication == Some(Authentication::Plain);
+        if is_left_out || !can_authenticate || (starts_tls && !offered.has(Extension::StartTls)) {
             continue;
         }
         for adapter in Adapter::ALL {
