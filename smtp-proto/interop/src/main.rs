@@ -2,6 +2,7 @@
 //! as a table. `install`, beside this crate's manifest, gets those programs.
 
 mod chains;
+mod clients;
 mod exchange;
 mod matrix;
 mod messages;

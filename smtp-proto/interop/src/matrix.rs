@@ -38,6 +38,12 @@ impl Matrix {
         self.missing.push(peer.to_owned());
     }
 
+    /// Notes that a peer does not take part.
+    pub(crate) fn left_out(&mut self, peer: &str, reason: &str) {
+        println!("{peer} is left out: {reason}");
+        self.missing.push(peer.to_owned());
+    }
+
     /// Runs a cell, unless a filter keeps it out. What it returns is shown in the table.
     pub(crate) fn cell(
         &mut self,

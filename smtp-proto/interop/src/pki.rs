@@ -6,7 +6,7 @@ use std::{
 };
 
 use anyhow::Result;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 /// The name of every server.
 pub(crate) const NAME: &str = "mx.interop.test";
@@ -27,6 +27,10 @@ impl Pki {
     pub(crate) fn new(folder: &Path) -> Result<Self> {
         let mut params = CertificateParams::new([])?;
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        // OpenSSL takes a certificate for self-signed whose issuer has the name of its subject.
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "Interop CA");
         let ca = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
         let key = KeyPair::generate()?;
         let names = [NAME, "localhost", "127.0.0.1"].map(str::to_owned);

@@ -72,7 +72,7 @@ pub(crate) fn compare(
     Ok(())
 }
 
-fn same(name: &str, expected: &[u8], found: &[u8]) -> Result<()> {
+pub(crate) fn same(name: &str, expected: &[u8], found: &[u8]) -> Result<()> {
     if expected == found {
         return Ok(());
     }

@@ -45,7 +45,12 @@ impl Tree {
 
     /// Tells whether a program is installed, by its path within the tree.
     pub(crate) fn has(&self, program: &str) -> bool {
-        self.root.join(program.trim_start_matches('/')).exists()
+        self.file(program).exists()
+    }
+
+    /// Returns where a file of the tree is.
+    pub(crate) fn file(&self, path: &str) -> PathBuf {
+        self.root.join(path.trim_start_matches('/'))
     }
 
     /// Prepares to run a shell script within the tree, with `work` at `/mnt`, in namespaces of its

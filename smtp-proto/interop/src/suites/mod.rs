@@ -2,7 +2,9 @@
 
 mod clients_to_ours;
 mod cuts;
+mod load;
 mod messages;
+mod peers_tests;
 mod round_trips;
 mod seeds;
 mod streams;
@@ -34,6 +36,8 @@ pub(crate) fn run(run: &Run, matrix: &mut Matrix) {
         }
     }
     clients_to_ours::run(run, matrix);
+    load::run(run, matrix);
+    peers_tests::run(run, matrix);
 }
 
 fn with_server(run: &Run, matrix: &mut Matrix, running: &Running, offer: &Offer) {
