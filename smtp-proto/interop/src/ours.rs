@@ -47,6 +47,19 @@ impl Adapter {
 pub(crate) enum Authentication {
     Plain,
     Login,
+    /// The best that the server offers; in clear only one that does not show the password.
+    Password,
+}
+
+impl Authentication {
+    /// Returns the mechanism that the server has to offer for it.
+    pub(crate) fn mechanism(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::Login => "LOGIN",
+            Self::Password => "SCRAM-SHA-256",
+        }
+    }
 }
 
 /// What a session is to be like.
@@ -94,7 +107,7 @@ impl Session {
         if self.ca.is_some() {
             config = config.tls(Tls::Required);
         }
-        if self.authentication.is_some() {
+        if matches!(self.authentication, Some(Authentication::Plain)) {
             config = config.allow_plain_text_auth();
         }
         if let Some(known) = &self.known {
@@ -175,6 +188,7 @@ async fn by_tokio(
     builder = match session.authentication {
         Some(Authentication::Plain) => builder.authenticate(Plain::new(USER, PASSWORD)),
         Some(Authentication::Login) => builder.authenticate(Login::new(USER, PASSWORD)),
+        Some(Authentication::Password) => builder.password(USER, PASSWORD)?,
         None => builder,
     };
     let stream = tokio::net::TcpStream::connect(server).await?;
@@ -223,6 +237,7 @@ fn by_blocking(
     builder = match session.authentication {
         Some(Authentication::Plain) => builder.authenticate(Plain::new(USER, PASSWORD)),
         Some(Authentication::Login) => builder.authenticate(Login::new(USER, PASSWORD)),
+        Some(Authentication::Password) => builder.password(USER, PASSWORD)?,
         None => builder,
     };
     let mut client = builder.connect(server)?;

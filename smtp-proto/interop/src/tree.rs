@@ -16,7 +16,7 @@ mount --bind "$2" "$1/mnt"
 mount -t proc proc "$1/proc"
 mount --rbind /dev "$1/dev"
 cd /
-exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 chroot "$1" sh -c "$3"
+exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/ LC_ALL=C.UTF-8 chroot "$1" sh -c "$3"
 "#;
 
 /// The tree, and a folder for this run.

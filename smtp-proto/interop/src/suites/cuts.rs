@@ -18,7 +18,7 @@ use crate::{
 
 const CUTS: &str = "The connection is cut behind a content, before its verdict";
 /// How long a server may take to decide about a message that was cut off.
-const DECISION: Duration = Duration::from_secs(2);
+const DECISION: Duration = Duration::from_secs(1);
 
 pub(super) fn run(matrix: &mut Matrix, running: &Running, offer: &Offer) {
     for adapter in Adapter::ALL {

@@ -23,10 +23,11 @@ const MANY: &str = "Our clients to real servers: messages on one connection / co
 /// How a session is protected: whether by STARTTLS, and how the client authenticates.
 type Protection = (&'static str, bool, Option<Authentication>);
 
-const PROTECTIONS: [Protection; 5] = [
+const PROTECTIONS: [Protection; 6] = [
     ("in clear", false, None),
     ("STARTTLS", true, None),
     ("AUTH PLAIN", false, Some(Authentication::Plain)),
+    ("AUTH SCRAM-SHA-256", false, Some(Authentication::Password)),
     ("STARTTLS, AUTH PLAIN", true, Some(Authentication::Plain)),
     ("STARTTLS, AUTH LOGIN", true, Some(Authentication::Login)),
 ];
@@ -37,9 +38,12 @@ pub(super) fn run(run: &Run, matrix: &mut Matrix, running: &Running, offer: &Off
     messages.push(messages::many_recipients());
     messages.push(messages::large(if run.quick { 1 << 20 } else { 10 << 20 }));
     for (protection, starts_tls, authentication) in PROTECTIONS {
-        if (starts_tls && !offered.has(Extension::StartTls))
-            || (authentication.is_some() && !offered.has(Extension::Auth))
-        {
+        let can_authenticate = authentication.is_none_or(|authentication: Authentication| {
+            let mut mechanisms = offered.auth_mechanisms();
+            mechanisms.any(|offered| offered == authentication.mechanism())
+        });
+        let is_left_out = run.quick && authentication == Some(Authentication::Plain);
+        if is_left_out || !can_authenticate || (starts_tls && !offered.has(Extension::StartTls)) {
             continue;
         }
         for adapter in Adapter::ALL {

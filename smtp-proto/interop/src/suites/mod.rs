@@ -42,7 +42,7 @@ pub(crate) fn run(run: &Run, matrix: &mut Matrix) {
 
 fn with_server(run: &Run, matrix: &mut Matrix, running: &Running, offer: &Offer) {
     messages::run(run, matrix, running, offer);
-    round_trips::run(matrix, running, offer);
+    round_trips::run(run, matrix, running, offer);
     seeds::run(matrix, running);
     streams::run(run, matrix, running, offer);
     cuts::run(matrix, running, offer);

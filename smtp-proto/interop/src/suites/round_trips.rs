@@ -8,6 +8,7 @@ use smtp_proto::{client::Pipelining, syntax::Capabilities};
 
 use super::policy_name;
 use crate::{
+    Run,
     exchange::{Offer, exchange},
     matrix::Matrix,
     messages,
@@ -26,16 +27,18 @@ const SHORT: Duration = Duration::from_millis(20);
 /// How often a count is tried: a machine that is busy with other things makes it higher, never lower.
 const TRIES: usize = 3;
 
-pub(super) fn run(matrix: &mut Matrix, running: &Running, offer: &Offer) {
+pub(super) fn run(run: &Run, matrix: &mut Matrix, running: &Running, offer: &Offer) {
     for adapter in Adapter::ALL {
         let row = format!("{}, {}", running.server.name(), adapter.name());
         for &policy in &offer.policies {
             matrix.cell(TRIPS, &row, &policy_name(policy), || {
                 count(running, adapter, policy)
             });
-            matrix.cell(RATE, &row, &policy_name(policy), || {
-                rate(running, adapter, policy)
-            });
+            if !run.quick {
+                matrix.cell(RATE, &row, &policy_name(policy), || {
+                    rate(running, adapter, policy)
+                });
+            }
         }
         if offer.capabilities.get("PIPECONNECT").is_some() {
             matrix.cell(FIRST, &row, "stream 10", || {
