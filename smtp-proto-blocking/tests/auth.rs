@@ -227,7 +227,7 @@ fn no_mechanism_lets_in_who_has_not() {
     assert_eq!(refusal_by(elsewhere), INVALID);
     assert_eq!(refusal_by(own("X-COUNT", &["2", "1"])), INVALID);
     let mistaken = refusal_by(own("X-COUNT", &["2", "235"]));
-    assert_eq!(mistaken, "451 4.3.0 Local error\r\n");
+    assert_eq!(mistaken, "451 4.3.0 Local error in processing\r\n");
     for mechanism in mechanisms("later", "wrong") {
         let expected = match mechanism.name() {
             "EXTERNAL" => INVALID,

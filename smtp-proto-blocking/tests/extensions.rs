@@ -295,6 +295,9 @@ fn other_protocols_are_named() {
 fn replies_are_ascii() {
     with_gateway(server_config(), |mut stream| {
         hello(&mut stream);
-        assert_eq!(ask(&mut stream, "VRFY δ\r\n"), "451 4.3.0 Local error\r\n");
+        assert_eq!(
+            ask(&mut stream, "VRFY δ\r\n"),
+            "451 4.3.0 Local error in processing\r\n"
+        );
     });
 }

@@ -140,8 +140,8 @@ fn converse<T: Transport>(client: &mut Client<T>) {
         outcomes(report),
         [
             "250 2.0.0 Message accepted",
-            "451 4.3.0 Local error",
-            "451 4.3.0 Local error",
+            "451 4.3.0 Local error in processing",
+            "451 4.3.0 Local error in processing",
         ]
     );
     let report = client.send(&envelope(&["no"]), "x\r\n").unwrap();

@@ -155,7 +155,7 @@ fn who_lacks_certificates_says_so() {
         let mut stream = TcpStream::connect(address).unwrap();
         hello(&mut stream);
         let reply = ask(&mut stream, "STARTTLS\r\n");
-        assert_eq!(reply, "454 4.7.0 TLS not available\r\n");
+        assert_eq!(reply, "454 4.7.0 TLS not available, try again later\r\n");
         let config = client_config().tls(Tls::Opportunistic);
         let mut client = Client::connect(address, config).unwrap();
         let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();

@@ -1,16 +1,22 @@
 //! The server: connections are accepted, and a [`Handler`] decides about what comes.
 
+mod answered;
 #[cfg(feature = "auth")]
 mod authentication;
 mod connection;
 mod deliveries;
 mod dispatch;
+mod envelope;
+#[cfg(feature = "auth")]
+mod exchange;
 mod guard;
 mod handler;
 mod intake;
 mod listener;
 mod options;
+mod sink;
 mod transaction;
+mod verdict;
 
 use std::{
     future::{pending, poll_fn},
@@ -40,11 +46,14 @@ use self::{
 use crate::Error;
 
 #[cfg(feature = "auth")]
-pub use self::authentication::Exchange;
+pub use self::exchange::Exchange;
 pub use self::{
     deliveries::Deliveries,
-    handler::{Envelope, Handler, Recipient, Sender, Sink, Verdict},
+    envelope::{Envelope, Recipient, Sender},
+    handler::Handler,
     options::Options,
+    sink::Sink,
+    verdict::Verdict,
 };
 #[cfg(feature = "auth")]
 pub use smtp_proto::sasl::{Credential, Step, invalid_credentials};

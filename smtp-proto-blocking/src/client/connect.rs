@@ -16,7 +16,7 @@ use smtp_proto::sasl::by_password;
 #[cfg(feature = "scram")]
 use smtp_proto::sasl::by_scram_or_password;
 
-use super::Client;
+use super::session::Client;
 #[cfg(feature = "scram")]
 use crate::entropy::nonce;
 use crate::{Error, Transport, tls::TlsConnector};

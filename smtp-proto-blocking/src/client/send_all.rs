@@ -2,8 +2,27 @@
 
 use smtp_proto::client::{Envelope, Report};
 
-use super::{Body, Client};
+use super::{body::Body, session::Client};
 use crate::{Error, Transport};
+
+impl<T: Transport> Client<T> {
+    /// Sends messages as fast as the pipelining policy allows, and yields their reports.
+    ///
+    /// Messages are taken from the iterator as they can be sent, two of them in advance. One that is
+    /// refused by [`submit`](Self::submit) ([`Error::Misuse`]) does not keep the others from being
+    /// sent. If the session fails, its error comes last, and the rest of the iterator was not used.
+    pub fn send_all<'e, I, B>(&mut self, messages: I) -> SendAll<'_, T, I::IntoIter>
+    where
+        I: IntoIterator<Item = (Envelope<'e>, B)>,
+        B: Into<Body>,
+    {
+        SendAll {
+            client: self,
+            messages: messages.into_iter(),
+            state: State::Submitting,
+        }
+    }
+}
 
 /// Sends messages and yields their [`Report`]s; see [`Client::send_all`].
 #[must_use = "nothing is sent unless the reports are asked for"]
@@ -21,16 +40,6 @@ enum State {
     Finishing,
     /// The session's error was yielded.
     Failed,
-}
-
-impl<'c, T, I> SendAll<'c, T, I> {
-    pub(super) fn new(client: &'c mut Client<T>, messages: I) -> Self {
-        Self {
-            client,
-            messages,
-            state: State::Submitting,
-        }
-    }
 }
 
 impl<'e, T, I, B> Iterator for SendAll<'_, T, I>

@@ -2,19 +2,12 @@
 
 use smtp_proto::{
     sasl::{ServerExchange, Step, Turn},
-    server::SaslResponse,
+    server::{SaslResponse, replies::local_error},
 };
 
-use super::handler::{Handler, Session, local_error};
+use super::{exchange::Exchange, handler::Handler, session::Session};
 #[cfg(feature = "scram")]
 use crate::entropy::nonce_and_secret;
-
-/// Takes a server's part in one exchange of a mechanism that is not built in.
-pub trait Exchange {
-    /// Goes on with what the client says: first with the initial response, if it sent one, then
-    /// with its answer to each challenge. Neither is encoded.
-    fn respond(&mut self, response: Option<&[u8]>) -> Step;
-}
 
 /// An exchange that is under way.
 pub(super) enum Authentication<'h> {

@@ -3,15 +3,25 @@
 use std::net::SocketAddr;
 
 #[cfg(feature = "auth")]
-use smtp_proto::{sasl::Step, server::SaslResponse};
 use smtp_proto::{
-    server::{self as machine, Event, Ticket},
+    sasl::Step,
+    server::{SaslResponse, replies::mechanism_unknown},
+};
+use smtp_proto::{
+    server::{
+        self as machine, Event, Ticket,
+        replies::{local_error, tls_unavailable},
+    },
     syntax::Reply,
 };
 
-use super::handler::{Envelope, Handler, Session, Sink, Verdict, local_error, tls_unavailable};
 #[cfg(feature = "auth")]
-use super::{authentication::Authentication, handler::mechanism_unknown};
+use super::authentication::Authentication;
+use super::{
+    handler::{Handler, Sink},
+    session::{Envelope, Session},
+    verdict::Verdict,
+};
 use crate::TlsInfo;
 
 /// The application's side of a session.

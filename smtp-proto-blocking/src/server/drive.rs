@@ -11,13 +11,12 @@ use std::{
     time::Duration,
 };
 
-use smtp_proto::{machine::Fault, server as machine};
-
-use super::{
-    dialogue::Dialogue,
-    handler::{Handler, shutting_down},
-    options::Options,
+use smtp_proto::{
+    machine::Fault,
+    server::{self as machine, replies::shutting_down},
 };
+
+use super::{dialogue::Dialogue, handler::Handler, options::Options};
 use crate::{
     Error, Transport,
     connection::{Connection, GLANCE, MOMENT, Progress},

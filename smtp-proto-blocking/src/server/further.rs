@@ -9,7 +9,8 @@ use smtp_proto::{
 
 use super::{
     dialogue::{Dialogue, answer},
-    handler::{Handler, Session},
+    handler::Handler,
+    session::Session,
 };
 
 impl<H: Handler> Dialogue<'_, H> {

@@ -1,12 +1,11 @@
 //! What an application says to a server's clients.
 
-use std::net::SocketAddr;
-
 use smtp_proto::{
-    server::{Certainty, ResetCause, TransactionId},
-    syntax::{
-        Attributes, Capabilities, ForwardPath, Host, Parameters, QueueNode, Reply, ReversePath,
+    server::{
+        Certainty, ResetCause, TransactionId,
+        replies::{not_authorised, not_implemented, queue_unavailable},
     },
+    syntax::{Attributes, Capabilities, ForwardPath, Parameters, QueueNode, Reply, ReversePath},
 };
 
 #[cfg(feature = "auth")]
@@ -15,8 +14,12 @@ use smtp_proto::sasl::{Credential, invalid_credentials};
 use smtp_proto::sasl::{ScramHash, ScramKeys};
 
 #[cfg(feature = "auth")]
-use super::authentication::Exchange;
-use crate::{Error, TlsInfo};
+use super::exchange::Exchange;
+use super::{
+    session::{Envelope, Session},
+    verdict::Verdict,
+};
+use crate::Error;
 
 /// Decides what a server answers. One handler serves all connections, each on its own thread.
 ///
@@ -247,109 +250,4 @@ pub trait Sink {
     {
         vec![self.finish(); recipients]
     }
-}
-
-/// What a command is answered.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Verdict {
-    /// The positive reply that the machine composes.
-    #[default]
-    Accept,
-    /// This reply, positive or negative. One that cannot answer the command, or whose text is not
-    /// ASCII where it has to be, becomes a 451.
-    Reply(Reply<'static>),
-}
-
-impl From<Reply<'static>> for Verdict {
-    fn from(reply: Reply<'static>) -> Self {
-        Self::Reply(reply)
-    }
-}
-
-/// Who is served.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Session {
-    /// The client's address, where its transport has one.
-    pub peer: Option<SocketAddr>,
-    /// What the client calls itself since its last EHLO or HELO; nothing vouches for it.
-    pub host: Option<Host<'static>>,
-    /// Whether it said EHLO, or LHLO in LMTP.
-    pub esmtp: bool,
-    /// What the TLS handshake came to; `None` in clear.
-    pub tls: Option<TlsInfo>,
-    /// Under which name the client has authenticated itself.
-    pub identity: Option<String>,
-}
-
-/// The sender and the accepted recipients of one message.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Envelope {
-    /// Names the message within its session.
-    pub transaction: TransactionId,
-    /// The sender.
-    pub from: ReversePath<'static>,
-    /// The recipients that were accepted.
-    pub recipients: Vec<ForwardPath<'static>>,
-    pub(super) parameters: String,
-    pub(super) recipient_parameters: Vec<String>,
-}
-
-impl Envelope {
-    /// Returns the parameters of MAIL, checked by the machine.
-    pub fn parameters(&self) -> Parameters<'_> {
-        Parameters::parse(&self.parameters).unwrap_or_default()
-    }
-
-    /// Returns the parameters of an accepted recipient's RCPT, checked by the machine; by the
-    /// position among the recipients, and none where there is no such.
-    pub fn recipient_parameters(&self, index: usize) -> Parameters<'_> {
-        let parameters = self.recipient_parameters.get(index);
-        parameters
-            .and_then(|parameters| Parameters::parse(parameters).ok())
-            .unwrap_or_default()
-    }
-}
-
-/// Returns the reply for what is nobody's fault but the server's.
-pub(super) fn local_error() -> Reply<'static> {
-    fixed(b"451 4.3.0 Local error\r\n")
-}
-
-/// Returns the reply to ETRN that nobody handles (1985-5.1-a).
-fn queue_unavailable() -> Reply<'static> {
-    fixed(b"458 4.3.0 Unable to queue messages\r\n")
-}
-
-/// Returns the reply to XCLIENT of a proxy that nobody knows (XCLIENT-c).
-fn not_authorised() -> Reply<'static> {
-    fixed(b"550 5.7.0 Not authorised\r\n")
-}
-
-/// Returns the reply to a command that nobody handles.
-fn not_implemented() -> Reply<'static> {
-    fixed(b"502 5.5.1 Command not implemented\r\n")
-}
-
-/// Returns the reply to who is served no longer (RFC 5321 3.8).
-pub(super) fn shutting_down() -> Reply<'static> {
-    fixed(b"421 4.3.2 Shutting down\r\n")
-}
-
-/// Returns the reply to STARTTLS that is offered and cannot be had (3207-4-a).
-pub(super) fn tls_unavailable() -> Reply<'static> {
-    fixed(b"454 4.7.0 TLS not available\r\n")
-}
-
-/// Returns the reply to a mechanism that is offered and nobody knows (4954-4-c).
-#[cfg(feature = "auth")]
-pub(super) fn mechanism_unknown() -> Reply<'static> {
-    fixed(b"504 5.5.4 Authentication mechanism not available\r\n")
-}
-
-#[expect(clippy::expect_used, reason = "all are above, and tests see each")]
-pub(super) fn fixed(octets: &'static [u8]) -> Reply<'static> {
-    Reply::parse(octets).expect("a well-formed reply")
 }

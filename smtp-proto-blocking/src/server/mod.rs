@@ -4,10 +4,14 @@
 mod authentication;
 mod dialogue;
 mod drive;
+#[cfg(feature = "auth")]
+mod exchange;
 mod further;
 mod handler;
 mod listener;
 mod options;
+mod session;
+mod verdict;
 
 #[cfg(unix)]
 use std::path::Path;
@@ -23,14 +27,16 @@ use std::{
     time::Duration,
 };
 
-#[cfg(feature = "auth")]
-pub use self::authentication::Exchange;
 use self::drive::serve_until;
+#[cfg(feature = "auth")]
+pub use self::exchange::Exchange;
 use self::listener::{Accepted, Listener, Wake};
 pub use self::{
     drive::serve_connection,
-    handler::{Envelope, Handler, Session, Sink, Verdict},
+    handler::{Handler, Sink},
     options::Options,
+    session::{Envelope, Session},
+    verdict::Verdict,
 };
 #[cfg(feature = "auth")]
 pub use smtp_proto::sasl::{Credential, Step, invalid_credentials};

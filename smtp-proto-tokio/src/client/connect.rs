@@ -16,7 +16,7 @@ use tokio::{
 #[cfg(unix)]
 use {std::path::Path, tokio::net::UnixStream};
 
-use super::Client;
+use super::session::Client;
 #[cfg(feature = "scram")]
 use crate::entropy::nonce;
 #[cfg(feature = "rustls")]

@@ -12,7 +12,7 @@ use smtp_proto::{
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::Body;
+use super::body::Body;
 use crate::{
     Error,
     stream::Handshake,

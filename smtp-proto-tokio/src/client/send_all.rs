@@ -10,12 +10,60 @@ use futures_core::Stream;
 use smtp_proto::client::{Envelope, Report};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{Body, Client, Sent};
+use super::{
+    body::Body,
+    session::{Client, Sent},
+};
 use crate::Error;
 
 /// How many messages are taken from the source whose content has not been sent: the one that is
 /// being sent, and the next, whose commands leave together with the end of the first.
 const AHEAD: usize = 2;
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    /// Sends messages one after the other and yields their reports as they come.
+    ///
+    /// Takes from the iterator only what keeps the policy's window full: two messages more than
+    /// those whose replies are awaited. Pass `&mut iterator` to go on elsewhere with what is left
+    /// after a failure.
+    ///
+    /// ```no_run
+    /// # use smtp_proto::client::Envelope;
+    /// # use smtp_proto_tokio::{Client, Error};
+    /// # async fn run<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
+    /// #     mut client: Client<S>, messages: Vec<(Envelope<'static>, Vec<u8>)>) -> Result<(), Error> {
+    /// let mut sending = client.send_all(messages);
+    /// while let Some(report) = sending.next().await? {
+    ///     println!("{}: {:?}", report.message.index(), report.outcome);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn send_all<'e, I, B>(&mut self, messages: I) -> SendAll<'_, S, Iter<I::IntoIter>>
+    where
+        I: IntoIterator<Item = (Envelope<'e>, B)>,
+        I::IntoIter: Unpin,
+        B: Into<Body>,
+    {
+        self.send_stream(Iter(messages.into_iter()))
+    }
+
+    /// Sends messages as they become available, as [`send_all`](Self::send_all) does.
+    ///
+    /// While the stream is late the connection is kept an eye on: if the server closes it, that is
+    /// reported at once, before a message is taken.
+    pub fn send_stream<'e, M, B>(&mut self, messages: M) -> SendAll<'_, S, M>
+    where
+        M: Stream<Item = (Envelope<'e>, B)> + Unpin,
+        B: Into<Body>,
+    {
+        SendAll {
+            client: self,
+            source: Some(messages),
+            failed: false,
+        }
+    }
+}
 
 /// Sends the messages of a source and yields their reports; made by [`Client::send_all`] and
 /// [`Client::send_stream`].
@@ -28,16 +76,6 @@ pub struct SendAll<'c, S, M> {
     client: &'c mut Client<S>,
     source: Option<M>,
     failed: bool,
-}
-
-impl<'c, S, M> SendAll<'c, S, M> {
-    pub(super) fn new(client: &'c mut Client<S>, source: M) -> Self {
-        Self {
-            client,
-            source: Some(source),
-            failed: false,
-        }
-    }
 }
 
 impl<'e, S, M, B> SendAll<'_, S, M>
@@ -116,7 +154,7 @@ where
 
 /// Turns an iterator into a source that is never late.
 #[derive(Debug)]
-pub struct Iter<I>(pub(super) I);
+pub struct Iter<I>(I);
 
 impl<I: Iterator> Stream for Iter<I>
 where

@@ -1,31 +1,25 @@
 //! Who a client is: the exchanges of the built-in mechanisms and of a handler's own.
 
-use std::pin::Pin;
-
 use smtp_proto::{
     sasl::{ServerExchange, Step, Turn},
-    server::SaslResponse,
+    server::{SaslResponse, Ticket, replies::local_error},
 };
 
-use super::handler::{Handler, local_error};
+use super::{exchange::Exchange, guard::Task, handler::Handler};
 use crate::TlsInfo;
 #[cfg(feature = "scram")]
 use crate::entropy::nonce_and_secret;
-
-/// Takes a server's part in one exchange of a mechanism that is not built in.
-pub trait Exchange: Send {
-    /// Goes on with what the client says: first with the initial response, if it sent one, then
-    /// with its answer to each challenge. Neither is encoded.
-    fn respond<'a>(
-        &'a mut self,
-        response: Option<&'a [u8]>,
-    ) -> Pin<Box<dyn Future<Output = Step> + Send + 'a>>;
-}
 
 /// An exchange that is under way.
 pub(super) enum Authentication {
     BuiltIn(ServerExchange),
     Other(Box<dyn Exchange>),
+}
+
+/// An exchange that the handler has the next word in.
+pub(super) struct Authenticating {
+    pub(super) ticket: Ticket,
+    pub(super) next: Task<Option<(Authentication, Step)>>,
 }
 
 impl Authentication {

@@ -1,11 +1,17 @@
 //! The verdicts over one message for each of its recipients, as LMTP has them.
 
-use smtp_proto::server::{Ticket, TransactionId};
-use tokio::sync::mpsc::UnboundedSender;
+use std::task::{Context, Poll};
+
+use smtp_proto::server::{Ticket, TransactionId, replies::local_error};
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    task::JoinSet,
+};
 
 use super::{
-    dispatch::{Answered, Subject},
-    handler::{Verdict, local_error},
+    answered::{Answered, Subject},
+    guard::Guard,
+    verdict::Verdict,
 };
 
 /// Gives the right to decide about a message for each of its recipients.
@@ -15,10 +21,10 @@ use super::{
 /// dropped are answered 451.
 #[derive(Debug)]
 pub struct Deliveries {
-    pub(super) transaction: TransactionId,
+    transaction: TransactionId,
     /// What was decided is given away.
-    pub(super) tickets: Vec<Option<Ticket>>,
-    pub(super) answers: UnboundedSender<Answered>,
+    tickets: Vec<Option<Ticket>>,
+    answers: UnboundedSender<Answered>,
 }
 
 impl Deliveries {
@@ -54,5 +60,62 @@ impl Deliveries {
 impl Drop for Deliveries {
     fn drop(&mut self) {
         self.decide_all(&local_error().into());
+    }
+}
+
+/// Messages that are being delivered, recipient by recipient.
+#[derive(Default)]
+pub(super) struct Delivering {
+    /// The right to decide about the message that has just ended, as far as it was given.
+    tickets: Vec<Option<Ticket>>,
+    tasks: JoinSet<()>,
+    answers: Option<(UnboundedSender<Answered>, UnboundedReceiver<Answered>)>,
+}
+
+impl Delivering {
+    /// Takes the right to decide for one more recipient of the message that has ended, and returns
+    /// for how many it is there.
+    pub(super) fn hold(&mut self, ticket: Ticket) -> usize {
+        self.tickets.push(Some(ticket));
+        self.tickets.len()
+    }
+
+    /// Hands out what was taken.
+    pub(super) fn hand_out(&mut self, transaction: TransactionId) -> Deliveries {
+        let (sender, _) = self.answers.get_or_insert_with(unbounded_channel);
+        Deliveries {
+            transaction,
+            tickets: std::mem::take(&mut self.tickets),
+            answers: sender.clone(),
+        }
+    }
+
+    /// Has a sink decide.
+    pub(super) fn spawn(&mut self, delivery: impl Future<Output = ()> + Send + 'static) {
+        // If it panics, whoever is left is answered by the end of its `Deliveries`.
+        let delivery = Guard::new(delivery);
+        self.tasks
+            .spawn(async { delivery.await.unwrap_or_default() });
+    }
+
+    pub(super) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Option<Answered> {
+        while let Poll::Ready(Some(_)) = self.tasks.poll_join_next(cx) {}
+        let (_, answers) = self.answers.as_mut()?;
+        match answers.poll_recv(cx) {
+            Poll::Ready(answered) => answered,
+            Poll::Pending => None,
+        }
+    }
+
+    /// Waits until all is decided.
+    pub(super) async fn finish(&mut self) -> Vec<Answered> {
+        while self.tasks.join_next().await.is_some() {}
+        let mut answered = Vec::new();
+        if let Some((_, answers)) = &mut self.answers {
+            while let Ok(next) = answers.try_recv() {
+                answered.push(next);
+            }
+        }
+        answered
     }
 }

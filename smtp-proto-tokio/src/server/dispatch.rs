@@ -2,6 +2,7 @@
 
 #[cfg(feature = "auth")]
 mod authentication;
+mod content;
 mod deliver;
 mod further;
 mod security;
@@ -13,27 +14,30 @@ use std::{
     task::{Context, Poll},
 };
 
+#[cfg(feature = "auth")]
+use smtp_proto::server::replies::mechanism_unknown;
 use smtp_proto::{
-    machine::Misuse,
-    server::{Event, Server, Ticket, TransactionId},
+    server::{
+        Event, Server, Ticket, TransactionId,
+        replies::{local_error, shutting_down},
+    },
     syntax::Reply,
 };
 use tokio::task::JoinSet;
 
 #[cfg(feature = "auth")]
-use self::authentication::Authenticating;
-use self::deliver::Delivering;
-#[cfg(feature = "auth")]
-use super::{authentication::Authentication, handler::unknown_mechanism};
+use super::authentication::{Authenticating, Authentication};
 use super::{
+    answered::{Answered, Subject},
+    deliveries::Delivering,
+    envelope::{Client, Recipient, Sender},
     guard::{Guard, Task},
-    handler::{Client, Handler, Recipient, Sender, Verdict, local_error, shutting_down},
+    handler::Handler,
     intake::Intake,
     transaction::Transaction,
+    verdict::Verdict,
 };
 use crate::Error;
-
-pub(super) use self::verdicts::{Answered, Subject};
 
 /// A session on its way.
 struct Beginning<S> {
@@ -175,7 +179,7 @@ impl<H: Handler> Dispatch<H> {
             } => match Authentication::begin(&**handler, state, &mechanism) {
                 Some(exchange) => self.authenticate(ticket, exchange, initial_response),
                 None => {
-                    self.give(ticket, unknown_mechanism().into());
+                    self.give(ticket, mechanism_unknown().into());
                 }
             },
             #[cfg(feature = "auth")]
@@ -290,17 +294,7 @@ impl<H: Handler> Dispatch<H> {
         }
     }
 
-    /// Opens a sink for the content of the transaction, which `asked` answers by DATA.
-    fn open(&mut self, asked: Option<Ticket>, session: Arc<Session<H>>) {
-        let Some(transaction) = &self.transaction else {
-            return;
-        };
-        let (id, envelope) = (transaction.id(), Arc::new(transaction.envelope()));
-        self.intake = Some(Intake::open(id, asked, async move {
-            session.handler.content(&session.state, envelope).await
-        }));
-    }
-
+    /// Drops a transaction that ended without a message.
     fn forget(&mut self, transaction: TransactionId) {
         self.transaction.take_if(|it| it.id() == transaction);
         self.intake.take_if(|it| it.transaction == transaction);
@@ -330,37 +324,6 @@ impl<H: Handler> Dispatch<H> {
             }
             Err(reply) => {
                 self.give(ticket, reply.into());
-            }
-        }
-        true
-    }
-
-    fn poll_intake(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(intake) = &mut self.intake else {
-            return false;
-        };
-        let Poll::Ready(result) = intake.poll(cx) else {
-            return false;
-        };
-        let (asked, id) = (intake.asked.take(), intake.transaction);
-        match (asked, result) {
-            (None, Ok(())) => {}
-            (Some(ticket), Ok(())) => {
-                if !self.give(ticket, Verdict::Accept) {
-                    self.intake = None;
-                }
-            }
-            (Some(ticket), Err(reply)) => {
-                self.give(ticket, Verdict::Reply(reply));
-                self.intake = None;
-            }
-            (None, Err(reply)) => {
-                if let Err(Misuse::WrongReplyClass | Misuse::NotAscii) =
-                    self.machine.refuse_content(id, reply)
-                {
-                    let _ = self.machine.refuse_content(id, local_error());
-                }
-                self.forget(id);
             }
         }
         true

@@ -3,11 +3,11 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use smtp_proto::{
-    server::{Certainty, ResetCause, TransactionId},
-    syntax::{
-        Attributes, Capabilities, Code, ForwardPath, Host, Parameters, QueueNode, Reply,
-        ReversePath,
+    server::{
+        Certainty, ResetCause, TransactionId,
+        replies::{not_authorised, not_implemented, queue_unavailable},
     },
+    syntax::{Attributes, Capabilities, Code, Host, QueueNode, Reply},
 };
 
 #[cfg(feature = "auth")]
@@ -16,9 +16,15 @@ use smtp_proto::sasl::{Credential, invalid_credentials};
 use smtp_proto::sasl::{ScramHash, ScramKeys};
 
 #[cfg(feature = "auth")]
-use super::authentication::Exchange;
-use super::deliveries::Deliveries;
-use crate::{Error, TlsInfo};
+use super::exchange::Exchange;
+use super::{
+    envelope::{Envelope, Recipient, Sender},
+    sink::Sink,
+    verdict::Verdict,
+};
+use crate::Error;
+#[cfg(feature = "auth")]
+use crate::TlsInfo;
 
 /// Decides about commands and takes in messages, for all connections of a server.
 ///
@@ -319,181 +325,5 @@ pub trait Handler: Send + Sync + 'static {
     /// Hears that the session is over, in good order or in error.
     fn closed(&self, session: &Self::Session, result: Result<(), &Error>) {
         let _ = (session, result);
-    }
-}
-
-/// Takes in the content of one message.
-///
-/// Dropped before [`finish`](Self::finish) it means that there is no message: the client reset the
-/// transaction, or is gone.
-pub trait Sink: Send + Sized + 'static {
-    /// Takes more of the content, dots unstuffed, up to some 64 KiB at a time.
-    ///
-    /// While it waits, no more is read of the content than a buffer holds.
-    ///
-    /// # Errors
-    ///
-    /// Refuses the message with a negative reply; the rest of it is swallowed.
-    fn write(&mut self, octets: &[u8]) -> impl Future<Output = Result<(), Reply<'static>>> + Send;
-
-    /// Decides about the complete message. Accepting it means to be responsible for it.
-    ///
-    /// Later messages of the connection may arrive meanwhile, so that many can be stored in one go.
-    /// It runs to its end even if the client is gone; an acceptance is then
-    /// [`expired`](Handler::expired).
-    fn finish(self) -> impl Future<Output = Verdict> + Send;
-
-    /// Decides about the complete message for each recipient, which is asked in LMTP in place of
-    /// [`finish`](Self::finish). Unless written, `finish` decides for all.
-    fn deliver(self, deliveries: Deliveries) -> impl Future<Output = ()> + Send {
-        async { deliveries.decide_rest(&self.finish().await) }
-    }
-}
-
-/// Answers a command.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
-    /// Accepts it, in the machine's words.
-    Accept,
-    /// Answers so. A reply that cannot answer the command, or whose text is not ASCII where it has to
-    /// be, counts as 451.
-    Reply(Reply<'static>),
-}
-
-impl Verdict {
-    pub(super) fn is_positive(&self) -> bool {
-        match self {
-            Self::Accept => true,
-            Self::Reply(reply) => reply.is_positive(),
-        }
-    }
-}
-
-impl From<Reply<'static>> for Verdict {
-    fn from(reply: Reply<'static>) -> Self {
-        Self::Reply(reply)
-    }
-}
-
-/// Takes a reply as it was composed; one that could not be counts as 451.
-impl<E> From<Result<Reply<'static>, E>> for Verdict {
-    fn from(reply: Result<Reply<'static>, E>) -> Self {
-        Self::Reply(reply.unwrap_or_else(|_| local_error()))
-    }
-}
-
-/// Answers in the place of a handler that failed.
-pub(super) fn local_error() -> Reply<'static> {
-    fixed(b"451 4.3.0 Local error in processing\r\n")
-}
-
-/// Answers AUTH by a mechanism that is offered and that nobody knows.
-#[cfg(feature = "auth")]
-pub(super) fn unknown_mechanism() -> Reply<'static> {
-    fixed(b"504 5.5.4 Authentication mechanism not available\r\n")
-}
-
-/// Answers ETRN that nobody handles (1985-5.1-a).
-fn queue_unavailable() -> Reply<'static> {
-    fixed(b"458 4.3.0 Unable to queue messages\r\n")
-}
-
-/// Answers XCLIENT of a proxy that nobody knows (XCLIENT-c).
-fn not_authorised() -> Reply<'static> {
-    fixed(b"550 5.7.0 Not authorised\r\n")
-}
-
-/// Answers a command that nobody handles.
-fn not_implemented() -> Reply<'static> {
-    fixed(b"502 5.5.1 Command not implemented\r\n")
-}
-
-/// Takes leave of a client whose session the server ends.
-pub(super) fn shutting_down() -> Reply<'static> {
-    fixed(b"421 4.3.2 Service shutting down and closing transmission channel\r\n")
-}
-
-pub(super) fn fixed(octets: &'static [u8]) -> Reply<'static> {
-    Reply::parse(octets).expect("a well-formed reply")
-}
-
-/// Begins a transaction.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sender {
-    pub(super) transaction: TransactionId,
-    pub(super) path: ReversePath<'static>,
-    pub(super) parameters: String,
-    pub(super) client: Client,
-}
-
-/// What is known of a client when it begins a transaction.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Client {
-    pub(super) identity: Option<Arc<str>>,
-    pub(super) tls: Option<Arc<TlsInfo>>,
-}
-
-impl Sender {
-    /// Names the transaction.
-    pub fn transaction(&self) -> TransactionId {
-        self.transaction
-    }
-
-    /// Returns where notifications go.
-    pub fn path(&self) -> &ReversePath<'static> {
-        &self.path
-    }
-
-    /// Returns under which name the client has authenticated itself, if it has.
-    pub fn identity(&self) -> Option<&str> {
-        self.client.identity.as_deref()
-    }
-
-    /// Returns what the TLS handshake came to; `None` in clear.
-    pub fn tls(&self) -> Option<&TlsInfo> {
-        self.client.tls.as_deref()
-    }
-
-    /// Returns the parameters of MAIL, checked by the machine.
-    pub fn parameters(&self) -> Parameters<'_> {
-        Parameters::parse(&self.parameters).unwrap_or_default()
-    }
-}
-
-/// Says whom a message goes to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recipient {
-    pub(super) path: ForwardPath<'static>,
-    pub(super) parameters: String,
-}
-
-impl Recipient {
-    /// Returns the address.
-    pub fn path(&self) -> &ForwardPath<'static> {
-        &self.path
-    }
-
-    /// Returns the parameters of RCPT, checked by the machine.
-    pub fn parameters(&self) -> Parameters<'_> {
-        Parameters::parse(&self.parameters).unwrap_or_default()
-    }
-}
-
-/// Holds what was accepted of a transaction before its content.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Envelope {
-    pub(super) sender: Arc<Sender>,
-    pub(super) recipients: Vec<Arc<Recipient>>,
-}
-
-impl Envelope {
-    /// Returns the sender.
-    pub fn sender(&self) -> &Sender {
-        &self.sender
-    }
-
-    /// Returns the accepted recipients in the order in which they were given.
-    pub fn recipients(&self) -> impl ExactSizeIterator<Item = &Recipient> {
-        self.recipients.iter().map(|recipient| &**recipient)
     }
 }

@@ -3,14 +3,15 @@
 use std::task::{Context, Poll};
 
 use smtp_proto::{
-    server::{Ticket, TransactionId},
+    server::{Ticket, TransactionId, replies::local_error},
     syntax::Reply,
 };
 
 use super::{
     deliveries::Deliveries,
     guard::{Guard, Task},
-    handler::{Sink, Verdict, local_error},
+    sink::Sink,
+    verdict::Verdict,
 };
 
 /// How much of a content is gathered before a sink gets it. A message up to this size is one write.

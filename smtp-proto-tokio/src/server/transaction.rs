@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smtp_proto::server::TransactionId;
 
-use super::handler::{Envelope, Recipient, Sender};
+use super::envelope::{Envelope, Recipient, Sender};
 
 /// A transaction before its end.
 pub(super) struct Transaction {

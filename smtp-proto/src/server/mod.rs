@@ -110,7 +110,7 @@ mod further;
 mod output;
 mod pipeline;
 mod refusals;
-mod replies;
+pub mod replies;
 mod sasl;
 mod security;
 mod sequence;

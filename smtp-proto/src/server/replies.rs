@@ -1,12 +1,26 @@
-//! The replies that the machine gives by itself.
+//! The replies that are the server's own: those that the machine gives by itself, and those with
+//! which its driver stands in for an application.
 //!
-//! All carry enhanced codes, but for the greeting, the answers to EHLO and HELO, and 354
-//! (2034-4-a, 2034-4-b).
+//! A driver has to say something where its application failed, or has nothing to say about what was
+//! left to it. The functions here have the words for that:
+//!
+//! ```
+//! use smtp_proto::server::{Refused, Server, Ticket, replies};
+//!
+//! fn settle(machine: &mut Server, ticket: Ticket, found: std::io::Result<()>) -> Result<(), Refused> {
+//!     match found {
+//!         Ok(()) => machine.accept(ticket),
+//!         Err(_) => machine.reply(ticket, replies::local_error()),
+//!     }
+//! }
+//! ```
 
 use alloc::vec::Vec;
 
 use crate::syntax::Reply;
 
+// All carry enhanced codes, but for the greeting, the answers to EHLO and HELO, and 354
+// (2034-4-a, 2034-4-b).
 macro_rules! replies {
     ($($name:ident $line:literal;)*) => {
         $(pub(super) static $name: Reply<'static> = Reply::fixed(concat!($line, "\r\n"));)*
@@ -25,10 +39,13 @@ replies! {
     HELP "214 2.0.0 See RFC 5321";
     QUEUE_STARTED "250 2.0.0 Queuing started";
     START_CONTENT "354 End content with <CRLF>.<CRLF>";
+    SHUTTING_DOWN "421 4.3.2 Service shutting down and closing transmission channel";
+    LOCAL_ERROR "451 4.3.0 Local error in processing";
     OVERDUE "451 4.3.0 No answer in time, try again later";
     TOO_MANY_RECIPIENTS "452 4.5.3 Too many recipients";
     TLS_UNAVAILABLE "454 4.7.0 TLS not available, try again later";
     AUTHENTICATION_UNAVAILABLE "454 4.7.0 Authentication not available, try again later";
+    QUEUE_UNAVAILABLE "458 4.3.0 Unable to queue messages";
     RESPONSE_TOO_LONG "500 5.5.6 Authentication line too long";
     NOT_BASE64 "501 5.5.2 Response is not base64";
     AUTHENTICATION_CANCELLED "501 5.7.0 Authentication cancelled";
@@ -46,12 +63,51 @@ replies! {
     TURNED_AWAY "503 5.3.2 No service, QUIT is all that is left";
     NOT_SMTP "521 5.5.1 This is SMTP, closing connection";
     SENDER_NOT_ASCII "550 5.6.7 Address needs SMTPUTF8";
+    NOT_AUTHORISED "550 5.7.0 Not authorised";
     BARE_LINE_BREAK "550 5.6.0 Content has a bare CR or LF";
     TOO_LARGE "552 5.3.4 Message too large";
     RECIPIENT_NOT_ASCII "553 5.6.7 Address needs SMTPUTF8";
     NO_VALID_RECIPIENTS "554 5.5.1 No valid recipients";
     EARLY "554 5.5.0 Sent on without waiting for the reply, closing connection";
     NOT_OFFERED "555 5.5.4 Parameter not offered";
+}
+
+/// Returns the reply to whatever could not be decided for a fault of the server's own: 451 (RFC 5321
+/// 4.2.3). The client tries again later.
+pub fn local_error() -> Reply<'static> {
+    LOCAL_ERROR.clone()
+}
+
+/// Returns the reply with which to [shut down](super::Server::shut_down) a session for no fault of the
+/// client's: 421 (RFC 5321 3.8).
+pub fn shutting_down() -> Reply<'static> {
+    SHUTTING_DOWN.clone()
+}
+
+/// Returns the reply to STARTTLS that is offered while there is nobody to do TLS: 454 (RFC 3207 4).
+pub fn tls_unavailable() -> Reply<'static> {
+    TLS_UNAVAILABLE.clone()
+}
+
+/// Returns the reply to AUTH by a mechanism that is offered and that nobody knows: 504 (RFC 4954 4).
+pub fn mechanism_unknown() -> Reply<'static> {
+    MECHANISM_UNKNOWN.clone()
+}
+
+/// Returns the reply to ETRN that nobody handles: 458 (RFC 1985 5.1).
+pub fn queue_unavailable() -> Reply<'static> {
+    QUEUE_UNAVAILABLE.clone()
+}
+
+/// Returns the reply to XCLIENT of a proxy that nobody knows: 550.
+pub fn not_authorised() -> Reply<'static> {
+    NOT_AUTHORISED.clone()
+}
+
+/// Returns the reply to a [command](super::Config::command) that was left to the application, and that
+/// nobody handles: 502 (RFC 5321 4.2.4).
+pub fn not_implemented() -> Reply<'static> {
+    NOT_IMPLEMENTED.clone()
 }
 
 /// Writes a reply of one line, whose text begins with the name of the server (5321-4.2-j).

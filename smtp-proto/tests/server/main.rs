@@ -13,6 +13,7 @@ mod lmtp;
 mod parameters;
 mod peer;
 mod random;
+mod replies;
 mod sequence;
 mod session;
 mod tls;

@@ -4,23 +4,18 @@ use std::task::{Context, Poll};
 
 use smtp_proto::{
     sasl::Step,
-    server::{SaslResponse, Ticket},
+    server::{SaslResponse, Ticket, replies::local_error},
 };
 
 use super::{
     super::{
-        authentication::Authentication,
-        guard::{Guard, Task},
-        handler::{Handler, Verdict, local_error},
+        authentication::{Authenticating, Authentication},
+        guard::Guard,
+        handler::Handler,
+        verdict::Verdict,
     },
     Dispatch, Session,
 };
-
-/// An exchange that the handler has the next word in.
-pub(super) struct Authenticating {
-    ticket: Ticket,
-    next: Task<Option<(Authentication, Step)>>,
-}
 
 impl<H: Handler> Dispatch<H> {
     /// Has the handler go on with an exchange.

@@ -3,16 +3,13 @@
 use std::{sync::Arc, task::Context};
 
 use smtp_proto::{
-    server::Event,
+    server::{Event, replies::local_error},
     syntax::{AttributeName, AttributeValue, Attributes, QueueNode},
 };
 
 use super::{
-    super::{
-        guard::Guard,
-        handler::{Handler, local_error},
-    },
-    Beginning, Dispatch, Session, Subject,
+    super::{answered::Subject, guard::Guard, handler::Handler},
+    Beginning, Dispatch, Session,
 };
 
 impl<H: Handler> Dispatch<H> {

@@ -2,11 +2,11 @@
 
 use std::{sync::Arc, task::Context, time::Duration};
 
-use smtp_proto::server::Ticket;
+use smtp_proto::server::{Ticket, replies::tls_unavailable};
 
 use super::{
-    super::handler::{Client, Handler, fixed},
-    Dispatch, Session, Subject,
+    super::{answered::Subject, envelope::Client, handler::Handler},
+    Dispatch, Session,
 };
 use crate::TlsInfo;
 
@@ -22,8 +22,7 @@ impl<H: Handler> Dispatch<H> {
                 session.handler.start_tls(&session.state).await
             });
         } else {
-            let reply = fixed(b"454 4.7.0 TLS not available, try again later\r\n");
-            self.give(ticket, reply.into());
+            self.give(ticket, tls_unavailable().into());
         }
     }
 

@@ -4,34 +4,18 @@ use std::task::{Context, Poll};
 
 use smtp_proto::{
     machine::Misuse,
-    server::{Refused, Ticket, TransactionId},
+    server::{Refused, Ticket, replies::local_error},
 };
 
 use super::{
     super::{
+        answered::{Answered, Subject},
         guard::Guard,
-        handler::{Handler, Verdict, local_error},
+        handler::Handler,
+        verdict::Verdict,
     },
     Dispatch, Session,
 };
-
-/// What a verdict is about.
-#[derive(Clone, Copy, Debug)]
-pub(in super::super) enum Subject {
-    Command,
-    Mail(TransactionId),
-    Recipient(TransactionId, usize),
-    Message(TransactionId),
-    Delivery(TransactionId, usize),
-}
-
-/// A verdict, and the right to give it.
-#[derive(Debug)]
-pub(in super::super) struct Answered {
-    pub(in super::super) ticket: Ticket,
-    pub(in super::super) subject: Subject,
-    pub(in super::super) verdict: Verdict,
-}
 
 impl<H: Handler> Dispatch<H> {
     /// Runs the handler's future, at once if it needs not wait.

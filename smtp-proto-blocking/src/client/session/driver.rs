@@ -27,7 +27,7 @@ enum Written {
 
 impl<T: Transport> Client<T> {
     /// Goes round the loop of a driver once: events, writes, and a read unless there is news.
-    pub(super) fn turn(&mut self) {
+    pub(in super::super) fn turn(&mut self) {
         let news = self.take_events();
         let written = self.write();
         if self.machine.wants_tls() {
@@ -162,7 +162,7 @@ impl<T: Transport> Client<T> {
     }
 
     /// Tells whether an iterator's next message should be submitted before anything else is done.
-    pub(super) fn is_short_of_messages(&self) -> bool {
+    pub(in super::super) fn is_short_of_messages(&self) -> bool {
         let ahead = self.submitted.saturating_sub(self.asked_for);
         self.supplied && ahead < AHEAD && self.machine.can_submit()
     }
