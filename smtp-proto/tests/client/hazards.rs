@@ -424,6 +424,22 @@ fn refused_in_the_middle_of_the_content() {
     fails(&mut d, Fault::ContentAbandoned);
 }
 
+/// REP-6: any other reply in the middle of a content refuses nothing.
+#[test]
+fn surplus_replies_in_the_middle_of_the_content() {
+    for says in ["250 ok\r\n", "354 go on\r\n", "334 \r\n"] {
+        let mut d = look_ahead();
+        let m = d.submit("a@example.org", &ONE);
+        d.sends(GROUP);
+        d.says("250 ok\r\n250 ok\r\n354 go\r\n");
+        let transmit = d.client.poll_transmit(Body::Chunk(CONTENT), d.now);
+        transmit.sent(5, d.now);
+        d.says(says);
+        d.finishes(&[(m, Outcome::NotSent(NotSent::ConnectionEnded))]);
+        fails(&mut d, Fault::SurplusReply);
+    }
+}
+
 /// A source that fails: before its content nothing is lost but the message.
 #[test]
 fn a_body_fails() {
