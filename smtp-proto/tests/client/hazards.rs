@@ -440,6 +440,40 @@ fn surplus_replies_in_the_middle_of_the_content() {
     }
 }
 
+/// REP-6: what answers octets that a short write took back answers nothing; neither an end nor a
+/// command.
+#[test]
+fn replies_to_what_was_taken_back_end_the_connection() {
+    for left in 0..3 {
+        let mut d = look_ahead();
+        let m = d.submit("a@example.org", &ONE);
+        d.sends(GROUP);
+        d.says("250 ok\r\n250 ok\r\n354 go\r\n");
+        let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
+        let len = transmit.len();
+        transmit.sent(len - 1 - left, d.now);
+        d.says("250 taken\r\n");
+        d.finishes(&[(m, Outcome::NotSent(NotSent::ConnectionEnded))]);
+        fails(&mut d, Fault::SurplusReply);
+    }
+    let mut d = stream();
+    let m = d.submit("a@example.org", &ONE);
+    let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
+    let len = transmit.len();
+    transmit.sent(len - 1, d.now);
+    d.says("250 ok\r\n250 ok\r\n250 taken\r\n");
+    d.finishes(&[(m, Outcome::NotSent(NotSent::ConnectionEnded))]);
+    fails(&mut d, Fault::SurplusReply);
+
+    let mut d = look_ahead();
+    let m = d.submit("a@example.org", &ONE);
+    let transmit = d.client.poll_transmit(Body::Pending, d.now);
+    transmit.sent(3, d.now);
+    d.says("550 no\r\n");
+    d.finishes(&[(m, Outcome::NotSent(NotSent::ConnectionEnded))]);
+    fails(&mut d, Fault::SurplusReply);
+}
+
 /// A source that fails: before its content nothing is lost but the message.
 #[test]
 fn a_body_fails() {
