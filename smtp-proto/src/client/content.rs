@@ -70,6 +70,10 @@ impl Session {
             }
             return self.render(control);
         }
+        if self.wire.is_complete() {
+            self.wire.plan.whole = true;
+            return;
+        }
         let (octets, last) = match body {
             Body::Pending => return,
             Body::Failed => return self.abandon(id, NotSent::BodyFailed),

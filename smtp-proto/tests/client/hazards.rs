@@ -474,6 +474,35 @@ fn replies_to_what_was_taken_back_end_the_connection() {
     fails(&mut d, Fault::SurplusReply);
 }
 
+/// 3030-2-g: an empty last chunk is whole with its command, whatever is presented while that leaves.
+#[test]
+fn an_empty_last_chunk_ends_with_its_command() {
+    let later = [
+        Body::Pending,
+        Body::Failed,
+        Body::Chunk(b"x"),
+        Body::Last(b""),
+    ];
+    for (body, fails_before) in later.into_iter().flat_map(|it| [(it, false), (it, true)]) {
+        let mut d = stream();
+        let m = d.submit("a@example.org", &ONE);
+        let transmit = d.client.poll_transmit(Body::Last(b""), d.now);
+        let len = transmit.len();
+        transmit.sent(len - 3, d.now);
+        let transmit = d.client.poll_transmit(body, d.now);
+        assert_eq!(transmit.slices().concat(), b"T\r\n", "{body:?}");
+        if fails_before {
+            drop(transmit);
+            d.client.handle_write_failed();
+        } else {
+            transmit.sent(3, d.now);
+            d.sends("");
+        }
+        d.hangs_up();
+        d.finishes(&[(m, Outcome::InDoubt)]);
+    }
+}
+
 /// A source that fails: before its content nothing is lost but the message.
 #[test]
 fn a_body_fails() {
