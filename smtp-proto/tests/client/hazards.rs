@@ -568,6 +568,26 @@ fn a_body_breaks_its_promise() {
     fails(&mut d, Fault::ContentAbandoned);
 }
 
+/// BDT-12: nor may a last chunk, whose size is announced, turn out shorter or longer, or not the last.
+#[test]
+fn a_last_chunk_keeps_to_its_size() {
+    for later in [
+        Body::Last(b"bject"),
+        Body::Last(b"bject: x\r\n\r\n.dot\r\nmore\r\n"),
+        Body::Chunk(b"bject: x\r\n\r\n.dot\r\n"),
+    ] {
+        let mut d = stream();
+        let m = d.submit("a@example.org", &ONE);
+        let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
+        let len = transmit.len();
+        assert_eq!(transmit.sent(len - 18, d.now), 2);
+        assert!(d.client.poll_transmit(later, d.now).is_empty(), "{later:?}");
+        d.says("250 ok\r\n250 ok\r\n");
+        d.finishes(&[(m, Outcome::NotSent(NotSent::BodyFailed))]);
+        fails(&mut d, Fault::ContentAbandoned);
+    }
+}
+
 /// EOD-13, 5321-2.3.8-b, 3030-2-p: a bare CR or LF never leaves, and no end follows.
 #[test]
 fn bare_line_breaks_are_refused() {
