@@ -235,7 +235,7 @@ fn parameters_follow_the_offer() {
     d.says("");
     let missing = NotSent::ExtensionMissing(Extension::EightBitMime);
     d.finishes(&[(m, Outcome::NotSent(missing))]);
-    // 6531-3.2-d: a non-ASCII address needs SMTPUTF8.
+    // 6531-3.2-d, INJ-4: a non-ASCII address needs SMTPUTF8.
     let m = d.client.submit(&envelope("δ@example.org", &TWO)).unwrap();
     d.says("");
     let missing = NotSent::ExtensionMissing(Extension::SmtpUtf8);
