@@ -125,7 +125,7 @@ fn a_server_searches_each_octet_once_in_each_state() {
             let all = transmit.len();
             transmit.sent(all, NOW);
         });
-        let begin = &dialogue[..20];
-        assert!(searched <= dialogue.len() as u64, "{begin}: {searched}");
+        let octets = dialogue.len() as u64;
+        assert!(searched <= octets, "{dialogue:.20}: {searched} of {octets}");
     }
 }
