@@ -14,6 +14,8 @@ pub(crate) const MOMENT: Duration = Duration::from_millis(16);
 pub(crate) const GLANCE: Duration = Duration::from_millis(1);
 /// The shortest time limit that sockets are given; they count in ticks of about that length.
 const SHORTEST: Duration = Duration::from_millis(1);
+/// The most slices of one vectored write.
+const SLICES: usize = 32;
 /// How many octets are read at once, beyond what a machine may leave unconsumed.
 const READ: usize = 16 * 1024;
 
@@ -23,6 +25,14 @@ pub(crate) enum Progress {
     Octets(usize),
     /// Its time ran out.
     Blocked,
+}
+
+/// What came of an attempt to write.
+pub(crate) struct Taken {
+    /// So many octets were.
+    pub(crate) octets: usize,
+    /// The rest has to wait: time ran out. Otherwise the transport takes more at once.
+    pub(crate) blocked: bool,
 }
 
 /// One connection, as the client and the server use it.
@@ -90,24 +100,25 @@ impl<T: Transport> Connection<T> {
     }
 
     /// Writes no longer than `limit`.
-    pub(crate) fn write(&mut self, slices: &[&[u8]], limit: Duration) -> io::Result<Progress> {
+    pub(crate) fn write(&mut self, slices: &[&[u8]], limit: Duration) -> io::Result<Taken> {
         self.limit_writes(limit)?;
-        let written = match slices {
-            [one] => self.stream.write(one),
-            [one, two] => self
-                .stream
-                .write_vectored(&[IoSlice::new(one), IoSlice::new(two)]),
-            [one, two, three, ..] => self.stream.write_vectored(&[
-                IoSlice::new(one),
-                IoSlice::new(two),
-                IoSlice::new(three),
-            ]),
-            [] => return Ok(Progress::Octets(0)),
-        };
-        match progress_of(written)? {
-            Progress::Octets(0) => Err(io::ErrorKind::WriteZero.into()),
-            progress => Ok(progress),
+        let mut vectors = [IoSlice::new(&[]); SLICES];
+        for (vector, slice) in vectors.iter_mut().zip(slices) {
+            *vector = IoSlice::new(slice);
         }
+        let vectors = vectors.get(..slices.len()).unwrap_or(&vectors);
+        let begin = Instant::now();
+        let octets = match progress_of(self.stream.write_vectored(vectors))? {
+            Progress::Octets(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Progress::Octets(octets) => octets,
+            Progress::Blocked => 0,
+        };
+        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+        Ok(Taken {
+            octets,
+            // Transports may take a part without delay: one slice, or what a TLS session buffers.
+            blocked: octets == 0 || octets < offered && begin.elapsed() >= limit,
+        })
     }
 
     pub(crate) fn flush(&mut self) -> io::Result<Progress> {

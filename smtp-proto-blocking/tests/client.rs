@@ -9,7 +9,7 @@ use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     os::unix::net::UnixStream,
-    sync::Arc,
+    sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
 };
@@ -306,4 +306,77 @@ fn the_parts_of_a_client_go_on_by_themselves() {
     let parts = client.into_parts();
     assert!(parts.machine.is_idle());
     assert!(b"250 unfini".starts_with(&parts.unread));
+}
+
+/// Takes a few octets of one slice at a time, and writes down whether it is read from meanwhile.
+struct Sipping {
+    stream: UnixStream,
+    /// What was written since anything was read.
+    flight: Vec<u8>,
+    flights: Arc<Mutex<Vec<Vec<u8>>>>,
+}
+
+impl Read for Sipping {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        if !self.flight.is_empty() {
+            let flight = std::mem::take(&mut self.flight);
+            self.flights.lock().unwrap().push(flight);
+        }
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Sipping {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        let written = self.stream.write(&octets[..octets.len().min(100)])?;
+        self.flight.extend_from_slice(&octets[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.stream.flush()
+    }
+}
+
+impl Transport for Sipping {
+    fn set_read_timeout(&mut self, timeout: Duration) -> std::io::Result<()> {
+        self.stream.set_read_timeout(Some(timeout))
+    }
+
+    fn set_write_timeout(&mut self, timeout: Duration) -> std::io::Result<()> {
+        self.stream.set_write_timeout(Some(timeout))
+    }
+
+    fn shutdown_write(&mut self) -> std::io::Result<()> {
+        self.stream.shutdown_write()
+    }
+}
+
+/// A read waits for a moment: it is only for writes that really are held up.
+#[test]
+fn nothing_is_read_within_a_flight_that_the_transport_takes() {
+    let (stream, peer) = UnixStream::pair().unwrap();
+    let flights = Arc::default();
+    let transport = Sipping {
+        stream,
+        flight: Vec::new(),
+        flights: Arc::clone(&flights),
+    };
+    let content = "..x\r\n.\r\n".repeat(500);
+    thread::scope(|scope| {
+        scope.spawn(|| ponderous_peer(&peer));
+        let mut client = Client::with_stream(transport, client_config());
+        assert!(
+            client
+                .send(&envelope(&["a"]), content)
+                .unwrap()
+                .is_delivered()
+        );
+    });
+    let flights = flights.lock().unwrap();
+    let beginnings: Vec<_> = flights
+        .iter()
+        .map(|flight| String::from_utf8_lossy(&flight[..4]))
+        .collect();
+    assert_eq!(beginnings, ["EHLO", "MAIL", "...x"]);
 }

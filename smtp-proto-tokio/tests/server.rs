@@ -5,7 +5,7 @@ mod support;
 use std::{
     io,
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, Mutex},
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -168,6 +168,57 @@ async fn resets_and_acknowledgements_are_told() {
     assert_eq!(*store.resets.lock().unwrap(), [ResetCause::Reset]);
     assert_eq!(*store.acknowledged.lock().unwrap(), [Certainty::Probable]);
     assert_eq!(*store.closed.lock().unwrap(), [Ok(())]);
+}
+
+/// Keeps each write.
+#[derive(Clone, Default)]
+struct Writes(Arc<Mutex<Vec<String>>>);
+
+impl AsyncWrite for Writes {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        octets: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let text = String::from_utf8(octets.to_vec()).unwrap();
+        self.0.lock().unwrap().push(text);
+        Poll::Ready(Ok(octets.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// 2920-3.2-b: DATA's answer too leaves with those before it, if the handler need not wait.
+#[tokio::test(start_paused = true)]
+async fn a_group_is_answered_by_one_write() {
+    let (mut stream, far) = tokio::io::duplex(4096);
+    let writes = Writes::default();
+    let _server = tokio::spawn(serve_connection(
+        tokio::io::join(far, writes.clone()),
+        None,
+        server_config(),
+        Arc::new(Shared(Arc::default())),
+    ));
+    for flight in [
+        "",
+        "EHLO client.example\r\n",
+        "MAIL FROM:<>\r\nRCPT TO:<b@b>\r\nDATA\r\n",
+    ] {
+        stream.write_all(flight.as_bytes()).await.unwrap();
+        sleep(Duration::from_secs(1)).await;
+    }
+    let writes = writes.0.lock().unwrap();
+    assert_eq!(writes.len(), 3, "{writes:?}");
+    assert_eq!(
+        writes[2],
+        "250 2.1.0 Sender OK\r\n250 2.1.5 Recipient OK\r\n354 End content with <CRLF>.<CRLF>\r\n"
+    );
 }
 
 /// A stream whose end is a reset.

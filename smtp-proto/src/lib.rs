@@ -15,6 +15,7 @@ extern crate std;
 
 pub mod client;
 pub mod framing;
+pub mod guide;
 pub mod machine;
 #[cfg(feature = "auth")]
 pub mod sasl;

@@ -7,7 +7,8 @@ use std::{
 };
 
 /// What each layer may import besides itself.
-const LAYERS: [(&str, &[&str]); 6] = [
+const LAYERS: [(&str, &[&str]); 7] = [
+    ("guide", &[]),
     ("syntax", &[]),
     ("framing", &[]),
     ("machine", &["syntax", "framing"]),

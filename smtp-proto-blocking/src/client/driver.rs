@@ -141,23 +141,21 @@ impl<T: Transport> Client<T> {
                     }
                 }
             }
-            let offered = transmit.len();
-            let written = match self.connection.write(transmit.slices(), MOMENT) {
-                Ok(Progress::Octets(octets)) => octets,
-                Ok(Progress::Blocked) => 0,
+            let taken = match self.connection.write(transmit.slices(), MOMENT) {
+                Ok(taken) => taken,
                 Err(error) => {
                     drop(transmit);
                     self.write_failed(error);
                     return Written::All;
                 }
             };
-            let consumed = transmit.sent(written, self.connection.now());
+            let consumed = transmit.sent(taken.octets, self.connection.now());
             if let Some(request) = request
                 && let Some(body) = self.bodies.get_mut(&request.message)
             {
                 body.consume(consumed);
             }
-            if written < offered {
+            if taken.blocked {
                 return Written::Part;
             }
         }

@@ -165,18 +165,16 @@ impl<T: Transport, H: Handler> Driver<'_, T, H> {
                     }
                 };
             }
-            let offered = transmit.len();
-            let written = match self.connection.write(transmit.slices(), MOMENT) {
-                Ok(Progress::Octets(octets)) => octets,
-                Ok(Progress::Blocked) => 0,
+            let taken = match self.connection.write(transmit.slices(), MOMENT) {
+                Ok(taken) => taken,
                 Err(error) => {
                     drop(transmit);
                     self.write_failed(error);
                     return false;
                 }
             };
-            transmit.sent(written, self.connection.now());
-            if written < offered {
+            transmit.sent(taken.octets, self.connection.now());
+            if taken.blocked {
                 return true;
             }
         }

@@ -93,8 +93,11 @@ where
                 self.shutdown = None;
                 self.dispatch.shut_down();
             }
-            let mut any = self.dispatch.poll(cx);
-            any |= self.take_events(cx)?;
+            // What can be answered by now leaves together (2920-3.2-b).
+            let mut any = false;
+            while self.dispatch.poll(cx) | self.take_events(cx)? {
+                any = true;
+            }
             if self.dispatch.machine.is_closed() {
                 return Poll::Ready(Ok(()));
             }

@@ -41,7 +41,7 @@ impl Session {
             }
             None => return Step::Starved,
         };
-        let command = match Command::parse(line) {
+        let command = match self.settings().parse(line) {
             Ok(command) => command,
             Err(error) => {
                 self.trace_line(line);

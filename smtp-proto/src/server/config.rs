@@ -8,7 +8,7 @@ use super::additions::Additions;
 use super::sasl;
 use crate::framing::LineBreaks;
 use crate::machine::{Dialect, limits};
-use crate::syntax::{Capabilities, Extension, Host};
+use crate::syntax::{Capabilities, Command, CommandError, Extension, Host};
 
 /// Says what a server is called, what it offers and how far it goes.
 ///
@@ -59,6 +59,7 @@ pub(super) struct Settings {
     pub(super) write_timeout: Duration,
     pub(super) verdict_timeout: Duration,
     pub(super) message_verdict_timeout: Duration,
+    is_lenient: bool,
     pub(super) trace: bool,
     pub(super) additions: Additions,
 }
@@ -110,6 +111,14 @@ impl Settings {
         self.mechanisms
             .iter()
             .filter(move |mechanism| may_be_read || sasl::is_safe_in_clear(mechanism))
+    }
+
+    /// Parses a command by the grammar that is in force.
+    pub(super) fn parse<'i>(&self, line: &'i [u8]) -> Result<Command<'i>, CommandError> {
+        match self.is_lenient {
+            true => Command::parse_leniently(line),
+            false => Command::parse(line),
+        }
     }
 
     /// Brings the offers up to date.
@@ -197,6 +206,7 @@ impl Config {
                 write_timeout: Duration::from_secs(3 * 60),
                 verdict_timeout: Duration::from_secs(4 * 60),
                 message_verdict_timeout: Duration::from_secs(9 * 60),
+                is_lenient: false,
                 trace: false,
                 additions: Additions::default(),
             }),
@@ -350,6 +360,13 @@ impl Config {
     #[must_use]
     pub fn message_verdict_timeout(self, message_verdict_timeout: Duration) -> Self {
         self.set(|settings| settings.message_verdict_timeout = message_verdict_timeout)
+    }
+
+    /// Takes commands that old clients are known to write against the grammar, as Postfix does by
+    /// default: see [`Command::parse_leniently`] for what they are. Otherwise they are answered 501.
+    #[must_use]
+    pub fn lenient_syntax(self) -> Self {
+        self.set(|settings| settings.is_lenient = true)
     }
 
     /// Has the server keep a trace of the dialogue for

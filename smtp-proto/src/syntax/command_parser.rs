@@ -125,7 +125,7 @@ fn parse_other(line: &[u8]) -> Result<Command<'_>, SyntaxError> {
 
 /// Takes octets for text, if they are UTF-8 and hide no control characters behind it.
 #[inline(always)]
-fn text(octets: &[u8]) -> Result<&str, SyntaxError> {
+pub(super) fn text(octets: &[u8]) -> Result<&str, SyntaxError> {
     let text = utf8(octets)?;
     octets::check_non_ascii(text)?;
     Ok(text)
@@ -227,7 +227,7 @@ fn burl(argument: &str) -> Result<Command<'_>, SyntaxError> {
 
 /// Drops the white space that RFC 5321 4.1.1 tolerates before the CR LF.
 #[inline]
-fn trim_end(mut line: &[u8]) -> &[u8] {
+pub(super) fn trim_end(mut line: &[u8]) -> &[u8] {
     while let [rest @ .., b' ' | b'\t'] = line {
         line = rest;
     }

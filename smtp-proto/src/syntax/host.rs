@@ -72,6 +72,15 @@ impl<'a> Host<'a> {
         Ok(Self::trusted(text))
     }
 
+    /// Parses a name that clients have, though it is no domain: labels of letters, digits, hyphens and
+    /// underscores.
+    pub(super) fn parse_leniently(text: &'a str) -> Option<Self> {
+        let is_letter = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
+        let is_label = |label: &str| !label.is_empty() && label.bytes().all(is_letter);
+        let is_name = text.len() <= MAX_DOMAIN && text.split('.').all(is_label);
+        is_name.then(|| Self::trusted(text))
+    }
+
     /// Wraps a text that [`host_end`] went through.
     pub(super) fn trusted(text: &'a str) -> Self {
         Self {

@@ -19,6 +19,7 @@ mod extension;
 mod forwarding;
 mod host;
 mod kept;
+mod lenient;
 mod limits;
 mod mail_parameters;
 mod mailbox;

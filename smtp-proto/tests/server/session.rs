@@ -118,6 +118,24 @@ fn refused_and_closed() {
 }
 
 /// 5321-2.3.8-a, CMD-2, CMD-3, 5321-2.4-j, 5321-4.1.5-a, 5321-4.2.4-a, 2033-4.1-c, 5321-F.6-a,
+/// 5321-3.3-e, 5321-4.1.2-f: what old clients write against the grammar is taken only where the
+/// configuration says so.
+#[test]
+fn lenient_syntax() {
+    let dialogue = [
+        ("EHLO DESKTOP_7\r\n", "250-", "501 "),
+        ("MAIL FROM: <a@b.example>\r\n", "250 ", "501 "),
+        ("RCPT TO:c@d.example\r\n", "250 ", "501 "),
+        ("RCPT TO:<c@d.example\r\n", "501 ", "501 "),
+    ];
+    let mut lenient = Peer::new(config().lenient_syntax());
+    let mut strict = Peer::new(config());
+    for (line, leniently, strictly) in dialogue {
+        assert_eq!(&lenient.send(line)[..4], leniently, "{line}");
+        assert_eq!(&strict.send(line)[..4], strictly, "{line}");
+    }
+}
+
 /// 5321-3.3-e, 5321-4.2.4-b, 5321-F.1-a, 2920-3.2-f
 #[test]
 fn lines_that_are_no_commands() {

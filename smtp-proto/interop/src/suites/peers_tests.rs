@@ -1,0 +1,152 @@
+//! The peers' own tests of clients, pointed at our servers.
+
+use std::fs;
+
+use anyhow::{Result, bail, ensure};
+use smtp_proto::{
+    machine::Dialect,
+    server::{Config, Tls},
+    syntax::{Capabilities, Extension, Host},
+};
+
+use crate::{
+    Run,
+    clients::{self, server::OurServer, store::Store},
+    matrix::Matrix,
+    ours::Adapter,
+    pki::Pki,
+};
+
+const TITLE: &str = "Peers' own tests";
+/// Where aiosmtpd's tests have the certificate that their clients trust.
+const CERTIFICATES: &str = "/usr/lib/python3/dist-packages/aiosmtpd/tests/certs";
+
+/// Tests of one peer.
+struct Suite {
+    name: &'static str,
+    /// A shell script that prints something if they are installed.
+    probe: &'static str,
+    file: &'static str,
+    program: &'static str,
+}
+
+const SUITES: [Suite; 2] = [
+    Suite {
+        name: "Python's test_smtplib",
+        probe: "python3 -c 'import test.test_smtplib; print(1)'",
+        file: "smtplib_suite.py",
+        program: include_str!("../clients/tests/smtplib_suite.py"),
+    },
+    Suite {
+        name: "aiosmtpd's tests",
+        probe: "python3 -c 'import aiosmtpd.tests, pytest_mock; print(1)'",
+        file: "aiosmtpd_suite.py",
+        program: include_str!("../clients/tests/aiosmtpd_suite.py"),
+    },
+];
+
+pub(super) fn run(run: &Run, matrix: &mut Matrix) {
+    for suite in &SUITES {
+        let probed = run.tree.output(suite.probe).unwrap_or_default();
+        if probed.is_empty() {
+            matrix.missing(suite.name);
+            continue;
+        }
+        for adapter in Adapter::ALL {
+            matrix.cell(TITLE, suite.name, adapter.name(), || {
+                run_suite(run, suite, adapter)
+            });
+        }
+    }
+}
+
+fn run_suite(run: &Run, suite: &Suite, adapter: Adapter) -> Result<String> {
+    let folder = clients::work_folder(run, "tests")?;
+    fs::write(folder.join(suite.file), suite.program)?;
+    let pki = Pki {
+        certificate: run.tree.file(&format!("{CERTIFICATES}/server.crt")),
+        key: run.tree.file(&format!("{CERTIFICATES}/server.key")),
+        ca: run.pki.ca.clone(),
+    };
+    let mut servers = Vec::new();
+    let mut arguments = String::new();
+    for (name, config) in configurations()? {
+        let mirror = folder.join("stored").join(name);
+        fs::create_dir_all(&mirror)?;
+        let server = OurServer::start(adapter, config, &pki, Store::mirrored(mirror))?;
+        arguments.push_str(&format!("{name}={} ", server.address.port()));
+        servers.push(server);
+    }
+    let file = suite.file;
+    let script = format!("exec python3 /mnt/{file} {arguments} /mnt/stored");
+    let printed = clients::run_script(run, &folder, &script)?;
+    summarise(&printed)
+}
+
+/// Sums up lines that begin with `passed`, `failed` or `left out`.
+fn summarise(printed: &str) -> Result<String> {
+    let count = |word: &str| {
+        let lines = printed.lines();
+        lines.filter(|line| line.starts_with(word)).count()
+    };
+    let version = printed
+        .lines()
+        .find_map(|line| line.strip_prefix("version "));
+    let (passed, failed, left_out) = (count("passed "), count("failed "), count("left out "));
+    ensure!(passed > 0, "no test ran:\n{printed}");
+    if failed > 0 {
+        let failed: Vec<&str> = printed
+            .lines()
+            .filter(|line| line.starts_with("failed "))
+            .collect();
+        bail!("{passed} passed, and:\n{}", failed.join("\n"));
+    }
+    let version = version.unwrap_or("?");
+    Ok(format!(
+        "{passed} passed, {left_out} do not apply ({version})"
+    ))
+}
+
+/// Returns the servers that the tests speak to.
+fn configurations() -> Result<Vec<(&'static str, Config)>> {
+    let esmtp = Capabilities::new()
+        .with(Extension::Expn)
+        .with_size(0)
+        .with(Extension::DeliverBy)
+        .with(Extension::Help);
+    let usual = Capabilities::new()
+        .with(Extension::Pipelining)
+        .with_size(0)
+        .with(Extension::EnhancedStatusCodes)
+        .with(Extension::Chunking)
+        .with(Extension::SmtpUtf8)
+        .with(Extension::Dsn)
+        .with(Extension::Help);
+    let simple = Config::new(Host::parse("localhost")?);
+    let smtp = simple.clone().offer(usual);
+    let with = |mechanisms: &[&str]| {
+        let config = smtp.clone().mechanisms(mechanisms.iter().copied());
+        config.map(Config::allow_plain_text_auth)
+    };
+    let both = ["PLAIN", "LOGIN"];
+    Ok(vec![
+        (
+            "esmtp",
+            simple
+                .offer(esmtp)
+                .max_message_size(20_000_000)
+                .tls(Tls::Offered),
+        ),
+        ("plain", with(&["PLAIN"])?),
+        ("login", with(&["LOGIN"])?),
+        ("auth", with(&both)?),
+        ("submission", with(&both)?.require_auth()),
+        ("lmtp", smtp.clone().dialect(Dialect::Lmtp)),
+        ("tls", smtp.clone().tls(Tls::Offered)),
+        ("tls-required", smtp.clone().tls(Tls::Required)),
+        ("tls-auth", smtp.clone().tls(Tls::Offered).mechanisms(both)?),
+        ("smtps", smtp.clone().tls(Tls::Implicit)),
+        ("utf8", smtp.clone()),
+        ("smtp", smtp),
+    ])
+}
