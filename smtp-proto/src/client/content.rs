@@ -70,6 +70,7 @@ impl Session {
             }
             return self.render(control);
         }
+        // What is presented now changes nothing any more.
         if self.wire.is_complete() {
             self.wire.plan.whole = true;
             return;

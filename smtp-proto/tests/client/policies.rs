@@ -160,7 +160,7 @@ fn later_chunks_wait_for_the_recipients() {
     d.finishes(&[(m, delivered("250 taken\r\n"))]);
 }
 
-/// 2920-3.1-n: a driver that does not read while it writes leaves no more unanswered than allowed.
+/// RES-4, 2920-3.1-n: a driver that does not read while it writes leaves no more unanswered than allowed.
 #[test]
 fn half_duplex_bounds_what_is_unanswered() {
     let recipients: Vec<String> = (0..300).map(|n| format!("r{n:03}@example.net")).collect();
