@@ -89,3 +89,43 @@ fn a_command_that_waits_is_searched_once() {
     assert_eq!(tickets.len(), 1);
     assert!(searched <= 2 * dialogue.len() as u64, "{searched}");
 }
+
+/// What a client sends in each state of a server: long lines, content by DATA and BDAT, content that
+/// is refused, and chunks that are swallowed.
+#[test]
+fn a_server_searches_each_octet_once_in_each_state() {
+    const MAIL: &str = "EHLO x.example\r\nMAIL FROM:<>\r\nRCPT TO:<a@x.example>\r\n";
+    let long = "x".repeat(20_000);
+    let lines = "a line\r\n.\r\r\n".repeat(2000);
+    let chunk = std::format!("BDAT {}\r\n{lines}", lines.len());
+    let cases = [
+        std::format!("NOOP {long}\r\n"),
+        long.clone(),
+        std::format!("{MAIL}DATA\r\n{long}\r\n.\r\n"),
+        std::format!("{MAIL}DATA\r\n{lines}.\r\n"),
+        std::format!("{MAIL}{chunk}"),
+        chunk,
+    ];
+    for dialogue in cases {
+        let config = server::Config::new(Host::parse("x.example").unwrap());
+        let mut server = greeted(config.slow_down(0, NOW));
+        let searched = octet_by_octet(dialogue.as_bytes(), |input| {
+            while let Some(event) = server.poll_event(input, NOW).unwrap() {
+                use server::Event::{Data, Hello, Mail, Message, Rcpt};
+                if let Hello { ticket, .. }
+                | Mail { ticket, .. }
+                | Rcpt { ticket, .. }
+                | Data { ticket, .. }
+                | Message { ticket, .. } = event
+                {
+                    server.accept(ticket).unwrap();
+                }
+            }
+            let transmit = server.poll_transmit(NOW);
+            let all = transmit.len();
+            transmit.sent(all, NOW);
+        });
+        let octets = dialogue.len() as u64;
+        assert!(searched <= octets, "{dialogue:.20}: {searched} of {octets}");
+    }
+}

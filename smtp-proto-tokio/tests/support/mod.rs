@@ -265,7 +265,7 @@ pub(crate) fn serve(
 /// Answers `replies` as soon as what comes contains, one after the other, the octets given with
 /// them, and then closes the connection.
 pub(crate) fn script(
-    mut stream: DuplexStream,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     dialogue: &'static [(&'static str, &'static str)],
 ) -> JoinHandle<Vec<u8>> {
     tokio::spawn(async move {

@@ -14,6 +14,7 @@ use smtp_proto_tokio::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream},
+    net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
 use tokio_rustls::{TlsAcceptor, TlsConnector, client::TlsStream};
@@ -31,6 +32,25 @@ pub(crate) fn serve(
     options: Options,
 ) -> (DuplexStream, JoinHandle<Result<(), Error>>) {
     let (near, far) = tokio::io::duplex(buffer);
+    let handler = Arc::new(Shared(Arc::clone(store)));
+    let task = tokio::spawn(serve_connection(far, None, options, handler));
+    (near, task)
+}
+
+/// Connects two ends over the loopback interface, the client's first.
+pub(crate) async fn loopback() -> (TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let near = TcpStream::connect(listener.local_addr().unwrap());
+    let (near, far) = tokio::join!(near, listener.accept());
+    (near.unwrap(), far.unwrap().0)
+}
+
+/// Serves one connection over the loopback interface.
+pub(crate) async fn serve_loopback(
+    store: &Arc<Store>,
+    options: Options,
+) -> (TcpStream, JoinHandle<Result<(), Error>>) {
+    let (near, far) = loopback().await;
     let handler = Arc::new(Shared(Arc::clone(store)));
     let task = tokio::spawn(serve_connection(far, None, options, handler));
     (near, task)

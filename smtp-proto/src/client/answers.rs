@@ -234,8 +234,9 @@ impl Session {
             .wire
             .content()
             .and_then(|id| self.transactions.get_mut(id));
+        let refuses = matches!(reply.class(), Class::Transient | Class::Permanent);
         if let Some(transaction) = content
-            && !reply.is_positive()
+            && refuses
         {
             // The server does not want the rest. It cannot be told that there is none.
             transaction.refuse(reply.clone());

@@ -70,6 +70,11 @@ impl Session {
             }
             return self.render(control);
         }
+        // What is presented now changes nothing any more.
+        if self.wire.is_complete() {
+            self.wire.plan.whole = true;
+            return;
+        }
         let (octets, last) = match body {
             Body::Pending => return,
             Body::Failed => return self.abandon(id, NotSent::BodyFailed),
@@ -208,6 +213,17 @@ impl Session {
             return Ok(());
         };
         let (announced, end, offered) = (open.announced, open.end, open.offered);
+        let is_last_chunk = self
+            .transactions
+            .get(id)
+            .is_some_and(|transaction| transaction.stage == Stage::Over);
+        // The size, and that it is the last, were announced on the caller's word (BDT-12).
+        if let Some(announced) = announced.filter(|_| is_last_chunk)
+            && (!last || octets.len() > announced)
+        {
+            self.abandon(id, NotSent::BodyFailed);
+            return Ok(());
+        }
         // A chunk is as long as it was announced, whatever is presented now.
         let octets = octets
             .get(..announced.unwrap_or(usize::MAX))

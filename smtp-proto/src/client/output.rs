@@ -136,9 +136,10 @@ impl Progress for Session {
             self.wire.plan = Plan::default();
         }
         let position = self.wire.position();
+        // A short write takes back what was offered, and doubt with it.
+        self.wire.offered = position;
         let open = self.wire.content();
         let transactions = &mut self.transactions;
-        // A short write takes doubt back.
         self.wire.ends.retain(|&mut (id, end)| {
             let left = end <= position && open != Some(id);
             if let Some(transaction) = transactions.get_mut(id) {

@@ -244,11 +244,18 @@ impl Session {
         core::mem::take(&mut self.closed_unreported).then_some(Event::Closed)
     }
 
-    /// Returns the command whose reply may come: the oldest, if all of it was offered.
+    /// Returns the command whose reply may come: the oldest, if all of it was offered, and not taken
+    /// back.
     pub(super) fn awaited(&self) -> Option<&Expected> {
-        self.pipeline
-            .front()
-            .filter(|front| self.wire.was_offered(front))
+        // Only a message whose end is under way can have its verdict (REP-6).
+        let is_under_way = |front: &Expected| match front.verb {
+            Verb::Content | Verb::LastChunk | Verb::RecipientContent => self
+                .transactions
+                .get(front.transaction)
+                .is_some_and(|transaction| transaction.in_doubt),
+            _ => self.wire.was_offered(front),
+        };
+        self.pipeline.front().filter(|front| is_under_way(front))
     }
 
     pub(super) fn can_submit(&self) -> bool {

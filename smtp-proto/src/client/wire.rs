@@ -66,6 +66,14 @@ impl Wire {
         self.content.as_ref().map(|open| open.transaction)
     }
 
+    /// Tells whether nothing of the body is to come for the content that is open: an empty chunk is
+    /// whole with its command.
+    pub(super) fn is_complete(&self) -> bool {
+        self.content
+            .as_ref()
+            .is_some_and(|open| open.offered && open.announced == Some(0))
+    }
+
     pub(super) fn position(&self) -> u64 {
         self.base + self.sent as u64
     }

@@ -424,6 +424,85 @@ fn refused_in_the_middle_of_the_content() {
     fails(&mut d, Fault::ContentAbandoned);
 }
 
+/// REP-6: any other reply in the middle of a content refuses nothing.
+#[test]
+fn surplus_replies_in_the_middle_of_the_content() {
+    for says in ["250 ok\r\n", "354 go on\r\n", "334 \r\n"] {
+        let mut d = look_ahead();
+        let m = d.submit("a@example.org", &ONE);
+        d.sends(GROUP);
+        d.says("250 ok\r\n250 ok\r\n354 go\r\n");
+        let transmit = d.client.poll_transmit(Body::Chunk(CONTENT), d.now);
+        transmit.sent(5, d.now);
+        d.says(says);
+        d.finishes(&[(m, Outcome::NotSent(NotSent::ConnectionEnded))]);
+        fails(&mut d, Fault::SurplusReply);
+    }
+}
+
+/// REP-6: what answers octets that a short write took back answers nothing; neither an end nor a
+/// command.
+#[test]
+fn replies_to_what_was_taken_back_end_the_connection() {
+    for left in 0..3 {
+        let mut d = look_ahead();
+        let m = d.submit("a@example.org", &ONE);
+        d.sends(GROUP);
+        d.says("250 ok\r\n250 ok\r\n354 go\r\n");
+        let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
+        let len = transmit.len();
+        transmit.sent(len - 1 - left, d.now);
+        d.says("250 taken\r\n");
+        d.finishes(&[(m, Outcome::NotSent(NotSent::ConnectionEnded))]);
+        fails(&mut d, Fault::SurplusReply);
+    }
+    let mut d = stream();
+    let m = d.submit("a@example.org", &ONE);
+    let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
+    let len = transmit.len();
+    transmit.sent(len - 1, d.now);
+    d.says("250 ok\r\n250 ok\r\n250 taken\r\n");
+    d.finishes(&[(m, Outcome::NotSent(NotSent::ConnectionEnded))]);
+    fails(&mut d, Fault::SurplusReply);
+
+    let mut d = look_ahead();
+    let m = d.submit("a@example.org", &ONE);
+    let transmit = d.client.poll_transmit(Body::Pending, d.now);
+    transmit.sent(3, d.now);
+    d.says("550 no\r\n");
+    d.finishes(&[(m, Outcome::NotSent(NotSent::ConnectionEnded))]);
+    fails(&mut d, Fault::SurplusReply);
+}
+
+/// 3030-2-g: an empty last chunk is whole with its command, whatever is presented while that leaves.
+#[test]
+fn an_empty_last_chunk_ends_with_its_command() {
+    let later = [
+        Body::Pending,
+        Body::Failed,
+        Body::Chunk(b"x"),
+        Body::Last(b""),
+    ];
+    for (body, fails_before) in later.into_iter().flat_map(|it| [(it, false), (it, true)]) {
+        let mut d = stream();
+        let m = d.submit("a@example.org", &ONE);
+        let transmit = d.client.poll_transmit(Body::Last(b""), d.now);
+        let len = transmit.len();
+        transmit.sent(len - 3, d.now);
+        let transmit = d.client.poll_transmit(body, d.now);
+        assert_eq!(transmit.slices().concat(), b"T\r\n", "{body:?}");
+        if fails_before {
+            drop(transmit);
+            d.client.handle_write_failed();
+        } else {
+            transmit.sent(3, d.now);
+            d.sends("");
+        }
+        d.hangs_up();
+        d.finishes(&[(m, Outcome::InDoubt)]);
+    }
+}
+
 /// A source that fails: before its content nothing is lost but the message.
 #[test]
 fn a_body_fails() {
@@ -487,6 +566,26 @@ fn a_body_breaks_its_promise() {
     d.says("");
     d.finishes(&[(m, Outcome::NotSent(NotSent::BodyFailed))]);
     fails(&mut d, Fault::ContentAbandoned);
+}
+
+/// BDT-12: nor may a last chunk, whose size is announced, turn out shorter or longer, or not the last.
+#[test]
+fn a_last_chunk_keeps_to_its_size() {
+    for later in [
+        Body::Last(b"bject"),
+        Body::Last(b"bject: x\r\n\r\n.dot\r\nmore\r\n"),
+        Body::Chunk(b"bject: x\r\n\r\n.dot\r\n"),
+    ] {
+        let mut d = stream();
+        let m = d.submit("a@example.org", &ONE);
+        let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
+        let len = transmit.len();
+        assert_eq!(transmit.sent(len - 18, d.now), 2);
+        assert!(d.client.poll_transmit(later, d.now).is_empty(), "{later:?}");
+        d.says("250 ok\r\n250 ok\r\n");
+        d.finishes(&[(m, Outcome::NotSent(NotSent::BodyFailed))]);
+        fails(&mut d, Fault::ContentAbandoned);
+    }
 }
 
 /// EOD-13, 5321-2.3.8-b, 3030-2-p: a bare CR or LF never leaves, and no end follows.

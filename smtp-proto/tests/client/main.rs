@@ -6,6 +6,7 @@ mod commands;
 mod dialogue;
 mod early;
 mod hazards;
+mod hostile;
 mod ledger;
 mod limits;
 mod lmtp;

@@ -160,7 +160,7 @@ fn later_chunks_wait_for_the_recipients() {
     d.finishes(&[(m, delivered("250 taken\r\n"))]);
 }
 
-/// 2920-3.1-n: a driver that does not read while it writes leaves no more unanswered than allowed.
+/// RES-4, 2920-3.1-n: a driver that does not read while it writes leaves no more unanswered than allowed.
 #[test]
 fn half_duplex_bounds_what_is_unanswered() {
     let recipients: Vec<String> = (0..300).map(|n| format!("r{n:03}@example.net")).collect();
@@ -235,7 +235,7 @@ fn parameters_follow_the_offer() {
     d.says("");
     let missing = NotSent::ExtensionMissing(Extension::EightBitMime);
     d.finishes(&[(m, Outcome::NotSent(missing))]);
-    // 6531-3.2-d: a non-ASCII address needs SMTPUTF8.
+    // 6531-3.2-d, INJ-4: a non-ASCII address needs SMTPUTF8.
     let m = d.client.submit(&envelope("δ@example.org", &TWO)).unwrap();
     d.says("");
     let missing = NotSent::ExtensionMissing(Extension::SmtpUtf8);

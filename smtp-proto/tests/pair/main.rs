@@ -7,6 +7,7 @@
 mod account;
 mod link;
 mod random;
+mod relay;
 mod scenario;
 mod store;
 

@@ -4,11 +4,12 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use crate::peer::{config, reply, ticket_of};
-use crate::random::{PIECES, Random};
+use crate::random::{PIECES, Random, authenticating, everything};
 use smtp_proto::machine::Dialect;
 use smtp_proto::server::{
     Certainty, Event, ImproperPipelining, Server, Ticket, Tls, TransactionId,
 };
+use smtp_proto::syntax::{Capabilities, Extension};
 
 /// What a test knows of one transaction.
 #[derive(Debug, Default)]
@@ -30,6 +31,7 @@ struct Session {
     accounts: BTreeMap<TransactionId, Account>,
     none: TransactionId,
     is_over: bool,
+    max_output: usize,
 }
 
 impl Session {
@@ -50,6 +52,11 @@ impl Session {
             }
         }
         self.unconsumed = input.to_vec();
+        let is_read = self.server.wants_read() && !self.is_over;
+        assert!(!is_read || self.unconsumed.len() <= self.server.max_unconsumed());
+        // What was read of a flight when the output reached its bound is still answered.
+        let waiting = self.server.poll_transmit(self.now).len();
+        assert!(waiting <= self.max_output + 20_000, "{waiting} octets");
     }
 
     fn note(&mut self, event: Event<'_>) {
@@ -184,9 +191,16 @@ fn everything_is_accounted_for() {
             0 => (Dialect::Lmtp, "LHLO c.example\r\n"),
             _ => (Dialect::Smtp, "EHLO c.example\r\n"),
         };
-        let config = config()
+        let max_output = [400, 2000, 64 * 1024][random.below(3)];
+        let delay = Duration::from_secs(random.below(3) as u64);
+        let config = authenticating(config())
             .dialect(dialect)
             .tls(Tls::Offered)
+            .offer(everything())
+            .command("XLANE")
+            .unwrap()
+            .slow_down(random.below(20), delay)
+            .max_output(max_output)
             .improper_pipelining(match random.below(3) {
                 0 => ImproperPipelining::Refuse,
                 _ => ImproperPipelining::Tolerate,
@@ -204,6 +218,7 @@ fn everything_is_accounted_for() {
             accounts: BTreeMap::new(),
             none,
             is_over: false,
+            max_output,
         };
         for flight in ["", hello] {
             session.unconsumed.extend_from_slice(flight.as_bytes());
@@ -268,6 +283,8 @@ fn everything_is_accounted_for() {
                         let _ = session.server.shut_down(reply("421 4.0.0 down"));
                     }
                     3 => session.now += Duration::from_secs(400),
+                    4 => session.server.offer(Capabilities::new().with(Extension::Pipelining)),
+                    5 => session.server.offer(None),
                     _ => {}
                 },
             }
@@ -275,7 +292,8 @@ fn everything_is_accounted_for() {
         }
         // The end: of the octets, of the application's patience, and of the connection.
         session.server.handle_eof();
-        for _ in 0..100 {
+        // One that errs is answered one command at a time.
+        for _ in 0..session.unconsumed.len().max(100) {
             session.poll();
             session.now += Duration::from_secs(600);
             session.server.handle_timeout(session.now);

@@ -386,6 +386,31 @@ fn too_large_by_chunks() {
     );
 }
 
+/// BDT-11: RSET between chunks leaves nothing behind, neither octets nor half a line end; a header
+/// may cross chunks.
+#[test]
+fn a_reset_between_chunks() {
+    const CHUNK_OK: &str = "250 2.0.0 Chunk OK\r\n";
+    for half in ["Subject: stale", "stale\r\n.", "stale\r"] {
+        let mut peer = at_chunks(config());
+        let chunk = format!("BDAT {}\r\n{half}", half.len());
+        assert_eq!(peer.send(&chunk), CHUNK_OK);
+        assert_eq!(peer.send("RSET\r\n"), "250 2.0.0 OK\r\n");
+        assert!(peer.messages.is_empty());
+        peer.send(ENVELOPE);
+        let header = "BDAT 5\r\nSubjeBDAT 8\r\nct: new\rBDAT 1 LAST\r\n\n";
+        assert_eq!(peer.send(header), format!("{CHUNK_OK}{CHUNK_OK}{TAKEN}"));
+        assert_eq!(peer.messages, [b"Subject: new\r\n"]);
+    }
+    // The LF that would have ended the line of a CR that is gone.
+    let mut peer = at_chunks(config());
+    assert_eq!(peer.send("BDAT 6\r\nstale\r"), CHUNK_OK);
+    peer.send("RSET\r\n");
+    peer.send(ENVELOPE);
+    let reply = peer.send("BDAT 5 LAST\r\n\nnew\r");
+    assert_eq!(reply, "550 5.6.0 Content has a bare CR or LF\r\n");
+}
+
 /// A last chunk over the limit ends its message.
 #[test]
 fn too_large_by_the_last_chunk() {

@@ -41,6 +41,42 @@ fn a_hundred_idle_commands() {
     }
 }
 
+/// BDT-3: an empty chunk is taken, and counted.
+#[test]
+fn a_hundred_empty_chunks() {
+    let mut peer = Peer::greeted(config());
+    peer.send("MAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\n");
+    for _ in 0..100 {
+        assert_eq!(peer.send("BDAT 0\r\n"), "250 2.0.0 Chunk OK\r\n");
+    }
+    let got = peer.send("BDAT 0\r\n");
+    assert!(got.ends_with(TOO_MANY), "{got}");
+    assert_eq!(fault(&mut peer), Some(Fault::TooManyErrors));
+    assert!(peer.messages.is_empty());
+}
+
+/// BDT-8: nothing is kept of chunks that were answered: what a server holds, all of which it shows,
+/// is the same behind ten as behind a hundred thousand, but for its counts.
+#[test]
+fn small_chunks_leave_nothing_behind() {
+    let mut peer = Peer::greeted(config());
+    peer.send("MAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\n");
+    let mut held = Vec::new();
+    for chunks in [10, 100_000] {
+        for _ in 0..chunks {
+            assert_eq!(peer.send("BDAT 1\r\nx"), "250 2.0.0 Chunk OK\r\n");
+        }
+        let digitless = format!("{:?}", peer.server).replace(|it: char| it.is_ascii_digit(), "");
+        held.push(digitless);
+    }
+    assert_eq!(held[0], held[1]);
+    assert_eq!(
+        peer.send("BDAT 0 LAST\r\n"),
+        "250 2.0.0 Message accepted\r\n"
+    );
+    assert_eq!(peer.messages, [vec![b'x'; 100_010]]);
+}
+
 /// One RSET for each transaction is free; an accepted message clears the counts.
 #[test]
 fn what_is_not_held_against_a_client() {

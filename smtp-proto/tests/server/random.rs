@@ -75,17 +75,17 @@ fn decide(name: &str) -> Decision {
 }
 
 #[cfg(feature = "auth")]
-fn authenticating(config: Config) -> Config {
+pub(crate) fn authenticating(config: Config) -> Config {
     let config = config.mechanisms(["PLAIN"]).unwrap();
     config.allow_plain_text_auth().max_auth_failures(5)
 }
 
 #[cfg(not(feature = "auth"))]
-fn authenticating(config: Config) -> Config {
+pub(crate) fn authenticating(config: Config) -> Config {
     config
 }
 
-fn everything() -> Capabilities {
+pub(crate) fn everything() -> Capabilities {
     [
         Extension::Pipelining,
         Extension::Size,

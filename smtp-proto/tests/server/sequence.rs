@@ -213,6 +213,8 @@ fn nothing_survives_a_transaction() {
         &["DATA\r\n", "x\r\n.\r\n"][..],
         &["BDAT 1 LAST\r\nx"],
         &["BDAT 1\r\nx", "RSET\r\n"],
+        &["BDAT 3\r\na\rb"],
+        &["BDAT 3\r\na\rb", "BDAT 1 LAST\r\nx"],
         &["RSET\r\n"],
         &["EHLO c.example\r\n"],
     ] {

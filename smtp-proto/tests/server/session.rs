@@ -458,7 +458,7 @@ fn parameters() {
     }
 }
 
-/// 6531-3.4-b, 5321-2.4-g, 6531-3.5-a, X-27
+/// INJ-4, 6531-3.4-b, 5321-2.4-g, 6531-3.5-a, X-27
 #[test]
 fn recipients_that_need_smtputf8() {
     let mut peer = Peer::greeted(config().offer(Capabilities::new().with(Extension::SmtpUtf8)));
@@ -467,6 +467,34 @@ fn recipients_that_need_smtputf8() {
         peer.send("RCPT TO:<δ@x.example>\r\n"),
         "553 5.6.7 Address needs SMTPUTF8\r\n"
     );
+}
+
+/// INJ-4: such a sender begins no transaction, and such a recipient leaves the one there is as it was.
+#[test]
+fn addresses_that_need_smtputf8_change_nothing() {
+    for offer in [
+        Capabilities::new().with(Extension::Size),
+        Capabilities::new().with(Extension::SmtpUtf8),
+    ] {
+        let mut peer = Peer::greeted(config().offer(offer));
+        let reply = peer.send("MAIL FROM:<δ@x.example>\r\n");
+        assert!(reply.starts_with("55"), "{reply}");
+        assert_eq!(
+            peer.send("RCPT TO:<b@x.example>\r\n"),
+            "503 5.5.1 Bad sequence of commands\r\n"
+        );
+        peer.send("MAIL FROM:<a@x.example>\r\n");
+        peer.send("RCPT TO:<b@x.example>\r\n");
+        let reply = peer.send("RCPT TO:<δ@x.example>\r\n");
+        assert!(reply.starts_with("55"), "{reply}");
+        peer.events();
+        assert_eq!(
+            peer.send("DATA\r\n"),
+            "354 End content with <CRLF>.<CRLF>\r\n"
+        );
+        peer.send("x\r\n.\r\n");
+        assert_eq!(peer.events(), ["data 1", "content 1", "message 1 3"]);
+    }
 }
 
 /// 3207-4.2-c, 9422-3.6-b: what is offered may change for one session.
