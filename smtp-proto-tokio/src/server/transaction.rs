@@ -11,6 +11,8 @@ pub(super) struct Transaction {
     sender: Arc<Sender>,
     /// The recipients that were named, and whether they were accepted.
     recipients: Vec<(Arc<Recipient>, bool)>,
+    /// How many of them were.
+    accepted: usize,
 }
 
 impl Transaction {
@@ -18,6 +20,7 @@ impl Transaction {
         Self {
             sender,
             recipients: Vec::new(),
+            accepted: 0,
         }
     }
 
@@ -37,9 +40,17 @@ impl Transaction {
 
     /// Takes note that a recipient was accepted.
     pub(super) fn accept(&mut self, position: usize) {
-        if let Some((_, accepted)) = self.recipients.get_mut(position) {
+        if let Some((_, accepted)) = self.recipients.get_mut(position)
+            && !*accepted
+        {
             *accepted = true;
+            self.accepted += 1;
         }
+    }
+
+    /// Returns how many recipients were accepted.
+    pub(super) fn accepted(&self) -> usize {
+        self.accepted
     }
 
     /// Returns what of it was accepted.

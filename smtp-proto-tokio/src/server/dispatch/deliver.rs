@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use smtp_proto::server::{Ticket, TransactionId, replies::local_error};
 
-use super::{super::handler::Handler, Dispatch, Session};
+use super::{
+    super::{handler::Handler, transaction::Transaction},
+    Dispatch, Session,
+};
 
 impl<H: Handler> Dispatch<H> {
     /// Takes the right to decide for one more recipient of the message that has ended. With the last
@@ -15,8 +18,7 @@ impl<H: Handler> Dispatch<H> {
         transaction: TransactionId,
         session: Arc<Session<H>>,
     ) {
-        let recipients = self.transaction.as_ref().map(|it| it.envelope());
-        let recipients = recipients.map_or(0, |envelope| envelope.recipients().len());
+        let recipients = self.transaction.as_ref().map_or(0, Transaction::accepted);
         if self.delivering.hold(ticket) < recipients {
             return;
         }
