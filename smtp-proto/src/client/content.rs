@@ -148,6 +148,7 @@ impl Session {
             transaction: id,
             at,
             announced,
+            is_last_chunk: !by_dot && last,
             end,
             offered: false,
         });
@@ -213,14 +214,8 @@ impl Session {
             return Ok(());
         };
         let (announced, end, offered) = (open.announced, open.end, open.offered);
-        let is_last_chunk = self
-            .transactions
-            .get(id)
-            .is_some_and(|transaction| transaction.stage == Stage::Over);
         // The size, and that it is the last, were announced on the caller's word (BDT-12).
-        if let Some(announced) = announced.filter(|_| is_last_chunk)
-            && (!last || octets.len() > announced)
-        {
+        if open.is_last_chunk && (!last || announced.is_some_and(|size| octets.len() > size)) {
             self.abandon(id, NotSent::BodyFailed);
             return Ok(());
         }

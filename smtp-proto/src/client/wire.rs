@@ -13,6 +13,8 @@ pub(super) struct OpenContent {
     pub(super) at: u64,
     /// For a chunk (RFC 3030 2), how many octets of the body it announced that have not left.
     pub(super) announced: Option<usize>,
+    /// It is a chunk, and was announced as the last.
+    pub(super) is_last_chunk: bool,
     /// What the machine adds behind it, once that is known.
     pub(super) end: Option<&'static [u8]>,
     /// All of it has been offered to the transport once, and what follows it was rendered.

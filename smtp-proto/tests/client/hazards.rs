@@ -588,6 +588,28 @@ fn a_last_chunk_keeps_to_its_size() {
     }
 }
 
+/// BDT-13: of a chunk that is under way when an earlier one is refused just the rest follows, however
+/// much of the body is presented.
+#[test]
+fn a_chunk_that_has_begun_is_completed_though_refused() {
+    let body = b"0123456789abcdefghijklmnopqrstuvwxyz";
+    let mut d = stream();
+    let m = d.submit("a@example.org", &ONE);
+    let transmit = d.client.poll_transmit(Body::Chunk(&body[..10]), d.now);
+    let octets = transmit.len();
+    assert_eq!(transmit.sent(octets, d.now), 10);
+    d.says("250 ok\r\n250 ok\r\n");
+    let transmit = d.client.poll_transmit(Body::Chunk(&body[10..20]), d.now);
+    assert_eq!(transmit.slices().concat(), b"BDAT 10\r\nabcdefghij");
+    assert_eq!(transmit.sent(9 + 4, d.now), 4);
+    d.says("554 no viruses\r\n");
+    let transmit = d.client.poll_transmit(Body::Chunk(&body[14..]), d.now);
+    assert_eq!(transmit.slices().concat(), b"efghij");
+    assert_eq!(transmit.sent(6, d.now), 6);
+    d.says("503 no more\r\n");
+    d.finishes(&[(m, refused("554 no viruses\r\n"))]);
+}
+
 /// EOD-13, 5321-2.3.8-b, 3030-2-p: a bare CR or LF never leaves, and no end follows.
 #[test]
 fn bare_line_breaks_are_refused() {
