@@ -31,6 +31,7 @@ const BODIES: &[&[u8]] = &[
     b"content without an end",
     b"a bare\nline feed\r\n",
 ];
+#[cfg(feature = "auth")]
 const PASSWORD: &str = "tanstaaftanstaaf";
 /// [`PASSWORD`] as LOGIN sends it, and within what PLAIN sends.
 const ENCODED: [&str; 2] = ["dGFuc3RhYWZ0YW5zdGFhZg", "AHRpbQB0YW5zdGFhZnRhbnN0YWFm"];
