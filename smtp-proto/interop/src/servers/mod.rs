@@ -1,7 +1,7 @@
 //! Servers that others wrote: how each is started, and what it stored.
 
-mod aiosmtpd;
 mod exim;
+mod libraries;
 mod mailbox;
 mod postfix;
 mod smtp_sink;
@@ -75,8 +75,10 @@ pub(crate) fn all() -> Vec<&'static dyn Server> {
     vec![
         &postfix::POSTFIX,
         &exim::EXIM,
-        &aiosmtpd::SMTP,
-        &aiosmtpd::LMTP,
+        &libraries::AIOSMTPD,
+        &libraries::AIOSMTPD_LMTP,
+        &libraries::GO_SMTP,
+        &libraries::GO_SMTP_LMTP,
         &smtp_sink::SMTP_SINK,
     ]
 }
