@@ -11,10 +11,11 @@ use smtp_proto::syntax::{Code, ForwardPath, Parameters, Reply, ReversePath};
 use crate::servers::{PASSWORD, USER};
 
 /// Those that the peers' own tests know, with their passwords.
-const OTHERS: [(&str, &str); 3] = [
+const OTHERS: [(&str, &str); 4] = [
     ("Mr.A@somewhere.com", "somepassword"),
     ("psu", "doesnotexist"),
     ("goodlogin", "goodpasswd"),
+    ("username", "password"),
 ];
 
 /// Tells whether a server of ours refuses a recipient, if it is [choosy](Store::choosy).

@@ -26,22 +26,40 @@ struct Suite {
     name: &'static str,
     /// A shell script that prints something if they are installed.
     probe: &'static str,
-    file: &'static str,
-    program: &'static str,
+    /// A program at `/mnt`, if they are not one already.
+    file: Option<(&'static str, &'static str)>,
+    /// A shell script that runs them with `$SERVERS`: `NAME=PORT...`, and a folder in which each server
+    /// has its own of that name. It prints a line for each test: `passed`, `failed` or `left out`, and
+    /// one that begins with `version`.
+    script: &'static str,
 }
 
-const SUITES: [Suite; 2] = [
+const SUITES: [Suite; 3] = [
     Suite {
         name: "Python's test_smtplib",
         probe: "python3 -c 'import test.test_smtplib; print(1)'",
-        file: "smtplib_suite.py",
-        program: include_str!("../clients/tests/smtplib_suite.py"),
+        file: Some((
+            "smtplib_suite.py",
+            include_str!("../clients/tests/smtplib_suite.py"),
+        )),
+        script: "exec python3 /mnt/smtplib_suite.py $SERVERS",
     },
     Suite {
         name: "aiosmtpd's tests",
         probe: "python3 -c 'import aiosmtpd.tests, pytest_mock; print(1)'",
-        file: "aiosmtpd_suite.py",
-        program: include_str!("../clients/tests/aiosmtpd_suite.py"),
+        file: Some((
+            "aiosmtpd_suite.py",
+            include_str!("../clients/tests/aiosmtpd_suite.py"),
+        )),
+        script: "exec python3 /mnt/aiosmtpd_suite.py $SERVERS",
+    },
+    Suite {
+        name: "go-smtp's tests",
+        probe: "ls /usr/local/bin/go-smtp-tests",
+        file: None,
+        script: "echo version go-smtp $(cat /usr/local/share/go-smtp-version)\n\
+                 /usr/local/bin/go-smtp-tests -test.v -test.timeout 30s -test.run '^Test(Strict)?Server' 2>&1 |\n\
+                 sed 's/^--- PASS:/passed/; s/^--- SKIP:/left out/; s/^--- FAIL:\\|^FAIL\\|^panic:\\|^ *[a-z_]*server_test/failed &/'",
     },
 ];
 
@@ -62,7 +80,9 @@ pub(super) fn run(run: &Run, matrix: &mut Matrix) {
 
 fn run_suite(run: &Run, suite: &Suite, adapter: Adapter) -> Result<String> {
     let folder = clients::work_folder(run, "tests")?;
-    fs::write(folder.join(suite.file), suite.program)?;
+    if let Some((name, text)) = suite.file {
+        fs::write(folder.join(name), text)?;
+    }
     let pki = Pki {
         certificate: run.tree.file(&format!("{CERTIFICATES}/server.crt")),
         key: run.tree.file(&format!("{CERTIFICATES}/server.key")),
@@ -77,8 +97,7 @@ fn run_suite(run: &Run, suite: &Suite, adapter: Adapter) -> Result<String> {
         arguments.push_str(&format!("{name}={} ", server.address.port()));
         servers.push(server);
     }
-    let file = suite.file;
-    let script = format!("exec python3 /mnt/{file} {arguments} /mnt/stored");
+    let script = format!("export SERVERS='{arguments}/mnt/stored'\n{}", suite.script);
     let printed = clients::run_script(run, &folder, &script)?;
     summarise(&printed)
 }
@@ -114,16 +133,18 @@ fn configurations() -> Result<Vec<(&'static str, Config)>> {
         .with_size(0)
         .with(Extension::DeliverBy)
         .with(Extension::Help);
-    let usual = Capabilities::new()
+    let without_utf8 = Capabilities::new()
         .with(Extension::Pipelining)
         .with_size(0)
+        .with(Extension::EightBitMime)
         .with(Extension::EnhancedStatusCodes)
         .with(Extension::Chunking)
-        .with(Extension::SmtpUtf8)
         .with(Extension::Dsn)
         .with(Extension::Help);
+    let usual = without_utf8.clone().with(Extension::SmtpUtf8);
     let simple = Config::new(Host::parse("localhost")?);
     let smtp = simple.clone().offer(usual);
+    let ascii = simple.clone().offer(without_utf8);
     let with = |mechanisms: &[&str]| {
         let config = smtp.clone().mechanisms(mechanisms.iter().copied());
         config.map(Config::allow_plain_text_auth)
@@ -138,6 +159,10 @@ fn configurations() -> Result<Vec<(&'static str, Config)>> {
                 .tls(Tls::Offered),
         ),
         ("plain", with(&["PLAIN"])?),
+        (
+            "ascii",
+            ascii.mechanisms(["PLAIN"])?.allow_plain_text_auth(),
+        ),
         ("login", with(&["LOGIN"])?),
         ("auth", with(&both)?),
         ("submission", with(&both)?.require_auth()),
