@@ -3,11 +3,10 @@
 mod curl;
 mod exim;
 mod libraries;
-mod nodemailer;
 mod postfix;
+mod scripts;
 pub(crate) mod server;
 mod smtp_source;
-mod smtplib;
 pub(crate) mod store;
 mod swaks;
 
@@ -188,12 +187,14 @@ pub(crate) trait Program {
 pub(crate) const SMTP_SOURCE: &dyn Client = &smtp_source::SmtpSource;
 
 /// Returns all clients, whether installed or not.
-pub(crate) fn all() -> [&'static dyn Client; 9] {
+pub(crate) fn all() -> [&'static dyn Client; 11] {
     [
         &swaks::Swaks,
         &curl::Curl,
-        &smtplib::Smtplib,
-        &nodemailer::Nodemailer,
+        &scripts::SMTPLIB,
+        &scripts::NODEMAILER,
+        &scripts::NET_SMTP,
+        &scripts::GO_SMTP,
         &libraries::Lettre,
         &libraries::MailSend,
         SMTP_SOURCE,
@@ -232,7 +233,7 @@ pub(crate) fn send(
             return send(run, job, messages).map(|()| String::new());
         }
     };
-    let folder = work_folder(run, client.name())?;
+    let folder = work_folder(run, &client.name().replace('/', "-"))?;
     for (number, message) in messages.iter().enumerate() {
         let job = folder.join("jobs").join(format!("{number:05}"));
         fs::create_dir_all(&job)?;
