@@ -25,44 +25,45 @@ const DISTANT: Duration = Duration::from_millis(20);
 /// How many chunks of a dialogue a failure shows.
 const SHOWN: usize = 40;
 
-pub(super) fn run(run: &Run, matrix: &mut Matrix) {
-    for client in clients::all() {
-        if !clients::is_installed(client, &run.tree) {
-            match client.way() {
-                Way::Program(_) => matrix.missing(client.name()),
-                Way::Library(..) => matrix.left_out(client.name(), "built without `libraries`"),
-            }
-            continue;
-        }
+/// Tells whether a client is there, and its version.
+pub(super) fn introduce(run: &Run, matrix: &mut Matrix, client: &dyn Client) {
+    if clients::is_installed(client, &run.tree) {
         matrix.cell("Clients", client.name(), "version", || {
             clients::version(run, client)
         });
-        for adapter in Adapter::ALL {
-            let row = format!("{}, {}", client.name(), adapter.name());
-            let mut cell = |column, cell: &dyn Fn() -> Result<String>| {
-                matrix.cell(TITLE, &row, column, cell);
-            };
-            for mode in Mode::ALL {
-                if client.can(mode, Wish::Nothing) {
-                    let exchange = Exchange::new(run, client, adapter, mode);
-                    cell(mode.name(), &|| tricky(&exchange));
-                }
-            }
-            let exchange = Exchange::new(run, client, adapter, Mode::Clear);
-            cell("10 MiB", &|| large(&exchange));
-            if client.spoils(&messages::many_recipients()).is_none() {
-                cell("100 recipients", &|| many_recipients(&exchange));
-            }
-            cell("20 messages", &|| numbered(&exchange));
-            if client.can(Mode::StartTls, Wish::Nothing) {
-                let exchange = Exchange::new(run, client, adapter, Mode::StartTls);
-                cell("20 messages by TLS", &|| numbered(&exchange));
-            }
-            for (column, wish, check) in WISHES {
-                if client.can(Mode::Clear, wish) {
-                    cell(column, &|| check(&exchange.wishing(wish)));
-                }
-            }
+        return;
+    }
+    match client.way() {
+        Way::Program(_) => matrix.missing(client.name()),
+        Way::Library(..) => matrix.left_out(client.name(), "built without `libraries`"),
+    }
+}
+
+/// Runs a client that is there.
+pub(super) fn run(run: &Run, matrix: &mut Matrix, client: &'static dyn Client, adapter: Adapter) {
+    let row = format!("{}, {}", client.name(), adapter.name());
+    let mut cell = |column, cell: &dyn Fn() -> Result<String>| {
+        matrix.cell(TITLE, &row, column, cell);
+    };
+    for mode in Mode::ALL {
+        if client.can(mode, Wish::Nothing) {
+            let exchange = Exchange::new(run, client, adapter, mode);
+            cell(mode.name(), &|| tricky(&exchange));
+        }
+    }
+    let exchange = Exchange::new(run, client, adapter, Mode::Clear);
+    cell("10 MiB", &|| large(&exchange));
+    if client.spoils(&messages::many_recipients()).is_none() {
+        cell("100 recipients", &|| many_recipients(&exchange));
+    }
+    cell("20 messages", &|| numbered(&exchange));
+    if client.can(Mode::StartTls, Wish::Nothing) {
+        let exchange = Exchange::new(run, client, adapter, Mode::StartTls);
+        cell("20 messages by TLS", &|| numbered(&exchange));
+    }
+    for (column, wish, check) in WISHES {
+        if client.can(Mode::Clear, wish) {
+            cell(column, &|| check(&exchange.wishing(wish)));
         }
     }
 }

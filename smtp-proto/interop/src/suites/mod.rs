@@ -12,32 +12,55 @@ mod streams;
 use smtp_proto::client::Pipelining;
 
 use crate::{
-    Run,
+    Run, clients,
     exchange::Offer,
-    matrix::Matrix,
-    servers::{self, Running},
+    matrix::{Job, Matrix},
+    ours::Adapter,
+    servers::{self, Running, Server},
 };
+
+/// How many threads a quick run has: its cells wait for servers and distant links most of the time.
+const THREADS: usize = 8;
 
 /// Runs everything that the installed peers permit.
 pub(crate) fn run(run: &Run, matrix: &mut Matrix) {
+    let mut jobs: Vec<Job<'_>> = Vec::new();
     for server in servers::all() {
-        if !servers::is_installed(server, &run.tree) {
-            matrix.missing(server.name());
-            continue;
-        }
-        matrix.cell("Servers", server.name(), "version", || {
-            run.tree.output(server.version_script())
-        });
-        let started = Running::start(run, server)
-            .and_then(|running| Ok((Offer::of(&running, run.quick)?, running)));
-        match started {
-            Ok((offer, running)) => with_server(run, matrix, &running, &offer),
-            Err(error) => matrix.cell("Servers", server.name(), "starts", || Err(error)),
+        jobs.push(Box::new(move |matrix| with(run, matrix, server)));
+    }
+    for client in clients::all() {
+        jobs.push(Box::new(move |matrix| {
+            clients_to_ours::introduce(run, matrix, client);
+        }));
+        if clients::is_installed(client, &run.tree) {
+            jobs.extend(Adapter::ALL.map(|adapter| -> Job<'_> {
+                Box::new(move |matrix| clients_to_ours::run(run, matrix, client, adapter))
+            }));
         }
     }
-    clients_to_ours::run(run, matrix);
-    load::run(run, matrix);
-    peers_tests::run(run, matrix);
+    jobs.push(Box::new(|matrix| load::run(run, matrix)));
+    for suite in &peers_tests::SUITES {
+        jobs.push(Box::new(move |matrix| peers_tests::run(run, matrix, suite)));
+    }
+    // Speed is measured on a machine that does nothing else.
+    let threads = if run.quick { THREADS } else { 1 };
+    matrix.run(threads, &jobs);
+}
+
+fn with(run: &Run, matrix: &mut Matrix, server: &'static dyn Server) {
+    if !servers::is_installed(server, &run.tree) {
+        matrix.missing(server.name());
+        return;
+    }
+    matrix.cell("Servers", server.name(), "version", || {
+        run.tree.output(server.version_script())
+    });
+    let started = Running::start(run, server)
+        .and_then(|running| Ok((Offer::of(&running, run.quick)?, running)));
+    match started {
+        Ok((offer, running)) => with_server(run, matrix, &running, &offer),
+        Err(error) => matrix.cell("Servers", server.name(), "starts", || Err(error)),
+    }
 }
 
 fn with_server(run: &Run, matrix: &mut Matrix, running: &Running, offer: &Offer) {

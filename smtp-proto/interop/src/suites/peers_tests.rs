@@ -21,8 +21,8 @@ const TITLE: &str = "Peers' own tests";
 /// Where aiosmtpd's tests have the certificate that their clients trust.
 const CERTIFICATES: &str = "/usr/lib/python3/dist-packages/aiosmtpd/tests/certs";
 
-/// Tests of one peer.
-struct Suite {
+/// Tests that one peer has.
+pub(super) struct Suite {
     name: &'static str,
     /// A shell script that prints something if they are installed.
     probe: &'static str,
@@ -34,7 +34,7 @@ struct Suite {
     script: &'static str,
 }
 
-const SUITES: [Suite; 3] = [
+pub(super) const SUITES: [Suite; 3] = [
     Suite {
         name: "Python's test_smtplib",
         probe: "python3 -c 'import test.test_smtplib; print(1)'",
@@ -63,18 +63,16 @@ const SUITES: [Suite; 3] = [
     },
 ];
 
-pub(super) fn run(run: &Run, matrix: &mut Matrix) {
-    for suite in &SUITES {
-        let probed = run.tree.output(suite.probe).unwrap_or_default();
-        if probed.is_empty() {
-            matrix.missing(suite.name);
-            continue;
-        }
-        for adapter in Adapter::ALL {
-            matrix.cell(TITLE, suite.name, adapter.name(), || {
-                run_suite(run, suite, adapter)
-            });
-        }
+pub(super) fn run(run: &Run, matrix: &mut Matrix, suite: &Suite) {
+    let probed = run.tree.output(suite.probe).unwrap_or_default();
+    if probed.is_empty() {
+        matrix.missing(suite.name);
+        return;
+    }
+    for adapter in Adapter::ALL {
+        matrix.cell(TITLE, suite.name, adapter.name(), || {
+            run_suite(run, suite, adapter)
+        });
     }
 }
 
