@@ -8,6 +8,7 @@ use super::{
     command_parser::{text, trim_end},
     error::SyntaxError,
     host::Host,
+    octets,
     parameters::Parameters,
     path::{ForwardPath, ReversePath},
     verb::Verb,
@@ -78,7 +79,10 @@ fn path<'a, P>(
     let (path, end) = if text.starts_with('<') {
         in_brackets(text).ok()?
     } else {
-        let end = text.find(' ').unwrap_or(text.len());
+        // A local part in quotes may hold spaces.
+        let local_part = octets::local_part_end(text.as_bytes(), 0).unwrap_or_default();
+        let space = text.get(local_part..)?.find(' ');
+        let end = space.map_or(text.len(), |space| local_part.saturating_add(space));
         let address = text.get(..end).filter(|address| !address.is_empty())?;
         (bare(address).ok()?, end)
     };
@@ -117,6 +121,10 @@ mod tests {
             (
                 "RCPT TO:  <a@b.example>   NOTIFY=NEVER ",
                 "RCPT TO:<a@b.example> NOTIFY=NEVER\r\n",
+            ),
+            (
+                "MAIL FROM: \"a b\"@c.example SIZE=1",
+                "MAIL FROM:<\"a b\"@c.example> SIZE=1\r\n",
             ),
             ("RCPT TO : postmaster", "RCPT TO:<Postmaster>\r\n"),
             ("EHLO DESKTOP_7", "EHLO DESKTOP_7\r\n"),
