@@ -129,3 +129,39 @@ fn a_server_searches_each_octet_once_in_each_state() {
         assert!(searched <= octets, "{dialogue:.20}: {searched} of {octets}");
     }
 }
+
+/// The lines of an authentication may be the longest of all; with them goes one that is too long.
+#[test]
+fn a_server_searches_each_octet_of_an_authentication_once() {
+    const BEGINNING: &str = "EHLO x.example\r\nAUTH LOGIN\r\n";
+    let answer = "QUFB".repeat(3000);
+    let cases = [
+        std::format!("{BEGINNING}{answer}\r\n"),
+        std::format!("{BEGINNING}{answer}{answer}\r\n"),
+        std::format!("EHLO x.example\r\nAUTH LOGIN {answer}\r\n"),
+    ];
+    for dialogue in cases {
+        let config = server::Config::new(Host::parse("x.example").unwrap())
+            .mechanisms(["LOGIN"])
+            .unwrap()
+            .allow_plain_text_auth();
+        let mut server = greeted(config);
+        let searched = octet_by_octet(dialogue.as_bytes(), |input| {
+            while let Some(event) = server.poll_event(input, NOW).unwrap() {
+                use server::Event::{Auth, AuthResponse, Hello};
+                match event {
+                    Hello { ticket, .. } => server.accept(ticket).unwrap(),
+                    Auth { ticket, .. } | AuthResponse { ticket, .. } => {
+                        server.challenge(ticket, b"again").unwrap();
+                    }
+                    _ => {}
+                }
+            }
+            let transmit = server.poll_transmit(NOW);
+            let all = transmit.len();
+            transmit.sent(all, NOW);
+        });
+        let octets = dialogue.len() as u64;
+        assert!(searched <= octets, "{dialogue:.40}: {searched} of {octets}");
+    }
+}
