@@ -21,13 +21,16 @@ const TITLE: &str = "Peers' own tests";
 /// Where aiosmtpd's tests have the certificate that their clients trust.
 const CERTIFICATES: &str = "/usr/lib/python3/dist-packages/aiosmtpd/tests/certs";
 
+/// What the suites in Python have in common.
+const SERVERS: (&str, &str) = ("servers.py", include_str!("../clients/tests/servers.py"));
+
 /// Tests that one peer has.
 pub(super) struct Suite {
     name: &'static str,
     /// A shell script that prints something if they are installed.
     probe: &'static str,
-    /// A program at `/mnt`, if they are not one already.
-    file: Option<(&'static str, &'static str)>,
+    /// Programs at `/mnt`.
+    files: &'static [(&'static str, &'static str)],
     /// A shell script that runs them with `$SERVERS`: `NAME=PORT...`, and a folder in which each server
     /// has its own of that name. It prints a line for each test: `passed`, `failed` or `left out`, and
     /// one that begins with `version`.
@@ -38,25 +41,31 @@ pub(super) const SUITES: [Suite; 3] = [
     Suite {
         name: "Python's test_smtplib",
         probe: "python3 -c 'import test.test_smtplib; print(1)'",
-        file: Some((
-            "smtplib_suite.py",
-            include_str!("../clients/tests/smtplib_suite.py"),
-        )),
+        files: &[
+            SERVERS,
+            (
+                "smtplib_suite.py",
+                include_str!("../clients/tests/smtplib_suite.py"),
+            ),
+        ],
         script: "exec python3 /mnt/smtplib_suite.py $SERVERS",
     },
     Suite {
         name: "aiosmtpd's tests",
         probe: "python3 -c 'import aiosmtpd.tests, pytest_mock; print(1)'",
-        file: Some((
-            "aiosmtpd_suite.py",
-            include_str!("../clients/tests/aiosmtpd_suite.py"),
-        )),
+        files: &[
+            SERVERS,
+            (
+                "aiosmtpd_suite.py",
+                include_str!("../clients/tests/aiosmtpd_suite.py"),
+            ),
+        ],
         script: "exec python3 /mnt/aiosmtpd_suite.py $SERVERS",
     },
     Suite {
         name: "go-smtp's tests",
         probe: "ls /usr/local/bin/go-smtp-tests",
-        file: None,
+        files: &[],
         script: "echo version go-smtp $(cat /usr/local/share/go-smtp-version)\n\
                  /usr/local/bin/go-smtp-tests -test.v -test.timeout 30s -test.run '^Test(Strict)?Server' 2>&1 |\n\
                  sed 's/^--- PASS:/passed/; s/^--- SKIP:/left out/; s/^--- FAIL:\\|^FAIL\\|^panic:\\|^ *[a-z_]*server_test/failed &/'",
@@ -78,7 +87,7 @@ pub(super) fn run(run: &Run, matrix: &mut Matrix, suite: &Suite) {
 
 fn run_suite(run: &Run, suite: &Suite, adapter: Adapter) -> Result<String> {
     let folder = clients::work_folder(run, "tests")?;
-    if let Some((name, text)) = suite.file {
+    for (name, text) in suite.files {
         fs::write(folder.join(name), text)?;
     }
     let pki = Pki {
@@ -140,8 +149,10 @@ fn configurations() -> Result<Vec<(&'static str, Config)>> {
         .with(Extension::Dsn)
         .with(Extension::Help);
     let usual = without_utf8.clone().with(Extension::SmtpUtf8);
-    let simple = Config::new(Host::parse("localhost")?);
-    let smtp = simple.clone().offer(usual);
+    let strict = Config::new(Host::parse("localhost")?);
+    // Their clients write paths without brackets, and underscores in names of hosts.
+    let simple = strict.clone().lenient_syntax();
+    let smtp = simple.clone().offer(usual.clone());
     let ascii = simple.clone().offer(without_utf8);
     let with = |mechanisms: &[&str]| {
         let config = smtp.clone().mechanisms(mechanisms.iter().copied());
@@ -171,5 +182,6 @@ fn configurations() -> Result<Vec<(&'static str, Config)>> {
         ("smtps", smtp.clone().tls(Tls::Implicit)),
         ("utf8", smtp.clone()),
         ("smtp", smtp),
+        ("strict", strict.offer(usual)),
     ])
 }

@@ -11,21 +11,18 @@ server's own; and mailboxes without a domain, which SMTP has not, get one on the
 """
 
 import io
-import os
 import platform
 import re
 import smtplib
 import socket
-import sys
 import threading
 import unittest
 import warnings
 
 warnings.simplefilter("ignore")
+from servers import PORTS, Stored  # noqa: E402
 from test import mock_socket, test_smtplib as suite  # noqa: E402
 
-*PORTS, FOLDER = sys.argv[1:]
-PORTS = {name: int(port) for name, port in (pair.split("=") for pair in PORTS)}
 DOMAIN = "@bare.test"
 
 NO_SERVER = "speaks to no server"
@@ -49,8 +46,6 @@ LEFT_OUT = {
     "testAUTH_BUGGY": "needs a mechanism that never ends",
     "testAUTH_CRAM_MD5": "needs CRAM-MD5, which the server does not have",
     "test_auth_function": "needs CRAM-MD5, which the server does not have",
-    "testAUTH_LOGIN_initial_response_ok": "says EHLO test_auth_login, which is no domain",
-    "testAUTH_LOGIN_initial_response_notok": "says EHLO test_auth_login, which is no domain",
     "test_with_statement_QUIT_failure": SCRIPTED,
     "test__rest_from_mail_cmd": SCRIPTED,
     "test_421_from_mail_cmd": SCRIPTED,
@@ -59,23 +54,10 @@ LEFT_OUT = {
 }
 
 
-class Messages:
-    """What a server has stored since this was made."""
-
-    def __init__(self, name):
-        self.folder = os.path.join(FOLDER, name)
-        self.before = self.count()
-
-    def count(self):
-        return sum(name.endswith(".envelope") for name in os.listdir(self.folder))
-
+class Messages(Stored):
     def all(self):
-        for number in range(self.before, self.count()):
-            path = os.path.join(self.folder, str(number))
-            with open(path + ".eml", "rb") as file:
-                content = file.read()
-            with open(path + ".envelope", encoding="utf-8") as file:
-                yield [bare(line) for line in file.read().split("\n")], content
+        for paths, content in self.messages():
+            yield [bare(path) for path in paths], content
 
     def last(self):
         return list(self.all())[-1]
