@@ -131,6 +131,7 @@ fn a_server_searches_each_octet_once_in_each_state() {
 }
 
 /// The lines of an authentication may be the longest of all; with them goes one that is too long.
+#[cfg(feature = "auth")]
 #[test]
 fn a_server_searches_each_octet_of_an_authentication_once() {
     const BEGINNING: &str = "EHLO x.example\r\nAUTH LOGIN\r\n";
