@@ -9,7 +9,7 @@ mod smtp_sink;
 use std::{
     collections::BTreeMap,
     fmt, fs,
-    io::{Read, Write},
+    io::{ErrorKind, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Stdio},
@@ -192,7 +192,11 @@ impl Running {
         let mut files = Vec::new();
         list(&self.folder.join("stored"), &mut files)?;
         for file in files {
-            fs::remove_file(file)?;
+            match fs::remove_file(file) {
+                // The server took a temporary name away itself, behind a delivery.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                removed => removed?,
+            }
         }
         Ok(())
     }
