@@ -1,4 +1,4 @@
-//! Octets to units and back: content at memory speed, against memcpy, memchr and a peer.
+//! Bytes to units and back: content at memory speed, against memcpy, memchr and a peer.
 #![allow(missing_docs)] // The macros of criterion document nothing.
 
 use std::hint::black_box;
@@ -30,13 +30,13 @@ fn kinds() -> [(&'static str, Vec<u8>); 4] {
     ]
 }
 
-fn group<'c>(c: &'c mut Criterion, name: &str, octets: usize) -> BenchmarkGroup<'c, WallTime> {
+fn group<'c>(c: &'c mut Criterion, name: &str, bytes: usize) -> BenchmarkGroup<'c, WallTime> {
     let mut group = c.benchmark_group(name);
     group
         .sample_size(10)
         .warm_up_time(Duration::from_millis(200))
         .measurement_time(Duration::from_millis(600))
-        .throughput(Throughput::Bytes(octets as u64));
+        .throughput(Throughput::Bytes(bytes as u64));
     group
 }
 
@@ -49,8 +49,8 @@ fn stuff(mut stuffer: DotStuffer, content: &[u8], scratch: &mut Vec<u8>) -> usiz
         let stuffed = stuffer
             .stuff(rest, scratch, &mut slices)
             .expect("the content is text");
-        wire += stuffed.wire_octets;
-        let taken = stuffer.advance(black_box(&slices), stuffed.wire_octets);
+        wire += stuffed.wire_bytes;
+        let taken = stuffer.advance(black_box(&slices), stuffed.wire_bytes);
         rest = &rest[taken..];
     }
     wire
@@ -78,8 +78,8 @@ fn sending(c: &mut Criterion) {
             group.bench_function("bdat", |b| {
                 b.iter(|| {
                     let stuffer = DotStuffer::plain(LineBreaks::Refuse);
-                    let octets = stuffer.measure(black_box(&content));
-                    octets.expect("the content is text")
+                    let bytes = stuffer.measure(black_box(&content));
+                    bytes.expect("the content is text")
                 });
             });
             group.finish();
@@ -93,7 +93,7 @@ fn unstuff(wire: &[u8], read: usize, mut sink: impl FnMut(&[u8])) -> bool {
     for mut input in wire.chunks(read) {
         while let Some(found) = unstuffer.next(&mut input) {
             match found {
-                Content::Octets(octets) => sink(octets),
+                Content::Bytes(bytes) => sink(bytes),
                 Content::End => ended = true,
             }
         }
@@ -131,16 +131,16 @@ fn receiving(c: &mut Criterion) {
                 }
                 group.bench_function(format!("unstuff/{read}"), |b| {
                     b.iter(|| {
-                        assert!(unstuff(black_box(&wire), read, |octets| {
-                            black_box(octets);
+                        assert!(unstuff(black_box(&wire), read, |bytes| {
+                            black_box(bytes);
                         }));
                     });
                 });
                 group.bench_function(format!("unstuff-keep/{read}"), |b| {
                     b.iter(|| {
                         kept.clear();
-                        assert!(unstuff(black_box(&wire), read, |octets| {
-                            kept.extend_from_slice(octets);
+                        assert!(unstuff(black_box(&wire), read, |bytes| {
+                            kept.extend_from_slice(bytes);
                         }));
                     });
                 });
@@ -172,11 +172,11 @@ fn lines(c: &mut Criterion) {
         b.iter(|| {
             let mut lines = LineReader::default();
             let mut input = black_box(&commands[..]);
-            let mut octets = 0;
+            let mut bytes = 0;
             while let Some(Line::Complete(line)) = lines.next(&mut input, 512) {
-                octets += black_box(line).len();
+                bytes += black_box(line).len();
             }
-            octets
+            bytes
         });
     });
     group.finish();

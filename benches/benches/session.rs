@@ -52,7 +52,7 @@ impl Pair {
         pair
     }
 
-    /// Moves octets to and fro until nothing moves; returns how many messages were finished.
+    /// Moves bytes to and fro until nothing moves; returns how many messages were finished.
     fn exchange(&mut self, content: &[u8]) -> usize {
         let mut finished = 0;
         loop {
@@ -164,7 +164,7 @@ fn sessions(criterion: &mut Criterion) {
 
 fn count() {
     let content = text(4096);
-    println!("allocations a message, after 200 messages, and idle memory in octets:");
+    println!("allocations a message, after 200 messages, and idle memory in bytes:");
     for (name, policy) in POLICIES {
         let mut pair = Pair::new(policy);
         pair.deliver(200, &content);

@@ -1,7 +1,7 @@
 //! Parsing and writing of single lines, with the crate of Stalwart Labs in the same run.
 //!
 //! Benchmarks are called `group/ours` and `group/peer` where the peer can do the same; `memchr`
-//! and `memcpy` over the same octets tell what the memory allows.
+//! and `memcpy` over the same bytes tell what the memory allows.
 
 use std::hint::black_box;
 
@@ -25,17 +25,17 @@ fn lines() -> Vec<String> {
         .collect()
 }
 
-/// Adds what finding an octet in `octets`, and copying them, takes.
+/// Adds what finding a byte in `bytes`, and copying them, takes.
 fn memory(
     group: &mut criterion::BenchmarkGroup<'_, criterion::measurement::WallTime>,
-    octets: &[u8],
+    bytes: &[u8],
 ) {
-    let mut copy = vec![0; octets.len()];
+    let mut copy = vec![0; bytes.len()];
     group.bench_function("memchr", |bencher| {
-        bencher.iter(|| memchr::memchr(0, black_box(octets)));
+        bencher.iter(|| memchr::memchr(0, black_box(bytes)));
     });
     group.bench_function("memcpy", |bencher| {
-        bencher.iter(|| black_box(&mut copy).copy_from_slice(black_box(octets)));
+        bencher.iter(|| black_box(&mut copy).copy_from_slice(black_box(bytes)));
     });
 }
 

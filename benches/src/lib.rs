@@ -1,4 +1,4 @@
-//! What the benchmark suites share: sample content, and drivers that move octets in memory.
+//! What the benchmark suites share: sample content, and drivers that move bytes in memory.
 
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use smtp_proto::{
 /// The time of every call: nothing here waits.
 pub const NOW: Duration = Duration::ZERO;
 
-/// Returns so many octets of text in lines of 72 columns.
-pub fn text(octets: usize) -> Vec<u8> {
+/// Returns so many bytes of text in lines of 72 columns.
+pub fn text(bytes: usize) -> Vec<u8> {
     let line = b"The quick brown fox jumps over the lazy dog; then it sleeps until noon.\r\n";
-    let mut text: Vec<u8> = line.iter().copied().cycle().take(octets).collect();
-    if let Some(end) = octets.checked_sub(2) {
+    let mut text: Vec<u8> = line.iter().copied().cycle().take(bytes).collect();
+    if let Some(end) = bytes.checked_sub(2) {
         text[end..].copy_from_slice(b"\r\n");
     }
     text
@@ -60,7 +60,7 @@ pub fn server_config() -> server::Config {
 }
 
 /// Writes everything that a client wants written, by copies as a socket would make them. Every
-/// message has the same content; `begun` counts its octets that have left.
+/// message has the same content; `begun` counts its bytes that have left.
 pub fn write_client(client: &mut Client, content: &[u8], begun: &mut usize, wire: &mut Vec<u8>) {
     loop {
         let body = match client.wants_body() {
@@ -106,7 +106,7 @@ pub fn read_client(client: &mut Client, wire: &mut Vec<u8>) -> usize {
 }
 
 /// Feeds a server with what was written to it, accepts everything, and writes its replies. Returns
-/// how many octets of content there were.
+/// how many bytes of content there were.
 ///
 /// # Panics
 ///
@@ -117,7 +117,7 @@ pub fn serve(server: &mut Server, wire: &mut Vec<u8>, replies: &mut Vec<u8>) -> 
     let mut input = wire.as_slice();
     while let Some(event) = server.poll_event(&mut input, NOW).expect("a session") {
         match event {
-            Event::Content { octets, .. } => content += octets.len(),
+            Event::Content { bytes, .. } => content += bytes.len(),
             Event::Connected { ticket }
             | Event::Hello { ticket, .. }
             | Event::Mail { ticket, .. }

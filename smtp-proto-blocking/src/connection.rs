@@ -16,21 +16,21 @@ pub(crate) const GLANCE: Duration = Duration::from_millis(1);
 const SHORTEST: Duration = Duration::from_millis(1);
 /// The most slices of one vectored write.
 const SLICES: usize = 32;
-/// How many octets are read at once, beyond what a machine may leave unconsumed.
+/// How many bytes are read at once, beyond what a machine may leave unconsumed.
 const READ: usize = 16 * 1024;
 
 /// What came of an attempt to read or write.
 pub(crate) enum Progress {
-    /// So many octets were read, 0 at the end, or written.
-    Octets(usize),
+    /// So many bytes were read, 0 at the end, or written.
+    Bytes(usize),
     /// Its time ran out.
     Blocked,
 }
 
 /// What came of an attempt to write.
 pub(crate) struct Taken {
-    /// So many octets were.
-    pub(crate) octets: usize,
+    /// So many bytes were.
+    pub(crate) bytes: usize,
     /// The rest has to wait: time ran out. Otherwise the transport takes more at once.
     pub(crate) blocked: bool,
 }
@@ -70,7 +70,7 @@ impl<T: Transport> Connection<T> {
         self.buffer.get(self.start..self.end).unwrap_or_default()
     }
 
-    /// Drops all of the input but its last `remaining` octets.
+    /// Drops all of the input but its last `remaining` bytes.
     pub(crate) fn keep(&mut self, remaining: usize) {
         self.start = self.end.saturating_sub(remaining);
     }
@@ -93,8 +93,8 @@ impl<T: Transport> Connection<T> {
                 result => break progress_of(result)?,
             }
         };
-        if let Progress::Octets(octets) = progress {
-            self.end += octets;
+        if let Progress::Bytes(bytes) = progress {
+            self.end += bytes;
         }
         Ok(progress)
     }
@@ -108,16 +108,16 @@ impl<T: Transport> Connection<T> {
         }
         let vectors = vectors.get(..slices.len()).unwrap_or(&vectors);
         let begin = Instant::now();
-        let octets = match progress_of(self.stream.write_vectored(vectors))? {
-            Progress::Octets(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Progress::Octets(octets) => octets,
+        let bytes = match progress_of(self.stream.write_vectored(vectors))? {
+            Progress::Bytes(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Progress::Bytes(bytes) => bytes,
             Progress::Blocked => 0,
         };
         let offered: usize = slices.iter().map(|slice| slice.len()).sum();
         Ok(Taken {
-            octets,
+            bytes,
             // Transports may take a part without delay: one slice, or what a TLS session buffers.
-            blocked: octets == 0 || octets < offered && begin.elapsed() >= limit,
+            blocked: bytes == 0 || bytes < offered && begin.elapsed() >= limit,
         })
     }
 
@@ -214,7 +214,7 @@ fn timeout_within(limit: Duration) -> Duration {
 
 fn progress_of(result: io::Result<usize>) -> io::Result<Progress> {
     match result {
-        Ok(octets) => Ok(Progress::Octets(octets)),
+        Ok(bytes) => Ok(Progress::Bytes(bytes)),
         Err(error) if is_passing(&error) => Ok(Progress::Blocked),
         Err(error) => Err(error),
     }

@@ -10,9 +10,9 @@ use smtp_proto::sasl::Nonce;
 ///
 /// Fails if the system has no entropy to give.
 pub fn nonce() -> io::Result<Nonce> {
-    let mut octets = [0; Nonce::ENTROPY];
-    getrandom::fill(&mut octets)?;
-    Ok(Nonce::from_entropy(octets))
+    let mut bytes = [0; Nonce::ENTROPY];
+    getrandom::fill(&mut bytes)?;
+    Ok(Nonce::from_entropy(bytes))
 }
 
 /// Draws a server's nonce, and returns with it the process's secret for
@@ -22,9 +22,9 @@ pub(crate) fn nonce_and_secret() -> io::Result<(Nonce, &'static [u8])> {
     let secret = match SECRET.get() {
         Some(secret) => secret,
         None => {
-            let mut octets = [0; 32];
-            getrandom::fill(&mut octets)?;
-            SECRET.get_or_init(|| octets)
+            let mut bytes = [0; 32];
+            getrandom::fill(&mut bytes)?;
+            SECRET.get_or_init(|| bytes)
         }
     };
     Ok((nonce()?, secret))

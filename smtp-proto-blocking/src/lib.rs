@@ -40,13 +40,13 @@
 //! struct Message(Vec<u8>);
 //!
 //! impl Sink for Message {
-//!     fn write(&mut self, octets: &[u8]) -> Result<(), Reply<'static>> {
-//!         self.0.extend_from_slice(octets);
+//!     fn write(&mut self, bytes: &[u8]) -> Result<(), Reply<'static>> {
+//!         self.0.extend_from_slice(bytes);
 //!         Ok(())
 //!     }
 //!
 //!     fn finish(self) -> Verdict {
-//!         println!("{} octets", self.0.len());
+//!         println!("{} bytes", self.0.len());
 //!         Verdict::Accept
 //!     }
 //! }

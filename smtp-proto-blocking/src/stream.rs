@@ -8,7 +8,7 @@ use std::{
 
 use crate::{TlsInfo, Transport, tls::Session};
 
-/// Carries octets over a transport: in clear, or through TLS from its handshake on.
+/// Carries bytes over a transport: in clear, or through TLS from its handshake on.
 ///
 /// A write under TLS may leave some of what it took for the next write or flush, and a read never
 /// writes: flush before you wait. A read that brought only a part of something fails as
@@ -79,10 +79,10 @@ impl<T: Transport> Read for Stream<T> {
 }
 
 impl<T: Transport> Write for Stream<T> {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.session {
-            Some(session) => session.write(&mut self.transport, &[IoSlice::new(octets)]),
-            None => self.transport.write(octets),
+            Some(session) => session.write(&mut self.transport, &[IoSlice::new(bytes)]),
+            None => self.transport.write(bytes),
         }
     }
 

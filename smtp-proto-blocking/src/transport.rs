@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-/// Carries octets in both directions, and gives each direction up when its time is over.
+/// Carries bytes in both directions, and gives each direction up when its time is over.
 ///
 /// A read or write that could not begin within its time fails with
 /// [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut), after which

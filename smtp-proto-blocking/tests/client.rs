@@ -296,8 +296,8 @@ fn the_parts_of_a_client_go_on_by_themselves() {
     peer.write_all(b"220 x\r\n").unwrap();
     let server = thread::spawn(move || {
         let mut flight = [0; 64];
-        let octets = peer.read(&mut flight).unwrap();
-        assert_eq!(&flight[..octets], b"EHLO client.example\r\n");
+        let bytes = peer.read(&mut flight).unwrap();
+        assert_eq!(&flight[..bytes], b"EHLO client.example\r\n");
         peer.write_all(b"250 x\r\n250 unfini").unwrap();
     });
     let mut client = Client::with_stream(&mut stream, client_config());
@@ -308,7 +308,7 @@ fn the_parts_of_a_client_go_on_by_themselves() {
     assert!(b"250 unfini".starts_with(&parts.unread));
 }
 
-/// Takes a few octets of one slice at a time, and writes down whether it is read from meanwhile.
+/// Takes a few bytes of one slice at a time, and writes down whether it is read from meanwhile.
 struct Sipping {
     stream: UnixStream,
     /// What was written since anything was read.
@@ -327,9 +327,9 @@ impl Read for Sipping {
 }
 
 impl Write for Sipping {
-    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
-        let written = self.stream.write(&octets[..octets.len().min(100)])?;
-        self.flight.extend_from_slice(&octets[..written]);
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.stream.write(&bytes[..bytes.len().min(100)])?;
+        self.flight.extend_from_slice(&bytes[..written]);
         Ok(written)
     }
 

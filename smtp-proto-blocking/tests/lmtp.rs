@@ -66,8 +66,8 @@ impl Handler for Mailboxes {
 }
 
 impl Sink for Mail {
-    fn write(&mut self, octets: &[u8]) -> Result<(), Reply<'static>> {
-        self.content.extend_from_slice(octets);
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Reply<'static>> {
+        self.content.extend_from_slice(bytes);
         Ok(())
     }
 

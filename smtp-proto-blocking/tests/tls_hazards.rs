@@ -31,7 +31,7 @@ use support::{
 
 /// 3207-4-h, TLS-1, TLS-3.
 #[test]
-fn commands_behind_starttls_end_the_session() {
+fn commands_after_starttls_end_the_session() {
     let pki = Pki::new();
     for injection in [
         "STARTTLS\r\nEHLO evil.example\r\n",
@@ -81,7 +81,7 @@ fn a_session_in_clear_is_forgotten() {
     });
 }
 
-/// TLS-2: octets in clear where the handshake is due are none.
+/// TLS-2: bytes in clear where the handshake is due are none.
 #[test]
 fn commands_in_place_of_a_handshake_end_the_session() {
     let pki = Pki::new();
@@ -113,7 +113,7 @@ fn peer<R: Send + 'static>(
 
 /// 3207-4-i, TLS-6: nothing leaves any more.
 #[test]
-fn replies_behind_the_220_end_the_session() {
+fn replies_after_the_220_end_the_session() {
     let (address, server) = peer(|mut stream| {
         stream.write_all(b"220 x\r\n").unwrap();
         assert_eq!(read_line(&mut stream), "EHLO client.example\r\n");
@@ -131,7 +131,7 @@ fn replies_behind_the_220_end_the_session() {
         .connect(address)
         .unwrap();
     let (fault, _) = session_error(client.ready().unwrap_err());
-    assert_eq!(fault, Fault::OctetsBeforeTls);
+    assert_eq!(fault, Fault::BytesBeforeTls);
     drop(client);
     assert_eq!(server.join().unwrap(), b"");
 }
@@ -207,7 +207,7 @@ fn offers_in_clear_are_forgotten() {
 
 /// TLS-12: after close_notify nothing more is read, least of all in clear.
 #[test]
-fn octets_behind_the_end_of_tls_are_not_content() {
+fn bytes_after_the_end_of_tls_are_not_content() {
     let pki = Pki::new();
     let store = with_tls_server(&pki, server::Tls::Implicit, |address| {
         let mut tls = handshake(&pki, TcpStream::connect(address).unwrap());
@@ -348,7 +348,7 @@ fn narrow_sockets_do_not_stop_a_stream() {
     assert_eq!(store.messages.into_inner().unwrap().len(), 300);
 }
 
-/// Reads one octet at a time and writes a few, and every other time nothing.
+/// Reads one byte at a time and writes a few, and every other time nothing.
 struct Trickle<T> {
     inner: T,
     read_blocks: bool,
@@ -377,12 +377,12 @@ impl<T: Read> Read for Trickle<T> {
 }
 
 impl<T: Write> Write for Trickle<T> {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.write_blocks = !self.write_blocks;
         if self.write_blocks {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        self.inner.write(&octets[..octets.len().min(97)])
+        self.inner.write(&bytes[..bytes.len().min(97)])
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -405,7 +405,7 @@ impl<T: Transport> Transport for Trickle<T> {
 }
 
 #[test]
-fn any_split_of_the_octets_will_do() {
+fn any_split_of_the_bytes_will_do() {
     let pki = Pki::new();
     let acceptor = pki.acceptor();
     for (tls, server_tls) in WAYS {

@@ -1,4 +1,4 @@
-//! The octets of a connection, in clear or through TLS.
+//! The bytes of a connection, in clear or through TLS.
 
 use std::{
     fmt,
@@ -168,12 +168,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        octets: &[u8],
+        bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         match &mut self.0 {
-            State::Clear(stream) => Pin::new(stream).poll_write(cx, octets),
+            State::Clear(stream) => Pin::new(stream).poll_write(cx, bytes),
             #[cfg(feature = "rustls")]
-            State::Encrypted(stream) => Pin::new(stream).poll_write(cx, octets),
+            State::Encrypted(stream) => Pin::new(stream).poll_write(cx, bytes),
             #[cfg(feature = "rustls")]
             _ => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }

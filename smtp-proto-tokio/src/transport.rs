@@ -77,26 +77,26 @@ impl Alarm {
 /// Holds what has arrived and was not used up.
 #[derive(Debug)]
 pub(crate) struct ReadBuffer {
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
     filled: Range<usize>,
     capacity: usize,
 }
 
 impl ReadBuffer {
-    /// Creates a buffer for a machine that leaves up to so many octets unconsumed.
+    /// Creates a buffer for a machine that leaves up to so many bytes unconsumed.
     fn new(max_unconsumed: usize) -> Self {
         Self {
-            octets: Vec::new(),
+            bytes: Vec::new(),
             filled: 0..0,
             capacity: max_unconsumed.saturating_mul(2).max(READ),
         }
     }
 
     pub(crate) fn unread(&self) -> &[u8] {
-        self.octets.get(self.filled.clone()).unwrap_or_default()
+        self.bytes.get(self.filled.clone()).unwrap_or_default()
     }
 
-    /// Keeps only the last `left` octets.
+    /// Keeps only the last `left` bytes.
     pub(crate) fn keep(&mut self, left: usize) {
         self.filled.start = self.filled.end.saturating_sub(left);
         if self.filled.is_empty() {
@@ -118,25 +118,25 @@ impl ReadBuffer {
         stream: &mut S,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<usize>> {
-        if self.filled.end == self.octets.len() {
+        if self.filled.end == self.bytes.len() {
             self.make_room();
         }
-        let room = self.octets.get_mut(self.filled.end..).unwrap_or_default();
+        let room = self.bytes.get_mut(self.filled.end..).unwrap_or_default();
         let mut room = ReadBuf::new(room);
         ready!(Pin::new(stream).poll_read(cx, &mut room))?;
-        let octets = room.filled().len();
-        self.filled.end += octets;
-        Poll::Ready(Ok(octets))
+        let bytes = room.filled().len();
+        self.filled.end += bytes;
+        Poll::Ready(Ok(bytes))
     }
 
-    /// Makes room behind what is unread; more room each time that a read has used all of it, so
+    /// Makes room after what is unread; more room each time that a read has used all of it, so
     /// that only busy connections have large buffers.
     fn make_room(&mut self) {
-        self.octets.copy_within(self.filled.clone(), 0);
+        self.bytes.copy_within(self.filled.clone(), 0);
         self.filled = 0..self.filled.len();
-        if self.octets.len() < self.capacity {
-            let grown = (2 * self.octets.len()).clamp(FIRST_READ, self.capacity);
-            self.octets.resize(grown, 0);
+        if self.bytes.len() < self.capacity {
+            let grown = (2 * self.bytes.len()).clamp(FIRST_READ, self.capacity);
+            self.bytes.resize(grown, 0);
         }
     }
 }
@@ -149,7 +149,7 @@ pub(crate) struct Transport<S> {
     pub(crate) clock: Clock,
     pub(crate) received: ReadBuffer,
     alarm: Alarm,
-    /// Octets were written and not flushed.
+    /// Bytes were written and not flushed.
     unflushed: bool,
     pub(crate) eof: bool,
     pub(crate) write_failed: bool,
@@ -157,7 +157,7 @@ pub(crate) struct Transport<S> {
 }
 
 impl<S> Transport<S> {
-    /// Takes over a stream for a machine that leaves up to so many octets unconsumed.
+    /// Takes over a stream for a machine that leaves up to so many bytes unconsumed.
     pub(crate) fn new(
         stream: S,
         handshake: Handshake,
@@ -207,7 +207,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
             return Poll::Pending;
         }
         match ready!(self.received.poll_read(&mut self.stream, cx)) {
-            Ok(octets) => self.eof = octets == 0,
+            Ok(bytes) => self.eof = bytes == 0,
             // TLS ended without saying so. A peer that only forgot to, may still be told something.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 self.fail(error);
@@ -233,7 +233,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
             ready!(self.stream.poll_handshake(cx, &self.handshake))
         } else {
             // The machine refuses them before. They must never pass for what came through TLS.
-            let message = "octets came in clear where TLS begins";
+            let message = "bytes came in clear where TLS begins";
             Err(io::Error::new(io::ErrorKind::InvalidData, message))
         };
         match result {
@@ -245,7 +245,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         }
     }
 
-    /// Writes once, as many as the stream takes of these octets, or flushes once if there are none.
+    /// Writes once, as many as the stream takes of these bytes, or flushes once if there are none.
     ///
     /// Is ready with `None` when nothing more can be written, once. Is pending also when there is
     /// nothing to do.
@@ -274,9 +274,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
             }
         };
         match result {
-            Ok(octets) => {
-                self.unflushed = octets > 0;
-                Poll::Ready(Some(octets))
+            Ok(bytes) => {
+                self.unflushed = bytes > 0;
+                Poll::Ready(Some(bytes))
             }
             Err(error) => {
                 self.fail(error);

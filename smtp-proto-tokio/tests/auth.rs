@@ -243,8 +243,8 @@ async fn attempt(mechanism: impl Mechanism + 'static) -> Result<String, Option<R
     }
 }
 
-fn refusal(octets: &'static str) -> Result<String, Option<Reply<'static>>> {
-    Err(Some(Reply::parse(octets.as_bytes()).unwrap()))
+fn refusal(bytes: &'static str) -> Result<String, Option<Reply<'static>>> {
+    Err(Some(Reply::parse(bytes.as_bytes()).unwrap()))
 }
 
 /// 5802-5-a: but for EXTERNAL, which needs a certificate.

@@ -72,22 +72,22 @@ async fn bodies_of_all_kinds_and_sizes_arrive() {
     for policy in POLICIES {
         for size in [0, 2, 65_535, 65_536, 65_537, 300_000] {
             let line = b"0123456789.abcdefghijklmnopqrstuvwxyz\r\n";
-            let mut octets: Vec<u8> = line.iter().copied().cycle().take(size).collect();
+            let mut bytes: Vec<u8> = line.iter().copied().cycle().take(size).collect();
             if size > 1 {
-                octets[size - 2..].copy_from_slice(b"\r\n");
+                bytes[size - 2..].copy_from_slice(b"\r\n");
             }
-            if octets[..size.saturating_sub(2)].ends_with(b"\r") {
-                octets[size - 3] = b'-';
+            if bytes[..size.saturating_sub(2)].ends_with(b"\r") {
+                bytes[size - 3] = b'-';
             }
             let store = Arc::new(Store::default());
             let (stream, server) = serve(&store, 5000);
             let mut client = Client::with_stream(stream, client_config(policy));
-            let shared: Arc<[u8]> = octets.clone().into();
+            let shared: Arc<[u8]> = bytes.clone().into();
             let bodies = [
-                Body::from(octets.clone()),
+                Body::from(bytes.clone()),
                 Body::from(shared),
-                Body::reader(io::Cursor::new(octets.clone())),
-                Body::reader(Dribble(octets.clone(), 0)),
+                Body::reader(io::Cursor::new(bytes.clone())),
+                Body::reader(Dribble(bytes.clone(), 0)),
             ];
             for body in bodies {
                 let report = client.send(&one(), body).await.unwrap();
@@ -96,14 +96,14 @@ async fn bodies_of_all_kinds_and_sizes_arrive() {
             client.quit().await.unwrap();
             server.await.unwrap().unwrap();
             for stored in store.messages.lock().unwrap().iter() {
-                assert!(stored.content == octets, "{policy:?} {size}");
+                assert!(stored.content == bytes, "{policy:?} {size}");
             }
             assert_eq!(store.messages.lock().unwrap().len(), 4);
         }
     }
 }
 
-/// Yields its octets in uneven pieces, and is late half of the time.
+/// Yields its bytes in uneven pieces, and is late half of the time.
 struct Dribble(Vec<u8>, usize);
 
 impl AsyncRead for Dribble {
@@ -154,8 +154,8 @@ async fn a_server_that_writes_nothing_before_it_has_read_all_is_no_deadlock() {
     let (near, mut far) = tokio::io::duplex(256);
     let server = tokio::spawn(async move {
         far.write_all(b"220 x\r\n").await.unwrap();
-        let mut octets = vec![0; 4096];
-        assert_ne!(far.read(&mut octets).await.unwrap(), 0);
+        let mut bytes = vec![0; 4096];
+        assert_ne!(far.read(&mut bytes).await.unwrap(), 0);
         far.write_all(b"250-x\r\n250-PIPELINING\r\n250 CHUNKING\r\n")
             .await
             .unwrap();
@@ -176,7 +176,7 @@ async fn a_server_that_writes_nothing_before_it_has_read_all_is_no_deadlock() {
         )
         .await
         .unwrap();
-        assert_ne!(far.read(&mut octets).await.unwrap(), 0);
+        assert_ne!(far.read(&mut bytes).await.unwrap(), 0);
         far.write_all(b"221 x\r\n").await.unwrap();
     });
     let policy = Pipelining::Stream { window: COUNT };
@@ -193,7 +193,7 @@ async fn a_server_that_writes_nothing_before_it_has_read_all_is_no_deadlock() {
 
 #[tokio::test]
 async fn a_server_that_reads_nothing_before_its_replies_are_read_is_no_deadlock() {
-    // Each side's octets fill the other's buffers: the client has to read in the middle of a write.
+    // Each side's bytes fill the other's buffers: the client has to read in the middle of a write.
     let store = Arc::new(Store::default());
     let (stream, server) = serve(&store, 3);
     let policy = Pipelining::Stream { window: 1000 };
@@ -266,7 +266,7 @@ async fn refused_recipients_are_reported_each() {
 }
 
 #[tokio::test]
-async fn quit_rides_behind_the_last_message_if_announced() {
+async fn quit_rides_after_the_last_message_if_announced() {
     let store = Arc::new(Store::default());
     let (stream, server) = serve(&store, 4096);
     let mut client = Client::with_stream(

@@ -66,7 +66,7 @@ async fn what_the_end_of_the_connection_leaves_open_is_reported_before_the_error
     server.await.unwrap();
 }
 
-/// Takes so many octets, and then fails every write.
+/// Takes so many bytes, and then fails every write.
 struct Cut {
     inner: tokio::io::DuplexStream,
     left: usize,
@@ -107,17 +107,17 @@ impl AsyncWrite for Cut {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        octets: &[u8],
+        bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         if self.left == 0 {
             if self.failure == Failure::Read {
                 self.failure = Failure::Dying;
-                let _ = Pin::new(&mut self.inner).poll_write(cx, octets);
+                let _ = Pin::new(&mut self.inner).poll_write(cx, bytes);
             }
             return Poll::Ready(Err(io::Error::other("cut")));
         }
-        let taken = octets.len().min(self.left);
-        let written = ready!(Pin::new(&mut self.inner).poll_write(cx, &octets[..taken]))?;
+        let taken = bytes.len().min(self.left);
+        let written = ready!(Pin::new(&mut self.inner).poll_write(cx, &bytes[..taken]))?;
         self.left -= written;
         Poll::Ready(Ok(written))
     }

@@ -79,8 +79,8 @@ struct Delivery {
 }
 
 impl Sink for Delivery {
-    async fn write(&mut self, octets: &[u8]) -> Result<(), Reply<'static>> {
-        if octets.starts_with(b"virus") {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Reply<'static>> {
+        if bytes.starts_with(b"virus") {
             return Err(Reply::parse(b"554 5.6.0 No viruses here\r\n").unwrap());
         }
         Ok(())

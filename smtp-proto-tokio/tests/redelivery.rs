@@ -70,8 +70,8 @@ impl Place {
             Dialect::Smtp => "EHLO client.example\r\n",
             Dialect::Lmtp => "LHLO client.example\r\n",
         };
-        let octets = String::from_utf8(content(0)).unwrap();
-        let content = octets.replace("\r\n.", "\r\n..") + ".\r\n";
+        let bytes = String::from_utf8(content(0)).unwrap();
+        let content = bytes.replace("\r\n.", "\r\n..") + ".\r\n";
         for (awaited, sent) in [
             ("220 ", hello),
             (

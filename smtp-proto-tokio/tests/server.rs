@@ -91,7 +91,7 @@ async fn a_handler_that_fails_answers_451_and_the_session_goes_on() {
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_sink_pauses_reading_and_blames_nobody() {
-    // Each write takes longer than the timer for the client's next octets.
+    // Each write takes longer than the timer for the client's next bytes.
     let store = Arc::new(Store {
         write: Duration::from_secs(400),
         ..Store::default()
@@ -129,8 +129,8 @@ async fn a_sink_may_refuse_content_on_its_way() {
     for policy in support::POLICIES {
         let (stream, server) = serve(&store, 4096);
         let mut client = Client::with_stream(stream, client_config(policy));
-        let octets = [b"a virus\r\n".to_vec(), b"more\r\n".repeat(100_000)].concat();
-        let report = client.send(&one(), octets).await.unwrap();
+        let bytes = [b"a virus\r\n".to_vec(), b"more\r\n".repeat(100_000)].concat();
+        let report = client.send(&one(), bytes).await.unwrap();
         let Outcome::Refused(reply) = &report.outcome else {
             panic!("{policy:?}: {report:?}");
         };
@@ -178,11 +178,11 @@ impl AsyncWrite for Writes {
     fn poll_write(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
-        octets: &[u8],
+        bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let text = String::from_utf8(octets.to_vec()).unwrap();
+        let text = String::from_utf8(bytes.to_vec()).unwrap();
         self.0.lock().unwrap().push(text);
-        Poll::Ready(Ok(octets.len()))
+        Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -243,9 +243,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Resetting<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        octets: &[u8],
+        bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, octets)
+        Pin::new(&mut self.0).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -333,7 +333,7 @@ async fn a_message_accepted_too_late_is_expired() {
 
 #[tokio::test]
 async fn replies_go_on_after_the_clients_end() {
-    // Exim half-closes behind QUIT; a verdict that is given afterwards still reaches it.
+    // Exim half-closes after QUIT; a verdict that is given afterwards still reaches it.
     let store = Arc::new(Store {
         commit: Duration::from_millis(50),
         ..Store::default()

@@ -35,7 +35,7 @@ async fn every_mode_delivers_by_every_policy_through_buffers_of_every_size() {
     let pki = Pki::new();
     for (client_tls, server_tls) in MODES {
         for policy in POLICIES {
-            // The 24 octets that end TLS have to fit, as both sides may say them at once.
+            // The 24 bytes that end TLS have to fit, as both sides may say them at once.
             for buffer in [32, 64 * 1024] {
                 let store = Arc::new(Store::default());
                 let (stream, server) = serve(&store, buffer, with_tls(&pki, server_tls));

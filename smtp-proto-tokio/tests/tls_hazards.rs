@@ -22,11 +22,11 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 const READY: &str = "220 2.0.0 Ready to start TLS\r\n";
 const BAD_SEQUENCE: &str = "503 5.5.1 Bad sequence of commands\r\n";
 
-/// TLS-1, TLS-3, 3207-4-h, CVE-2011-0411: what comes behind STARTTLS is never obeyed.
+/// TLS-1, TLS-3, 3207-4-h, CVE-2011-0411: what comes after STARTTLS is never obeyed.
 #[tokio::test]
-async fn octets_behind_starttls_close_the_connection() {
+async fn bytes_after_starttls_close_the_connection() {
     let pki = Pki::new();
-    for (command, behind) in [
+    for (command, after) in [
         ("STARTTLS", "EHLO evil.example\r\n"),
         ("starttls", "MAIL FROM:<evil@example.org>\r\n"),
         ("StartTLS  ", "E"),
@@ -36,18 +36,18 @@ async fn octets_behind_starttls_close_the_connection() {
         let (mut stream, server) =
             serve_loopback(&store, with_tls(&pki, server::Tls::Offered)).await;
         greet(&mut stream).await;
-        let command = format!("{command}\r\n{behind}");
+        let command = format!("{command}\r\n{after}");
         stream.write_all(command.as_bytes()).await.unwrap();
         let reply = read_to_end(&mut stream).await;
         assert!(reply.starts_with("554 5.5.0 "), "{reply}");
         assert_eq!(reply.lines().count(), 1);
         drop(stream);
         let error = server.await.unwrap().unwrap_err();
-        assert_eq!(fault(&error), Fault::OctetsBeforeTls);
+        assert_eq!(fault(&error), Fault::BytesBeforeTls);
     }
 }
 
-/// TLS-2: what comes behind the 220 is TLS's, and is none.
+/// TLS-2: what comes after the 220 is TLS's, and is none.
 #[tokio::test]
 async fn commands_in_the_place_of_a_handshake_close_the_connection() {
     let pki = Pki::new();
@@ -62,9 +62,9 @@ async fn commands_in_the_place_of_a_handshake_close_the_connection() {
     assert_eq!(fault(&server.await.unwrap().unwrap_err()), Fault::TlsFailed);
 }
 
-/// TLS-6, 3207-4-i, CVE-2021-38371: the client takes nothing that comes behind the 220 in clear.
+/// TLS-6, 3207-4-i, CVE-2021-38371: the client takes nothing that comes after the 220 in clear.
 #[tokio::test]
-async fn octets_behind_the_220_close_the_connection() {
+async fn bytes_after_the_220_close_the_connection() {
     let pki = Pki::new();
     let (near, far) = loopback().await;
     let server = script(
@@ -81,7 +81,7 @@ async fn octets_behind_the_220_close_the_connection() {
     let (reports, result) = drain(&mut client).await;
     let not_sent = Outcome::NotSent(NotSent::ConnectionEnded);
     assert_eq!(reports[0].outcome, not_sent);
-    assert_eq!(fault(&result.unwrap_err()), Fault::OctetsBeforeTls);
+    assert_eq!(fault(&result.unwrap_err()), Fault::BytesBeforeTls);
     let sent = server.await.unwrap();
     assert_eq!(sent, b"EHLO client.example\r\nSTARTTLS\r\n");
 }
@@ -172,7 +172,7 @@ async fn offers_in_clear_are_forgotten() {
 
 /// TLS-12: after close_notify nothing more is read, least of all in clear.
 #[tokio::test]
-async fn octets_behind_the_end_of_tls_are_not_content() {
+async fn bytes_after_the_end_of_tls_are_not_content() {
     let pki = Pki::new();
     let store = Arc::new(Store::default());
     let (stream, server) = serve_loopback(&store, with_tls(&pki, server::Tls::Implicit)).await;

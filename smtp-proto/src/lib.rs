@@ -1,4 +1,4 @@
-//! An SMTP and LMTP engine, client and server, that pipelines: octets go in, octets and events come
+//! An SMTP and LMTP engine, client and server, that pipelines: bytes go in, bytes and events come
 //! out. It opens no socket, reads no clock, spawns nothing and holds no TLS.
 //!
 //! Programs that just want to send or receive mail take one of its two adapters,
@@ -18,7 +18,7 @@
 //! [`client`] and [`server`] begin with the loop that drives them. Both machines keep to this:
 //!
 //! - Any call in any order is safe: a misuse is an error, and changes nothing.
-//! - Whatever the pieces in which octets arrive or leave, the events and the octets are the same, and
+//! - Whatever the pieces in which bytes arrive or leave, the events and the bytes are the same, and
 //!   nothing that was scanned is scanned again.
 //! - Content is never copied but where dots are dense: it goes in and comes out as slices of the
 //!   caller's memory. What a connection holds does not grow with its messages.

@@ -1,4 +1,4 @@
-//! RES-1: octet by octet, the work grows with the number of octets and not with its square.
+//! RES-1: byte by byte, the work grows with the number of bytes and not with its square.
 //!
 //! What is counted is what the readers search. Content is consumed as it comes and cannot be
 //! searched twice.
@@ -14,12 +14,12 @@ use crate::{
 
 const NOW: Duration = Duration::ZERO;
 
-/// Presents octets one by one, with what was left over before each. Returns how many were searched.
-fn octet_by_octet(octets: &[u8], mut poll: impl FnMut(&mut &[u8])) -> u64 {
+/// Presents bytes one by one, with what was left over before each. Returns how many were searched.
+fn byte_by_byte(bytes: &[u8], mut poll: impl FnMut(&mut &[u8])) -> u64 {
     let mut held = Vec::new();
     work::take();
-    for &octet in octets {
-        held.push(octet);
+    for &byte in bytes {
+        held.push(byte);
         let mut input = held.as_slice();
         poll(&mut input);
         let used = held.len() - input.len();
@@ -29,13 +29,13 @@ fn octet_by_octet(octets: &[u8], mut poll: impl FnMut(&mut &[u8])) -> u64 {
 }
 
 #[test]
-fn a_client_searches_each_octet_once() {
+fn a_client_searches_each_byte_once() {
     let work = |lines: usize| {
         let mut client = Client::new(client::Config::new(Host::parse("x.example").unwrap()), NOW);
         let mut greeting = String::from("220-x\r\n").repeat(lines);
         greeting += "220 x\r\n";
         let mut greeted = 0;
-        let searched = octet_by_octet(greeting.as_bytes(), |input| {
+        let searched = byte_by_byte(greeting.as_bytes(), |input| {
             greeted += usize::from(client.poll_event(input, NOW).unwrap().is_some());
         });
         assert_eq!(greeted, 1);
@@ -59,12 +59,12 @@ fn greeted(config: server::Config) -> Server {
 }
 
 #[test]
-fn a_server_searches_each_octet_once() {
+fn a_server_searches_each_byte_once() {
     for line in ["NOOP\r\n", "NOOP and a word or two\r\n", "RSET\r\n"] {
         let config = server::Config::new(Host::parse("x.example").unwrap());
         let mut server = greeted(config.max_idle_commands(9999));
         let dialogue = line.repeat(1000);
-        let searched = octet_by_octet(dialogue.as_bytes(), |input| {
+        let searched = byte_by_byte(dialogue.as_bytes(), |input| {
             assert!(server.poll_event(input, NOW).unwrap().is_none());
             let transmit = server.poll_transmit(NOW);
             let all = transmit.len();
@@ -74,14 +74,14 @@ fn a_server_searches_each_octet_once() {
     }
 }
 
-/// A command that waits for a verdict is not searched again while more arrives behind it.
+/// A command that waits for a verdict is not searched again while more arrives after it.
 #[test]
 fn a_command_that_waits_is_searched_once() {
     let config = server::Config::new(Host::parse("x.example").unwrap());
     let mut server = greeted(config.improper_pipelining(server::ImproperPipelining::Tolerate));
     let mut tickets = Vec::new();
     let dialogue = "EHLO x.example\r\n".to_owned() + &"RSET\r\n".repeat(1000);
-    let searched = octet_by_octet(dialogue.as_bytes(), |input| {
+    let searched = byte_by_byte(dialogue.as_bytes(), |input| {
         if let Some(server::Event::Hello { ticket, .. }) = server.poll_event(input, NOW).unwrap() {
             tickets.push(ticket);
         }
@@ -93,7 +93,7 @@ fn a_command_that_waits_is_searched_once() {
 /// What a client sends in each state of a server: long lines, content by DATA and BDAT, content that
 /// is refused, and chunks that are swallowed.
 #[test]
-fn a_server_searches_each_octet_once_in_each_state() {
+fn a_server_searches_each_byte_once_in_each_state() {
     const MAIL: &str = "EHLO x.example\r\nMAIL FROM:<>\r\nRCPT TO:<a@x.example>\r\n";
     let long = "x".repeat(20_000);
     let lines = "a line\r\n.\r\r\n".repeat(2000);
@@ -109,7 +109,7 @@ fn a_server_searches_each_octet_once_in_each_state() {
     for dialogue in cases {
         let config = server::Config::new(Host::parse("x.example").unwrap());
         let mut server = greeted(config.slow_down(0, NOW));
-        let searched = octet_by_octet(dialogue.as_bytes(), |input| {
+        let searched = byte_by_byte(dialogue.as_bytes(), |input| {
             while let Some(event) = server.poll_event(input, NOW).unwrap() {
                 use server::Event::{Data, Hello, Mail, Message, Rcpt};
                 if let Hello { ticket, .. }
@@ -125,15 +125,15 @@ fn a_server_searches_each_octet_once_in_each_state() {
             let all = transmit.len();
             transmit.sent(all, NOW);
         });
-        let octets = dialogue.len() as u64;
-        assert!(searched <= octets, "{dialogue:.20}: {searched} of {octets}");
+        let bytes = dialogue.len() as u64;
+        assert!(searched <= bytes, "{dialogue:.20}: {searched} of {bytes}");
     }
 }
 
 /// The lines of an authentication may be the longest of all; with them goes one that is too long.
 #[cfg(feature = "auth")]
 #[test]
-fn a_server_searches_each_octet_of_an_authentication_once() {
+fn a_server_searches_each_byte_of_an_authentication_once() {
     const BEGINNING: &str = "EHLO x.example\r\nAUTH LOGIN\r\n";
     let answer = "QUFB".repeat(3000);
     let cases = [
@@ -147,7 +147,7 @@ fn a_server_searches_each_octet_of_an_authentication_once() {
             .unwrap()
             .allow_plain_text_auth();
         let mut server = greeted(config);
-        let searched = octet_by_octet(dialogue.as_bytes(), |input| {
+        let searched = byte_by_byte(dialogue.as_bytes(), |input| {
             while let Some(event) = server.poll_event(input, NOW).unwrap() {
                 use server::Event::{Auth, AuthResponse, Hello};
                 match event {
@@ -162,7 +162,7 @@ fn a_server_searches_each_octet_of_an_authentication_once() {
             let all = transmit.len();
             transmit.sent(all, NOW);
         });
-        let octets = dialogue.len() as u64;
-        assert!(searched <= octets, "{dialogue:.40}: {searched} of {octets}");
+        let bytes = dialogue.len() as u64;
+        assert!(searched <= bytes, "{dialogue:.40}: {searched} of {bytes}");
     }
 }

@@ -47,7 +47,7 @@ fn tests_of(source: &str) -> BTreeSet<&str> {
     source
         .split("#[test]")
         .skip(1)
-        .filter_map(|behind| behind.split_once("fn ")?.1.split_once('('))
+        .filter_map(|after| after.split_once("fn ")?.1.split_once('('))
         .map(|(name, _)| name)
         .collect()
 }

@@ -83,7 +83,7 @@ const TRANSCRIPTS: [Transcript; 3] = [
             "220 cnri.reston.va.us SMTP service ready\r\n",
             "250-cnri.reston.va.us says hello\r\n250-PIPELINING\r\n250-BINARYMIME\r\n250 CHUNKING\r\n",
             "250 <ned@ymir.claremont.edu>... Sender OK\r\n\
-             250 <mrose@dbc.mtview.ca.us>... Recipient OK\r\n250 22 octets received\r\n221 Goodbye\r\n",
+             250 <mrose@dbc.mtview.ca.us>... Recipient OK\r\n250 22 bytes received\r\n221 Goodbye\r\n",
         ],
         client: &[
             "EHLO ymir.claremont.edu\r\n",
@@ -117,8 +117,8 @@ fn the_client_keeps_to_the_transcripts() {
             let mut outcomes = Vec::new();
             for says in transcript.server {
                 let mut held = Vec::new();
-                for octets in says.as_bytes().chunks(piece) {
-                    held.extend_from_slice(octets);
+                for bytes in says.as_bytes().chunks(piece) {
+                    held.extend_from_slice(bytes);
                     let mut input = held.as_slice();
                     while let Some(event) = client.poll_event(&mut input, NOW).unwrap() {
                         if let client::Event::Finished { outcome, .. } = event {
@@ -135,13 +135,13 @@ fn the_client_keeps_to_the_transcripts() {
                         None => Body::Pending,
                     };
                     let transmit = client.poll_transmit(body, NOW);
-                    let octets = transmit.slices().concat();
-                    if octets.is_empty() {
+                    let bytes = transmit.slices().concat();
+                    if bytes.is_empty() {
                         break;
                     }
-                    let written = octets.len().min(piece);
+                    let written = bytes.len().min(piece);
                     content = &content[transmit.sent(written, NOW)..];
-                    wire.extend_from_slice(&octets[..written]);
+                    wire.extend_from_slice(&bytes[..written]);
                 }
                 let expected = flights.next().copied().unwrap_or_default();
                 assert_eq!(
@@ -174,11 +174,11 @@ fn the_server_keeps_to_the_transcripts() {
             let nothing = [""];
             for flight in nothing.iter().chain(transcript.client) {
                 let mut held = Vec::new();
-                for octets in [&b""[..]]
+                for bytes in [&b""[..]]
                     .into_iter()
                     .chain(flight.as_bytes().chunks(piece))
                 {
-                    held.extend_from_slice(octets);
+                    held.extend_from_slice(bytes);
                     let mut input = held.as_slice();
                     while let Some(event) = server.poll_event(&mut input, NOW).unwrap() {
                         match event {
@@ -194,7 +194,7 @@ fn the_server_keeps_to_the_transcripts() {
                             | Event::Rcpt { ticket, .. }
                             | Event::Data { ticket, .. }
                             | Event::Message { ticket, .. } => server.accept(ticket).unwrap(),
-                            Event::Content { octets, .. } => content.extend_from_slice(octets),
+                            Event::Content { bytes, .. } => content.extend_from_slice(bytes),
                             _ => {}
                         }
                     }
@@ -203,13 +203,13 @@ fn the_server_keeps_to_the_transcripts() {
                 }
                 loop {
                     let transmit = server.poll_transmit(NOW);
-                    let octets = transmit.slices().concat();
-                    if octets.is_empty() {
+                    let bytes = transmit.slices().concat();
+                    if bytes.is_empty() {
                         break;
                     }
-                    let written = octets.len().min(piece);
+                    let written = bytes.len().min(piece);
                     transmit.sent(written, NOW);
-                    replies.extend_from_slice(&octets[..written]);
+                    replies.extend_from_slice(&bytes[..written]);
                 }
             }
             assert_eq!(

@@ -108,7 +108,7 @@ const ROWS: [(&str, &str, &str, Unit, &str); 16] = [
         "peer, copying",
     ),
     (
-        "receive text octet by octet, copying",
+        "receive text byte by byte, copying",
         "receive/256KiB/text/unstuff-keep/1",
         "receive/256KiB/text/stalwart-keep/1",
         Unit::Kib(256),
@@ -192,7 +192,7 @@ fn collect(folder: &Path, medians: &mut BTreeMap<String, f64>) {
 }
 
 /// Returns what stands between two texts.
-fn between<'t>(text: &'t str, before: &str, behind: &str) -> &'t str {
+fn between<'t>(text: &'t str, before: &str, after: &str) -> &'t str {
     let rest = text.split(before).nth(1).unwrap_or_default();
-    rest.split(behind).next().unwrap_or_default()
+    rest.split(after).next().unwrap_or_default()
 }

@@ -90,8 +90,8 @@ impl Handler for MaildirHandler {
 }
 
 impl Sink for MaildirSink {
-    fn write(&mut self, octets: &[u8]) -> Result<(), Reply<'static>> {
-        self.0.write(octets)
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Reply<'static>> {
+        self.0.write(bytes)
     }
 
     fn finish(self) -> Verdict {

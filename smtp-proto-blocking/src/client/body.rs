@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, fs::File, io::Read, sync::Arc};
 
 use smtp_proto::client as machine;
 
-/// How many octets of a streamed content are read ahead, and so the size of its chunks.
+/// How many bytes of a streamed content are read ahead, and so the size of its chunks.
 const CHUNK: usize = 64 * 1024;
 
 /// Holds the content of a message, or whatever it is read from.
@@ -18,11 +18,11 @@ pub struct Body {
 }
 
 enum Source {
-    Memory { octets: Octets, used: usize },
+    Memory { bytes: Bytes, used: usize },
     Reader(Box<Streamed>),
 }
 
-enum Octets {
+enum Bytes {
     Own(Cow<'static, [u8]>),
     Shared(Arc<[u8]>),
 }
@@ -55,11 +55,11 @@ impl Body {
         })))
     }
 
-    /// Returns how many octets it has, if that is known: for
+    /// Returns how many bytes it has, if that is known: for
     /// [`Envelope::size`](smtp_proto::client::Envelope::size).
     pub fn size(&self) -> Option<u64> {
         match &self.source {
-            Source::Memory { octets, .. } => u64::try_from(octets.as_slice().len()).ok(),
+            Source::Memory { bytes, .. } => u64::try_from(bytes.as_slice().len()).ok(),
             Source::Reader(_) => None,
         }
     }
@@ -73,11 +73,11 @@ impl Body {
         let again = pass != self.pass;
         self.pass = pass;
         match &mut self.source {
-            Source::Memory { octets, used } => {
+            Source::Memory { bytes, used } => {
                 if again {
                     *used = 0;
                 }
-                machine::Body::Last(octets.as_slice().get(*used..).unwrap_or_default())
+                machine::Body::Last(bytes.as_slice().get(*used..).unwrap_or_default())
             }
             Source::Reader(streamed) => {
                 if again {
@@ -88,20 +88,20 @@ impl Body {
         }
     }
 
-    /// Moves behind what was sent.
-    pub(super) fn consume(&mut self, octets: usize) {
+    /// Moves after what was sent.
+    pub(super) fn consume(&mut self, bytes: usize) {
         match &mut self.source {
-            Source::Memory { used, .. } => *used = used.saturating_add(octets),
-            Source::Reader(streamed) => streamed.used = streamed.used.saturating_add(octets),
+            Source::Memory { used, .. } => *used = used.saturating_add(bytes),
+            Source::Reader(streamed) => streamed.used = streamed.used.saturating_add(bytes),
         }
     }
 }
 
-impl Octets {
+impl Bytes {
     fn as_slice(&self) -> &[u8] {
         match self {
-            Self::Own(octets) => octets,
-            Self::Shared(octets) => octets,
+            Self::Own(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
         }
     }
 }
@@ -133,8 +133,8 @@ impl Streamed {
 }
 
 impl From<&'static [u8]> for Body {
-    fn from(octets: &'static [u8]) -> Self {
-        Self::from(Cow::Borrowed(octets))
+    fn from(bytes: &'static [u8]) -> Self {
+        Self::from(Cow::Borrowed(bytes))
     }
 }
 
@@ -145,8 +145,8 @@ impl From<&'static str> for Body {
 }
 
 impl From<Vec<u8>> for Body {
-    fn from(octets: Vec<u8>) -> Self {
-        Self::from(Cow::Owned(octets))
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::from(Cow::Owned(bytes))
     }
 }
 
@@ -157,16 +157,16 @@ impl From<String> for Body {
 }
 
 impl From<Cow<'static, [u8]>> for Body {
-    fn from(octets: Cow<'static, [u8]>) -> Self {
-        let octets = Octets::Own(octets);
-        Self::new(Source::Memory { octets, used: 0 })
+    fn from(bytes: Cow<'static, [u8]>) -> Self {
+        let bytes = Bytes::Own(bytes);
+        Self::new(Source::Memory { bytes, used: 0 })
     }
 }
 
 impl From<Arc<[u8]>> for Body {
-    fn from(octets: Arc<[u8]>) -> Self {
-        let octets = Octets::Shared(octets);
-        Self::new(Source::Memory { octets, used: 0 })
+    fn from(bytes: Arc<[u8]>) -> Self {
+        let bytes = Bytes::Shared(bytes);
+        Self::new(Source::Memory { bytes, used: 0 })
     }
 }
 
@@ -179,7 +179,7 @@ impl From<File> for Body {
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.size() {
-            Some(size) => write!(f, "Body({size} octets)"),
+            Some(size) => write!(f, "Body({size} bytes)"),
             None => f.write_str("Body(streamed)"),
         }
     }

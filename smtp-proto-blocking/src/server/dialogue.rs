@@ -160,12 +160,9 @@ impl<'h, H: Handler> Dialogue<'h, H> {
                 };
                 answer(machine, ticket, verdict);
             }
-            Event::Content {
-                transaction,
-                octets,
-            } => {
+            Event::Content { transaction, bytes } => {
                 let taken = self.open_sink().and_then(|()| match &mut self.sink {
-                    Some(sink) => sink.write(octets),
+                    Some(sink) => sink.write(bytes),
                     None => Ok(()),
                 });
                 if let Err(reply) = taken {

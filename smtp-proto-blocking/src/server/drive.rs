@@ -172,7 +172,7 @@ impl<T: Transport, H: Handler> Driver<'_, T, H> {
                     return false;
                 }
             };
-            transmit.sent(taken.octets, self.connection.now());
+            transmit.sent(taken.bytes, self.connection.now());
             if taken.blocked {
                 return true;
             }
@@ -187,8 +187,8 @@ impl<T: Transport, H: Handler> Driver<'_, T, H> {
     /// Reads what has come, and waits for it no longer than `limit`. Tells whether nothing came.
     fn read(&mut self, limit: Duration) -> bool {
         match self.connection.read(limit) {
-            Ok(Progress::Octets(0)) => self.machine.handle_eof(),
-            Ok(Progress::Octets(_)) => {}
+            Ok(Progress::Bytes(0)) => self.machine.handle_eof(),
+            Ok(Progress::Bytes(_)) => {}
             Ok(Progress::Blocked) => return true,
             Err(error) => {
                 self.machine.handle_eof();
@@ -224,7 +224,7 @@ impl<T: Transport, H: Handler> Driver<'_, T, H> {
         }
     }
 
-    /// Lets the client read the last reply: a connection that is closed with octets unread is reset,
+    /// Lets the client read the last reply: a connection that is closed with bytes unread is reset,
     /// and what was sent last may be lost with it.
     fn linger(&mut self, fault: Fault) {
         let gone = matches!(
@@ -236,7 +236,7 @@ impl<T: Transport, H: Handler> Driver<'_, T, H> {
         }
         let end = self.connection.now().saturating_add(LINGER);
         while let Some(left) = end.checked_sub(self.connection.now())
-            && let Ok(Progress::Octets(1..)) = self.connection.read(left)
+            && let Ok(Progress::Bytes(1..)) = self.connection.read(left)
         {
             self.connection.keep(0);
         }

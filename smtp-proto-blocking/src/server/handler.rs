@@ -227,12 +227,12 @@ pub trait Handler: Send + Sync {
 
 /// Takes the content of one message. Dropped unfinished, there is no message.
 pub trait Sink {
-    /// Takes the next octets, dots unstuffed.
+    /// Takes the next bytes, dots unstuffed.
     ///
     /// # Errors
     ///
     /// The reply, negative, to refuse the message: the rest of it is swallowed, and the sink dropped.
-    fn write(&mut self, octets: &[u8]) -> Result<(), Reply<'static>>;
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Reply<'static>>;
 
     /// Decides over the message, whose content is complete.
     ///

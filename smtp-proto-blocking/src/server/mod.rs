@@ -138,7 +138,7 @@ impl Server {
 
     /// Serves clients until a [`ShutdownHandle`] ends it: then no connection is accepted any more,
     /// each session gets a 421 (RFC 5321 3.8) as soon as its transaction has ended, and the call
-    /// returns behind the last one.
+    /// returns after the last one.
     pub fn serve<H: Handler>(&self, handler: &H) {
         thread::scope(|scope| {
             while let Some(accepted) = self.accept() {

@@ -80,7 +80,7 @@ impl Session {
     ) -> io::Result<usize> {
         self.write_pending(transport)?;
         let taken = self.0.writer().write_vectored(slices)?;
-        // The octets are taken, whatever becomes of them: the next call tells.
+        // The bytes are taken, whatever becomes of them: the next call tells.
         let _ = self.write_pending(transport);
         Ok(taken)
     }

@@ -106,8 +106,8 @@ impl<'s> Handler for &'s Store {
 }
 
 impl Sink for StoreSink<'_> {
-    fn write(&mut self, octets: &[u8]) -> Result<(), Reply<'static>> {
-        self.stored.content.extend_from_slice(octets);
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Reply<'static>> {
+        self.stored.content.extend_from_slice(bytes);
         if self.stored.content.starts_with(b"poison") {
             return Err(Reply::new(Code::TRANSACTION_FAILED, "5.6.0 Poison").unwrap());
         }
@@ -241,9 +241,9 @@ pub fn narrow_unix() -> (UnixStream, UnixStream) {
 pub fn read_line(stream: &mut impl Read) -> String {
     let mut line = Vec::new();
     while !line.ends_with(b"\r\n") {
-        let mut octet = [0];
-        stream.read_exact(&mut octet).unwrap();
-        line.extend(octet);
+        let mut byte = [0];
+        stream.read_exact(&mut byte).unwrap();
+        line.extend(byte);
     }
     String::from_utf8(line).unwrap()
 }

@@ -126,8 +126,8 @@ impl Handler for MaildirHandler {
 }
 
 impl Sink for MaildirSink {
-    async fn write(&mut self, octets: &[u8]) -> Result<(), Reply<'static>> {
-        self.0.write(octets)
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Reply<'static>> {
+        self.0.write(bytes)
     }
 
     async fn finish(self) -> Verdict {

@@ -23,14 +23,14 @@ const CHUNK: usize = 64 * 1024;
 /// use smtp_proto_tokio::Body;
 ///
 /// let text = Body::from("Subject: hello\r\n\r\nHello.\r\n");
-/// let octets = Body::from(vec![b'.', b'\r', b'\n']);
+/// let bytes = Body::from(vec![b'.', b'\r', b'\n']);
 /// let streamed = Body::reader(tokio::io::empty());
 /// ```
 pub struct Body {
     source: Source,
     /// How often the machine asked for it from the beginning before this time.
     pass: u32,
-    /// How many octets of what is in memory were taken.
+    /// How many bytes of what is in memory were taken.
     taken: usize,
 }
 
@@ -41,7 +41,7 @@ enum Source {
     Reader(Reader),
 }
 
-/// Octets that come when they come.
+/// Bytes that come when they come.
 struct Reader {
     reader: Pin<Box<dyn AsyncRead + Send>>,
     buffer: Vec<u8>,
@@ -94,10 +94,10 @@ impl Body {
                 reader.state = Reading::Failed; // it cannot be read twice
             }
         }
-        let octets: &[u8] = match &mut self.source {
-            Source::Static(octets) => octets,
-            Source::Owned(octets) => octets,
-            Source::Shared(octets) => octets,
+        let bytes: &[u8] = match &mut self.source {
+            Source::Static(bytes) => bytes,
+            Source::Owned(bytes) => bytes,
+            Source::Shared(bytes) => bytes,
             Source::Reader(reader) => {
                 match reader.poll_fill(cx) {
                     Poll::Ready(Ok(())) => {}
@@ -107,21 +107,21 @@ impl Body {
                 return reader.present(self.taken);
             }
         };
-        let rest = octets.get(self.taken..).unwrap_or_default();
+        let rest = bytes.get(self.taken..).unwrap_or_default();
         match rest.split_at_checked(CHUNK) {
             Some((chunk, more)) if !more.is_empty() => machine::Body::Chunk(chunk),
             _ => machine::Body::Last(rest),
         }
     }
 
-    /// Takes note that so many octets of what was presented were sent, and tells whether that was
+    /// Takes note that so many bytes of what was presented were sent, and tells whether that was
     /// the last one.
-    pub(super) fn take(&mut self, octets: usize) -> bool {
-        self.taken += octets;
+    pub(super) fn take(&mut self, bytes: usize) -> bool {
+        self.taken += bytes;
         let all = match &mut self.source {
-            Source::Static(octets) => octets.len(),
-            Source::Owned(octets) => octets.len(),
-            Source::Shared(octets) => octets.len(),
+            Source::Static(bytes) => bytes.len(),
+            Source::Owned(bytes) => bytes.len(),
+            Source::Shared(bytes) => bytes.len(),
             Source::Reader(reader) => {
                 if reader.state == Reading::Presenting && self.taken == reader.filled {
                     self.taken = 0;
@@ -149,9 +149,9 @@ impl Reader {
                 self.state = Reading::Failed;
                 return Poll::Ready(Err(error));
             }
-            let octets = room.filled().len();
-            self.filled += octets;
-            if octets == 0 {
+            let bytes = room.filled().len();
+            self.filled += bytes;
+            if bytes == 0 {
                 self.state = Reading::Ended;
             } else if self.filled == CHUNK {
                 self.state = Reading::Presenting;
@@ -161,19 +161,19 @@ impl Reader {
     }
 
     fn present(&self, taken: usize) -> machine::Body<'_> {
-        let octets = self.buffer.get(taken..self.filled).unwrap_or_default();
+        let bytes = self.buffer.get(taken..self.filled).unwrap_or_default();
         match self.state {
             Reading::Filling => machine::Body::Pending,
-            Reading::Presenting => machine::Body::Chunk(octets),
-            Reading::Ended => machine::Body::Last(octets),
+            Reading::Presenting => machine::Body::Chunk(bytes),
+            Reading::Ended => machine::Body::Last(bytes),
             Reading::Failed => machine::Body::Failed,
         }
     }
 }
 
 impl From<&'static [u8]> for Body {
-    fn from(octets: &'static [u8]) -> Self {
-        Self::new(Source::Static(octets))
+    fn from(bytes: &'static [u8]) -> Self {
+        Self::new(Source::Static(bytes))
     }
 }
 
@@ -184,8 +184,8 @@ impl From<&'static str> for Body {
 }
 
 impl From<Vec<u8>> for Body {
-    fn from(octets: Vec<u8>) -> Self {
-        Self::new(Source::Owned(octets))
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::new(Source::Owned(bytes))
     }
 }
 
@@ -196,19 +196,19 @@ impl From<String> for Body {
 }
 
 impl From<Arc<[u8]>> for Body {
-    fn from(octets: Arc<[u8]>) -> Self {
-        Self::new(Source::Shared(octets))
+    fn from(bytes: Arc<[u8]>) -> Self {
+        Self::new(Source::Shared(bytes))
     }
 }
 
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let octets = match &self.source {
-            Source::Static(octets) => octets.len(),
-            Source::Owned(octets) => octets.len(),
-            Source::Shared(octets) => octets.len(),
+        let bytes = match &self.source {
+            Source::Static(bytes) => bytes.len(),
+            Source::Owned(bytes) => bytes.len(),
+            Source::Shared(bytes) => bytes.len(),
             Source::Reader(_) => return f.write_str("Body(reader)"),
         };
-        write!(f, "Body({octets} octets)")
+        write!(f, "Body({bytes} bytes)")
     }
 }

@@ -182,8 +182,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         };
         let transmit = self.machine.poll_transmit(body, now);
         match self.transport.poll_write(cx, transmit.slices()) {
-            Poll::Ready(Some(octets)) => {
-                let taken = transmit.sent(octets, self.transport.clock.now());
+            Poll::Ready(Some(bytes)) => {
+                let taken = transmit.sent(bytes, self.transport.clock.now());
                 Poll::Ready(wanted.and_then(|wanted| self.take(wanted.message, taken)))
             }
             Poll::Ready(None) => {
@@ -198,10 +198,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// Takes note that so many octets of a content were sent.
-    fn take(&mut self, message: MessageId, octets: usize) -> Option<Progress> {
+    /// Takes note that so many bytes of a content were sent.
+    fn take(&mut self, message: MessageId, bytes: usize) -> Option<Progress> {
         let content = self.contents.get_mut(&message)?;
-        let ended = content.body.take(octets);
+        let ended = content.body.take(bytes);
         // An empty content is at its end from the beginning: it was sent once it is not wanted.
         let wanted = self.machine.wants_body();
         let sent = ended && wanted.is_none_or(|wanted| wanted.message != message) && !content.sent;

@@ -42,9 +42,9 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// # server.write_all(b"220 x\r\n").await?;
 /// # tokio::spawn(async move {
 /// #     use tokio::io::AsyncReadExt;
-/// #     let mut octets = [0; 4096];
+/// #     let mut bytes = [0; 4096];
 /// #     for reply in ["250 x", "250 ok", "250 ok", "354 go", "250 taken", "221 bye"] {
-/// #         server.read(&mut octets).await.unwrap();
+/// #         server.read(&mut bytes).await.unwrap();
 /// #         server.write_all(format!("{reply}\r\n").as_bytes()).await.unwrap();
 /// #     }
 /// # });
@@ -264,7 +264,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         }
     }
 
-    /// Sends a command of your own behind the messages that were submitted, and waits for its reply,
+    /// Sends a command of your own after the messages that were submitted, and waits for its reply,
     /// positive or negative: NOOP, HELP, VRFY, EXPN, ETRN, XFORWARD, or one that the library does not
     /// know. See [`machine::Client::command`].
     ///

@@ -22,8 +22,8 @@ use crate::{
     transport::{Clock, Transport},
 };
 
-/// How long, and for how many octets, a client is read that was told that the connection closes. To
-/// close on unread octets could cost it the last reply.
+/// How long, and for how many bytes, a client is read that was told that the connection closes. To
+/// close on unread bytes could cost it the last reply.
 const LINGER: (Duration, usize) = (Duration::from_secs(1), 256 * 1024);
 
 /// A machine with its handler, and its stream.
@@ -154,8 +154,8 @@ where
         } = self;
         let transmit = dispatch.machine.poll_transmit(transport.clock.now());
         match ready!(transport.poll_write(cx, transmit.slices())) {
-            Some(octets) => {
-                transmit.sent(octets, transport.clock.now());
+            Some(bytes) => {
+                transmit.sent(bytes, transport.clock.now());
             }
             None => {
                 drop(transmit);
@@ -182,10 +182,10 @@ where
 /// Says that nothing more comes, and reads on for a little while.
 async fn linger<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, eof: bool) -> io::Result<()> {
     std::future::poll_fn(|cx| Pin::new(&mut *stream).poll_shutdown(cx)).await?;
-    let mut octets = [0; 1024];
+    let mut bytes = [0; 1024];
     let mut left = if eof { 0 } else { LINGER.1 };
     while left > 0 {
-        let mut room = ReadBuf::new(&mut octets);
+        let mut room = ReadBuf::new(&mut bytes);
         std::future::poll_fn(|cx| Pin::new(&mut *stream).poll_read(cx, &mut room)).await?;
         match room.filled().len() {
             0 => break,

@@ -120,7 +120,7 @@ impl<H: Handler> Dispatch<H> {
         any
     }
 
-    /// Tells whether a sink is so far behind that nothing more can be taken from the client.
+    /// Tells whether a sink is so far after that nothing more can be taken from the client.
     pub(super) fn is_full(&self) -> bool {
         self.intake.as_ref().is_some_and(Intake::is_full)
     }
@@ -231,12 +231,12 @@ impl<H: Handler> Dispatch<H> {
                 });
             }
             Event::Data { ticket, .. } => self.open(Some(ticket), session),
-            Event::Content { octets, .. } => {
+            Event::Content { bytes, .. } => {
                 if self.intake.is_none() {
                     self.open(None, session);
                 }
                 if let Some(intake) = &mut self.intake {
-                    intake.gather(octets);
+                    intake.gather(bytes);
                 }
             }
             Event::Message {

@@ -65,13 +65,13 @@ use crate::TlsInfo;
 /// }
 ///
 /// impl Sink for Message {
-///     async fn write(&mut self, octets: &[u8]) -> Result<(), Reply<'static>> {
-///         self.content.extend_from_slice(octets);
+///     async fn write(&mut self, bytes: &[u8]) -> Result<(), Reply<'static>> {
+///         self.content.extend_from_slice(bytes);
 ///         Ok(())
 ///     }
 ///
 ///     async fn finish(self) -> Verdict {
-///         println!("{} sent {} octets", self.envelope.sender().path(), self.content.len());
+///         println!("{} sent {} bytes", self.envelope.sender().path(), self.content.len());
 ///         Verdict::Accept
 ///     }
 /// }

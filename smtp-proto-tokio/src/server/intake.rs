@@ -53,14 +53,14 @@ impl<K: Sink> Intake<K> {
         }
     }
 
-    /// Tells whether the sink is behind so far that no more content is to be taken.
+    /// Tells whether the sink is after so far that no more content is to be taken.
     pub(super) fn is_full(&self) -> bool {
         matches!(self.stage, Stage::Busy(_)) && self.gathered.len() >= CHUNK
     }
 
     /// Takes more content.
-    pub(super) fn gather(&mut self, octets: &[u8]) {
-        self.gathered.extend_from_slice(octets);
+    pub(super) fn gather(&mut self, bytes: &[u8]) {
+        self.gathered.extend_from_slice(bytes);
     }
 
     /// Moves on, and is ready each time that the sink is done with something.

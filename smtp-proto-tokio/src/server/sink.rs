@@ -16,7 +16,7 @@ pub trait Sink: Send + Sized + 'static {
     /// # Errors
     ///
     /// Refuses the message with a negative reply; the rest of it is swallowed.
-    fn write(&mut self, octets: &[u8]) -> impl Future<Output = Result<(), Reply<'static>>> + Send;
+    fn write(&mut self, bytes: &[u8]) -> impl Future<Output = Result<(), Reply<'static>>> + Send;
 
     /// Decides about the complete message. Accepting it means to be responsible for it.
     ///

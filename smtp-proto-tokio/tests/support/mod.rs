@@ -88,7 +88,7 @@ pub(crate) struct Store {
     pub acknowledged: Mutex<Vec<Certainty>>,
     pub expired: Mutex<usize>,
     pub closed: Mutex<Vec<Result<(), String>>>,
-    /// How long each recipient is looked up, each octet of content and each message is stored.
+    /// How long each recipient is looked up, each byte of content and each message is stored.
     pub lookup: Duration,
     pub write: Duration,
     pub commit: Duration,
@@ -169,14 +169,14 @@ pub(crate) struct StoreSink {
 }
 
 impl Sink for StoreSink {
-    async fn write(&mut self, octets: &[u8]) -> Result<(), Reply<'static>> {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Reply<'static>> {
         if !self.store.write.is_zero() {
             sleep(self.store.write).await;
         }
-        if octets.windows(5).any(|window| window == b"virus") {
+        if bytes.windows(5).any(|window| window == b"virus") {
             return Err(Reply::new(Code::TRANSACTION_FAILED, "No viruses here").unwrap());
         }
-        self.stored.content.extend_from_slice(octets);
+        self.stored.content.extend_from_slice(bytes);
         Ok(())
     }
 
@@ -196,7 +196,7 @@ pub(crate) async fn read_to_end(stream: &mut (impl AsyncRead + Unpin)) -> String
     String::from_utf8(received).unwrap()
 }
 
-/// Writes `request` and reads as many octets as `reply` has, which they must be.
+/// Writes `request` and reads as many bytes as `reply` has, which they must be.
 pub(crate) async fn exchange(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     request: &str,
@@ -243,7 +243,7 @@ pub(crate) async fn begin_message(stream: &mut (impl AsyncRead + AsyncWrite + Un
     .await;
 }
 
-/// Serves one connection of memory with buffers of so many octets.
+/// Serves one connection of memory with buffers of so many bytes.
 pub(crate) fn serve(
     store: &Arc<Store>,
     buffer: usize,
@@ -262,7 +262,7 @@ pub(crate) fn serve(
     (near, task)
 }
 
-/// Answers `replies` as soon as what comes contains, one after the other, the octets given with
+/// Answers `replies` as soon as what comes contains, one after the other, the bytes given with
 /// them, and then closes the connection.
 pub(crate) fn script(
     mut stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,

@@ -6,20 +6,20 @@ use smtp_proto::syntax::{Capabilities, Host, Reply};
 
 /// Reads what [`keep`] has written; `None` if there is nothing, or nothing of use.
 pub(crate) fn known(file: &Path) -> io::Result<Option<Capabilities>> {
-    let octets = match fs::read(file) {
+    let bytes = match fs::read(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         result => result?,
     };
-    let answer = Reply::parse(&octets).ok();
+    let answer = Reply::parse(&bytes).ok();
     Ok(answer.map(|answer| Capabilities::parse(&answer)))
 }
 
 /// Writes what a server offers, as it answers EHLO. `host` is nothing but the answer's first word.
 pub(crate) fn keep(file: &Path, capabilities: &Capabilities, host: &str) -> io::Result<()> {
     let host = Host::parse(host).or_else(|_| Host::parse("localhost"));
-    let mut octets = Vec::new();
-    capabilities.write_reply(&host.map_err(io::Error::other)?, &mut octets);
-    fs::write(file, octets)
+    let mut bytes = Vec::new();
+    capabilities.write_reply(&host.map_err(io::Error::other)?, &mut bytes);
+    fs::write(file, bytes)
 }
 
 #[cfg(test)]

@@ -296,7 +296,7 @@ fn demonstrate<S>(
     Ok(all.exit_code())
 }
 
-/// Makes sure that what was stored is what was sent, octet by octet.
+/// Makes sure that what was stored is what was sent, byte by byte.
 fn compare(messages: &[Message], maildir: &Maildir, by_chunks: bool) -> Result<(), Box<dyn Error>> {
     let stored = maildir.messages()?;
     if stored.len() != messages.len() {

@@ -23,7 +23,7 @@ pub struct Fingerprint([u8; 32]);
 
 impl fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -35,8 +35,8 @@ pub struct Fingerprinter {
 
 impl Fingerprinter {
     /// Takes more of the content.
-    pub fn update(&mut self, octets: &[u8]) {
-        self.content.update(octets);
+    pub fn update(&mut self, bytes: &[u8]) {
+        self.content.update(bytes);
     }
 
     /// Returns the fingerprint for each recipient.
@@ -199,8 +199,8 @@ mod tests {
 
     fn fingerprints(from: &str, recipients: &[&str], content: &[&[u8]]) -> Vec<Fingerprint> {
         let mut fingerprinter = Fingerprinter::default();
-        for octets in content {
-            fingerprinter.update(octets);
+        for bytes in content {
+            fingerprinter.update(bytes);
         }
         let parse = |path: &&str| ForwardPath::parse(path).unwrap().into_owned();
         let recipients: Vec<_> = recipients.iter().map(parse).collect();

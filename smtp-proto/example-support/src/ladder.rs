@@ -37,7 +37,7 @@ pub struct Round {
 impl Ladder {
     /// Makes a ladder of a client's trace, from the first MAIL to QUIT.
     ///
-    /// Every flight leaves a whole number of round trips behind the first; the trace tells which.
+    /// Every flight leaves a whole number of round trips after the first; the trace tells which.
     /// Each reply belongs to the oldest command that has none, as in SMTP itself.
     pub fn new(policy: Pipelining, messages: usize, trace: &[TraceEntry]) -> Self {
         let is_command = |entry: &TraceEntry, verb: &str| {
@@ -180,7 +180,7 @@ mod tests {
                     server: text(&["250 a", "250 b", "354 c"]),
                 },
                 Round {
-                    client: text(&["[9 octets of content]", "."]),
+                    client: text(&["[9 bytes of content]", "."]),
                     server: text(&["250 d"]),
                 },
             ],
@@ -196,7 +196,7 @@ group, 1 message in 2 round trips: 40 ms
    10 ms                                                      ┌─ 250 a
                                                   ◀───────────┼─ 250 b
                                                               └─ 354 c
-   20 ms [9 octets of content]                    ─┐
+   20 ms [9 bytes of content]                    ─┐
          .                                        ─┴───────────▶
    30 ms                                          ◀───────────── 250 d
    40 ms

@@ -99,8 +99,8 @@ impl Delivery {
     /// # Errors
     ///
     /// Those of the file system.
-    pub fn write(&mut self, octets: &[u8]) -> io::Result<()> {
-        self.file.write_all(octets)
+    pub fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)
     }
 
     /// Delivers the message: when it returns, the message outlives a loss of power.

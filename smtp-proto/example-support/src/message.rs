@@ -19,12 +19,12 @@ pub struct Message {
 }
 
 impl Message {
-    /// Takes the octets of a file, whose lines may end in LF alone.
+    /// Takes the bytes of a file, whose lines may end in LF alone.
     ///
     /// A LF without CR gets one, as local files have it; everything else stays as it is.
     pub fn new(name: &str, file: &[u8]) -> Self {
         let mut content = Vec::with_capacity(file.len() + file.len() / 32);
-        for line in file.split_inclusive(|&octet| octet == b'\n') {
+        for line in file.split_inclusive(|&byte| byte == b'\n') {
             match line.strip_suffix(b"\n") {
                 Some(text) if !text.ends_with(b"\r") => {
                     content.extend_from_slice(text);
@@ -123,11 +123,11 @@ mod tests {
         let mut client = Client::new(config, Duration::ZERO);
         let message = Message::new("m", "Subject: \u{e9}\n\n".as_bytes());
         client.submit(&message.envelope(&options)).unwrap();
-        let mut octets = [0; 1024];
+        let mut bytes = [0; 1024];
         let transmit = client.poll_transmit(Body::Pending, Duration::ZERO);
-        let length = transmit.copy_to(&mut octets);
+        let length = transmit.copy_to(&mut bytes);
         assert_eq!(
-            String::from_utf8_lossy(&octets[..length]),
+            String::from_utf8_lossy(&bytes[..length]),
             "EHLO c.example\r\n\
              MAIL FROM:<ada@client.example> SIZE=15 BODY=8BITMIME SMTPUTF8 RET=FULL\r\n\
              RCPT TO:<b+c@x.example> NOTIFY=FAILURE,DELAY ORCPT=rfc822;b+2Bc@x.example\r\n\
@@ -155,7 +155,7 @@ mod tests {
         let samples = samples();
         let find = |name| &samples.iter().find(|it| it.name == name).unwrap().content[..];
         let dots = find("dots.eml");
-        assert!(dots.windows(5).any(|octets| octets == b"\r\n.\r\n"));
+        assert!(dots.windows(5).any(|bytes| bytes == b"\r\n.\r\n"));
         assert!(!find("eight-bit.eml").is_ascii());
         assert_eq!(find("empty.eml"), b"");
         assert!(!find("no-final-newline.eml").ends_with(b"\n"));

@@ -40,7 +40,7 @@ pub struct ReceivedEnvelope {
 pub struct Arrival<M> {
     delivery: Option<Delivery>,
     envelope: ReceivedEnvelope,
-    octets: u64,
+    bytes: u64,
     tells: bool,
     recognition: Option<Recognition<M>>,
 }
@@ -114,7 +114,7 @@ impl<M: Eq + Hash> Reception<M> {
         Ok(Arrival {
             delivery,
             envelope,
-            octets: 0,
+            bytes: 0,
             tells: self.tells,
             recognition,
         })
@@ -148,13 +148,13 @@ impl<M: Eq + Hash> Arrival<M> {
     /// # Errors
     ///
     /// The reply to a client whose message cannot be stored now.
-    pub fn write(&mut self, octets: &[u8]) -> Result<(), Reply<'static>> {
-        self.octets += octets.len() as u64;
+    pub fn write(&mut self, bytes: &[u8]) -> Result<(), Reply<'static>> {
+        self.bytes += bytes.len() as u64;
         if let Some(recognition) = &mut self.recognition {
-            recognition.fingerprinter.update(octets);
+            recognition.fingerprinter.update(bytes);
         }
         match &mut self.delivery {
-            Some(delivery) => delivery.write(octets).map_err(storage_failed),
+            Some(delivery) => delivery.write(bytes).map_err(storage_failed),
             None => Ok(()),
         }
     }
@@ -189,7 +189,7 @@ impl<M: Eq + Hash> Arrival<M> {
             .map_err(storage_failed)?;
         if self.tells {
             let recipients = self.envelope.recipients.iter().map(|(path, _)| path);
-            let json = received_to_json(&self.envelope.from, recipients, self.octets);
+            let json = received_to_json(&self.envelope.from, recipients, self.bytes);
             println!("{json}");
         }
         Ok(())

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Passes octets between its clients and a server, each after a delay.
+/// Passes bytes between its clients and a server, each after a delay.
 ///
 /// Its threads end with their connections; the listening one with the process.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub struct Relay {
     address: SocketAddr,
 }
 
-/// Octets on their way, and when they arrive; none at the end.
+/// Bytes on their way, and when they arrive; none at the end.
 type InFlight = (Instant, Vec<u8>);
 
 impl Relay {
@@ -58,19 +58,19 @@ fn connect(client: TcpStream, server: SocketAddr, delay: Duration) -> io::Result
 fn take(mut from: TcpStream, sender: &Sender<InFlight>, delay: Duration) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
-        let octets = from.read(&mut buffer).unwrap_or(0);
-        let read = buffer.get(..octets).unwrap_or_default().to_vec();
+        let bytes = from.read(&mut buffer).unwrap_or(0);
+        let read = buffer.get(..bytes).unwrap_or_default().to_vec();
         let gone = sender.send((Instant::now() + delay, read)).is_err();
-        if gone || octets == 0 {
+        if gone || bytes == 0 {
             return;
         }
     }
 }
 
 fn hand_over(receiver: &Receiver<InFlight>, mut to: TcpStream) {
-    for (arrival, octets) in receiver {
+    for (arrival, bytes) in receiver {
         thread::sleep(arrival.saturating_duration_since(Instant::now()));
-        if octets.is_empty() || to.write_all(&octets).is_err() {
+        if bytes.is_empty() || to.write_all(&bytes).is_err() {
             break;
         }
     }
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn octets_take_the_delay_each_way_and_the_end_arrives() {
+    fn bytes_take_the_delay_each_way_and_the_end_arrives() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let round_trip = Duration::from_millis(40);
         let relay = Relay::start(listener.local_addr().unwrap(), round_trip).unwrap();

@@ -102,9 +102,9 @@ fn name(outcome: &Outcome<'_>) -> &'static str {
 }
 
 fn text_of(reply: &Reply<'_>) -> String {
-    let octets = reply.as_bytes();
-    let octets = octets.strip_suffix(b"\r\n").unwrap_or(octets);
-    String::from_utf8_lossy(octets).replace("\r\n", "\n")
+    let bytes = reply.as_bytes();
+    let bytes = bytes.strip_suffix(b"\r\n").unwrap_or(bytes);
+    String::from_utf8_lossy(bytes).replace("\r\n", "\n")
 }
 
 fn explanation(outcome: &Outcome<'_>) -> String {
@@ -146,7 +146,7 @@ pub fn report_to_json(
 pub fn received_to_json<'p>(
     from: &ReversePath<'_>,
     recipients: impl IntoIterator<Item = &'p ForwardPath<'static>>,
-    octets: u64,
+    bytes: u64,
 ) -> String {
     let mut json = String::from("{\"from\":");
     let sender = from.mailbox().map_or("", |mailbox| mailbox.as_str());
@@ -158,7 +158,7 @@ pub fn received_to_json<'p>(
         }
         quote(&address(path), &mut json);
     }
-    let _ = write!(json, "],\"octets\":{octets}}}");
+    let _ = write!(json, "],\"bytes\":{bytes}}}");
     json
 }
 
@@ -178,9 +178,9 @@ pub fn report_to_text(
 }
 
 fn address(path: &ForwardPath<'_>) -> String {
-    let mut octets = Vec::new();
-    path.write_to(&mut octets);
-    let text = String::from_utf8_lossy(&octets);
+    let mut bytes = Vec::new();
+    path.write_to(&mut bytes);
+    let text = String::from_utf8_lossy(&bytes);
     text.trim_matches(['<', '>']).to_owned()
 }
 

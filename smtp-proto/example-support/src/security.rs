@@ -160,9 +160,9 @@ impl Security {
 
 /// Draws a nonce for one session.
 fn nonce() -> io::Result<Nonce> {
-    let mut octets = [0; Nonce::ENTROPY];
-    getrandom::fill(&mut octets)?;
-    Ok(Nonce::from_entropy(octets))
+    let mut bytes = [0; Nonce::ENTROPY];
+    getrandom::fill(&mut bytes)?;
+    Ok(Nonce::from_entropy(bytes))
 }
 
 #[cfg(test)]
@@ -219,7 +219,7 @@ mod tests {
             let described = mechanisms.map(|mut mechanism| {
                 let response = mechanism.initial_response().unwrap_or_default();
                 let response = String::from_utf8(response).unwrap();
-                // What is behind is drawn by lot.
+                // What is after is drawn by lot.
                 let response = match response.split_once(",r=") {
                     Some((user, _)) => user.to_owned(),
                     None => response,

@@ -18,7 +18,7 @@ const NOW: Duration = Duration::ZERO;
 /// What is known of the server beforehand, if anything is.
 const KNOWN: &[u8] = b"250-s\r\n250-PIPELINING\r\n250-CHUNKING\r\n250-LIMITS RCPTMAX=1\r\n250 PIPECONNECT\r\n";
 
-/// The first octets of the input.
+/// The first bytes of the input.
 #[derive(Clone, Copy)]
 struct Setting([u8; 2]);
 
@@ -65,8 +65,8 @@ impl Setting {
     }
 }
 
-/// Feeds the octets in pieces, and writes, or does the handshake, whenever a line feed was fed.
-fn run(setting: Setting, octets: &[u8], piece: usize) -> (Vec<String>, Vec<u8>) {
+/// Feeds the bytes in pieces, and writes, or does the handshake, whenever a line feed was fed.
+fn run(setting: Setting, bytes: &[u8], piece: usize) -> (Vec<String>, Vec<u8>) {
     let mut client = setting.client();
     let envelope = Envelope::new(ReversePath::Null)
         .recipient(ForwardPath::parse("<a@example.net>").expect("a path"))
@@ -77,9 +77,9 @@ fn run(setting: Setting, octets: &[u8], piece: usize) -> (Vec<String>, Vec<u8>) 
     client.quit();
     let (mut events, mut wire, mut held) = (Vec::new(), Vec::new(), Vec::new());
     let (mut finished, mut clear) = (0, None);
-    for line in [&b""[..]].into_iter().chain(octets.split_inclusive(|&octet| octet == b'\n')) {
-        for octets in line.chunks(piece).chain([&b""[..]]) {
-            held.extend_from_slice(octets);
+    for line in [&b""[..]].into_iter().chain(bytes.split_inclusive(|&byte| byte == b'\n')) {
+        for bytes in line.chunks(piece).chain([&b""[..]]) {
+            held.extend_from_slice(bytes);
             finished += hear(&mut client, &mut held, &mut events);
         }
         speak(&mut client, &mut wire);
@@ -99,7 +99,7 @@ fn run(setting: Setting, octets: &[u8], piece: usize) -> (Vec<String>, Vec<u8>) 
     assert_eq!(finished, 3, "one outcome each");
     if matches!(setting.tls(), Tls::Required | Tls::Implicit) {
         let clear = &wire[..clear.unwrap_or(wire.len())];
-        let leaks = |verb: &[u8]| clear.windows(verb.len()).any(|octets| octets == verb);
+        let leaks = |verb: &[u8]| clear.windows(verb.len()).any(|bytes| bytes == verb);
         assert!(!leaks(b"MAIL") && !leaks(b"AUTH"), "in clear");
     }
     (events, wire)
@@ -134,8 +134,8 @@ fn speak(client: &mut Client, wire: &mut Vec<u8>) {
 }
 
 fuzz_target!(|input: &[u8]| {
-    let Some((&setting, octets)) = input.split_first_chunk() else { return };
+    let Some((&setting, bytes)) = input.split_first_chunk() else { return };
     let setting = Setting(setting);
-    let whole = run(setting, octets, usize::MAX);
-    assert_eq!(run(setting, octets, 1), whole);
+    let whole = run(setting, bytes, usize::MAX);
+    assert_eq!(run(setting, bytes, 1), whole);
 });

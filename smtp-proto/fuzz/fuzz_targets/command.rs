@@ -9,6 +9,6 @@ fuzz_target!(|line: &[u8]| {
     let mut written = Vec::new();
     command.write_to(&mut written);
     let line = written.strip_suffix(b"\r\n").expect("a line ends in CR LF");
-    assert!(!line.iter().any(|octet| matches!(octet, b'\r' | b'\n' | 0)), "one line");
+    assert!(!line.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)), "one line");
     assert_eq!(Command::parse(line), Ok(command));
 });

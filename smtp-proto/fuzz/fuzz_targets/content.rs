@@ -17,10 +17,10 @@ fuzz_target!(|input: (u8, u8, Vec<u8>)| {
         if stuffer.stuff(presented, &mut scratch, &mut slices).is_err() {
             return;
         }
-        let mut octets = slices.concat();
-        octets.truncate(write);
-        rest = &rest[stuffer.advance(&slices, octets.len())..];
-        wire.extend(octets);
+        let mut bytes = slices.concat();
+        bytes.truncate(write);
+        rest = &rest[stuffer.advance(&slices, bytes.len())..];
+        wire.extend(bytes);
     }
     let Ok(end) = stuffer.end_after(b"") else { return };
     wire.extend_from_slice(end);
@@ -32,7 +32,7 @@ fuzz_target!(|input: (u8, u8, Vec<u8>)| {
         assert!(!ended, "the end is the end");
         while let Some(content) = unstuffer.next(&mut piece) {
             match content {
-                Content::Octets(octets) => received.extend_from_slice(octets),
+                Content::Bytes(bytes) => received.extend_from_slice(bytes),
                 Content::End => ended = true,
             }
         }

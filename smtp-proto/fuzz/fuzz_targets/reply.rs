@@ -4,9 +4,9 @@
 use libfuzzer_sys::fuzz_target;
 use smtp_proto::syntax::{Capabilities, Host, Reply};
 
-fuzz_target!(|octets: &[u8]| {
-    let Ok(reply) = Reply::parse(octets) else { return };
-    assert_eq!(reply.as_bytes(), octets);
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(reply) = Reply::parse(bytes) else { return };
+    assert_eq!(reply.as_bytes(), bytes);
     assert!(!reply.to_string().contains(char::is_control), "displayed escaped");
     let capabilities = Capabilities::parse(&reply);
     let mut written = Vec::new();

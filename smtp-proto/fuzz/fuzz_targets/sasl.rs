@@ -95,7 +95,7 @@ fn server<'a>(name: &str, said: impl Iterator<Item = &'a [u8]>) {
 fuzz_target!(|input: &[u8]| {
     let Some((&setting, said)) = input.split_first() else { return };
     let mechanism = mechanism(setting >> 1);
-    let said = said.split(|&octet| octet == b'\n');
+    let said = said.split(|&byte| byte == b'\n');
     match setting & 1 {
         0 => client(mechanism, said),
         _ => server(mechanism.name(), said),

@@ -15,7 +15,7 @@ const NOW: Duration = Duration::ZERO;
 /// Stands between what is sent in one flight and what in the next, in the input.
 const FLIGHT: u8 = 0xff;
 
-/// The first octets of the input.
+/// The first bytes of the input.
 #[derive(Clone, Copy)]
 struct Setting([u8; 2]);
 
@@ -79,14 +79,14 @@ struct Seen {
     replies: Vec<u8>,
 }
 
-/// Feeds flight after flight in pieces; reads what is answered, or does the handshake, behind each.
-fn run(setting: Setting, octets: &[u8], piece: usize) -> Seen {
+/// Feeds flight after flight in pieces; reads what is answered, or does the handshake, after each.
+fn run(setting: Setting, bytes: &[u8], piece: usize) -> Seen {
     let mut server = setting.server();
     let (mut seen, mut held) = (Seen::default(), Vec::new());
     settle(&mut server, setting, &mut held, &mut seen);
-    for flight in octets.split(|&octet| octet == FLIGHT) {
-        for octets in flight.chunks(piece) {
-            held.extend_from_slice(octets);
+    for flight in bytes.split(|&byte| byte == FLIGHT) {
+        for bytes in flight.chunks(piece) {
+            held.extend_from_slice(bytes);
             hear(&mut server, &mut held, &mut seen);
         }
         settle(&mut server, setting, &mut held, &mut seen);
@@ -111,7 +111,7 @@ fn settle(server: &mut Server, setting: Setting, held: &mut Vec<u8>, seen: &mut 
             transmit.sent(written, NOW);
         }
         if server.wants_tls() {
-            assert!(held.is_empty(), "octets in clear are left where TLS begins");
+            assert!(held.is_empty(), "bytes in clear are left where TLS begins");
             seen.events.push("handshake".to_owned());
             match setting.is_set(6) {
                 true => server.tls_failed(),
@@ -126,8 +126,8 @@ fn settle(server: &mut Server, setting: Setting, held: &mut Vec<u8>, seen: &mut 
 fn hear(server: &mut Server, held: &mut Vec<u8>, seen: &mut Seen) {
     let mut input = held.as_slice();
     while let Ok(Some(event)) = server.poll_event(&mut input, NOW) {
-        if let Event::Content { octets, .. } = event {
-            seen.content.extend_from_slice(octets);
+        if let Event::Content { bytes, .. } = event {
+            seen.content.extend_from_slice(bytes);
             continue;
         }
         let text = format!("{event:?}");
@@ -161,8 +161,8 @@ fn hear(server: &mut Server, held: &mut Vec<u8>, seen: &mut Seen) {
 }
 
 fuzz_target!(|input: &[u8]| {
-    let Some((&setting, octets)) = input.split_first_chunk() else { return };
+    let Some((&setting, bytes)) = input.split_first_chunk() else { return };
     let setting = Setting(setting);
-    let whole = run(setting, octets, usize::MAX);
-    assert_eq!(run(setting, octets, 1), whole);
+    let whole = run(setting, bytes, usize::MAX);
+    assert_eq!(run(setting, bytes, 1), whole);
 });

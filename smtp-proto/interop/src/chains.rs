@@ -13,7 +13,7 @@ pub(crate) struct Chains {
     at_client: u64,
     /// Commands, and ends of contents, that have no reply yet.
     unanswered: VecDeque<Command>,
-    /// What the client's octets are.
+    /// What the client's bytes are.
     reading: Reading,
     /// The client's unfinished line.
     line: Vec<u8>,
@@ -22,7 +22,7 @@ pub(crate) struct Chains {
     /// The chain that the last reply belongs to.
     answered: u64,
     has_greeted: bool,
-    /// The client went on behind DATA without waiting for the reply.
+    /// The client went on after DATA without waiting for the reply.
     ran_ahead: bool,
 }
 
@@ -39,7 +39,7 @@ enum Reading {
     Commands,
     /// Content that a line of one dot ends.
     Lines,
-    /// So many octets of a chunk.
+    /// So many bytes of a chunk.
     Chunk(usize),
 }
 
@@ -49,27 +49,27 @@ impl Chains {
         self.at_client
     }
 
-    /// Tells whether the client ever sent anything behind a DATA whose reply was not on its way yet.
+    /// Tells whether the client ever sent anything after a DATA whose reply was not on its way yet.
     pub(crate) fn ran_ahead(&self) -> bool {
         self.ran_ahead
     }
 
     /// Takes note of what the client has sent.
-    pub(crate) fn client_sent(&mut self, mut octets: &[u8]) {
-        while !octets.is_empty() {
+    pub(crate) fn client_sent(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
             self.ran_ahead |= self.unanswered.back().is_some_and(|last| last.is_data);
             if let Reading::Chunk(left) = self.reading {
-                let (chunk, rest) = octets.split_at(left.min(octets.len()));
-                octets = rest;
+                let (chunk, rest) = bytes.split_at(left.min(bytes.len()));
+                bytes = rest;
                 self.reading = match left - chunk.len() {
                     0 => Reading::Commands,
                     left => Reading::Chunk(left),
                 };
                 continue;
             }
-            let end = octets.iter().position(|&octet| octet == b'\n');
-            let (text, rest) = octets.split_at(end.map_or(octets.len(), |at| at + 1));
-            octets = rest;
+            let end = bytes.iter().position(|&byte| byte == b'\n');
+            let (text, rest) = bytes.split_at(end.map_or(bytes.len(), |at| at + 1));
+            bytes = rest;
             self.line.extend_from_slice(text);
             if end.is_some() {
                 self.end_line();
@@ -91,7 +91,7 @@ impl Chains {
             is_data: line == b"DATA",
         });
         if let Some(rest) = line.strip_prefix(b"BDAT ") {
-            let digits = rest.iter().take_while(|octet| octet.is_ascii_digit());
+            let digits = rest.iter().take_while(|byte| byte.is_ascii_digit());
             let size = digits.fold(0, |size, digit| size * 10 + usize::from(digit - b'0'));
             if size > 0 {
                 self.reading = Reading::Chunk(size);
@@ -100,10 +100,10 @@ impl Chains {
     }
 
     /// Takes note of what the server has sent, and returns the chain that it belongs to.
-    pub(crate) fn server_sent(&mut self, octets: &[u8]) -> u64 {
-        for &octet in octets {
-            self.reply.push(octet);
-            if octet == b'\n' {
+    pub(crate) fn server_sent(&mut self, bytes: &[u8]) -> u64 {
+        for &byte in bytes {
+            self.reply.push(byte);
+            if byte == b'\n' {
                 if self.reply.get(3) != Some(&b'-') {
                     self.end_reply();
                 }
@@ -143,11 +143,11 @@ mod tests {
     /// Passes flights on, each whole: `C` those of the client, `S` those of the server.
     fn count(flights: &[(char, &str)]) -> u64 {
         let mut chains = Chains::default();
-        for (side, octets) in flights {
+        for (side, bytes) in flights {
             match side {
-                'C' => chains.client_sent(octets.as_bytes()),
+                'C' => chains.client_sent(bytes.as_bytes()),
                 _ => {
-                    let chain = chains.server_sent(octets.as_bytes());
+                    let chain = chains.server_sent(bytes.as_bytes());
                     chains.reached_client(chain);
                 }
             }

@@ -131,7 +131,7 @@ impl Matrix {
         self.failures.is_empty()
     }
 
-    /// Returns the tables, and the failures with the octets around them.
+    /// Returns the tables, and the failures with the bytes around them.
     pub(crate) fn to_markdown(&self) -> String {
         let mut text = String::new();
         for table in &self.tables {

@@ -62,10 +62,10 @@ fn with_body(name: &str, body: impl AsRef<[u8]>) -> Message {
 /// Returns small messages with dots, long lines, 8 bits and odd ends.
 pub(crate) fn tricky() -> Vec<Message> {
     let long = "x".repeat(998);
-    let octets: Vec<u8> = (1..=u8::MAX)
-        .filter(|octet| !b"\r\n".contains(octet))
+    let bytes: Vec<u8> = (1..=u8::MAX)
+        .filter(|byte| !b"\r\n".contains(byte))
         .collect();
-    let binary = iter::repeat_n([&octets[..], b"\r\n"].concat(), 40);
+    let binary = iter::repeat_n([&bytes[..], b"\r\n"].concat(), 40);
     vec![
         with_body(
             "dots",
@@ -93,9 +93,9 @@ pub(crate) fn tricky() -> Vec<Message> {
     ]
 }
 
-/// Returns a message of so many octets and a few.
-pub(crate) fn large(octets: usize) -> Message {
-    let lines = (0..octets / 64).map(|number| match number % 7 {
+/// Returns a message of so many bytes and a few.
+pub(crate) fn large(bytes: usize) -> Message {
+    let lines = (0..bytes / 64).map(|number| match number % 7 {
         0 => format!("..{number:060}\r\n"),
         _ => format!("{number:062}\r\n"),
     });

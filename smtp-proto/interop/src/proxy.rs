@@ -14,7 +14,7 @@ use std::{
 
 use crate::chains::Chains;
 
-/// How many octets of one chunk a dialogue shows of its beginning and of its end.
+/// How many bytes of one chunk a dialogue shows of its beginning and of its end.
 const SHOWN: usize = 160;
 
 /// Passes connections on to a server. Its threads end with their connections; the listening one with
@@ -34,10 +34,10 @@ pub(crate) struct Link {
     pub(crate) cut: Option<Cut>,
 }
 
-/// Cuts a connection once the client has sent these octets and the server has them.
+/// Cuts a connection once the client has sent these bytes and the server has them.
 #[derive(Clone, Debug)]
 pub(crate) struct Cut {
-    /// The octets, which end a flight: `\r\n.\r\n`.
+    /// The bytes, which end a flight: `\r\n.\r\n`.
     pub(crate) after: Vec<u8>,
     /// Whether the server still answers, which the client does not see, before it loses the
     /// connection.
@@ -50,13 +50,13 @@ enum Side {
     Server,
 }
 
-/// Octets that were read at once.
+/// Bytes that were read at once.
 #[derive(Debug)]
 struct Chunk {
     connection: usize,
     at: Duration,
     from: Side,
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
 /// What passed.
@@ -73,7 +73,7 @@ struct Connection {
     is_cut: bool,
 }
 
-/// Octets on their way: when they arrive, and which chain they continue. None at the end.
+/// Bytes on their way: when they arrive, and which chain they continue. None at the end.
 type InFlight = (Instant, u64, Vec<u8>);
 
 impl Proxy {
@@ -135,15 +135,15 @@ impl fmt::Display for Chunk {
             Side::Client => 'C',
             Side::Server => 'S',
         };
-        let (at, length) = (self.at.as_secs_f64() * 1000.0, self.octets.len());
+        let (at, length) = (self.at.as_secs_f64() * 1000.0, self.bytes.len());
         write!(f, "{at:10.1} ms #{} {side}: ", self.connection)?;
         if length <= 2 * SHOWN {
-            return write!(f, "{}", self.octets.escape_ascii());
+            return write!(f, "{}", self.bytes.escape_ascii());
         }
-        let (head, tail) = (&self.octets[..SHOWN], &self.octets[length - SHOWN..]);
+        let (head, tail) = (&self.bytes[..SHOWN], &self.bytes[length - SHOWN..]);
         let left_out = length - 2 * SHOWN;
         let (head, tail) = (head.escape_ascii(), tail.escape_ascii());
-        write!(f, "{head} [{left_out} octets] {tail}")
+        write!(f, "{head} [{left_out} bytes] {tail}")
     }
 }
 
@@ -210,43 +210,43 @@ impl Direction {
     fn take(mut self, sender: &Sender<InFlight>) {
         let mut buffer = vec![0; 64 * 1024];
         loop {
-            let octets = self.from.read(&mut buffer).unwrap_or(0);
-            let octets = buffer[..octets].to_vec();
-            let chain = self.write_down(&octets);
+            let bytes = self.from.read(&mut buffer).unwrap_or(0);
+            let bytes = buffer[..bytes].to_vec();
+            let chain = self.write_down(&bytes);
             let arrival = Instant::now() + self.link.round_trip / 2;
-            let at_end = octets.is_empty();
-            if sender.send((arrival, chain, octets)).is_err() || at_end {
+            let at_end = bytes.is_empty();
+            if sender.send((arrival, chain, bytes)).is_err() || at_end {
                 return;
             }
         }
     }
 
-    /// Returns which chain the octets continue.
-    fn write_down(&self, octets: &[u8]) -> u64 {
+    /// Returns which chain the bytes continue.
+    fn write_down(&self, bytes: &[u8]) -> u64 {
         let mut log = lock(&self.log);
         let at = log.begin.elapsed();
         log.chunks.push(Chunk {
             connection: self.connection,
             at,
             from: self.side,
-            octets: octets.to_vec(),
+            bytes: bytes.to_vec(),
         });
         let chains = &mut log.connections[self.connection].chains;
         match self.side {
             Side::Client => {
-                chains.client_sent(octets);
+                chains.client_sent(bytes);
                 0
             }
-            Side::Server => chains.server_sent(octets),
+            Side::Server => chains.server_sent(bytes),
         }
     }
 
     /// Hands over what is due, until the end or the cut.
     fn hand_over(mut self, receiver: &Receiver<InFlight>) {
         let mut tail = Vec::new();
-        for (arrival, chain, mut octets) in receiver {
+        for (arrival, chain, mut bytes) in receiver {
             thread::sleep(arrival.saturating_duration_since(Instant::now()));
-            let cut = self.side == Side::Client && self.is_cut_within(&mut octets, &mut tail);
+            let cut = self.side == Side::Client && self.is_cut_within(&mut bytes, &mut tail);
             {
                 // Before anybody can react.
                 let mut log = lock(&self.log);
@@ -259,7 +259,7 @@ impl Direction {
                     connection.chains.reached_client(chain);
                 }
             }
-            if octets.is_empty() || self.to.write_all(&octets).is_err() {
+            if bytes.is_empty() || self.to.write_all(&bytes).is_err() {
                 break;
             }
             if cut {
@@ -269,17 +269,17 @@ impl Direction {
         let _ = self.to.shutdown(Shutdown::Write); // the peer may have gone already
     }
 
-    /// Tells whether the octets, behind the last of those before, contain those after which to
+    /// Tells whether the bytes, after the last of those before, contain those after which to
     /// cut, and drops what follows them.
-    fn is_cut_within(&self, octets: &mut Vec<u8>, tail: &mut Vec<u8>) -> bool {
+    fn is_cut_within(&self, bytes: &mut Vec<u8>, tail: &mut Vec<u8>) -> bool {
         let Some(cut) = &self.link.cut else {
             return false;
         };
         let before = tail.len();
-        tail.extend_from_slice(octets);
+        tail.extend_from_slice(bytes);
         let mut places = tail.windows(cut.after.len());
         if let Some(at) = places.position(|it| it == cut.after) {
-            octets.truncate(at + cut.after.len() - before);
+            bytes.truncate(at + cut.after.len() - before);
             return true;
         }
         tail.drain(..tail.len().saturating_sub(cut.after.len() - 1));

@@ -32,9 +32,9 @@ impl Raw {
         Ok(raw)
     }
 
-    /// Sends octets in one flight.
-    pub(crate) fn say(&mut self, octets: impl AsRef<[u8]>) -> Result<()> {
-        Ok(self.stream.get_mut().write_all(octets.as_ref())?)
+    /// Sends bytes in one flight.
+    pub(crate) fn say(&mut self, bytes: impl AsRef<[u8]>) -> Result<()> {
+        Ok(self.stream.get_mut().write_all(bytes.as_ref())?)
     }
 
     /// Returns the last lines of so many replies, of fewer if the server closes the connection.

@@ -6,7 +6,7 @@ use anyhow::{Result, bail, ensure};
 
 use crate::{messages::Message, servers::Server};
 
-/// How many octets are shown around a difference.
+/// How many bytes are shown around a difference.
 const SHOWN: usize = 60;
 
 /// One copy of a message in a server's store.
@@ -29,7 +29,7 @@ pub(crate) fn expected(server: &dyn Server, messages: &[Message]) -> usize {
 }
 
 /// Checks that every accepted recipient, and nobody else, has each message exactly once, from its
-/// sender, octet by octet.
+/// sender, byte by byte.
 pub(crate) fn compare(
     server: &dyn Server,
     messages: &[Message],
@@ -79,13 +79,13 @@ pub(crate) fn same(name: &str, expected: &[u8], found: &[u8]) -> Result<()> {
     let differs = |(at, (a, b)): (usize, (&u8, &u8))| (a != b).then_some(at);
     let at = expected.iter().zip(found).enumerate().find_map(differs);
     let at = at.unwrap_or(expected.len().min(found.len()));
-    let around = |octets: &[u8]| {
-        let begin = at.saturating_sub(SHOWN).min(octets.len());
-        let end = (at + SHOWN).min(octets.len());
-        octets[begin..end].escape_ascii().to_string()
+    let around = |bytes: &[u8]| {
+        let begin = at.saturating_sub(SHOWN).min(bytes.len());
+        let end = (at + SHOWN).min(bytes.len());
+        bytes[begin..end].escape_ascii().to_string()
     };
     bail!(
-        "{name}: stored {} octets, not {}; at octet {at}\nstored:   {}\nexpected: {}",
+        "{name}: stored {} bytes, not {}; at byte {at}\nstored:   {}\nexpected: {}",
         found.len(),
         expected.len(),
         around(found),

@@ -23,7 +23,7 @@ pub struct TlsAcceptor {
 }
 
 impl TlsAcceptor {
-    /// Reads the certificate, with those that lead to its authority behind it, and its key from
+    /// Reads the certificate, with those that lead to its authority after it, and its key from
     /// files in PEM.
     ///
     /// # Errors

@@ -121,9 +121,9 @@ mod tests {
             0x22, 0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61,
             0xf2, 0x00, 0x15, 0xad,
         ];
-        let trusts = |digest, octets: &'static [u8]| {
+        let trusts = |digest, bytes: &'static [u8]| {
             let trust = Trust::Pinned(Pin::Sha256(digest));
-            Verifier::new(trust, crypto_provider().unwrap()).is_trusted(&octets.into())
+            Verifier::new(trust, crypto_provider().unwrap()).is_trusted(&bytes.into())
         };
         assert!(trusts(digest, b"abc"));
         assert!(!trusts(digest, b"abd"));

@@ -27,8 +27,8 @@ impl Session {
         }
         let well_formed = |name: &str| {
             (1..=20).contains(&name.len()) // RFC 4422 3.1
-                && name.bytes().all(|octet| {
-                    octet.is_ascii_uppercase() || octet.is_ascii_digit() || b"-_".contains(&octet)
+                && name.bytes().all(|byte| {
+                    byte.is_ascii_uppercase() || byte.is_ascii_digit() || b"-_".contains(&byte)
                 })
         };
         if !mechanisms
@@ -94,7 +94,7 @@ impl Session {
         line.extend_from_slice(mechanism.name().as_bytes());
         if let Some(response) = mechanism.initial_response() {
             let encoded = base64::encode(&Zeroizing::new(response));
-            // 4954-4-i: the command stays within 512 octets; 4954-4-j: "=" stands for nothing.
+            // 4954-4-i: the command stays within 512 bytes; 4954-4-j: "=" stands for nothing.
             let length = b"AUTH  \r\n".len() + line.len() + encoded.len();
             if length > limits::AUTH_COMMAND {
                 *postponed = Some(encoded);

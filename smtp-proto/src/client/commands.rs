@@ -29,18 +29,18 @@ enum Step {
 impl Session {
     /// Renders every command that may be sent now.
     pub(super) fn render(&mut self, control: &mut Vec<u8>) {
-        while control.len().saturating_sub(self.wire.sent) < limits::RENDERED_OCTETS
+        while control.len().saturating_sub(self.wire.sent) < limits::RENDERED_BYTES
             && let Some(step) = self.next_step()
         {
             let start = control.len();
             self.write(step, control);
-            let octets = control.len().saturating_sub(start);
-            if !self.pipeline.has_room(self.config.duplex, octets) {
+            let bytes = control.len().saturating_sub(start);
+            if !self.pipeline.has_room(self.config.duplex, bytes) {
                 control.truncate(start);
                 return;
             }
             self.trace_from(start, control);
-            self.commit(step, control.len(), octets);
+            self.commit(step, control.len(), bytes);
         }
     }
 
@@ -82,7 +82,7 @@ impl Session {
                 // Nothing is begun that could not be completed.
                 Stage::Waiting if !presentable => None,
                 // A transaction that was not ended by a 2yz already read may have left its sender
-                // behind, for whom the next message would be taken (measured with Exim).
+                // after, for whom the next message would be taken (measured with Exim).
                 Stage::Waiting if self.reset_due => Some(Step::Reset),
                 Stage::Waiting if self.admits_domains(id) => Some(Step::Mail(id)),
                 Stage::Waiting => {
@@ -165,12 +165,12 @@ impl Session {
     }
 
     /// Accounts for a step that was rendered; its reply is expected from now on.
-    fn commit(&mut self, step: Step, len: usize, octets: usize) {
-        let octets = u32::try_from(octets).unwrap_or(u32::MAX);
+    fn commit(&mut self, step: Step, len: usize, bytes: usize) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let end = self.wire.base + len as u64;
         let of = |transaction, verb| Expected {
             transaction,
-            ..Expected::session(verb, end, octets)
+            ..Expected::session(verb, end, bytes)
         };
         let (expected, id, stage) = match step {
             Step::Session(verb) => {
@@ -181,7 +181,7 @@ impl Session {
                 } else {
                     Phase::Asked
                 };
-                self.pipeline.push(Expected::session(verb, end, octets));
+                self.pipeline.push(Expected::session(verb, end, bytes));
                 if early {
                     self.open_early();
                 }
@@ -189,14 +189,13 @@ impl Session {
             }
             Step::Own => {
                 self.own_commands.rendered();
-                self.pipeline
-                    .push(Expected::session(Verb::Own, end, octets));
+                self.pipeline.push(Expected::session(Verb::Own, end, bytes));
                 return;
             }
             Step::Reset => {
                 self.reset_due = false;
                 self.pipeline
-                    .push(Expected::session(Verb::Reset, end, octets));
+                    .push(Expected::session(Verb::Reset, end, bytes));
                 return;
             }
             Step::Mail(id) => {

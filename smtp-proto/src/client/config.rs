@@ -80,17 +80,17 @@ pub enum Duplex {
     /// So that two peers cannot wait for each other with full buffers (RFC 2920 3.1), no more is
     /// sent unanswered than the server can answer without being read.
     Half {
-        /// How many octets of commands may be unanswered.
-        octets: usize,
+        /// How many bytes of commands may be unanswered.
+        bytes: usize,
         /// How many replies may be outstanding, those to chunks included.
         replies: usize,
     },
 }
 
 impl Duplex {
-    /// Half duplex with [`limits::UNANSWERED_OCTETS`] and [`limits::UNANSWERED_REPLIES`].
+    /// Half duplex with [`limits::UNANSWERED_BYTES`] and [`limits::UNANSWERED_REPLIES`].
     pub const HALF: Self = Self::Half {
-        octets: limits::UNANSWERED_OCTETS,
+        bytes: limits::UNANSWERED_BYTES,
         replies: limits::UNANSWERED_REPLIES,
     };
 }
@@ -107,7 +107,7 @@ pub enum Tls {
     Opportunistic,
     /// STARTTLS, or nothing is sent.
     Required,
-    /// TLS from the first octet on (RFC 8314 3.3).
+    /// TLS from the first byte on (RFC 8314 3.3).
     Implicit,
 }
 
@@ -121,7 +121,7 @@ pub struct Timeouts {
     pub command: Duration,
     /// For the reply to DATA: 2 minutes.
     pub data_initiation: Duration,
-    /// For the peer to take octets that are ready: 3 minutes.
+    /// For the peer to take bytes that are ready: 3 minutes.
     pub write: Duration,
     /// For the reply to the end of a message: 10 minutes.
     pub data_termination: Duration,

@@ -75,20 +75,20 @@ impl Session {
             self.wire.plan.whole = true;
             return;
         }
-        let (octets, last) = match body {
+        let (bytes, last) = match body {
             Body::Pending => return,
             Body::Failed => return self.abandon(id, NotSent::BodyFailed),
-            Body::Chunk(octets) => (octets, false),
-            Body::Last(octets) => (octets, true),
+            Body::Chunk(bytes) => (bytes, false),
+            Body::Last(bytes) => (bytes, true),
         };
-        let planned = match self.open_content(id, octets, last, control) {
-            Ok(()) => self.plan_open(id, octets, last, control, scratch, slices),
+        let planned = match self.open_content(id, bytes, last, control) {
+            Ok(()) => self.plan_open(id, bytes, last, control, scratch, slices),
             Err(broken) => Err(broken),
         };
         if let Err(BareLineBreak { at, .. }) = planned {
             slices.clear();
             self.wire.plan = Plan::default();
-            let before = self.transactions.get(id).map_or(0, |t| t.content_octets);
+            let before = self.transactions.get(id).map_or(0, |t| t.content_bytes);
             self.abandon(
                 id,
                 NotSent::BareLineBreak {
@@ -102,7 +102,7 @@ impl Session {
     fn open_content(
         &mut self,
         id: TransactionId,
-        octets: &[u8],
+        bytes: &[u8],
         last: bool,
         control: &mut Vec<u8>,
     ) -> Result<(), BareLineBreak> {
@@ -124,7 +124,7 @@ impl Session {
             Stage::Waiting | Stage::Data | Stage::LoneDot | Stage::Over => false,
         };
         // An empty chunk says nothing, unless it is the last.
-        let chunk = (!octets.is_empty() || last) && self.pipeline.may_send(self.level);
+        let chunk = (!bytes.is_empty() || last) && self.pipeline.may_send(self.level);
         if !due || !(by_dot || chunk) {
             return Ok(());
         }
@@ -137,11 +137,11 @@ impl Session {
         }
         let (mut announced, mut end) = (None, None);
         if !by_dot {
-            end = self.announce_chunk(id, octets, last, control)?;
+            end = self.announce_chunk(id, bytes, last, control)?;
             if end.is_none() {
                 return Ok(());
             }
-            announced = Some(octets.len());
+            announced = Some(bytes.len());
         }
         let at = self.wire.base + control.len() as u64;
         self.wire.content = Some(OpenContent {
@@ -166,16 +166,16 @@ impl Session {
     fn announce_chunk(
         &mut self,
         id: TransactionId,
-        octets: &[u8],
+        bytes: &[u8],
         last: bool,
         control: &mut Vec<u8>,
     ) -> Result<Option<&'static [u8]>, BareLineBreak> {
         let end = if last {
-            self.stuffer.end_after(octets)?
+            self.stuffer.end_after(bytes)?
         } else {
             &[]
         };
-        let size = self.stuffer.measure(octets)?.saturating_add(end.len());
+        let size = self.stuffer.measure(bytes)?.saturating_add(end.len());
         let start = control.len();
         control.extend_from_slice(b"BDAT ");
         write_decimal(size as u64, control);
@@ -199,7 +199,7 @@ impl Session {
     fn plan_open<'a>(
         &mut self,
         id: TransactionId,
-        octets: &'a [u8],
+        bytes: &'a [u8],
         last: bool,
         control: &mut Vec<u8>,
         scratch: &'a mut Vec<u8>,
@@ -215,18 +215,18 @@ impl Session {
         };
         let (announced, end, offered) = (open.announced, open.end, open.offered);
         // The size, and that it is the last, were announced on the caller's word (BDT-12).
-        if open.is_last_chunk && (!last || announced.is_some_and(|size| octets.len() > size)) {
+        if open.is_last_chunk && (!last || announced.is_some_and(|size| bytes.len() > size)) {
             self.abandon(id, NotSent::BodyFailed);
             return Ok(());
         }
         // A chunk is as long as it was announced, whatever is presented now.
-        let octets = octets
+        let bytes = bytes
             .get(..announced.unwrap_or(usize::MAX))
-            .unwrap_or(octets);
-        let whole = announced.map_or(last, |announced| octets.len() == announced);
+            .unwrap_or(bytes);
+        let whole = announced.map_or(last, |announced| bytes.len() == announced);
         let end = match announced {
             Some(_) => end.unwrap_or_default(),
-            None if last => self.stuffer.end_after(octets)?,
+            None if last => self.stuffer.end_after(bytes)?,
             None => &[],
         };
         if offered && (!whole || open.end != Some(end)) {
@@ -234,16 +234,16 @@ impl Session {
             self.abandon(id, NotSent::BodyFailed);
             return Ok(());
         }
-        let stuffed = self.stuffer.stuff(octets, scratch, slices)?;
-        let whole = whole && stuffed.chunk_octets == octets.len();
+        let stuffed = self.stuffer.stuff(bytes, scratch, slices)?;
+        let whole = whole && stuffed.chunk_bytes == bytes.len();
         self.wire.plan = Plan {
             before: 0,
             slices: slices.len(),
-            wire: stuffed.wire_octets,
+            wire: stuffed.wire_bytes,
             whole,
         };
         if whole && !offered {
-            self.end_content(id, octets.len(), end, control);
+            self.end_content(id, bytes.len(), end, control);
             self.render(control);
         }
         Ok(())
@@ -253,7 +253,7 @@ impl Session {
     fn end_content(
         &mut self,
         id: TransactionId,
-        octets: usize,
+        bytes: usize,
         end: &'static [u8],
         control: &mut Vec<u8>,
     ) {
@@ -265,7 +265,7 @@ impl Session {
         let by_dot = open.announced.is_none();
         control.extend_from_slice(end);
         if let (Some(trace), Some(transaction)) = (&mut self.trace, self.transactions.get(id)) {
-            let total = transaction.content_octets.saturating_add(octets as u64);
+            let total = transaction.content_bytes.saturating_add(bytes as u64);
             let round_trips = self.pipeline.round_trips();
             trace.content(Origin::Local, round_trips, total);
             if by_dot {
@@ -278,9 +278,9 @@ impl Session {
     }
 
     /// Expects the verdict on a content, or LMTP's verdicts: one for each accepted recipient.
-    fn expect_verdict(&mut self, id: TransactionId, verb: Verb, len: usize, octets: usize) {
+    fn expect_verdict(&mut self, id: TransactionId, verb: Verb, len: usize, bytes: usize) {
         if self.config.dialect == Dialect::Smtp {
-            return self.expect(id, verb, len, octets, Stage::Over);
+            return self.expect(id, verb, len, bytes, Stage::Over);
         }
         // 2033-4.2-b; 2033-4.3-a of the last chunk
         let end = self.wire.base + len as u64;
@@ -301,15 +301,15 @@ impl Session {
     }
 
     /// Expects the reply to a content or a chunk.
-    fn expect(&mut self, id: TransactionId, verb: Verb, len: usize, octets: usize, stage: Stage) {
-        let octets = u32::try_from(octets).unwrap_or(u32::MAX);
+    fn expect(&mut self, id: TransactionId, verb: Verb, len: usize, bytes: usize, stage: Stage) {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         let end = self.wire.base + len as u64;
         if stage == Stage::Over {
             self.wire.ends.push((id, end));
         }
         self.pipeline.push(Expected {
             transaction: id,
-            ..Expected::session(verb, end, octets)
+            ..Expected::session(verb, end, bytes)
         });
         if let Some(transaction) = self.transactions.get_mut(id) {
             transaction.pending += 1;
@@ -317,7 +317,7 @@ impl Session {
         }
     }
 
-    /// Accounts for octets of content that have left, and returns how many of the body they were.
+    /// Accounts for bytes of content that have left, and returns how many of the body they were.
     pub(super) fn content_sent(&mut self, planned: &[&[u8]], wire: usize) -> usize {
         let whole = self.wire.plan.whole && wire == self.wire.plan.wire;
         let consumed = self.stuffer.advance(planned, wire);
@@ -332,7 +332,7 @@ impl Session {
             self.wire.content = None;
         }
         if let Some(transaction) = self.transactions.get_mut(id) {
-            transaction.content_octets = transaction.content_octets.saturating_add(consumed as u64);
+            transaction.content_bytes = transaction.content_bytes.saturating_add(consumed as u64);
         }
         consumed
     }

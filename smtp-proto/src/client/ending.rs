@@ -58,9 +58,9 @@ impl Session {
     }
 
     /// Ends the session with an error.
-    pub(super) fn fail(&mut self, fault: Fault, octets: &[u8]) {
+    pub(super) fn fail(&mut self, fault: Fault, bytes: &[u8]) {
         if self.failure.is_none() {
-            self.failure = Some(Box::new(Error::new(fault, self.state(), octets)));
+            self.failure = Some(Box::new(Error::new(fault, self.state(), bytes)));
             self.end();
         }
     }

@@ -77,16 +77,16 @@ impl<'a> Envelope<'a> {
         self
     }
 
-    /// Declares how many octets the content has, line ends counted as CR LF (RFC 1870 5).
+    /// Declares how many bytes the content has, line ends counted as CR LF (RFC 1870 5).
     ///
     /// Sent where the server offers SIZE; a message over the server's maximum is then not sent.
     #[must_use]
-    pub fn size(mut self, octets: u64) -> Self {
-        self.size = Some(octets);
+    pub fn size(mut self, bytes: u64) -> Self {
+        self.size = Some(bytes);
         self
     }
 
-    /// Declares what octets the content holds (RFC 6152). The machine takes the caller's word.
+    /// Declares what bytes the content holds (RFC 6152). The machine takes the caller's word.
     ///
     /// Content that needs an extension which the server does not offer is not sent.
     #[must_use]

@@ -58,12 +58,12 @@ impl Session {
         }
     }
 
-    pub(super) fn on_octets_before_tls(&mut self, octets: &[u8]) {
-        let fault = match octets {
+    pub(super) fn on_bytes_before_tls(&mut self, bytes: &[u8]) {
+        let fault = match bytes {
             [] => Fault::ConnectionLost,
-            _ => Fault::OctetsBeforeTls, // 3207-4-i, TLS-6
+            _ => Fault::BytesBeforeTls, // 3207-4-i, TLS-6
         };
-        self.fail(fault, octets);
+        self.fail(fault, bytes);
     }
 
     pub(super) fn on_greeting<'i>(&mut self, reply: Reply<'i>) -> Option<Event<'i>> {
@@ -224,7 +224,7 @@ impl Session {
 /// Tells whether a firewall has made stars of a greeting (Cisco PIX). Such firewalls cannot cope with
 /// EHLO, nor with an end of content that comes in two segments; the client never parts it.
 fn is_veiled(greeting: &Reply<'_>) -> bool {
-    let veil = |octet: &u8| matches!(octet, b'2' | b'0' | b'*' | b' ');
+    let veil = |byte: &u8| matches!(byte, b'2' | b'0' | b'*' | b' ');
     greeting
         .lines()
         .all(|line| line.len() > 3 && line.iter().all(veil))

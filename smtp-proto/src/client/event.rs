@@ -30,16 +30,16 @@ pub struct BodyRequest {
 
 /// Presents content to [`Client::poll_transmit`](super::Client::poll_transmit).
 ///
-/// Octets are presented again until [`Transmit::sent`](crate::framing::Transmit::sent) reports them
-/// consumed, with more behind them or not.
+/// Bytes are presented again until [`Transmit::sent`](crate::framing::Transmit::sent) reports them
+/// consumed, with more after them or not.
 #[derive(Clone, Copy, Default)]
 pub enum Body<'a> {
     /// Nothing can be presented now, or nothing was asked for.
     #[default]
     Pending,
-    /// The next octets; more follow.
+    /// The next bytes; more follow.
     Chunk(&'a [u8]),
-    /// The last octets, maybe none.
+    /// The last bytes, maybe none.
     Last(&'a [u8]),
     /// The content cannot be had: the message must not be sent.
     Failed,
@@ -49,8 +49,8 @@ impl core::fmt::Debug for Body<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Self::Pending => f.write_str("Pending"),
-            Self::Chunk(octets) => write!(f, "Chunk({} octets)", octets.len()),
-            Self::Last(octets) => write!(f, "Last({} octets)", octets.len()),
+            Self::Chunk(bytes) => write!(f, "Chunk({} bytes)", bytes.len()),
+            Self::Last(bytes) => write!(f, "Last({} bytes)", bytes.len()),
             Self::Failed => f.write_str("Failed"),
         }
     }
@@ -223,8 +223,8 @@ pub enum NotSent {
     /// is below the server's minimum, a hold that is beyond its maximum.
     #[error("the server does not offer {}", .0.keyword())]
     ExtensionMissing(Extension),
-    /// The message has more octets than the server takes (RFC 1870 7).
-    #[error("the server takes no more than {maximum} octets")]
+    /// The message has more bytes than the server takes (RFC 1870 7).
+    #[error("the server takes no more than {maximum} bytes")]
     TooLarge {
         /// The server's maximum.
         maximum: u64,
@@ -234,7 +234,7 @@ pub enum NotSent {
     BodyFailed,
     /// Its content holds a bare CR or LF, and [`LineBreaks::Refuse`](crate::framing::LineBreaks) is
     /// in force.
-    #[error("its content holds a bare CR or LF at octet {at}")]
+    #[error("its content holds a bare CR or LF at byte {at}")]
     BareLineBreak {
         /// The position in the content, from 0 on.
         at: u64,

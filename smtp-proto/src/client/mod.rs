@@ -57,8 +57,8 @@
 //!     // 3. Unless there is something to report, what arrives next is awaited, until poll_timeout.
 //!     if client.wants_read() {
 //!         # if client.poll_timeout().is_none() { break }
-//!         # match script.pop() { Some(octets) =>
-//!         received.extend_from_slice(octets) // ... of a read; handle_eof or handle_timeout if none
+//!         # match script.pop() { Some(bytes) =>
+//!         received.extend_from_slice(bytes) // ... of a read; handle_eof or handle_timeout if none
 //!         # , None => client.handle_eof() }
 //!     }
 //! }
@@ -169,9 +169,9 @@ impl Client {
     /// Queues a command of the application's own: NOOP, HELP, VRFY, EXPN, ETRN, XFORWARD, or one that
     /// this library does not know ([`Command::Other`]).
     ///
-    /// It goes out behind the messages that were submitted before and before those that are
+    /// It goes out after the messages that were submitted before and before those that are
     /// submitted after, never within a transaction, and nothing follows it before its reply comes
-    /// (RFC 2920 3.1). Further transactions of a message that needs several may come behind it. There will be one [`Event::Answered`] for it, or one [`Event::Unanswered`]. A
+    /// (RFC 2920 3.1). Further transactions of a message that needs several may come after it. There will be one [`Event::Answered`] for it, or one [`Event::Unanswered`]. A
     /// reply other than 2yz, 4yz or 5yz, or 220 or 221, is a [fault](crate::machine::Fault).
     ///
     /// # Errors
@@ -180,23 +180,23 @@ impl Client {
     /// the end of the connection, [`Misuse::QueueFull`] beyond [`limits::QUEUED_COMMANDS`];
     /// [`Misuse::ReservedCommand`] for commands that the machine sends by itself or cannot follow,
     /// under whatever name; [`Misuse::NotOffered`] for ETRN, XFORWARD, text that is not ASCII and
-    /// `SMTPUTF8` behind VRFY and EXPN where the server does not offer them;
+    /// `SMTPUTF8` after VRFY and EXPN where the server does not offer them;
     /// [`Misuse::CommandTooLong`] beyond [`limits::OWN_COMMAND`].
     pub fn command(&mut self, command: &Command<'_>) -> Result<CommandId, Misuse> {
         self.session.command(command)
     }
 
     /// Ends the session once everything submitted is finished, commands included. It is final: no message can be
-    /// submitted any more, so that QUIT may ride behind the last one.
+    /// submitted any more, so that QUIT may ride after the last one.
     pub fn quit(&mut self) {
         self.session.quit();
     }
 
-    /// Returns the next event out of `input`, and moves `input` behind what was used up.
+    /// Returns the next event out of `input`, and moves `input` past what was used up.
     ///
     /// Call it with all that has arrived and was not used up, until it returns `None`: then `input`
-    /// holds an unfinished reply or nothing. Present the rest again with more behind it; a buffer of
-    /// [`max_unconsumed`](Self::max_unconsumed) octets suffices. Call it also with an empty input,
+    /// holds an unfinished reply or nothing. Present the rest again with more after it; a buffer of
+    /// [`max_unconsumed`](Self::max_unconsumed) bytes suffices. Call it also with an empty input,
     /// as some events need none.
     ///
     /// # Errors
@@ -213,7 +213,7 @@ impl Client {
 
     /// Returns what is to be written now.
     ///
-    /// `body` holds octets of the message that [`wants_body`](Self::wants_body) names, from the
+    /// `body` holds bytes of the message that [`wants_body`](Self::wants_body) names, from the
     /// first that was not consumed. Call it after each write and after the events, until it
     /// returns an empty transmission; then flush.
     pub fn poll_transmit<'a>(&'a mut self, body: Body<'a>, now: Duration) -> Transmit<'a> {
@@ -295,13 +295,13 @@ impl Client {
 
     /// Tells whether the driver is to do a TLS handshake now, on the connection as it is.
     ///
-    /// Octets that were read and not used up must be presented to
+    /// Bytes that were read and not used up must be presented to
     /// [`poll_event`](Self::poll_event) before: they end the connection, as they came in clear.
     pub fn wants_tls(&self) -> bool {
         self.session.wants_tls()
     }
 
-    /// Tells whether octets from the server are needed to go on. If not, call
+    /// Tells whether bytes from the server are needed to go on. If not, call
     /// [`poll_event`](Self::poll_event) first.
     pub fn wants_read(&self) -> bool {
         self.session.wants_read()
@@ -338,7 +338,7 @@ impl Client {
         self.session.pipeline.round_trips()
     }
 
-    /// Returns how many octets of input may be left by [`poll_event`](Self::poll_event).
+    /// Returns how many bytes of input may be left by [`poll_event`](Self::poll_event).
     pub fn max_unconsumed(&self) -> usize {
         limits::REPLY + limits::REPLY_LINE
     }

@@ -9,7 +9,7 @@ use crate::{
     machine::{Timer, limits},
 };
 
-/// The octets that a client wants written.
+/// The bytes that a client wants written.
 #[derive(Default)]
 pub(super) struct Output {
     /// Commands, and the ends of contents.
@@ -18,12 +18,12 @@ pub(super) struct Output {
     scratch: Vec<u8>,
 }
 
-/// Shows no octets: there may be credentials among them.
+/// Shows no bytes: there may be credentials among them.
 impl core::fmt::Debug for Output {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        let octets = self.control.len();
+        let bytes = self.control.len();
         f.debug_struct("Output")
-            .field("octets", &octets)
+            .field("bytes", &bytes)
             .finish_non_exhaustive()
     }
 }
@@ -100,10 +100,10 @@ impl Session {
         }
     }
 
-    /// Drops the control octets that have left.
+    /// Drops the control bytes that have left.
     pub(super) fn forget_sent(&mut self, control: &mut Vec<u8>) {
         let wire = &mut self.wire;
-        if wire.sent == control.len() || wire.sent > limits::RENDERED_OCTETS {
+        if wire.sent == control.len() || wire.sent > limits::RENDERED_BYTES {
             wire.base += wire.sent as u64;
             if mem::take(&mut wire.secret)
                 && let Some(left) = control.get_mut(..wire.sent)
@@ -117,15 +117,15 @@ impl Session {
 }
 
 impl Progress for Session {
-    fn sent(&mut self, octets: usize, slices: &[&[u8]], now: Duration) -> usize {
+    fn sent(&mut self, bytes: usize, slices: &[&[u8]], now: Duration) -> usize {
         if self.write_failed {
             // What a failed write has carried out nobody knows: no doubt is taken back.
             return 0;
         }
         let plan = mem::take(&mut self.wire.plan);
-        let before = octets.min(plan.before);
-        let wire = (octets - before).min(plan.wire);
-        let after = octets - before - wire;
+        let before = bytes.min(plan.before);
+        let wire = (bytes - before).min(plan.wire);
+        let after = bytes - before - wire;
         self.wire.sent += before + after;
         let mut consumed = 0;
         if before == plan.before && self.wire.content.is_some() {
@@ -147,7 +147,7 @@ impl Progress for Session {
             }
             !left
         });
-        if octets > 0 {
+        if bytes > 0 {
             self.write_deadline.stop();
         }
         self.start_reply_deadline(now);

@@ -65,7 +65,7 @@ fn needs(command: &Command<'_>, line: &[u8]) -> Result<[Option<Extension>; 2], M
         Command::Other { verb, .. }
             if verb
                 .bytes()
-                .all(|octet| octet.is_ascii_alphanumeric() || octet == b'-')
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
                 && matches!(
                     Command::parse(line.trim_ascii_end()),
                     Ok(Command::Other { .. })

@@ -18,23 +18,23 @@ pub(super) struct Expected {
     pub(super) transaction: TransactionId,
     /// Which recipient RCPT was for.
     pub(super) recipient: u32,
-    /// Where in the stream of control octets the command ends.
+    /// Where in the stream of control bytes the command ends.
     pub(super) end: u64,
-    /// How many octets the command has.
-    pub(super) octets: u32,
+    /// How many bytes the command has.
+    pub(super) bytes: u32,
     /// How many round trips had been made when the command was rendered.
     pub(super) round_trips: u32,
 }
 
 impl Expected {
     /// The reply to a command of the session's own.
-    pub(super) fn session(verb: Verb, end: u64, octets: u32) -> Self {
+    pub(super) fn session(verb: Verb, end: u64, bytes: u32) -> Self {
         Self {
             verb,
             transaction: 0,
             recipient: 0,
             end,
-            octets,
+            bytes,
             round_trips: 0,
         }
     }
@@ -44,8 +44,8 @@ impl Expected {
 #[derive(Debug, Default)]
 pub(super) struct Pipeline {
     expected: VecDeque<Expected>,
-    /// How many octets of commands are unanswered.
-    octets: usize,
+    /// How many bytes of commands are unanswered.
+    bytes: usize,
     /// The most patient timer of the commands that were sent since nothing was unanswered.
     patience: Option<Timer>,
     /// The longest chain of commands that each waited for the reply to the one before.
@@ -64,7 +64,7 @@ impl Pipeline {
     /// Expects one more reply.
     pub(super) fn push(&mut self, mut expected: Expected) {
         expected.round_trips = self.round_trips;
-        self.octets = self.octets.saturating_add(expected.octets as usize);
+        self.bytes = self.bytes.saturating_add(expected.bytes as usize);
         let timer = expected.verb.timer();
         // Timers in a group are not defined: the largest minimum counts.
         if self
@@ -79,7 +79,7 @@ impl Pipeline {
     /// Takes the expectation that a reply has met.
     pub(super) fn pop(&mut self) -> Option<Expected> {
         let expected = self.expected.pop_front()?;
-        self.octets = self.octets.saturating_sub(expected.octets as usize);
+        self.bytes = self.bytes.saturating_sub(expected.bytes as usize);
         self.round_trips = self.round_trips.max(expected.round_trips.saturating_add(1));
         if self.expected.is_empty() {
             self.patience = None;
@@ -89,7 +89,7 @@ impl Pipeline {
 
     pub(super) fn clear(&mut self) {
         self.expected.clear();
-        self.octets = 0;
+        self.bytes = 0;
         self.patience = None;
     }
 
@@ -115,13 +115,13 @@ impl Pipeline {
     }
 
     /// Tells whether a peer that is not being read could still answer all that is unanswered, and a
-    /// command of so many octets more.
+    /// command of so many bytes more.
     pub(super) fn has_room(&self, duplex: Duplex, command: usize) -> bool {
         match duplex {
             _ if self.expected.is_empty() => true,
             Duplex::Full => true,
-            Duplex::Half { octets, replies } => {
-                self.octets.saturating_add(command) <= octets && self.expected.len() < replies
+            Duplex::Half { bytes, replies } => {
+                self.bytes.saturating_add(command) <= bytes && self.expected.len() < replies
             }
         }
     }

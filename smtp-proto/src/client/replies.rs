@@ -13,13 +13,13 @@ use crate::{
 /// A reply that has not wholly arrived stays there, but is not scanned again.
 #[derive(Debug, Default)]
 pub(super) struct ReplyReader {
-    /// How many octets from the beginning of the reply have been searched for a line end.
+    /// How many bytes from the beginning of the reply have been searched for a line end.
     scanned: usize,
     /// Where the line begins that has not ended.
     line: usize,
     /// What the lines so far have said.
     code: Option<Code>,
-    /// How many octets of this reply were dropped.
+    /// How many bytes of this reply were dropped.
     dropped: u64,
 }
 
@@ -31,7 +31,7 @@ pub(super) enum LineEnd {
     BareLf,
 }
 
-/// Why a reply cannot be read, and the octets at fault.
+/// Why a reply cannot be read, and the bytes at fault.
 pub(super) type Unreadable<'i> = (Fault, &'i [u8]);
 
 impl ReplyReader {

@@ -46,7 +46,7 @@ pub(super) enum Phase {
     Closed,
 }
 
-/// Everything of a client but the octets it wants written.
+/// Everything of a client but the bytes it wants written.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) config: Config,
@@ -191,7 +191,7 @@ impl Session {
                 if input.is_empty() && !self.eof {
                     return Ok(None);
                 }
-                self.on_octets_before_tls(input);
+                self.on_bytes_before_tls(input);
                 continue;
             }
             let line_end = match self.config.bare_lf_replies {
@@ -210,7 +210,7 @@ impl Session {
                     }
                     self.on_end(input);
                 }
-                Err((fault, octets)) => self.fail(fault, octets),
+                Err((fault, bytes)) => self.fail(fault, bytes),
             }
         }
     }

@@ -71,12 +71,12 @@ pub(super) struct Transaction {
     recipient_refusal: Option<Reply<'static>>,
     /// Why it is not going to be sent, if so.
     pub(super) not_sent: Option<NotSent>,
-    /// The last octet of its end has been offered to the transport, and not been taken back.
+    /// The last byte of its end has been offered to the transport, and not been taken back.
     pub(super) in_doubt: bool,
     /// Its content has begun, and its final reply has not come.
     pub(super) content_begun: bool,
-    /// How many octets of its content were sent.
-    pub(super) content_octets: u64,
+    /// How many bytes of its content were sent.
+    pub(super) content_bytes: u64,
     /// Its outcome was reported.
     pub(super) finished: bool,
     /// It carries a part of its message's recipients.

@@ -1,4 +1,4 @@
-//! Where everything stands in the stream of octets: what has left, what was offered, which content
+//! Where everything stands in the stream of bytes: what has left, what was offered, which content
 //! is open, and which messages have their ends under way.
 
 use smallvec::SmallVec;
@@ -9,13 +9,13 @@ use super::{pipeline::Expected, rules::Verb, transaction::TransactionId};
 #[derive(Debug)]
 pub(super) struct OpenContent {
     pub(super) transaction: TransactionId,
-    /// Where it stands in the stream of control octets.
+    /// Where it stands in the stream of control bytes.
     pub(super) at: u64,
-    /// For a chunk (RFC 3030 2), how many octets of the body it announced that have not left.
+    /// For a chunk (RFC 3030 2), how many bytes of the body it announced that have not left.
     pub(super) announced: Option<usize>,
     /// It is a chunk, and was announced as the last.
     pub(super) is_last_chunk: bool,
-    /// What the machine adds behind it, once that is known.
+    /// What the machine adds after it, once that is known.
     pub(super) end: Option<&'static [u8]>,
     /// All of it has been offered to the transport once, and what follows it was rendered.
     pub(super) offered: bool,
@@ -24,21 +24,21 @@ pub(super) struct OpenContent {
 /// What the last transmission was made of.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Plan {
-    /// Control octets before the content.
+    /// Control bytes before the content.
     pub(super) before: usize,
-    /// How many slices, and octets, of content follow.
+    /// How many slices, and bytes, of content follow.
     pub(super) slices: usize,
     pub(super) wire: usize,
     /// They reach to the end of the content, or of the chunk.
     pub(super) whole: bool,
 }
 
-/// Positions in the stream of control octets, and the content that stands in it.
+/// Positions in the stream of control bytes, and the content that stands in it.
 #[derive(Debug, Default)]
 pub(super) struct Wire {
-    /// The position of the first octet in [`super::output::Output`].
+    /// The position of the first byte in [`super::output::Output`].
     pub(super) base: u64,
-    /// How many octets of [`super::output::Output`] have left.
+    /// How many bytes of [`super::output::Output`] have left.
     pub(super) sent: usize,
     /// Up to where they have been offered to the transport.
     pub(super) offered: u64,
@@ -46,7 +46,7 @@ pub(super) struct Wire {
     /// The ends of messages that were rendered and have not left, as positions.
     pub(super) ends: SmallVec<[(TransactionId, u64); 1]>,
     pub(super) plan: Plan,
-    /// There are credentials among the octets, to be overwritten once they have left.
+    /// There are credentials among the bytes, to be overwritten once they have left.
     pub(super) secret: bool,
 }
 
@@ -83,7 +83,7 @@ impl Wire {
 
 impl OpenContent {
     /// Tells whether a reply is the one to this chunk. (Of a content that ends with a dot, the reply
-    /// is expected behind the dot.)
+    /// is expected after the dot.)
     fn belongs_to(&self, expected: &Expected) -> bool {
         let chunk = matches!(
             expected.verb,

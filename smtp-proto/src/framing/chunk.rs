@@ -1,8 +1,8 @@
 //! Content that a count announces (BDAT, RFC 3030 section 2).
 
-/// Counts the octets of one announced chunk.
+/// Counts the bytes of one announced chunk.
 ///
-/// The octets are raw: no line means anything among them (3030-2-e).
+/// The bytes are raw: no line means anything among them (3030-2-e).
 ///
 /// ```
 /// use smtp_proto::framing::ChunkReader;
@@ -19,12 +19,12 @@ pub struct ChunkReader {
 }
 
 impl ChunkReader {
-    /// Expects `size` octets. A size of 0 is complete at once.
+    /// Expects `size` bytes. A size of 0 is complete at once.
     pub fn new(size: u64) -> Self {
         Self { remaining: size }
     }
 
-    /// Takes what `input` holds of the chunk, and moves `input` behind it.
+    /// Takes what `input` holds of the chunk, and moves `input` past it.
     ///
     /// Returns an empty slice if `input` is empty or the chunk is complete.
     pub fn take<'i>(&mut self, input: &mut &'i [u8]) -> &'i [u8] {
@@ -40,17 +40,17 @@ impl ChunkReader {
         input.get(..wanted).unwrap_or(input)
     }
 
-    /// Accepts that so many octets of what [`peek`](Self::peek) returned were taken.
-    pub fn advance(&mut self, octets: usize) {
-        self.remaining = self.remaining.saturating_sub(octets as u64);
+    /// Accepts that so many bytes of what [`peek`](Self::peek) returned were taken.
+    pub fn advance(&mut self, bytes: usize) {
+        self.remaining = self.remaining.saturating_sub(bytes as u64);
     }
 
-    /// Returns how many octets are still to come.
+    /// Returns how many bytes are still to come.
     pub fn remaining(&self) -> u64 {
         self.remaining
     }
 
-    /// Tells whether every octet of the chunk was taken.
+    /// Tells whether every byte of the chunk was taken.
     pub fn is_complete(&self) -> bool {
         self.remaining == 0
     }
@@ -62,7 +62,7 @@ mod tests {
 
     /// 3030-2-e: a line of one dot is content like any other.
     #[test]
-    fn takes_the_same_octets_at_every_split() {
+    fn takes_the_same_bytes_at_every_split() {
         let wire = b"a\r\n.\r\nQUIT\r\n";
         for split in 0..=wire.len() {
             let mut chunk = ChunkReader::new(6);

@@ -4,11 +4,11 @@ use memchr::memchr_iter;
 
 use super::work;
 
-/// Cuts lines from the octets that a peer sends.
+/// Cuts lines from the bytes that a peer sends.
 ///
 /// Only CR LF ends a line (5321-2.3.8-a). An unfinished line stays in the caller's buffer: present
-/// it again, at the same place, with more behind it. What was searched is not searched again, so
-/// reading octet by octet takes time linear in their number.
+/// it again, at the same place, with more after it. What was searched is not searched again, so
+/// reading byte by byte takes time linear in their number.
 ///
 /// ```
 /// use smtp_proto::framing::{Line, LineReader};
@@ -22,12 +22,12 @@ use super::work;
 /// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LineReader {
-    /// How many octets of the unfinished line are known to hold no CR LF.
+    /// How many bytes of the unfinished line are known to hold no CR LF.
     scanned: usize,
     /// How much of an over-long line was dropped.
     discarded: u64,
     discarding: bool,
-    /// Whether the last octet that was dropped is a CR.
+    /// Whether the last byte that was dropped is a CR.
     after_cr: bool,
 }
 
@@ -41,9 +41,9 @@ pub enum Line<'i> {
 }
 
 impl LineReader {
-    /// Returns the next line, and moves `input` behind it.
+    /// Returns the next line, and moves `input` past it.
     ///
-    /// `limit` is the longest line allowed in octets, its CR LF included. `None` means that the
+    /// `limit` is the longest line allowed in bytes, its CR LF included. `None` means that the
     /// line is unfinished. What is left of `input` is then the beginning of that line, shorter than
     /// `limit`, and wants to be presented again. Of a line beyond the limit nothing is left: it is
     /// consumed as it comes, and reported once, as [`Line::TooLong`], at its end.
@@ -77,7 +77,7 @@ impl LineReader {
         self.discarding
     }
 
-    /// Returns how many octets of an over-long line were dropped so far.
+    /// Returns how many bytes of an over-long line were dropped so far.
     ///
     /// Counts the line that is arriving, or the one that [`Line::TooLong`] just reported; 0 for
     /// other lines. A peer that sends without end is to be cut off by it.
@@ -99,13 +99,13 @@ impl LineReader {
         })
     }
 
-    fn discard(&mut self, octets: &[u8]) {
-        if let Some(last) = octets.last() {
+    fn discard(&mut self, bytes: &[u8]) {
+        if let Some(last) = bytes.last() {
             self.after_cr = *last == b'\r';
         }
         self.discarding = true;
         self.scanned = 0;
-        self.discarded = self.discarded.saturating_add(octets.len() as u64);
+        self.discarded = self.discarded.saturating_add(bytes.len() as u64);
     }
 }
 

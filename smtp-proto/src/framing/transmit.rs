@@ -9,20 +9,20 @@ pub(crate) type Slices<'a> = SmallVec<[&'a [u8]; 16]>;
 
 /// Takes the report of a write.
 ///
-/// The half of a machine that keeps account implements it; the other half, which owns the octets,
+/// The half of a machine that keeps account implements it; the other half, which owns the bytes,
 /// stays borrowed by the [`Transmit`].
 pub(crate) trait Progress: Send {
-    /// Records that the first `octets` of `slices` were taken by the transport at `now`. Returns how
-    /// many octets of the caller's body were among them.
-    fn sent(&mut self, octets: usize, slices: &[&[u8]], now: Duration) -> usize;
+    /// Records that the first `bytes` of `slices` were taken by the transport at `now`. Returns how
+    /// many bytes of the caller's body were among them.
+    fn sent(&mut self, bytes: usize, slices: &[&[u8]], now: Duration) -> usize;
 }
 
-/// Lists the octets that a machine wants written next, in order.
+/// Lists the bytes that a machine wants written next, in order.
 ///
 /// Write as many as the transport takes, in one vectored write or by [`copy_to`](Self::copy_to),
 /// and report the number to [`sent`](Self::sent). What was not reported is offered again by the
 /// next `poll_transmit`. Dropping a `Transmit` without a report is allowed; the machine then
-/// counts none of it as sent, but all of it as offered: a message whose last octet it held is in
+/// counts none of it as sent, but all of it as offered: a message whose last byte it held is in
 /// doubt should the connection die.
 ///
 /// Never empty slices; no slices at all when there is nothing to write now, which is also the
@@ -45,19 +45,19 @@ impl<'a> Transmit<'a> {
         }
     }
 
-    /// Reports that the transport took the first `octets` of this transmission at `now`.
+    /// Reports that the transport took the first `bytes` of this transmission at `now`.
     ///
     /// Call it after every write, short ones included. A number beyond [`len`](Self::len) counts
-    /// as `len`. Returns how many octets of the body given to the client's `poll_transmit` were
+    /// as `len`. Returns how many bytes of the body given to the client's `poll_transmit` were
     /// consumed: present the body from there on the next time. A server's transmission holds no
     /// body and always returns 0.
-    pub fn sent(self, octets: usize, now: Duration) -> usize {
-        self.progress.sent(octets.min(self.len), &self.slices, now)
+    pub fn sent(self, bytes: usize, now: Duration) -> usize {
+        self.progress.sent(bytes.min(self.len), &self.slices, now)
     }
 
     /// Copies as much as fits into `buffer` and returns how much that was.
     ///
-    /// For transports without vectored writes. The octets still have to be reported to
+    /// For transports without vectored writes. The bytes still have to be reported to
     /// [`sent`](Self::sent) once they are written.
     pub fn copy_to(&self, buffer: &mut [u8]) -> usize {
         let mut copied = 0;
@@ -72,12 +72,12 @@ impl<'a> Transmit<'a> {
         copied
     }
 
-    /// Returns the octets to write, in order, none of the slices empty.
+    /// Returns the bytes to write, in order, none of the slices empty.
     pub fn slices(&self) -> &[&'a [u8]] {
         &self.slices
     }
 
-    /// Returns how many octets there are to write.
+    /// Returns how many bytes there are to write.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -90,7 +90,7 @@ impl<'a> Transmit<'a> {
 
 impl core::fmt::Debug for Transmit<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        // The octets may hold credentials, so only their number is shown.
+        // The bytes may hold credentials, so only their number is shown.
         f.debug_struct("Transmit")
             .field("len", &self.len)
             .finish_non_exhaustive()

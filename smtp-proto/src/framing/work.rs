@@ -5,15 +5,15 @@ std::thread_local! {
     static SEARCHED: core::cell::Cell<u64> = const { core::cell::Cell::new(0) };
 }
 
-/// Notes that so many octets are searched. Does nothing outside of tests.
+/// Notes that so many bytes are searched. Does nothing outside of tests.
 #[inline]
-pub(crate) fn search(octets: &[u8]) -> &[u8] {
+pub(crate) fn search(bytes: &[u8]) -> &[u8] {
     #[cfg(test)]
-    SEARCHED.with(|searched| searched.set(searched.get() + octets.len() as u64));
-    octets
+    SEARCHED.with(|searched| searched.set(searched.get() + bytes.len() as u64));
+    bytes
 }
 
-/// Returns how many octets were searched since the last call.
+/// Returns how many bytes were searched since the last call.
 #[cfg(test)]
 pub(crate) fn take() -> u64 {
     SEARCHED.with(|searched| searched.take())

@@ -21,11 +21,11 @@ pub struct Error {
 }
 
 impl Error {
-    pub(crate) fn new(fault: Fault, state: &'static str, octets: &[u8]) -> Self {
+    pub(crate) fn new(fault: Fault, state: &'static str, bytes: &[u8]) -> Self {
         Self {
             fault,
             state,
-            excerpt: Excerpt::new(octets),
+            excerpt: Excerpt::new(bytes),
         }
     }
 
@@ -39,7 +39,7 @@ impl Error {
         self.state
     }
 
-    /// Returns the offending octets, bounded; empty where none were at fault.
+    /// Returns the offending bytes, bounded; empty where none were at fault.
     pub fn excerpt(&self) -> &Excerpt {
         &self.excerpt
     }
@@ -77,10 +77,10 @@ pub enum Fault {
     /// envelope may have been used.
     #[error("the server went on with a transaction that it had refused")]
     RefusedTransactionContinued,
-    /// Octets came in clear where TLS begins: behind STARTTLS, behind its 220, or instead of a
+    /// Bytes came in clear where TLS begins: after STARTTLS, after its 220, or instead of a
     /// handshake. They may be an attacker's (CVE-2011-0411, CVE-2021-38371).
-    #[error("the peer sent octets in clear where TLS begins")]
-    OctetsBeforeTls,
+    #[error("the peer sent bytes in clear where TLS begins")]
+    BytesBeforeTls,
     /// The server does not offer what it offered the last time, and what was sent relied on that.
     #[error("the server does not offer any more what it was known to offer")]
     CapabilitiesChanged,
@@ -126,37 +126,37 @@ pub enum Fault {
     ShutDown,
 }
 
-/// Holds the beginning of some offending octets.
+/// Holds the beginning of some offending bytes.
 ///
 /// Displays them escaped, so that no control character of a peer reaches a log or a terminal.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Excerpt {
-    octets: SmallVec<[u8; 16]>,
+    bytes: SmallVec<[u8; 16]>,
     truncated: bool,
 }
 
 impl Excerpt {
-    pub(crate) fn new(octets: &[u8]) -> Self {
-        let kept = octets.get(..limits::EXCERPT).unwrap_or(octets);
+    pub(crate) fn new(bytes: &[u8]) -> Self {
+        let kept = bytes.get(..limits::EXCERPT).unwrap_or(bytes);
         Self {
-            octets: SmallVec::from_slice(kept),
-            truncated: kept.len() < octets.len(),
+            bytes: SmallVec::from_slice(kept),
+            truncated: kept.len() < bytes.len(),
         }
     }
 
-    /// Returns the octets that were kept, at most [`limits::EXCERPT`].
+    /// Returns the bytes that were kept, at most [`limits::EXCERPT`].
     pub fn as_bytes(&self) -> &[u8] {
-        &self.octets
+        &self.bytes
     }
 }
 
 impl fmt::Display for Excerpt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.octets.is_empty() {
+        if self.bytes.is_empty() {
             return Ok(());
         }
         f.write_str(": \"")?;
-        for escaped in self.octets.escape_ascii() {
+        for escaped in self.bytes.escape_ascii() {
             f.write_char(char::from(escaped))?;
         }
         f.write_str(if self.truncated { "\"..." } else { "\"" })

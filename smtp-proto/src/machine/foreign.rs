@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-/// Names what a client speaks to a server in place of SMTP, as far as its first octets tell.
+/// Names what a client speaks to a server in place of SMTP, as far as its first bytes tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ForeignProtocol {
@@ -10,7 +10,7 @@ pub enum ForeignProtocol {
     Http,
     /// TLS, where the session begins in clear.
     Tls,
-    /// Something whose first octet is no letter.
+    /// Something whose first byte is no letter.
     Unknown,
 }
 

@@ -1,6 +1,6 @@
 //! Every bound of the machines, with the clause or the precedent that it comes from.
 //!
-//! All lengths are octets and count the final CR LF unless said otherwise.
+//! All lengths are bytes and count the final CR LF unless said otherwise.
 
 use core::time::Duration;
 
@@ -11,10 +11,10 @@ pub const REPLY_LINE: usize = 4096;
 pub const REPLY: usize = 16 * 1024;
 /// The longest reply that a client reads at all.
 pub const REPLY_TOTAL: u64 = 1024 * 1024;
-/// How many octets of an offending line an [`Error`](super::Error) quotes.
+/// How many bytes of an offending line an [`Error`](super::Error) quotes.
 pub const EXCERPT: usize = 64;
-/// How many octets of commands a half-duplex client leaves unanswered (Postfix, Exim: 4,096).
-pub const UNANSWERED_OCTETS: usize = 4096;
+/// How many bytes of commands a half-duplex client leaves unanswered (Postfix, Exim: 4,096).
+pub const UNANSWERED_BYTES: usize = 4096;
 /// How many replies a half-duplex client leaves outstanding (Exim: about 100 recipients).
 pub const UNANSWERED_REPLIES: usize = 100;
 /// How many messages may be submitted to a client and unfinished.
@@ -23,8 +23,8 @@ pub const QUEUED_MESSAGES: usize = 1024;
 pub const QUEUED_COMMANDS: usize = 64;
 /// The longest command of the application's that a client sends (RFC 5321 4.5.3.1.4).
 pub const OWN_COMMAND: usize = 512;
-/// How many octets of commands a client renders ahead of the transport.
-pub const RENDERED_OCTETS: usize = 8 * 1024;
+/// How many bytes of commands a client renders ahead of the transport.
+pub const RENDERED_BYTES: usize = 8 * 1024;
 /// The longest AUTH command that carries an initial response (RFC 4954 4).
 pub const AUTH_COMMAND: usize = 512;
 /// How many challenges a client answers in one authentication exchange.
@@ -39,10 +39,10 @@ pub const SCRAM_ITERATIONS_MAXIMUM: u32 = 600_000;
 /// How many entries of a trace are kept until the caller takes them.
 pub const TRACE: usize = 4096;
 
-/// The longest command line that a server takes: the 512 octets of RFC 5321 4.5.3.1.4 and what the
+/// The longest command line that a server takes: the 512 bytes of RFC 5321 4.5.3.1.4 and what the
 /// extensions add to them (RFC 1869 4.1.2), rounded up to Postfix's `line_length_limit`.
 pub const COMMAND_LINE: usize = 2048;
-/// The longest line of an authentication exchange: 12,288 octets and CR LF (RFC 4954 4).
+/// The longest line of an authentication exchange: 12,288 bytes and CR LF (RFC 4954 4).
 pub const AUTHENTICATION_LINE: usize = 12288 + 2;
 /// The least that a server may set as the longest command line (RFC 5321 4.5.3.1.4).
 pub const COMMAND_LINE_MINIMUM: usize = 512;
@@ -55,7 +55,7 @@ pub const RECIPIENTS_MINIMUM: usize = 100;
 /// How many RCPT commands beyond the limit of recipients a server answers before it counts each as
 /// an error (Postfix's `smtpd_recipient_overshoot_limit`).
 pub const RECIPIENT_OVERSHOOT: usize = 1000;
-/// The largest message that a server takes, in octets of content (Postfix's `message_size_limit`).
+/// The largest message that a server takes, in bytes of content (Postfix's `message_size_limit`).
 pub const MESSAGE_SIZE: u64 = 10_240_000;
 /// The least that a server may set as the largest message (RFC 5321 4.5.3.1.7).
 pub const MESSAGE_SIZE_MINIMUM: u64 = 64 * 1024;
@@ -64,7 +64,7 @@ pub const MESSAGE_SIZE_MINIMUM: u64 = 64 * 1024;
 pub const UNANSWERED_COMMANDS: usize = 1024;
 /// How many messages may wait for their verdicts before the server begins no further one.
 pub const UNDECIDED_MESSAGES: usize = 100;
-/// How many octets of replies may wait for a client to read them before the server reads no
+/// How many bytes of replies may wait for a client to read them before the server reads no
 /// further command.
 pub const OUTPUT: usize = 64 * 1024;
 /// How many accepted messages a server watches for a sign that their replies arrived. Of more, it
@@ -78,7 +78,7 @@ pub const ERROR_DELAY: Duration = Duration::from_secs(1);
 pub const ERRORS: usize = 20;
 /// How many commands to no purpose end a session (Postfix's `smtpd_junk_command_limit`).
 pub const IDLE_COMMANDS: usize = 100;
-/// How many octets of content a client has to send in a second, all in all (Postfix's
+/// How many bytes of content a client has to send in a second, all in all (Postfix's
 /// `smtpd_min_data_rate`).
 pub const CONTENT_RATE: u64 = 500;
 /// How many authentications may fail before a further one ends the session, the least that

@@ -14,7 +14,7 @@ pub enum Timer {
     Command,
     /// A client waits for the go-ahead to DATA: 2 minutes (RFC 5321 4.5.3.2.4).
     DataInitiation,
-    /// A peer takes no octet that is ready to be written: 3 minutes (RFC 5321 4.5.3.2.5).
+    /// A peer takes no byte that is ready to be written: 3 minutes (RFC 5321 4.5.3.2.5).
     Write,
     /// A client waits for the reply to the end of a message: 10 minutes (RFC 5321 4.5.3.2.6).
     DataTermination,
@@ -24,7 +24,7 @@ pub enum Timer {
     Quit,
     /// A server waits for the next command: 5 minutes (RFC 5321 4.5.3.2.7).
     Idle,
-    /// A server waits for more octets of a command line or of content that has begun.
+    /// A server waits for more bytes of a command line or of content that has begun.
     Receive,
     /// A server's application owes a verdict.
     Verdict,

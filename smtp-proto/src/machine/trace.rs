@@ -27,7 +27,7 @@ pub enum Origin {
     Remote,
 }
 
-/// What a trace shows of the octets.
+/// What a trace shows of the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Traced {
@@ -41,7 +41,7 @@ impl fmt::Display for Traced {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(line) => f.write_str(line),
-            Self::Content(octets) => write!(f, "[{octets} octets of content]"),
+            Self::Content(bytes) => write!(f, "[{bytes} bytes of content]"),
         }
     }
 }
@@ -53,10 +53,10 @@ pub(crate) struct Trace {
 }
 
 impl Trace {
-    /// Records the lines in `octets`, which end in CR LF.
-    pub(crate) fn lines(&mut self, origin: Origin, round_trips: u64, octets: &[u8]) {
-        let octets = octets.strip_suffix(b"\r\n").unwrap_or(octets);
-        for line in octets.split(|&octet| octet == b'\n') {
+    /// Records the lines in `bytes`, which end in CR LF.
+    pub(crate) fn lines(&mut self, origin: Origin, round_trips: u64, bytes: &[u8]) {
+        let bytes = bytes.strip_suffix(b"\r\n").unwrap_or(bytes);
+        for line in bytes.split(|&byte| byte == b'\n') {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             let text = line.escape_ascii().map(char::from).collect();
             self.push(TraceEntry {
@@ -67,12 +67,12 @@ impl Trace {
         }
     }
 
-    /// Records that so many octets of content were sent.
-    pub(crate) fn content(&mut self, origin: Origin, round_trips: u64, octets: u64) {
+    /// Records that so many bytes of content were sent.
+    pub(crate) fn content(&mut self, origin: Origin, round_trips: u64, bytes: u64) {
         self.push(TraceEntry {
             origin,
             round_trips,
-            what: Traced::Content(octets),
+            what: Traced::Content(bytes),
         });
     }
 

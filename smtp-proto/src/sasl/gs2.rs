@@ -10,19 +10,19 @@ pub(super) fn header(acting_for: &str) -> String {
     }
 }
 
-/// Reads a header that binds no channel, and returns it, the name in it, and what is behind it.
+/// Reads a header that binds no channel, and returns it, the name in it, and what is after it.
 /// `y` says that the client believes that the server cannot bind one, which is right.
 pub(super) fn read(message: &str) -> Option<(&str, Cow<'_, str>, &str)> {
-    let behind_flag = message
+    let after_flag = message
         .strip_prefix("n,")
         .or_else(|| message.strip_prefix("y,"))?;
-    let (name, behind) = behind_flag.split_once(',')?;
+    let (name, after) = after_flag.split_once(',')?;
     let name = match name {
         "" => Cow::Borrowed(""),
         name => unescape(name.strip_prefix("a=")?).filter(|name| !name.is_empty())?,
     };
-    let header = message.strip_suffix(behind)?;
-    Some((header, name, behind))
+    let header = message.strip_suffix(after)?;
+    Some((header, name, after))
 }
 
 /// Writes `=` and `,` in a name as `=3D` and `=2C`.
@@ -38,12 +38,12 @@ pub(super) fn unescape(name: &str) -> Option<Cow<'_, str>> {
     let mut pieces = name.split('=');
     let mut unescaped = Cow::Borrowed(pieces.next()?);
     for piece in pieces {
-        let (octet, rest) = match piece.strip_prefix("2C") {
+        let (byte, rest) = match piece.strip_prefix("2C") {
             Some(rest) => (',', rest),
             None => ('=', piece.strip_prefix("3D")?),
         };
         let text = unescaped.to_mut();
-        text.push(octet);
+        text.push(byte);
         text.push_str(rest);
     }
     Some(unescaped)

@@ -57,7 +57,7 @@ impl Mechanism for OAuthBearer {
         Some(message.into_bytes())
     }
 
-    /// A challenge tells of a failure; one octet has the server say so (7628-3.2-a).
+    /// A challenge tells of a failure; one byte has the server say so (7628-3.2-a).
     fn respond(&mut self, challenge: &[u8]) -> Option<Vec<u8>> {
         if challenge.is_empty() {
             self.initial_response()
@@ -75,11 +75,11 @@ pub(super) struct Message<'a> {
     pub(super) port: Option<u16>,
 }
 
-/// Reads a GS2 header, `^A`, and keys with their values, each with a `^A` behind it (7628-3.1-a).
+/// Reads a GS2 header, `^A`, and keys with their values, each with a `^A` after it (7628-3.1-a).
 /// Keys that are not known are ignored (7628-3.1-b); the others come once at most.
 pub(super) fn read(message: &[u8]) -> Option<Message<'_>> {
-    let (_, user, behind) = gs2::read(str::from_utf8(message).ok()?)?;
-    let pairs = behind.strip_prefix('\x01')?.strip_suffix("\x01\x01")?;
+    let (_, user, after) = gs2::read(str::from_utf8(message).ok()?)?;
+    let pairs = after.strip_prefix('\x01')?.strip_suffix("\x01\x01")?;
     let (mut token, mut host, mut port) = (None, None, None);
     for pair in pairs.split('\x01') {
         let (key, value) = pair.split_once('=')?;

@@ -44,7 +44,7 @@ impl Config {
     }
 
     /// Hands commands of that verb, in any case, to the application, as
-    /// [`Event::Command`](super::Event::Command): behind EHLO, in or out of a transaction, and each
+    /// [`Event::Command`](super::Event::Command): after EHLO, in or out of a transaction, and each
     /// the last of its group. Announce the extension that brings it by [`offer`](Self::offer).
     ///
     /// Verbs that the library knows keep their meaning. All others are answered 500.

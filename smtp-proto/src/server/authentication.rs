@@ -93,7 +93,7 @@ impl Session {
             out.extend_from_slice(b"\r\n");
         });
         self.authentication = Authentication::Exchange;
-        // What came behind an initial response was not meant for this.
+        // What came after an initial response was not meant for this.
         self.receipts.expect_wait(question.serial);
         self.pipeline.answer(question, answer, None);
         self.depart();

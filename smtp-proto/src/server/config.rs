@@ -216,7 +216,7 @@ impl Config {
 
     /// Offers these extensions in place of the default ones.
     ///
-    /// The number behind SIZE is always [`max_message_size`](Self::max_message_size). STARTTLS and
+    /// The number after SIZE is always [`max_message_size`](Self::max_message_size). STARTTLS and
     /// AUTH are offered where they are configured and can be used, REQUIRETLS only under TLS
     /// (8689-2-c), and LMTP always has PIPELINING and ENHANCEDSTATUSCODES (2033-5-b).
     #[must_use]
@@ -252,7 +252,7 @@ impl Config {
         self.set(|settings| settings.improper_pipelining = improper_pipelining)
     }
 
-    /// Sets the longest command line in octets with its CR LF, by default
+    /// Sets the longest command line in bytes with its CR LF, by default
     /// [`limits::COMMAND_LINE`], at least [`limits::COMMAND_LINE_MINIMUM`].
     #[must_use]
     pub fn max_command_line(self, max_command_line: usize) -> Self {
@@ -285,7 +285,7 @@ impl Config {
         self.set(|settings| settings.max_undecided_messages = max_undecided_messages.max(1))
     }
 
-    /// Sets how many octets of replies may wait to be written before the server reads no further
+    /// Sets how many bytes of replies may wait to be written before the server reads no further
     /// command, by default [`limits::OUTPUT`].
     #[must_use]
     pub fn max_output(self, max_output: usize) -> Self {
@@ -333,12 +333,12 @@ impl Config {
         self.set(|settings| settings.receive_timeout = receive_timeout)
     }
 
-    /// Sets how many octets of content earn a client another second, by default
-    /// [`limits::CONTENT_RATE`]; 0 makes every octet earn it the whole
+    /// Sets how many bytes of content earn a client another second, by default
+    /// [`limits::CONTENT_RATE`]; 0 makes every byte earn it the whole
     /// [`receive_timeout`](Self::receive_timeout) again.
     #[must_use]
-    pub fn min_content_rate(self, octets_per_second: u64) -> Self {
-        self.set(|settings| settings.min_content_rate = octets_per_second)
+    pub fn min_content_rate(self, bytes_per_second: u64) -> Self {
+        self.set(|settings| settings.min_content_rate = bytes_per_second)
     }
 
     /// Sets how long a client may take nothing of what is there for it to read, by default 3 minutes
@@ -376,15 +376,15 @@ impl Config {
         self.set(|settings| settings.trace = true)
     }
 
-    /// Sets the largest message in octets of content, by default [`limits::MESSAGE_SIZE`], at least
+    /// Sets the largest message in bytes of content, by default [`limits::MESSAGE_SIZE`], at least
     /// [`limits::MESSAGE_SIZE_MINIMUM`], and announces it (RFC 1870).
     ///
     /// A longer message is read to its end and answered 552; one that goes on beyond half as much
     /// again is answered 421, and the connection closed.
     #[must_use]
-    pub fn max_message_size(self, octets: u64) -> Self {
-        let octets = octets.max(limits::MESSAGE_SIZE_MINIMUM);
-        self.set_offer(|settings| settings.max_message_size = octets)
+    pub fn max_message_size(self, bytes: u64) -> Self {
+        let bytes = bytes.max(limits::MESSAGE_SIZE_MINIMUM);
+        self.set_offer(|settings| settings.max_message_size = bytes)
     }
 
     /// Offers these extensions from now on, or what was configured.

@@ -33,14 +33,14 @@ impl Session {
         let Some(transaction) = &mut self.transaction else {
             return Step::Again;
         };
-        transaction.octets = transaction.octets.saturating_add(size);
-        let octets = transaction.octets;
-        if octets > ceiling(limit) {
+        transaction.bytes = transaction.bytes.saturating_add(size);
+        let bytes = transaction.bytes;
+        if bytes > ceiling(limit) {
             self.give_up();
             return Step::Again;
         }
         self.expect_chunk(size, last, None);
-        if octets > limit {
+        if bytes > limit {
             return self.refuse_itself(&replies::TOO_LARGE, ResetCause::TooLarge);
         }
         Step::Again
@@ -55,7 +55,7 @@ impl Session {
         }
     }
 
-    /// Takes the next `size` octets for content, exactly (3030-2-j).
+    /// Takes the next `size` bytes for content, exactly (3030-2-j).
     fn expect_chunk(&mut self, size: u64, last: bool, refusal: Option<&'static Reply<'static>>) {
         self.trace_content(size);
         self.patience = self.config.settings().receive_timeout;
@@ -75,9 +75,7 @@ impl Session {
                 let content = unstuffer.next(input);
                 let is_bare = unstuffer.bare_line_break().is_some();
                 match content {
-                    Some(Content::Octets(octets)) => {
-                        self.content_octets(octets, octets.len(), is_bare)
-                    }
+                    Some(Content::Bytes(bytes)) => self.content_bytes(bytes, bytes.len(), is_bare),
                     Some(Content::End) => self.end_of_message(now),
                     None => Step::Starved,
                 }
@@ -93,11 +91,9 @@ impl Session {
                     .transaction
                     .as_mut()
                     .and_then(Transaction::watched_lines);
-                let (octets, is_bare) = match lines {
+                let (bytes, is_bare) = match lines {
                     Some(lines) => match lines.next(&mut rest) {
-                        Some(Content::Octets(octets)) => {
-                            (octets, lines.bare_line_break().is_some())
-                        }
+                        Some(Content::Bytes(bytes)) => (bytes, lines.bare_line_break().is_some()),
                         _ => (&[][..], false),
                     },
                     None => (core::mem::take(&mut rest), false),
@@ -106,9 +102,9 @@ impl Session {
                 chunk.advance(taken);
                 *input = input.get(taken..).unwrap_or_default();
                 let (is_complete, last, refusal) = (chunk.is_complete(), *last, *refusal);
-                if !octets.is_empty() {
-                    // 3030-2-j: the octets that came were counted when they were announced.
-                    self.content_octets(octets, octets.len().saturating_sub(taken), is_bare)
+                if !bytes.is_empty() {
+                    // 3030-2-j: the bytes that came were counted when they were announced.
+                    self.content_bytes(bytes, bytes.len().saturating_sub(taken), is_bare)
                 } else if !is_complete {
                     Step::Starved
                 } else if let Some(refusal) = refusal {
@@ -131,13 +127,8 @@ impl Session {
         step
     }
 
-    /// Handles octets of content, of which so many were not counted before.
-    fn content_octets<'i>(
-        &mut self,
-        octets: &'i [u8],
-        uncounted: usize,
-        is_bare: bool,
-    ) -> Step<'i> {
+    /// Handles bytes of content, of which so many were not counted before.
+    fn content_bytes<'i>(&mut self, bytes: &'i [u8], uncounted: usize, is_bare: bool) -> Step<'i> {
         let settings = self.config.settings();
         let limit = settings.max_message_size;
         // Only lines that end in CR LF may come by BDAT too, but for BINARYMIME (3030-2-p).
@@ -145,8 +136,8 @@ impl Session {
         let Some(transaction) = &mut self.transaction else {
             return Step::Again;
         };
-        transaction.octets = transaction.octets.saturating_add(uncounted as u64);
-        if transaction.octets > ceiling(limit) {
+        transaction.bytes = transaction.bytes.saturating_add(uncounted as u64);
+        if transaction.bytes > ceiling(limit) {
             self.give_up();
             return Step::Again;
         }
@@ -156,12 +147,12 @@ impl Session {
         if is_bare {
             return self.refuse_itself(&replies::BARE_LINE_BREAK, ResetCause::BareLineBreak);
         }
-        if transaction.octets > limit {
+        if transaction.bytes > limit {
             return self.refuse_itself(&replies::TOO_LARGE, ResetCause::TooLarge);
         }
         Step::Event(Event::Content {
             transaction: transaction.id,
-            octets,
+            bytes,
         })
     }
 
@@ -188,8 +179,8 @@ impl Session {
             .as_mut()
             .and_then(Transaction::watched_lines);
         if let Some(lines) = lines {
-            if let Some(octets) = lines.finish() {
-                return self.content_octets(octets, octets.len(), true);
+            if let Some(bytes) = lines.finish() {
+                return self.content_bytes(bytes, bytes.len(), true);
             }
             let is_bare = lines.bare_line_break().is_some();
             if is_bare && self.settings().line_breaks == LineBreaks::Refuse {
@@ -209,7 +200,7 @@ impl Session {
             return Step::Again;
         };
         if !by_chunk {
-            self.trace_content(transaction.octets);
+            self.trace_content(transaction.bytes);
         }
         if let Some(refusal) = transaction.refusal.take() {
             self.refuse_message(refusal, transaction.recipients);
@@ -272,9 +263,9 @@ impl Session {
         }
     }
 
-    fn trace_content(&mut self, octets: u64) {
+    fn trace_content(&mut self, bytes: u64) {
         if let Some(trace) = &mut self.trace {
-            trace.content(Origin::Remote, self.round_trips, octets);
+            trace.content(Origin::Remote, self.round_trips, bytes);
         }
     }
 
@@ -286,7 +277,7 @@ impl Session {
     }
 }
 
-/// Returns how many octets of a message are read before the connection is closed, given how many
+/// Returns how many bytes of a message are read before the connection is closed, given how many
 /// are taken: half as many again, as Postfix does.
 fn ceiling(limit: u64) -> u64 {
     limit.saturating_add(limit / 2)

@@ -18,13 +18,13 @@ impl Session {
             return Step::Event(Event::Message {
                 ticket: self.ask(Asked::Message, transaction, Place::Any, now),
                 transaction,
-                octets: message.octets,
+                bytes: message.bytes,
             });
         }
         let recipients = u32::try_from(message.recipients).unwrap_or(u32::MAX);
         self.undecided = self.undecided.saturating_add(message.recipients);
         self.deliveries = Deliveries {
-            message: Some((transaction, message.octets)),
+            message: Some((transaction, message.bytes)),
             first: self.pipeline.next_serial(),
             next: 0,
             end: recipients,
@@ -39,7 +39,7 @@ impl Session {
     /// Returns the next verdict that the application is to be asked for.
     pub(super) fn next_delivery(&mut self) -> Option<Event<'static>> {
         let deliveries = &mut self.deliveries;
-        let (transaction, octets) = deliveries.message?;
+        let (transaction, bytes) = deliveries.message?;
         let recipient = deliveries.next;
         let serial = deliveries.first.saturating_add(u64::from(recipient));
         deliveries.next = recipient.saturating_add(1);
@@ -50,7 +50,7 @@ impl Session {
             ticket: self.pipeline.ticket(serial),
             transaction,
             recipient: recipient as usize,
-            octets,
+            bytes,
         })
     }
 
@@ -67,7 +67,7 @@ impl Session {
         for _ in 0..further {
             let again = match &refusal {
                 Answer::Fixed(reply) => Answer::Fixed(reply),
-                Answer::Held(octets) => self.pipeline.compose(|out| out.extend_from_slice(octets)),
+                Answer::Held(bytes) => self.pipeline.compose(|out| out.extend_from_slice(bytes)),
             };
             self.answer(again, Place::Any);
         }

@@ -70,8 +70,8 @@ impl Session {
     }
 
     /// Ends the session in error, once everything is answered and written.
-    pub(super) fn fail(&mut self, fault: Fault, octets: &[u8]) {
-        let error = Error::new(fault, self.describe(), octets);
+    pub(super) fn fail(&mut self, fault: Fault, bytes: &[u8]) {
+        let error = Error::new(fault, self.describe(), bytes);
         self.end(Ending::Failed(error), ResetCause::Ended);
     }
 

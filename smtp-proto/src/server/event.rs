@@ -95,13 +95,13 @@ pub enum Event<'i> {
         /// The transaction whose content is to come.
         transaction: TransactionId,
     },
-    /// Octets of content, dots unstuffed. Never empty. Of content that is refused in the end, how
+    /// Bytes of content, dots unstuffed. Never empty. Of content that is refused in the end, how
     /// much is delivered depends on how it arrives.
     Content {
         /// The transaction that they belong to.
         transaction: TransactionId,
         /// What follows what came before.
-        octets: &'i [u8],
+        bytes: &'i [u8],
     },
     /// The content is complete and the verdict over the message is due. Accepting it makes the
     /// application responsible for the message (5321-2.1-a). The transaction is over in any case.
@@ -110,8 +110,8 @@ pub enum Event<'i> {
         ticket: Ticket,
         /// The transaction that ends.
         transaction: TransactionId,
-        /// How many octets of content there were.
-        octets: u64,
+        /// How many bytes of content there were.
+        bytes: u64,
     },
     /// The content is complete and the verdict over the message for one recipient is due: what
     /// LMTP has in place of [`Message`](Self::Message) (RFC 2033 4.2).
@@ -126,8 +126,8 @@ pub enum Event<'i> {
         transaction: TransactionId,
         /// Which of the accepted recipients it is, counted from 0 in the order of RCPT commands.
         recipient: usize,
-        /// How many octets of content there were.
-        octets: u64,
+        /// How many bytes of content there were.
+        bytes: u64,
     },
     /// A transaction ended without a message: forget it, and what content of it came.
     Reset {
@@ -206,7 +206,7 @@ pub enum Event<'i> {
         ticket: Ticket,
         /// The verb, in the case in which it was sent.
         verb: Word<'i>,
-        /// What stands behind it.
+        /// What stands after it.
         argument: Option<Argument<'i>>,
     },
     /// The machine itself refused a command: for its syntax, for its place in the sequence, for an
@@ -216,7 +216,7 @@ pub enum Event<'i> {
         /// answer (2033-4.3-b).
         code: Code,
         /// The line without its CR LF, and without a credential; empty if it was over-long or a
-        /// line of an authentication exchange. It may hold any octets.
+        /// line of an authentication exchange. It may hold any bytes.
         line: &'i [u8],
     },
     /// Tells how sure it is that the client knows of an accepted message that it was accepted.

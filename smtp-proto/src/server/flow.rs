@@ -55,7 +55,7 @@ impl Session {
         }
         loop {
             if self.ending.is_none() && !input.is_empty() {
-                self.octets_came(input);
+                self.bytes_came(input);
             }
             if let Some(event) = self.owed_event() {
                 return Ok(Some(event));
@@ -81,8 +81,8 @@ impl Session {
     }
 
     /// Takes note that the client sent something.
-    pub(super) fn octets_came(&mut self, input: &[u8]) {
-        self.octets_before_tls(input);
+    pub(super) fn bytes_came(&mut self, input: &[u8]) {
+        self.bytes_before_tls(input);
         if self.ending.is_some() {
             return;
         }
@@ -92,7 +92,7 @@ impl Session {
             self.readable = sent;
             self.round_trips = self.round_trips.saturating_add(1);
         }
-        if self.receipts.octets_came(sent)
+        if self.receipts.bytes_came(sent)
             || settings.improper_pipelining == ImproperPipelining::Tolerate
             || self.opening
         {
@@ -123,7 +123,7 @@ impl Session {
         Some(accepted.acknowledged(certainty))
     }
 
-    /// Tells whether no octet of the input can be taken now.
+    /// Tells whether no byte of the input can be taken now.
     pub(super) fn is_blocked(&self) -> bool {
         if self.ending.is_some() || matches!(self.security, Security::Starting { .. }) {
             return true;
@@ -197,9 +197,9 @@ impl Session {
         let (trace, round_trips) = (&mut self.trace, self.round_trips);
         while self.pipeline.depart(|reply| {
             if let Some(trace) = trace {
-                trace.lines(Origin::Local, round_trips, reply.octets);
+                trace.lines(Origin::Local, round_trips, reply.bytes);
             }
-            output.push(reply.octets, account);
+            output.push(reply.bytes, account);
             receipts.departed(reply.serial, account.queued(), reply.accepts);
         }) {}
     }
@@ -219,13 +219,13 @@ impl Session {
         self.esmtp && self.capabilities().has(Extension::Pipelining)
     }
 
-    /// Returns what an error may quote of octets that came: no credentials (AUT-10).
+    /// Returns what an error may quote of bytes that came: no credentials (AUT-10).
     pub(super) fn quotable<'i>(&self, input: &'i [u8]) -> &'i [u8] {
         match self.authentication {
             Authentication::Exchange => &[],
             _ => sasl::without_secret(
                 input
-                    .split_inclusive(|octet| *octet == b'\n')
+                    .split_inclusive(|byte| *byte == b'\n')
                     .next()
                     .unwrap_or(input),
             ),

@@ -20,7 +20,7 @@ impl Session {
         }
     }
 
-    /// Parts the argument of VRFY or EXPN from the SMTPUTF8 behind it (6531-3.7.4-c).
+    /// Parts the argument of VRFY or EXPN from the SMTPUTF8 after it (6531-3.7.4-c).
     pub(super) fn name<'i>(&self, argument: Argument<'i>) -> (Argument<'i>, bool) {
         let flag = Extension::SmtpUtf8.keyword();
         let name = match argument.as_str().rsplit_once(' ') {

@@ -32,8 +32,8 @@
 //! RSET, ETRN, XFORWARD and QUIT wait for the verdict over the MAIL before them; DATA and BDAT for
 //! those over the recipients, but not for those over earlier messages; EHLO, STARTTLS, AUTH, XCLIENT
 //! and the commands that [`Config::command`] leaves to the application for all. A command that waits
-//! stays in the caller's buffer, and [`Server::wants_read`] says that no more octets are of use before
-//! a verdict. The verdict over a message holds up nothing but its reply and those behind it, so a
+//! stays in the caller's buffer, and [`Server::wants_read`] says that no more bytes are of use before
+//! a verdict. The verdict over a message holds up nothing but its reply and those after it, so a
 //! store can commit many at once.
 //!
 //! # Driving it
@@ -62,7 +62,7 @@
 //!                 | Event::Message { ticket, .. }
 //!                 | Event::Vrfy { ticket, .. }
 //!                 | Event::Help { ticket, .. } => server.accept(ticket)?,
-//!                 Event::Content { octets, .. } => print!("{}", octets.escape_ascii()),
+//!                 Event::Content { bytes, .. } => print!("{}", bytes.escape_ascii()),
 //!                 _ => {}
 //!             }
 //!         }
@@ -73,8 +73,8 @@
 //!         }
 //!         loop {
 //!             let transmit = server.poll_transmit(now());
-//!             let Some(octets) = transmit.slices().first() else { break };
-//!             let written = write(octets);
+//!             let Some(bytes) = transmit.slices().first() else { break };
+//!             let written = write(bytes);
 //!             transmit.sent(written, now());
 //!         }
 //!         if server.wants_read() && read(&mut received) == 0 {
@@ -83,11 +83,11 @@
 //!     }
 //! }
 //! # let dialogue = b"EHLO c.example\r\n;MAIL FROM:<a@c.example>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n;Hi\r\n.\r\nQUIT\r\n;";
-//! # let mut flights = dialogue.split(|octet| *octet == b';');
+//! # let mut flights = dialogue.split(|byte| *byte == b';');
 //! # let mut replies = Vec::new();
 //! # serve(
 //! #     |received| { let flight = flights.next().unwrap_or_default(); received.extend_from_slice(flight); flight.len() },
-//! #     |octets| { replies.extend_from_slice(octets); octets.len() },
+//! #     |bytes| { replies.extend_from_slice(bytes); bytes.len() },
 //! #     || Duration::ZERO,
 //! # )?;
 //! # assert!(replies.ends_with(b"250 2.0.0 Message accepted\r\n221 2.0.0 mx.example.net closing connection\r\n"));
@@ -154,12 +154,12 @@ impl Server {
         }
     }
 
-    /// Reads from `input` up to the next event, and moves `input` behind what was consumed.
+    /// Reads from `input` up to the next event, and moves `input` past what was consumed.
     ///
-    /// Call it until it returns `None`, whenever octets came or a verdict was given, then write
+    /// Call it until it returns `None`, whenever bytes came or a verdict was given, then write
     /// what [`poll_transmit`](Self::poll_transmit) holds: the replies to a group of commands then
-    /// leave together (RFC 2920 3.2). Octets that are left belong to an unfinished line, or wait
-    /// for a verdict: present them again, with more behind them. They are at most
+    /// leave together (RFC 2920 3.2). Bytes that are left belong to an unfinished line, or wait
+    /// for a verdict: present them again, with more after them. They are at most
     /// [`max_unconsumed`](Self::max_unconsumed), if no more were presented.
     ///
     /// # Errors
@@ -174,7 +174,7 @@ impl Server {
         self.session.poll_event(input, now)
     }
 
-    /// Returns the octets that the client is to read next.
+    /// Returns the bytes that the client is to read next.
     ///
     /// Write them and report it; call it again until it is empty.
     pub fn poll_transmit(&mut self, now: Duration) -> Transmit<'_> {
@@ -193,7 +193,7 @@ impl Server {
     /// Answers what the ticket stands for.
     ///
     /// Where the reply has no enhanced status code and they are offered, X.0.0 is put in
-    /// (2034-4-a). After a reply of code 421 the session is over, and nothing behind that command
+    /// (2034-4-a). After a reply of code 421 the session is over, and nothing after that command
     /// is answered.
     ///
     /// # Errors
@@ -281,9 +281,9 @@ impl Server {
     /// Tells whether the TLS handshake is due: as [`Tls`] says at the beginning of the session, or
     /// after the 220 to STARTTLS is written.
     ///
-    /// The octets that come and go belong to the handshake then, until
+    /// The bytes that come and go belong to the handshake then, until
     /// [`tls_established`](Self::tls_established). If any are presented all the same, the session
-    /// fails ([`Fault::OctetsBeforeTls`]), lest what came in clear be taken for what TLS protects.
+    /// fails ([`Fault::BytesBeforeTls`]), lest what came in clear be taken for what TLS protects.
     pub fn wants_tls(&self) -> bool {
         self.session.wants_tls()
     }
@@ -316,18 +316,18 @@ impl Server {
         self.session.handle_timeout(now);
     }
 
-    /// Takes note that the client sends no more octets than were presented, or will be presented
+    /// Takes note that the client sends no more bytes than were presented, or will be presented
     /// again. What it was sent still leaves, and verdicts may still be given.
     pub fn handle_eof(&mut self) {
         self.session.eof = true;
     }
 
-    /// Takes note that the transport takes no more octets: the session has failed.
+    /// Takes note that the transport takes no more bytes: the session has failed.
     pub fn handle_write_failed(&mut self) {
         self.session.fail_mutely(Fault::WriteFailed);
     }
 
-    /// Tells whether more octets are of use now.
+    /// Tells whether more bytes are of use now.
     ///
     /// While it is false a verdict, or the client's reading, is awaited. Reading ahead is allowed
     /// all the same, and notices a client that is gone.
@@ -348,7 +348,7 @@ impl Server {
         self.session.trace.as_mut()?.take()
     }
 
-    /// Returns how many octets `poll_event` leaves unconsumed at most while
+    /// Returns how many bytes `poll_event` leaves unconsumed at most while
     /// [`wants_read`](Self::wants_read) is true. A buffer of that size suffices.
     pub fn max_unconsumed(&self) -> usize {
         let settings = self.session.settings();

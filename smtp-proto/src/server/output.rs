@@ -9,40 +9,40 @@ use super::pipeline::Accepted;
 use crate::framing::Progress;
 use crate::machine::{Deadline, Timer, limits};
 
-/// Holds the octets that are not written yet.
+/// Holds the bytes that are not written yet.
 #[derive(Debug, Default)]
 pub(super) struct Output {
-    octets: Vec<u8>,
-    /// How many octets of the session stand before the first of these.
+    bytes: Vec<u8>,
+    /// How many bytes of the session stand before the first of these.
     start: u64,
 }
 
 impl Output {
-    /// Appends the octets of a reply.
+    /// Appends the bytes of a reply.
     pub(super) fn push(&mut self, reply: &[u8], account: &mut Account) {
         self.drop_sent(account);
-        self.octets.extend_from_slice(reply);
+        self.bytes.extend_from_slice(reply);
         account.queued = account.queued.saturating_add(reply.len() as u64);
     }
 
     /// Returns what is to be written next.
     pub(super) fn pending(&self, account: &Account) -> &[u8] {
-        self.octets.get(self.sent(account)..).unwrap_or_default()
+        self.bytes.get(self.sent(account)..).unwrap_or_default()
     }
 
     /// Forgets everything that is not written.
     pub(super) fn clear(&mut self) {
-        self.octets = Vec::new();
+        self.bytes = Vec::new();
     }
 
-    /// Takes back what was queued behind that many octets of the session; returns whether none of
+    /// Takes back what was queued after that many bytes of the session; returns whether none of
     /// it was written.
     pub(super) fn take_back(&mut self, kept: u64, account: &mut Account) -> bool {
-        let Some(behind) = kept.checked_sub(account.sent) else {
+        let Some(after) = kept.checked_sub(account.sent) else {
             return false;
         };
-        let length = usize::try_from(behind).unwrap_or(usize::MAX);
-        self.octets
+        let length = usize::try_from(after).unwrap_or(usize::MAX);
+        self.bytes
             .truncate(self.sent(account).saturating_add(length));
         account.queued = account.queued.min(kept);
         true
@@ -50,21 +50,21 @@ impl Output {
 
     /// Gives back the memory that is not in use.
     pub(super) fn shrink(&mut self, account: &Account) {
-        let sent = self.sent(account).min(self.octets.len());
-        self.octets.drain(..sent);
+        let sent = self.sent(account).min(self.bytes.len());
+        self.bytes.drain(..sent);
         self.start = account.sent;
-        self.octets.shrink_to_fit();
+        self.bytes.shrink_to_fit();
     }
 
     fn sent(&self, account: &Account) -> usize {
         usize::try_from(account.sent.saturating_sub(self.start)).unwrap_or(usize::MAX)
     }
 
-    /// Drops what was sent, once it is more than what was not: each octet is moved once at most.
+    /// Drops what was sent, once it is more than what was not: each byte is moved once at most.
     fn drop_sent(&mut self, account: &Account) {
-        let sent = self.sent(account).min(self.octets.len());
-        if sent > self.octets.len() / 2 {
-            self.octets.drain(..sent);
+        let sent = self.sent(account).min(self.bytes.len());
+        if sent > self.bytes.len() / 2 {
+            self.bytes.drain(..sent);
             self.start = account.sent;
         }
     }
@@ -73,7 +73,7 @@ impl Output {
 /// Keeps count of what was queued and what the transport took.
 #[derive(Debug)]
 pub(super) struct Account {
-    /// How many octets were queued since the session began.
+    /// How many bytes were queued since the session began.
     queued: u64,
     /// How many of them the transport took.
     sent: u64,
@@ -91,22 +91,22 @@ impl Account {
         }
     }
 
-    /// Returns how many octets were queued since the session began.
+    /// Returns how many bytes were queued since the session began.
     pub(super) fn queued(&self) -> u64 {
         self.queued
     }
 
-    /// Returns how many octets the transport took since the session began.
+    /// Returns how many bytes the transport took since the session began.
     pub(super) fn sent_in_all(&self) -> u64 {
         self.sent
     }
 
-    /// Returns how many octets wait to be written.
+    /// Returns how many bytes wait to be written.
     pub(super) fn backlog(&self) -> u64 {
         self.queued.saturating_sub(self.sent)
     }
 
-    /// Starts the timer if octets wait and none runs.
+    /// Starts the timer if bytes wait and none runs.
     pub(super) fn arm(&mut self, now: Duration) {
         if self.backlog() == 0 {
             self.timer.stop();
@@ -117,9 +117,9 @@ impl Account {
 }
 
 impl Progress for Account {
-    fn sent(&mut self, octets: usize, _slices: &[&[u8]], now: Duration) -> usize {
-        if octets > 0 {
-            self.sent = self.sent.saturating_add(octets as u64).min(self.queued);
+    fn sent(&mut self, bytes: usize, _slices: &[&[u8]], now: Duration) -> usize {
+        if bytes > 0 {
+            self.sent = self.sent.saturating_add(bytes as u64).min(self.queued);
             self.timer.stop();
             self.arm(now);
         }
@@ -129,10 +129,10 @@ impl Progress for Account {
 
 /// Watches for signs that the replies that accept messages arrived.
 ///
-/// Positions count octets of output from the beginning of the session.
+/// Positions count bytes of output from the beginning of the session.
 #[derive(Debug, Default)]
 pub(super) struct Receipts {
-    /// Accepted messages, and where the octets of their replies end, in order.
+    /// Accepted messages, and where the bytes of their replies end, in order.
     messages: VecDeque<(Accepted, u64)>,
     /// Up to where the client has read for certain.
     confirmed: u64,
@@ -176,11 +176,11 @@ impl Receipts {
         self.messages.push_back((accepted, u64::MAX));
     }
 
-    /// Takes note that octets came, when the transport had taken `sent`.
+    /// Takes note that bytes came, when the transport had taken `sent`.
     ///
     /// Returns whether they may come now. If so, they prove that the client has read what it had
     /// to wait for.
-    pub(super) fn octets_came(&mut self, sent: u64) -> bool {
+    pub(super) fn bytes_came(&mut self, sent: u64) -> bool {
         match core::mem::take(&mut self.checkpoint) {
             Checkpoint::Clear => true,
             Checkpoint::Answered(end) if end <= sent => {

@@ -58,10 +58,10 @@ pub(super) enum Answer {
 }
 
 impl Answer {
-    fn octets(&self) -> &[u8] {
+    fn bytes(&self) -> &[u8] {
         match self {
             Self::Fixed(reply) => reply.as_bytes(),
-            Self::Held(octets) => octets,
+            Self::Held(bytes) => bytes,
         }
     }
 }
@@ -77,7 +77,7 @@ pub(super) struct Question {
 /// A reply that leaves.
 pub(super) struct Departure<'a> {
     pub(super) serial: u64,
-    pub(super) octets: &'a [u8],
+    pub(super) bytes: &'a [u8],
     /// What the reply accepts.
     pub(super) accepts: Option<Accepted>,
 }
@@ -193,12 +193,12 @@ impl Pipeline {
         };
         leave(Departure {
             serial: self.first,
-            octets: answer.octets(),
+            bytes: answer.bytes(),
             accepts,
         });
         self.first = self.first.saturating_add(1);
-        if let Answer::Held(octets) = answer {
-            self.recycle(octets);
+        if let Answer::Held(bytes) = answer {
+            self.recycle(bytes);
         }
         true
     }
@@ -210,15 +210,15 @@ impl Pipeline {
 
     /// Returns an answer that `write` composes, in a buffer used before where there is one.
     pub(super) fn compose(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Answer {
-        let mut octets = self.spare.pop().unwrap_or_default();
-        write(&mut octets);
-        Answer::Held(octets)
+        let mut bytes = self.spare.pop().unwrap_or_default();
+        write(&mut bytes);
+        Answer::Held(bytes)
     }
 
-    fn recycle(&mut self, mut octets: Vec<u8>) {
-        if self.spare.len() < SPARE_BUFFERS && octets.capacity() <= SPARE_BUFFER {
-            octets.clear();
-            self.spare.push(octets);
+    fn recycle(&mut self, mut bytes: Vec<u8>) {
+        if self.spare.len() < SPARE_BUFFERS && bytes.capacity() <= SPARE_BUFFER {
+            bytes.clear();
+            self.spare.push(bytes);
         }
     }
 
@@ -253,9 +253,9 @@ impl Pipeline {
         question.asked.holds().then_some(question)
     }
 
-    /// Drops all commands behind `serial`: they get no reply. Hands the messages among them that
+    /// Drops all commands after `serial`: they get no reply. Hands the messages among them that
     /// were accepted already to `unsent`.
-    pub(super) fn drop_behind(&mut self, serial: u64, unsent: impl FnMut(Accepted)) {
+    pub(super) fn drop_after(&mut self, serial: u64, unsent: impl FnMut(Accepted)) {
         self.drop_from(serial.saturating_add(1), unsent);
     }
 

@@ -46,7 +46,7 @@ impl Session {
         {
             return self.refuse_foreign(protocol, line, line);
         }
-        let verb = line.split(|octet| *octet == b' ').next();
+        let verb = line.split(|byte| *byte == b' ').next();
         let verb = verb.and_then(|verb| core::str::from_utf8(verb).ok());
         if verb.is_some_and(|verb| self.settings().additions.has_command(verb)) {
             return self.reject(&replies::BAD_ARGUMENT, line, Place::Last);
@@ -54,15 +54,15 @@ impl Session {
         self.reject(&replies::UNRECOGNISED, line, Place::Any)
     }
 
-    /// Takes leave of a client that speaks another protocol, of which `octets` are an example.
+    /// Takes leave of a client that speaks another protocol, of which `bytes` are an example.
     pub(super) fn refuse_foreign<'i>(
         &mut self,
         protocol: ForeignProtocol,
         line: &'i [u8],
-        octets: &[u8],
+        bytes: &[u8],
     ) -> Step<'i> {
         let step = self.reject(&replies::NOT_SMTP, line, Place::Any);
-        self.fail(Fault::ForeignProtocol(protocol), octets);
+        self.fail(Fault::ForeignProtocol(protocol), bytes);
         step
     }
 
@@ -143,18 +143,15 @@ fn foreign(line: &[u8]) -> Option<ForeignProtocol> {
     ];
     if METHODS.iter().any(|method| line.starts_with(method)) {
         Some(ForeignProtocol::Http)
-    } else if line
-        .first()
-        .is_some_and(|octet| !octet.is_ascii_alphabetic())
-    {
+    } else if line.first().is_some_and(|byte| !byte.is_ascii_alphabetic()) {
         Some(ForeignProtocol::Unknown)
     } else {
         None
     }
 }
 
-/// Tells whether octets, the first that a client sends, are TLS's: a record of a handshake. No line
+/// Tells whether bytes, the first that a client sends, are TLS's: a record of a handshake. No line
 /// end can be waited for then.
-pub(super) fn is_tls(octets: &[u8]) -> bool {
-    octets.first() == Some(&0x16)
+pub(super) fn is_tls(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&0x16)
 }

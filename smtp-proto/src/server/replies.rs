@@ -137,7 +137,7 @@ pub(super) fn goodbye(hostname: &str, out: &mut Vec<u8>) {
     named(out, "221 2.0.0 ", hostname, " closing connection");
 }
 
-/// Writes that the client, or the application behind the greeting, took too long.
+/// Writes that the client, or the application after the greeting, took too long.
 pub(super) fn timed_out(hostname: &str, out: &mut Vec<u8>) {
     named(
         out,

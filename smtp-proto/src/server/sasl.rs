@@ -3,17 +3,17 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-/// The octets of a response, overwritten in the end. Without the feature `auth` there are none.
+/// The bytes of a response, overwritten in the end. Without the feature `auth` there are none.
 #[cfg(feature = "auth")]
-type Octets = zeroize::Zeroizing<Vec<u8>>;
+type Bytes = zeroize::Zeroizing<Vec<u8>>;
 #[cfg(not(feature = "auth"))]
-type Octets = Vec<u8>;
+type Bytes = Vec<u8>;
 
 /// Holds one response of a client that authenticates itself, decoded.
 ///
 /// It is a credential: [`Debug`](fmt::Debug) shows nothing of it, and its memory is overwritten in
 /// the end.
-pub struct SaslResponse(Octets);
+pub struct SaslResponse(Bytes);
 
 impl SaslResponse {
     /// Decodes a response, unless it is not base64 to the letter (4954-4-m, 4954-4-o).
@@ -30,12 +30,12 @@ impl SaslResponse {
     /// Decodes an initial response, for which `=` says that it is empty (4954-4-k).
     pub(super) fn decode_initial(text: &str) -> Option<Self> {
         match text {
-            "=" => Some(Self(Octets::default())),
+            "=" => Some(Self(Bytes::default())),
             _ => Self::decode(text.as_bytes()),
         }
     }
 
-    /// Returns the octets, of which the mechanism knows the meaning.
+    /// Returns the bytes, of which the mechanism knows the meaning.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
@@ -85,7 +85,7 @@ pub(super) fn without_secret(line: &[u8]) -> &[u8] {
     if !is_auth(line) {
         return line;
     }
-    let is_end = |octet: &u8| !octet.is_ascii_graphic();
+    let is_end = |byte: &u8| !byte.is_ascii_graphic();
     let (verb, rest) = line.split_at_checked(5).unwrap_or((line, &[]));
     let mechanism = rest.iter().position(is_end).unwrap_or(rest.len());
     line.get(..verb.len().saturating_add(mechanism))

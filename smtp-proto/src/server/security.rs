@@ -36,7 +36,7 @@ impl Session {
         self.ending.is_none() && self.is_for_tls()
     }
 
-    /// Tells whether the octets that come and go are TLS's.
+    /// Tells whether the bytes that come and go are TLS's.
     pub(super) fn is_for_tls(&self) -> bool {
         match self.security {
             Security::Starting { end, .. } => self.account.sent_in_all() >= end,
@@ -44,14 +44,14 @@ impl Session {
         }
     }
 
-    /// Ends the session if octets came in clear where TLS is to begin (3207-4-h, X-14, TLS-1,
+    /// Ends the session if bytes came in clear where TLS is to begin (3207-4-h, X-14, TLS-1,
     /// TLS-3).
-    pub(super) fn octets_before_tls(&mut self, input: &[u8]) {
+    pub(super) fn bytes_before_tls(&mut self, input: &[u8]) {
         if let Security::Clear | Security::Encrypted = self.security {
             return;
         }
         self.say_goodbye(Answer::Fixed(&replies::EARLY));
-        self.fail(Fault::OctetsBeforeTls, self.quotable(input));
+        self.fail(Fault::BytesBeforeTls, self.quotable(input));
     }
 
     /// Takes back the 220 that begins TLS, so that another reply can follow. Where it is too late
@@ -71,7 +71,7 @@ impl Session {
             return Err(Misuse::NoHandshake);
         }
         // The client has read the 220.
-        self.receipts.octets_came(self.account.sent_in_all());
+        self.receipts.bytes_came(self.account.sent_in_all());
         self.read_timer.stop();
         self.security = Security::Encrypted;
         // 3207-4.2-a, X-15, X-17: what was said in clear is forgotten.

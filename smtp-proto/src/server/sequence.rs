@@ -127,7 +127,7 @@ impl Rule {
 
 /// Returns what the table says of `verb`; nothing of verbs that are not of the dialect.
 ///
-/// The octets of a BDAT that is not admitted are swallowed, and what it was part of fails.
+/// The bytes of a BDAT that is not admitted are swallowed, and what it was part of fails.
 #[rustfmt::skip]
 pub(super) fn rule(verb: Verb, dialect: Dialect) -> Option<Rule> {
     use Admission::{Breaks as B, NoRecipients as R, NotImplemented as N, OutOfPlace as O, Take as T};
@@ -152,7 +152,7 @@ pub(super) fn rule(verb: Verb, dialect: Dialect) -> Option<Rule> {
         (Verb::Noop, _)              => (Nothing,    Last, No,  [O,    T,    T,   T,   T,   T,     T]),
         (Verb::Vrfy, _)              => (Nothing,    Last, All, [O,    T,    T,   T,   T,   T,     T]),
         (Verb::Expn | Verb::Help, _) => (Nothing,    Last, All, [O,    T,    T,   T,   T,   T,     T]),
-        // 221 leaves behind all that is owed, as every reply does.
+        // 221 leaves after all that is owed, as every reply does.
         (Verb::Quit, _)              => (Sender,     Last, No,  [T,    T,    T,   T,   T,   T,     T]),
         // 1985-5-b, XFORWARD-c
         (Verb::Etrn, _)              => (Sender,     Last, All, [O,    O,    T,   O,   O,   O,     O]),

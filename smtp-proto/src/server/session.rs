@@ -51,7 +51,7 @@ pub(super) struct Session {
     /// The first ticket, until it is handed out.
     pub(super) greeting: Option<Ticket>,
     pub(super) eof: bool,
-    /// Whether the transport takes no more octets.
+    /// Whether the transport takes no more bytes.
     pub(super) mute: bool,
     pub(super) ending: Option<Ending>,
     /// Whether the last event was told.
@@ -73,13 +73,13 @@ pub(super) enum Ending {
     Failed(Error),
 }
 
-/// Whether octets go through TLS.
+/// Whether bytes go through TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Security {
     Clear,
     /// STARTTLS came: the client must not send anything before the verdict.
     Asked,
-    /// The handshake is due once that many octets of the session are written, of which those behind
+    /// The handshake is due once that many bytes of the session are written, of which those after
     /// `kept` ask for it.
     Starting {
         kept: u64,

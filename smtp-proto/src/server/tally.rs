@@ -12,7 +12,7 @@ pub(super) struct Tally {
     /// How many commands out of place are but the consequence of an earlier refusal: they were on
     /// their way already.
     pub(super) pardons: usize,
-    /// How many octets of refused chunks came since the last MAIL or RSET.
+    /// How many bytes of refused chunks came since the last MAIL or RSET.
     pub(super) swallowed: u64,
     /// Whether RSET may end a transaction that came since the last one.
     pub(super) reset_is_due: bool,
@@ -21,13 +21,13 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    /// Counts octets of a chunk that no transaction takes; returns how many there were lately.
-    pub(super) fn swallow(&mut self, octets: u64) -> u64 {
-        self.swallowed = self.swallowed.saturating_add(octets);
+    /// Counts bytes of a chunk that no transaction takes; returns how many there were lately.
+    pub(super) fn swallow(&mut self, bytes: u64) -> u64 {
+        self.swallowed = self.swallowed.saturating_add(bytes);
         self.swallowed
     }
 
-    /// Expects the rest of the transactions that a client may have sent behind one that failed.
+    /// Expects the rest of the transactions that a client may have sent after one that failed.
     pub(super) fn pardon(&mut self, settings: &Settings) {
         self.pardons = settings
             .max_recipients

@@ -48,7 +48,7 @@ impl Session {
             Receiving::Commands => (Timer::Idle, settings.idle_timeout),
             _ => (Timer::Receive, self.patience),
         };
-        // Only the octets of a chunk have to come while replies are owed: behind DATA, 354 is one.
+        // Only the bytes of a chunk have to come while replies are owed: after DATA, 354 is one.
         let in_chunk = matches!(self.receiving, Receiving::Chunk { .. });
         let owed = self.pipeline.len() > 0 || self.account.backlog() > 0;
         if self.ending.is_some() || owed && !in_chunk {
@@ -58,9 +58,9 @@ impl Session {
         }
     }
 
-    /// Gives the client more time, for `octets` that came at `now` (RES-3).
-    pub(super) fn reward(&mut self, octets: u64, now: Duration) {
-        if octets == 0 {
+    /// Gives the client more time, for `bytes` that came at `now` (RES-3).
+    pub(super) fn reward(&mut self, bytes: u64, now: Duration) {
+        if bytes == 0 {
             return;
         }
         let settings = self.config.settings();
@@ -68,7 +68,7 @@ impl Session {
             Some(deadline) => deadline.saturating_sub(now),
             None => self.patience,
         };
-        let earned = octets
+        let earned = bytes
             .saturating_mul(1_000_000)
             .checked_div(settings.min_content_rate)
             .map_or(settings.receive_timeout, Duration::from_micros);

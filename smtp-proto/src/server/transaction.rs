@@ -19,8 +19,8 @@ pub(super) struct Transaction {
     pub(super) recipients_open: usize,
     /// How many of them were accepted.
     pub(super) recipients: usize,
-    /// How many octets of content came or were announced, refused ones too.
-    pub(super) octets: u64,
+    /// How many bytes of content came or were announced, refused ones too.
+    pub(super) bytes: u64,
     /// Says what the content is answered if it is refused. What is still to come is swallowed.
     pub(super) refusal: Option<Answer>,
     /// Watches the line breaks of content that comes in chunks.
@@ -36,7 +36,7 @@ impl Transaction {
             recipients_named: 0,
             recipients: 0,
             recipients_open: 0,
-            octets: 0,
+            bytes: 0,
             refusal: None,
             chunk_lines: DotUnstuffer::plain(line_breaks),
         }
@@ -64,7 +64,7 @@ impl Transaction {
 /// application has not been asked for (2033-4.2-b).
 #[derive(Debug, Default)]
 pub(super) struct Deliveries {
-    /// The message, and how many octets of content it has.
+    /// The message, and how many bytes of content it has.
     pub(super) message: Option<(TransactionId, u64)>,
     /// The serial number of the verdict for the first recipient.
     pub(super) first: u64,
@@ -72,7 +72,7 @@ pub(super) struct Deliveries {
     pub(super) end: u32,
 }
 
-/// What the next octets are.
+/// What the next bytes are.
 #[derive(Debug)]
 pub(super) enum Receiving {
     Commands,

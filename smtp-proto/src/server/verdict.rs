@@ -38,7 +38,7 @@ impl Session {
         if closes {
             let receipts = &mut self.receipts;
             self.pipeline
-                .drop_behind(question.serial, |accepted| receipts.unsent(accepted));
+                .drop_after(question.serial, |accepted| receipts.unsent(accepted));
         }
         self.settle(question, answer, reply.is_positive());
         if closes {
@@ -102,7 +102,7 @@ impl Session {
         };
         let room = MAX_REPLY_LINE.saturating_sub(enhanced.len());
         self.pipeline.compose(|out| {
-            for line in reply.as_bytes().split_inclusive(|octet| *octet == b'\n') {
+            for line in reply.as_bytes().split_inclusive(|byte| *byte == b'\n') {
                 match line.split_at_checked(4) {
                     Some((code, text)) if line.len() <= room => {
                         out.extend_from_slice(code);

@@ -5,12 +5,12 @@ use alloc::{string::String, vec::Vec};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use zeroize::Zeroizing;
 
-/// Encodes octets.
-pub(crate) fn encode(octets: &[u8]) -> Zeroizing<String> {
-    STANDARD.encode(octets).into()
+/// Encodes bytes.
+pub(crate) fn encode(bytes: &[u8]) -> Zeroizing<String> {
+    STANDARD.encode(bytes).into()
 }
 
-/// Decodes text, unless it holds any octet or padding that does not belong.
+/// Decodes text, unless it holds any byte or padding that does not belong.
 pub(crate) fn decode(text: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     STANDARD.decode(text).ok().map(Zeroizing::new)
 }

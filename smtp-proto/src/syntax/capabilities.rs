@@ -14,7 +14,7 @@ use super::{
     reply::{MAX_REPLY_LINE, Reply},
 };
 
-/// How many octets of announcements are kept; real servers send a few hundred.
+/// How many bytes of announcements are kept; real servers send a few hundred.
 pub const MAX_CAPABILITIES: usize = 8192;
 
 /// Holds what the answer to EHLO announces: read by clients, composed by servers.
@@ -32,7 +32,7 @@ pub const MAX_CAPABILITIES: usize = 8192;
 pub struct Capabilities {
     known: u32,
     max_size: Option<u64>,
-    /// `keyword *(SP argument)`, each with an LF behind it.
+    /// `keyword *(SP argument)`, each with an LF after it.
     lines: String,
 }
 
@@ -52,11 +52,11 @@ impl Capabilities {
     /// what exceeds [`MAX_CAPABILITIES`]. `AUTH=` counts as `AUTH`, as old servers write it.
     pub fn parse(answer: &Reply<'_>) -> Self {
         let mut capabilities = Self::new();
-        let octets = answer.as_bytes();
+        let bytes = answer.as_bytes();
         // What is not UTF-8 becomes what no announcement has.
-        let text = match str::from_utf8(octets) {
+        let text = match str::from_utf8(bytes) {
             Ok(text) => Cow::Borrowed(text),
-            Err(_) => String::from_utf8_lossy(octets),
+            Err(_) => String::from_utf8_lossy(bytes),
         };
         let (_, mut rest) = split_line(&text);
         // Code and separator are before each announcement.
@@ -65,12 +65,12 @@ impl Capabilities {
                 capabilities.lines.reserve(text.len().min(MAX_CAPABILITIES));
             }
             let length = keyword_length(announcement.as_bytes());
-            let (keyword, behind) = announcement.split_at_checked(length).unwrap_or_default();
+            let (keyword, after) = announcement.split_at_checked(length).unwrap_or_default();
             let arguments;
             // Most keywords have none: the line need not be searched for its end.
-            (arguments, rest) = match behind.strip_prefix("\r\n") {
+            (arguments, rest) = match after.strip_prefix("\r\n") {
                 Some(next) => ("", next),
-                None => split_line(behind),
+                None => split_line(after),
             };
             let arguments = arguments.trim_ascii_end();
             if keyword.is_empty() || check_arguments(arguments).is_err() {
@@ -92,7 +92,7 @@ impl Capabilities {
         self.known & extension.bit() != 0
     }
 
-    /// Returns the greatest message in octets that the server takes, if it announces one: neither
+    /// Returns the greatest message in bytes that the server takes, if it announces one: neither
     /// SIZE without a number nor with 0, nor with more than any number can hold (RFC 1870 3).
     pub const fn max_size(&self) -> Option<u64> {
         self.max_size
@@ -126,11 +126,11 @@ impl Capabilities {
         }
     }
 
-    /// Announces SIZE with a maximum in octets; 0 says that there is none (RFC 1870 3).
+    /// Announces SIZE with a maximum in bytes; 0 says that there is none (RFC 1870 3).
     #[must_use]
-    pub fn with_size(mut self, octets: u64) -> Self {
+    pub fn with_size(mut self, bytes: u64) -> Self {
         self = self.without(Extension::Size);
-        self.push(Extension::Size.keyword(), &alloc::format!("{octets}"));
+        self.push(Extension::Size.keyword(), &alloc::format!("{bytes}"));
         self
     }
 
@@ -205,7 +205,7 @@ impl Capabilities {
             if extension == Extension::Size && !self.has(Extension::Size) {
                 self.max_size = parse_size(arguments)
                     .ok()
-                    .filter(|octets| !matches!(*octets, 0 | u64::MAX));
+                    .filter(|bytes| !matches!(*bytes, 0 | u64::MAX));
             }
             self.known |= extension.bit();
         }
@@ -219,7 +219,7 @@ impl Capabilities {
     }
 }
 
-/// Splits a text behind its first line, which goes without its LF.
+/// Splits a text after its first line, which goes without its LF.
 fn split_line(text: &str) -> (&str, &str) {
     let end = memchr::memchr(b'\n', text.as_bytes()).unwrap_or(text.len());
     let rest = text.get(end.saturating_add(1)..).unwrap_or_default();
@@ -230,18 +230,18 @@ fn split_line(text: &str) -> (&str, &str) {
 /// needed do no harm.
 #[inline]
 fn check_arguments(arguments: &str) -> Result<(), SyntaxError> {
-    let printable = |octet: &u8| matches!(octet, 32..=126);
-    // Without an early exit, so that the compiler looks at many octets at once.
+    let printable = |byte: &u8| matches!(byte, 32..=126);
+    // Without an early exit, so that the compiler looks at many bytes at once.
     if arguments
         .as_bytes()
         .iter()
-        .fold(true, |all, octet| all & printable(octet))
+        .fold(true, |all, byte| all & printable(byte))
     {
         return Ok(());
     }
-    let at = arguments.bytes().position(|octet| !printable(&octet));
+    let at = arguments.bytes().position(|byte| !printable(&byte));
     Err(SyntaxError::new(
-        SyntaxErrorKind::UnexpectedOctet,
+        SyntaxErrorKind::UnexpectedByte,
         at.unwrap_or_default(),
     ))
 }

@@ -52,7 +52,7 @@ pub enum Command<'a> {
     Data,
     /// `BDAT size [LAST]`.
     Bdat {
-        /// How many octets of content follow the line.
+        /// How many bytes of content follow the line.
         size: u64,
         /// Whether they are the last ones of the message.
         last: bool,
@@ -95,7 +95,7 @@ pub enum Command<'a> {
     Other {
         /// The first word.
         verb: Word<'a>,
-        /// What stands behind it.
+        /// What stands after it.
         argument: Option<Argument<'a>>,
     },
 }

@@ -18,7 +18,7 @@ pub struct CommandError {
 pub enum CommandErrorKind {
     /// The line has no verb that could be recognised.
     Unrecognised,
-    /// The verb is known, but not what stands behind it.
+    /// The verb is known, but not what stands after it.
     Argument,
     /// A BDAT without a usable size: what follows cannot be told from content, so that the
     /// connection has to be closed.
@@ -35,7 +35,7 @@ impl CommandError {
         self.verb
     }
 
-    /// Returns what is wrong and at which octet of the line.
+    /// Returns what is wrong and at which byte of the line.
     pub const fn error(&self) -> SyntaxError {
         self.error
     }

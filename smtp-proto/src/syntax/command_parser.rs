@@ -3,12 +3,12 @@
 use core::str;
 
 use super::{
+    bytes,
     command::Command,
     command_error::CommandError,
     error::{SyntaxError, SyntaxErrorKind},
     forwarding::{Attributes, ForwardingCommand},
     host::Host,
-    octets,
     parameters::Parameters,
     path::{ForwardPath, ReversePath},
     remote_queue::AtrnDomains,
@@ -31,9 +31,9 @@ impl<'a> Command<'a> {
         let Some((verb, rest)) = Verb::recognise(line) else {
             return parse_other(line).map_err(|error| CommandError::new(None, error));
         };
-        // Blames an octet of the text that stands `behind` octets behind the verb.
-        let fail = |error: SyntaxError, behind: usize| {
-            let at = line.len().saturating_sub(rest.len()).saturating_add(behind);
+        // Blames a byte of the text that stands `after` bytes after the verb.
+        let fail = |error: SyntaxError, after: usize| {
+            let at = line.len().saturating_sub(rest.len()).saturating_add(after);
             CommandError::new(Some(verb), error.shifted(at))
         };
         // Each arm makes its command where it stays: to move one costs as much as to parse it.
@@ -95,7 +95,7 @@ impl<'a> Command<'a> {
 fn parse_text(verb: Verb, argument: &str) -> Result<Command<'_>, SyntaxError> {
     let trimmed = argument.trim_start_matches(' ');
     match verb {
-        Verb::Noop => octets::check_text(argument).map(|()| Command::Noop),
+        Verb::Noop => bytes::check_text(argument).map(|()| Command::Noop),
         Verb::Vrfy => Argument::parse(trimmed).map(Command::Vrfy),
         Verb::Expn => Argument::parse(trimmed).map(Command::Expn),
         Verb::Help => optional(argument).map(Command::Help),
@@ -123,21 +123,21 @@ fn parse_other(line: &[u8]) -> Result<Command<'_>, SyntaxError> {
     Ok(Command::Other { verb, argument })
 }
 
-/// Takes octets for text, if they are UTF-8 and hide no control characters behind it.
+/// Takes bytes for text, if they are UTF-8 and hide no control characters after it.
 #[inline(always)]
-pub(super) fn text(octets: &[u8]) -> Result<&str, SyntaxError> {
-    let text = utf8(octets)?;
-    octets::check_non_ascii(text)?;
+pub(super) fn text(bytes: &[u8]) -> Result<&str, SyntaxError> {
+    let text = utf8(bytes)?;
+    bytes::check_non_ascii(text)?;
     Ok(text)
 }
 
 #[inline(always)]
-fn utf8(octets: &[u8]) -> Result<&str, SyntaxError> {
-    str::from_utf8(octets)
+fn utf8(bytes: &[u8]) -> Result<&str, SyntaxError> {
+    str::from_utf8(bytes)
         .map_err(|error| SyntaxError::new(SyntaxErrorKind::InvalidUtf8, error.valid_up_to()))
 }
 
-/// Parses the parameters behind the path that ends at `end`.
+/// Parses the parameters after the path that ends at `end`.
 #[inline(always)]
 fn parameters(text: &str, end: usize) -> Result<Parameters<'_>, SyntaxError> {
     let rest = text.get(end..).unwrap_or_default();
@@ -150,7 +150,7 @@ fn parameters(text: &str, end: usize) -> Result<Parameters<'_>, SyntaxError> {
     }
 }
 
-/// Parses the argument of EHLO, without the words that old clients write behind an address
+/// Parses the argument of EHLO, without the words that old clients write after an address
 /// literal (RFC 5321 4.1.1.1).
 #[inline]
 fn host(argument: &[u8]) -> Result<Host<'_>, SyntaxError> {
@@ -176,7 +176,7 @@ fn optional(argument: &str) -> Result<Option<Argument<'_>>, SyntaxError> {
 fn bdat(argument: &[u8]) -> Result<(u64, bool), SyntaxError> {
     let digits = argument
         .iter()
-        .take_while(|octet| octet.is_ascii_digit())
+        .take_while(|byte| byte.is_ascii_digit())
         .count();
     let (number, rest) = argument.split_at_checked(digits).unwrap_or_default();
     let last = match rest {
@@ -217,8 +217,8 @@ fn burl(argument: &str) -> Result<Command<'_>, SyntaxError> {
         None => (argument, false),
         Some((url, last)) if last.eq_ignore_ascii_case("LAST") => (url, true),
         Some((url, _)) => {
-            let behind = url.len().saturating_add(1);
-            return Err(SyntaxError::unexpected(argument.as_bytes(), behind));
+            let after = url.len().saturating_add(1);
+            return Err(SyntaxError::unexpected(argument.as_bytes(), after));
         }
     };
     let url = Word::parse(url)?;

@@ -71,18 +71,18 @@ impl DateTime<'static> {
 fn seconds(text: &str) -> Result<i64, SyntaxError> {
     // A digit stands where this has one. RFC 3339 5.6 allows small letters.
     const FORM: &[u8] = b"0000-00-00T00:00:00";
-    let octets = text.as_bytes();
+    let bytes = text.as_bytes();
     for (at, form) in FORM.iter().enumerate() {
-        let fits = octets.get(at).is_some_and(|octet| match form {
-            b'0' => octet.is_ascii_digit(),
-            _ => octet.eq_ignore_ascii_case(form),
+        let fits = bytes.get(at).is_some_and(|byte| match form {
+            b'0' => byte.is_ascii_digit(),
+            _ => byte.eq_ignore_ascii_case(form),
         });
         if !fits {
-            return Err(SyntaxError::unexpected(octets, at));
+            return Err(SyntaxError::unexpected(bytes, at));
         }
     }
-    let two = |at: usize| number(octets.get(at..).unwrap_or_default(), 2);
-    let year = number(octets, 4);
+    let two = |at: usize| number(bytes.get(at..).unwrap_or_default(), 2);
+    let year = number(bytes, 4);
     let (month, day) = (two(5), two(8));
     let (hour, minute, second) = (two(11), two(14), two(17));
     let days = match month {
@@ -103,7 +103,7 @@ fn seconds(text: &str) -> Result<i64, SyntaxError> {
         }
     }
     let local = days_of_civil(year, month, day) * DAY + hour * 3600 + minute * 60 + second;
-    let moment = local - offset(octets, FORM.len())?;
+    let moment = local - offset(bytes, FORM.len())?;
     // A leap second ends a day of UTC (RFC 3339 5.7).
     if second == 60 && moment.rem_euclid(DAY) != 0 {
         return Err(SyntaxError::new(SyntaxErrorKind::OutOfRange, 17));
@@ -112,30 +112,30 @@ fn seconds(text: &str) -> Result<i64, SyntaxError> {
 }
 
 /// Parses `[time-secfrac] time-offset` at `start`; returns the seconds ahead of UTC.
-fn offset(octets: &[u8], start: usize) -> Result<i64, SyntaxError> {
+fn offset(bytes: &[u8], start: usize) -> Result<i64, SyntaxError> {
     let mut at = start;
-    if octets.get(at) == Some(&b'.') {
-        let fraction = octets.iter().skip(at.saturating_add(1));
-        let digits = fraction.take_while(|octet| octet.is_ascii_digit()).count();
+    if bytes.get(at) == Some(&b'.') {
+        let fraction = bytes.iter().skip(at.saturating_add(1));
+        let digits = fraction.take_while(|byte| byte.is_ascii_digit()).count();
         at = at.saturating_add(1).saturating_add(digits);
         if digits == 0 {
-            return Err(SyntaxError::unexpected(octets, at));
+            return Err(SyntaxError::unexpected(bytes, at));
         }
     }
-    let offset = octets.get(at..).unwrap_or_default();
+    let offset = bytes.get(at..).unwrap_or_default();
     let (sign, hours, minutes) = match offset {
         [b'Z' | b'z'] => return Ok(0),
         [b'+', time @ ..] => (1, time, time.get(3..)),
         [b'-', time @ ..] => (-1, time, time.get(3..)),
-        _ => return Err(SyntaxError::unexpected(octets, at)),
+        _ => return Err(SyntaxError::unexpected(bytes, at)),
     };
     at = at.saturating_add(1);
-    let digits = hours.iter().enumerate().all(|(at, octet)| match at {
-        2 => *octet == b':',
-        _ => octet.is_ascii_digit(),
+    let digits = hours.iter().enumerate().all(|(at, byte)| match at {
+        2 => *byte == b':',
+        _ => byte.is_ascii_digit(),
     });
     if !digits || hours.len() != 5 {
-        return Err(SyntaxError::unexpected(octets, at));
+        return Err(SyntaxError::unexpected(bytes, at));
     }
     let (hours, minutes) = (number(hours, 2), number(minutes.unwrap_or_default(), 2));
     if hours > 23 || minutes > 59 {
@@ -144,9 +144,9 @@ fn offset(octets: &[u8], start: usize) -> Result<i64, SyntaxError> {
     Ok(sign * (hours * 3600 + minutes * 60))
 }
 
-/// Returns the number that the first `length` octets write, which are digits.
-fn number(octets: &[u8], length: usize) -> i64 {
-    let digits = octets.iter().take(length);
+/// Returns the number that the first `length` bytes write, which are digits.
+fn number(bytes: &[u8], length: usize) -> i64 {
+    let digits = bytes.iter().take(length);
     digits.fold(0, |number, digit| {
         number * 10 + i64::from(digit.wrapping_sub(b'0'))
     })

@@ -203,22 +203,22 @@ impl Priority {
     ///
     /// Fails on anything but one digit, with a `-` before it if it is not 0 (RFC 6710 7).
     pub fn parse(value: &str) -> Result<Self, SyntaxError> {
-        let octets = value.as_bytes();
-        let (sign, least, digits) = match octets {
+        let bytes = value.as_bytes();
+        let (sign, least, digits) = match bytes {
             [b'-', digits @ ..] => (-1, b'1', digits),
             digits => (1, b'0', digits),
         };
-        let at = octets.len().saturating_sub(digits.len());
+        let at = bytes.len().saturating_sub(digits.len());
         match digits {
             [digit] if (least..=b'9').contains(digit) => {
                 let digit = i8::try_from(digit.wrapping_sub(b'0')).unwrap_or_default();
                 Ok(Self(digit.wrapping_mul(sign)))
             }
             [b'0'..=b'9', _, ..] if digits.first() >= Some(&least) => Err(SyntaxError::new(
-                SyntaxErrorKind::UnexpectedOctet,
+                SyntaxErrorKind::UnexpectedByte,
                 at.saturating_add(1),
             )),
-            _ => Err(SyntaxError::unexpected(octets, at)),
+            _ => Err(SyntaxError::unexpected(bytes, at)),
         }
     }
 
@@ -266,7 +266,7 @@ impl<'a> ValidSince<'a> {
     /// # Errors
     ///
     /// Fails if `value` is not a date without fractions of a second, or names anything but `C` or
-    /// `R` behind it.
+    /// `R` after it.
     pub fn parse(value: &'a str) -> Result<Self, SyntaxError> {
         let (date, rest) = match value.split_once(';') {
             Some((date, action)) => (date, Some(action)),

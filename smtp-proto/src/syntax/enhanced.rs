@@ -38,11 +38,11 @@ impl EnhancedCode {
                 let at = text.len().saturating_sub(rest.len());
                 Err(SyntaxError::unexpected(text.as_bytes(), at))
             }
-            None => Err(SyntaxError::new(SyntaxErrorKind::UnexpectedOctet, 0)),
+            None => Err(SyntaxError::new(SyntaxErrorKind::UnexpectedByte, 0)),
         }
     }
 
-    /// Parses the code at the beginning of `text`; returns it and what stands behind it.
+    /// Parses the code at the beginning of `text`; returns it and what stands after it.
     pub(super) fn parse_prefix(text: &[u8]) -> Option<(Self, &[u8])> {
         let (class, rest) = match text {
             [class @ (b'2' | b'4' | b'5'), b'.', rest @ ..] => (class.wrapping_sub(b'0'), rest),
@@ -84,7 +84,7 @@ fn number(text: &[u8]) -> Option<(u16, &[u8])> {
     let digits = text
         .iter()
         .take(4)
-        .take_while(|octet| octet.is_ascii_digit())
+        .take_while(|byte| byte.is_ascii_digit())
         .count();
     let (number, rest) = text.split_at_checked(digits)?;
     if matches!(number, [] | [_, _, _, _] | [b'0', _, ..]) {

@@ -2,11 +2,11 @@
 
 use thiserror::Error;
 
-/// Tells what is wrong with a text and at which octet.
+/// Tells what is wrong with a text and at which byte.
 ///
 /// It holds nothing of the text itself, so that displaying it is safe whatever a peer sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
-#[error("{kind} at octet {at}")]
+#[error("{kind} at byte {at}")]
 pub struct SyntaxError {
     kind: SyntaxErrorKind,
     at: usize,
@@ -17,18 +17,18 @@ impl SyntaxError {
         Self { kind, at }
     }
 
-    /// Blames the octet at `at` for standing there, or the text for ending there.
+    /// Blames the byte at `at` for standing there, or the text for ending there.
     pub(super) const fn unexpected(text: &[u8], at: usize) -> Self {
         if at < text.len() {
-            Self::new(SyntaxErrorKind::UnexpectedOctet, at)
+            Self::new(SyntaxErrorKind::UnexpectedByte, at)
         } else {
             Self::new(SyntaxErrorKind::UnexpectedEnd, at)
         }
     }
 
-    /// Counts from the beginning of a text whose part behind `octets` was parsed.
-    pub(super) const fn shifted(self, octets: usize) -> Self {
-        Self::new(self.kind, self.at.saturating_add(octets))
+    /// Counts from the beginning of a text whose part after `bytes` was parsed.
+    pub(super) const fn shifted(self, bytes: usize) -> Self {
+        Self::new(self.kind, self.at.saturating_add(bytes))
     }
 
     /// Returns what is wrong.
@@ -36,7 +36,7 @@ impl SyntaxError {
         self.kind
     }
 
-    /// Returns the offset of the offending octet in the text that was given.
+    /// Returns the offset of the offending byte in the text that was given.
     pub const fn at(&self) -> usize {
         self.at
     }
@@ -49,9 +49,9 @@ pub enum SyntaxErrorKind {
     /// The text ends where more has to follow.
     #[error("something is missing")]
     UnexpectedEnd,
-    /// An octet or a character that may not stand there.
-    #[error("unexpected octet")]
-    UnexpectedOctet,
+    /// A byte or a character that may not stand there.
+    #[error("unexpected byte")]
+    UnexpectedByte,
     /// Malformed UTF-8 (RFC 3629).
     #[error("malformed UTF-8")]
     InvalidUtf8,

@@ -25,7 +25,7 @@ macro_rules! extensions {
 }
 
 extensions! {
-    /// Content with any octets (RFC 6152).
+    /// Content with any bytes (RFC 6152).
     EightBitMime = "8BITMIME",
     /// Mail on demand, with the roles reversed (RFC 2645).
     Atrn = "ATRN",
@@ -85,23 +85,23 @@ extensions! {
     XForward = "XFORWARD",
 }
 
-/// Returns the first eight octets of `keyword` as a number, the same for every case and greater for
+/// Returns the first eight bytes of `keyword` as a number, the same for every case and greater for
 /// what comes later in the alphabet.
 const fn beginning(keyword: &str) -> u64 {
-    let number = if let Some(octets) = keyword.as_bytes().first_chunk::<8>() {
-        u64::from_be_bytes(*octets)
+    let number = if let Some(bytes) = keyword.as_bytes().first_chunk::<8>() {
+        u64::from_be_bytes(*bytes)
     } else {
         let mut rest = keyword.as_bytes();
         let mut number = 0;
         let mut place = u64::BITS;
-        while let [octet, tail @ ..] = rest {
+        while let [byte, tail @ ..] = rest {
             place -= 8;
-            number |= (*octet as u64) << place;
+            number |= (*byte as u64) << place;
             rest = tail;
         }
         number
     };
-    // Clearing this bit makes capitals of small letters, and parts no two other octets of keywords.
+    // Clearing this bit makes capitals of small letters, and parts no two other bytes of keywords.
     number & 0xDFDF_DFDF_DFDF_DFDF
 }
 
@@ -119,7 +119,7 @@ impl Extension {
         expected.eq_ignore_ascii_case(rest).then_some(extension)
     }
 
-    /// Returns by how many octets the extension lengthens a MAIL line at most (RFC 1869 4.1.2).
+    /// Returns by how many bytes the extension lengthens a MAIL line at most (RFC 1869 4.1.2).
     ///
     /// These are the figures of the RFCs, even where their own parameters do not fit in them
     /// (MTRK, CHECKPOINT, NO-SOLICITING). 8BITMIME and CONPERM state none.
@@ -142,7 +142,7 @@ impl Extension {
         }
     }
 
-    /// Returns by how many octets the extension lengthens a RCPT line at most (RFC 1869 4.1.2).
+    /// Returns by how many bytes the extension lengthens a RCPT line at most (RFC 1869 4.1.2).
     pub const fn rcpt_increment(self) -> usize {
         match self {
             // ORCPT of 507 as RFC 3885 2 reads RFC 3461, and ` NOTIFY=SUCCESS,FAILURE,DELAY`.

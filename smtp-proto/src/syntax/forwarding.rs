@@ -11,10 +11,10 @@ use super::{
     xtext,
 };
 
-/// The longest value of an attribute in octets, as it is written.
+/// The longest value of an attribute in bytes, as it is written.
 pub const MAX_ATTRIBUTE: usize = 255;
 
-/// The longest command line in octets, CR LF included.
+/// The longest command line in bytes, CR LF included.
 const MAX_LINE: usize = 512;
 
 const UNAVAILABLE: &str = "[UNAVAILABLE]";
@@ -299,7 +299,7 @@ impl fmt::Debug for Attributes<'_> {
     }
 }
 
-/// Appends as many commands as `attributes` need, each a line of at most 512 octets. NAME and ADDR
+/// Appends as many commands as `attributes` need, each a line of at most 512 bytes. NAME and ADDR
 /// go last: with them a server may take the peer's authority away.
 ///
 /// Each command gets a reply. Attributes that `command` does not have are left out.
@@ -337,18 +337,18 @@ pub fn write_attributes(
 
 /// Checks a value in xtext.
 fn check(name: AttributeName, value: &str) -> Result<(), SyntaxError> {
-    let octets = value.as_bytes();
-    if octets.is_empty() {
-        return Err(SyntaxError::unexpected(octets, 0));
+    let bytes = value.as_bytes();
+    if bytes.is_empty() {
+        return Err(SyntaxError::unexpected(bytes, 0));
     }
-    if octets.len() > MAX_ATTRIBUTE {
+    if bytes.len() > MAX_ATTRIBUTE {
         return Err(SyntaxError::new(SyntaxErrorKind::TooLong, MAX_ATTRIBUTE));
     }
     let decoded = xtext::decode(value)?;
     // Only the name of a user may have spaces and non-ASCII.
-    let plain = |octet: u8| octet.is_ascii_graphic() || name == AttributeName::Login;
-    if let Some(at) = decoded.bytes().position(|octet| !plain(octet)) {
-        return Err(SyntaxError::new(SyntaxErrorKind::UnexpectedOctet, at));
+    let plain = |byte: u8| byte.is_ascii_graphic() || name == AttributeName::Login;
+    if let Some(at) = decoded.bytes().position(|byte| !plain(byte)) {
+        return Err(SyntaxError::new(SyntaxErrorKind::UnexpectedByte, at));
     }
     let fits = match name {
         _ if is_unavailable(value) => true,
@@ -362,7 +362,7 @@ fn check(name: AttributeName, value: &str) -> Result<(), SyntaxError> {
     if fits {
         Ok(())
     } else {
-        Err(SyntaxError::unexpected(octets, 0))
+        Err(SyntaxError::unexpected(bytes, 0))
     }
 }
 
@@ -374,7 +374,7 @@ fn is_temporarily_unavailable(name: AttributeName, value: &str) -> bool {
     name == AttributeName::Name && value.eq_ignore_ascii_case(TEMPORARILY_UNAVAILABLE)
 }
 
-/// Parses an IPv4 address, or an IPv6 address behind its tag.
+/// Parses an IPv4 address, or an IPv6 address after its tag.
 fn parse_address(value: &str) -> Option<IpAddr> {
     match value.split_at_checked(5) {
         Some((tag, address)) if tag.eq_ignore_ascii_case("IPV6:") => {
@@ -386,6 +386,6 @@ fn parse_address(value: &str) -> Option<IpAddr> {
 
 fn parse_port(value: &str) -> Option<u16> {
     // The standard library takes a sign.
-    let digits = value.bytes().all(|octet| octet.is_ascii_digit());
+    let digits = value.bytes().all(|byte| byte.is_ascii_digit());
     value.parse().ok().filter(|_| digits)
 }

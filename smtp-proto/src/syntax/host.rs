@@ -6,13 +6,13 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::net::{Ipv4Addr, Ipv6Addr};
 
+use super::bytes::{self, DCONTENT, KEYWORD};
 use super::error::{SyntaxError, SyntaxErrorKind};
-use super::octets::{self, DCONTENT, KEYWORD};
 
-/// The longest domain or address literal in octets (RFC 5321 4.5.3.1.2).
+/// The longest domain or address literal in bytes (RFC 5321 4.5.3.1.2).
 pub const MAX_DOMAIN: usize = 255;
 
-/// Holds a domain or an address literal, as EHLO takes it and as it stands behind the `@` of a
+/// Holds a domain or an address literal, as EHLO takes it and as it stands after the `@` of a
 /// mailbox.
 ///
 /// Compares without regard to ASCII case (RFC 5321 2.4).
@@ -42,7 +42,7 @@ impl<'a> Host<'a> {
     #[inline]
     pub fn parse(text: &'a str) -> Result<Self, SyntaxError> {
         if let Some(at) = first_non_ascii(text) {
-            return Err(SyntaxError::new(SyntaxErrorKind::UnexpectedOctet, at));
+            return Err(SyntaxError::new(SyntaxErrorKind::UnexpectedByte, at));
         }
         Self::parse_checked(text)
     }
@@ -55,11 +55,11 @@ impl<'a> Host<'a> {
     ///
     /// Fails like [`parse`](Self::parse).
     pub fn parse_internationalized(text: &'a str) -> Result<Self, SyntaxError> {
-        octets::check_non_ascii(text)?;
+        bytes::check_non_ascii(text)?;
         Self::parse_checked(text)
     }
 
-    /// Parses a host that [`octets::check_non_ascii`] went through.
+    /// Parses a host that [`bytes::check_non_ascii`] went through.
     #[inline]
     fn parse_checked(text: &'a str) -> Result<Self, SyntaxError> {
         let end = host_end(text, 0)?;
@@ -75,7 +75,7 @@ impl<'a> Host<'a> {
     /// Parses a name that clients have, though it is no domain: labels of letters, digits, hyphens and
     /// underscores.
     pub(super) fn parse_leniently(text: &'a str) -> Option<Self> {
-        let is_letter = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
+        let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         let is_label = |label: &str| !label.is_empty() && label.bytes().all(is_letter);
         let is_name = text.len() <= MAX_DOMAIN && text.split('.').all(is_label);
         is_name.then(|| Self::trusted(text))
@@ -161,8 +161,8 @@ impl Eq for Host<'_> {}
 
 impl Hash for Host<'_> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        for octet in self.text.bytes() {
-            state.write_u8(octet.to_ascii_lowercase());
+        for byte in self.text.bytes() {
+            state.write_u8(byte.to_ascii_lowercase());
         }
         state.write_u8(0xff);
     }
@@ -201,11 +201,11 @@ impl<'a> AddressLiteral<'a> {
                 Err(_) => Err(SyntaxError::unexpected(text.as_bytes(), content_at)),
             };
         }
-        let tag_length = octets::span(tag.as_bytes(), KEYWORD);
+        let tag_length = bytes::span(tag.as_bytes(), KEYWORD);
         if tag_length < tag.len() || !tag.ends_with(|last: char| last.is_ascii_alphanumeric()) {
             return Err(SyntaxError::unexpected(text.as_bytes(), tag_length));
         }
-        let length = octets::span(content.as_bytes(), DCONTENT);
+        let length = bytes::span(content.as_bytes(), DCONTENT);
         if content.is_empty() || length < content.len() {
             return Err(SyntaxError::unexpected(
                 text.as_bytes(),
@@ -225,7 +225,7 @@ fn parse_ipv4(text: &str) -> Result<Ipv4Addr, SyntaxError> {
     let mut address = [0; 4];
     let mut at: usize = 0;
     let mut parts = text.split('.');
-    for octet in &mut address {
+    for byte in &mut address {
         let part = parts.next().unwrap_or_default();
         let digits = part.bytes().take_while(u8::is_ascii_digit).count();
         if digits < part.len() || part.is_empty() {
@@ -234,7 +234,7 @@ fn parse_ipv4(text: &str) -> Result<Ipv4Addr, SyntaxError> {
                 at.saturating_add(digits),
             ));
         }
-        *octet = match part.parse() {
+        *byte = match part.parse() {
             Ok(number) if digits <= 3 => number,
             _ => return Err(SyntaxError::new(SyntaxErrorKind::OutOfRange, at)),
         };
@@ -254,27 +254,27 @@ fn first_non_ascii(text: &str) -> Option<usize> {
     if text.is_ascii() {
         return None;
     }
-    text.bytes().position(|octet| !octet.is_ascii())
+    text.bytes().position(|byte| !byte.is_ascii())
 }
 
 /// Finds the end of the domain or address literal that begins at `start`.
 #[inline(always)]
 pub(super) fn host_end(text: &str, start: usize) -> Result<usize, SyntaxError> {
-    let octets = text.as_bytes();
-    if octets.get(start) != Some(&b'[') {
-        return octets::domain_end(octets, start);
+    let bytes = text.as_bytes();
+    if bytes.get(start) != Some(&b'[') {
+        return bytes::domain_end(bytes, start);
     }
     literal_end(text, start)
 }
 
 /// Finds the end of the address literal whose bracket stands at `start`.
 fn literal_end(text: &str, start: usize) -> Result<usize, SyntaxError> {
-    let octets = text.as_bytes();
+    let bytes = text.as_bytes();
     let content_at = start.saturating_add(1);
     let content = text.get(content_at..).unwrap_or_default();
     let (content, _) = content
         .split_once(']')
-        .ok_or(SyntaxError::unexpected(octets, octets.len()))?;
+        .ok_or(SyntaxError::unexpected(bytes, bytes.len()))?;
     AddressLiteral::parse(content).map_err(|error| error.shifted(content_at))?;
     Ok(content_at.saturating_add(content.len()).saturating_add(1))
 }

@@ -3,12 +3,12 @@
 use core::str;
 
 use super::{
+    bytes,
     command::Command,
     command_error::CommandError,
     command_parser::{text, trim_end},
     error::SyntaxError,
     host::Host,
-    octets,
     parameters::Parameters,
     path::{ForwardPath, ReversePath},
     verb::Verb,
@@ -21,7 +21,7 @@ impl<'a> Command<'a> {
     /// - spaces around the colon of `FROM:` and `TO:`, and several before the parameters
     ///   (5321-3.3-e),
     /// - an address without its brackets,
-    /// - underscores in the name behind EHLO, HELO and LHLO, and hyphens anywhere in it
+    /// - underscores in the name after EHLO, HELO and LHLO, and hyphens anywhere in it
     ///   (5321-4.1.2-f).
     ///
     /// Postfix takes all of them unless told otherwise (`strict_rfc821_envelopes`).
@@ -39,7 +39,7 @@ fn lenient(line: &[u8]) -> Option<Command<'_>> {
     let rest = text(rest).ok()?.trim_start_matches(' ');
     match verb {
         Verb::Mail => {
-            let argument = behind_label(rest, "FROM")?;
+            let argument = after_label(rest, "FROM")?;
             let (from, parameters) = path(
                 argument,
                 ReversePath::parse_prefix,
@@ -48,7 +48,7 @@ fn lenient(line: &[u8]) -> Option<Command<'_>> {
             Some(Command::Mail { from, parameters })
         }
         Verb::Rcpt => {
-            let argument = behind_label(rest, "TO")?;
+            let argument = after_label(rest, "TO")?;
             let (to, parameters) = path(
                 argument,
                 ForwardPath::parse_prefix,
@@ -63,14 +63,14 @@ fn lenient(line: &[u8]) -> Option<Command<'_>> {
     }
 }
 
-/// Returns what stands behind a label and its colon.
-fn behind_label<'a>(text: &'a str, label: &str) -> Option<&'a str> {
-    let (before, behind) = text.split_once(':')?;
+/// Returns what stands after a label and its colon.
+fn after_label<'a>(text: &'a str, label: &str) -> Option<&'a str> {
+    let (before, after) = text.split_once(':')?;
     let is_label = before.trim_end_matches(' ').eq_ignore_ascii_case(label);
-    is_label.then(|| behind.trim_start_matches(' '))
+    is_label.then(|| after.trim_start_matches(' '))
 }
 
-/// Parses a path in brackets, or an address without, and the parameters behind it.
+/// Parses a path in brackets, or an address without, and the parameters after it.
 fn path<'a, P>(
     text: &'a str,
     in_brackets: impl FnOnce(&'a str) -> Result<(P, usize), SyntaxError>,
@@ -80,7 +80,7 @@ fn path<'a, P>(
         in_brackets(text).ok()?
     } else {
         // A local part in quotes may hold spaces.
-        let local_part = octets::local_part_end(text.as_bytes(), 0).unwrap_or_default();
+        let local_part = bytes::local_part_end(text.as_bytes(), 0).unwrap_or_default();
         let space = text.get(local_part..)?.find(' ');
         let end = space.map_or(text.len(), |space| local_part.saturating_add(space));
         let address = text.get(..end).filter(|address| !address.is_empty())?;

@@ -41,16 +41,16 @@ impl Limits {
         let mut at: usize = 0;
         for limit in argument.split(' ') {
             let (name, value) = limit.split_once('=').unwrap_or((limit, ""));
-            let fail = |behind: usize| {
-                SyntaxError::unexpected(argument.as_bytes(), at.saturating_add(behind))
+            let fail = |after: usize| {
+                SyntaxError::unexpected(argument.as_bytes(), at.saturating_add(after))
             };
-            let letter = |octet: &u8| octet.is_ascii_alphanumeric() || b"-_".contains(octet);
+            let letter = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
             let length = name.bytes().take_while(letter).count();
             if length < name.len() || length == 0 {
                 return Err(fail(length));
             }
             if limit.len() > name.len() {
-                let visible = |octet: &u8| octet.is_ascii_graphic() && *octet != b';';
+                let visible = |byte: &u8| byte.is_ascii_graphic() && *byte != b';';
                 let value_length = value.bytes().take_while(visible).count();
                 if value_length < value.len() || value.is_empty() {
                     return Err(fail(length.saturating_add(1).saturating_add(value_length)));

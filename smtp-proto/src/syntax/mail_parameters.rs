@@ -37,9 +37,9 @@ use super::{
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MailParameters<'a> {
-    /// SIZE: how many octets the content has, or a little more (RFC 1870 6).
+    /// SIZE: how many bytes the content has, or a little more (RFC 1870 6).
     pub size: Option<u64>,
-    /// BODY: what octets the content has (RFC 6152, RFC 3030).
+    /// BODY: what bytes the content has (RFC 6152, RFC 3030).
     pub body: Option<BodyType>,
     /// SMTPUTF8: whether addresses or headers may be UTF-8 (RFC 6531).
     pub smtp_utf8: bool,

@@ -5,13 +5,13 @@ use alloc::string::String;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
+use super::bytes;
 use super::error::{SyntaxError, SyntaxErrorKind};
 use super::host::{Host, host_end};
-use super::octets;
 
-/// The longest mailbox in octets: a path (RFC 5321 4.5.3.1.3) without its brackets.
+/// The longest mailbox in bytes: a path (RFC 5321 4.5.3.1.3) without its brackets.
 ///
-/// The local part has no bound of its own, as real ones exceed the 64 octets of RFC 5321 4.5.3.1.1.
+/// The local part has no bound of its own, as real ones exceed the 64 bytes of RFC 5321 4.5.3.1.1.
 pub const MAX_MAILBOX: usize = 254;
 
 /// Holds a mailbox as it was written.
@@ -42,7 +42,7 @@ impl<'a> Mailbox<'a> {
     ///
     /// Fails if `text` is not a `Mailbox` (RFC 5321 4.1.2) or exceeds [`MAX_MAILBOX`].
     pub fn parse(text: &'a str) -> Result<Self, SyntaxError> {
-        octets::check_non_ascii(text)?;
+        bytes::check_non_ascii(text)?;
         let (mailbox, end) = Self::parse_at(text, 0)?;
         if end < text.len() {
             return Err(SyntaxError::unexpected(text.as_bytes(), end));
@@ -53,10 +53,10 @@ impl<'a> Mailbox<'a> {
     /// Parses the mailbox that begins at `start`; returns it and where it ends.
     #[inline(always)]
     pub(super) fn parse_at(text: &'a str, start: usize) -> Result<(Self, usize), SyntaxError> {
-        let octets = text.as_bytes();
-        let at = octets::local_part_end(octets, start)?;
-        if octets.get(at) != Some(&b'@') {
-            return Err(SyntaxError::unexpected(octets, at));
+        let bytes = text.as_bytes();
+        let at = bytes::local_part_end(bytes, start)?;
+        if bytes.get(at) != Some(&b'@') {
+            return Err(SyntaxError::unexpected(bytes, at));
         }
         let end = host_end(text, at.saturating_add(1))?;
         let mailbox = text.get(start..end).unwrap_or_default();
@@ -91,7 +91,7 @@ impl<'a> Mailbox<'a> {
         unquote(self.local_part())
     }
 
-    /// Returns the domain or address literal behind the `@`.
+    /// Returns the domain or address literal after the `@`.
     pub fn host(&self) -> Host<'_> {
         Host::trusted(
             self.text
@@ -124,7 +124,7 @@ impl Mailbox<'static> {
     /// a domain nor an address literal, or both together exceed [`MAX_MAILBOX`].
     pub fn new(local_part: &str, host: &str) -> Result<Self, SyntaxError> {
         let mut text = String::new();
-        if octets::local_part_end(local_part.as_bytes(), 0) == Ok(local_part.len())
+        if bytes::local_part_end(local_part.as_bytes(), 0) == Ok(local_part.len())
             && !local_part.starts_with('"')
         {
             text.push_str(local_part);

@@ -1,10 +1,11 @@
 //! One line or value, and the typed value it stands for: pure functions, no state.
 //!
 //! Whatever can be constructed here can be written to the wire: no value, however it came about,
-//! holds an octet that ends its line or leaves its place in it.
+//! holds a byte that ends its line or leaves its place in it.
 
 #[cfg(feature = "auth")]
 pub(crate) mod base64;
+mod bytes;
 mod capabilities;
 mod code;
 mod command;
@@ -24,7 +25,6 @@ mod limits;
 mod mail_parameters;
 mod mailbox;
 mod number;
-mod octets;
 mod offers;
 mod original_recipient;
 mod others;

@@ -11,7 +11,7 @@ use super::{
     number::nine_digits,
 };
 
-/// The longest command line in octets without extensions, CR LF included (RFC 5321 4.5.3.1.4).
+/// The longest command line in bytes without extensions, CR LF included (RFC 5321 4.5.3.1.4).
 const COMMAND_LINE: usize = 512;
 /// What a command line can have at least where DSN is offered (RFC 3461 5.4).
 const DSN_LINE: usize = 1036;
@@ -81,7 +81,7 @@ impl Capabilities {
     /// Returns the priority assignment policy, which is `MIXER` where none is named; `None` if
     /// MT-PRIORITY is missing or malformed (RFC 6710 3).
     pub fn mt_priority(&self) -> Option<&str> {
-        let letter = |octet: u8| octet.is_ascii_alphanumeric() || b"-_.".contains(&octet);
+        let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         match self.arguments(Extension::MtPriority)? {
             "" => Some("MIXER"),
             policy if policy.len() <= 20 && policy.bytes().all(letter) => Some(policy),
@@ -93,7 +93,7 @@ impl Capabilities {
     /// announced, whether by `AUTH` or, as old servers do, by `AUTH=`. One that both announce
     /// comes twice; what cannot be a name is left out (RFC 4422 3.1).
     pub fn auth_mechanisms(&self) -> impl Iterator<Item = &str> {
-        let letter = |octet: u8| octet.is_ascii_alphanumeric() || b"-_".contains(&octet);
+        let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
         self.iter()
             .filter(|(keyword, _)| keyword.eq_ignore_ascii_case(Extension::Auth.keyword()))
             .flat_map(|(_, arguments)| arguments.split(' '))
@@ -109,7 +109,7 @@ impl Capabilities {
             .filter_map(move |name| AttributeName::recognise(command, name))
     }
 
-    /// Returns how many octets a MAIL line can have, CR LF included: 512 and what each announced
+    /// Returns how many bytes a MAIL line can have, CR LF included: 512 and what each announced
     /// extension adds (RFC 1869 4.1.2), 1036 at least with DSN (RFC 3461 5.4).
     ///
     /// A client does not exceed this; a server had better be generous.
@@ -117,7 +117,7 @@ impl Capabilities {
         self.line_limit(Extension::mail_increment)
     }
 
-    /// Returns how many octets a RCPT line can have, in the same way.
+    /// Returns how many bytes a RCPT line can have, in the same way.
     pub fn rcpt_line_limit(&self) -> usize {
         self.line_limit(Extension::rcpt_increment)
     }

@@ -4,14 +4,14 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use core::fmt::Write;
 
+use super::bytes::{self, ATEXT, VALUE};
 use super::error::{SyntaxError, SyntaxErrorKind};
-use super::octets::{self, ATEXT, VALUE};
 use super::{kept::kept_text, path::ForwardPath, xtext};
 
-/// The longest value of ORCPT in octets, as it is written (RFC 3461 5.4).
+/// The longest value of ORCPT in bytes, as it is written (RFC 3461 5.4).
 pub const MAX_ORIGINAL_RECIPIENT: usize = 500;
 
-/// Holds the value of ORCPT, `type;address`, as it was written: a relay changes no octet of it
+/// Holds the value of ORCPT, `type;address`, as it was written: a relay changes no byte of it
 /// (RFC 3461 5.2.1).
 ///
 /// Only where the next server does not offer SMTPUTF8 an address of the type `utf-8` is
@@ -46,31 +46,31 @@ impl<'a> OriginalRecipient<'a> {
     /// Fails if the type is not an atom, the address is empty or malformed, or the whole exceeds
     /// [`MAX_ORIGINAL_RECIPIENT`].
     pub fn parse(value: &'a str) -> Result<Self, SyntaxError> {
-        let octets = value.as_bytes();
-        octets::check_non_ascii(value)?;
-        if octets.len() > MAX_ORIGINAL_RECIPIENT {
+        let bytes = value.as_bytes();
+        bytes::check_non_ascii(value)?;
+        if bytes.len() > MAX_ORIGINAL_RECIPIENT {
             return Err(SyntaxError::new(
                 SyntaxErrorKind::TooLong,
                 MAX_ORIGINAL_RECIPIENT,
             ));
         }
-        let length = octets::span(octets, VALUE);
-        if length < octets.len() {
-            return Err(SyntaxError::unexpected(octets, length));
+        let length = bytes::span(bytes, VALUE);
+        if length < bytes.len() {
+            return Err(SyntaxError::unexpected(bytes, length));
         }
-        let type_length = octets
+        let type_length = bytes
             .iter()
-            .take_while(|octet| octet.is_ascii() && octets::class(**octet) & ATEXT != 0)
+            .take_while(|byte| byte.is_ascii() && bytes::class(**byte) & ATEXT != 0)
             .count();
         let (address_type, address) = match value.split_once(';') {
             Some((address_type, address)) if (1..=type_length).contains(&address_type.len()) => {
                 (address_type, address)
             }
-            _ => return Err(SyntaxError::unexpected(octets, type_length)),
+            _ => return Err(SyntaxError::unexpected(bytes, type_length)),
         };
         let at = address_type.len().saturating_add(1);
         if address.is_empty() {
-            return Err(SyntaxError::unexpected(octets, at));
+            return Err(SyntaxError::unexpected(bytes, at));
         }
         decode(address_type, address).map_err(|error| error.shifted(at))?;
         Ok(Self(Cow::Borrowed(value)))
@@ -204,12 +204,12 @@ fn decode_utf8(address: &str) -> Result<Cow<'_, str>, SyntaxError> {
     Ok(Cow::Owned(decoded))
 }
 
-/// Parses `"x{" HEXPOINT "}"`; returns the character and what stands behind it.
+/// Parses `"x{" HEXPOINT "}"`; returns the character and what stands after it.
 fn embedded(text: &str) -> Option<(char, &str)> {
     let (digits, rest) = text.strip_prefix("x{")?.split_once('}')?;
     // HEXPOINT has two digits or, without leading zeros, more.
     let minimal = digits.len() == 2 || (3..=6).contains(&digits.len()) && !digits.starts_with('0');
-    if !minimal || !digits.bytes().all(|octet| octet.is_ascii_hexdigit()) {
+    if !minimal || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
     let character = u32::from_str_radix(digits, 16)
@@ -219,7 +219,7 @@ fn embedded(text: &str) -> Option<(char, &str)> {
         // Other controls are in HEXPOINT but in no address (RFC 6531 3.3).
         '\t' | ' ' | '+' | '=' | '\\' => true,
         '\0'..='\x7f' => false,
-        _ => octets::check_non_ascii(character.encode_utf8(&mut [0; 4])).is_ok(),
+        _ => bytes::check_non_ascii(character.encode_utf8(&mut [0; 4])).is_ok(),
     };
     allowed.then_some((character, rest))
 }

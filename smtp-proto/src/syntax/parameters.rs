@@ -3,8 +3,8 @@
 use alloc::vec::Vec;
 use core::fmt::{self, Write};
 
+use super::bytes::{self, KEYWORD, VALUE};
 use super::error::{SyntaxError, SyntaxErrorKind};
-use super::octets::{self, KEYWORD, VALUE};
 
 /// How many parameters a command may have: more than all known extensions together define.
 pub const MAX_PARAMETERS: usize = 32;
@@ -21,11 +21,11 @@ impl<'a> Parameters<'a> {
     /// Fails if one is malformed (RFC 5321 4.1.2), if a keyword is given twice (RFC 1870 6,
     /// RFC 6152 3, RFC 3461 4.5), or if there are more than [`MAX_PARAMETERS`].
     pub fn parse(text: &'a str) -> Result<Self, SyntaxError> {
-        octets::check_non_ascii(text)?;
+        bytes::check_non_ascii(text)?;
         Self::parse_checked(text)
     }
 
-    /// Parses parameters that [`octets::check_non_ascii`] went through.
+    /// Parses parameters that [`bytes::check_non_ascii`] went through.
     #[inline]
     pub(super) fn parse_checked(text: &'a str) -> Result<Self, SyntaxError> {
         let mut rest = text;
@@ -49,7 +49,7 @@ impl<'a> Parameters<'a> {
             match rest.split_at_checked(length) {
                 Some((_, "")) | None => return Ok(Self(text)),
                 // parameter_end stops at a space only.
-                Some((_, behind)) => rest = behind.get(1..).unwrap_or_default(),
+                Some((_, after)) => rest = after.get(1..).unwrap_or_default(),
             }
         }
         let at = text.len().saturating_sub(rest.len());
@@ -128,7 +128,7 @@ impl<'a> Parameter<'a> {
     pub fn new(keyword: &'a str, value: Option<&'a str>) -> Result<Self, SyntaxError> {
         check_keyword(keyword)?;
         if let Some(value) = value {
-            octets::check_non_ascii(value)?;
+            bytes::check_non_ascii(value)?;
             check_value(value)?;
         }
         Ok(Self { keyword, value })
@@ -154,7 +154,7 @@ impl<'a> Parameter<'a> {
     pub(super) fn check_flag(&self) -> Result<(), SyntaxError> {
         match self.value {
             None => Ok(()),
-            Some(_) => Err(SyntaxError::new(SyntaxErrorKind::UnexpectedOctet, 0)),
+            Some(_) => Err(SyntaxError::new(SyntaxErrorKind::UnexpectedByte, 0)),
         }
     }
 
@@ -171,36 +171,36 @@ impl<'a> Parameter<'a> {
 
 /// Appends ` KEYWORD=value`; the value has to be checked.
 pub(super) fn write_parameter(out: &mut Vec<u8>, keyword: &str, value: impl fmt::Display) {
-    struct Octets<'a>(&'a mut Vec<u8>);
-    impl Write for Octets<'_> {
+    struct Bytes<'a>(&'a mut Vec<u8>);
+    impl Write for Bytes<'_> {
         fn write_str(&mut self, text: &str) -> fmt::Result {
             self.0.extend_from_slice(text.as_bytes());
             Ok(())
         }
     }
-    // Appending octets does not fail.
-    let _ = write!(Octets(out), " {keyword}={value}");
+    // Appending bytes does not fail.
+    let _ = write!(Bytes(out), " {keyword}={value}");
 }
 
 /// Finds the end of the parameter at the beginning of `text`, which is a space or the end of
 /// `text`; returns its keyword and its length.
 #[inline]
 fn parameter_end(text: &str) -> Result<(&str, usize), SyntaxError> {
-    let octets = text.as_bytes();
-    let length = keyword_length(octets);
+    let bytes = text.as_bytes();
+    let length = keyword_length(bytes);
     let mut end = length;
-    if let Some(b'=') = octets.get(length) {
-        let value = octets.get(length.saturating_add(1)..).unwrap_or_default();
-        let value_length = octets::span(value, VALUE);
+    if let Some(b'=') = bytes.get(length) {
+        let value = bytes.get(length.saturating_add(1)..).unwrap_or_default();
+        let value_length = bytes::span(value, VALUE);
         end = end.saturating_add(1).saturating_add(value_length);
         if value_length == 0 {
-            return Err(SyntaxError::unexpected(octets, end));
+            return Err(SyntaxError::unexpected(bytes, end));
         }
     }
-    match (text.get(..length), octets.get(end)) {
+    match (text.get(..length), bytes.get(end)) {
         (Some(keyword), None | Some(b' ')) if length > 0 => Ok((keyword, end)),
         (_, _) => Err(SyntaxError::unexpected(
-            octets,
+            bytes,
             if length > 0 { end } else { 0 },
         )),
     }
@@ -217,41 +217,41 @@ fn signature(keyword: &str) -> u64 {
 
 /// Returns the length of the `(ALPHA / DIGIT) *(ALPHA / DIGIT / "-")` at the beginning.
 #[inline]
-pub(super) fn keyword_length(octets: &[u8]) -> usize {
-    match octets {
+pub(super) fn keyword_length(bytes: &[u8]) -> usize {
+    match bytes {
         [b'-', ..] => 0,
-        _ => octets::span(octets, KEYWORD),
+        _ => bytes::span(bytes, KEYWORD),
     }
 }
 
 /// Checks that the whole is a keyword of EHLO, MAIL or RCPT.
 #[inline]
 pub(super) fn check_keyword(keyword: &str) -> Result<(), SyntaxError> {
-    let octets = keyword.as_bytes();
-    let length = keyword_length(octets);
-    if length < octets.len() || octets.is_empty() {
-        return Err(SyntaxError::unexpected(octets, length));
+    let bytes = keyword.as_bytes();
+    let length = keyword_length(bytes);
+    if length < bytes.len() || bytes.is_empty() {
+        return Err(SyntaxError::unexpected(bytes, length));
     }
     Ok(())
 }
 
 #[inline]
 fn check_value(value: &str) -> Result<(), SyntaxError> {
-    let length = octets::span(value.as_bytes(), VALUE);
+    let length = bytes::span(value.as_bytes(), VALUE);
     if length < value.len() || value.is_empty() {
         return Err(SyntaxError::unexpected(value.as_bytes(), length));
     }
     Ok(())
 }
 
-/// Names what octets the content has: the values of BODY (RFC 6152 2, RFC 3030 3).
+/// Names what bytes the content has: the values of BODY (RFC 6152 2, RFC 3030 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BodyType {
     /// `7BIT`: lines of ASCII, also what a MAIL without BODY means.
     SevenBit,
-    /// `8BITMIME`: lines with any octets but CR, LF.
+    /// `8BITMIME`: lines with any bytes but CR, LF.
     EightBitMime,
-    /// `BINARYMIME`: any octets; only with BDAT.
+    /// `BINARYMIME`: any bytes; only with BDAT.
     BinaryMime,
 }
 
@@ -286,14 +286,14 @@ impl BodyType {
 /// Fails on anything else.
 pub fn parse_size(value: &str) -> Result<u64, SyntaxError> {
     let mut size: u64 = 0;
-    for (at, octet) in value.bytes().enumerate() {
-        if !octet.is_ascii_digit() {
+    for (at, byte) in value.bytes().enumerate() {
+        if !byte.is_ascii_digit() {
             return Err(SyntaxError::unexpected(value.as_bytes(), at));
         }
         if at == 20 {
             return Err(SyntaxError::new(SyntaxErrorKind::TooLong, at));
         }
-        let digit = u64::from(octet.wrapping_sub(b'0'));
+        let digit = u64::from(byte.wrapping_sub(b'0'));
         // Saturates for good: a 21st digit is refused.
         size = size.saturating_mul(10).saturating_add(digit);
     }

@@ -4,12 +4,12 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::{
+    bytes,
     error::{SyntaxError, SyntaxErrorKind},
     mailbox::Mailbox,
-    octets,
 };
 
-/// The longest path in octets, brackets and source route included (RFC 5321 4.5.3.1.3).
+/// The longest path in bytes, brackets and source route included (RFC 5321 4.5.3.1.3).
 pub const MAX_PATH: usize = 256;
 
 const POSTMASTER: &str = "<Postmaster>";
@@ -30,7 +30,7 @@ impl<'a> ReversePath<'a> {
     ///
     /// Fails if `text` is not a `Reverse-path` (RFC 5321 4.1.2) or exceeds [`MAX_PATH`].
     pub fn parse(text: &'a str) -> Result<Self, SyntaxError> {
-        octets::check_non_ascii(text)?;
+        bytes::check_non_ascii(text)?;
         whole(text, Self::parse_prefix(text)?)
     }
 
@@ -118,7 +118,7 @@ impl<'a> ForwardPath<'a> {
     /// Fails if `text` is not a `Forward-path` (RFC 5321 4.1.2), as `<>` is not, or exceeds
     /// [`MAX_PATH`].
     pub fn parse(text: &'a str) -> Result<Self, SyntaxError> {
-        octets::check_non_ascii(text)?;
+        bytes::check_non_ascii(text)?;
         whole(text, Self::parse_prefix(text)?)
     }
 
@@ -209,15 +209,15 @@ fn write_path(mailbox: &Mailbox<'_>, out: &mut Vec<u8>) {
 /// Parses `"<" [A-d-l ":"] Mailbox ">"` at the beginning of `text` (RFC 5321 4.1.2).
 #[inline(always)]
 fn parse_path(text: &str) -> Result<(Mailbox<'_>, usize), SyntaxError> {
-    let octets = text.as_bytes();
-    let start = match octets {
-        [b'<', b'@', ..] => source_route_end(octets)?,
+    let bytes = text.as_bytes();
+    let start = match bytes {
+        [b'<', b'@', ..] => source_route_end(bytes)?,
         [b'<', ..] => 1,
-        _ => return Err(SyntaxError::unexpected(octets, 0)),
+        _ => return Err(SyntaxError::unexpected(bytes, 0)),
     };
     let (mailbox, end) = Mailbox::parse_at(text, start)?;
-    if octets.get(end) != Some(&b'>') {
-        return Err(SyntaxError::unexpected(octets, end));
+    if bytes.get(end) != Some(&b'>') {
+        return Err(SyntaxError::unexpected(bytes, end));
     }
     let end = end.saturating_add(1);
     if end > MAX_PATH {
@@ -226,19 +226,19 @@ fn parse_path(text: &str) -> Result<(Mailbox<'_>, usize), SyntaxError> {
     Ok((mailbox, end))
 }
 
-/// Finds where the mailbox begins behind `"<" "@" Domain *( ",@" Domain ) ":"`.
-fn source_route_end(octets: &[u8]) -> Result<usize, SyntaxError> {
+/// Finds where the mailbox begins after `"<" "@" Domain *( ",@" Domain ) ":"`.
+fn source_route_end(bytes: &[u8]) -> Result<usize, SyntaxError> {
     let mut end = 1;
     loop {
-        if octets.get(end) != Some(&b'@') {
-            return Err(SyntaxError::unexpected(octets, end));
+        if bytes.get(end) != Some(&b'@') {
+            return Err(SyntaxError::unexpected(bytes, end));
         }
-        end = octets::domain_end(octets, end.saturating_add(1))?;
-        let separator = octets.get(end);
+        end = bytes::domain_end(bytes, end.saturating_add(1))?;
+        let separator = bytes.get(end);
         match separator {
             Some(b',') => end = end.saturating_add(1),
             Some(b':') => return Ok(end.saturating_add(1)),
-            _ => return Err(SyntaxError::unexpected(octets, end)),
+            _ => return Err(SyntaxError::unexpected(bytes, end)),
         }
     }
 }

@@ -4,17 +4,17 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
 
-use super::octets;
+use super::bytes;
 use super::{
     code::{Class, Code},
     enhanced::EnhancedCode,
     error::{SyntaxError, SyntaxErrorKind},
 };
 
-/// The longest reply line that is written, in octets with its CR LF (RFC 5321 4.5.3.1.5).
+/// The longest reply line that is written, in bytes with its CR LF (RFC 5321 4.5.3.1.5).
 pub const MAX_REPLY_LINE: usize = 512;
 
-/// Holds a complete reply, as octets of the wire.
+/// Holds a complete reply, as bytes of the wire.
 ///
 /// ```
 /// use smtp_proto::syntax::{Code, EnhancedCode, Reply};
@@ -32,7 +32,7 @@ pub const MAX_REPLY_LINE: usize = 512;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Reply<'a> {
     code: Code,
-    octets: Cow<'a, [u8]>,
+    bytes: Cow<'a, [u8]>,
 }
 
 impl Reply<'static> {
@@ -44,7 +44,7 @@ impl Reply<'static> {
     /// # Errors
     ///
     /// Fails if `text` has a control character other than LF and HT, a line of more than
-    /// [`MAX_REPLY_LINE`] octets, or at the beginning of a line an enhanced code of another class
+    /// [`MAX_REPLY_LINE`] bytes, or at the beginning of a line an enhanced code of another class
     /// than `code`.
     pub fn new(code: Code, text: &str) -> Result<Self, SyntaxError> {
         Self::compose(code, None, text)
@@ -72,33 +72,33 @@ impl Reply<'static> {
         text: &str,
     ) -> Result<Self, SyntaxError> {
         let mut writer = Writer {
-            octets: Vec::with_capacity(text.len().saturating_add(16)),
+            bytes: Vec::with_capacity(text.len().saturating_add(16)),
         };
         let digits = code.digits();
         let mut at: usize = 0;
         let mut lines = text.split('\n').peekable();
         while let Some(line) = lines.next() {
             check_line(code, line).map_err(|error| error.shifted(at))?;
-            let start = writer.octets.len();
-            writer.octets.extend_from_slice(&digits);
+            let start = writer.bytes.len();
+            writer.bytes.extend_from_slice(&digits);
             // A last line has its space even without text (RFC 5321 4.2).
             writer
-                .octets
+                .bytes
                 .push(if lines.peek().is_some() { b'-' } else { b' ' });
             if let Some(enhanced) = enhanced {
                 // Writing to memory does not fail.
                 let _ = write!(writer, "{enhanced} ");
             }
-            writer.octets.extend_from_slice(line.as_bytes());
-            writer.octets.extend_from_slice(b"\r\n");
-            if writer.octets.len().saturating_sub(start) > MAX_REPLY_LINE {
+            writer.bytes.extend_from_slice(line.as_bytes());
+            writer.bytes.extend_from_slice(b"\r\n");
+            if writer.bytes.len().saturating_sub(start) > MAX_REPLY_LINE {
                 return Err(SyntaxError::new(SyntaxErrorKind::TooLong, at));
             }
             at = at.saturating_add(line.len()).saturating_add(1);
         }
         Ok(Self {
             code,
-            octets: Cow::Owned(writer.octets),
+            bytes: Cow::Owned(writer.bytes),
         })
     }
 
@@ -109,8 +109,8 @@ impl Reply<'static> {
         reason = "evaluated by the compiler, for which it is an error"
     )]
     pub(crate) const fn fixed(line: &'static str) -> Self {
-        let octets = line.as_bytes();
-        let [first, second, third, b' ', text @ ..] = octets else {
+        let bytes = line.as_bytes();
+        let [first, second, third, b' ', text @ ..] = bytes else {
             panic!("no reply");
         };
         let Some(code) = Code::from_digits([*first, *second, *third]) else {
@@ -120,49 +120,49 @@ impl Reply<'static> {
         while let [32..=126, tail @ ..] = rest {
             rest = tail;
         }
-        assert!(matches!(rest, b"\r\n") && octets.len() <= MAX_REPLY_LINE);
+        assert!(matches!(rest, b"\r\n") && bytes.len() <= MAX_REPLY_LINE);
         Self {
             code,
-            octets: Cow::Borrowed(octets),
+            bytes: Cow::Borrowed(bytes),
         }
     }
 }
 
 impl<'a> Reply<'a> {
     /// Wraps a complete reply whose every line [`parse_reply_line`] has passed with this code.
-    pub(crate) fn from_wire(code: Code, octets: &'a [u8]) -> Self {
+    pub(crate) fn from_wire(code: Code, bytes: &'a [u8]) -> Self {
         Self {
             code,
-            octets: Cow::Borrowed(octets),
+            bytes: Cow::Borrowed(bytes),
         }
     }
 
     /// Parses a complete reply, with the CR LF of its last line.
     ///
-    /// Takes any text, of any length, whatever the octets but NUL, CR and LF (RFC 5321 4.2).
+    /// Takes any text, of any length, whatever the bytes but NUL, CR and LF (RFC 5321 4.2).
     ///
     /// # Errors
     ///
     /// Fails if a line is not one of a reply, if the lines have different codes, or if the last
-    /// line is not where `octets` ends.
+    /// line is not where `bytes` ends.
     #[inline]
-    pub fn parse(octets: &'a [u8]) -> Result<Self, SyntaxError> {
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, SyntaxError> {
         // Most replies are one line, which holds no other CR LF once it is found to be one.
-        if let [line @ .., b'\r', b'\n'] = octets
+        if let [line @ .., b'\r', b'\n'] = bytes
             && line.get(3) != Some(&b'-')
             && let Ok(line) = parse_reply_line(line)
         {
-            return Ok(Self::from_wire(line.code, octets));
+            return Ok(Self::from_wire(line.code, bytes));
         }
-        Self::parse_lines(octets)
+        Self::parse_lines(bytes)
     }
 
-    fn parse_lines(octets: &'a [u8]) -> Result<Self, SyntaxError> {
+    fn parse_lines(bytes: &'a [u8]) -> Result<Self, SyntaxError> {
         let mut start = 0;
         let mut first = None;
-        for end in memchr::memchr_iter(b'\n', octets) {
-            let Some([line @ .., b'\r']) = octets.get(start..end) else {
-                return Err(SyntaxError::unexpected(octets, end));
+        for end in memchr::memchr_iter(b'\n', bytes) {
+            let Some([line @ .., b'\r']) = bytes.get(start..end) else {
+                return Err(SyntaxError::unexpected(bytes, end));
             };
             let line = parse_reply_line(line).map_err(|error| error.shifted(start))?;
             // RFC 5321 4.2.1: the same code on each line.
@@ -172,16 +172,16 @@ impl<'a> Reply<'a> {
             }
             start = end.saturating_add(1);
             if line.is_last {
-                if start < octets.len() {
-                    return Err(SyntaxError::unexpected(octets, start));
+                if start < bytes.len() {
+                    return Err(SyntaxError::unexpected(bytes, start));
                 }
                 return Ok(Self {
                     code,
-                    octets: Cow::Borrowed(octets),
+                    bytes: Cow::Borrowed(bytes),
                 });
             }
         }
-        Err(SyntaxError::unexpected(octets, octets.len()))
+        Err(SyntaxError::unexpected(bytes, bytes.len()))
     }
 
     /// Returns the code.
@@ -203,13 +203,13 @@ impl<'a> Reply<'a> {
     /// as the reply's (RFC 2034 4).
     pub fn enhanced(&self) -> Option<EnhancedCode> {
         // What is no code ends where the line does.
-        leading_code(self.octets.get(4..)?).filter(|enhanced| agree(self.code, *enhanced))
+        leading_code(self.bytes.get(4..)?).filter(|enhanced| agree(self.code, *enhanced))
     }
 
     /// Returns the text of each line, without code, separator and CR LF.
     pub fn lines(&self) -> impl Iterator<Item = &[u8]> {
-        self.octets
-            .split_inclusive(|octet| *octet == b'\n')
+        self.bytes
+            .split_inclusive(|byte| *byte == b'\n')
             .map(|line| {
                 // A bare LF ends a line where a client was told to take it.
                 let line = line.strip_suffix(b"\n").unwrap_or(line);
@@ -220,24 +220,24 @@ impl<'a> Reply<'a> {
 
     /// Returns the reply as it is written, with each CR LF.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.octets
+        &self.bytes
     }
 
     /// Tells whether all of its text is ASCII.
     pub fn is_ascii(&self) -> bool {
-        self.octets.is_ascii()
+        self.bytes.is_ascii()
     }
 
     /// Appends the reply, with each CR LF.
     pub fn write_to(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.octets);
+        out.extend_from_slice(&self.bytes);
     }
 
     /// Copies the text, so that the reply outlives the buffer it came from.
     pub fn into_owned(self) -> Reply<'static> {
         Reply {
             code: self.code,
-            octets: Cow::Owned(self.octets.into_owned()),
+            bytes: Cow::Owned(self.bytes.into_owned()),
         }
     }
 }
@@ -261,7 +261,7 @@ impl fmt::Display for Reply<'_> {
 
 impl fmt::Debug for Reply<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "\"{}\"", self.octets.escape_ascii())
+        write!(f, "\"{}\"", self.bytes.escape_ascii())
     }
 }
 
@@ -272,7 +272,7 @@ pub struct ReplyLine<'a> {
     pub code: Code,
     /// Whether the reply ends with this line.
     pub is_last: bool,
-    /// The text: any octets but NUL, CR and LF.
+    /// The text: any bytes but NUL, CR and LF.
     pub text: &'a [u8],
 }
 
@@ -311,11 +311,11 @@ pub fn parse_reply_line(line: &[u8]) -> Result<ReplyLine<'_>, SyntaxError> {
         [b'-', text @ ..] => (false, text),
         _ => return Err(SyntaxError::unexpected(line, 3)),
     };
-    let forbidden = |octet: &u8| matches!(octet, 0 | b'\r' | b'\n');
-    // Without an early exit, so that the compiler looks at many octets at once.
+    let forbidden = |byte: &u8| matches!(byte, 0 | b'\r' | b'\n');
+    // Without an early exit, so that the compiler looks at many bytes at once.
     if text
         .iter()
-        .fold(false, |found, octet| found | forbidden(octet))
+        .fold(false, |found, byte| found | forbidden(byte))
     {
         let at = line.iter().position(forbidden).unwrap_or_default();
         return Err(SyntaxError::unexpected(line, at));
@@ -329,11 +329,11 @@ pub fn parse_reply_line(line: &[u8]) -> Result<ReplyLine<'_>, SyntaxError> {
 
 /// Checks the text of a line of a reply that is to be written (RFC 5321 4.2: `textstring`).
 fn check_line(code: Code, line: &str) -> Result<(), SyntaxError> {
-    let control = |octet: u8| octet.is_ascii_control() && octet != b'\t';
+    let control = |byte: u8| byte.is_ascii_control() && byte != b'\t';
     if let Some(at) = line.bytes().position(control) {
-        return Err(SyntaxError::new(SyntaxErrorKind::UnexpectedOctet, at));
+        return Err(SyntaxError::new(SyntaxErrorKind::UnexpectedByte, at));
     }
-    octets::check_non_ascii(line)?;
+    bytes::check_non_ascii(line)?;
     // RFC 2034 4: the first digits of both codes agree.
     if leading_code(line.as_bytes()).is_some_and(|enhanced| !agree(code, enhanced)) {
         return Err(SyntaxError::new(SyntaxErrorKind::ContradictingCodes, 0));
@@ -353,14 +353,14 @@ fn agree(code: Code, enhanced: EnhancedCode) -> bool {
     code.value() / 100 == u16::from(enhanced.class())
 }
 
-/// Formats into octets.
+/// Formats into bytes.
 struct Writer {
-    octets: Vec<u8>,
+    bytes: Vec<u8>,
 }
 
 impl fmt::Write for Writer {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.octets.extend_from_slice(text.as_bytes());
+        self.bytes.extend_from_slice(text.as_bytes());
         Ok(())
     }
 }

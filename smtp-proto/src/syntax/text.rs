@@ -6,8 +6,8 @@ use core::ops::Deref;
 
 use super::mailbox::unquote;
 use super::{
+    bytes,
     error::{SyntaxError, SyntaxErrorKind},
-    octets,
 };
 
 /// Holds one word: printable ASCII without white space, at least one character.
@@ -21,7 +21,7 @@ impl<'a> Word<'a> {
     ///
     /// # Errors
     ///
-    /// Fails if `text` is empty or has anything but the octets 33 to 126.
+    /// Fails if `text` is empty or has anything but the bytes 33 to 126.
     pub fn parse(text: &'a str) -> Result<Self, SyntaxError> {
         let length = text.bytes().take_while(u8::is_ascii_graphic).count();
         if text.is_empty() || length < text.len() {
@@ -56,14 +56,14 @@ impl fmt::Debug for Word<'_> {
     }
 }
 
-/// Holds free text behind a verb: no control characters, no white space at either end, not empty.
+/// Holds free text after a verb: no control characters, no white space at either end, not empty.
 ///
 /// May have non-ASCII characters (RFC 6531 3.7.4). Dereferences to [`str`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Argument<'a>(&'a str);
 
 impl<'a> Argument<'a> {
-    /// Checks that `text` can stand behind a verb.
+    /// Checks that `text` can stand after a verb.
     ///
     /// # Errors
     ///
@@ -74,9 +74,9 @@ impl<'a> Argument<'a> {
         }
         if text.ends_with(' ') {
             let last = text.len().saturating_sub(1);
-            return Err(SyntaxError::new(SyntaxErrorKind::UnexpectedOctet, last));
+            return Err(SyntaxError::new(SyntaxErrorKind::UnexpectedByte, last));
         }
-        octets::check_text(text)?;
+        bytes::check_text(text)?;
         Ok(Self(text))
     }
 
@@ -87,7 +87,7 @@ impl<'a> Argument<'a> {
 
     /// Returns the text without its quoting, if it is a quoted string (RFC 5321 4.1.2).
     pub fn unquoted(&self) -> Cow<'a, str> {
-        match octets::local_part_end(self.0.as_bytes(), 0) {
+        match bytes::local_part_end(self.0.as_bytes(), 0) {
             Ok(end) if end == self.0.len() => unquote(self.0),
             _ => Cow::Borrowed(self.0),
         }
@@ -138,6 +138,6 @@ impl<'a> InitialResponse<'a> {
 
 impl fmt::Debug for InitialResponse<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "<{} octets>", self.0.len())
+        write!(f, "<{} bytes>", self.0.len())
     }
 }

@@ -28,9 +28,9 @@ impl<'a> Tracking<'a> {
     /// Fails if `certifier` is empty or not base64 without padding, or if `timeout` has more than
     /// nine digits.
     pub fn new(certifier: &'a str, timeout: Option<u32>) -> Result<Self, SyntaxError> {
-        let base64 = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'/');
+        let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
         let length = certifier.bytes().take_while(base64).count();
-        // Four characters stand for three octets; one alone stands for nothing.
+        // Four characters stand for three bytes; one alone stands for nothing.
         if length < certifier.len() || length % 4 == 1 || length == 0 {
             return Err(SyntaxError::unexpected(certifier.as_bytes(), length));
         }
@@ -113,7 +113,7 @@ impl<'a> Solicitation<'a> {
         if value.len() > MAX_SOLICITATION {
             return Err(SyntaxError::new(SyntaxErrorKind::TooLong, MAX_SOLICITATION));
         }
-        let letter = |octet: &u8| octet.is_ascii_alphanumeric() || b".-_:".contains(octet);
+        let letter = |byte: &u8| byte.is_ascii_alphanumeric() || b".-_:".contains(byte);
         let mut at: usize = 0;
         for class in value.split(',') {
             let length = match class.as_bytes() {

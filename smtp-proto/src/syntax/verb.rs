@@ -95,7 +95,7 @@ impl Verb {
     }
 
     /// Recognises the verb at the beginning of `line`, in any case; returns it and what stands
-    /// behind it. The verb ends where its letters do.
+    /// after it. The verb ends where its letters do.
     #[inline]
     pub(super) fn recognise(line: &[u8]) -> Option<(Self, &[u8])> {
         let (first, rest) = line.split_first_chunk::<4>()?;
@@ -133,10 +133,10 @@ fn ends(rest: &[u8]) -> bool {
     !matches!(rest, [b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-', ..])
 }
 
-/// Recognises a verb of more than four letters by those behind its first four.
+/// Recognises a verb of more than four letters by those after its first four.
 #[inline]
 fn longer(verb: Verb, rest: &[u8]) -> Option<(Verb, &[u8])> {
     let letters = verb.as_str().as_bytes().get(4..)?;
-    let (behind, rest) = rest.split_at_checked(letters.len())?;
-    (behind.eq_ignore_ascii_case(letters) && ends(rest)).then_some((verb, rest))
+    let (after, rest) = rest.split_at_checked(letters.len())?;
+    (after.eq_ignore_ascii_case(letters) && ends(rest)).then_some((verb, rest))
 }

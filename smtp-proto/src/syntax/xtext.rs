@@ -5,8 +5,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{
+    bytes,
     error::{SyntaxError, SyntaxErrorKind},
-    octets,
 };
 
 /// Encodes `text` as xtext: `+`, `=`, spaces, controls and non-ASCII become `+` and two
@@ -18,7 +18,7 @@ use super::{
 /// assert_eq!(xtext::encode("e=mc2@example.org"), "e+3Dmc2@example.org");
 /// ```
 pub fn encode(text: &str) -> Cow<'_, str> {
-    let plain = |octet: u8| octet.is_ascii_graphic() && !matches!(octet, b'+' | b'=');
+    let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'+' | b'=');
     if text.bytes().all(plain) {
         return Cow::Borrowed(text);
     }
@@ -26,13 +26,13 @@ pub fn encode(text: &str) -> Cow<'_, str> {
         char::from_digit(u32::from(nibble), 16).map(|digit| digit.to_ascii_uppercase())
     };
     let mut encoded = String::with_capacity(text.len().saturating_mul(2));
-    for octet in text.bytes() {
-        if plain(octet) {
-            encoded.push(char::from(octet));
+    for byte in text.bytes() {
+        if plain(byte) {
+            encoded.push(char::from(byte));
         } else {
             encoded.push('+');
-            encoded.extend(digit(octet >> 4));
-            encoded.extend(digit(octet & 15));
+            encoded.extend(digit(byte >> 4));
+            encoded.extend(digit(byte & 15));
         }
     }
     Cow::Owned(encoded)
@@ -46,28 +46,28 @@ pub fn encode(text: &str) -> Cow<'_, str> {
 /// character other than HT: no decoded value can break a line. Offsets count in `text` for the
 /// former, in the decoded text for the latter.
 pub fn decode(text: &str) -> Result<Cow<'_, str>, SyntaxError> {
-    let plain = |octet: u8| octet.is_ascii_graphic() && !matches!(octet, b'+' | b'=');
+    let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'+' | b'=');
     if text.bytes().all(plain) {
         return Ok(Cow::Borrowed(text));
     }
-    let hexadecimal = |octet: u8| {
-        char::from(octet)
+    let hexadecimal = |byte: u8| {
+        char::from(byte)
             .to_digit(16)
             .and_then(|digit| u8::try_from(digit).ok())
     };
     let mut decoded = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
-    while let [octet, tail @ ..] = rest {
+    while let [byte, tail @ ..] = rest {
         let at = text.len().saturating_sub(rest.len());
-        let (octet, tail) = match (*octet, tail) {
+        let (byte, tail) = match (*byte, tail) {
             (b'+', [high, low, tail @ ..]) => match (hexadecimal(*high), hexadecimal(*low)) {
                 (Some(high), Some(low)) => (high << 4 | low, tail),
                 _ => return Err(SyntaxError::unexpected(text.as_bytes(), at)),
             },
-            (octet, tail) if plain(octet) => (octet, tail),
+            (byte, tail) if plain(byte) => (byte, tail),
             _ => return Err(SyntaxError::unexpected(text.as_bytes(), at)),
         };
-        decoded.push(octet);
+        decoded.push(byte);
         rest = tail;
     }
     let decoded = String::from_utf8(decoded).map_err(|error| {
@@ -76,19 +76,19 @@ pub fn decode(text: &str) -> Result<Cow<'_, str>, SyntaxError> {
             error.utf8_error().valid_up_to(),
         )
     })?;
-    let control = |octet: u8| octet.is_ascii_control() && octet != b'\t';
+    let control = |byte: u8| byte.is_ascii_control() && byte != b'\t';
     if let Some(at) = decoded.bytes().position(control) {
-        return Err(SyntaxError::new(SyntaxErrorKind::UnexpectedOctet, at));
+        return Err(SyntaxError::new(SyntaxErrorKind::UnexpectedByte, at));
     }
-    octets::check_non_ascii(&decoded)?;
+    bytes::check_non_ascii(&decoded)?;
     Ok(Cow::Owned(decoded))
 }
 
 /// Decodes xtext that stands for printable ASCII and white space (RFC 3461 4.2, 4.4).
 pub(super) fn decode_ascii(text: &str) -> Result<Cow<'_, str>, SyntaxError> {
     let decoded = decode(text)?;
-    match decoded.bytes().position(|octet| !octet.is_ascii()) {
-        Some(at) => Err(SyntaxError::new(SyntaxErrorKind::UnexpectedOctet, at)),
+    match decoded.bytes().position(|byte| !byte.is_ascii()) {
+        Some(at) => Err(SyntaxError::new(SyntaxErrorKind::UnexpectedByte, at)),
         None => Ok(decoded),
     }
 }

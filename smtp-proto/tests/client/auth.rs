@@ -110,7 +110,7 @@ fn tokens_are_refused_in_two_steps() {
     }
 }
 
-/// 4954-4-i, AUT-9: what does not fit into 512 octets is sent after the 334.
+/// 4954-4-i, AUT-9: what does not fit into 512 bytes is sent after the 334.
 #[test]
 fn a_long_initial_response_waits() {
     let token = "t".repeat(600);
@@ -242,7 +242,7 @@ fn misuse_is_told() {
             None
         }
     }
-    for name in ["", "A B", "A\r\nQUIT", "lower", "MORE-THAN-TWENTY-OCTETS"] {
+    for name in ["", "A B", "A\r\nQUIT", "lower", "MORE-THAN-TWENTY-BYTES"] {
         let mut d = Dialogue::with(config(Pipelining::LookAhead));
         let refused = d.client.authenticate(vec![Box::new(Odd(name))]);
         assert_eq!(refused, Err(Misuse::InvalidMechanism), "{name}");

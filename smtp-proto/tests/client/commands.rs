@@ -21,10 +21,10 @@ fn other<'a>(verb: &'a str, argument: &'a str) -> Command<'a> {
     }
 }
 
-fn answered(command: CommandId, octets: &str) -> Event<'static> {
+fn answered(command: CommandId, bytes: &str) -> Event<'static> {
     Event::Answered {
         command,
-        reply: reply(octets),
+        reply: reply(bytes),
     }
 }
 
@@ -64,16 +64,16 @@ fn each_gets_its_answer() {
     ] {
         let id = d.client.command(&command).unwrap();
         d.sends(&format!("{line}\r\n"));
-        for octet in answer.as_bytes() {
+        for byte in answer.as_bytes() {
             d.reports(&[]);
-            d.feed(&[*octet]);
+            d.feed(&[*byte]);
         }
         d.reports(&[answered(id, answer)]);
     }
     assert!(d.error.is_none());
 }
 
-/// 2920-3.1-e: it goes behind what was submitted before and before what comes after, and nothing
+/// 2920-3.1-e: it goes after what was submitted before and before what comes after, and nothing
 /// follows it unanswered.
 #[test]
 fn between_two_messages() {
@@ -105,7 +105,7 @@ fn between_two_messages() {
     d.sends("QUIT\r\n");
 }
 
-/// In lock step, too, and then no RSET is needed behind a verdict that was read.
+/// In lock step, too, and then no RSET is needed after a verdict that was read.
 #[test]
 fn in_lock_step() {
     let mut d = Dialogue::begin(Pipelining::LockStep, &["ETRN"]);
@@ -209,7 +209,7 @@ fn answers_that_end_the_session() {
         d.sends("NOOP\r\n");
         d.says(says);
         match event {
-            Some(octets) => d.reports(&[answered(command, octets)]),
+            Some(bytes) => d.reports(&[answered(command, bytes)]),
             None => d.reports(&[Event::Unanswered { command }]),
         }
         assert_eq!(d.error.unwrap().fault(), fault, "{says}");

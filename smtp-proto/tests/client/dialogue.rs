@@ -38,8 +38,8 @@ pub(crate) fn envelope(sender: &str, recipients: &[&str]) -> Envelope<'static> {
         })
 }
 
-pub(crate) fn reply(octets: &str) -> Reply<'static> {
-    Reply::parse(octets.as_bytes()).unwrap().into_owned()
+pub(crate) fn reply(bytes: &str) -> Reply<'static> {
+    Reply::parse(bytes.as_bytes()).unwrap().into_owned()
 }
 
 impl Dialogue {
@@ -88,12 +88,12 @@ impl Dialogue {
     }
 
     /// Feeds what the server says, and collects the events.
-    pub(crate) fn says(&mut self, octets: &str) {
-        self.feed(octets.as_bytes());
+    pub(crate) fn says(&mut self, bytes: &str) {
+        self.feed(bytes.as_bytes());
     }
 
-    pub(crate) fn feed(&mut self, octets: &[u8]) {
-        self.input.extend_from_slice(octets);
+    pub(crate) fn feed(&mut self, bytes: &[u8]) {
+        self.input.extend_from_slice(bytes);
         let mut input = self.input.as_slice();
         while self.error.is_none() {
             match self.client.poll_event(&mut input, self.now) {
@@ -116,7 +116,7 @@ impl Dialogue {
         self.written_in(usize::MAX)
     }
 
-    /// Returns what the client writes, in writes of at most so many octets.
+    /// Returns what the client writes, in writes of at most so many bytes.
     pub(crate) fn written_in(&mut self, most: usize) -> String {
         let mut wire = Vec::new();
         loop {
@@ -126,19 +126,19 @@ impl Dialogue {
                 .iter_mut()
                 .find(|(message, _)| Some(*message) == wanted);
             let presented = match &body {
-                Some((_, octets)) => Body::Last(octets),
+                Some((_, bytes)) => Body::Last(bytes),
                 None => Body::Pending,
             };
             let transmit = self.client.poll_transmit(presented, self.now);
             if transmit.is_empty() {
                 break;
             }
-            let mut octets = transmit.slices().concat();
-            octets.truncate(most);
-            let consumed = transmit.sent(octets.len(), self.now);
-            wire.extend(octets);
-            if let Some((_, octets)) = body {
-                octets.drain(..consumed);
+            let mut bytes = transmit.slices().concat();
+            bytes.truncate(most);
+            let consumed = transmit.sent(bytes.len(), self.now);
+            wire.extend(bytes);
+            if let Some((_, bytes)) = body {
+                bytes.drain(..consumed);
             }
         }
         String::from_utf8(wire).unwrap()
@@ -146,8 +146,8 @@ impl Dialogue {
 
     /// Expects the client to write exactly this now.
     #[track_caller]
-    pub(crate) fn sends(&mut self, octets: &str) {
-        assert_eq!(self.written(), octets);
+    pub(crate) fn sends(&mut self, bytes: &str) {
+        assert_eq!(self.written(), bytes);
     }
 
     /// Expects exactly these events, and takes them.
@@ -180,18 +180,18 @@ pub(crate) fn finished<'a>(message: MessageId, outcome: Outcome<'a>) -> Event<'a
     Event::Finished { message, outcome }
 }
 
-pub(crate) fn recipient(message: MessageId, recipient: usize, octets: &str) -> Event<'static> {
+pub(crate) fn recipient(message: MessageId, recipient: usize, bytes: &str) -> Event<'static> {
     Event::Recipient {
         message,
         recipient,
-        reply: reply(octets),
+        reply: reply(bytes),
     }
 }
 
-pub(crate) fn delivered(octets: &str) -> Outcome<'static> {
-    Outcome::Delivered(reply(octets))
+pub(crate) fn delivered(bytes: &str) -> Outcome<'static> {
+    Outcome::Delivered(reply(bytes))
 }
 
-pub(crate) fn refused(octets: &str) -> Outcome<'static> {
-    Outcome::Refused(reply(octets))
+pub(crate) fn refused(bytes: &str) -> Outcome<'static> {
+    Outcome::Refused(reply(bytes))
 }

@@ -28,7 +28,7 @@ fn stream() -> Dialogue {
 }
 
 /// Begins a session, and brings its first message to the point where its content has been sent,
-/// with the second's commands behind it.
+/// with the second's commands after it.
 fn content_sent(mut d: Dialogue) -> (Dialogue, [smtp_proto::client::MessageId; 2]) {
     let messages = [(); 2].map(|()| d.submit("a@example.org", &ONE));
     d.sends(GROUP);
@@ -85,7 +85,7 @@ fn a_lone_dot_where_nobody_was_accepted() {
 }
 
 /// X-5, 5321-4.5.4-a, 1870-6.2-a: the sender was refused; that refusal is the outcome, not the 503s
-/// behind it.
+/// after it.
 #[test]
 fn a_refused_sender_is_the_outcome() {
     let mut d = look_ahead();
@@ -271,7 +271,7 @@ fn impossible_replies_end_the_connection() {
 /// REP-1, REP-4, REP-5, 5321-2.3.8-a: what is no reply.
 #[test]
 fn malformed_replies_end_the_connection() {
-    for octets in [
+    for bytes in [
         "250-a\r\n251 b\r\n",
         "250 ok\n",
         "25\r\n",
@@ -284,7 +284,7 @@ fn malformed_replies_end_the_connection() {
         let mut d = look_ahead();
         let m = d.submit("a@example.org", &ONE);
         d.written();
-        d.says(octets);
+        d.says(bytes);
         d.finishes(&[(m, CONNECTION_ENDED)]);
         fails(&mut d, Fault::MalformedReply);
     }
@@ -349,8 +349,8 @@ fn data_is_refused() {
 fn a_chunk_is_refused() {
     let mut d = stream();
     let m = [(); 2].map(|()| d.submit("a@example.org", &ONE));
-    let present = |d: &mut Dialogue, octets: &'static [u8]| {
-        let transmit = d.client.poll_transmit(Body::Chunk(octets), d.now);
+    let present = |d: &mut Dialogue, bytes: &'static [u8]| {
+        let transmit = d.client.poll_transmit(Body::Chunk(bytes), d.now);
         let written = String::from_utf8(transmit.slices().concat()).unwrap();
         transmit.sent(written.len(), d.now);
         written
@@ -385,8 +385,8 @@ fn any_timing_gives_the_same_dialogue() {
         let _ = [(); 2].map(|()| d.submit("a@example.org", &ONE));
         let mut wire = d.written_in(write);
         for flight in says {
-            for octets in flight.as_bytes().chunks(piece) {
-                d.feed(octets);
+            for bytes in flight.as_bytes().chunks(piece) {
+                d.feed(bytes);
                 wire += &d.written_in(write);
             }
         }
@@ -440,7 +440,7 @@ fn surplus_replies_in_the_middle_of_the_content() {
     }
 }
 
-/// REP-6: what answers octets that a short write took back answers nothing; neither an end nor a
+/// REP-6: what answers bytes that a short write took back answers nothing; neither an end nor a
 /// command.
 #[test]
 fn replies_to_what_was_taken_back_end_the_connection() {
@@ -540,7 +540,7 @@ fn a_body_fails() {
     ]);
     fails(&mut d, Fault::ContentAbandoned);
 
-    // In a stream, before its first octet: RSET is enough.
+    // In a stream, before its first byte: RSET is enough.
     let mut d = stream();
     let m = [(); 2].map(|()| d.submit("a@example.org", &ONE));
     let transmit = d.client.poll_transmit(Body::Failed, d.now);
@@ -596,8 +596,8 @@ fn a_chunk_that_has_begun_is_completed_though_refused() {
     let mut d = stream();
     let m = d.submit("a@example.org", &ONE);
     let transmit = d.client.poll_transmit(Body::Chunk(&body[..10]), d.now);
-    let octets = transmit.len();
-    assert_eq!(transmit.sent(octets, d.now), 10);
+    let bytes = transmit.len();
+    assert_eq!(transmit.sent(bytes, d.now), 10);
     d.says("250 ok\r\n250 ok\r\n");
     let transmit = d.client.poll_transmit(Body::Chunk(&body[10..20]), d.now);
     assert_eq!(transmit.slices().concat(), b"BDAT 10\r\nabcdefghij");
@@ -779,7 +779,7 @@ fn the_trace_marks_flights() {
             "2 Remote 250 ok",
             "3 Remote 250 ok",
             "3 Remote 354 go",
-            "3 Local [20 octets of content]",
+            "3 Local [20 bytes of content]",
             "3 Local .",
             "3 Local QUIT",
             "3 Remote 250 taken",

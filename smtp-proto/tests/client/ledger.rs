@@ -9,7 +9,7 @@ use smtp_proto::client::{Body, Client, Event, MessageId, Outcome, Pipelining};
 
 use crate::dialogue::{CONTENT, config, envelope};
 
-/// A server that takes what it is sent octet by octet and remembers which contents it accepted.
+/// A server that takes what it is sent byte by byte and remembers which contents it accepted.
 #[derive(Default)]
 struct Model {
     line: Vec<u8>,
@@ -23,13 +23,13 @@ struct Model {
 }
 
 impl Model {
-    /// Takes one octet and returns what the server says to it. Senders named `bad`, and recipients
+    /// Takes one byte and returns what the server says to it. Senders named `bad`, and recipients
     /// so named, are refused.
-    fn take(&mut self, octet: u8) -> String {
+    fn take(&mut self, byte: u8) -> String {
         if let Some((left, last)) = &mut self.chunk {
             *left -= 1;
             let (left, last) = (*left, *last);
-            self.body.push(octet);
+            self.body.push(byte);
             return if left == 0 {
                 self.end_chunk(last)
             } else {
@@ -37,14 +37,14 @@ impl Model {
             };
         }
         if let Some(content) = &mut self.content {
-            content.push(octet);
+            content.push(byte);
             if content.ends_with(b"\r\n.\r\n") || content == b".\r\n" {
                 let content = self.content.take().unwrap();
                 return self.verdict(&content);
             }
             return String::new();
         }
-        self.line.push(octet);
+        self.line.push(byte);
         if !self.line.ends_with(b"\r\n") {
             return String::new();
         }
@@ -110,7 +110,7 @@ impl Model {
     }
 
     fn verdict(&mut self, content: &[u8]) -> String {
-        // Each content holds its number behind "n=".
+        // Each content holds its number after "n=".
         let at = content.windows(2).position(|two| two == b"n=").unwrap() + 2;
         let number = content[at];
         self.reset();
@@ -132,17 +132,17 @@ impl Model {
 /// What happens to the transport at the cut.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Cut {
-    /// The server has read so many octets, and no more; the client sees the end of the connection.
+    /// The server has read so many bytes, and no more; the client sees the end of the connection.
     ToServer(usize),
-    /// The client has read so many octets, and then sees the end.
+    /// The client has read so many bytes, and then sees the end.
     ToClient(usize),
-    /// The transport took so many octets, and more, and passed on only these; then it fails.
+    /// The transport took so many bytes, and more, and passed on only these; then it fails.
     Failing(usize),
 }
 
 const MESSAGES: u8 = 7;
 
-/// Runs a session of seven messages, some of them refused, up to the cut. Returns how many octets
+/// Runs a session of seven messages, some of them refused, up to the cut. Returns how many bytes
 /// went each way.
 fn run(policy: Pipelining, cut: Option<Cut>, write: usize) -> (usize, usize) {
     let now = Duration::ZERO;
@@ -173,7 +173,7 @@ fn run(policy: Pipelining, cut: Option<Cut>, write: usize) -> (usize, usize) {
     let mut replies = b"220 x\r\n".to_vec();
     let mut ended = false;
     loop {
-        // Replies, octet by octet, up to the cut.
+        // Replies, byte by byte, up to the cut.
         let limit = match cut {
             Some(Cut::ToClient(limit)) => limit,
             _ => usize::MAX,
@@ -213,8 +213,8 @@ fn run(policy: Pipelining, cut: Option<Cut>, write: usize) -> (usize, usize) {
                 break;
             }
             progress = true;
-            let octets: Vec<u8> = transmit.slices().concat();
-            let mut taken = octets.len().min(write);
+            let bytes: Vec<u8> = transmit.slices().concat();
+            let mut taken = bytes.len().min(write);
             match cut {
                 Some(Cut::ToServer(limit)) if to_server + taken >= limit => {
                     taken = limit - to_server;
@@ -222,8 +222,8 @@ fn run(policy: Pipelining, cut: Option<Cut>, write: usize) -> (usize, usize) {
                 }
                 Some(Cut::Failing(limit)) if to_server + taken > limit => {
                     // What arrived is not what is reported: nothing is.
-                    for &octet in &octets[..limit - to_server] {
-                        replies.extend(server.take(octet).bytes());
+                    for &byte in &bytes[..limit - to_server] {
+                        replies.extend(server.take(byte).bytes());
                     }
                     drop(transmit);
                     client.handle_write_failed();
@@ -239,8 +239,8 @@ fn run(policy: Pipelining, cut: Option<Cut>, write: usize) -> (usize, usize) {
                 bodies.get_mut(&id).unwrap().drain(..consumed);
             }
             to_server += taken;
-            for &octet in &octets[..taken] {
-                replies.extend(server.take(octet).bytes());
+            for &byte in &bytes[..taken] {
+                replies.extend(server.take(byte).bytes());
             }
             if ended {
                 replies.clear();
@@ -249,7 +249,7 @@ fn run(policy: Pipelining, cut: Option<Cut>, write: usize) -> (usize, usize) {
             }
         }
         if !progress && replies.is_empty() && !ended {
-            panic!("{policy:?} {cut:?}: stuck after {to_server} octets");
+            panic!("{policy:?} {cut:?}: stuck after {to_server} bytes");
         }
     }
     assert_eq!(

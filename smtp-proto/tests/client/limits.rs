@@ -37,8 +37,8 @@ impl Server {
     fn answer(&mut self, wire: &str) -> String {
         let mut replies = String::new();
         let mut rest = wire;
-        while let Some((line, behind)) = rest.split_once("\r\n") {
-            rest = behind;
+        while let Some((line, after)) = rest.split_once("\r\n") {
+            rest = after;
             let verb = line.split([' ', ':']).next().unwrap();
             replies += match verb {
                 "MAIL" => {
@@ -287,7 +287,7 @@ fn recipients_that_cannot_be_tried_again() {
     assert_eq!(report.unwrap().recipients, expected);
 }
 
-/// 5321-4.5.3.1.10-b: QUIT does not ride behind a chunk while recipients may yet be put off.
+/// 5321-4.5.3.1.10-b: QUIT does not ride after a chunk while recipients may yet be put off.
 #[test]
 fn quit_waits_for_recipients_that_may_be_put_off() {
     let all = addresses(2);
@@ -304,16 +304,16 @@ fn quit_waits_for_recipients_that_may_be_put_off() {
     // The content is presented again.
     let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
     let group = String::from_utf8(transmit.slices().concat()).unwrap();
-    let octets = transmit.len();
-    transmit.sent(octets, d.now);
+    let bytes = transmit.len();
+    transmit.sent(bytes, d.now);
     assert_eq!(
         group,
         "MAIL FROM:<s@example.org>\r\nRCPT TO:<r001@example.net>\r\n"
     );
     let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
     let chunk = String::from_utf8(transmit.slices().concat()).unwrap();
-    let octets = transmit.len();
-    transmit.sent(octets, d.now);
+    let bytes = transmit.len();
+    transmit.sent(bytes, d.now);
     assert!(
         chunk.starts_with("BDAT ") && chunk.ends_with("QUIT\r\n"),
         "{chunk}"

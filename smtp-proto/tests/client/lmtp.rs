@@ -38,7 +38,7 @@ fn verdict(
 }
 
 /// 2033-4.2-b, 2033-4.2-c, 2033-5-d, X-21: one verdict for each accepted recipient, in order; the
-/// next transaction rides behind the dot all the same.
+/// next transaction rides after the dot all the same.
 #[test]
 fn each_accepted_recipient_has_a_verdict() {
     let mut d = begin();

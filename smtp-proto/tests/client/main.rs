@@ -1,4 +1,4 @@
-//! The client machine through its public API: exact octets out, exact events back.
+//! The client machine through its public API: exact bytes out, exact events back.
 
 #[cfg(feature = "auth")]
 mod auth;

@@ -139,9 +139,9 @@ fn later_chunks_wait_for_the_recipients() {
     let m = d.submit("a@example.org", &TWO);
     let present = |d: &mut Dialogue, body: Body<'_>| {
         let transmit = d.client.poll_transmit(body, d.now);
-        let octets = String::from_utf8(transmit.slices().concat()).unwrap();
-        transmit.sent(octets.len(), d.now);
-        octets
+        let bytes = String::from_utf8(transmit.slices().concat()).unwrap();
+        transmit.sent(bytes.len(), d.now);
+        bytes
     };
     assert_eq!(
         present(&mut d, Body::Chunk(b"one\r\n")),
@@ -168,7 +168,7 @@ fn half_duplex_bounds_what_is_unanswered() {
     for (duplex, most, first) in [
         (
             Duplex::Half {
-                octets: 4096,
+                bytes: 4096,
                 replies: 10,
             },
             10,
@@ -176,7 +176,7 @@ fn half_duplex_bounds_what_is_unanswered() {
         ),
         (
             Duplex::Half {
-                octets: 400,
+                bytes: 400,
                 replies: 1000,
             },
             14,
@@ -194,8 +194,8 @@ fn half_duplex_bounds_what_is_unanswered() {
             let flight = d.written();
             let commands = flight.matches("\r\n").count();
             assert!((1..=most).contains(&commands), "{commands} commands");
-            if let Duplex::Half { octets, .. } = duplex {
-                assert!(flight.len() <= octets);
+            if let Duplex::Half { bytes, .. } = duplex {
+                assert!(flight.len() <= bytes);
             }
             flights.push(commands);
             answered += commands;
@@ -247,7 +247,7 @@ fn parameters_follow_the_offer() {
 }
 
 /// 3030-3-c, 3030-3-d, 3030-2-d: binary content goes by BDAT at every level, raw, and where there is
-/// no stream only behind the replies to the recipients.
+/// no stream only after the replies to the recipients.
 #[test]
 fn binary_content_goes_by_chunks() {
     use crate::dialogue::envelope;

@@ -28,7 +28,7 @@ fn handshake_due(tls: Tls) -> Dialogue {
     d
 }
 
-/// 3207-4-e, 3207-4-g, 3207-4.2-a, 3207-4.2-b, TLS-10, 2920-3.1-e, 9422-3.6-a: nothing behind
+/// 3207-4-e, 3207-4-g, 3207-4.2-a, 3207-4.2-b, TLS-10, 2920-3.1-e, 9422-3.6-a: nothing after
 /// STARTTLS, nothing until the handshake, then EHLO, and what was learned in clear is forgotten.
 #[test]
 fn starts_over_after_the_handshake() {
@@ -53,10 +53,10 @@ fn starts_over_after_the_handshake() {
     }
 }
 
-/// 3207-4-i, TLS-6, X-14: what comes behind the 220 in clear ends the connection, also in later
+/// 3207-4-i, TLS-6, X-14: what comes after the 220 in clear ends the connection, also in later
 /// reads.
 #[test]
-fn octets_behind_the_220_are_fatal() {
+fn bytes_after_the_220_are_fatal() {
     for says in [
         &["220 go\r\n250-h\r\n250 AUTH PLAIN\r\n"][..],
         &["220 go\r\n", "2"],
@@ -70,7 +70,7 @@ fn octets_behind_the_220_are_fatal() {
         d.sends("STARTTLS\r\n");
         says.iter().for_each(|says| d.says(says));
         d.finishes(&[(m, Outcome::NotSent(NotSent::ConnectionEnded))]);
-        assert_eq!(d.error.as_ref().unwrap().fault(), Fault::OctetsBeforeTls);
+        assert_eq!(d.error.as_ref().unwrap().fault(), Fault::BytesBeforeTls);
         assert!(!d.client.wants_tls());
         assert_eq!(d.client.tls_established(d.now), Err(Misuse::NoHandshake));
         d.sends("");
@@ -175,5 +175,5 @@ fn implicit_tls_comes_before_the_greeting() {
 
     let mut d = with(Tls::Implicit);
     d.says("220 in clear\r\n");
-    assert_eq!(d.error.unwrap().fault(), Fault::OctetsBeforeTls);
+    assert_eq!(d.error.unwrap().fault(), Fault::BytesBeforeTls);
 }

@@ -27,8 +27,8 @@ pub(crate) struct Seen {
 /// Shows the dialogue, and what came of it, to be read.
 impl fmt::Debug for Seen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (side, octets) in [("client", &self.to_server), ("server", &self.to_client)] {
-            for line in octets.split_inclusive(|octet| *octet == b'\n') {
+        for (side, bytes) in [("client", &self.to_server), ("server", &self.to_client)] {
+            for line in bytes.split_inclusive(|byte| *byte == b'\n') {
                 writeln!(f, "{side}: {}", line.escape_ascii())?;
             }
         }

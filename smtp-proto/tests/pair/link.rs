@@ -11,12 +11,12 @@ use smtp_proto::{
 
 use crate::{account::Seen, random::Random, scenario::Scenario, store::Store};
 
-/// What goes wrong, once so many octets have passed in both directions together.
+/// What goes wrong, once so many bytes have passed in both directions together.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Fault {
     /// Both sides see the end of the connection; what is under way is lost.
     Cut,
-    /// The client's write fails after the octets were passed on.
+    /// The client's write fails after the bytes were passed on.
     WriteFails,
     /// The server is gone, maybe after it accepted and before it said so.
     Crash,
@@ -27,7 +27,7 @@ pub(crate) enum Fault {
 pub(crate) struct Options {
     pub(crate) seed: u64,
     pub(crate) policy: Pipelining,
-    /// The most octets in one read or write.
+    /// The most bytes in one read or write.
     pub(crate) piece: Option<usize>,
     pub(crate) fault: Option<(Fault, usize)>,
     /// Contents and verdicts come late or not at all, and messages are cancelled.
@@ -53,7 +53,7 @@ struct Link {
     seen: Seen,
     random: Random,
     piece: usize,
-    /// Contents are presented up to the next multiple of so many octets.
+    /// Contents are presented up to the next multiple of so many bytes.
     step: usize,
     is_restless: bool,
     fault: Option<(Fault, usize)>,
@@ -179,10 +179,10 @@ impl Link {
             if transmit.is_empty() {
                 return;
             }
-            let mut octets = transmit.slices().concat();
-            octets.truncate(self.piece);
-            let (arrives, strikes) = passing(self.fault, &self.seen, octets.len());
-            if arrives < octets.len()
+            let mut bytes = transmit.slices().concat();
+            bytes.truncate(self.piece);
+            let (arrives, strikes) = passing(self.fault, &self.seen, bytes.len());
+            if arrives < bytes.len()
                 && self
                     .fault
                     .is_some_and(|(fault, _)| fault == Fault::WriteFails)
@@ -191,13 +191,13 @@ impl Link {
                 drop(transmit);
                 self.client.handle_write_failed();
             } else {
-                let consumed = transmit.sent(octets.len(), NOW);
+                let consumed = transmit.sent(bytes.len(), NOW);
                 if let Some(wanted) = wanted {
                     *self.positions.entry(wanted).or_default() += consumed;
                 }
             }
-            self.seen.to_server.extend_from_slice(&octets[..arrives]);
-            self.server_input.extend_from_slice(&octets[..arrives]);
+            self.seen.to_server.extend_from_slice(&bytes[..arrives]);
+            self.server_input.extend_from_slice(&bytes[..arrives]);
             if strikes {
                 self.strike();
             }
@@ -241,12 +241,12 @@ impl Link {
             if transmit.is_empty() {
                 return;
             }
-            let mut octets = transmit.slices().concat();
-            octets.truncate(self.piece);
-            transmit.sent(octets.len(), NOW);
-            let (arrives, strikes) = passing(self.fault, &self.seen, octets.len());
-            self.seen.to_client.extend_from_slice(&octets[..arrives]);
-            self.client_input.extend_from_slice(&octets[..arrives]);
+            let mut bytes = transmit.slices().concat();
+            bytes.truncate(self.piece);
+            transmit.sent(bytes.len(), NOW);
+            let (arrives, strikes) = passing(self.fault, &self.seen, bytes.len());
+            self.seen.to_client.extend_from_slice(&bytes[..arrives]);
+            self.client_input.extend_from_slice(&bytes[..arrives]);
             if strikes {
                 self.strike();
             }
@@ -296,13 +296,13 @@ impl Link {
     }
 }
 
-/// Returns how many of the octets arrive, and whether the fault strikes behind them.
-fn passing(fault: Option<(Fault, usize)>, seen: &Seen, octets: usize) -> (usize, bool) {
+/// Returns how many of the bytes arrive, and whether the fault strikes after them.
+fn passing(fault: Option<(Fault, usize)>, seen: &Seen, bytes: usize) -> (usize, bool) {
     let passed = seen.to_server.len() + seen.to_client.len();
     match fault {
-        Some((_, at)) if passed + octets <= at => (octets, false),
-        Some((Fault::Closing, _)) => (octets, true),
+        Some((_, at)) if passed + bytes <= at => (bytes, false),
+        Some((Fault::Closing, _)) => (bytes, true),
         Some((_, at)) => (at.saturating_sub(passed), true),
-        None => (octets, false),
+        None => (bytes, false),
     }
 }

@@ -42,8 +42,8 @@ fn each_seed(default: u64, check: impl Fn(u64) + std::panic::RefUnwindSafe) {
     }
 }
 
-/// RES-5: whatever the pieces in which octets are read and written, and whatever the order of the
-/// verdicts within a flight, both sides see the same events and write the same octets.
+/// RES-5: whatever the pieces in which bytes are read and written, and whatever the order of the
+/// verdicts within a flight, both sides see the same events and write the same bytes.
 #[test]
 fn pieces_make_no_difference() {
     each_seed(300, |seed| {
@@ -84,9 +84,9 @@ fn faults_leave_true_outcomes() {
             policy,
             ..Options::default()
         });
-        let octets = undisturbed.to_server.len() + undisturbed.to_client.len();
+        let bytes = undisturbed.to_server.len() + undisturbed.to_client.len();
         for fault in [Fault::Cut, Fault::WriteFails, Fault::Crash, Fault::Closing] {
-            let at = (seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20) as usize % octets;
+            let at = (seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20) as usize % bytes;
             let mut options = Options {
                 seed,
                 policy,

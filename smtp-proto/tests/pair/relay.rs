@@ -97,7 +97,7 @@ fn receive(content: &[u8], by_data: bool, line_breaks: LineBreaks) -> (Vec<Vec<u
                 | Event::Mail { ticket, .. }
                 | Event::Rcpt { ticket, .. }
                 | Event::Data { ticket, .. } => server.accept(ticket).unwrap(),
-                Event::Content { octets, .. } => contents.push(octets.to_vec()),
+                Event::Content { bytes, .. } => contents.push(bytes.to_vec()),
                 Event::Message { .. } => {
                     is_message = true;
                     break;
@@ -135,8 +135,8 @@ fn nothing_is_smuggled_through_a_proxy() {
         let (mut client, mut wire) = sender(policy, sent);
         let start = wire.len();
         let mut held = Vec::new();
-        for octets in &contents {
-            held.extend_from_slice(octets);
+        for bytes in &contents {
+            held.extend_from_slice(bytes);
             let body = Body::Chunk(&held);
             let used = write(&mut client, body, &mut wire);
             held.drain(..used);
@@ -147,17 +147,17 @@ fn nothing_is_smuggled_through_a_proxy() {
         }
         let content = &wire[start..];
         let mut before = b' ';
-        for &octet in content {
+        for &byte in content {
             assert_eq!(
                 before == b'\r',
-                octet == b'\n',
+                byte == b'\n',
                 "SEED={seed}: {}",
                 content.escape_ascii()
             );
-            before = octet;
+            before = byte;
         }
         if policy == Pipelining::LookAhead {
-            let end = content.windows(5).position(|octets| octets == b"\r\n.\r\n");
+            let end = content.windows(5).position(|bytes| bytes == b"\r\n.\r\n");
             let is_only = end.is_none_or(|end| end + 5 == content.len());
             assert!(is_only, "SEED={seed}: {}", content.escape_ascii());
         }

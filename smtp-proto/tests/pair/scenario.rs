@@ -18,7 +18,7 @@ pub(crate) struct Scenario {
     pub(crate) most_recipients: usize,
     /// The server takes fewer messages, or recipients, than there may be.
     pub(crate) is_limited: bool,
-    /// Contents are presented up to the next multiple of so many octets.
+    /// Contents are presented up to the next multiple of so many bytes.
     pub(crate) step: usize,
 }
 
@@ -34,7 +34,7 @@ impl Scenario {
     pub(crate) fn new(policy: Pipelining, random: &mut Random) -> Self {
         let host = |name| Host::parse(name).unwrap();
         let half = Duplex::Half {
-            octets: 200,
+            bytes: 200,
             replies: 6,
         };
         let duplex = if random.one_in(2) { Duplex::Full } else { half };

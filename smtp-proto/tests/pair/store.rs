@@ -1,4 +1,4 @@
-//! The application behind the server: takes or refuses as the addresses and contents say, and
+//! The application after the server: takes or refuses as the addresses and contents say, and
 //! remembers what it took.
 
 use std::collections::BTreeMap;
@@ -102,27 +102,24 @@ impl Store {
                 };
                 self.decided(ticket, refusal, None);
             }
-            Event::Content {
-                transaction,
-                octets,
-            } => {
+            Event::Content { transaction, bytes } => {
                 let open = self.open.get_mut(&transaction).unwrap();
-                open.content.extend_from_slice(octets);
+                open.content.extend_from_slice(bytes);
             }
             Event::Message {
                 ticket,
                 transaction,
-                octets,
+                bytes,
             } => {
                 let recipients = 0..self.open[&transaction].recipients.len();
-                self.on_message(ticket, transaction, octets, recipients.collect());
+                self.on_message(ticket, transaction, bytes, recipients.collect());
             }
             Event::Delivery {
                 ticket,
                 transaction,
                 recipient,
-                octets,
-            } => self.on_message(ticket, transaction, octets, vec![recipient]),
+                bytes,
+            } => self.on_message(ticket, transaction, bytes, vec![recipient]),
             Event::Acknowledged {
                 transaction,
                 certainty,
@@ -150,11 +147,11 @@ impl Store {
         &mut self,
         ticket: Ticket,
         transaction: TransactionId,
-        octets: u64,
+        bytes: u64,
         recipients: Vec<usize>,
     ) {
         let open = &self.open[&transaction];
-        assert_eq!(open.content.len() as u64, octets);
+        assert_eq!(open.content.len() as u64, bytes);
         let one = |one: &usize| open.recipients[*one].contains("full");
         let refusal = if open.content.windows(7).any(|seven| seven == b"X-Bad: ") {
             Some("554 5.6.0 bad content\r\n")

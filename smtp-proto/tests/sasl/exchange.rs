@@ -317,8 +317,8 @@ fn no_secret_is_shown() {
     );
     assert!(shown.contains("Password { user: \"tim\", acting_for: \"\", .. }"));
     assert!(shown.contains("Token { user: \"tim\", host: None, port: None, .. }"));
-    let octets = format!("{:?}", SECRET.as_bytes());
-    for secret in [SECRET, octets.trim_matches(['[', ']'])] {
+    let bytes = format!("{:?}", SECRET.as_bytes());
+    for secret in [SECRET, bytes.trim_matches(['[', ']'])] {
         assert!(!shown.contains(secret), "{shown}");
     }
 }

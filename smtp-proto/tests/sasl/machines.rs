@@ -79,12 +79,12 @@ fn session(mechanism: Box<dyn Mechanism>, tamper: fn(Step) -> Step) -> Session {
         to_server.clear();
         loop {
             let transmit = server.poll_transmit(now);
-            let octets = transmit.slices().concat();
-            if octets.is_empty() {
+            let bytes = transmit.slices().concat();
+            if bytes.is_empty() {
                 break;
             }
-            transmit.sent(octets.len(), now);
-            to_client.extend(octets);
+            transmit.sent(bytes.len(), now);
+            to_client.extend(bytes);
         }
         let mut input = to_client.as_slice();
         loop {
@@ -102,13 +102,13 @@ fn session(mechanism: Box<dyn Mechanism>, tamper: fn(Step) -> Step) -> Session {
         loop {
             it.shown += &format!("{client:?}\n");
             let transmit = client.poll_transmit(Body::Pending, now);
-            let octets = transmit.slices().concat();
-            if octets.is_empty() {
+            let bytes = transmit.slices().concat();
+            if bytes.is_empty() {
                 break;
             }
-            transmit.sent(octets.len(), now);
-            it.wire += std::str::from_utf8(&octets).unwrap();
-            to_server.extend(octets);
+            transmit.sent(bytes.len(), now);
+            it.wire += std::str::from_utf8(&bytes).unwrap();
+            to_server.extend(bytes);
         }
     }
     let traces = [client.poll_trace(), server.poll_trace()];
@@ -127,8 +127,8 @@ fn step(
     response: Option<SaslResponse>,
     tamper: fn(Step) -> Step,
 ) {
-    let octets = response.as_ref().map(SaslResponse::as_bytes);
-    match tamper(answer(exchange, octets)) {
+    let bytes = response.as_ref().map(SaslResponse::as_bytes);
+    match tamper(answer(exchange, bytes)) {
         Step::Challenge(challenge) => server.challenge(ticket, &challenge).unwrap(),
         Step::Accept(_) => server.accept(ticket).unwrap(),
         Step::Reject(reply) => server.reply(ticket, reply).unwrap(),
@@ -152,12 +152,9 @@ fn no_machine_shows_a_secret() {
             // What is shorter may be there by chance.
             let said = said.split_whitespace().filter(|line| line.len() > 4);
             for canary in said.chain([secret]) {
-                let octets = format!("{:?}", canary.as_bytes());
+                let bytes = format!("{:?}", canary.as_bytes());
                 assert!(!it.shown.contains(canary), "{name}: {canary}");
-                assert!(
-                    !it.shown.contains(octets.trim_matches(['[', ']'])),
-                    "{name}"
-                );
+                assert!(!it.shown.contains(bytes.trim_matches(['[', ']'])), "{name}");
             }
         }
     }
@@ -202,15 +199,15 @@ fn a_server_that_proves_nothing_is_not_believed() {
     }
     fn skip_proof(step: Step) -> Step {
         match step {
-            Step::Challenge(octets) if octets.starts_with(b"v=") => accept(Step::Challenge(octets)),
+            Step::Challenge(bytes) if bytes.starts_with(b"v=") => accept(Step::Challenge(bytes)),
             step => step,
         }
     }
     fn lie(step: Step) -> Step {
         match step {
-            Step::Challenge(mut octets) if octets.starts_with(b"v=") => {
-                octets[2] = if octets[2] == b'A' { b'B' } else { b'A' };
-                Step::Challenge(octets)
+            Step::Challenge(mut bytes) if bytes.starts_with(b"v=") => {
+                bytes[2] = if bytes[2] == b'A' { b'B' } else { b'A' };
+                Step::Challenge(bytes)
             }
             step => step,
         }

@@ -10,7 +10,7 @@ use smtp_proto::{
 
 use crate::application::{ITERATIONS, SECRET, attempt, nonce, scram};
 
-/// One exchange to the octet.
+/// One exchange to the byte.
 struct Vector {
     hash: ScramHash,
     client_nonce: &'static str,
@@ -66,7 +66,7 @@ fn challenge(text: &str) -> Step {
 
 /// 5802-5-a, 7677-3-a: the client says what the RFCs say.
 #[test]
-fn the_clients_part_to_the_octet() {
+fn the_clients_part_to_the_byte() {
     for vector in VECTORS {
         let [client_first, server_first, client_final, server_final] = vector.messages;
         let mut client = vector.client();
@@ -85,7 +85,7 @@ fn the_clients_part_to_the_octet() {
 
 /// 5802-5-a, 7677-3-a: the server does so, too.
 #[test]
-fn the_servers_part_to_the_octet() {
+fn the_servers_part_to_the_byte() {
     for vector in VECTORS {
         let [client_first, server_first, client_final, server_final] = vector.messages;
         let hash = vector.hash;
@@ -438,15 +438,14 @@ fn nonces_are_printable() {
 fn changed_messages_prove_nothing() {
     let [vector, _] = VECTORS;
     let [client_first, server_first, client_final, server_final] = vector.messages;
-    for (at, octet) in (0..128).flat_map(|at| [0, b',', b'=', b'n', b'A', 0xff].map(|it| (at, it)))
-    {
+    for (at, byte) in (0..128).flat_map(|at| [0, b',', b'=', b'n', b'A', 0xff].map(|it| (at, it))) {
         let change = |message: &str| {
             let mut message = message.as_bytes().to_vec();
             let original = message
                 .get_mut(at)
-                .map(|place| std::mem::replace(place, octet));
+                .map(|place| std::mem::replace(place, byte));
             original
-                .filter(|original| *original != octet)
+                .filter(|original| *original != byte)
                 .map(|_| message)
         };
         if let Some(message) = change(client_final) {

@@ -12,7 +12,7 @@ fn acknowledgements(peer: &mut Peer) -> Vec<String> {
     events
 }
 
-/// 2920-3.1-d: the client went on behind a reply that it had to wait for: it has read all before.
+/// 2920-3.1-d: the client went on after a reply that it had to wait for: it has read all before.
 #[test]
 fn confirmed_by_what_follows_a_synchronising_command() {
     let mut peer = Peer::greeted(config());
@@ -84,7 +84,7 @@ fn unsent_on_a_dead_connection() {
 
 /// 5321-4.1.1.5-c, 5321-4.1.1.10-c: a lost connection; the replies that are owed still leave.
 #[test]
-fn sent_at_the_end_of_the_octets() {
+fn sent_at_the_end_of_the_bytes() {
     let mut peer = Peer::greeted(config());
     peer.unconsumed = STREAMED.into();
     peer.server.handle_eof();

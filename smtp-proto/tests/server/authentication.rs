@@ -55,9 +55,9 @@ fn an_exchange() {
     let mut peer = Peer::greeted(local().mechanisms(["LOGIN"]).unwrap());
     peer = peer.deciding(|_| Decision::Hold);
     assert_eq!(peer.send("AUTH LOGIN\r\n"), "");
-    let challenge = |peer: &mut Peer, event: &str, octets: &[u8]| {
+    let challenge = |peer: &mut Peer, event: &str, bytes: &[u8]| {
         let ticket = peer.ticket(event);
-        peer.server.challenge(ticket, octets).unwrap();
+        peer.server.challenge(ticket, bytes).unwrap();
         peer.poll();
         peer.read()
     };
@@ -239,9 +239,9 @@ fn authentication_required() {
     assert_eq!(peer.send("MAIL FROM:<>\r\n"), refusal);
 }
 
-/// 4954-4-t, X-13: commands behind an initial response wait for the verdict over it.
+/// 4954-4-t, X-13: commands after an initial response wait for the verdict over it.
 #[test]
-fn mail_behind_an_initial_response() {
+fn mail_after_an_initial_response() {
     for (verdict, replies) in [
         (None, format!("{DONE}250 2.1.0 Sender OK\r\n")),
         (
@@ -266,7 +266,7 @@ fn mail_behind_an_initial_response() {
 
 /// 4954-4-t: also where the machine itself refuses it.
 #[test]
-fn mail_behind_a_refused_initial_response() {
+fn mail_after_a_refused_initial_response() {
     for line in ["AUTH FOO AAAA", "AUTH PLAIN AAA"] {
         let mut peer = asking(local());
         let got = peer.send(&format!("{line}\r\nMAIL FROM:<>\r\n"));
@@ -277,7 +277,7 @@ fn mail_behind_a_refused_initial_response() {
 /// CMD-6, AUT-4: nothing may follow AUTH without an initial response, nor what is answered by a
 /// challenge. A secret among it is not quoted.
 #[test]
-fn octets_before_a_challenge() {
+fn bytes_before_a_challenge() {
     for wire in [
         format!("AUTH PLAIN\r\n{PLAIN}\r\n"),
         format!("AUTH CRAM-MD5 =\r\n{PLAIN}\r\n"),

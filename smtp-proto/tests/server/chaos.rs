@@ -41,7 +41,7 @@ impl Session {
         loop {
             match self.server.poll_event(&mut input, self.now) {
                 Ok(Some(event)) => {
-                    assert!(!self.is_over, "an event behind the end");
+                    assert!(!self.is_over, "an event after the end");
                     self.note(event);
                 }
                 Ok(None) => break,
@@ -56,7 +56,7 @@ impl Session {
         assert!(!is_read || self.unconsumed.len() <= self.server.max_unconsumed());
         // What was read of a flight when the output reached its bound is still answered.
         let waiting = self.server.poll_transmit(self.now).len();
-        assert!(waiting <= self.max_output + 20_000, "{waiting} octets");
+        assert!(waiting <= self.max_output + 20_000, "{waiting} bytes");
     }
 
     fn note(&mut self, event: Event<'_>) {
@@ -290,7 +290,7 @@ fn everything_is_accounted_for() {
             }
             assert!(session.unconsumed.len() < 100_000);
         }
-        // The end: of the octets, of the application's patience, and of the connection.
+        // The end: of the bytes, of the application's patience, and of the connection.
         session.server.handle_eof();
         // One that errs is answered one command at a time.
         for _ in 0..session.unconsumed.len().max(100) {

@@ -27,8 +27,8 @@ fn at_chunks(config: Config) -> Peer {
     peer
 }
 
-/// EOD-1..EOD-6, EOD-8, 5321-4.1.1.4-f, 5321-4.1.1.4-g: none of these ends content, whole or octet
-/// by octet; those with a bare CR or LF are refused at the true end.
+/// EOD-1..EOD-6, EOD-8, 5321-4.1.1.4-f, 5321-4.1.1.4-g: none of these ends content, whole or byte
+/// by byte; those with a bare CR or LF are refused at the true end.
 #[test]
 fn false_ends() {
     for (fake, is_bare) in [
@@ -135,15 +135,15 @@ fn normalised_line_breaks() {
 }
 
 /// 5321-4.1.1.4-a, 6152-3-b, 5321-2.4-f, 5321-3.3-j, 5321-3.7.2-a, 5321-6.4-a, 3030-3-f, 6152-3-e:
-/// every other octet stays as it is.
+/// every other byte stays as it is.
 #[test]
-fn any_octets() {
+fn any_bytes() {
     let mut peer = at_content(config());
-    let octets: Vec<u8> = (0..=255).filter(|it| !b"\r\n".contains(it)).collect();
-    let mut wire = octets.clone();
+    let bytes: Vec<u8> = (0..=255).filter(|it| !b"\r\n".contains(it)).collect();
+    let mut wire = bytes.clone();
     wire.extend_from_slice(b"\r\n.\r\n");
-    assert_eq!(peer.send_octets(&wire), TAKEN);
-    assert_eq!(peer.content, [&octets[..], b"\r\n"].concat());
+    assert_eq!(peer.send_bytes(&wire), TAKEN);
+    assert_eq!(peer.content, [&bytes[..], b"\r\n"].concat());
 }
 
 /// 5321-3.3-f, X-11
@@ -248,7 +248,7 @@ fn chunks() {
     assert_eq!(peer.send(".\r\n"), TAKEN);
 }
 
-/// X-8: a whole stream of transactions in one read, and octet by octet.
+/// X-8: a whole stream of transactions in one read, and byte by byte.
 #[test]
 fn streamed_transactions() {
     let one =
@@ -298,7 +298,7 @@ fn chunks_without_a_usable_size() {
     }
 }
 
-/// BDT-2, 3030-2-r, X-6: the octets are swallowed, exactly.
+/// BDT-2, 3030-2-r, X-6: the bytes are swallowed, exactly.
 #[test]
 fn chunks_out_of_place() {
     let mut peer = Peer::greeted(config());
@@ -350,9 +350,9 @@ fn a_failed_stream_taints_nothing() {
     assert_eq!(peer.content, b"z");
 }
 
-/// BDT-6, 3030-2-h, X-8: a chunk behind the last one.
+/// BDT-6, 3030-2-h, X-8: a chunk after the last one.
 #[test]
-fn a_chunk_behind_the_last() {
+fn a_chunk_after_the_last() {
     let mut peer = at_chunks(config());
     assert_eq!(
         peer.send("BDAT 1 LAST\r\nxBDAT 4\r\nQUITNOOP\r\n"),
@@ -361,7 +361,7 @@ fn a_chunk_behind_the_last() {
 }
 
 /// BDT-7, BDT-10, 3030-2-t, X-32: over the limit the chunk is swallowed and answered 552; those
-/// behind it 503.
+/// after it 503.
 #[test]
 fn too_large_by_chunks() {
     let mut peer = at_chunks(config().max_message_size(65_536));
@@ -386,7 +386,7 @@ fn too_large_by_chunks() {
     );
 }
 
-/// BDT-11: RSET between chunks leaves nothing behind, neither octets nor half a line end; a header
+/// BDT-11: RSET between chunks leaves nothing behind, neither bytes nor half a line end; a header
 /// may cross chunks.
 #[test]
 fn a_reset_between_chunks() {
@@ -443,10 +443,10 @@ fn binary_content() {
     );
     assert_eq!(peer.send("RSET\r\n"), "250 2.0.0 OK\r\n");
     peer.send(envelope);
-    let octets: Vec<u8> = (0..=255).collect();
+    let bytes: Vec<u8> = (0..=255).collect();
     peer.send("BDAT 256 LAST\r\n");
-    assert_eq!(peer.send_octets(&octets), TAKEN);
-    assert_eq!(peer.content, octets);
+    assert_eq!(peer.send_bytes(&bytes), TAKEN);
+    assert_eq!(peer.content, bytes);
 }
 
 /// 3030-2-p: text by BDAT has lines that end in CR LF, across chunks too.
@@ -473,7 +473,7 @@ fn bare_line_breaks_in_chunks() {
     }
 }
 
-/// 5321-4.1.1.4-g, 3030-2-j: normalised over the edges of chunks, whose octets are counted as they
+/// 5321-4.1.1.4-g, 3030-2-j: normalised over the edges of chunks, whose bytes are counted as they
 /// came. What BINARYMIME declares stays as it is.
 #[test]
 fn normalised_line_breaks_in_chunks() {
@@ -516,7 +516,7 @@ fn normalised_line_breaks_in_chunks() {
     assert_eq!(peer.content, b"\na\r\r");
 }
 
-/// 1870-4-a, X-32: what becomes too large by that is refused, too, and the octets that follow are
+/// 1870-4-a, X-32: what becomes too large by that is refused, too, and the bytes that follow are
 /// still counted.
 #[test]
 fn too_large_once_normalised() {
@@ -527,12 +527,12 @@ fn too_large_once_normalised() {
         peer.send(&format!("BDAT 40000 LAST\r\n{content}NOOP\r\n")),
         "552 5.3.4 Message too large\r\n250 2.0.0 OK\r\n"
     );
-    // What is announced, and the 25,536 octets that there is room for.
+    // What is announced, and the 25,536 bytes that there is room for.
     assert_eq!(peer.content, b"\r\n".repeat(25_536));
     assert_eq!(peer.events(), ["content 1", "reset 1 TooLarge"]);
 }
 
-/// 3030-2-q: octets beyond the announced size are lines that are no commands.
+/// 3030-2-q: bytes beyond the announced size are lines that are no commands.
 #[test]
 fn chunks_that_are_miscounted() {
     let mut peer = at_chunks(config());

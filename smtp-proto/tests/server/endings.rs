@@ -20,7 +20,7 @@ fn fault(peer: &mut Peer) -> Option<Fault> {
     peer.error.as_ref().map(|it| it.fault())
 }
 
-/// 5321-3.8-b: 421 unasked, behind what is owed.
+/// 5321-3.8-b: 421 unasked, after what is owed.
 #[test]
 fn shut_down_waits_for_the_verdicts_that_are_owed() {
     let mut peer = holding_messages();
@@ -61,9 +61,9 @@ fn shut_down_waits_for_the_verdicts_that_are_owed() {
     assert_eq!(fault(&mut peer), Some(Fault::ShutDown));
 }
 
-/// 5321-2.1-a: replies go on after the peer's FIN, as Exim sends it behind QUIT.
+/// 5321-2.1-a: replies go on after the peer's FIN, as Exim sends it after QUIT.
 #[test]
-fn half_closed_behind_quit() {
+fn half_closed_after_quit() {
     let mut peer = holding_messages();
     peer.unconsumed = format!("{STREAMED}QUIT\r\n").into();
     peer.server.handle_eof();
@@ -80,7 +80,7 @@ fn half_closed_behind_quit() {
     assert_eq!(peer.events().last().unwrap(), "closed");
 }
 
-/// FIN behind a group whose verdicts are still out: the rest of it is handled.
+/// FIN after a group whose verdicts are still out: the rest of it is handled.
 #[test]
 fn half_closed_with_commands_that_wait() {
     let mut peer = Peer::greeted(config()).deciding(|event| match event {
@@ -153,7 +153,7 @@ fn idle_clients() {
     assert_eq!(fault(&mut peer), Some(Fault::TimedOut(Timer::Idle)));
 }
 
-/// RES-3: content may pause for 5 minutes, and each 500 octets earn another second.
+/// RES-3: content may pause for 5 minutes, and each 500 bytes earn another second.
 #[test]
 fn stalled_content() {
     let mut peer = Peer::greeted(config());
@@ -173,7 +173,7 @@ fn stalled_content() {
     assert_eq!(peer.events().last().unwrap(), "reset 1 Ended");
 }
 
-/// The octets of a chunk have to come although an earlier verdict is awaited.
+/// The bytes of a chunk have to come although an earlier verdict is awaited.
 #[test]
 fn stalled_chunks() {
     let mut peer = holding_messages();
@@ -235,7 +235,7 @@ fn the_client_is_not_idle_while_it_waits_for_354() {
     );
 }
 
-/// RES-4: a client that reads nothing is left after 3 minutes; any octet that it takes renews them.
+/// RES-4: a client that reads nothing is left after 3 minutes; any byte that it takes renews them.
 #[test]
 fn clients_that_do_not_read() {
     let mut peer = Peer::greeted(config());

@@ -143,7 +143,7 @@ fn known_and_not_implemented() {
             assert_eq!(
                 peer.send(&format!("{command}\r\n")),
                 "502 5.5.1 Command not implemented\r\n",
-                "{command} behind {step}"
+                "{command} after {step}"
             );
         }
     }
@@ -289,7 +289,7 @@ fn own_commands_end_their_group() {
     );
 }
 
-/// 4954-6-c, 3207-4-d, DOS: the application's commands come behind AUTH where it is required, and
+/// 4954-6-c, 3207-4-d, DOS: the application's commands come after AUTH where it is required, and
 /// are counted.
 #[test]
 fn own_commands_have_their_bounds() {

@@ -56,9 +56,9 @@ fn a_hundred_empty_chunks() {
 }
 
 /// BDT-8: nothing is kept of chunks that were answered: what a server holds, all of which it shows,
-/// is the same behind ten as behind a hundred thousand, but for its counts.
+/// is the same after ten as after a hundred thousand, but for its counts.
 #[test]
-fn small_chunks_leave_nothing_behind() {
+fn small_chunks_leave_nothing_after() {
     let mut peer = Peer::greeted(config());
     peer.send("MAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\n");
     let mut held = Vec::new();
@@ -159,7 +159,7 @@ fn output_is_bounded() {
     assert!(!peer.server.wants_read());
 }
 
-/// BDT-7: octets of refused chunks are bounded too, from one MAIL or RSET to the next.
+/// BDT-7: bytes of refused chunks are bounded too, from one MAIL or RSET to the next.
 #[test]
 fn swallowed_chunks_are_bounded() {
     let chunk = format!("BDAT 60000\r\n{}", "x".repeat(60_000));
@@ -198,11 +198,11 @@ fn bad_lines_in_a_group() {
     );
 }
 
-/// 5321-4.5.3.1.6-a, 6152-3-d: lines of 1000 octets, a stuffed dot not counted, of 8 bits too; and
+/// 5321-4.5.3.1.6-a, 6152-3-d: lines of 1000 bytes, a stuffed dot not counted, of 8 bits too; and
 /// longer ones, unsplit.
 #[test]
 fn long_lines() {
-    let octets = format!(
+    let bytes = format!(
         "{}\r\n.{}\r\n{}\r\n",
         "é".repeat(499),
         "x".repeat(997),
@@ -211,10 +211,10 @@ fn long_lines() {
     let mut peer = Peer::greeted(config());
     peer.send("MAIL FROM:<> BODY=8BITMIME\r\nRCPT TO:<a@b.example>\r\nDATA\r\n");
     assert_eq!(
-        peer.send(&format!("{}.\r\n", octets.replace("\n.", "\n.."))),
+        peer.send(&format!("{}.\r\n", bytes.replace("\n.", "\n.."))),
         "250 2.0.0 Message accepted\r\n"
     );
-    assert_eq!(peer.messages, [octets.as_bytes()]);
+    assert_eq!(peer.messages, [bytes.as_bytes()]);
 }
 
 /// Errs ten times.
@@ -228,7 +228,7 @@ fn slowed_down(config: Config) -> Peer {
     peer
 }
 
-/// Postfix's `smtpd_soft_error_limit` and `smtpd_error_sleep_time`: behind ten errors each reply is
+/// Postfix's `smtpd_soft_error_limit` and `smtpd_error_sleep_time`: after ten errors each reply is
 /// held back for a second, and what came with the command is not looked at meanwhile.
 #[test]
 fn errors_slow_a_client_down() {
@@ -263,7 +263,7 @@ fn errors_slow_a_client_down() {
     assert!(peer.wait(1).starts_with("252 "));
 }
 
-/// The last replies of a session are not held back; nor is anything by a delay of 0, or behind an
+/// The last replies of a session are not held back; nor is anything by a delay of 0, or after an
 /// accepted message.
 #[test]
 fn what_is_not_held_back() {

@@ -90,7 +90,7 @@ fn one_verdict_for_each_recipient() {
     }
 }
 
-/// what comes behind the content is handled meanwhile, and answered behind it.
+/// what comes after the content is handled meanwhile, and answered after it.
 #[test]
 fn the_next_transaction_does_not_wait() {
     let mut peer = introduced(lmtp(), ENVELOPE);
@@ -155,9 +155,9 @@ fn chunks() {
     );
 }
 
-/// behind a chunk that failed, LAST is answered for each recipient, once.
+/// after a chunk that failed, LAST is answered for each recipient, once.
 #[test]
-fn the_last_chunk_behind_a_failed_one() {
+fn the_last_chunk_after_a_failed_one() {
     let mut peer = introduced(lmtp(), ENVELOPE);
     peer.send("BDAT 1\r\nx");
     let transaction = peer.transaction.unwrap();

@@ -25,7 +25,7 @@ pub(crate) struct Peer {
     pub(crate) events: Vec<String>,
     /// Tickets that are held, with the names of their events.
     pub(crate) tickets: Vec<(String, Ticket)>,
-    /// Every octet of content.
+    /// Every byte of content.
     pub(crate) content: Vec<u8>,
     /// The content of each message that came to its end.
     pub(crate) messages: Vec<Vec<u8>>,
@@ -34,7 +34,7 @@ pub(crate) struct Peer {
     /// The transaction that began last.
     pub(crate) transaction: Option<TransactionId>,
     pub(crate) error: Option<Error>,
-    /// The most octets that the transport takes at once.
+    /// The most bytes that the transport takes at once.
     pub(crate) write_size: usize,
     pub(crate) decide: Box<dyn FnMut(&Event<'_>) -> Decision>,
 }
@@ -95,20 +95,18 @@ impl Peer {
 
     /// Sends `text`, and returns what the client reads then.
     pub(crate) fn send(&mut self, text: &str) -> String {
-        self.send_octets(text.as_bytes())
+        self.send_bytes(text.as_bytes())
     }
 
-    pub(crate) fn send_octets(&mut self, octets: &[u8]) -> String {
-        self.unconsumed.extend_from_slice(octets);
+    pub(crate) fn send_bytes(&mut self, bytes: &[u8]) -> String {
+        self.unconsumed.extend_from_slice(bytes);
         self.poll();
         self.read()
     }
 
-    /// Sends `text` octet by octet, and returns what the client reads meanwhile.
+    /// Sends `text` byte by byte, and returns what the client reads meanwhile.
     pub(crate) fn trickle(&mut self, text: &str) -> String {
-        text.bytes()
-            .map(|octet| self.send_octets(&[octet]))
-            .collect()
+        text.bytes().map(|byte| self.send_bytes(&[byte])).collect()
     }
 
     /// Lets the machine handle what was presented.
@@ -132,8 +130,8 @@ impl Peer {
             if let Event::Message { .. } | Event::Delivery { recipient: 0, .. } = &event {
                 self.messages.push(self.content[self.begin..].to_vec());
             }
-            if let Event::Content { octets, .. } = &event {
-                self.content.extend_from_slice(octets);
+            if let Event::Content { bytes, .. } = &event {
+                self.content.extend_from_slice(bytes);
             }
             if !(name.starts_with("content") && self.events.last() == Some(&name)) {
                 self.events.push(name.clone());
@@ -158,7 +156,7 @@ impl Peer {
 
     /// Returns what there is for the client to read.
     pub(crate) fn read(&mut self) -> String {
-        let mut octets = Vec::new();
+        let mut bytes = Vec::new();
         loop {
             let transmit = self.server.poll_transmit(self.now);
             if transmit.is_empty() {
@@ -166,10 +164,10 @@ impl Peer {
             }
             let mut buffer = vec![0; transmit.len().min(self.write_size)];
             let copied = transmit.copy_to(&mut buffer);
-            octets.extend_from_slice(&buffer[..copied]);
+            bytes.extend_from_slice(&buffer[..copied]);
             assert_eq!(transmit.sent(copied, self.now), 0);
         }
-        String::from_utf8(octets).unwrap()
+        String::from_utf8(bytes).unwrap()
     }
 
     /// Returns the held ticket of the first event that is named so.
@@ -272,10 +270,8 @@ pub(crate) fn describe(event: &Event<'_>) -> String {
         Event::Data { transaction, .. } => format!("data {transaction}"),
         Event::Content { transaction, .. } => format!("content {transaction}"),
         Event::Message {
-            transaction,
-            octets,
-            ..
-        } => format!("message {transaction} {octets}"),
+            transaction, bytes, ..
+        } => format!("message {transaction} {bytes}"),
         Event::Reset { transaction, cause } => format!("reset {transaction} {cause:?}"),
         Event::Vrfy { name, utf8, .. } => named("vrfy", name.as_str(), *utf8),
         Event::Expn { name, utf8, .. } => named("expn", name.as_str(), *utf8),
@@ -314,9 +310,9 @@ pub(crate) fn describe(event: &Event<'_>) -> String {
         Event::Delivery {
             transaction,
             recipient,
-            octets,
+            bytes,
             ..
-        } => format!("delivery {transaction}.{recipient} {octets}"),
+        } => format!("delivery {transaction}.{recipient} {bytes}"),
         Event::DeliveryAcknowledged {
             transaction,
             recipient,

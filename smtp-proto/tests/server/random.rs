@@ -1,4 +1,4 @@
-//! Any split, any short write, any order of verdicts: the same events and the same octets.
+//! Any split, any short write, any order of verdicts: the same events and the same bytes.
 
 use crate::peer::{Decision, Peer, config};
 use smtp_proto::machine::Dialect;
@@ -135,7 +135,7 @@ fn run(
         peer.write_size = random
             .as_mut()
             .map_or(usize::MAX, |random| 1 + random.below(50));
-        got += &peer.send_octets(now);
+        got += &peer.send_bytes(now);
         if let Some(random) = &mut random
             && !peer.tickets.is_empty()
             && random.below(3) == 0
@@ -182,9 +182,9 @@ fn splits_writes_and_verdicts_make_no_difference() {
     }
 }
 
-/// No octets make the machine panic, or leave more unconsumed than it says.
+/// No bytes make the machine panic, or leave more unconsumed than it says.
 #[test]
-fn random_octets() {
+fn random_bytes() {
     let seed = std::env::var("SEED").map_or(1, |seed| seed.parse().unwrap());
     for seed in seed..seed + 300 {
         let mut random = Random::new(!seed);
@@ -194,17 +194,17 @@ fn random_octets() {
                 .max_errors(10_000),
         );
         for _ in 0..300 {
-            let mut octets: Vec<u8> = match random.below(3) {
+            let mut bytes: Vec<u8> = match random.below(3) {
                 0 => (0..random.below(40))
                     .map(|_| random.below(256) as u8)
                     .collect(),
                 _ => random.pick(PIECES).into(),
             };
-            if random.below(4) == 0 && !octets.is_empty() {
-                let at = random.below(octets.len());
-                octets[at] = random.below(256) as u8;
+            if random.below(4) == 0 && !bytes.is_empty() {
+                let at = random.below(bytes.len());
+                bytes[at] = random.below(256) as u8;
             }
-            peer.send_octets(&octets);
+            peer.send_bytes(&bytes);
             assert!(
                 peer.unconsumed.len() < peer.server.max_unconsumed(),
                 "SEED={seed}"

@@ -14,7 +14,7 @@ fn an_application_that_has_nothing_to_say() {
         .unwrap();
     let config = config().offer(offer).tls(Tls::Offered).command("XLANE");
     let mut peer = Peer::greeted(config.unwrap()).deciding(|_| Decision::Hold);
-    for (line, reply, octets) in [
+    for (line, reply, bytes) in [
         (
             "VRFY a",
             replies::local_error(),
@@ -44,7 +44,7 @@ fn an_application_that_has_nothing_to_say() {
         assert_eq!(peer.send(&format!("{line}\r\n")), "", "{line}");
         let ticket = peer.ticket("");
         peer.server.reply(ticket, reply).unwrap();
-        assert_eq!(peer.read(), octets);
+        assert_eq!(peer.read(), bytes);
     }
     assert_eq!(
         replies::mechanism_unknown().as_bytes(),

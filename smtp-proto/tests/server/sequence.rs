@@ -32,7 +32,7 @@ const STATES: [(&str, &[&str]); 6] = [
     ),
 ];
 
-/// What each command is answered in each state, and the state behind it.
+/// What each command is answered in each state, and the state after it.
 const TABLE: [(&str, [&str; 6]); 18] = [
     ("EHLO c.example\r\n", ["250 R"; 6]),
     ("HELO c.example\r\n", ["250 R"; 6]),
@@ -204,7 +204,7 @@ fn refused_ehlo_changes_nothing() {
     );
 }
 
-/// CMD-11, 5321-3.3-a, 5321-4.1.1.4-h, X-20: behind every end of a transaction, sender and
+/// CMD-11, 5321-3.3-a, 5321-4.1.1.4-h, X-20: after every end of a transaction, sender and
 /// recipients are gone.
 #[test]
 fn nothing_survives_a_transaction() {
@@ -233,7 +233,7 @@ fn nothing_survives_a_transaction() {
                 assert_eq!(
                     peer.send(command),
                     "503 5.5.1 Bad sequence of commands\r\n",
-                    "{command:?} behind {ending:?} {verdict:?}"
+                    "{command:?} after {ending:?} {verdict:?}"
                 );
             }
         }

@@ -161,7 +161,7 @@ fn lines_that_are_no_commands() {
         (b"QUIT now\r\n", "501"),
         (b"EHLO a_b\r\n", "501"),
     ] {
-        let got = peer.send_octets(line);
+        let got = peer.send_bytes(line);
         assert_eq!(&got[..3], answer, "{}", line.escape_ascii());
         assert_eq!(got.matches("\r\n").count(), 1, "{}", line.escape_ascii());
         let event = format!(
@@ -245,7 +245,7 @@ fn expn_if_offered() {
 /// CMD-4: one answer, and the end, which says what it was; at every split.
 #[test]
 fn other_protocols() {
-    for (octets, protocol) in [
+    for (bytes, protocol) in [
         (&b"GET / HTTP/1.1\r\nHost: x\r\n"[..], ForeignProtocol::Http),
         (b"POST / HTTP/1.1\r\n", ForeignProtocol::Http),
         (b"CONNECT x:25 HTTP/1.1\r\n", ForeignProtocol::Http),
@@ -257,12 +257,12 @@ fn other_protocols() {
     ] {
         for bytewise in [false, true] {
             let mut peer = Peer::new(config());
-            let size = if bytewise { 1 } else { octets.len() };
-            let got: String = octets.chunks(size).map(|it| peer.send_octets(it)).collect();
+            let size = if bytewise { 1 } else { bytes.len() };
+            let got: String = bytes.chunks(size).map(|it| peer.send_bytes(it)).collect();
             assert_eq!(got, "521 5.5.1 This is SMTP, closing connection\r\n");
             let line = match protocol {
                 ForeignProtocol::Tls => &[][..],
-                _ => octets.split(|octet| *octet == b'\r').next().unwrap(),
+                _ => bytes.split(|byte| *byte == b'\r').next().unwrap(),
             };
             let event = format!("rejected 521 {}", line.escape_ascii());
             assert_eq!(peer.events(), [event]);
@@ -270,7 +270,7 @@ fn other_protocols() {
             assert!(peer.server.is_closed());
             let error = peer.error.unwrap();
             assert_eq!(error.fault(), Fault::ForeignProtocol(protocol));
-            assert!(octets.starts_with(error.excerpt().as_bytes()));
+            assert!(bytes.starts_with(error.excerpt().as_bytes()));
         }
     }
     let fault = Fault::ForeignProtocol(ForeignProtocol::Http);
@@ -546,10 +546,10 @@ fn a_trace_without_secrets() {
             "3 S: 250 2.1.5 Recipient OK",
             "3 C: DATA",
             "3 S: 354 End content with <CRLF>.<CRLF>",
-            "4 C: [8 octets of content]",
+            "4 C: [8 bytes of content]",
             "4 S: 250 2.0.0 Message accepted",
             "4 C: BDAT 3",
-            "4 C: [3 octets of content]",
+            "4 C: [3 bytes of content]",
             "4 S: 503 5.5.1 Bad sequence of commands",
         ]
     );

@@ -68,10 +68,10 @@ fn tls_refused() {
     assert_eq!(&peer.send("NOOP\r\n")[..3], "250");
 }
 
-/// TLS-1, TLS-3, 3207-4-h, X-14, CVE-2011-0411: in one read, in two, octet by octet; whatever
+/// TLS-1, TLS-3, 3207-4-h, X-14, CVE-2011-0411: in one read, in two, byte by byte; whatever
 /// becomes of other clients that do not wait.
 #[test]
-fn octets_behind_starttls() {
+fn bytes_after_starttls() {
     let policies = [ImproperPipelining::Refuse, ImproperPipelining::Tolerate];
     for command in ["STARTTLS\r\n", "starttls  \r\n"] {
         for policy in policies {
@@ -81,8 +81,8 @@ fn octets_behind_starttls() {
                 let wire = format!("{command}EHLO evil.example\r\n");
                 let got = if trickle {
                     // What the transport takes, it takes late.
-                    for octet in wire.as_bytes() {
-                        peer.unconsumed.push(*octet);
+                    for byte in wire.as_bytes() {
+                        peer.unconsumed.push(*byte);
                         peer.poll();
                     }
                     peer.read()
@@ -92,16 +92,16 @@ fn octets_behind_starttls() {
                 assert_eq!(got, EARLY);
                 peer.poll();
                 assert_eq!(peer.events(), ["starttls"]);
-                assert_eq!(fault(&peer), Some(Fault::OctetsBeforeTls));
+                assert_eq!(fault(&peer), Some(Fault::BytesBeforeTls));
                 assert!(peer.server.is_closed() && !peer.server.wants_tls());
             }
         }
     }
 }
 
-/// TLS-3: behind STARTTLS while its verdict is due.
+/// TLS-3: after STARTTLS while its verdict is due.
 #[test]
-fn octets_before_the_verdict_over_starttls() {
+fn bytes_before_the_verdict_over_starttls() {
     let mut peer = offering().deciding(|_| Decision::Hold);
     assert_eq!(peer.send("STARTTLS\r\n"), "");
     assert_eq!(peer.send("R"), EARLY);
@@ -109,13 +109,13 @@ fn octets_before_the_verdict_over_starttls() {
     let refused = peer.server.accept(ticket).unwrap_err();
     assert_eq!(refused.misuse, Misuse::Expired);
     peer.poll();
-    assert_eq!(fault(&peer), Some(Fault::OctetsBeforeTls));
+    assert_eq!(fault(&peer), Some(Fault::BytesBeforeTls));
 }
 
-/// TLS-2, design 4.3: octets in clear while the 220 is on its way, or behind it. Nothing is written
-/// behind what was written of it.
+/// TLS-2, design 4.3: bytes in clear while the 220 is on its way, or after it. Nothing is written
+/// after what was written of it.
 #[test]
-fn octets_before_the_reply_is_written() {
+fn bytes_before_the_reply_is_written() {
     for written in 0..=START.len() {
         let mut peer = offering().deciding(|_| Decision::Accept);
         peer.unconsumed.extend_from_slice(b"STARTTLS\r\n");
@@ -128,7 +128,7 @@ fn octets_before_the_reply_is_written() {
         peer.poll();
         assert_eq!(peer.read(), if written == 0 { EARLY } else { "" });
         peer.poll();
-        assert_eq!(fault(&peer), Some(Fault::OctetsBeforeTls));
+        assert_eq!(fault(&peer), Some(Fault::BytesBeforeTls));
         assert!(peer.server.is_closed() && !peer.server.wants_tls());
         assert_eq!(peer.events(), ["starttls"]);
     }
@@ -283,7 +283,7 @@ fn implicit_tls_that_fails() {
     let mut peer = Peer::silent(config().tls(Tls::Implicit));
     assert_eq!(peer.send("EHLO c.example\r\n"), "");
     peer.poll();
-    assert_eq!(fault(&peer), Some(Fault::OctetsBeforeTls));
+    assert_eq!(fault(&peer), Some(Fault::BytesBeforeTls));
     assert!(peer.server.is_closed());
 }
 

@@ -353,7 +353,7 @@ fn enhanced_codes_are_completed() {
     );
 }
 
-/// A 421 closes; what comes behind that command gets no answer.
+/// A 421 closes; what comes after that command gets no answer.
 #[test]
 fn closing_by_a_verdict() {
     let mut peer = held();

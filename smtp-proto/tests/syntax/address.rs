@@ -49,7 +49,7 @@ fn domains() {
     );
     assert_eq!(
         Host::parse("a_b").unwrap_err().kind(),
-        SyntaxErrorKind::UnexpectedOctet
+        SyntaxErrorKind::UnexpectedByte
     );
     assert_eq!(
         Host::parse_internationalized("пример.example")
@@ -89,7 +89,7 @@ fn lengths() {
         SyntaxErrorKind::TooLong
     );
     assert!(ReversePath::parse(&format!("<@{}:u@d>", "r".repeat(249))).is_ok());
-    // 6531-3.2-c: octets count, not characters.
+    // 6531-3.2-c: bytes count, not characters.
     assert!(Mailbox::parse(&format!("{}@d", "u".repeat(252))).is_ok());
     assert_eq!(
         Mailbox::parse(&format!("{}@d", "δ".repeat(127)))

@@ -251,7 +251,7 @@ fn verbs_and_keywords_have_any_case() {
         }
     );
     assert_eq!(parse("startTLS"), Command::StartTls);
-    // Octets that differ from letters in more than the bit of the case are no letters.
+    // Bytes that differ from letters in more than the bit of the case are no letters.
     for line in ["-ATA", "D\u{1}TA", "RSE\u{14}"] {
         assert!(!matches!(
             Command::parse(line.as_bytes()).map(|command| command.verb()),
@@ -353,7 +353,7 @@ fn malformed_mail_and_rcpt() {
 
 /// CMD-2, CMD-3, CMD-4, 5321-4.1.2-k, 6531-3.2-b, INJ-5, 5321-2.4-g
 #[test]
-fn octets_that_no_command_has() {
+fn bytes_that_no_command_has() {
     for line in [
         &b"RCPT TO:<a\0@x>"[..],
         b"RCPT TO:<a\xc0\xaf@x>",

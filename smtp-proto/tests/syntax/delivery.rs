@@ -74,19 +74,19 @@ fn dates() {
 
 #[test]
 fn malformed_dates() {
-    use SyntaxErrorKind::{OutOfRange, UnexpectedEnd, UnexpectedOctet};
+    use SyntaxErrorKind::{OutOfRange, UnexpectedByte, UnexpectedEnd};
     for (text, at, kind) in [
         ("", 0, UnexpectedEnd),
-        ("x", 0, UnexpectedOctet),
+        ("x", 0, UnexpectedByte),
         ("2030-01-01", 10, UnexpectedEnd),
-        ("2030-01-01 00:00:00Z", 10, UnexpectedOctet),
-        ("2030-1-01T00:00:00Z", 6, UnexpectedOctet),
-        ("2030-01-01T00:00Z", 16, UnexpectedOctet),
+        ("2030-01-01 00:00:00Z", 10, UnexpectedByte),
+        ("2030-1-01T00:00:00Z", 6, UnexpectedByte),
+        ("2030-01-01T00:00Z", 16, UnexpectedByte),
         ("2030-01-01T00:00:00", 19, UnexpectedEnd),
-        ("2030-01-01T00:00:00Zx", 19, UnexpectedOctet),
-        ("2030-01-01T00:00:00.Z", 20, UnexpectedOctet),
-        ("2030-01-01T00:00:00+0100", 20, UnexpectedOctet),
-        ("2030-01-01T00:00:00+01:000", 20, UnexpectedOctet),
+        ("2030-01-01T00:00:00Zx", 19, UnexpectedByte),
+        ("2030-01-01T00:00:00.Z", 20, UnexpectedByte),
+        ("2030-01-01T00:00:00+0100", 20, UnexpectedByte),
+        ("2030-01-01T00:00:00+01:000", 20, UnexpectedByte),
         ("2030-01-01T00:00:00+24:00", 20, OutOfRange),
         ("2030-01-01T00:00:00+00:60", 20, OutOfRange),
         ("2030-00-01T00:00:00Z", 5, OutOfRange),
@@ -99,7 +99,7 @@ fn malformed_dates() {
         ("2030-01-01T00:60:00Z", 14, OutOfRange),
         ("2030-01-01T00:00:61Z", 17, OutOfRange),
         ("2030-01-01T12:00:60Z", 17, OutOfRange),
-        ("２030-01-01T00:00:00Z", 0, UnexpectedOctet),
+        ("２030-01-01T00:00:00Z", 0, UnexpectedByte),
     ] {
         let error = DateTime::parse(text).expect_err(text);
         assert_eq!((error.at(), error.kind()), (at, kind), "{text}");

@@ -121,7 +121,7 @@ fn attributes_are_written_in_lines_that_are_not_too_long() {
     assert_eq!(lines, "XFORWARD ADDR=IPV6:2001:db8::1\r\n");
     assert_eq!(written(|out| write_attributes(XCLIENT, &[], out)), "");
 
-    // 7 + 6 + 255, then 6 + 236 and CR LF: 512 octets; one more needs another line.
+    // 7 + 6 + 255, then 6 + 236 and CR LF: 512 bytes; one more needs another line.
     for (length, lines) in [(236, 1), (237, 2)] {
         let helo = Attribute::new(AttributeName::Helo, &"h".repeat(255)).unwrap();
         let name = Attribute::new(AttributeName::Name, &"n".repeat(length)).unwrap();

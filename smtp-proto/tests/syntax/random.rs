@@ -1,4 +1,4 @@
-//! Random octets and random mixtures of what commands are made of.
+//! Random bytes and random mixtures of what commands are made of.
 
 use std::env;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};

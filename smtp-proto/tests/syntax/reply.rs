@@ -1,7 +1,7 @@
 use smtp_proto::syntax::{Class, Code, EnhancedCode, Reply, SyntaxErrorKind, parse_reply_line};
 
-fn parse(octets: &[u8]) -> Reply<'_> {
-    Reply::parse(octets).unwrap_or_else(|error| panic!("{}: {error}", octets.escape_ascii()))
+fn parse(bytes: &[u8]) -> Reply<'_> {
+    Reply::parse(bytes).unwrap_or_else(|error| panic!("{}: {error}", bytes.escape_ascii()))
 }
 
 /// 5321-4.2-f, 5321-4.2.1-a
@@ -32,7 +32,7 @@ fn codes() {
 /// 5321-4.2-b, 5321-4.2-c, 5321-4.2-d, 5321-4.2-e
 #[test]
 fn replies() {
-    for (octets, code, lines) in [
+    for (bytes, code, lines) in [
         (&b"250 OK\r\n"[..], 250, &[&b"OK"[..]][..]),
         (b"250\r\n", 250, &[b""]),
         (b"250 \r\n", 250, &[b""]),
@@ -46,13 +46,13 @@ fn replies() {
             &[b"h hi\t\xe9\x1b-free", b"-"],
         ),
     ] {
-        let reply = parse(octets);
+        let reply = parse(bytes);
         assert_eq!(reply.code().value(), code);
         assert_eq!(reply.lines().collect::<Vec<_>>(), lines);
-        assert_eq!(reply.as_bytes(), octets);
+        assert_eq!(reply.as_bytes(), bytes);
         let mut out = Vec::new();
         reply.write_to(&mut out);
-        assert_eq!(out, octets);
+        assert_eq!(out, bytes);
         assert_eq!(reply.clone().into_owned(), reply);
     }
 }
@@ -60,7 +60,7 @@ fn replies() {
 /// REP-1, REP-4, REP-5, 5321-4.2-g, 5321-4.2-h
 #[test]
 fn malformed_replies() {
-    for (octets, at) in [
+    for (bytes, at) in [
         (&b""[..], 0),
         (b"\r\n", 0),
         (b"25\r\n", 2),
@@ -82,8 +82,8 @@ fn malformed_replies() {
         (b"250-a\r\n25x b\r\n", 7),
         (b"250 ok\r\n250 more\r\n", 8),
     ] {
-        let error = Reply::parse(octets).expect_err("malformed");
-        assert_eq!(error.at(), at, "{}", octets.escape_ascii());
+        let error = Reply::parse(bytes).expect_err("malformed");
+        assert_eq!(error.at(), at, "{}", bytes.escape_ascii());
     }
     let error = Reply::parse(b"250-a\r\n251 b\r\n").unwrap_err();
     assert_eq!(
@@ -109,7 +109,7 @@ fn reply_lines() {
         (line.code, line.is_last, line.text),
         (Code::MAILBOX_UNAVAILABLE, true, &b" x "[..])
     );
-    for (octets, at) in [
+    for (bytes, at) in [
         (&b""[..], 0),
         (b"25", 2),
         (b"250x", 3),
@@ -120,10 +120,10 @@ fn reply_lines() {
         (b"250-\0", 4),
     ] {
         assert_eq!(
-            parse_reply_line(octets).unwrap_err().at(),
+            parse_reply_line(bytes).unwrap_err().at(),
             at,
             "{}",
-            octets.escape_ascii()
+            bytes.escape_ascii()
         );
     }
 }
@@ -131,7 +131,7 @@ fn reply_lines() {
 /// 2034-4-g
 #[test]
 fn enhanced_codes_in_replies() {
-    for (octets, enhanced) in [
+    for (bytes, enhanced) in [
         (&b"250 2.1.0 ok\r\n"[..], EnhancedCode::new(2, 1, 0)),
         (b"550 5.7.509 x\r\n", EnhancedCode::new(5, 7, 509)),
         (
@@ -146,10 +146,10 @@ fn enhanced_codes_in_replies() {
         (b"250\r\n", None),
     ] {
         assert_eq!(
-            parse(octets).enhanced(),
+            parse(bytes).enhanced(),
             enhanced,
             "{}",
-            octets.escape_ascii()
+            bytes.escape_ascii()
         );
     }
 }
@@ -158,7 +158,7 @@ fn enhanced_codes_in_replies() {
 #[test]
 fn composed_replies() {
     let enhanced = EnhancedCode::parse("5.7.1").unwrap();
-    for (reply, octets) in [
+    for (reply, bytes) in [
         (Reply::new(Code::OK, "ok"), &b"250 ok\r\n"[..]),
         (Reply::new(Code::OK, ""), b"250 \r\n"),
         (Reply::new(Code::OK, "2.1.0 ok"), b"250 2.1.0 ok\r\n"),
@@ -172,8 +172,8 @@ fn composed_replies() {
         ),
     ] {
         let reply = reply.unwrap();
-        assert_eq!(reply.as_bytes(), octets);
-        assert_eq!(parse(octets), reply);
+        assert_eq!(reply.as_bytes(), bytes);
+        assert_eq!(parse(bytes), reply);
     }
     let reply = Reply::new(Code::WILL_FORWARD, "δ").unwrap();
     assert!(!reply.is_ascii());
@@ -183,12 +183,12 @@ fn composed_replies() {
 #[test]
 fn replies_that_cannot_be_composed() {
     for (text, at, kind) in [
-        ("ok\r\n250 x", 2, SyntaxErrorKind::UnexpectedOctet),
-        ("ok\rn", 2, SyntaxErrorKind::UnexpectedOctet),
-        ("a\nb\0", 3, SyntaxErrorKind::UnexpectedOctet),
-        ("\x1b[2J", 0, SyntaxErrorKind::UnexpectedOctet),
-        ("a\u{85}", 1, SyntaxErrorKind::UnexpectedOctet),
-        ("a\u{2028}", 1, SyntaxErrorKind::UnexpectedOctet),
+        ("ok\r\n250 x", 2, SyntaxErrorKind::UnexpectedByte),
+        ("ok\rn", 2, SyntaxErrorKind::UnexpectedByte),
+        ("a\nb\0", 3, SyntaxErrorKind::UnexpectedByte),
+        ("\x1b[2J", 0, SyntaxErrorKind::UnexpectedByte),
+        ("a\u{85}", 1, SyntaxErrorKind::UnexpectedByte),
+        ("a\u{2028}", 1, SyntaxErrorKind::UnexpectedByte),
         ("4.1.1 x", 0, SyntaxErrorKind::ContradictingCodes),
         ("a\n5.1.1 x", 2, SyntaxErrorKind::ContradictingCodes),
     ] {

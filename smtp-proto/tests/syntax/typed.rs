@@ -127,16 +127,16 @@ fn flags_have_no_value() {
 /// 1870-3-b, 3030-3-b, 4865-3-b, 6710-4.1-a: named, and where in the value.
 #[test]
 fn malformed_values_are_named() {
-    use SyntaxErrorKind::{OutOfRange, UnexpectedEnd, UnexpectedOctet};
+    use SyntaxErrorKind::{OutOfRange, UnexpectedByte, UnexpectedEnd};
     for (line, keyword, at, kind) in [
-        ("RET=FULL size=-1", "size", 0, UnexpectedOctet),
+        ("RET=FULL size=-1", "size", 0, UnexpectedByte),
         ("SIZE", "SIZE", 0, UnexpectedEnd),
-        ("BODY=8BIT", "BODY", 0, UnexpectedOctet),
+        ("BODY=8BIT", "BODY", 0, UnexpectedByte),
         ("HOLDFOR=0", "HOLDFOR", 0, OutOfRange),
-        ("HOLDUNTIL=x", "HOLDUNTIL", 0, UnexpectedOctet),
-        ("MT-PRIORITY=10", "MT-PRIORITY", 1, UnexpectedOctet),
+        ("HOLDUNTIL=x", "HOLDUNTIL", 0, UnexpectedByte),
+        ("MT-PRIORITY=10", "MT-PRIORITY", 1, UnexpectedByte),
         ("BY=0;R", "BY", 0, OutOfRange),
-        ("ENVID=x MTRK=abc:y", "MTRK", 4, UnexpectedOctet),
+        ("ENVID=x MTRK=abc:y", "MTRK", 4, UnexpectedByte),
         ("SOLICIT=a,", "SOLICIT", 2, UnexpectedEnd),
     ] {
         let error = mail(line).expect_err(line);
@@ -150,7 +150,7 @@ fn malformed_values_are_named() {
         assert_eq!(error.reply_code().value(), 501);
     }
     let error = mail("HOLDFOR=0").unwrap_err();
-    assert_eq!(error.to_string(), "HOLDFOR: number out of range at octet 0");
+    assert_eq!(error.to_string(), "HOLDFOR: number out of range at byte 0");
     assert_eq!(rcpt("RRVS=x").unwrap_err().keyword(), "RRVS");
 }
 

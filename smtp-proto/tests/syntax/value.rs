@@ -38,15 +38,15 @@ fn parameters() {
 fn malformed_parameters() {
     for (text, at, kind) in [
         ("X=", 2, SyntaxErrorKind::UnexpectedEnd),
-        ("X=a=b", 3, SyntaxErrorKind::UnexpectedOctet),
-        ("=a", 0, SyntaxErrorKind::UnexpectedOctet),
-        ("-X", 0, SyntaxErrorKind::UnexpectedOctet),
-        ("X_Y", 1, SyntaxErrorKind::UnexpectedOctet),
-        ("ключ=1", 0, SyntaxErrorKind::UnexpectedOctet),
-        ("A  B", 2, SyntaxErrorKind::UnexpectedOctet),
+        ("X=a=b", 3, SyntaxErrorKind::UnexpectedByte),
+        ("=a", 0, SyntaxErrorKind::UnexpectedByte),
+        ("-X", 0, SyntaxErrorKind::UnexpectedByte),
+        ("X_Y", 1, SyntaxErrorKind::UnexpectedByte),
+        ("ключ=1", 0, SyntaxErrorKind::UnexpectedByte),
+        ("A  B", 2, SyntaxErrorKind::UnexpectedByte),
         ("A ", 2, SyntaxErrorKind::UnexpectedEnd),
-        ("A=1\r\nRSET", 3, SyntaxErrorKind::UnexpectedOctet),
-        ("A=\u{85}", 2, SyntaxErrorKind::UnexpectedOctet),
+        ("A=1\r\nRSET", 3, SyntaxErrorKind::UnexpectedByte),
+        ("A=\u{85}", 2, SyntaxErrorKind::UnexpectedByte),
         ("A B a=1", 4, SyntaxErrorKind::Duplicate),
     ] {
         let error = Parameters::parse(text).expect_err(text);

@@ -133,7 +133,7 @@ impl<T: Transport> Client<T> {
             if transmit.is_empty() {
                 drop(transmit);
                 match self.connection.flush() {
-                    Ok(Progress::Octets(_)) => return Written::All,
+                    Ok(Progress::Bytes(_)) => return Written::All,
                     Ok(Progress::Blocked) => return Written::Part,
                     Err(error) => {
                         self.write_failed(error);
@@ -149,7 +149,7 @@ impl<T: Transport> Client<T> {
                     return Written::All;
                 }
             };
-            let consumed = transmit.sent(taken.octets, self.connection.now());
+            let consumed = transmit.sent(taken.bytes, self.connection.now());
             if let Some(request) = request
                 && let Some(body) = self.bodies.get_mut(&request.message)
             {
@@ -173,13 +173,13 @@ impl<T: Transport> Client<T> {
     }
 
     /// Reads what has come, and waits for it no longer than `patience` and the machine's timers. Tells
-    /// whether any octets came.
+    /// whether any bytes came.
     fn read(&mut self, patience: Duration) -> bool {
         let deadline = self.machine.poll_timeout().unwrap_or(Duration::MAX);
         let limit = deadline.saturating_sub(self.connection.now()).min(patience);
         match self.connection.read(limit) {
-            Ok(Progress::Octets(0)) => self.machine.handle_eof(),
-            Ok(Progress::Octets(_)) => return true,
+            Ok(Progress::Bytes(0)) => self.machine.handle_eof(),
+            Ok(Progress::Bytes(_)) => return true,
             Ok(Progress::Blocked) => {
                 // Only now: what came in time counts, however late it is read.
                 let now = self.connection.now();

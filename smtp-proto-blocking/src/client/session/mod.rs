@@ -28,7 +28,7 @@ use crate::{Error, Stream, Transport, connection::Connection, tls::TlsConnector}
 /// `next_report`, `ready` or `quit`.
 ///
 /// Every message that was submitted gets exactly one [`Report`], also when the connection fails;
-/// the failure follows behind the last of them.
+/// the failure follows after the last of them.
 #[derive(Debug)]
 pub struct Client<T> {
     machine: machine::Client,
@@ -145,7 +145,7 @@ impl<T: Transport> Client<T> {
         }
     }
 
-    /// Sends a command of your own behind the messages that were submitted, and waits for its reply,
+    /// Sends a command of your own after the messages that were submitted, and waits for its reply,
     /// positive or negative: NOOP, HELP, VRFY, EXPN, ETRN, XFORWARD, or one that the library does not
     /// know. See [`smtp_proto::client::Client::command`].
     ///

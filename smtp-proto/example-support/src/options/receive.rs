@@ -22,7 +22,7 @@ Receives messages by SMTP or LMTP.
   --maildir DIRECTORY     where messages are stored, on the disk before they are acknowledged [Maildir]
   --discard               drops every message instead
   --dialect DIALECT       smtp, submission (nothing without authentication) or lmtp [smtp]
-  --max-size OCTETS       the largest message that is taken
+  --max-size BYTES       the largest message that is taken
   --max-recipients N      how many recipients one message may have, announced by LIMITS
   --pipeconnect           lets known clients send on before the greeting
   --tls-cert FILE         the certificate and those up to its authority, in PEM; offers STARTTLS
@@ -232,7 +232,7 @@ impl ReceiveOptions {
         self.tls.as_ref().map(acceptor).transpose()
     }
 
-    /// Returns all that the handler can honour: it keeps octets as they are, and what a message asks
+    /// Returns all that the handler can honour: it keeps bytes as they are, and what a message asks
     /// for of notifications.
     fn offer(&self) -> Result<Capabilities, Box<dyn Error>> {
         let mut offer = Capabilities::new();
@@ -269,8 +269,8 @@ impl ReceiveOptions {
         if let Some(recipients) = self.max_recipients {
             config = config.max_recipients(usize::try_from(recipients)?);
         }
-        if let Some(octets) = self.max_size {
-            config = config.max_message_size(octets);
+        if let Some(bytes) = self.max_size {
+            config = config.max_message_size(bytes);
         }
         config = config.tls(match (&self.tls, self.service) {
             (None, _) => Tls::Off,

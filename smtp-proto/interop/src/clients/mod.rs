@@ -30,9 +30,9 @@ pub(crate) enum Mode {
     Clear,
     StartTls,
     ImplicitTls,
-    /// Behind STARTTLS.
+    /// After STARTTLS.
     AuthPlain,
-    /// Behind STARTTLS.
+    /// After STARTTLS.
     AuthLogin,
     Lmtp,
 }
@@ -296,7 +296,7 @@ fn with_a_line_end(content: &[u8]) -> Vec<u8> {
 /// Turns line ends into those of Unix.
 fn unix_lines(content: &[u8]) -> Vec<u8> {
     let mut lines = Vec::with_capacity(content.len());
-    for line in content.split_inclusive(|octet| *octet == b'\n') {
+    for line in content.split_inclusive(|byte| *byte == b'\n') {
         match line.strip_suffix(b"\r\n") {
             Some(line) => {
                 lines.extend_from_slice(line);

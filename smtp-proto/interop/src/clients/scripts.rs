@@ -12,7 +12,7 @@ pub(super) struct Script {
     version_script: &'static str,
     /// The program, if it is not built already.
     file: Option<(&'static str, &'static str)>,
-    /// How it is run. Behind that come the port, [`Mode::name`], the [`Wish`], a user and his password.
+    /// How it is run. After that come the port, [`Mode::name`], the [`Wish`], a user and his password.
     command: &'static str,
     can: fn(Mode, Wish) -> bool,
     says_quit: bool,

@@ -193,8 +193,8 @@ impl asynchronous::Handler for Keeper {
 }
 
 impl asynchronous::Sink for Gatherer {
-    async fn write(&mut self, octets: &[u8]) -> Result<(), Reply<'static>> {
-        self.stored.content.extend_from_slice(octets);
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Reply<'static>> {
+        self.stored.content.extend_from_slice(bytes);
         Ok(())
     }
 
@@ -277,8 +277,8 @@ impl blocking::Handler for Keeper {
 }
 
 impl blocking::Sink for Gatherer {
-    fn write(&mut self, octets: &[u8]) -> Result<(), Reply<'static>> {
-        self.stored.content.extend_from_slice(octets);
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Reply<'static>> {
+        self.stored.content.extend_from_slice(bytes);
         Ok(())
     }
 

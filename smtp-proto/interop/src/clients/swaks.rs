@@ -25,10 +25,7 @@ impl Client for Swaks {
     }
 
     fn spoils(&self, message: &Message) -> Option<&'static str> {
-        let has_body = message
-            .content
-            .windows(4)
-            .any(|octets| octets == b"\r\n\r\n");
+        let has_body = message.content.windows(4).any(|bytes| bytes == b"\r\n\r\n");
         (!has_body).then_some("makes an empty line where there is none, and then two more")
     }
 

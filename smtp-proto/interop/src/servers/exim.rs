@@ -121,10 +121,10 @@ login:
         }))
     }
 
-    /// Has an empty line behind every header.
+    /// Has an empty line after every header.
     fn as_stored(&self, content: &[u8], _: bool) -> Vec<u8> {
         let mut lines = mailbox::below_trace(content);
-        if !lines.starts_with(b"\n") && !lines.windows(2).any(|octets| octets == b"\n\n") {
+        if !lines.starts_with(b"\n") && !lines.windows(2).any(|bytes| bytes == b"\n\n") {
             lines.push(b'\n');
         }
         lines

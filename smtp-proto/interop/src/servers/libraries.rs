@@ -17,7 +17,7 @@ pub(crate) struct Library {
     version_script: &'static str,
     /// What the program is, if it is not built already.
     files: &'static [(&'static str, &'static str)],
-    /// How it is run. Behind that come `SMTP` or `LMTP`, its port, a user and his password.
+    /// How it is run. After that come `SMTP` or `LMTP`, its port, a user and his password.
     command: &'static str,
     stored: fn(&[u8]) -> Vec<u8>,
 }

@@ -28,9 +28,9 @@ pub(super) fn strip(mut content: Vec<u8>, names: &[&str]) -> (Vec<String>, Vec<u
 }
 
 /// Returns the length of a field with its continuation lines.
-fn field_length(octets: &[u8]) -> usize {
+fn field_length(bytes: &[u8]) -> usize {
     let mut length = 0;
-    for line in octets.split_inclusive(|&octet| octet == b'\n') {
+    for line in bytes.split_inclusive(|&byte| byte == b'\n') {
         if length > 0 && !line.starts_with(b" ") && !line.starts_with(b"\t") {
             break;
         }
@@ -52,7 +52,7 @@ pub(super) fn address(fields: &[String], name: &str) -> Option<String> {
 /// Returns a content with lines that end in LF, the last one too.
 pub(super) fn with_line_feeds(content: &[u8]) -> Vec<u8> {
     let mut lines = Vec::with_capacity(content.len() + 2);
-    for line in content.split_inclusive(|&octet| octet == b'\n') {
+    for line in content.split_inclusive(|&byte| byte == b'\n') {
         let text = line.strip_suffix(b"\r\n").unwrap_or(line);
         lines.extend_from_slice(text);
         lines.push(b'\n');
@@ -60,7 +60,7 @@ pub(super) fn with_line_feeds(content: &[u8]) -> Vec<u8> {
     lines
 }
 
-/// Returns it so, behind an empty line if it does not begin with a header field: the trace fields
+/// Returns it so, after an empty line if it does not begin with a header field: the trace fields
 /// above are the whole header then.
 pub(super) fn below_trace(content: &[u8]) -> Vec<u8> {
     let mut lines = with_line_feeds(content);
@@ -71,7 +71,7 @@ pub(super) fn below_trace(content: &[u8]) -> Vec<u8> {
 }
 
 fn begins_with_field(content: &[u8]) -> bool {
-    let name = content.split(|&octet| octet == b':').next();
+    let name = content.split(|&byte| byte == b':').next();
     name.is_some_and(|name| {
         name.len() < content.len() && !name.is_empty() && name.iter().all(u8::is_ascii_graphic)
     })

@@ -193,7 +193,7 @@ impl Running {
         list(&self.folder.join("stored"), &mut files)?;
         for file in files {
             match fs::remove_file(file) {
-                // The server took a temporary name away itself, behind a delivery.
+                // The server took a temporary name away itself, after a delivery.
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 removed => removed?,
             }

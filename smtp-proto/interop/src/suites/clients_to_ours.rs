@@ -84,8 +84,8 @@ fn tricky(exchange: &Exchange<'_>) -> Result<String> {
 }
 
 fn large(exchange: &Exchange<'_>) -> Result<String> {
-    let octets = if exchange.run.quick { 1 } else { 10 } << 20;
-    exchange.send(&[messages::large(octets)])?;
+    let bytes = if exchange.run.quick { 1 } else { 10 } << 20;
+    exchange.send(&[messages::large(bytes)])?;
     Ok("ok".to_owned())
 }
 
@@ -247,7 +247,7 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// Checks that each message is there once for every recipient that exists, octet by octet.
+    /// Checks that each message is there once for every recipient that exists, byte by byte.
     fn compare(&self, messages: &[Message], stored: &[Stored]) -> Result<()> {
         let mut by_sender: BTreeMap<&str, Vec<&Stored>> = BTreeMap::new();
         for copy in stored {
@@ -308,12 +308,12 @@ impl<'a> Exchange<'a> {
     }
 }
 
-/// Tells whether octets are fields of a header, and maybe the empty line behind them.
-fn is_header(octets: &[u8]) -> bool {
-    octets.is_empty()
-        || octets.strip_suffix(b"\r\n").is_some_and(|fields| {
+/// Tells whether bytes are fields of a header, and maybe the empty line after them.
+fn is_header(bytes: &[u8]) -> bool {
+    bytes.is_empty()
+        || bytes.strip_suffix(b"\r\n").is_some_and(|fields| {
             fields
-                .split(|octet| *octet == b'\n')
+                .split(|byte| *byte == b'\n')
                 .all(|line| line.starts_with(b"\t") || line.contains(&b':') || line == b"")
         })
 }

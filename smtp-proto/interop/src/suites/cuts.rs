@@ -1,4 +1,4 @@
-//! Connections that are cut behind the end of a content, before its verdict: the client must not claim
+//! Connections that are cut after the end of a content, before its verdict: the client must not claim
 //! to know what became of the message, and nobody but the server does.
 
 use std::{thread, time::Duration};
@@ -16,7 +16,7 @@ use crate::{
     servers::Running,
 };
 
-const CUTS: &str = "The connection is cut behind a content, before its verdict";
+const CUTS: &str = "The connection is cut after a content, before its verdict";
 /// How long a server may take to decide about a message that was cut off.
 const DECISION: Duration = Duration::from_secs(1);
 
@@ -43,7 +43,7 @@ pub(super) fn run(matrix: &mut Matrix, running: &Running, offer: &Offer) {
     }
 }
 
-/// Sends three messages, cuts the connection behind the second, and compares what the client says
+/// Sends three messages, cuts the connection after the second, and compares what the client says
 /// about each with what the server stored.
 fn cut(
     running: &Running,

@@ -53,7 +53,7 @@ fn load_one(run: &Run, adapter: Adapter, mode: Mode, option: &str) -> Result<Str
         messages.len()
     );
     let content = &messages[0].content;
-    ensure!(content.len() >= 10_000, "stored {} octets", content.len());
+    ensure!(content.len() >= 10_000, "stored {} bytes", content.len());
     // The header has the number of the message.
     let body = |stored: &Stored| stored.content[stored.content.len() - 9000..].to_vec();
     let expected = body(&messages[0]);

@@ -58,7 +58,7 @@ fn expected(policy: Pipelining) -> (usize, RangeInclusive<u64>) {
             let messages = (4 * window).min(200);
             let windows = messages.div_ceil(window) as u64;
             // Verdicts on a window and on the next may come together, and the rest of the next leaves
-            // behind them.
+            // after them.
             (messages, windows..=windows + 1)
         }
         _ => (0, 0..=0),

@@ -111,7 +111,7 @@ fn refused(running: &Running, adapter: Adapter, policy: Pipelining) -> Result<St
 /// Returns messages of which every 100th has only recipients who are refused, and of the others
 /// every 5th one between two who are not.
 ///
-/// No more than ten of a thousand: Exim counts the RSET that a client needs behind each, and ends
+/// No more than ten of a thousand: Exim counts the RSET that a client needs after each, and ends
 /// a session that has more of them (`smtp_accept_max_nonmail`).
 fn with_refusals(number: usize) -> Vec<Message> {
     let mut messages = messages::numbered(number);

@@ -15,16 +15,16 @@ pub enum LineBreaks {
     Keep,
 }
 
-/// An octet that occurs only as half of CR LF in text.
+/// A byte that occurs only as half of CR LF in text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BareOctet {
-    /// A CR without an LF behind it.
+pub enum BareByte {
+    /// A CR without an LF after it.
     Cr,
     /// An LF without a CR before it.
     Lf,
 }
 
-impl core::fmt::Display for BareOctet {
+impl core::fmt::Display for BareByte {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
             Self::Cr => "CR",
@@ -35,10 +35,10 @@ impl core::fmt::Display for BareOctet {
 
 /// Reports that content cannot be sent under [`LineBreaks::Refuse`] (5321-2.3.8-b).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("bare {octet} in content")]
+#[error("bare {byte} in content")]
 pub struct BareLineBreak {
     /// Which of the two it is.
-    pub octet: BareOctet,
+    pub byte: BareByte,
     /// Where it is in the chunk that was presented; 0 too if it is a CR that ended the chunk before.
     pub at: usize,
 }

@@ -11,6 +11,6 @@ mod unstuff;
 #[cfg(test)]
 mod tests;
 
-pub use line_breaks::{BareLineBreak, BareOctet, LineBreaks};
+pub use line_breaks::{BareByte, BareLineBreak, LineBreaks};
 pub use stuff::{DotStuffer, Stuffed};
 pub use unstuff::{Content, DotUnstuffer};

@@ -4,16 +4,16 @@ use alloc::vec::Vec;
 
 use smallvec::SmallVec;
 
-use super::line_breaks::{BareLineBreak, BareOctet, LineBreaks};
+use super::line_breaks::{BareByte, BareLineBreak, LineBreaks};
 use super::scan::Scan;
 
 /// The most slices in a plan; what needs more is copied.
 const SLICES: usize = 12;
 /// A plan that comes this far with its slices copies nothing.
 const WORTH_SLICES: usize = 8 * 1024;
-/// The most octets that a plan copies.
+/// The most bytes that a plan copies.
 const SCRATCH: usize = 16 * 1024;
-/// How many octets of a chunk a plan covers: at first, at least, at most. What a short write leaves
+/// How many bytes of a chunk a plan covers: at first, at least, at most. What a short write leaves
 /// over is looked at again, so a plan reaches twice as far as the last write took.
 const FIRST_REACH: usize = 64 * 1024;
 const LEAST_REACH: usize = 512;
@@ -33,7 +33,7 @@ const REACH: usize = 1024 * 1024;
 /// let (mut scratch, mut slices) = (Vec::new(), Vec::new());
 /// let content = b"one\r\n.two\r\n";
 /// let stuffed = stuffer.stuff(content, &mut scratch, &mut slices)?;
-/// assert_eq!((stuffed.chunk_octets, stuffed.wire_octets), (11, 12));
+/// assert_eq!((stuffed.chunk_bytes, stuffed.wire_bytes), (11, 12));
 /// assert_eq!(slices.concat(), b"one\r\n..two\r\n");
 /// assert_eq!(stuffer.advance(&slices, 12), 11);
 /// assert_eq!(stuffer.end_after(b"")?, b".\r\n");
@@ -46,11 +46,11 @@ pub struct DotStuffer {
     state: State,
     /// How far the next plan may reach, so that looking ahead stays in proportion to what is sent.
     reach: usize,
-    /// Where in the last plan octets stand that the chunk does not hold.
+    /// Where in the last pla bytes stand that the chunk does not hold.
     inserted: Vec<u32>,
 }
 
-/// Where the octets written so far leave the content.
+/// Where the bytes written so far leave the content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     LineStart,
@@ -63,18 +63,18 @@ enum State {
 /// Measures what [`DotStuffer::stuff`] planned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stuffed {
-    /// How many octets of the chunk the plan covers. It may be fewer than all, but not 0 of a
+    /// How many bytes of the chunk the plan covers. It may be fewer than all, but not 0 of a
     /// chunk that is not empty.
-    pub chunk_octets: usize,
-    /// How many octets the plan writes.
-    pub wire_octets: usize,
+    pub chunk_bytes: usize,
+    /// How many bytes the plan writes.
+    pub wire_bytes: usize,
 }
 
-/// What becomes of the content's next octet.
+/// What becomes of the content's next byte.
 enum Step {
     /// It goes out as it is.
     Pass(State),
-    /// This goes out first; then the octet is looked at again.
+    /// This goes out first; then the byte is looked at again.
     Insert(&'static [u8; 1], State),
     /// The one before it, or itself, must not go out.
     Refuse(BareLineBreak),
@@ -100,7 +100,7 @@ impl DotStuffer {
         }
     }
 
-    /// Plans the octets to write for `chunk`, and appends them to `slices`.
+    /// Plans the bytes to write for `chunk`, and appends them to `slices`.
     ///
     /// At most twelve slices, none of them empty, nearly all of them out of `chunk`. Where dot-lines
     /// are dense they are copied to `scratch`, which is cleared first and grows to at most 16 KiB.
@@ -109,7 +109,7 @@ impl DotStuffer {
     /// # Errors
     ///
     /// Under [`LineBreaks::Refuse`], when `chunk` begins with a bare LF or with a CR that is bare,
-    /// or when it shows that the CR before it is. A plan ends before an octet that is refused, so
+    /// or when it shows that the CR before it is. A plan ends before a byte that is refused, so
     /// the error comes once everything before it was advanced over. It comes again at each call.
     pub fn stuff<'a, S: Extend<&'a [u8]>>(
         &mut self,
@@ -122,16 +122,16 @@ impl DotStuffer {
         inserted.clear();
         let chunk = chunk.get(..self.reach).unwrap_or(chunk);
         let mut plan = Plan::new(chunk, scratch, inserted);
-        let end = match self.walk(chunk, |at, octet| plan.insert(at, octet)) {
+        let end = match self.walk(chunk, |at, byte| plan.insert(at, byte)) {
             Ok(end) => end,
             Err(refused) if refused.at > 0 => refused.at,
             Err(refused) => return Err(refused),
         };
-        let wire_octets;
-        (wire_octets, self.inserted) = plan.finish(end, slices);
+        let wire_bytes;
+        (wire_bytes, self.inserted) = plan.finish(end, slices);
         Ok(Stuffed {
-            chunk_octets: end,
-            wire_octets,
+            chunk_bytes: end,
+            wire_bytes,
         })
     }
 
@@ -140,7 +140,7 @@ impl DotStuffer {
         self.state = State::LineStart;
     }
 
-    /// Returns how many octets the whole of `chunk` takes on the wire, for a count that must be
+    /// Returns how many bytes the whole of `chunk` takes on the wire, for a count that must be
     /// sent ahead of it.
     ///
     /// # Errors
@@ -155,15 +155,15 @@ impl DotStuffer {
         Ok(chunk.len().saturating_add(inserted))
     }
 
-    /// Accepts that the first `wire` octets of the last plan were written, and returns how many
-    /// octets of the chunk they took: present what follows those the next time.
+    /// Accepts that the first `wire` bytes of the last plan were written, and returns how many
+    /// bytes of the chunk they took: present what follows those the next time.
     ///
     /// `planned` are the slices that [`stuff`](Self::stuff) appended. The write may end anywhere,
     /// also between a dot and the one added to it.
     pub fn advance(&mut self, planned: &[&[u8]], wire: usize) -> usize {
         let total = planned.iter().map(|slice| slice.len()).sum();
         let wire = wire.min(total);
-        let Some(last) = octet_before(planned, wire) else {
+        let Some(last) = byte_before(planned, wire) else {
             return 0;
         };
         self.reach = if wire == total {
@@ -174,7 +174,7 @@ impl DotStuffer {
         let added = self.inserted.partition_point(|at| (*at as usize) < wire);
         let newest = self.inserted.get(..added).and_then(<[u32]>::last);
         let last_is_added = newest.is_some_and(|at| *at as usize + 1 == wire);
-        self.state = match octet_before(planned, wire.saturating_sub(1)) {
+        self.state = match byte_before(planned, wire.saturating_sub(1)) {
             _ if last == b'.' && last_is_added => State::Dotted,
             Some(before) => self.after(&[before, last]),
             None => self.after(&[last]),
@@ -183,7 +183,7 @@ impl DotStuffer {
         wire.saturating_sub(added)
     }
 
-    /// Returns the octets to write behind the last octet of the content.
+    /// Returns the bytes to write after the last byte of the content.
     ///
     /// `chunk` is what was planned as a whole but not advanced over yet; empty if there is no such
     /// thing. Content that does not end in CR LF gets one (5321-4.1.1.4-e), other content does not
@@ -197,7 +197,7 @@ impl DotStuffer {
         Ok(match (self.after(chunk), self.line_breaks) {
             (State::AfterCr, LineBreaks::Refuse) => {
                 return Err(BareLineBreak {
-                    octet: BareOctet::Cr,
+                    byte: BareByte::Cr,
                     at: chunk.len().saturating_sub(1),
                 });
             }
@@ -224,14 +224,14 @@ impl DotStuffer {
         let mut scan = Scan::new(chunk);
         let mut state = self.state;
         let mut at = 0;
-        while let Some(octet) = chunk.get(at) {
-            match self.step(state, *octet, at) {
+        while let Some(byte) = chunk.get(at) {
+            match self.step(state, *byte, at) {
                 Step::Pass(next) => {
                     state = next;
                     at += 1;
                 }
-                Step::Insert(octet, next) => {
-                    if !insert(at, octet) {
+                Step::Insert(byte, next) => {
+                    if !insert(at, byte) {
                         break;
                     }
                     state = next;
@@ -253,8 +253,8 @@ impl DotStuffer {
         Ok(at)
     }
 
-    fn step(&self, state: State, octet: u8, at: usize) -> Step {
-        match (state, octet, self.line_breaks) {
+    fn step(&self, state: State, byte: u8, at: usize) -> Step {
+        match (state, byte, self.line_breaks) {
             // 5321-4.5.2-a
             (State::LineStart, b'.', _) if self.dots => Step::Insert(b".", State::Dotted),
             (State::Dotted, b'.', _) => Step::Pass(State::Inside),
@@ -262,13 +262,13 @@ impl DotStuffer {
             (State::Dotted, ..) => Step::Insert(b".", State::Inside),
             (State::AfterCr, b'\n', _) => Step::Pass(State::LineStart),
             (State::AfterCr, _, LineBreaks::Refuse) => Step::Refuse(BareLineBreak {
-                octet: BareOctet::Cr,
+                byte: BareByte::Cr,
                 at: at.saturating_sub(1),
             }),
             (State::AfterCr, _, LineBreaks::Normalize) => Step::Insert(b"\n", State::LineStart),
             (_, b'\r', _) => Step::Pass(State::AfterCr),
             (_, b'\n', LineBreaks::Refuse) => Step::Refuse(BareLineBreak {
-                octet: BareOctet::Lf,
+                byte: BareByte::Lf,
                 at,
             }),
             (_, b'\n', LineBreaks::Normalize) => Step::Insert(b"\r", State::AfterCr),
@@ -276,9 +276,9 @@ impl DotStuffer {
         }
     }
 
-    /// Returns the state after `octets` of the content; the last two of them suffice.
-    fn after(&self, octets: &[u8]) -> State {
-        match octets {
+    /// Returns the state after `bytes` of the content; the last two of them suffice.
+    fn after(&self, bytes: &[u8]) -> State {
+        match bytes {
             [] => self.state,
             [.., b'\r'] => State::AfterCr,
             [.., b'\r', b'\n'] => State::LineStart,
@@ -289,13 +289,13 @@ impl DotStuffer {
     }
 }
 
-/// Returns the octet before index `end` of what `slices` hold together.
-fn octet_before(slices: &[&[u8]], end: usize) -> Option<u8> {
+/// Returns the byte before index `end` of what `slices` hold together.
+fn byte_before(slices: &[&[u8]], end: usize) -> Option<u8> {
     let mut index = end.checked_sub(1)?;
     slices.iter().find_map(|slice| {
-        let octet = slice.get(index).copied();
+        let byte = slice.get(index).copied();
         index = index.wrapping_sub(slice.len());
-        octet
+        byte
     })
 }
 
@@ -324,15 +324,15 @@ impl<'a> Plan<'a> {
         }
     }
 
-    /// Puts `octet` in front of index `at` of the chunk; false if the plan is full.
+    /// Puts `byte` in front of index `at` of the chunk; false if the plan is full.
     #[inline]
-    fn insert(&mut self, at: usize, octet: &'static [u8; 1]) -> bool {
+    fn insert(&mut self, at: usize, byte: &'static [u8; 1]) -> bool {
         let before = self.chunk.get(self.from..at).unwrap_or_default();
-        // Where the content goes on with the same octet, that one serves: a slice ends behind it,
+        // Where the content goes on with the same byte, that one serves: a slice ends after it,
         // and the next begins with it again.
         let (run, added) = match self.chunk.get(self.from..=at) {
-            Some(run) if run.last() == octet.first() => (run, &[][..]),
-            _ => (before, &octet[..]),
+            Some(run) if run.last() == byte.first() => (run, &[][..]),
+            _ => (before, &byte[..]),
         };
         // Room for the two, and for what follows.
         if !self.copies && self.slices.len() + 3 > SLICES {

@@ -2,7 +2,7 @@ use alloc::vec::Vec;
 
 use super::*;
 
-/// Feeds `wire` in pieces of `size` octets through a caller's buffer.
+/// Feeds `wire` in pieces of `size` bytes through a caller's buffer.
 fn read(wire: &[u8], size: usize, limit: usize) -> Vec<Option<Vec<u8>>> {
     let mut lines = LineReader::default();
     let mut buffer: Vec<u8> = Vec::new();
@@ -27,8 +27,8 @@ fn read(wire: &[u8], size: usize, limit: usize) -> Vec<Option<Vec<u8>>> {
 fn model(wire: &[u8], limit: usize) -> Vec<Option<Vec<u8>>> {
     let mut found = Vec::new();
     let mut line = Vec::new();
-    for octet in wire {
-        line.push(*octet);
+    for byte in wire {
+        line.push(*byte);
         if line.ends_with(b"\r\n") {
             let fits = line.len() <= limit;
             line.truncate(line.len() - 2);
@@ -39,7 +39,7 @@ fn model(wire: &[u8], limit: usize) -> Vec<Option<Vec<u8>>> {
     found
 }
 
-/// 5321-2.3.8-a: every string of up to eight octets, every size of reads, every limit.
+/// 5321-2.3.8-a: every string of up to eight bytes, every size of reads, every limit.
 #[test]
 fn only_cr_lf_ends_a_line() {
     let alphabet = b"\r\na";

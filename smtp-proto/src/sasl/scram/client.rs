@@ -109,7 +109,7 @@ impl Scram {
 
 /// Reads an iteration count within bounds (7677-4-a).
 fn iterations(text: &str) -> Option<u32> {
-    let is_number = text.bytes().all(|octet| octet.is_ascii_digit()) && !text.starts_with('0');
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
     let iterations = is_number.then(|| text.parse().ok()).flatten()?;
     is_in_bounds(iterations).then_some(iterations)
 }

@@ -30,7 +30,7 @@ impl ScramHash {
         }
     }
 
-    /// Returns how many octets the hash, and each key, has.
+    /// Returns how many bytes the hash, and each key, has.
     pub const fn length(self) -> usize {
         match self {
             Self::Sha1 => 20,

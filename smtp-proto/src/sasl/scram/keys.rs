@@ -23,7 +23,7 @@ pub struct ScramKeys {
 }
 
 impl ScramKeys {
-    /// How many octets the salt of a [decoy](Self::decoy) has, and of others should have.
+    /// How many bytes the salt of a [decoy](Self::decoy) has, and of others should have.
     pub const SALT: usize = 16;
 
     /// Takes keys as they were stored.
@@ -53,7 +53,7 @@ impl ScramKeys {
 
     /// Makes the keys of a password, to be stored.
     ///
-    /// The salt is to be drawn at random for each password, of [`SALT`](Self::SALT) octets. The
+    /// The salt is to be drawn at random for each password, of [`SALT`](Self::SALT) bytes. The
     /// iterations make guessing slow, for the user's client as well, each time:
     /// [`limits::SCRAM_ITERATIONS`] unless you know better. This takes as long, so keep the result.
     ///
@@ -93,7 +93,7 @@ impl ScramKeys {
     /// Makes keys that fit no password, for a user that does not exist.
     ///
     /// Who asks for a user again gets the same salt again, as for one that exists, as long as the
-    /// secret is the same: so keep it, of 32 octets at random, and give nobody else to know it. That
+    /// secret is the same: so keep it, of 32 bytes at random, and give nobody else to know it. That
     /// the answers look alike also takes the same iterations and length of salt for all users.
     pub fn decoy(hash: ScramHash, user: &str, secret: &[u8], iterations: u32) -> Self {
         let made = |of: &str| {

@@ -1,6 +1,6 @@
 //! The attributes of SCRAM's messages (RFC 5802 5.1, 7).
 
-/// Reads attributes one after the other: their order is fixed, and what is behind those that are
+/// Reads attributes one after the other: their order is fixed, and what is after those that are
 /// asked for are extensions, which are ignored.
 pub(super) struct Attributes<'a>(core::str::Split<'a, char>);
 

@@ -10,12 +10,12 @@ use crate::syntax::base64;
 pub struct Nonce(String);
 
 impl Nonce {
-    /// How many octets of entropy a nonce is made of: 144 bits.
+    /// How many bytes of entropy a nonce is made of: 144 bits.
     pub const ENTROPY: usize = 18;
 
-    /// Makes a nonce of octets that nobody can foretell, as the system's source of them gives.
-    pub fn from_entropy(octets: [u8; Self::ENTROPY]) -> Self {
-        Self(base64::encode(&octets).as_str().into())
+    /// Makes a nonce of bytes that nobody can foretell, as the system's source of them gives.
+    pub fn from_entropy(bytes: [u8; Self::ENTROPY]) -> Self {
+        Self(base64::encode(&bytes).as_str().into())
     }
 
     /// Takes a nonce as it is.
@@ -42,5 +42,5 @@ pub(super) fn is_nonce(text: &str) -> bool {
     !text.is_empty()
         && text
             .bytes()
-            .all(|octet| octet.is_ascii_graphic() && octet != b',')
+            .all(|byte| byte.is_ascii_graphic() && byte != b',')
 }

@@ -19,6 +19,6 @@ fn saslprep(text: &str) -> Option<Cow<'_, str>> {
 /// Of ASCII, SASLprep changes nothing and prohibits what is not printable.
 #[cfg(not(feature = "saslprep"))]
 fn saslprep(text: &str) -> Option<Cow<'_, str>> {
-    let is_printable = text.bytes().all(|octet| matches!(octet, b' '..=b'~'));
+    let is_printable = text.bytes().all(|byte| matches!(byte, b' '..=b'~'));
     is_printable.then_some(Cow::Borrowed(text))
 }

@@ -52,7 +52,7 @@ struct Session {
     now: Duration,
     /// What has left.
     wire: Vec<u8>,
-    /// All that was ever offered behind that, and how much of it no report has taken back.
+    /// All that was ever offered after that, and how much of it no report has taken back.
     offered: Vec<u8>,
     exposed: usize,
     /// How much of what the server says the client was shown, and what it left of that.
@@ -87,7 +87,7 @@ fn config(tls: Tls, dialect: Dialect, window: usize, random: &mut Random) -> Con
         Pipelining::Stream { window },
     ][random.below(5)];
     let tiny = Duplex::Half {
-        octets: 100,
+        bytes: 100,
         replies: 3,
     };
     let mut config = Config::new(Host::parse("client.example").unwrap())
@@ -256,24 +256,24 @@ impl Session {
             }
         });
         let transmit = self.client.poll_transmit(body, self.now);
-        let octets = transmit.slices().concat();
-        if octets.is_empty() {
+        let bytes = transmit.slices().concat();
+        if bytes.is_empty() {
             return;
         }
         assert!(self.error.is_none() && !self.write_failed);
         let left = self.wire.len();
         let known = &self.offered[left..];
-        let both = known.len().min(octets.len());
+        let both = known.len().min(bytes.len());
         assert_eq!(
             known[..both].escape_ascii().to_string(),
-            octets[..both].escape_ascii().to_string(),
+            bytes[..both].escape_ascii().to_string(),
             "offered anew, and otherwise"
         );
-        if octets.len() > known.len() {
+        if bytes.len() > known.len() {
             self.offered.truncate(left);
-            self.offered.extend_from_slice(&octets);
+            self.offered.extend_from_slice(&bytes);
         }
-        self.exposed = self.exposed.max(left + octets.len());
+        self.exposed = self.exposed.max(left + bytes.len());
         let written = match random.below(20) {
             0 => return,
             1 if random.one_in(20) => {
@@ -282,11 +282,11 @@ impl Session {
                 self.write_failed = true;
                 return;
             }
-            1..6 => random.below(octets.len() + 1),
-            _ => octets.len(),
+            1..6 => random.below(bytes.len() + 1),
+            _ => bytes.len(),
         };
         let consumed = transmit.sent(written, self.now);
-        self.wire.extend_from_slice(&octets[..written]);
+        self.wire.extend_from_slice(&bytes[..written]);
         self.exposed = self.wire.len();
         match message {
             Some(message) => message.consumed.1 += consumed,
@@ -384,8 +384,8 @@ impl Session {
     }
 }
 
-fn contains(octets: &[u8], part: &str) -> bool {
-    octets
+fn contains(bytes: &[u8], part: &str) -> bool {
+    bytes
         .windows(part.len())
         .any(|window| window == part.as_bytes())
 }
@@ -395,8 +395,8 @@ impl Drop for Session {
     fn drop(&mut self) {
         if std::thread::panicking() {
             let (offered, said) = (&self.offered[..], &self.server.stream[..self.shown]);
-            for (side, octets) in [("client", offered), ("server", said)] {
-                let mut lines: Vec<_> = octets.split_inclusive(|it| *it == b'\n').collect();
+            for (side, bytes) in [("client", offered), ("server", said)] {
+                let mut lines: Vec<_> = bytes.split_inclusive(|it| *it == b'\n').collect();
                 lines.dedup();
                 for line in lines {
                     eprintln!("{side}: {}", line.escape_ascii());

@@ -1,4 +1,4 @@
-//! What a session was, told from its octets alone: which reply answers which command, by count, and
+//! What a session was, told from its bytes alone: which reply answers which command, by count, and
 //! which outcomes that allows.
 
 use smtp_proto::{
@@ -12,7 +12,7 @@ pub(super) struct Said {
     pub(super) code: u16,
     /// Where it ends in what the server says.
     pub(super) end: usize,
-    /// How many octets had been offered to the transport when the client was shown it.
+    /// How many bytes had been offered to the transport when the client was shown it.
     pub(super) shown_at: Option<usize>,
 }
 
@@ -101,7 +101,7 @@ impl Reader {
             let answered = self.answer(previous, said);
             if self.units[previous].kind == Kind::Data && !self.in_content {
                 // Whatever follows DATA waits for its reply.
-                let code = answered.expect("nothing goes out behind an unanswered DATA");
+                let code = answered.expect("nothing goes out after an unanswered DATA");
                 self.in_content = code / 100 == 3 && code != 334;
             }
             if self.in_content {
@@ -192,7 +192,7 @@ impl Reader {
         }
     }
 
-    /// Checks the outcome for one recipient. Of this reader, the octets are those that may have left.
+    /// Checks the outcome for one recipient. Of this reader, the bytes are those that may have left.
     pub(super) fn check(
         &self,
         message: u64,
@@ -273,7 +273,7 @@ fn is_positive(code: u16) -> bool {
     code / 100 == 2
 }
 
-/// Returns the number behind a mark.
+/// Returns the number after a mark.
 fn number(line: &str, mark: &str) -> u64 {
     let (_, rest) = line.split_once(mark).expect("a mark");
     let digits = rest.split(|next: char| !next.is_ascii_digit()).next();

@@ -1,4 +1,4 @@
-//! Both directions against models that go octet by octet.
+//! Both directions against models that go byte by byte.
 
 use alloc::vec::Vec;
 
@@ -9,7 +9,7 @@ mod unstuff;
 
 const POLICIES: [LineBreaks; 3] = [LineBreaks::Refuse, LineBreaks::Normalize, LineBreaks::Keep];
 
-/// Calls `check` with every string of up to `longest` octets out of CR, LF, dot and a letter.
+/// Calls `check` with every string of up to `longest` bytes out of CR, LF, dot and a letter.
 fn every_string(longest: u32, mut check: impl FnMut(&[u8])) {
     for length in 0..=longest {
         for number in 0..4_usize.pow(length) {
@@ -21,20 +21,20 @@ fn every_string(longest: u32, mut check: impl FnMut(&[u8])) {
     }
 }
 
-/// Returns `octets` with every bare CR and bare LF made CR LF, or the index of the first of them.
-fn model_breaks(octets: &[u8], policy: LineBreaks) -> Result<Vec<u8>, (usize, BareOctet)> {
+/// Returns `bytes` with every bare CR and bare LF made CR LF, or the index of the first of them.
+fn model_breaks(bytes: &[u8], policy: LineBreaks) -> Result<Vec<u8>, (usize, BareByte)> {
     let mut out = Vec::new();
-    for (at, octet) in octets.iter().enumerate() {
-        let before = at.checked_sub(1).map(|before| octets[before]);
-        let bare = match octet {
-            b'\r' if octets.get(at + 1) != Some(&b'\n') => Some(BareOctet::Cr),
-            b'\n' if before != Some(b'\r') => Some(BareOctet::Lf),
+    for (at, byte) in bytes.iter().enumerate() {
+        let before = at.checked_sub(1).map(|before| bytes[before]);
+        let bare = match byte {
+            b'\r' if bytes.get(at + 1) != Some(&b'\n') => Some(BareByte::Cr),
+            b'\n' if before != Some(b'\r') => Some(BareByte::Lf),
             _ => None,
         };
         match (bare, policy) {
-            (Some(octet), LineBreaks::Refuse) => return Err((at, octet)),
+            (Some(byte), LineBreaks::Refuse) => return Err((at, byte)),
             (Some(_), LineBreaks::Normalize) => out.extend_from_slice(b"\r\n"),
-            _ => out.push(*octet),
+            _ => out.push(*byte),
         }
     }
     Ok(out)
@@ -42,11 +42,11 @@ fn model_breaks(octets: &[u8], policy: LineBreaks) -> Result<Vec<u8>, (usize, Ba
 
 fn model_stuff(content: &[u8]) -> Vec<u8> {
     let mut wire = Vec::new();
-    for octet in content {
-        if *octet == b'.' && (wire.is_empty() || wire.ends_with(b"\r\n")) {
+    for byte in content {
+        if *byte == b'.' && (wire.is_empty() || wire.ends_with(b"\r\n")) {
             wire.push(b'.');
         }
-        wire.push(*octet);
+        wire.push(*byte);
     }
     if !wire.is_empty() && !wire.ends_with(b"\r\n") {
         wire.extend_from_slice(b"\r\n");
@@ -55,18 +55,18 @@ fn model_stuff(content: &[u8]) -> Vec<u8> {
     wire
 }
 
-type Received = (Vec<u8>, Option<Vec<u8>>, Option<BareOctet>);
+type Received = (Vec<u8>, Option<Vec<u8>>, Option<BareByte>);
 
-/// Returns the content in `pieces`, what followed its end, if that came, and the bare octet met.
+/// Returns the content in `pieces`, what followed its end, if that came, and the bare byte met.
 fn receive(mut unstuffer: DotUnstuffer, pieces: &[&[u8]]) -> Received {
     let (mut content, mut after) = (Vec::new(), None);
     for piece in pieces {
         let mut input = *piece;
         while let Some(found) = unstuffer.next(&mut input) {
             match found {
-                Content::Octets(octets) => {
-                    assert!(!octets.is_empty());
-                    content.extend_from_slice(octets);
+                Content::Bytes(bytes) => {
+                    assert!(!bytes.is_empty());
+                    content.extend_from_slice(bytes);
                 }
                 Content::End => after = Some(Vec::new()),
             }
@@ -81,7 +81,7 @@ fn receive(mut unstuffer: DotUnstuffer, pieces: &[&[u8]]) -> Received {
 }
 
 /// Cuts lines at CR LF, takes one dot off each, and stops at the line of one dot; then looks for
-/// bare octets. An unfinished last line counts as far as its octets are decided.
+/// bare bytes. An unfinished last line counts as far as its bytes are decided.
 fn model_receive(wire: &[u8]) -> (Vec<u8>, Option<Vec<u8>>) {
     let (mut content, mut start) = (Vec::new(), 0);
     loop {
@@ -148,9 +148,9 @@ fn random_content_survives_random_sizes() {
             let mut reads = Vec::new();
             let mut rest = stream.as_slice();
             while !rest.is_empty() {
-                let (read, behind) = rest.split_at(rest.len().min(1 + random(1_000)));
+                let (read, after) = rest.split_at(rest.len().min(1 + random(1_000)));
                 reads.push(read);
-                rest = behind;
+                rest = after;
             }
             for policy in [LineBreaks::Refuse, LineBreaks::Normalize] {
                 let expected = match policy {
@@ -158,7 +158,7 @@ fn random_content_survives_random_sizes() {
                     _ => content.clone(),
                 };
                 let bare = model_breaks(&content, LineBreaks::Refuse).err();
-                let expected = (expected, after.clone(), bare.map(|(_, octet)| octet));
+                let expected = (expected, after.clone(), bare.map(|(_, byte)| byte));
                 let received = receive(DotUnstuffer::new(policy), &reads);
                 assert!(received == expected, "seed {seed}, {policy:?}");
             }

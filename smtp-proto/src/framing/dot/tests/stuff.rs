@@ -4,9 +4,9 @@ use alloc::vec::Vec;
 
 use super::*;
 
-type Sent = Result<Vec<u8>, (usize, BareOctet)>;
+type Sent = Result<Vec<u8>, (usize, BareByte)>;
 
-/// Sends `content` in chunks of `split` octets and the rest, with writes of at most `write` octets.
+/// Sends `content` in chunks of `split` bytes and the rest, with writes of at most `write` bytes.
 /// An error comes with its index in `content`.
 fn send(mut stuffer: DotStuffer, content: &[u8], split: usize, write: usize) -> Sent {
     let mut wire = Vec::new();
@@ -17,17 +17,17 @@ fn send(mut stuffer: DotStuffer, content: &[u8], split: usize, write: usize) -> 
             let (mut scratch, mut slices) = (Vec::new(), Vec::new());
             let stuffed = stuffer
                 .stuff(chunk, &mut scratch, &mut slices)
-                .map_err(|refused| (consumed + refused.at, refused.octet))?;
+                .map_err(|refused| (consumed + refused.at, refused.byte))?;
             assert!((1..=12).contains(&slices.len()));
             assert!(slices.iter().all(|slice| !slice.is_empty()));
             let planned = slices.concat();
-            assert_eq!(stuffed.wire_octets, planned.len());
-            assert!((1..=chunk.len()).contains(&stuffed.chunk_octets));
+            assert_eq!(stuffed.wire_bytes, planned.len());
+            assert!((1..=chunk.len()).contains(&stuffed.chunk_bytes));
             let written = write.min(planned.len());
             let taken = stuffer.advance(&slices, written);
             assert!(taken <= written);
             if written == planned.len() {
-                assert_eq!(taken, stuffed.chunk_octets);
+                assert_eq!(taken, stuffed.chunk_bytes);
             }
             wire.extend_from_slice(&planned[..written]);
             consumed += taken;
@@ -35,17 +35,17 @@ fn send(mut stuffer: DotStuffer, content: &[u8], split: usize, write: usize) -> 
     }
     let end = stuffer
         .end_after(b"")
-        .map_err(|refused| (content.len() - 1, refused.octet))?;
+        .map_err(|refused| (content.len() - 1, refused.byte))?;
     wire.extend_from_slice(end);
     Ok(wire)
 }
 
-/// An error for a CR that ended the chunk before names the octet behind it.
+/// An error for a CR that ended the chunk before names the byte after it.
 fn assert_sent(sent: &Sent, expected: &Sent, split: usize, write: usize, content: &[u8]) {
-    if let (Err((at, octet)), Err((expected, expected_octet))) = (sent, expected) {
-        assert_eq!(octet, expected_octet);
+    if let (Err((at, byte)), Err((expected, expected_byte))) = (sent, expected) {
+        assert_eq!(byte, expected_byte);
         // Once a CR left alone, only what follows can be pointed at.
-        let late = *octet == BareOctet::Cr && *at == expected + 1;
+        let late = *byte == BareByte::Cr && *at == expected + 1;
         assert!(at == expected || late, "{at} for {expected}");
         return;
     }
@@ -58,7 +58,7 @@ fn assert_sent(sent: &Sent, expected: &Sent, split: usize, write: usize, content
 }
 
 /// 5321-4.5.2-a, 5321-4.1.1.4-d, 5321-4.1.1.4-e, 5321-2.3.8-b, EOD-12, EOD-13, X-31: every string
-/// in every two chunks, with writes that end at every octet.
+/// in every two chunks, with writes that end at every byte.
 #[test]
 fn stuffs_the_same_at_every_split_and_short_write() {
     every_string(6, |content| {
@@ -77,24 +77,24 @@ fn stuffs_the_same_at_every_split_and_short_write() {
 
 /// BDAT: the same line breaks, no dots, no line added, and a count that holds (3030-2-e).
 #[test]
-fn plain_content_takes_the_octets_measured() {
+fn plain_content_takes_the_bytes_measured() {
     every_string(6, |content| {
         for policy in POLICIES {
             let expected = model_breaks(content, policy);
             let stuffer = DotStuffer::plain(policy);
             match (stuffer.measure(content), &expected) {
-                (Ok(octets), Ok(expected)) => {
+                (Ok(bytes), Ok(expected)) => {
                     let end = stuffer.end_after(content).unwrap();
-                    assert_eq!(octets + end.len(), expected.len());
+                    assert_eq!(bytes + end.len(), expected.len());
                 }
                 // Only what follows tells whether a CR at the end is bare.
-                (Ok(octets), Err(refused)) => {
-                    assert_eq!(*refused, (content.len() - 1, BareOctet::Cr));
-                    assert_eq!(octets, content.len());
+                (Ok(bytes), Err(refused)) => {
+                    assert_eq!(*refused, (content.len() - 1, BareByte::Cr));
+                    assert_eq!(bytes, content.len());
                     assert!(stuffer.end_after(content).is_err());
                 }
                 (Err(refused), expected) => {
-                    assert_eq!(*expected, Err((refused.at, refused.octet)));
+                    assert_eq!(*expected, Err((refused.at, refused.byte)));
                 }
             }
             for split in 0..=content.len() {
@@ -207,13 +207,13 @@ fn looking_ahead_is_linear() {
     while !rest.is_empty() {
         let (mut scratch, mut slices) = (Vec::new(), Vec::new());
         let stuffed = stuffer.stuff(rest, &mut scratch, &mut slices).unwrap();
-        scanned += stuffed.chunk_octets;
+        scanned += stuffed.chunk_bytes;
         rest = &rest[stuffer.advance(&slices, 1)..];
     }
     assert!(scanned <= 64 * 1024 + 512 * content.len(), "{scanned}");
 }
 
-/// A caller that presents other octets than before cannot make an end of data of them.
+/// A caller that presents other bytes than before cannot make an end of data of them.
 #[test]
 fn withdrawn_dot_is_no_end_of_data() {
     for instead in [&b"\r\n"[..], b""] {
@@ -237,16 +237,16 @@ fn withdrawn_dot_is_no_end_of_data() {
     }
 }
 
-/// What precedes an octet that is refused is planned first, whatever the chunks.
+/// What precedes a byte that is refused is planned first, whatever the chunks.
 #[test]
 fn refuses_once_everything_before_is_sent() {
-    for (content, octet) in [(b"ab\ncd", BareOctet::Lf), (b"ab\rcd", BareOctet::Cr)] {
+    for (content, byte) in [(b"ab\ncd", BareByte::Lf), (b"ab\rcd", BareByte::Cr)] {
         let mut stuffer = DotStuffer::new(LineBreaks::Refuse);
         let (mut scratch, mut slices) = (Vec::new(), Vec::new());
         let stuffed = stuffer.stuff(content, &mut scratch, &mut slices);
         let expected = Stuffed {
-            chunk_octets: 2,
-            wire_octets: 2,
+            chunk_bytes: 2,
+            wire_bytes: 2,
         };
         assert_eq!(stuffed, Ok(expected));
         assert_eq!(slices, [b"ab"]);
@@ -254,7 +254,7 @@ fn refuses_once_everything_before_is_sent() {
         for _ in 0..2 {
             let (mut scratch, mut slices) = (Vec::new(), Vec::new());
             let stuffed = stuffer.stuff(&content[2..], &mut scratch, &mut slices);
-            assert_eq!(stuffed, Err(BareLineBreak { octet, at: 0 }));
+            assert_eq!(stuffed, Err(BareLineBreak { byte, at: 0 }));
             assert!(slices.is_empty());
         }
     }
@@ -269,8 +269,8 @@ fn plans_of_sparse_insertions_copy_nothing() {
     let stuffed = stuffer.stuff(&content, &mut scratch, &mut slices);
     // Five lines, each with a CR to add, and the sixth up to where its own would stand.
     let expected = Stuffed {
-        chunk_octets: 5 * 2_001 + 2_000,
-        wire_octets: 5 * 2_002 + 2_000,
+        chunk_bytes: 5 * 2_001 + 2_000,
+        wire_bytes: 5 * 2_002 + 2_000,
     };
     assert_eq!(stuffed, Ok(expected));
     assert_eq!(slices.len(), 11);

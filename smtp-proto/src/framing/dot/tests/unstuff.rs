@@ -24,7 +24,7 @@ fn unstuffs_the_same_at_every_split() {
                 _ if policy == LineBreaks::Refuse => content.clone(),
                 _ => model_breaks(&content, policy).unwrap(),
             };
-            let expected = (expected, after.clone(), bare.map(|(_, octet)| octet));
+            let expected = (expected, after.clone(), bare.map(|(_, byte)| byte));
             for split in 0..=wire.len() {
                 let (one, two) = wire.split_at(split);
                 let received = receive(DotUnstuffer::new(policy), &[one, two]);
@@ -35,8 +35,8 @@ fn unstuffs_the_same_at_every_split() {
                     wire.escape_ascii()
                 );
             }
-            let octets: Vec<&[u8]> = wire.chunks(1).collect();
-            let received = receive(DotUnstuffer::new(policy), &octets);
+            let bytes: Vec<&[u8]> = wire.chunks(1).collect();
+            let received = receive(DotUnstuffer::new(policy), &bytes);
             assert_eq!(received, expected, "{:?}", wire.escape_ascii());
         }
     });
@@ -45,8 +45,8 @@ fn unstuffs_the_same_at_every_split() {
 /// Rows EOD-1 to EOD-9 and 5321-4.1.1.4-f: what is no end of data, then what is one.
 #[test]
 fn only_cr_lf_dot_cr_lf_ends_content() {
-    use BareOctet::{Cr, Lf};
-    let rows: [(&str, &[u8], Option<BareOctet>); 16] = [
+    use BareByte::{Cr, Lf};
+    let rows: [(&str, &[u8], Option<BareByte>); 16] = [
         ("EOD-1", b"\n.\n", Some(Lf)),
         ("EOD-2", b"\n.\r\n", Some(Lf)),
         ("EOD-3", b"\r\n.\n", Some(Lf)),
@@ -80,14 +80,9 @@ fn only_cr_lf_dot_cr_lf_ends_content() {
 
 #[test]
 fn ends_and_leaves_what_follows() {
-    type Row = (
-        &'static str,
-        &'static [u8],
-        &'static [u8],
-        Option<BareOctet>,
-    );
+    type Row = (&'static str, &'static [u8], &'static [u8], Option<BareByte>);
     let rows: [Row; 4] = [
-        ("EOD-7", b"a\r\r\n.\r\n", b"a\r\r\n", Some(BareOctet::Cr)),
+        ("EOD-7", b"a\r\r\n.\r\n", b"a\r\r\n", Some(BareByte::Cr)),
         ("EOD-9, 5321-4.1.1.4-c", b".\r\n", b"", None),
         ("5321-4.1.1.4-b", b"a\r\n.\r\n", b"a\r\n", None),
         (
@@ -123,8 +118,8 @@ fn watches_the_lines_of_chunks() {
                 let mut unstuffer = DotUnstuffer::plain(policy);
                 let mut got = Vec::new();
                 for mut input in [one, two] {
-                    while let Some(Content::Octets(octets)) = unstuffer.next(&mut input) {
-                        got.extend_from_slice(octets);
+                    while let Some(Content::Bytes(bytes)) = unstuffer.next(&mut input) {
+                        got.extend_from_slice(bytes);
                     }
                     assert!(input.is_empty());
                 }
@@ -132,7 +127,7 @@ fn watches_the_lines_of_chunks() {
                 assert_eq!(unstuffer.finish(), None);
                 assert_eq!(got, expected, "{:?}, {policy:?}", content.escape_ascii());
                 let met = unstuffer.bare_line_break();
-                assert_eq!(met, bare.map(|(_, octet)| octet));
+                assert_eq!(met, bare.map(|(_, byte)| byte));
             }
         }
     });

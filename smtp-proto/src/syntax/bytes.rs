@@ -2,7 +2,7 @@
 
 use super::error::{SyntaxError, SyntaxErrorKind};
 
-/// `Let-dig` (RFC 5321 4.1.2), and the octets of a U-label (RFC 6531 3.3).
+/// `Let-dig` (RFC 5321 4.1.2), and the bytes of a U-label (RFC 6531 3.3).
 pub(super) const LET_DIG: u8 = 1;
 /// ASCII letters, digits and the hyphen: keywords, and the tags of address literals.
 pub(super) const KEYWORD: u8 = 2;
@@ -14,7 +14,7 @@ pub(super) const QTEXT: u8 = 16;
 pub(super) const VALUE: u8 = 32;
 /// `dcontent` (RFC 5321 4.1.3).
 pub(super) const DCONTENT: u8 = 64;
-/// What may stand behind the backslash of a `quoted-pairSMTP` (RFC 5321 4.1.2).
+/// What may stand after the backslash of a `quoted-pairSMTP` (RFC 5321 4.1.2).
 pub(super) const PRINTABLE: u8 = 128;
 
 static CLASSES: [u8; 256] = classes();
@@ -25,50 +25,50 @@ static CLASSES: [u8; 256] = classes();
 )]
 const fn classes() -> [u8; 256] {
     let mut classes = [0; 256];
-    let mut octet: u8 = 0;
+    let mut byte: u8 = 0;
     loop {
-        classes[octet as usize] = classify(octet);
-        if octet == u8::MAX {
+        classes[byte as usize] = classify(byte);
+        if byte == u8::MAX {
             return classes;
         }
-        octet += 1;
+        byte += 1;
     }
 }
 
-const fn classify(octet: u8) -> u8 {
-    let mut class = match octet {
+const fn classify(byte: u8) -> u8 {
+    let mut class = match byte {
         b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' => LET_DIG | KEYWORD | ATEXT,
         b'-' => KEYWORD | ATEXT,
         b'!' | b'#'..=b'\'' | b'*' | b'+' | b'/' | b'=' | b'?' | b'^'..=b'`' | b'{'..=b'~' => ATEXT,
         0x80.. => LET_DIG | ATEXT | QTEXT | VALUE,
         _ => 0,
     };
-    if matches!(octet, 32..=33 | 35..=91 | 93..=126) {
+    if matches!(byte, 32..=33 | 35..=91 | 93..=126) {
         class |= QTEXT;
     }
-    if matches!(octet, 33..=60 | 62..=126) {
+    if matches!(byte, 33..=60 | 62..=126) {
         class |= VALUE;
     }
-    if matches!(octet, 33..=90 | 94..=126) {
+    if matches!(byte, 33..=90 | 94..=126) {
         class |= DCONTENT;
     }
-    if matches!(octet, 32..=126) {
+    if matches!(byte, 32..=126) {
         class |= PRINTABLE;
     }
     class
 }
 
-/// Returns the classes that `octet` belongs to.
+/// Returns the classes that `byte` belongs to.
 #[inline]
-pub(super) fn class(octet: u8) -> u8 {
-    CLASSES.get(usize::from(octet)).copied().unwrap_or(0)
+pub(super) fn class(byte: u8) -> u8 {
+    CLASSES.get(usize::from(byte)).copied().unwrap_or(0)
 }
 
-/// Returns how many octets at the beginning of `text` belong to `wanted`.
+/// Returns how many bytes at the beginning of `text` belong to `wanted`.
 #[inline]
 pub(super) fn span(text: &[u8], wanted: u8) -> usize {
     text.iter()
-        .position(|&octet| class(octet) & wanted == 0)
+        .position(|&byte| class(byte) & wanted == 0)
         .unwrap_or(text.len())
 }
 
@@ -86,8 +86,8 @@ pub(super) fn domain_end(text: &[u8], start: usize) -> Result<usize, SyntaxError
         }
         match rest.get(length..) {
             Some([b'.', ..]) => end += 1,
-            Some([b'-', behind @ ..]) => {
-                end += 1 + behind.iter().take_while(|octet| **octet == b'-').count();
+            Some([b'-', after @ ..]) => {
+                end += 1 + after.iter().take_while(|byte| **byte == b'-').count();
             }
             _ => return Ok(end),
         }
@@ -117,13 +117,13 @@ pub(super) fn local_part_end(text: &[u8], start: usize) -> Result<usize, SyntaxE
 /// Finds the end of the `Quoted-string` whose first quote stands at `start` in `text`.
 fn quoted_end(text: &[u8], quoted: &[u8], start: usize) -> Result<usize, SyntaxError> {
     let mut escaped = false;
-    for (octet, at) in quoted.iter().zip(start.saturating_add(1)..) {
-        match octet {
-            _ if escaped && class(*octet) & PRINTABLE != 0 => escaped = false,
+    for (byte, at) in quoted.iter().zip(start.saturating_add(1)..) {
+        match byte {
+            _ if escaped && class(*byte) & PRINTABLE != 0 => escaped = false,
             _ if escaped => return Err(SyntaxError::unexpected(text, at)),
             b'\\' => escaped = true,
             b'"' => return Ok(at.saturating_add(1)),
-            _ if class(*octet) & QTEXT != 0 => {}
+            _ if class(*byte) & QTEXT != 0 => {}
             _ => return Err(SyntaxError::unexpected(text, at)),
         }
     }
@@ -147,15 +147,15 @@ fn find_line_breakers(text: &str) -> Result<(), SyntaxError> {
     let forbidden =
         |character: char| matches!(character, '\u{80}'..='\u{9f}' | '\u{2028}' | '\u{2029}');
     match text.find(forbidden) {
-        Some(at) => Err(SyntaxError::new(SyntaxErrorKind::UnexpectedOctet, at)),
+        Some(at) => Err(SyntaxError::new(SyntaxErrorKind::UnexpectedByte, at)),
         None => Ok(()),
     }
 }
 
 /// Refuses control characters of any kind, HT among them.
 pub(super) fn check_text(text: &str) -> Result<(), SyntaxError> {
-    match text.bytes().position(|octet| octet.is_ascii_control()) {
-        Some(at) => Err(SyntaxError::new(SyntaxErrorKind::UnexpectedOctet, at)),
+    match text.bytes().position(|byte| byte.is_ascii_control()) {
+        Some(at) => Err(SyntaxError::new(SyntaxErrorKind::UnexpectedByte, at)),
         None => check_non_ascii(text),
     }
 }
