@@ -6,12 +6,12 @@ use zeroize::Zeroizing;
 
 use super::{
     credentials::Authentication,
-    event::NotSent,
+    event::NotSentReason,
     rules::Verb,
     session::{Phase, Session},
 };
 use crate::{
-    machine::{Fault, Misuse, limits},
+    machine::{Answer, Fault, Misuse, Step, limits},
     sasl::Mechanism,
     syntax::{Class, Code, Reply, base64},
 };
@@ -79,13 +79,14 @@ impl Session {
             mechanisms.pop_front();
         }
         let Some(mechanism) = mechanisms.front_mut() else {
-            let none = Reply::from_wire(Code::OK, b"");
-            let reason =
-                NotSent::AuthenticationFailed(refusal.map(|reply| reply.clone().into_owned()));
+            let answer = refusal.map(|reply| Answer {
+                step: Step::Auth,
+                reply: reply.clone(),
+            });
             return self.refuse_session(
                 Fault::AuthenticationFailed,
-                &reason,
-                refusal.unwrap_or(&none),
+                NotSentReason::AuthenticationFailed,
+                answer,
             );
         };
         *rounds = 0;

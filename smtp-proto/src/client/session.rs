@@ -11,7 +11,7 @@ use super::credentials::Authentication;
 use super::{
     config::{Config, Tls},
     envelope::Envelope,
-    event::{Event, MessageId},
+    event::{BodyRequest, Event, MessageId},
     own_queue::OwnCommands,
     parts::{Parts, Usage},
     pipeline::{Expected, Pipeline},
@@ -87,6 +87,8 @@ pub(super) struct Session {
     pub(super) ready_unreported: bool,
     pub(super) closed_unreported: bool,
     pub(super) eof: bool,
+    /// The last event, or the error, has been read.
+    read_to_end: bool,
     pub(super) encrypted: bool,
     /// Commands were sent before EHLO was answered.
     pub(super) early: bool,
@@ -125,6 +127,7 @@ impl Session {
             ready_unreported: false,
             closed_unreported: false,
             eof: false,
+            read_to_end: false,
             encrypted: false,
             early: false,
             #[cfg(feature = "auth")]
@@ -167,7 +170,7 @@ impl Session {
         self.eof = true;
     }
 
-    pub(super) fn handle_write_failed(&mut self) {
+    pub(super) fn write_failed(&mut self) {
         self.write_failed = true;
         self.write_deadline.stop();
     }
@@ -179,9 +182,11 @@ impl Session {
     ) -> Result<Option<Event<'i>>, Error> {
         loop {
             if let Some(event) = self.next_known() {
+                self.read_to_end = event == Event::Closed;
                 return Ok(Some(event));
             }
             if let Some(error) = &self.failure {
+                self.read_to_end = true;
                 return Err(Error::clone(error));
             }
             if self.phase == Phase::Closed {
@@ -264,6 +269,18 @@ impl Session {
 
     pub(super) fn is_idle(&self) -> bool {
         self.transactions.unfinished() == 0
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.read_to_end
+    }
+
+    pub(super) fn body_request(&self) -> Option<BodyRequest> {
+        let (_, transaction) = self.wanted()?;
+        Some(BodyRequest {
+            message: transaction.message(),
+            offset: transaction.content_bytes,
+        })
     }
 
     pub(super) fn wants_read(&self) -> bool {
