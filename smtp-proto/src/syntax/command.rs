@@ -5,8 +5,9 @@ use alloc::vec::Vec;
 use super::{
     forwarding::{Attributes, ForwardingCommand},
     host::Host,
-    parameters::Parameters,
+    mail_parameters::MailParameters,
     path::{ForwardPath, ReversePath},
+    rcpt_parameters::RcptParameters,
     remote_queue::AtrnDomains,
     text::{Argument, InitialResponse, Word},
     verb::Verb,
@@ -39,14 +40,14 @@ pub enum Command<'a> {
         /// The sender.
         from: ReversePath<'a>,
         /// What extensions add.
-        parameters: Parameters<'a>,
+        parameters: MailParameters<'a>,
     },
     /// `RCPT TO:<path> parameters`.
     Rcpt {
         /// The recipient.
         to: ForwardPath<'a>,
         /// What extensions add.
-        parameters: Parameters<'a>,
+        parameters: RcptParameters<'a>,
     },
     /// `DATA`.
     Data,
