@@ -10,6 +10,7 @@ use super::{
     dsn::{EnvelopeId, Return},
     error::{SyntaxError, SyntaxErrorKind},
     mailbox::Mailbox,
+    number::{MAX_DIGITS, decimal},
     parameters::{self, Others, Parameter, ParameterError, ParameterName, Trimmed, Writer},
     path::ReversePath,
     tracking::{Solicitation, Tracking},
@@ -223,16 +224,19 @@ impl<'a> MailParameters<'a> {
         out.flag(self.smtp_utf8, ParameterName::SmtpUtf8)?;
         out.flag(self.require_tls, ParameterName::RequireTls)?;
         out.flag(self.conperm, ParameterName::Conperm)?;
-        out.value(ParameterName::Size, self.size)?;
-        out.value(ParameterName::Body, self.body.map(BodyType::as_str))?;
+        let mut digits = [0; MAX_DIGITS];
+        let size = self.size.map(|size| decimal(size, &mut digits));
+        out.text(ParameterName::Size, size)?;
+        out.text(ParameterName::Body, self.body.map(BodyType::as_str))?;
         // RFC 5321 4.1.2: a mailbox inside a value is encoded.
         let auth = self.auth.as_deref().map(|path| match path {
             ReversePath::Null => Cow::Borrowed("<>"),
             ReversePath::Mailbox(mailbox) => xtext::encode(mailbox.as_str()),
         });
-        out.value(ParameterName::Auth, auth)?;
-        out.value(ParameterName::Ret, self.ret)?;
-        out.value(ParameterName::EnvId, self.envelope_id.as_ref())?;
+        out.text(ParameterName::Auth, auth.as_deref())?;
+        out.text(ParameterName::Ret, self.ret.map(Return::as_str))?;
+        let envelope_id = self.envelope_id.as_ref().map(EnvelopeId::as_str);
+        out.text(ParameterName::EnvId, envelope_id)?;
         out.value(ParameterName::By, self.deliver_by)?;
         match self.hold.as_deref() {
             None => {}

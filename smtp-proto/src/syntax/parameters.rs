@@ -353,10 +353,21 @@ pub(super) struct Writer<W>(pub(super) W);
 impl<W: Write> Writer<W> {
     /// Writes ` KEYWORD` if it is there.
     pub(super) fn flag(&mut self, is_there: bool, name: ParameterName) -> fmt::Result {
-        match is_there {
-            true => write!(self.0, " {}", name.keyword()),
-            false => Ok(()),
+        if is_there {
+            self.0.write_str(" ")?;
+            self.0.write_str(name.keyword())?;
         }
+        Ok(())
+    }
+
+    /// Writes ` KEYWORD=text` if there is a text.
+    pub(super) fn text(&mut self, name: ParameterName, text: Option<&str>) -> fmt::Result {
+        if let Some(text) = text {
+            self.flag(true, name)?;
+            self.0.write_str("=")?;
+            self.0.write_str(text)?;
+        }
+        Ok(())
     }
 
     /// Writes ` KEYWORD=value` if there is a value.

@@ -145,7 +145,11 @@ impl<'a> RcptParameters<'a> {
         let mut out = Writer(out);
         out.flag(self.conneg, ParameterName::Conneg)?;
         out.value(ParameterName::Notify, self.notify)?;
-        out.value(ParameterName::Orcpt, self.original_recipient.as_ref())?;
+        let original = self.original_recipient.as_ref();
+        out.text(
+            ParameterName::Orcpt,
+            original.map(OriginalRecipient::as_str),
+        )?;
         out.value(ParameterName::Rrvs, self.valid_since.as_deref())?;
         out.value(ParameterName::RcptSolicit, self.solicitation.as_deref())?;
         out.others(&self.others)
