@@ -176,12 +176,15 @@ impl<H: Handler> Dispatch<H> {
                 ticket,
                 mechanism,
                 initial_response,
-            } => match Authentication::begin(&**handler, state, &mechanism) {
-                Some(exchange) => self.authenticate(ticket, exchange, initial_response),
-                None => {
-                    self.give(ticket, mechanism_unknown().into());
+            } => {
+                match Authentication::begin(&**handler, state, &mechanism, &self.machine.channel())
+                {
+                    Some(exchange) => self.authenticate(ticket, exchange, initial_response),
+                    None => {
+                        self.give(ticket, mechanism_unknown().into());
+                    }
                 }
-            },
+            }
             #[cfg(feature = "auth")]
             Event::AuthResponse { ticket, response } => match self.authentication.take() {
                 Some(exchange) => self.authenticate(ticket, exchange, Some(response)),
