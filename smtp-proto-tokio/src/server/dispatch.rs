@@ -177,8 +177,10 @@ impl<H: Handler> Dispatch<H> {
                 mechanism,
                 initial_response,
             } => {
-                match Authentication::begin(&**handler, state, &mechanism, &self.machine.channel())
-                {
+                let channel = self.machine.channel();
+                let exchange = Authentication::begin(&**handler, state, &mechanism, &channel);
+                drop(channel);
+                match exchange {
                     Some(exchange) => self.authenticate(ticket, exchange, initial_response),
                     None => {
                         self.give(ticket, mechanism_unknown().into());
