@@ -155,7 +155,7 @@ fn outcome_by(mechanism: impl Mechanism + 'static) -> (Outcome<'static>, Option<
             if !report.is_delivered() {
                 assert!(
                     matches!(&ended, Err(Error::Session { error, .. })
-                    if error.fault() == Fault::AuthenticationFailed),
+                    if matches!(error.fault(), Fault::AuthenticationFailed | Fault::UnreadableChallenge)),
                     "{ended:?}"
                 );
             }
