@@ -106,7 +106,7 @@ impl Settings {
             .find(|mechanism| mechanism.eq_ignore_ascii_case(name))
     }
 
-    fn usable_mechanisms(&self, is_encrypted: bool) -> impl Iterator<Item = &Arc<str>> {
+    pub(super) fn usable_mechanisms(&self, is_encrypted: bool) -> impl Iterator<Item = &Arc<str>> {
         let may_be_read = is_encrypted || self.plain_text_auth;
         self.mechanisms
             .iter()
