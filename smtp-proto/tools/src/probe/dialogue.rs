@@ -20,7 +20,6 @@ use smtp_proto::{
 use smtp_proto_rustls::{
     TlsConnector,
     rustls::{ClientConnection, StreamOwned},
-    tls_info,
 };
 
 use super::evidence::{Evidence, Said};
@@ -204,7 +203,7 @@ impl Dialogue {
         while session.is_handshaking() {
             session.complete_io(&mut socket)?;
         }
-        let info = tls_info(&session, None);
+        let info = connector.info(&session);
         self.stream = Stream::Tls(Box::new(StreamOwned::new(session, socket)));
         Ok(info)
     }

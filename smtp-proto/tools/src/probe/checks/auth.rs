@@ -13,14 +13,11 @@ pub struct Auth {
     pub over_tls: Option<Vec<String>>,
 }
 
-/// Returns the mechanisms, which may stand in several lines.
+/// Returns the mechanisms that are offered.
 pub(in crate::probe) fn mechanisms(capabilities: &Capabilities) -> Vec<String> {
-    capabilities
-        .iter()
-        .filter(|(keyword, _)| keyword.eq_ignore_ascii_case("AUTH"))
-        .flat_map(|(_, arguments)| arguments.split_ascii_whitespace())
-        .map(str::to_ascii_uppercase)
-        .collect()
+    let arguments = capabilities.get("AUTH").unwrap_or_default();
+    let mechanisms = arguments.split_ascii_whitespace();
+    mechanisms.map(str::to_ascii_uppercase).collect()
 }
 
 impl Auth {
