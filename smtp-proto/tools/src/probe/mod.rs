@@ -1,6 +1,6 @@
 //! Tests how a mail server speaks SMTP, without delivering anything, and says how to speak to it.
 //!
-//! Every test is a file of [`checks`], which says what is sent and what the answers mean; this one
+//! Every test is a file of `checks`, which says what is sent and what the answers mean; this one
 //! has the order of them, and the connections that they share.
 
 mod checks;
