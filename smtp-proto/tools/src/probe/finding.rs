@@ -135,6 +135,12 @@ pub enum Reason {
     NoSession(String),
 }
 
+/// Returns what a check came to, if it is among the findings.
+pub(super) fn outcome(findings: &[Finding], check: Check) -> Option<&Outcome> {
+    let finding = findings.iter().find(|it| it.check() == check);
+    finding.map(|it| &it.outcome)
+}
+
 /// What every outcome can say.
 pub(super) trait Tells {
     fn verdict(&self) -> Verdict;
@@ -207,6 +213,28 @@ impl Finding {
 }
 
 impl Check {
+    /// What comes after greeting and EHLO, in the order of a report.
+    pub(super) const AFTER_OPENING: [Self; 18] = [
+        Self::Tls,
+        Self::Injection,
+        Self::Auth,
+        Self::Limits,
+        Self::OneByOne,
+        Self::Batch,
+        Self::GroupEnd,
+        Self::Split,
+        Self::Size,
+        Self::LineLength,
+        Self::BareLf,
+        Self::StreamProof,
+        Self::SplitChunk,
+        Self::HalfClose,
+        Self::LookAhead,
+        Self::Chunks,
+        Self::EndOfContent,
+        Self::Errors,
+    ];
+
     /// Returns its name, which stays the same from version to version.
     pub const fn id(self) -> &'static str {
         match self {

@@ -12,7 +12,9 @@ mod output;
 mod policy;
 mod session;
 
-use smtp_proto::syntax::{Capabilities, Code, Extension, Host};
+use std::net::SocketAddr;
+
+use smtp_proto::syntax::{Capabilities, Code, Extension, ForwardPath, Host};
 
 pub use self::{
     checks::*,
@@ -35,7 +37,7 @@ pub struct Report {
     /// The server.
     pub target: Target,
     /// Its address.
-    pub address: std::net::SocketAddr,
+    pub address: SocketAddr,
     /// Where the commands went.
     pub channel: Channel,
     /// What the server offers there.
@@ -54,8 +56,7 @@ impl Report {
 
     /// Returns what a check came to.
     pub fn outcome(&self, check: Check) -> Option<&Outcome> {
-        let finding = self.findings.iter().find(|it| it.check() == check);
-        finding.map(|it| &it.outcome)
+        finding::outcome(&self.findings, check)
     }
 
     /// Returns what a client may rely on, as an answer to EHLO: what the server offers, but for what
@@ -108,6 +109,9 @@ pub fn probe(options: &Options) -> Result<Report, NoSession> {
     })
 }
 
+/// What is tested in one session, one after the other.
+const LINES: [Check; 4] = [Check::Split, Check::Size, Check::LineLength, Check::BareLf];
+
 struct Probe<'a> {
     server: Server<'a>,
     findings: Vec<Finding>,
@@ -117,12 +121,19 @@ impl<'a> Probe<'a> {
     /// Runs all checks, and returns what is offered where they are made.
     fn run(&mut self, dialogue: Dialogue) -> Result<Capabilities, NoSession> {
         let mut capabilities = self.opening(dialogue)?;
+        if let Some(check) = self.miscounted() {
+            self.all_untested(&Check::AFTER_OPENING, Reason::Pointless(check));
+            return Ok(capabilities);
+        }
         if let Some(over_tls) = self.security(&capabilities) {
             capabilities = over_tls;
         }
-        let answers = self.groups();
-        let [mail, ..] = answers.unwrap_or([Code::NOT_AVAILABLE; 4]);
-        self.lines(mail);
+        self.note(Outcome::Limits(limits::check(&capabilities)));
+        if let Some([mail, ..]) = self.groups() {
+            self.lines(mail);
+        } else {
+            self.all_untested(&LINES, Reason::Pointless(Check::OneByOne));
+        }
         self.refused_chunks(&capabilities);
         self.alone(Check::HalfClose, |session, options| {
             Outcome::HalfClose(half_close::check(session, options))
@@ -150,6 +161,16 @@ impl<'a> Probe<'a> {
             self.server.channel = Channel::StartTls;
         }
         Ok(capabilities)
+    }
+
+    /// Tells which reply came twice, so that each later one would be taken for the one before.
+    fn miscounted(&self) -> Option<Check> {
+        let twice = self.findings.iter().find(|it| match &it.outcome {
+            Outcome::Greeting(greeting) => *greeting == Greeting::SaysMore,
+            Outcome::Hello(hello) => *hello == Hello::SaysMore,
+            _ => false,
+        });
+        twice.map(Finding::check)
     }
 
     /// Begins TLS from the first byte; where the certificate does not verify, once more without.
@@ -267,18 +288,16 @@ impl<'a> Probe<'a> {
     /// What concerns lines, from the harmless to what ends the session.
     fn lines(&mut self, mail: Code) {
         let options = self.server.options;
-        let of_lines = [Check::Split, Check::Size, Check::LineLength, Check::BareLf];
-        let Some(mut session) = self.session(&of_lines) else {
+        let Some(mut session) = self.session(&LINES) else {
             return;
         };
-        self.note(Outcome::Limits(limits::check(&session.capabilities)));
         let split = split::check(&mut session, options, mail);
         let goes_on = matches!(split, Split::InStep | Split::HeldBack);
         self.found(Outcome::Split(split), &mut session.dialogue);
         if !goes_on {
             // The session is out of step.
             drop(session);
-            match self.session(&of_lines[1..]) {
+            match self.session(&[Check::Size, Check::LineLength, Check::BareLf]) {
                 Some(another) => session = another,
                 None => return,
             }
@@ -308,9 +327,7 @@ impl<'a> Probe<'a> {
         let checks = [Check::StreamProof, Check::SplitChunk];
         for needed in [Extension::Chunking, Extension::Pipelining] {
             if !capabilities.has(needed) {
-                for check in checks {
-                    self.untested(check, Reason::NotOffered(needed.keyword()));
-                }
+                self.all_untested(&checks, Reason::NotOffered(needed.keyword()));
                 return;
             }
         }
@@ -334,11 +351,7 @@ impl<'a> Probe<'a> {
         let options = self.server.options;
         let deliveries = [Check::LookAhead, Check::Chunks, Check::EndOfContent];
         match &options.deliver_to {
-            None => {
-                for check in deliveries {
-                    self.untested(check, Reason::NoConsent("--deliver-to"));
-                }
-            }
+            None => self.all_untested(&deliveries, Reason::NoConsent("--deliver-to")),
             Some(recipient) => self.deliveries(capabilities, recipient),
         }
         match options.count_errors {
@@ -349,31 +362,25 @@ impl<'a> Probe<'a> {
         }
     }
 
-    fn deliveries(
-        &mut self,
-        capabilities: &Capabilities,
-        recipient: &smtp_proto::syntax::ForwardPath<'static>,
-    ) {
-        let batch = match self.findings.iter().find(|it| it.check() == Check::Batch) {
-            Some(finding) => finding.verdict(),
-            None => Verdict::Untested,
-        };
-        if batch == Verdict::Right {
-            self.alone(Check::LookAhead, |session, options| {
-                Outcome::LookAhead(look_ahead::check(session, options, recipient))
-            });
-        } else {
-            self.untested(Check::LookAhead, Reason::Pointless(Check::Batch));
+    fn deliveries(&mut self, capabilities: &Capabilities, recipient: &ForwardPath<'_>) {
+        match finding::outcome(&self.findings, Check::Batch) {
+            Some(Outcome::Batch(batch)) if batch.may_be_used() => {
+                self.alone(Check::LookAhead, |session, options| {
+                    Outcome::LookAhead(look_ahead::check(session, options, recipient))
+                });
+            }
+            _ => self.untested(Check::LookAhead, Reason::Pointless(Check::Batch)),
         }
-        let proof = Outcome::StreamProof(StreamProof::Swallows);
-        if self.findings.iter().any(|it| it.outcome == proof) {
-            self.alone(Check::Chunks, |session, options| {
-                Outcome::Chunks(chunks::check(session, options, recipient))
-            });
-        } else if capabilities.has(Extension::Chunking) {
-            self.untested(Check::Chunks, Reason::Pointless(Check::StreamProof));
-        } else {
-            self.untested(Check::Chunks, Reason::NotOffered("CHUNKING"));
+        match finding::outcome(&self.findings, Check::StreamProof) {
+            Some(Outcome::StreamProof(StreamProof::Swallows)) => {
+                self.alone(Check::Chunks, |session, options| {
+                    Outcome::Chunks(chunks::check(session, options, recipient))
+                });
+            }
+            _ if capabilities.has(Extension::Chunking) => {
+                self.untested(Check::Chunks, Reason::Pointless(Check::StreamProof));
+            }
+            _ => self.untested(Check::Chunks, Reason::NotOffered("CHUNKING")),
         }
         self.alone(Check::EndOfContent, |session, options| {
             let dialogue = &mut session.dialogue;
@@ -394,9 +401,7 @@ impl<'a> Probe<'a> {
         match self.server.open() {
             Ok(session) => Some(session),
             Err(error) => {
-                for check in checks {
-                    self.untested(*check, Reason::NoSession(error.to_string()));
-                }
+                self.all_untested(checks, Reason::NoSession(error.to_string()));
                 None
             }
         }
@@ -412,7 +417,16 @@ impl<'a> Probe<'a> {
         self.findings.push(Finding { outcome, evidence });
     }
 
+    fn all_untested(&mut self, checks: &[Check], reason: Reason) {
+        for check in checks {
+            self.untested(*check, reason.clone());
+        }
+    }
+
+    /// Tells that something was not found out, unless it was.
     fn untested(&mut self, check: Check, reason: Reason) {
-        self.note(Outcome::Untested(check, reason));
+        if finding::outcome(&self.findings, check).is_none() {
+            self.note(Outcome::Untested(check, reason));
+        }
     }
 }

@@ -131,6 +131,7 @@ fn openings() {
     use Outcome::{Greeting as G, Hello as H, Limits as L, Size as S};
     each! { &[];
         GreetsTwice => G(Greeting::SaysMore), Wrong, LockStep;
+        GreetsTwice => Outcome::Untested(Check::Batch, Reason::Pointless(Check::Greeting)), Untested, LockStep;
         AnswersEhloTwice => H(Hello::SaysMore), Wrong, LockStep;
         Offers("PIPELINING") => S(Size::NotOffered), Fact, LookAhead;
         Offers("PIPELINING\nCHUNKING\nSIZE") => S(Size::Unlimited), Fact, LookAhead;

@@ -1,6 +1,6 @@
 //! Does each command of a group get its reply, in order (RFC 2920 3.1, 3.2)?
 
-use smtp_proto::syntax::Code;
+use smtp_proto::syntax::{Code, Extension};
 
 use super::{
     Lost, codes,
@@ -12,7 +12,6 @@ use crate::probe::{
     options::Options,
     session::Session,
 };
-use smtp_proto::syntax::Extension;
 
 /// How the server answers commands that come together.
 #[derive(Clone, Debug, PartialEq, Eq)]

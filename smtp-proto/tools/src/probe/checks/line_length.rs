@@ -63,11 +63,9 @@ fn send(dialogue: &mut Dialogue, length: usize) -> LongLine {
 
 impl Tells for LineLength {
     fn verdict(&self) -> Verdict {
-        let worst = |lines: &[LongLine], bad: fn(&LongLine) -> bool| lines.iter().any(bad);
-        let lines = [self.usual, self.long.unwrap_or(LongLine::Taken)];
-        if worst(&lines, |it| {
-            matches!(it, LongLine::Torn | LongLine::Stops(_))
-        }) {
+        let lines = [Some(self.usual), self.long];
+        let is_wrong = |line: &LongLine| matches!(line, LongLine::Torn | LongLine::Stops(_));
+        if lines.iter().flatten().any(is_wrong) {
             Verdict::Wrong
         } else if self.usual != LongLine::Taken {
             Verdict::Weak

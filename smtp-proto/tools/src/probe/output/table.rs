@@ -6,7 +6,7 @@ use crate::probe::{Report, Verdict};
 
 const WIDTH: usize = 100;
 /// Before the meaning: the check, the verdict, and spaces.
-const INDENT: usize = 29;
+const INDENT: usize = 31;
 
 /// Returns a report as a table. What was said stands below findings that are not right, or below all.
 pub fn table(report: &Report, all_evidence: bool) -> String {
@@ -18,12 +18,8 @@ pub fn table(report: &Report, all_evidence: bool) -> String {
         report.target, report.address, report.channel
     );
     for finding in &report.findings {
-        let _ = write!(
-            out,
-            "{:<20} {:<8}",
-            finding.check(),
-            word(finding.verdict())
-        );
+        let word = word(finding.verdict());
+        let _ = write!(out, "{:<20} {word:<9} ", finding.check());
         wrap(&mut out, &finding.meaning(), INDENT);
         let shown = matches!(finding.verdict(), Verdict::Weak | Verdict::Wrong);
         if shown || all_evidence {
@@ -32,13 +28,8 @@ pub fn table(report: &Report, all_evidence: bool) -> String {
             }
         }
     }
-    let _ = write!(out, "\n{:<20} {:<8}", "policy", report.advice.policy.id());
-    // The longest of the names fills its column.
-    out.push_str(if report.advice.policy.id().len() > 7 {
-        " "
-    } else {
-        ""
-    });
+    let policy = report.advice.policy.id();
+    let _ = write!(out, "\n{:<20} {policy:<9} ", "policy");
     wrap(
         &mut out,
         &format!("{}.", report.advice.because.join("; ")),
