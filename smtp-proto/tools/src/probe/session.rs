@@ -185,9 +185,10 @@ impl<'a> Server<'a> {
                 .map_err(|error| TlsFailure::Certificate(error.to_string()))?,
         };
         dialogue.begin_tls(&connector).map_err(|error| {
-            match error.get_ref().and_then(|it| it.downcast_ref()) {
-                Some(rustls::Error::InvalidCertificate(why)) => {
-                    TlsFailure::Certificate(why.to_string())
+            let cause = error.get_ref().and_then(|it| it.downcast_ref());
+            match cause {
+                Some(rustls::Error::InvalidCertificate(_)) => {
+                    TlsFailure::Certificate(error.to_string())
                 }
                 _ => failed(error),
             }

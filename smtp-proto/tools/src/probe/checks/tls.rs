@@ -74,7 +74,7 @@ impl Tells for Tls {
                 format!("{}, with a certificate that verifies.", name(*version))
             }
             Self::Unverified { version, reason } => format!(
-                "{}, but the certificate does not verify: {reason}. Send no password there.",
+                "{}, but not verified: {reason}. Send no password there.",
                 name(*version)
             ),
             Self::SaysMore => {
