@@ -9,12 +9,11 @@ use crate::{
 };
 
 /// Types that are in pieces still, to be struck off when they are whole.
-const IN_PIECES: [&str; 5] = [
+const IN_PIECES: [&str; 4] = [
     "client/session::Session",
     "server/config::Config",
     "server/session::Session",
     "syntax/capabilities::Capabilities",
-    "syntax/command::Command",
 ];
 
 /// One `impl` block.
