@@ -396,7 +396,7 @@ fn no_secret_is_shown() {
             } = event
             {
                 peer.server.challenge(ticket, b"").unwrap();
-            } else if let Some(ticket) = crate::peer::ticket_of(event) {
+            } else if let Some(ticket) = event.into_ticket() {
                 let refusal = crate::peer::reply(REFUSED);
                 peer.server.reply(ticket, refusal).unwrap();
             }
