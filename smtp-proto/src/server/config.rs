@@ -557,11 +557,10 @@ impl Config {
     }
 
     /// Offers these extensions from now on, or what was configured.
-    pub(super) fn set_own_capabilities(&mut self, capabilities: Option<Capabilities>) {
-        if self.settings.own_capabilities != capabilities {
-            let settings = Arc::make_mut(&mut self.settings);
-            settings.own_capabilities = capabilities;
-            settings.renew_offers();
+    pub(super) fn offer_instead(self, capabilities: Option<Capabilities>) -> Self {
+        match self.settings.own_capabilities == capabilities {
+            true => self,
+            false => self.set_offer(|settings| settings.own_capabilities = capabilities),
         }
     }
 

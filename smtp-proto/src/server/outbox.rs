@@ -1,340 +1,375 @@
-//! Replies on their way to the client, and what is known of their arrival.
+//! What is said to the client: composed, asked for or reviewed, put in the order of the commands, and
+//! sent.
 
-use alloc::collections::VecDeque;
-use alloc::vec::Vec;
+use alloc::boxed::Box;
 use core::time::Duration;
 
-use super::event::{Certainty, Event};
-use super::table::Place;
-use super::tickets::{Accepted, Departure};
-use crate::framing::{Progress, Slices, Transmit};
-use crate::machine::{Deadline, Timer, limits};
+use super::departures::{Departures, Turn};
+use super::event::{Event, Reason, Ticket, TransactionId};
+use super::footing::Footing;
+use super::replies::{self, Wording};
+use super::security;
+use super::table::{Place, Verb};
+use super::tickets::{Answer, Detail, Question, Subject, Tickets};
+use crate::framing::Transmit;
+use crate::machine::{Misuse, Origin, Timer, Trace, TraceEntry};
+use crate::syntax::{Class, Extension, MAX_REPLY_LINE, Reply};
 
-/// Holds the bytes that are not written yet, and what is known of those that are.
+/// Answers every command once, and in order.
 #[derive(Debug)]
 pub(super) struct Outbox {
-    bytes: Vec<u8>,
-    /// How many bytes of the session stand before the first of these.
-    start: u64,
-    account: Account,
-    receipts: Receipts,
-    /// Whether nothing is sent any more.
-    is_silent: bool,
-    /// How many times the client sent something after it could read something.
-    round_trips: u64,
-    /// How much the client could have read when it sent something last.
-    readable: u64,
-}
-
-/// Whether the client may send what it sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// It may.
-    Proper,
-    /// It has not even been greeted.
-    BeforeGreeting,
-    /// It cannot have read the reply that it has to wait for.
-    Improper,
+    tickets: Tickets,
+    departures: Departures,
+    trace: Option<Box<Trace>>,
 }
 
 impl Outbox {
-    pub(super) fn new(write_timeout: Duration) -> Self {
+    pub(super) fn new(write_timeout: Duration, is_traced: bool) -> Self {
         Self {
-            bytes: Vec::new(),
-            start: 0,
-            account: Account {
-                queued: 0,
-                sent: 0,
-                timer: Deadline::default(),
-                timeout: write_timeout,
-                has_failed: false,
+            tickets: Tickets::new(),
+            departures: Departures::new(write_timeout),
+            trace: is_traced.then(Box::default),
+        }
+    }
+
+    // What is to be said.
+
+    /// Queues a command that the application answers.
+    pub(super) fn ask(&mut self, footing: &Footing, question: Question, place: Place) -> Ticket {
+        self.expect_wait(footing, place);
+        self.tickets
+            .ask(question, footing.verdict_deadline(question.verb))
+    }
+
+    /// Queues a question of which the application is told by [`next_event`](Self::next_event).
+    pub(super) fn ask_later(&mut self, footing: &Footing, question: Question, place: Place) {
+        self.expect_wait(footing, place);
+        self.tickets
+            .ask_later(question, footing.verdict_deadline(question.verb));
+    }
+
+    /// Answers a command without the application, unless it reviews such answers.
+    pub(super) fn say(
+        &mut self,
+        footing: &Footing,
+        reason: Reason,
+        place: Place,
+        transaction: Option<TransactionId>,
+    ) {
+        self.expect_wait(footing, place);
+        let wording = footing.wording(reason);
+        let answer = self.worded(footing, wording);
+        match footing.review_deadline(wording) {
+            Some(deadline) => self.tickets.review(answer, reason, transaction, deadline),
+            None => self.tickets.push(answer),
+        }
+    }
+
+    /// Answers a command as the application has said.
+    pub(super) fn repeat(&mut self, footing: &Footing, answer: &Answer) {
+        self.expect_wait(footing, Place::Any);
+        let again = self
+            .tickets
+            .compose(|out| out.extend_from_slice(answer.as_bytes()));
+        self.tickets.push(again);
+    }
+
+    /// Says a last word of the machine's. It takes the place of a reply that the client could not make
+    /// use of any more.
+    pub(super) fn say_last(&mut self, footing: &Footing, reason: Reason) {
+        let Some((serial, _)) = self.tickets.holding() else {
+            return self.say(footing, reason, Place::Any, None);
+        };
+        let wording = footing.wording(reason);
+        let answer = self.worded(footing, wording);
+        let deadline = footing.review_deadline(wording);
+        self.tickets.supersede(serial, answer, reason, deadline);
+    }
+
+    /// Says a last word of the application's, likewise.
+    pub(super) fn repeat_last(&mut self, footing: &Footing, answer: Answer) {
+        match self.tickets.holding() {
+            Some((serial, _)) => self.tickets.answer(serial, answer, false),
+            None => {
+                self.expect_wait(footing, Place::Any);
+                self.tickets.push(answer);
+            }
+        }
+    }
+
+    /// Composes a reply of the machine's.
+    pub(super) fn worded(&mut self, footing: &Footing, wording: Wording) -> Answer {
+        let hostname = &footing.settings().hostname;
+        match wording {
+            Wording::Fixed(reply) => Answer::Fixed(reply),
+            Wording::Named(before, after) => self.tickets.compose(|out| {
+                for part in [before, hostname.as_str(), after] {
+                    out.extend_from_slice(part.as_bytes());
+                }
+            }),
+            Wording::Offer => self
+                .tickets
+                .compose(|out| footing.next_offer().write_reply(hostname, out)),
+        }
+    }
+
+    /// Takes over an application's reply, with an enhanced code where one is due (2034-4-a).
+    pub(super) fn compose(&mut self, footing: &Footing, reply: &Reply<'_>, verb: Verb) -> Answer {
+        let offers_codes = footing.offered().has(Extension::EnhancedStatusCodes);
+        let is_exempt = verb.is_bare(reply.class()) || reply.enhanced().is_some() || !offers_codes;
+        let enhanced: &[u8] = match reply.class() {
+            _ if is_exempt => b"",
+            Class::Positive => b"2.0.0 ",
+            Class::Intermediate => b"",
+            Class::Transient => b"4.0.0 ",
+            Class::Permanent => b"5.0.0 ",
+        };
+        let room = MAX_REPLY_LINE.saturating_sub(enhanced.len());
+        self.tickets.compose(|out| {
+            for line in reply.as_bytes().split_inclusive(|byte| *byte == b'\n') {
+                match line.split_at_checked(4) {
+                    Some((code, text)) if line.len() <= room => {
+                        out.extend_from_slice(code);
+                        out.extend_from_slice(enhanced);
+                        out.extend_from_slice(text);
+                    }
+                    _ => out.extend_from_slice(line),
+                }
+            }
+        })
+    }
+
+    /// Returns what a ticket is for, and the serial number of its command.
+    pub(super) fn look_up(&self, ticket: &Ticket) -> Result<(u64, Subject<'_>), Misuse> {
+        let subject = self.tickets.look_up(ticket);
+        match self.departures.is_silent() {
+            true => subject.map_err(|_| Misuse::Ending),
+            false => subject,
+        }
+    }
+
+    /// Answers the command of that serial number; `accepts` tells whether that accepts the message, if
+    /// it is the end of one.
+    pub(super) fn answer(&mut self, serial: u64, answer: Answer, accepts: bool) {
+        self.tickets.answer(serial, answer, accepts);
+    }
+
+    /// Answers AUTH by a challenge.
+    pub(super) fn challenge(&mut self, serial: u64, challenge: &[u8]) {
+        let answer = self
+            .tickets
+            .compose(|out| security::write_challenge(challenge, out));
+        // What came after an initial response was not meant for this.
+        self.departures.expect_wait(serial, Place::Last, true);
+        self.tickets.answer(serial, answer, false);
+    }
+
+    /// Lets a reply of the machine's own go as it is.
+    pub(super) fn let_go(&mut self, serial: u64) {
+        self.tickets.let_go(serial);
+    }
+
+    /// Leaves all commands from that serial number on without an answer.
+    pub(super) fn drop_from(&mut self, serial: u64) {
+        let departures = &mut self.departures;
+        self.tickets
+            .drop_from(serial, |accepted| departures.unsent(accepted));
+    }
+
+    /// Returns the first command that the application should have answered by now.
+    pub(super) fn overdue(&mut self, now: Duration) -> Option<(u64, Subject<'_>)> {
+        self.tickets.overdue(now)
+    }
+
+    /// Returns what the application is to be told of replies: of one that it is to give, or of one that
+    /// arrived.
+    pub(super) fn next_event(&mut self) -> Option<Event<'static>> {
+        let Some((ticket, subject)) = self.tickets.next_untold() else {
+            return self.departures.next_settled();
+        };
+        Some(match subject {
+            Subject::Reply {
+                bytes,
+                reason,
+                transaction,
+            } => Event::Reply {
+                ticket,
+                // The machine's replies are well formed.
+                reply: Reply::parse(bytes)
+                    .map_or_else(|_| replies::local_error(), Reply::into_owned),
+                reason,
+                transaction,
             },
-            receipts: Receipts::default(),
-            is_silent: false,
-            round_trips: 0,
-            readable: 0,
-        }
+            Subject::Question(question) => match (question.detail, question.transaction) {
+                (Detail::Recipient { recipient, bytes }, Some(transaction)) => Event::Delivery {
+                    ticket,
+                    transaction,
+                    recipient: recipient as usize,
+                    bytes,
+                },
+                _ => Event::Connected { ticket },
+            },
+        })
     }
 
-    /// Appends a reply.
-    pub(super) fn push(&mut self, reply: &Departure<'_>) {
-        // What was sent goes once it is more than what was not: each byte is moved once at most.
-        let sent = self.sent_here();
-        if sent > self.bytes.len() / 2 {
-            self.bytes.drain(..sent);
-            self.start = self.account.sent;
-        }
-        self.bytes.extend_from_slice(reply.bytes);
-        let account = &mut self.account;
-        account.queued = account.queued.saturating_add(reply.bytes.len() as u64);
-        self.receipts
-            .departed(reply.serial, account.queued, reply.accepts);
+    /// Returns what the application is to be told at the end of the session.
+    pub(super) fn last_event(&mut self) -> Option<Event<'static>> {
+        self.departures.next_of_all()
     }
 
-    /// Returns what is to be written next.
-    pub(super) fn transmit(&mut self, now: Duration) -> Option<Transmit<'_>> {
-        self.arm(now);
-        let sent = self.sent_here();
-        let mut slices = Slices::new();
-        match self.bytes.get(sent..) {
-            Some(pending) if !pending.is_empty() => slices.push(pending),
-            _ => {}
-        }
-        Transmit::new(slices, &mut self.account)
+    // How far it is.
+
+    /// Returns whether no further command is handled before the last one is answered.
+    pub(super) fn is_holding(&self) -> bool {
+        self.tickets.holding().is_some()
     }
 
-    /// Returns whether a transmission failed.
-    pub(super) fn has_failed(&self) -> bool {
-        self.account.has_failed
+    /// Returns whether there is a reply whose turn it is.
+    pub(super) fn has_answer(&self) -> bool {
+        self.tickets.has_answer()
     }
 
-    /// Sends nothing any more.
-    pub(super) fn silence(&mut self) {
-        self.is_silent = true;
-        self.bytes = Vec::new();
-        self.account.timer.stop();
+    /// Returns how many commands are unanswered, or answered and not yet at the turn.
+    pub(super) fn unanswered(&self) -> usize {
+        self.tickets.len()
     }
 
-    /// Returns whether nothing is sent any more.
-    pub(super) fn is_silent(&self) -> bool {
-        self.is_silent
+    /// Returns how many verdicts the application owes.
+    pub(super) fn open(&self) -> usize {
+        self.tickets.open()
     }
 
-    /// Returns how many bytes were queued since the session began.
-    pub(super) fn queued(&self) -> u64 {
-        self.account.queued
+    /// Returns whether one of them is over such a verb.
+    pub(super) fn any_open(&self, which: impl Fn(Verb) -> bool) -> bool {
+        self.tickets.any_open(which)
     }
 
-    /// Returns how many bytes the transport took since the session began.
-    pub(super) fn sent(&self) -> u64 {
-        self.account.sent
+    /// Returns how many of them are over messages; in LMTP each recipient's counts.
+    pub(super) fn undecided(&self) -> usize {
+        self.tickets.messages()
     }
 
     /// Returns how many bytes wait to be written.
     pub(super) fn backlog(&self) -> u64 {
-        self.account.backlog()
+        self.departures.backlog()
+    }
+
+    /// Returns whether the client is owed nothing.
+    pub(super) fn owes_nothing(&self) -> bool {
+        self.tickets.len() == 0 && self.departures.backlog() == 0
+    }
+
+    /// Returns how many bytes were queued since the session began.
+    pub(super) fn queued(&self) -> u64 {
+        self.departures.queued()
+    }
+
+    /// Returns how many bytes the transport took since the session began.
+    pub(super) fn sent(&self) -> u64 {
+        self.departures.sent()
+    }
+
+    // What leaves.
+
+    /// Moves the replies whose turn it is to what is sent. Every reply that a client gets passes here.
+    pub(super) fn send_answers(&mut self) {
+        let (departures, trace) = (&mut self.departures, &mut self.trace);
+        while self.tickets.depart(|reply| {
+            if let Some(trace) = trace {
+                trace.lines(Origin::Local, departures.round_trips(), reply.bytes);
+            }
+            departures.push(&reply);
+        }) {}
     }
 
     /// Takes back what was queued after that many bytes of the session; returns whether none of
     /// it was written.
     pub(super) fn take_back(&mut self, kept: u64) -> bool {
-        let Some(after) = kept.checked_sub(self.account.sent) else {
-            return false;
-        };
-        let length = usize::try_from(after).unwrap_or(usize::MAX);
-        self.bytes.truncate(self.sent_here().saturating_add(length));
-        self.account.queued = self.account.queued.min(kept);
-        true
-    }
-
-    /// Takes note that the client must not send on before the reply to the command of that serial
-    /// number, if it stands last in its group, or if all do.
-    pub(super) fn expect_wait(&mut self, serial: u64, place: Place, may_pipeline: bool) {
-        if place == Place::Last || !may_pipeline {
-            self.receipts.checkpoint = Checkpoint::Unanswered(serial);
+        let is_unwritten = self.departures.take_back(kept);
+        if let Some(trace) = self.trace.as_mut().filter(|_| is_unwritten) {
+            trace.take_back();
         }
+        is_unwritten
     }
 
-    /// Takes note that the client sent something, which may prove that it has read something.
-    pub(super) fn bytes_came(&mut self) -> Turn {
-        let sent = self.account.sent;
-        if sent > self.readable {
-            self.readable = sent;
-            self.round_trips = self.round_trips.saturating_add(1);
-        }
-        match self.receipts.bytes_came(sent) {
-            true => Turn::Proper,
-            false if sent == 0 => Turn::BeforeGreeting,
-            false => Turn::Improper,
-        }
+    /// Returns what is to be written next.
+    pub(super) fn transmit(&mut self, now: Duration) -> Option<Transmit<'_>> {
+        self.departures.transmit(now)
     }
 
-    /// Takes note that the client sent QUIT.
-    pub(super) fn quit_came(&mut self) {
-        self.receipts.probable = self.account.sent;
+    /// Returns whether a transmission failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.departures.has_failed()
     }
 
-    /// Takes note of a message whose reply will not even be queued.
-    pub(super) fn unsent(&mut self, accepted: Accepted) {
-        self.receipts.messages.push_back((accepted, u64::MAX));
+    /// Sends nothing any more.
+    pub(super) fn silence(&mut self) {
+        self.departures.silence();
+        let departures = &mut self.departures;
+        self.tickets.clear(|accepted| departures.unsent(accepted));
     }
 
-    /// Returns what is to be told of the next message of which no more needs to be known, or can be
-    /// remembered.
-    pub(super) fn next_settled(&mut self) -> Option<Event<'static>> {
-        let (_, end) = self.receipts.messages.front()?;
-        let is_full = self.receipts.messages.len() > limits::UNCONFIRMED_MESSAGES;
-        if *end <= self.receipts.confirmed || is_full {
-            return self.next_of_all();
-        }
-        None
-    }
-
-    /// Returns what is to be told of the next message at the end of the session.
-    pub(super) fn next_of_all(&mut self) -> Option<Event<'static>> {
-        let (accepted, certainty) = self.receipts.next(self.account.sent)?;
-        let transaction = accepted.transaction;
-        Some(match accepted.recipient {
-            None => Event::Acknowledged {
-                transaction,
-                certainty,
-            },
-            Some(recipient) => Event::DeliveryAcknowledged {
-                transaction,
-                recipient: recipient as usize,
-                certainty,
-            },
-        })
-    }
-
-    /// Returns how many times the client sent something after it could read something.
-    pub(super) fn round_trips(&self) -> u64 {
-        self.round_trips
+    /// Returns whether nothing is sent any more.
+    pub(super) fn is_silent(&self) -> bool {
+        self.departures.is_silent()
     }
 
     /// Starts the timer if bytes wait and none runs.
     pub(super) fn arm(&mut self, now: Duration) {
-        if !self.is_silent {
-            self.account.arm(now);
-        }
-    }
-
-    /// Returns when the client has to have read something.
-    pub(super) fn deadline(&self) -> Option<Duration> {
-        self.account.timer.deadline()
+        self.departures.arm(now);
     }
 
     /// Returns the timer that has fired.
     pub(super) fn expired(&mut self, now: Duration) -> Option<Timer> {
-        self.account.timer.expired(now)
+        self.departures.expired(now)
+    }
+
+    /// Returns when the client has to have read something, or the application to have answered.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        let deadlines = [self.departures.deadline(), self.tickets.deadline()];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Gives back the memory that is not in use.
     pub(super) fn shrink(&mut self) {
-        let sent = self.sent_here();
-        self.bytes.drain(..sent);
-        self.start = self.account.sent;
-        self.bytes.shrink_to_fit();
-        self.receipts.messages.shrink_to_fit();
+        self.tickets.shrink();
+        self.departures.shrink();
     }
 
-    /// Returns how many of the bytes that are held were sent.
-    fn sent_here(&self) -> usize {
-        let sent = self.account.sent.saturating_sub(self.start);
-        let sent = usize::try_from(sent).unwrap_or(usize::MAX);
-        sent.min(self.bytes.len())
-    }
-}
+    // What comes.
 
-/// Keeps count of what was queued and what the transport took.
-#[derive(Debug)]
-struct Account {
-    /// How many bytes were queued since the session began.
-    queued: u64,
-    /// How many of them the transport took.
-    sent: u64,
-    timer: Deadline,
-    timeout: Duration,
-    has_failed: bool,
-}
-
-impl Account {
-    fn backlog(&self) -> u64 {
-        self.queued.saturating_sub(self.sent)
+    /// Takes note that the client sent something, which may prove that it has read something.
+    pub(super) fn bytes_came(&mut self) -> Turn {
+        self.departures.bytes_came()
     }
 
-    fn arm(&mut self, now: Duration) {
-        if self.backlog() == 0 {
-            self.timer.stop();
-        } else if !self.timer.is_running() {
-            self.timer.start(Timer::Write, self.timeout, now);
-        }
-    }
-}
-
-impl Progress for Account {
-    fn wrote(&mut self, bytes: usize, _slices: &[&[u8]], now: Duration) -> usize {
-        self.sent = self.sent.saturating_add(bytes as u64).min(self.queued);
-        self.timer.stop();
-        self.arm(now);
-        0
+    /// Takes note that the client sent QUIT.
+    pub(super) fn quit_came(&mut self) {
+        self.departures.quit_came();
     }
 
-    fn blocked(&mut self, now: Duration) {
-        self.arm(now);
-    }
-
-    fn failed(&mut self) {
-        self.has_failed = true;
-    }
-}
-
-/// Watches for signs that the replies that accept messages arrived.
-///
-/// Positions count bytes of output from the beginning of the session.
-#[derive(Debug, Default)]
-struct Receipts {
-    /// Accepted messages, and where the bytes of their replies end, in order.
-    messages: VecDeque<(Accepted, u64)>,
-    /// Up to where the client has read for certain.
-    confirmed: u64,
-    /// Up to where the transport had taken replies when QUIT came.
-    probable: u64,
-    checkpoint: Checkpoint,
-}
-
-/// The reply that a client has to read before it may send on.
-#[derive(Clone, Copy, Debug, Default)]
-enum Checkpoint {
-    /// There is none.
-    #[default]
-    Clear,
-    /// That to the command of this serial number, which is not in the output yet.
-    Unanswered(u64),
-    /// The one that ends here in the output.
-    Answered(u64),
-}
-
-impl Receipts {
-    /// Takes note of where the reply to that command ends, and which message it accepts.
-    fn departed(&mut self, serial: u64, end: u64, accepted: Option<Accepted>) {
-        if let Checkpoint::Unanswered(expected) = self.checkpoint
-            && expected == serial
-        {
-            self.checkpoint = Checkpoint::Answered(end);
-        }
-        if let Some(accepted) = accepted {
-            self.messages.push_back((accepted, end));
+    /// Records a line of the client's, without the secrets that it may bring.
+    pub(super) fn trace_line(&mut self, line: &[u8]) {
+        if let Some(trace) = &mut self.trace {
+            trace.lines(Origin::Remote, self.departures.round_trips(), line);
         }
     }
 
-    /// Takes note that bytes came, when the transport had taken `sent`.
-    ///
-    /// Returns whether they may come now. If so, they prove that the client has read what it had
-    /// to wait for (2920-3.1-d).
-    fn bytes_came(&mut self, sent: u64) -> bool {
-        match core::mem::take(&mut self.checkpoint) {
-            Checkpoint::Clear => true,
-            Checkpoint::Answered(end) if end <= sent => {
-                self.confirmed = end;
-                true
-            }
-            Checkpoint::Answered(_) | Checkpoint::Unanswered(_) => false,
+    /// Records content of the client's.
+    pub(super) fn trace_content(&mut self, bytes: u64) {
+        if let Some(trace) = &mut self.trace {
+            trace.content(Origin::Remote, self.departures.round_trips(), bytes);
         }
     }
 
-    /// Returns the next message, and what is known of its reply when the transport took `sent`.
-    fn next(&mut self, sent: u64) -> Option<(Accepted, Certainty)> {
-        let (accepted, end) = self.messages.pop_front()?;
-        let certainty = if end <= self.confirmed {
-            Certainty::Confirmed
-        } else if end <= self.probable {
-            Certainty::Probable
-        } else if end <= sent {
-            Certainty::Sent
-        } else {
-            Certainty::Unsent
-        };
-        Some((accepted, certainty))
+    /// Takes the oldest entry of the trace.
+    pub(super) fn poll_trace(&mut self) -> Option<TraceEntry> {
+        self.trace.as_mut()?.take()
+    }
+
+    fn expect_wait(&mut self, footing: &Footing, place: Place) {
+        let serial = self.tickets.next_serial();
+        self.departures
+            .expect_wait(serial, place, footing.may_pipeline());
     }
 }

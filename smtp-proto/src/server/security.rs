@@ -1,10 +1,7 @@
 //! Whether bytes go through TLS, who the client is known to be, and what may be shown of what it said.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
-
-use crate::machine::TlsInfo;
 
 /// Knows what protects the session, and whether the client has proved who it is.
 #[derive(Debug)]
@@ -27,7 +24,7 @@ enum Channel {
         kept: u64,
         end: u64,
     },
-    Encrypted(Box<TlsInfo>),
+    Encrypted,
 }
 
 /// Whether the client has proved who it is.
@@ -53,20 +50,12 @@ impl Security {
     }
 
     pub(super) fn is_encrypted(&self) -> bool {
-        matches!(self.channel, Channel::Encrypted(_))
-    }
-
-    /// Returns what the handshake came to.
-    pub(super) fn tls(&self) -> Option<&TlsInfo> {
-        match &self.channel {
-            Channel::Encrypted(info) => Some(info),
-            _ => None,
-        }
+        matches!(self.channel, Channel::Encrypted)
     }
 
     /// Returns whether the client may send bytes: neither is STARTTLS undecided nor the handshake due.
     pub(super) fn takes_bytes(&self) -> bool {
-        matches!(self.channel, Channel::Clear | Channel::Encrypted(_))
+        matches!(self.channel, Channel::Clear | Channel::Encrypted)
     }
 
     /// Takes note of STARTTLS.
@@ -106,8 +95,8 @@ impl Security {
     }
 
     /// Takes note that TLS is there. What was said in clear is forgotten (3207-4.2-a, X-15, X-17).
-    pub(super) fn tls_established(&mut self, info: TlsInfo) {
-        self.channel = Channel::Encrypted(Box::new(info));
+    pub(super) fn tls_established(&mut self) {
+        self.channel = Channel::Encrypted;
         self.authentication = Authentication::Missing;
     }
 

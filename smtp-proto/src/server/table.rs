@@ -339,6 +339,16 @@ pub(super) struct Standing<'a> {
     pub(super) is_binary: bool,
 }
 
+impl Misplaced {
+    /// Returns whether it is the verb that is not taken, whatever stands after it.
+    pub(super) fn is_about_verb(self) -> bool {
+        matches!(
+            self.reason,
+            Reason::TurnedAway | Reason::NotImplemented | Reason::WrongDialect
+        )
+    }
+}
+
 impl Standing<'_> {
     /// Returns why content may not come without an accepted recipient. In LMTP it is one reply in any
     /// case (2033-4.2-a).
@@ -390,6 +400,16 @@ impl Verb {
             syntax::Verb::Burl => Self::Burl,
             syntax::Verb::XClient => Self::XClient,
             syntax::Verb::XForward => Self::XForward,
+        }
+    }
+
+    /// Returns what is wrong with a command whose argument is malformed.
+    pub(super) fn malformed(self) -> Reason {
+        match self {
+            Self::Mail => Reason::BadSender,
+            Self::Recipient => Reason::BadRecipient,
+            Self::Chunk | Self::LastChunk => Reason::BadChunkSize,
+            _ => Reason::BadArgument,
         }
     }
 

@@ -125,11 +125,6 @@ impl Question {
         Self { detail, ..self }
     }
 
-    /// Returns whether the client takes UTF-8 in the answer.
-    pub(super) fn takes_utf8(self) -> bool {
-        self.detail == Detail::Utf8(true)
-    }
-
     /// Returns what a positive answer accepts.
     fn accepts(self) -> Option<Accepted> {
         let recipient = match self.detail {
@@ -161,6 +156,36 @@ pub(super) enum Subject<'a> {
         reason: Reason,
         transaction: Option<TransactionId>,
     },
+}
+
+impl Subject<'_> {
+    /// Returns the question, if it is one.
+    pub(super) fn question(&self) -> Option<Question> {
+        match self {
+            Self::Question(question) => Some(*question),
+            Self::Reply { .. } => None,
+        }
+    }
+
+    /// Checks that an application may answer so. A reply in the place of one of the machine's own has to
+    /// be of the same class, and of the same code where that says that the connection closes.
+    pub(super) fn check(&self, reply: &Reply<'_>) -> Result<(), Misuse> {
+        let own = match self {
+            Self::Question(question) => {
+                return question
+                    .verb
+                    .check(reply, question.detail == Detail::Utf8(true));
+            }
+            Self::Reply { bytes, .. } => bytes,
+        };
+        let is_closing = own.starts_with(b"221") || own.starts_with(b"421");
+        let same = if is_closing { 3 } else { 1 };
+        match reply.is_ascii() {
+            _ if own.get(..same) != reply.as_bytes().get(..same) => Err(Misuse::WrongReplyClass),
+            true => Ok(()),
+            false => Err(Misuse::NotAscii),
+        }
+    }
 }
 
 /// A reply that leaves.
