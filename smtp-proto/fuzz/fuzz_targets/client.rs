@@ -10,7 +10,7 @@ use smtp_proto::{
         Body, Client, Config, Envelope, Event, Pipelining, Tls,
         mechanism::{Login, Mechanism, Plain},
     },
-    machine::Dialect,
+    machine::{Dialect, TlsInfo},
     syntax::{Capabilities, ForwardPath, Host, Reply, ReversePath},
 };
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use smtp_proto::{
-    machine::Dialect,
+    machine::{Dialect, TlsInfo},
     server::{Config, Event, ImproperPipelining, Server, Tls},
     syntax::{Capabilities, Code, Extension, Host, Reply},
 };
@@ -102,9 +102,7 @@ fn settle(server: &mut Server, setting: Setting, held: &mut Vec<u8>, seen: &mut 
         hear(server, held, seen);
         let before = seen.replies.len();
         loop {
-            let Some(transmit) = server.poll_transmit(NOW) else {
-break;
-};
+            let Some(transmit) = server.poll_transmit(NOW) else { break };
             seen.replies.extend(transmit.slices().concat());
             let written = transmit.len();
             transmit.wrote(written, NOW);

@@ -88,13 +88,7 @@ impl Session {
         if let Err(BareLineBreak { at, .. }) = planned {
             slices.clear();
             self.wire.plan = Plan::default();
-            let before = self.transactions.get(id).map_or(0, |t| t.content_bytes);
-            self.abandon(
-                id,
-                NotSentReason::BareLineBreak {
-                    at: before.saturating_add(at as u64),
-                },
-            );
+            self.abandon(id, NotSentReason::BareLineBreak { at });
         }
     }
 

@@ -189,7 +189,18 @@ pub enum Outcome<'i> {
     InDoubt,
 }
 
-impl Outcome<'_> {
+impl<'i> Outcome<'i> {
+    /// Returns the server's reply that decided it: the verdict, the refusal, or what kept the message
+    /// from being sent.
+    pub fn reply(&self) -> Option<&Reply<'i>> {
+        match self {
+            Self::Delivered(reply) => Some(reply),
+            Self::Refused(answer) => Some(&answer.reply),
+            Self::NotSent(why) => why.answer.as_ref().map(|answer| &answer.reply),
+            Self::InDoubt => None,
+        }
+    }
+
     /// Copies what is borrowed, so that the outcome can live on.
     pub fn into_owned(self) -> Outcome<'static> {
         match self {
