@@ -10,7 +10,8 @@ use super::replies::{self, Wording};
 use super::table::Verb;
 use crate::machine::{Dialect, TlsInfo};
 use crate::syntax::{
-    Argument, Capabilities, Class, Extension, ForwardPath, Parameters, ReversePath,
+    Argument, Capabilities, Class, Extension, ForwardPath, MailParameters, ParameterName,
+    RcptParameters, ReversePath,
 };
 
 /// Knows what holds for this client.
@@ -111,12 +112,14 @@ impl Footing {
     pub(super) fn terms(
         &self,
         from: &ReversePath<'_>,
-        parameters: &Parameters<'_>,
+        parameters: &MailParameters<'_>,
     ) -> Result<Terms, Reason> {
         let settings = self.settings();
         let terms = match &self.announced {
             Some(offer) => offer.of_mail(parameters, &settings.additions)?,
-            None if !parameters.is_empty() => return Err(Reason::NotOffered),
+            None if parameters.names().next().is_some() || parameters.others().next().is_some() => {
+                return Err(Reason::NotOffered);
+            }
             None => Terms {
                 max_message_size: settings.max_message_size,
                 ..Terms::default()
@@ -132,18 +135,26 @@ impl Footing {
     pub(super) fn check_recipient(
         &self,
         to: &ForwardPath<'_>,
-        parameters: &Parameters<'_>,
+        parameters: &RcptParameters<'_>,
         takes_utf8: bool,
     ) -> Result<(), Reason> {
         match &self.announced {
             Some(offer) => offer.of_rcpt(parameters, &self.settings().additions)?,
-            None if !parameters.is_empty() => return Err(Reason::NotOffered),
+            None if parameters.names().next().is_some() || parameters.others().next().is_some() => {
+                return Err(Reason::NotOffered);
+            }
             None => {}
         }
-        match takes_utf8 || to.is_ascii() && parameters.as_str().is_ascii() {
+        match takes_utf8 || to.is_ascii() && parameters.is_ascii() {
             true => Ok(()),
             false => Err(Reason::RecipientNotAscii),
         }
+    }
+
+    /// Returns whether a parameter that the library knows is at the client's disposal.
+    pub(super) fn takes(&self, name: ParameterName) -> bool {
+        let announced = self.announced.as_ref();
+        announced.is_some_and(|offer| offer.capabilities().takes(name))
     }
 
     /// Parts the argument of VRFY or EXPN from the SMTPUTF8 after it (6531-3.7.4-c).

@@ -7,35 +7,9 @@ use alloc::vec::Vec;
 use super::event::Reason;
 use crate::machine::Dialect;
 use crate::syntax::{
-    BodyType, Capabilities, Extension, Host, MailParameters, Parameter, Parameters, RcptParameters,
-    SyntaxError,
+    BodyType, Capabilities, Extension, Host, MailParameters, Parameter, ParameterName,
+    RcptParameters, SyntaxError,
 };
-
-/// The parameters of MAIL, and the extensions that bring them.
-const MAIL: &[(&str, Extension)] = &[
-    ("SIZE", Extension::Size),
-    ("BODY", Extension::EightBitMime),
-    ("SMTPUTF8", Extension::SmtpUtf8),
-    ("RET", Extension::Dsn),
-    ("ENVID", Extension::Dsn),
-    ("AUTH", Extension::Auth),
-    ("BY", Extension::DeliverBy),
-    ("HOLDFOR", Extension::FutureRelease),
-    ("HOLDUNTIL", Extension::FutureRelease),
-    ("MT-PRIORITY", Extension::MtPriority),
-    ("MTRK", Extension::Mtrk),
-    ("REQUIRETLS", Extension::RequireTls),
-    ("SOLICIT", Extension::NoSoliciting),
-    ("CONPERM", Extension::Conperm),
-];
-/// The parameters of RCPT, and the extensions that bring them.
-const RCPT: &[(&str, Extension)] = &[
-    ("NOTIFY", Extension::Dsn),
-    ("ORCPT", Extension::Dsn),
-    ("RRVS", Extension::Rrvs),
-    ("SOLICIT", Extension::NoSoliciting),
-    ("CONNEG", Extension::Conneg),
-];
 
 /// What protects what the client says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -140,22 +114,17 @@ impl Offer {
     /// Checks the parameters of MAIL, and returns what they settle.
     pub(super) fn of_mail(
         &self,
-        parameters: &Parameters<'_>,
+        given: &MailParameters<'_>,
         additions: &Additions,
     ) -> Result<Terms, Reason> {
-        self.check_offered(parameters, MAIL, &additions.mail)?;
-        let given = MailParameters::parse(parameters).map_err(|_| Reason::BadArgument)?;
+        self.check(given.names(), given.others(), &additions.mail)?;
         // 1870-6.1-a
         if given.size.is_some_and(|size| size > self.max_message_size) {
             return Err(Reason::TooLarge);
         }
-        let binary = given.body == Some(BodyType::BinaryMime);
-        if binary && !self.capabilities.has(Extension::BinaryMime) {
-            return Err(Reason::NotOffered);
-        }
         Ok(Terms {
             utf8: given.smtp_utf8,
-            binary,
+            binary: given.body == Some(BodyType::BinaryMime),
             max_message_size: self.max_message_size,
         })
     }
@@ -163,36 +132,27 @@ impl Offer {
     /// Checks the parameters of RCPT.
     pub(super) fn of_rcpt(
         &self,
-        parameters: &Parameters<'_>,
+        given: &RcptParameters<'_>,
         additions: &Additions,
     ) -> Result<(), Reason> {
-        self.check_offered(parameters, RCPT, &additions.rcpt)?;
-        let given = RcptParameters::parse(parameters);
-        given.map(|_| ()).map_err(|_| Reason::BadArgument)
+        self.check(given.names(), given.others(), &additions.rcpt)
     }
 
     /// Checks that each parameter is offered (5321-4.1.1.11-a).
-    fn check_offered(
+    fn check<'p>(
         &self,
-        parameters: &Parameters<'_>,
-        names: &[(&str, Extension)],
+        mut names: impl Iterator<Item = ParameterName>,
+        mut others: impl Iterator<Item = Parameter<'p>>,
         own: &[OwnParameter],
     ) -> Result<(), Reason> {
-        let all = parameters.iter().all(|it| self.has(&it, names, own));
+        let all = names.all(|name| self.capabilities.takes(name))
+            && others.all(|other| self.has_own(&other, own));
         all.then_some(()).ok_or(Reason::NotOffered)
     }
 
-    fn has(
-        &self,
-        parameter: &Parameter<'_>,
-        names: &[(&str, Extension)],
-        own: &[OwnParameter],
-    ) -> bool {
-        let is = |keyword: &str| parameter.keyword().eq_ignore_ascii_case(keyword);
-        if let Some((_, extension)) = names.iter().find(|(keyword, _)| is(keyword)) {
-            return self.capabilities.has(*extension);
-        }
-        let extension = match own.iter().find(|own| is(&own.keyword)) {
+    fn has_own(&self, parameter: &Parameter<'_>, own: &[OwnParameter]) -> bool {
+        let is = |own: &&OwnParameter| own.keyword.eq_ignore_ascii_case(parameter.keyword());
+        let extension = match own.iter().find(is) {
             Some(own) => &own.extension,
             // A private extension is taken to bring a parameter of its own name (RFC 5321 2.2.2).
             None if parameter.keyword().starts_with(['X', 'x']) => parameter.keyword(),

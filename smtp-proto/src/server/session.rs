@@ -25,8 +25,8 @@ use crate::machine::{
 use crate::syntax::SyntaxError;
 use crate::syntax::{
     Argument, AttributeName, AttributeValue, Attributes, Capabilities, Class, Code, Command,
-    CommandError, CommandErrorKind, ForwardPath, ForwardingCommand, InitialResponse, Parameters,
-    QueueNode, Reply, ReversePath, Word,
+    CommandError, CommandErrorKind, ForwardPath, ForwardingCommand, InitialResponse,
+    MailParameters, QueueNode, RcptParameters, Reply, ReversePath, Word,
 };
 
 /// Serves one client on one connection.
@@ -409,7 +409,7 @@ impl Session {
         &mut self,
         question: Question,
         from: ReversePath<'i>,
-        parameters: Parameters<'i>,
+        parameters: MailParameters<'i>,
         line: &'i [u8],
     ) -> Step<'i> {
         let settings = self.footing.settings();
@@ -439,7 +439,7 @@ impl Session {
         &mut self,
         question: Question,
         to: ForwardPath<'i>,
-        parameters: Parameters<'i>,
+        parameters: RcptParameters<'i>,
         line: &'i [u8],
     ) -> Step<'i> {
         let utf8 = self.intake.terms().is_some_and(|terms| terms.utf8);
@@ -602,7 +602,16 @@ impl Session {
         self.intake.understood();
         let reason = match self.progress.admit(verb, &self.standing()) {
             Err(misplaced) if misplaced.is_about_verb() => misplaced.reason,
-            _ => verb.malformed(),
+            _ => match error.kind() {
+                // 5321-4.1.1.11-a
+                CommandErrorKind::Parameter(Some(name)) if !self.footing.takes(name) => {
+                    Reason::NotOffered
+                }
+                CommandErrorKind::Address if verb == Verb::Mail => Reason::BadSender,
+                CommandErrorKind::Address => Reason::BadRecipient,
+                CommandErrorKind::ChunkSize => Reason::BadChunkSize,
+                _ => Reason::BadArgument,
+            },
         };
         if verb == Verb::Mail {
             self.patience.pardon(self.footing.settings());

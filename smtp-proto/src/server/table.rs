@@ -403,16 +403,6 @@ impl Verb {
         }
     }
 
-    /// Returns what is wrong with a command whose argument is malformed.
-    pub(super) fn malformed(self) -> Reason {
-        match self {
-            Self::Mail => Reason::BadSender,
-            Self::Recipient => Reason::BadRecipient,
-            Self::Chunk | Self::LastChunk => Reason::BadChunkSize,
-            _ => Reason::BadArgument,
-        }
-    }
-
     /// Returns what the command waits for, everything earlier if commands are taken in turn.
     pub(super) fn waits(self, is_in_turn: bool) -> Waits {
         let [usual, in_turn] = rule(self).waits;
