@@ -1,5 +1,6 @@
 //! On what footing a session is: its settings, what the client has been offered, and the time.
 
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::time::Duration;
 
@@ -9,6 +10,8 @@ use super::offer::{Offer, Protection, Terms};
 use super::replies::{self, Wording};
 use super::table::Verb;
 use crate::machine::{Dialect, TlsInfo};
+#[cfg(feature = "auth")]
+use crate::sasl::Channel;
 use crate::syntax::{
     Argument, Capabilities, Class, Extension, ForwardPath, MailParameters, ParameterName,
     RcptParameters, ReversePath,
@@ -18,7 +21,8 @@ use crate::syntax::{
 #[derive(Debug)]
 pub(super) struct Footing {
     config: Config,
-    protection: Protection,
+    /// What the TLS handshake came to.
+    tls: Option<Box<TlsInfo>>,
     /// What EHLO's answer has offered.
     announced: Option<Arc<Offer>>,
     /// When the machine was called last.
@@ -29,7 +33,7 @@ impl Footing {
     pub(super) fn new(config: Config, now: Duration) -> Self {
         Self {
             config,
-            protection: Protection::InClear,
+            tls: None,
             announced: None,
             now,
         }
@@ -64,8 +68,8 @@ impl Footing {
 
     /// Takes note that EHLO was accepted, and so its offer made, or HELO, which has none.
     pub(super) fn introduced(&mut self, is_extended: bool) {
-        let offer = self.settings().offer(self.protection).clone();
-        self.announced = is_extended.then_some(offer);
+        let offer = self.settings().offer(self.protection());
+        self.announced = is_extended.then(|| offer.clone());
     }
 
     /// Takes note that the client has to introduce itself again.
@@ -74,23 +78,38 @@ impl Footing {
     }
 
     /// Takes note that TLS is there.
-    pub(super) fn tls_established(&mut self, info: &TlsInfo) {
+    pub(super) fn tls_established(&mut self, info: TlsInfo) {
         self.announced = None;
-        self.protection = match info.exporter {
-            Some(_) => Protection::Bound,
-            None => Protection::Tls,
-        };
+        self.tls = Some(Box::new(info));
+    }
+
+    /// Returns what an authentication runs through.
+    #[cfg(feature = "auth")]
+    pub(super) fn channel(&self) -> Channel<'_> {
+        let offered = self.offer().mechanisms();
+        match &self.tls {
+            Some(tls) => Channel::secured(tls, offered),
+            None => Channel::in_clear(offered),
+        }
     }
 
     /// Returns what EHLO's answer has offered, or would offer now.
     pub(super) fn offer(&self) -> &Offer {
-        let now = self.settings().offer(self.protection);
-        self.announced.as_ref().unwrap_or(now)
+        let announced = self.announced.as_deref();
+        announced.unwrap_or_else(|| self.next_offer())
     }
 
     /// Returns what EHLO's answer would offer now.
     pub(super) fn next_offer(&self) -> &Offer {
-        self.settings().offer(self.protection)
+        self.settings().offer(self.protection())
+    }
+
+    fn protection(&self) -> Protection {
+        match &self.tls {
+            None => Protection::InClear,
+            Some(tls) if tls.exporter.is_some() => Protection::Bound,
+            Some(_) => Protection::Tls,
+        }
     }
 
     /// Returns the extensions of the [`offer`](Self::offer).

@@ -116,8 +116,6 @@ use session::Session;
 
 use crate::framing::Transmit;
 use crate::machine::{Error, Misuse, TlsInfo, TraceEntry};
-#[cfg(feature = "auth")]
-use crate::syntax::SyntaxError;
 use crate::syntax::{Capabilities, Reply};
 
 /// Serves one client on one connection.
@@ -283,21 +281,6 @@ impl Server {
         self.session.is_authenticated()
     }
 
-    /// Offers authentication by these mechanisms from now on, in place of those of the
-    /// configuration: for instance EXTERNAL to a client whose certificate is accepted
-    /// (8314-4.2-a).
-    ///
-    /// # Errors
-    ///
-    /// Fails like [`Config::mechanisms`].
-    #[cfg(feature = "auth")]
-    pub fn offer_mechanisms<'a>(
-        &mut self,
-        names: impl IntoIterator<Item = &'a str>,
-    ) -> Result<(), SyntaxError> {
-        self.session.change_mechanisms(names)
-    }
-
     /// Returns whether the TLS handshake is due: as [`Tls`] says at the beginning of the session, or
     /// after the 220 to STARTTLS is written.
     ///
@@ -318,6 +301,13 @@ impl Server {
     /// Fails if no handshake is due ([`Misuse::NoHandshake`]).
     pub fn tls_established(&mut self, info: TlsInfo, now: Duration) -> Result<(), Misuse> {
         self.session.tls_established(info, now)
+    }
+
+    /// Returns what an exchange runs through, for
+    /// [`ServerExchange::begin`](crate::sasl::ServerExchange::begin).
+    #[cfg(feature = "auth")]
+    pub fn channel(&self) -> crate::sasl::Channel<'_> {
+        self.session.channel()
     }
 
     /// Takes note that the handshake failed: the session has failed, without another word. Does

@@ -111,6 +111,12 @@ impl Offer {
             .find(|mechanism| mechanism.eq_ignore_ascii_case(name))
     }
 
+    /// Returns the mechanisms that may be used.
+    #[cfg(feature = "auth")]
+    pub(super) fn mechanisms(&self) -> impl Iterator<Item = &str> {
+        self.mechanisms.iter().map(AsRef::as_ref)
+    }
+
     /// Checks the parameters of MAIL, and returns what they settle.
     pub(super) fn of_mail(
         &self,

@@ -22,7 +22,7 @@ use crate::machine::{
     Dialect, Error, Fault, ForeignProtocol, Misuse, Timer, TlsInfo, TraceEntry, limits,
 };
 #[cfg(feature = "auth")]
-use crate::syntax::SyntaxError;
+use crate::sasl::Channel;
 use crate::syntax::{
     Argument, AttributeName, AttributeValue, Attributes, Capabilities, Class, Code, Command,
     CommandError, CommandErrorKind, ForwardPath, ForwardingCommand, InitialResponse,
@@ -932,17 +932,6 @@ impl Session {
         self.footing.reconfigure(config);
     }
 
-    /// Changes by which mechanisms EHLO's next answer offers to authenticate.
-    #[cfg(feature = "auth")]
-    pub(super) fn change_mechanisms<'a>(
-        &mut self,
-        names: impl IntoIterator<Item = &'a str>,
-    ) -> Result<(), SyntaxError> {
-        let config = self.footing.config().mechanisms(names)?;
-        self.footing.reconfigure(config);
-        Ok(())
-    }
-
     // Content.
 
     /// Reads content up to the next event.
@@ -1145,7 +1134,7 @@ impl Session {
         self.outbox.bytes_came();
         self.patience.disarm();
         // 3207-4.2-a, X-15, X-17: what was said in clear is forgotten.
-        self.footing.tls_established(&info);
+        self.footing.tls_established(info);
         self.security.tls_established();
         self.intake.forget_line();
         self.progress.apply(Verb::Handshake, true);
@@ -1153,6 +1142,11 @@ impl Session {
             self.greet();
         }
         Ok(())
+    }
+
+    #[cfg(feature = "auth")]
+    pub(super) fn channel(&self) -> Channel<'_> {
+        self.footing.channel()
     }
 
     pub(super) fn tls_failed(&mut self) {
