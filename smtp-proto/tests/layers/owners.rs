@@ -9,10 +9,8 @@ use crate::{
 };
 
 /// Types that are in pieces still, to be struck off when they are whole.
-const IN_PIECES: [&str; 4] = [
+const IN_PIECES: [&str; 2] = [
     "client/session::Session",
-    "server/config::Config",
-    "server/session::Session",
     "syntax/capabilities::Capabilities",
 ];
 
