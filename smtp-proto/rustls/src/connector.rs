@@ -4,7 +4,7 @@ use std::{fmt, io, path::Path, sync::Arc};
 
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore,
-    client::{WebPkiServerVerifier, danger::ServerCertVerifier},
+    client::{Resumption, WebPkiServerVerifier, danger::ServerCertVerifier},
     pki_types::ServerName,
     sign::{CertifiedKey, SingleCertAndKey},
 };
@@ -97,9 +97,12 @@ impl TlsConnector {
     /// Fails if the process has no cryptography.
     pub fn opportunistic(mut self) -> io::Result<Self> {
         let anyone = Verifier::new(Trust::Anyone, crypto_provider()?);
-        Arc::make_mut(&mut self.config)
+        let config = Arc::make_mut(&mut self.config);
+        config
             .dangerous()
             .set_certificate_verifier(Arc::new(anyone));
+        // A session that is resumed is not verified again: what is begun here must not go on there.
+        config.resumption = Resumption::default();
         self.is_opportunistic = true;
         Ok(self)
     }
