@@ -6,14 +6,11 @@ use core::str;
 use thiserror::Error;
 
 use super::{
-    bytes,
-    code::Code,
     error::{SyntaxError, SyntaxErrorKind},
     forwarding::{Attributes, ForwardingCommand},
-    grammar::Grammar,
+    grammar::{self, Grammar, MAX_DIGITS, decimal},
     host::Host,
     mail_parameters::MailParameters,
-    number::{MAX_DIGITS, decimal},
     parameters::{ParameterError, ParameterName},
     path::{ForwardPath, ReversePath},
     rcpt_parameters::RcptParameters,
@@ -148,40 +145,40 @@ impl<'a> Command<'a> {
         let Some((verb, rest)) = Verb::recognise(line) else {
             return parse_other(line).map_err(|error| CommandError::new(None, error));
         };
-        // Blames a byte of the text that stands `after` bytes after the verb.
-        let fail = |error: SyntaxError, after: usize| {
-            let at = line.len().saturating_sub(rest.len()).saturating_add(after);
-            CommandError::new(Some(verb), error.shifted(at))
-        };
         // Returns where a text begins that ends with the line.
-        let start = |text: &str| line.len().saturating_sub(text.len());
+        let start = |text: &[u8]| line.len().saturating_sub(text.len());
+        // Blames a byte of such a text.
+        let fail = |text: &[u8], error: SyntaxError| {
+            CommandError::new(Some(verb), error.shifted(start(text)))
+        };
         // Each arm makes its command where it stays: to move one costs as much as to parse it.
         match (verb, rest) {
             (Verb::Mail, _) => {
-                let path = after_label(rest, b"FROM:", grammar).map_err(|error| fail(error, 0))?;
-                let before = rest.len().saturating_sub(path.len());
-                let path = text(path).map_err(|error| fail(error, before))?;
+                let path =
+                    after_label(rest, b"FROM:", grammar).map_err(|error| fail(rest, error))?;
                 let address =
                     |error: SyntaxError| CommandError::address(verb, error.shifted(start(path)));
+                let path = text(path).map_err(address)?;
                 let (from, end) = ReversePath::parse_prefix(path, grammar).map_err(address)?;
                 let parameters = match parameters(path, end).map_err(address)? {
                     None => MailParameters::default(),
-                    Some(text) => MailParameters::parse_by(text, grammar)
-                        .map_err(|error| CommandError::parameter(verb, error, start(text)))?,
+                    Some(text) => MailParameters::parse_by(text, grammar).map_err(|error| {
+                        CommandError::parameter(verb, error, start(text.as_bytes()))
+                    })?,
                 };
                 Ok(Self::Mail { from, parameters })
             }
             (Verb::Rcpt, _) => {
-                let path = after_label(rest, b"TO:", grammar).map_err(|error| fail(error, 0))?;
-                let before = rest.len().saturating_sub(path.len());
-                let path = text(path).map_err(|error| fail(error, before))?;
+                let path = after_label(rest, b"TO:", grammar).map_err(|error| fail(rest, error))?;
                 let address =
                     |error: SyntaxError| CommandError::address(verb, error.shifted(start(path)));
+                let path = text(path).map_err(address)?;
                 let (to, end) = ForwardPath::parse_prefix(path, grammar).map_err(address)?;
                 let parameters = match parameters(path, end).map_err(address)? {
                     None => RcptParameters::default(),
-                    Some(text) => RcptParameters::parse_by(text, grammar)
-                        .map_err(|error| CommandError::parameter(verb, error, start(text)))?,
+                    Some(text) => RcptParameters::parse_by(text, grammar).map_err(|error| {
+                        CommandError::parameter(verb, error, start(text.as_bytes()))
+                    })?,
                 };
                 Ok(Self::Rcpt { to, parameters })
             }
@@ -194,11 +191,11 @@ impl<'a> Command<'a> {
             (Verb::Help, []) => Ok(Self::Help(None)),
             (Verb::Atrn, []) => Ok(Self::Atrn(None)),
             (Verb::Bdat, [b' ', argument @ ..]) => {
-                let (size, last) = bdat(argument).map_err(|error| fail(error, 1))?;
+                let (size, last) = bdat(argument).map_err(|error| fail(argument, error))?;
                 Ok(Self::Bdat { size, last })
             }
             (Verb::Ehlo | Verb::Helo | Verb::Lhlo, [b' ', argument @ ..]) => {
-                let host = host(argument, grammar).map_err(|error| fail(error, 1))?;
+                let host = host(argument, grammar).map_err(|error| fail(argument, error))?;
                 Ok(match verb {
                     Verb::Ehlo => Self::Ehlo(host),
                     Verb::Helo => Self::Helo(host),
@@ -206,9 +203,9 @@ impl<'a> Command<'a> {
                 })
             }
             (verb, [b' ', argument @ ..]) => text(argument)
-                .and_then(|argument| parse_text(verb, argument))
-                .map_err(|error| fail(error, 1)),
-            _ => Err(fail(SyntaxError::unexpected(rest, 0), 0)),
+                .and_then(|text| parse_text(verb, text))
+                .map_err(|error| fail(argument, error)),
+            _ => Err(fail(rest, SyntaxError::unexpected(rest, 0))),
         }
     }
 
@@ -339,7 +336,7 @@ pub enum CommandErrorKind {
 
 impl CommandError {
     /// Blames what stands after `verb`; without one, the whole line.
-    pub(super) const fn new(verb: Option<Verb>, error: SyntaxError) -> Self {
+    const fn new(verb: Option<Verb>, error: SyntaxError) -> Self {
         let kind = match verb {
             None => CommandErrorKind::Unrecognised,
             Some(Verb::Bdat) => CommandErrorKind::ChunkSize,
@@ -349,7 +346,7 @@ impl CommandError {
     }
 
     /// Blames the address of MAIL or RCPT.
-    pub(super) const fn address(verb: Verb, error: SyntaxError) -> Self {
+    const fn address(verb: Verb, error: SyntaxError) -> Self {
         Self {
             verb: Some(verb),
             kind: CommandErrorKind::Address,
@@ -358,7 +355,7 @@ impl CommandError {
     }
 
     /// Blames a parameter of MAIL or RCPT; the parameters begin at `start`.
-    pub(super) const fn parameter(verb: Verb, error: ParameterError, start: usize) -> Self {
+    const fn parameter(verb: Verb, error: ParameterError, start: usize) -> Self {
         Self {
             verb: Some(verb),
             kind: CommandErrorKind::Parameter(error.parameter()),
@@ -380,22 +377,13 @@ impl CommandError {
     pub const fn kind(&self) -> CommandErrorKind {
         self.kind
     }
-
-    /// Returns the code of the reply: 500 if the verb was not recognised, else 501 (RFC 5321
-    /// 4.2.4).
-    pub const fn reply_code(&self) -> Code {
-        match self.verb {
-            None => Code::SYNTAX_ERROR,
-            Some(_) => Code::ARGUMENT_ERROR,
-        }
-    }
 }
 
 /// Parses the argument of one of the less frequent verbs.
 fn parse_text(verb: Verb, argument: &str) -> Result<Command<'_>, SyntaxError> {
     let trimmed = argument.trim_start_matches(' ');
     match verb {
-        Verb::Noop => bytes::check_text(argument).map(|()| Command::Noop),
+        Verb::Noop => grammar::check_text(argument).map(|()| Command::Noop),
         Verb::Vrfy => Argument::parse(trimmed).map(Command::Vrfy),
         Verb::Expn => Argument::parse(trimmed).map(Command::Expn),
         Verb::Help => optional(argument).map(Command::Help),
@@ -428,7 +416,7 @@ fn parse_other(line: &[u8]) -> Result<Command<'_>, SyntaxError> {
 fn text(bytes: &[u8]) -> Result<&str, SyntaxError> {
     let text = str::from_utf8(bytes)
         .map_err(|error| SyntaxError::new(SyntaxErrorKind::InvalidUtf8, error.valid_up_to()))?;
-    bytes::check_non_ascii(text)?;
+    grammar::check_non_ascii(text)?;
     Ok(text)
 }
 

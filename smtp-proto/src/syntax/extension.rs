@@ -2,7 +2,7 @@
 
 macro_rules! extensions {
     ($($(#[$documentation:meta])* $name:ident = $keyword:literal,)*) => {
-        /// Names an extension that a server may announce.
+        /// An extension that a server may announce.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Extension {

@@ -20,7 +20,7 @@ const MAX_LINE: usize = 512;
 const UNAVAILABLE: &str = "[UNAVAILABLE]";
 const TEMPORARILY_UNAVAILABLE: &str = "[TEMPUNAVAIL]";
 
-/// Names one of the commands that tell about a client.
+/// A command that tells about a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ForwardingCommand {
     /// `XCLIENT`: the server is to act as if that client had connected.
@@ -50,7 +50,7 @@ impl ForwardingCommand {
     }
 }
 
-/// Names an attribute of a client.
+/// The name of an attribute of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AttributeName {
     /// Its host name.
@@ -99,7 +99,7 @@ impl AttributeName {
     }
 }
 
-/// Holds what is known of an attribute.
+/// What is known of an attribute.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum AttributeValue<'a> {
     /// `[UNAVAILABLE]`: nothing, and it stays so.
@@ -110,7 +110,7 @@ pub enum AttributeValue<'a> {
     Text(Cow<'a, str>),
 }
 
-/// Holds one checked attribute, `NAME=value`.
+/// One checked attribute, `NAME=value`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Attribute<'a> {
     name: AttributeName,
@@ -226,7 +226,7 @@ impl<'a> Attribute<'a> {
     }
 }
 
-/// Holds the checked argument of XCLIENT or XFORWARD: attributes that single spaces separate.
+/// The checked argument of XCLIENT or XFORWARD: attributes that single spaces separate.
 ///
 /// ```
 /// use smtp_proto::syntax::{AttributeName, Attributes, ForwardingCommand};

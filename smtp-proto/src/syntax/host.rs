@@ -6,10 +6,9 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::net::{Ipv4Addr, Ipv6Addr};
 
-use super::bytes::{self, DCONTENT, KEYWORD};
-use super::error::{AddressError, SyntaxError, SyntaxErrorKind, from_text};
-use super::grammar::Grammar;
-use super::text::Argument;
+use super::error::{AddressError, SyntaxError, SyntaxErrorKind};
+use super::grammar::{self, DCONTENT, Grammar, KEYWORD};
+use super::text::{Argument, from_text};
 
 /// The longest domain or address literal in bytes (RFC 5321 4.5.3.1.2).
 pub const MAX_DOMAIN: usize = 255;
@@ -60,7 +59,7 @@ impl<'a> Host<'a> {
             (Err(error), Grammar::Strict) => return Err(error),
             (Err(_), Grammar::Tolerant) => {
                 Argument::parse(text)?;
-                bytes::check_visible(text)?;
+                grammar::check_visible(text)?;
             }
         }
         if text.len() > MAX_DOMAIN {
@@ -197,11 +196,11 @@ impl<'a> AddressLiteral<'a> {
                 Err(_) => Err(SyntaxError::unexpected(text.as_bytes(), content_at)),
             };
         }
-        let tag_length = bytes::span(tag.as_bytes(), KEYWORD);
+        let tag_length = grammar::span(tag.as_bytes(), KEYWORD);
         if tag_length < tag.len() || !tag.ends_with(|last: char| last.is_ascii_alphanumeric()) {
             return Err(SyntaxError::unexpected(text.as_bytes(), tag_length));
         }
-        let length = bytes::span(content.as_bytes(), DCONTENT);
+        let length = grammar::span(content.as_bytes(), DCONTENT);
         if content.is_empty() || length < content.len() {
             return Err(SyntaxError::unexpected(
                 text.as_bytes(),
@@ -264,7 +263,7 @@ fn check(text: &str) -> Result<(), SyntaxError> {
 pub(super) fn host_end(text: &str, start: usize, grammar: Grammar) -> Result<usize, SyntaxError> {
     let bytes = text.as_bytes();
     if bytes.get(start) != Some(&b'[') {
-        return bytes::domain_end(bytes, start, grammar);
+        return grammar::domain_end(bytes, start, grammar);
     }
     literal_end(text, start)
 }

@@ -3,12 +3,12 @@
 use core::fmt;
 
 use super::error::SyntaxError;
-use super::number::positive;
+use super::grammar::positive;
 
 /// The greatest limit that can be announced (RFC 9422 4).
 const MAX_LIMIT: u32 = 999_999;
 
-/// Holds the limits that a server announces with LIMITS; what is not announced has none.
+/// The limits that a server announces with LIMITS; what is not announced has none.
 ///
 /// Whatever a client sends counts, refused or not (RFC 9422 4).
 ///

@@ -4,15 +4,13 @@ use alloc::{borrow::Cow, boxed::Box, vec::Vec};
 use core::fmt;
 
 use super::{
-    bytes::{self, Appender},
     date_time::DateTime,
     delivery::{DeliverBy, Hold, HoldInterval, Priority},
     dsn::{EnvelopeId, Return},
     error::{SyntaxError, SyntaxErrorKind},
-    grammar::Grammar,
+    grammar::{self, Appender, Grammar, MAX_DIGITS, decimal},
     mailbox::Mailbox,
-    number::{MAX_DIGITS, decimal},
-    parameters::{self, Others, Parameter, ParameterError, ParameterName, Trimmed, Writer},
+    parameters::{self, Display, Others, Parameter, ParameterError, ParameterName, Writer},
     path::ReversePath,
     tracking::{Solicitation, Tracking},
     xtext,
@@ -78,14 +76,14 @@ impl<'a> MailParameters<'a> {
     /// has one, if one is given twice or there are both HOLDFOR and HOLDUNTIL, beyond
     /// [`MAX_PARAMETERS`](super::MAX_PARAMETERS), or like [`check`](Self::check).
     pub fn parse(text: &'a str) -> Result<Self, ParameterError> {
-        bytes::check_non_ascii(text).map_err(|error| ParameterError::new(None, error))?;
+        grammar::check_non_ascii(text).map_err(|error| ParameterError::new(None, error))?;
         match text {
             "" => Ok(Self::default()),
             text => Self::parse_by(text, Grammar::Strict),
         }
     }
 
-    /// Parses parameters that [`bytes::check_non_ascii`] went through.
+    /// Parses parameters that [`grammar::check_non_ascii`] went through.
     #[inline]
     pub(super) fn parse_by(text: &'a str, grammar: Grammar) -> Result<Self, ParameterError> {
         let mut parsed = Self::default();
@@ -279,7 +277,7 @@ impl<'a> MailParameters<'a> {
 
 impl fmt::Display for MailParameters<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write(Trimmed(f, false))
+        self.write(Display::new(f))
     }
 }
 

@@ -7,10 +7,9 @@ use core::fmt::{self, Write};
 
 use thiserror::Error;
 
-use super::bytes::{self, KEYWORD, VALUE};
 use super::error::{SyntaxError, SyntaxErrorKind};
 use super::extension::Extension;
-use super::grammar::Grammar;
+use super::grammar::{self, Grammar, KEYWORD, VALUE};
 
 /// How many parameters a command may have: more than all known extensions together define.
 pub const MAX_PARAMETERS: usize = 32;
@@ -137,8 +136,8 @@ impl<'a> Parameter<'a> {
     pub fn new(keyword: &'a str, value: Option<&'a str>) -> Result<Self, SyntaxError> {
         check_keyword(keyword)?;
         if let Some(value) = value {
-            bytes::check_non_ascii(value)?;
-            let length = bytes::span(value.as_bytes(), VALUE);
+            grammar::check_non_ascii(value)?;
+            let length = grammar::span(value.as_bytes(), VALUE);
             if length < value.len() || value.is_empty() {
                 return Err(SyntaxError::unexpected(value.as_bytes(), length));
             }
@@ -146,7 +145,7 @@ impl<'a> Parameter<'a> {
         Ok(Self { keyword, value })
     }
 
-    /// Parses the parameter at the beginning of `text`, which [`bytes::check_non_ascii`] went
+    /// Parses the parameter at the beginning of `text`, which [`grammar::check_non_ascii`] went
     /// through; returns it and where it ends: before a space, or with `text`.
     #[inline]
     fn parse_prefix(text: &'a str) -> Result<(Self, usize), SyntaxError> {
@@ -155,7 +154,7 @@ impl<'a> Parameter<'a> {
         let mut end = length;
         if let Some(b'=') = bytes.get(length) {
             let value = bytes.get(length.saturating_add(1)..).unwrap_or_default();
-            let value_length = bytes::span(value, VALUE);
+            let value_length = grammar::span(value, VALUE);
             end = end.saturating_add(1).saturating_add(value_length);
             if value_length == 0 {
                 return Err(SyntaxError::unexpected(bytes, end));
@@ -241,7 +240,7 @@ impl ParameterError {
 /// Gives each parameter of `text` that is one of `names` to `take`, and returns copies of the
 /// others.
 ///
-/// `text` went through [`bytes::check_non_ascii`].
+/// `text` went through [`grammar::check_non_ascii`].
 #[inline]
 pub(super) fn read<'a>(
     text: &'a str,
@@ -257,8 +256,11 @@ pub(super) fn read<'a>(
         if rest.is_empty() && grammar == Grammar::Tolerant {
             return Ok(Others(others.into()));
         }
-        let fail = |error: SyntaxError| ParameterError::new(None, error.shifted(at(rest)));
-        let (parameter, end) = Parameter::parse_prefix(rest).map_err(fail)?;
+        let (parameter, end) = Parameter::parse_prefix(rest).map_err(|error| {
+            let keyword = rest.get(..keyword_length(rest.as_bytes()));
+            let name = keyword.and_then(|keyword| ParameterName::recognise(names, keyword));
+            ParameterError::new(name, error.shifted(at(rest)))
+        })?;
         let duplicate = SyntaxError::new(SyntaxErrorKind::Duplicate, at(rest));
         match ParameterName::recognise(names, parameter.keyword) {
             // RFC 1870 6, RFC 6152 3, RFC 3461 4.5
@@ -406,14 +408,28 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// Leaves out the first space of what is written to it.
-pub(super) struct Trimmed<'a, 'f>(pub(super) &'a mut fmt::Formatter<'f>, pub(super) bool);
+/// Displays what is written to it, without the space that it begins with.
+pub(super) struct Display<'a, 'f> {
+    formatter: &'a mut fmt::Formatter<'f>,
+    has_begun: bool,
+}
 
-impl Write for Trimmed<'_, '_> {
+impl<'a, 'f> Display<'a, 'f> {
+    pub(super) fn new(formatter: &'a mut fmt::Formatter<'f>) -> Self {
+        Self {
+            formatter,
+            has_begun: false,
+        }
+    }
+}
+
+impl Write for Display<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let is_first = !text.is_empty() && !core::mem::replace(&mut self.1, true);
-        self.0
-            .write_str(if is_first { text.trim_start() } else { text })
+        let shown = match core::mem::replace(&mut self.has_begun, true) {
+            true => text,
+            false => text.trim_start(),
+        };
+        self.formatter.write_str(shown)
     }
 }
 
@@ -422,7 +438,7 @@ impl Write for Trimmed<'_, '_> {
 pub(super) fn keyword_length(bytes: &[u8]) -> usize {
     match bytes {
         [b'-', ..] => 0,
-        _ => bytes::span(bytes, KEYWORD),
+        _ => grammar::span(bytes, KEYWORD),
     }
 }
 

@@ -4,13 +4,11 @@ use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
 use super::{
-    bytes::{self, Appender},
     delivery::ValidSince,
-    dsn::Notify,
+    dsn::{Notify, OriginalRecipient},
     error::SyntaxError,
-    grammar::Grammar,
-    original_recipient::OriginalRecipient,
-    parameters::{self, Others, Parameter, ParameterError, ParameterName, Trimmed, Writer},
+    grammar::{self, Appender, Grammar},
+    parameters::{self, Display, Others, Parameter, ParameterError, ParameterName, Writer},
     tracking::Solicitation,
 };
 
@@ -54,14 +52,14 @@ impl<'a> RcptParameters<'a> {
     /// Fails if a parameter is malformed (RFC 5321 4.1.2) or its value is, if one that needs none
     /// has one, if one is given twice, or beyond [`MAX_PARAMETERS`](super::MAX_PARAMETERS).
     pub fn parse(text: &'a str) -> Result<Self, ParameterError> {
-        bytes::check_non_ascii(text).map_err(|error| ParameterError::new(None, error))?;
+        grammar::check_non_ascii(text).map_err(|error| ParameterError::new(None, error))?;
         match text {
             "" => Ok(Self::default()),
             text => Self::parse_by(text, Grammar::Strict),
         }
     }
 
-    /// Parses parameters that [`bytes::check_non_ascii`] went through.
+    /// Parses parameters that [`grammar::check_non_ascii`] went through.
     #[inline]
     pub(super) fn parse_by(text: &'a str, grammar: Grammar) -> Result<Self, ParameterError> {
         let mut parsed = Self::default();
@@ -173,6 +171,6 @@ impl<'a> RcptParameters<'a> {
 
 impl fmt::Display for RcptParameters<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write(Trimmed(f, false))
+        self.write(Display::new(f))
     }
 }
