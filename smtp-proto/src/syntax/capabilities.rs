@@ -285,8 +285,9 @@ impl Capabilities {
         }
     }
 
-    fn line_limit(&self, parameters: &[ParameterName]) -> usize {
-        let offered = parameters.iter().filter(|name| self.takes(**name));
+    fn line_limit(&self, parameters: &[(u64, ParameterName)]) -> usize {
+        let names = parameters.iter().map(|(_, name)| name);
+        let offered = names.filter(|name| self.takes(**name));
         let sum = offered.fold(COMMAND_LINE, |sum, name| {
             sum.saturating_add(name.increment())
         });

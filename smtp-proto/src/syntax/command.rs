@@ -158,29 +158,37 @@ impl<'a> Command<'a> {
                     after_label(rest, b"FROM:", grammar).map_err(|error| fail(rest, error))?;
                 let address =
                     |error: SyntaxError| CommandError::address(verb, error.shifted(start(path)));
-                let path = text(path).map_err(address)?;
+                let path = utf8(path).map_err(address)?;
+                grammar::check_address(path).map_err(address)?;
                 let (from, end) = ReversePath::parse_prefix(path, grammar).map_err(address)?;
-                let parameters = match parameters(path, end).map_err(address)? {
-                    None => MailParameters::default(),
-                    Some(text) => MailParameters::parse_by(text, grammar).map_err(|error| {
+                let mut given = MailParameters::default();
+                if let Some(text) = parameters(path, end).map_err(address)? {
+                    given.read(text, grammar).map_err(|error| {
                         CommandError::parameter(verb, error, start(text.as_bytes()))
-                    })?,
-                };
-                Ok(Self::Mail { from, parameters })
+                    })?;
+                }
+                Ok(Self::Mail {
+                    from,
+                    parameters: given,
+                })
             }
             (Verb::Rcpt, _) => {
                 let path = after_label(rest, b"TO:", grammar).map_err(|error| fail(rest, error))?;
                 let address =
                     |error: SyntaxError| CommandError::address(verb, error.shifted(start(path)));
-                let path = text(path).map_err(address)?;
+                let path = utf8(path).map_err(address)?;
+                grammar::check_address(path).map_err(address)?;
                 let (to, end) = ForwardPath::parse_prefix(path, grammar).map_err(address)?;
-                let parameters = match parameters(path, end).map_err(address)? {
-                    None => RcptParameters::default(),
-                    Some(text) => RcptParameters::parse_by(text, grammar).map_err(|error| {
+                let mut given = RcptParameters::default();
+                if let Some(text) = parameters(path, end).map_err(address)? {
+                    given.read(text, grammar).map_err(|error| {
                         CommandError::parameter(verb, error, start(text.as_bytes()))
-                    })?,
-                };
-                Ok(Self::Rcpt { to, parameters })
+                    })?;
+                }
+                Ok(Self::Rcpt {
+                    to,
+                    parameters: given,
+                })
             }
             // RFC 5321 4.1.1: these take no argument.
             (Verb::Data, []) => Ok(Self::Data),
@@ -414,10 +422,15 @@ fn parse_other(line: &[u8]) -> Result<Command<'_>, SyntaxError> {
 /// Takes bytes for text, if they are UTF-8 and hide no control characters after it.
 #[inline(always)]
 fn text(bytes: &[u8]) -> Result<&str, SyntaxError> {
-    let text = str::from_utf8(bytes)
-        .map_err(|error| SyntaxError::new(SyntaxErrorKind::InvalidUtf8, error.valid_up_to()))?;
+    let text = utf8(bytes)?;
     grammar::check_non_ascii(text)?;
     Ok(text)
+}
+
+#[inline(always)]
+fn utf8(bytes: &[u8]) -> Result<&str, SyntaxError> {
+    str::from_utf8(bytes)
+        .map_err(|error| SyntaxError::new(SyntaxErrorKind::InvalidUtf8, error.valid_up_to()))
 }
 
 /// Returns what stands after `label`, written in any case and without any space more (RFC 5321
@@ -430,7 +443,7 @@ fn after_label<'l, const N: usize>(
 ) -> Result<&'l [u8], SyntaxError> {
     if let [b' ', written @ ..] = rest
         && let Some((first, path)) = written.split_first_chunk::<N>()
-        && first.eq_ignore_ascii_case(label)
+        && first.map(|byte| byte.to_ascii_uppercase()) == *label
         && (grammar == Grammar::Strict || !path.starts_with(b" "))
     {
         return Ok(path);
@@ -471,8 +484,8 @@ fn parameters(text: &str, end: usize) -> Result<Option<&str>, SyntaxError> {
 #[inline]
 fn host(argument: &[u8], grammar: Grammar) -> Result<Host<'_>, SyntaxError> {
     let argument = match grammar {
-        Grammar::Tolerant => text(argument)?.trim_start_matches(' '),
-        Grammar::Strict => text(argument)?,
+        Grammar::Tolerant => utf8(trim_start(argument))?,
+        Grammar::Strict => utf8(argument)?,
     };
     if argument.starts_with('[')
         && let Some((literal, _)) = argument.split_once("] ")

@@ -87,7 +87,7 @@ extensions! {
 
 /// Returns the first eight bytes of `keyword` as a number, the same for every case and greater for
 /// what comes later in the alphabet.
-const fn beginning(keyword: &str) -> u64 {
+pub(super) const fn beginning(keyword: &str) -> u64 {
     let number = if let Some(bytes) = keyword.as_bytes().first_chunk::<8>() {
         u64::from_be_bytes(*bytes)
     } else {

@@ -226,13 +226,19 @@ fn find_line_breakers(text: &str) -> Result<(), SyntaxError> {
     }
 }
 
-/// Refuses characters that cannot be seen, so that no two addresses look the same for them (RFC
-/// 8264 9.13 knows more, of which some are seen). The joiners U+200C and U+200D belong to words.
+/// Refuses what [`check_non_ascii`] refuses, and characters that cannot be seen, so that no two
+/// addresses look the same for them.
 #[inline]
-pub(super) fn check_visible(text: &str) -> Result<(), SyntaxError> {
+pub(super) fn check_address(text: &str) -> Result<(), SyntaxError> {
     if text.is_ascii() {
         return Ok(());
     }
+    find_line_breakers(text).and_then(|()| find_invisible(text))
+}
+
+#[cold]
+fn find_invisible(text: &str) -> Result<(), SyntaxError> {
+    // The joiners U+200C and U+200D belong to words of some scripts.
     let invisible = |character: char| {
         matches!(character,
             '\u{ad}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'

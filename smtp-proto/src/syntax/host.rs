@@ -59,7 +59,7 @@ impl<'a> Host<'a> {
             (Err(error), Grammar::Strict) => return Err(error),
             (Err(_), Grammar::Tolerant) => {
                 Argument::parse(text)?;
-                grammar::check_visible(text)?;
+                grammar::check_address(text)?;
             }
         }
         if text.len() > MAX_DOMAIN {
@@ -247,10 +247,9 @@ fn parse_ipv4(text: &str) -> Result<Ipv4Addr, SyntaxError> {
 /// Checks that the whole is a domain or an address literal in ASCII.
 #[inline]
 fn check(text: &str) -> Result<(), SyntaxError> {
-    let ascii = text.bytes().take_while(u8::is_ascii).count();
-    let end = match ascii < text.len() {
-        true => ascii,
-        false => host_end(text, 0, Grammar::Strict)?,
+    let end = match text.is_ascii() {
+        true => host_end(text, 0, Grammar::Strict)?,
+        false => text.bytes().take_while(u8::is_ascii).count(),
     };
     match end < text.len() {
         true => Err(SyntaxError::unexpected(text.as_bytes(), end)),

@@ -77,21 +77,22 @@ impl<'a> MailParameters<'a> {
     /// [`MAX_PARAMETERS`](super::MAX_PARAMETERS), or like [`check`](Self::check).
     pub fn parse(text: &'a str) -> Result<Self, ParameterError> {
         grammar::check_non_ascii(text).map_err(|error| ParameterError::new(None, error))?;
-        match text {
-            "" => Ok(Self::default()),
-            text => Self::parse_by(text, Grammar::Strict),
+        let mut parsed = Self::default();
+        if !text.is_empty() {
+            parsed.read(text, Grammar::Strict)?;
         }
+        Ok(parsed)
     }
 
-    /// Parses parameters that [`grammar::check_non_ascii`] went through.
-    #[inline]
-    pub(super) fn parse_by(text: &'a str, grammar: Grammar) -> Result<Self, ParameterError> {
-        let mut parsed = Self::default();
-        parsed.others = parameters::read(text, grammar, ParameterName::MAIL, |name, parameter| {
-            parsed.take(name, parameter)
+    /// Reads parameters that [`grammar::check_non_ascii`] went through, where there are none yet.
+    pub(super) fn read(&mut self, text: &'a str, grammar: Grammar) -> Result<(), ParameterError> {
+        let others = parameters::read(text, grammar, ParameterName::MAIL, |name, parameter| {
+            self.take(name, parameter)
         })?;
-        parsed.check()?;
-        Ok(parsed)
+        if !others.is_empty() {
+            self.others = others;
+        }
+        self.check()
     }
 
     fn take(&mut self, name: ParameterName, parameter: &Parameter<'a>) -> Result<(), SyntaxError> {

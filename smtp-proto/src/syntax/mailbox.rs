@@ -62,7 +62,7 @@ impl<'a> Mailbox<'a> {
 
     /// Parses `local-part@host`.
     pub(super) fn parse_bare(text: &'a str) -> Result<Self, SyntaxError> {
-        grammar::check_non_ascii(text)?;
+        grammar::check_address(text)?;
         let (mailbox, end) = Self::parse_at(text, 0, Grammar::Tolerant)?;
         if end < text.len() {
             return Err(SyntaxError::unexpected(text.as_bytes(), end));
@@ -70,7 +70,8 @@ impl<'a> Mailbox<'a> {
         Ok(mailbox)
     }
 
-    /// Parses the mailbox that begins at `start`; returns it and where it ends.
+    /// Parses the mailbox that begins at `start` in a text that [`grammar::check_address`] went
+    /// through; returns it and where it ends.
     #[inline(always)]
     pub(super) fn parse_at(
         text: &'a str,
@@ -90,7 +91,6 @@ impl<'a> Mailbox<'a> {
                 start.saturating_add(MAX_MAILBOX),
             ));
         }
-        grammar::check_visible(mailbox).map_err(|error| error.shifted(start))?;
         let at = at.saturating_sub(start);
         Ok((
             Self {

@@ -1,14 +1,13 @@
 //! What extensions add to MAIL and RCPT: which parameter belongs to which extension, and the form
 //! that all of them have.
 
-use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt::{self, Write};
 
 use thiserror::Error;
 
 use super::error::{SyntaxError, SyntaxErrorKind};
-use super::extension::Extension;
+use super::extension::{Extension, beginning};
 use super::grammar::{self, Grammar, KEYWORD, VALUE};
 
 /// How many parameters a command may have: more than all known extensions together define.
@@ -26,7 +25,8 @@ macro_rules! parameters {
         }
 
         impl ParameterName {
-            $(pub(super) const $command: &[Self] = &[$(Self::$name,)*];)*
+            $(pub(super) const $command: &[(u64, Self)] =
+                &[$((beginning($keyword), Self::$name),)*];)*
 
             /// Returns the keyword.
             pub const fn keyword(self) -> &'static str {
@@ -109,11 +109,11 @@ impl ParameterName {
     /// Recognises a keyword in any case among `names`, unless its values are kept as text; of
     /// BODY, whose value it does not look at, the first.
     #[inline]
-    fn recognise(names: &[Self], keyword: &str) -> Option<Self> {
-        let mut names = names.iter().copied();
-        names
-            .find(|name| name.keyword().eq_ignore_ascii_case(keyword))
-            .filter(|name| *name != Self::TransId)
+    fn recognise(names: &[(u64, Self)], keyword: &str) -> Option<Self> {
+        let beginning = beginning(keyword);
+        let (_, name) = names.iter().find(|(each, _)| *each == beginning)?;
+        let is_it = keyword.len() <= 8 || keyword.eq_ignore_ascii_case(name.keyword());
+        (is_it && *name != Self::TransId).then_some(*name)
     }
 }
 
@@ -245,16 +245,16 @@ impl ParameterError {
 pub(super) fn read<'a>(
     text: &'a str,
     grammar: Grammar,
-    names: &[ParameterName],
+    names: &[(u64, ParameterName)],
     mut take: impl FnMut(ParameterName, &Parameter<'a>) -> Result<(), SyntaxError>,
 ) -> Result<Others, ParameterError> {
-    let mut others = String::new();
+    let mut others = Others::default();
     let mut seen: u32 = 0;
     let mut rest = next(text, grammar);
     let at = |rest: &str| text.len().saturating_sub(rest.len());
     for _ in 0..MAX_PARAMETERS {
         if rest.is_empty() && grammar == Grammar::Tolerant {
-            return Ok(Others(others.into()));
+            return Ok(others);
         }
         let (parameter, end) = Parameter::parse_prefix(rest).map_err(|error| {
             let keyword = rest.get(..keyword_length(rest.as_bytes()));
@@ -276,14 +276,14 @@ pub(super) fn read<'a>(
                     ParameterError::new(Some(name), error.shifted(value))
                 })?;
             }
-            None if find(&others, parameter.keyword).is_some() => {
+            None if others.has(parameter.keyword) => {
                 return Err(ParameterError::new(None, duplicate));
             }
-            None => keep(&mut others, rest.get(..end).unwrap_or_default()),
+            None => others.keep(rest.get(..end).unwrap_or_default()),
         }
         // A space follows, or nothing.
         match rest.get(end.saturating_add(1)..) {
-            None => return Ok(Others(others.into())),
+            None => return Ok(others),
             Some(after) => rest = next(after, grammar),
         }
     }
@@ -294,37 +294,42 @@ pub(super) fn read<'a>(
 /// Returns what stands from the next parameter on. Tolerates spaces before it.
 #[inline]
 fn next(text: &str, grammar: Grammar) -> &str {
-    match grammar {
-        Grammar::Tolerant => text.trim_start_matches(' '),
-        Grammar::Strict => text,
+    let mut rest = text;
+    while grammar == Grammar::Tolerant
+        && let Some(after) = rest.strip_prefix(' ')
+    {
+        rest = after;
     }
+    rest
 }
 
 /// Copies of checked parameters that this library does not know, as single spaces separate them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Others(Box<str>);
+pub(super) struct Others(String);
 
 impl Others {
     /// Adds a parameter unless it is one of `names`.
     pub(super) fn push(
         &mut self,
         parameter: Parameter<'_>,
-        names: &[ParameterName],
+        names: &[(u64, ParameterName)],
     ) -> Result<(), ParameterError> {
         if let Some(known) = ParameterName::recognise(names, parameter.keyword) {
             return Err(ParameterError::contradiction(known));
         }
-        let kind = if find(&self.0, parameter.keyword).is_some() {
+        let kind = if self.has(parameter.keyword) {
             SyntaxErrorKind::Duplicate
         } else if self.iter().count() >= MAX_PARAMETERS {
             SyntaxErrorKind::TooLong
         } else {
-            let mut text = String::from(core::mem::take(&mut self.0));
-            keep(&mut text, &alloc::format!("{parameter}"));
-            self.0 = text.into();
+            self.keep(&alloc::format!("{parameter}"));
             return Ok(());
         };
         Err(ParameterError::new(None, SyntaxError::new(kind, 0)))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub(super) fn is_ascii(&self) -> bool {
@@ -333,35 +338,30 @@ impl Others {
 
     /// Returns the parameters in the order they were written.
     pub(super) fn iter(&self) -> impl Iterator<Item = Parameter<'_>> {
-        split(&self.0)
-    }
-}
-
-fn keep(others: &mut String, parameter: &str) {
-    if !others.is_empty() {
-        others.push(' ');
-    }
-    others.push_str(parameter);
-}
-
-fn find<'a>(others: &'a str, keyword: &str) -> Option<Parameter<'a>> {
-    split(others).find(|other| other.keyword.eq_ignore_ascii_case(keyword))
-}
-
-fn split(others: &str) -> impl Iterator<Item = Parameter<'_>> {
-    others
-        .split(' ')
-        .filter(|parameter| !parameter.is_empty())
-        .map(|parameter| match parameter.split_once('=') {
+        let each = self.0.split(' ').filter(|text| !text.is_empty());
+        each.map(|text| match text.split_once('=') {
             Some((keyword, value)) => Parameter {
                 keyword,
                 value: Some(value),
             },
             None => Parameter {
-                keyword: parameter,
+                keyword: text,
                 value: None,
             },
         })
+    }
+
+    fn has(&self, keyword: &str) -> bool {
+        self.iter()
+            .any(|other| other.keyword.eq_ignore_ascii_case(keyword))
+    }
+
+    fn keep(&mut self, parameter: &str) {
+        if !self.0.is_empty() {
+            self.0.push(' ');
+        }
+        self.0.push_str(parameter);
+    }
 }
 
 /// Writes parameters, each with a space before it.
@@ -401,10 +401,11 @@ impl<W: Write> Writer<W> {
 
     /// Writes what is kept as text.
     pub(super) fn others(&mut self, others: &Others) -> fmt::Result {
-        match &*others.0 {
-            "" => Ok(()),
-            text => write!(self.0, " {text}"),
+        if !others.is_empty() {
+            self.0.write_str(" ")?;
+            self.0.write_str(&others.0)?;
         }
+        Ok(())
     }
 }
 

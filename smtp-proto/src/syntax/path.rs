@@ -199,7 +199,7 @@ fn whole<'a, T>(
     text: &'a str,
     parse_prefix: impl FnOnce(&'a str, Grammar) -> Result<(T, usize), SyntaxError>,
 ) -> Result<T, SyntaxError> {
-    grammar::check_non_ascii(text)?;
+    grammar::check_address(text)?;
     let (path, end) = parse_prefix(text, Grammar::Tolerant)?;
     if end < text.len() {
         return Err(SyntaxError::unexpected(text.as_bytes(), end));

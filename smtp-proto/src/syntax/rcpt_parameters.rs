@@ -53,20 +53,22 @@ impl<'a> RcptParameters<'a> {
     /// has one, if one is given twice, or beyond [`MAX_PARAMETERS`](super::MAX_PARAMETERS).
     pub fn parse(text: &'a str) -> Result<Self, ParameterError> {
         grammar::check_non_ascii(text).map_err(|error| ParameterError::new(None, error))?;
-        match text {
-            "" => Ok(Self::default()),
-            text => Self::parse_by(text, Grammar::Strict),
+        let mut parsed = Self::default();
+        if !text.is_empty() {
+            parsed.read(text, Grammar::Strict)?;
         }
+        Ok(parsed)
     }
 
-    /// Parses parameters that [`grammar::check_non_ascii`] went through.
-    #[inline]
-    pub(super) fn parse_by(text: &'a str, grammar: Grammar) -> Result<Self, ParameterError> {
-        let mut parsed = Self::default();
-        parsed.others = parameters::read(text, grammar, ParameterName::RCPT, |name, parameter| {
-            parsed.take(name, parameter)
+    /// Reads parameters that [`grammar::check_non_ascii`] went through, where there are none yet.
+    pub(super) fn read(&mut self, text: &'a str, grammar: Grammar) -> Result<(), ParameterError> {
+        let others = parameters::read(text, grammar, ParameterName::RCPT, |name, parameter| {
+            self.take(name, parameter)
         })?;
-        Ok(parsed)
+        if !others.is_empty() {
+            self.others = others;
+        }
+        Ok(())
     }
 
     fn take(&mut self, name: ParameterName, parameter: &Parameter<'a>) -> Result<(), SyntaxError> {
