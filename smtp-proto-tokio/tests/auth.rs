@@ -16,8 +16,8 @@ use application::{Own, SECRET, check, mechanisms};
 use smtp_proto::sasl::{ScramHash, ScramKeys};
 use smtp_proto::{
     client::{
-        self, NotSent, Outcome, Pipelining,
-        mechanism::{External, Login, Mechanism, OAuthBearer, Plain},
+        self, NotSentReason, Outcome, Pipelining,
+        mechanism::{External, Login, Mechanism, OAuthBearer, Plain, Protection},
     },
     machine::{Fault, Misuse},
     server::{Config, Tls},
@@ -157,10 +157,6 @@ impl Mechanism for Echo {
         "X-COUNT"
     }
 
-    fn is_plain_text(&self) -> bool {
-        false
-    }
-
     fn initial_response(&mut self) -> Option<Vec<u8>> {
         None
     }
@@ -200,7 +196,7 @@ fn serve(
 
 fn in_clear() -> client::Config {
     client_config(Pipelining::LookAhead)
-        .allow_plain_text_auth()
+        .credentials_over(Protection::InClear)
         .traced()
 }
 
@@ -227,13 +223,16 @@ async fn attempt(mechanism: impl Mechanism + 'static) -> Result<String, Option<R
     }
     let senders = users.senders.lock().unwrap();
     match report.outcome {
-        Outcome::NotSent(NotSent::AuthenticationFailed(reply)) => {
+        Outcome::NotSent(why) if why.reason == NotSentReason::AuthenticationFailed => {
             let Err(Error::Session { error, .. }) = result else {
                 panic!("{result:?}");
             };
-            assert_eq!(error.fault(), Fault::AuthenticationFailed);
+            assert!(matches!(
+                error.fault(),
+                Fault::AuthenticationFailed | Fault::UnreadableChallenge
+            ));
             assert_eq!(*senders, []);
-            Err(reply)
+            Err(why.answer.map(|answer| answer.reply))
         }
         _ => {
             assert!(is_delivered(&report), "{report:?}");
@@ -452,7 +451,7 @@ async fn no_password_leaves_in_clear() {
         .with_stream(stream)
         .unwrap();
     let report = client.send(&one(), content(0)).await.unwrap();
-    let failed = Outcome::NotSent(NotSent::AuthenticationFailed(None));
+    let failed = Outcome::NotSent(NotSentReason::AuthenticationFailed.into());
     assert_eq!(report.outcome, failed);
     assert_eq!(*users.shown.lock().unwrap(), "");
 }
@@ -463,9 +462,6 @@ async fn mechanisms_come_in_time_and_have_names() {
     impl Mechanism for Nameless {
         fn name(&self) -> &str {
             "PLAIN\r\nQUIT"
-        }
-        fn is_plain_text(&self) -> bool {
-            false
         }
         fn initial_response(&mut self) -> Option<Vec<u8>> {
             None

@@ -12,8 +12,8 @@ use std::{
 
 use smtp_proto::{
     client::{Outcome, Pipelining},
-    machine::Fault,
-    server::{Certainty, ResetCause},
+    machine::{Answer, Fault},
+    server::{Certainty, Reason},
 };
 use smtp_proto_tokio::{Client, Error, Server, server::serve_connection};
 use support::{
@@ -131,7 +131,7 @@ async fn a_sink_may_refuse_content_on_its_way() {
         let mut client = Client::with_stream(stream, client_config(policy));
         let bytes = [b"a virus\r\n".to_vec(), b"more\r\n".repeat(100_000)].concat();
         let report = client.send(&one(), bytes).await.unwrap();
-        let Outcome::Refused(reply) = &report.outcome else {
+        let Outcome::Refused(Answer { reply, .. }) = &report.outcome else {
             panic!("{policy:?}: {report:?}");
         };
         assert_eq!(reply.as_bytes(), b"554 5.0.0 No viruses here\r\n");
@@ -165,7 +165,7 @@ async fn resets_and_acknowledgements_are_told() {
     exchange(&mut stream, "x\r\n.\r\n", ACCEPTED).await;
     exchange(&mut stream, "QUIT\r\n", QUIT).await;
     server.await.unwrap().unwrap();
-    assert_eq!(*store.resets.lock().unwrap(), [ResetCause::Reset]);
+    assert_eq!(*store.resets.lock().unwrap(), [Reason::Reset]);
     assert_eq!(*store.acknowledged.lock().unwrap(), [Certainty::Probable]);
     assert_eq!(*store.closed.lock().unwrap(), [Ok(())]);
 }

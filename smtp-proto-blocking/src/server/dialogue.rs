@@ -110,7 +110,8 @@ impl<'h, H: Handler> Dialogue<'h, H> {
                 mechanism,
                 initial_response,
             } => {
-                self.authentication = Authentication::begin(handler, session, &mechanism);
+                self.authentication =
+                    Authentication::begin(handler, session, &mechanism, &machine.channel());
                 self.authenticate(machine, ticket, initial_response);
             }
             #[cfg(feature = "auth")]
@@ -193,7 +194,7 @@ impl<'h, H: Handler> Dialogue<'h, H> {
                     None => refuse(machine, ticket, local_error()),
                 }
             }
-            Event::Reset { cause, .. } => {
+            Event::Reset { reason: cause, .. } => {
                 self.sink = None;
                 if let Some(envelope) = self.envelope.take() {
                     handler.reset(session, &envelope, cause);

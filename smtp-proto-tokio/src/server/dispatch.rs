@@ -176,12 +176,17 @@ impl<H: Handler> Dispatch<H> {
                 ticket,
                 mechanism,
                 initial_response,
-            } => match Authentication::begin(&**handler, state, &mechanism) {
-                Some(exchange) => self.authenticate(ticket, exchange, initial_response),
-                None => {
-                    self.give(ticket, mechanism_unknown().into());
+            } => {
+                let channel = self.machine.channel();
+                let exchange = Authentication::begin(&**handler, state, &mechanism, &channel);
+                drop(channel);
+                match exchange {
+                    Some(exchange) => self.authenticate(ticket, exchange, initial_response),
+                    None => {
+                        self.give(ticket, mechanism_unknown().into());
+                    }
                 }
-            },
+            }
             #[cfg(feature = "auth")]
             Event::AuthResponse { ticket, response } => match self.authentication.take() {
                 Some(exchange) => self.authenticate(ticket, exchange, Some(response)),
@@ -262,7 +267,10 @@ impl<H: Handler> Dispatch<H> {
                 transaction,
                 ..
             } => self.deliver(ticket, transaction, session),
-            Event::Reset { transaction, cause } => {
+            Event::Reset {
+                transaction,
+                reason: cause,
+            } => {
                 self.forget(transaction);
                 handler.reset(state, transaction, cause);
             }
@@ -273,7 +281,7 @@ impl<H: Handler> Dispatch<H> {
             | Event::XClient { .. }
             | Event::XForward { .. }
             | Event::Command { .. } => self.hand_out_further(event, session, cx),
-            Event::Rejected { code, line } => {
+            Event::Rejected { code, line, .. } => {
                 // An exchange that was under way was broken off.
                 #[cfg(feature = "auth")]
                 {

@@ -3,14 +3,14 @@
 use core::time::Duration;
 
 use super::{
-    event::{Event, NotSent, Outcome},
+    event::{Event, NotSent, NotSentReason, Outcome},
     pipeline::Expected,
     rules::Verb,
     session::Session,
-    transaction::{Answer, Stage, TransactionId},
+    transaction::{Mail, Stage, TransactionId},
 };
 use crate::{
-    machine::{Dialect, Fault},
+    machine::{Answer, Dialect, Fault, Step},
     syntax::{Class, Code, Reply},
 };
 
@@ -77,10 +77,10 @@ impl Session {
             Verb::Recipient => {
                 transaction.answer_recipient(expected.recipient, &reply);
                 // Of a refused sender, the refusal tells; the recipients' 503 tell nothing.
-                if transaction.mail == Answer::Accepted {
+                if transaction.mail == Mail::Accepted {
                     let message = transaction.message();
                     let recipient = transaction.position(expected.recipient as usize);
-                    event = Some(Event::Recipient {
+                    event = Some(Event::RecipientAnswered {
                         message,
                         recipient,
                         reply,
@@ -88,7 +88,7 @@ impl Session {
                 }
             }
             Verb::Data if reply.class() == Class::Intermediate => {
-                let gone = transaction.not_sent.is_some() || transaction.mail == Answer::Refused;
+                let gone = transaction.not_sent.is_some() || transaction.mail == Mail::Refused;
                 if transaction.accepted().is_empty() && self.config.dialect == Dialect::Smtp {
                     transaction.stage = Stage::LoneDot;
                 } else if !gone && !transaction.accepted().is_empty() {
@@ -105,11 +105,11 @@ impl Session {
                 }
             }
             Verb::Data => {
-                transaction.refuse(reply);
+                transaction.refuse(Step::Data, reply);
                 transaction.stage = Stage::Over;
             }
             Verb::LoneDot => {}
-            _ if !reply.is_positive() => transaction.refuse(reply),
+            _ if !reply.is_positive() => transaction.refuse(Step::Content, reply),
             _ if transaction.is_refused() => {
                 self.fail(Fault::RefusedTransactionContinued, reply.as_bytes());
                 return None;
@@ -144,7 +144,10 @@ impl Session {
         } else if refused {
             transaction.take_outcome()
         } else {
-            Outcome::Refused(reply)
+            Outcome::Refused(Answer {
+                step: Step::Content,
+                reply,
+            })
         };
         self.finish(id, outcome)
     }
@@ -172,7 +175,10 @@ impl Session {
         let outcome = if reply.is_positive() {
             Outcome::Delivered(reply)
         } else {
-            Outcome::Refused(reply)
+            Outcome::Refused(Answer {
+                step: Step::Content,
+                reply,
+            })
         };
         Some(Event::RecipientFinished {
             message,
@@ -189,7 +195,16 @@ impl Session {
         match answered.map(|expected| (expected.verb, expected.transaction)) {
             Some((verb, _)) if verb.is_preliminary() => {
                 for id in self.transactions.ids() {
-                    self.abandon(id, NotSent::SessionRefused(reply.clone().into_owned()));
+                    self.abandon(
+                        id,
+                        NotSent::answered(
+                            NotSentReason::SessionRefused,
+                            Answer {
+                                step: verb.step(),
+                                reply: reply.clone(),
+                            },
+                        ),
+                    );
                 }
             }
             Some((Verb::Quit, _)) => {
@@ -197,7 +212,7 @@ impl Session {
                 return None;
             }
             Some((Verb::Content | Verb::LastChunk, id)) if awaited => {
-                self.fail(Fault::Closing, reply.as_bytes());
+                self.fail_answered(Fault::Closing, answered.map(|it| it.verb), &reply);
                 event = self.on_verdict(id, reply);
                 return event;
             }
@@ -206,8 +221,11 @@ impl Session {
                 let transaction = self.transactions.get_mut(id)?;
                 let (message, recipient) = (transaction.message(), transaction.position(local));
                 transaction.verdicts += 1;
-                self.fail(Fault::Closing, reply.as_bytes());
-                let outcome = Outcome::Refused(reply);
+                self.fail_answered(Fault::Closing, answered.map(|it| it.verb), &reply);
+                let outcome = Outcome::Refused(Answer {
+                    step: Step::Content,
+                    reply,
+                });
                 return Some(Event::RecipientFinished {
                     message,
                     recipient,
@@ -218,13 +236,13 @@ impl Session {
                 event = self.own_commands.answer(reply.clone());
             }
             Some((Verb::Reset | Verb::Own, _)) | None => {}
-            Some((_, id)) => {
+            Some((verb, id)) => {
                 if let Some(transaction) = self.transactions.get_mut(id) {
-                    transaction.refuse(reply.clone());
+                    transaction.refuse(verb.step(), reply.clone());
                 }
             }
         }
-        self.fail(Fault::Closing, reply.as_bytes());
+        self.fail_answered(Fault::Closing, answered.map(|it| it.verb), &reply);
         event
     }
 
@@ -239,7 +257,7 @@ impl Session {
             && refuses
         {
             // The server does not want the rest. It cannot be told that there is none.
-            transaction.refuse(reply.clone());
+            transaction.refuse(Step::Content, reply.clone());
             self.fail(Fault::ContentAbandoned, reply.as_bytes());
         } else {
             self.fail(Fault::SurplusReply, reply.as_bytes());

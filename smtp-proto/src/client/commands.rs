@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::{
-    event::NotSent,
+    event::NotSentReason,
     pipeline::Expected,
     rules::{Level, Verb},
     session::{Phase, Session},
@@ -86,7 +86,7 @@ impl Session {
                 Stage::Waiting if self.reset_due => Some(Step::Reset),
                 Stage::Waiting if self.admits_domains(id) => Some(Step::Mail(id)),
                 Stage::Waiting => {
-                    self.abandon(id, NotSent::LimitReached);
+                    self.abandon(id, NotSentReason::LimitReached);
                     continue;
                 }
                 Stage::Recipients(sent) if sent < recipients => Some(Step::Recipient(id, sent)),

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::{
     commands::write_decimal,
-    event::{Body, NotSent},
+    event::{Body, NotSentReason},
     pipeline::Expected,
     rules::{Level, Verb},
     session::{Phase, Session},
@@ -53,7 +53,7 @@ impl Session {
     pub(super) fn plan_content<'a>(
         &mut self,
         id: TransactionId,
-        body: Body<'a>,
+        body: Option<Body<'a>>,
         control: &mut Vec<u8>,
         scratch: &'a mut Vec<u8>,
         slices: &mut Slices<'a>,
@@ -64,9 +64,9 @@ impl Session {
             .filter(|transaction| !transaction.is_presentable);
         if let Some(transaction) = again {
             match body {
-                Body::Pending => {}
-                Body::Failed => self.abandon(id, NotSent::NeedsBodyAgain),
-                Body::Chunk(_) | Body::Last(_) => transaction.is_presentable = true,
+                None => {}
+                Some(Body::Failed) => self.abandon(id, NotSentReason::NeedsBodyAgain),
+                Some(_) => transaction.is_presentable = true,
             }
             return self.render(control);
         }
@@ -76,10 +76,10 @@ impl Session {
             return;
         }
         let (bytes, last) = match body {
-            Body::Pending => return,
-            Body::Failed => return self.abandon(id, NotSent::BodyFailed),
-            Body::Chunk(bytes) => (bytes, false),
-            Body::Last(bytes) => (bytes, true),
+            None => return,
+            Some(Body::Failed) => return self.abandon(id, NotSentReason::BodyFailed),
+            Some(Body::Chunk(bytes)) => (bytes, false),
+            Some(Body::Last(bytes)) => (bytes, true),
         };
         let planned = match self.open_content(id, bytes, last, control) {
             Ok(()) => self.plan_open(id, bytes, last, control, scratch, slices),
@@ -88,13 +88,7 @@ impl Session {
         if let Err(BareLineBreak { at, .. }) = planned {
             slices.clear();
             self.wire.plan = Plan::default();
-            let before = self.transactions.get(id).map_or(0, |t| t.content_bytes);
-            self.abandon(
-                id,
-                NotSent::BareLineBreak {
-                    at: before.saturating_add(at as u64),
-                },
-            );
+            self.abandon(id, NotSentReason::BareLineBreak { at });
         }
     }
 
@@ -216,7 +210,7 @@ impl Session {
         let (announced, end, offered) = (open.announced, open.end, open.offered);
         // The size, and that it is the last, were announced on the caller's word (BDT-12).
         if open.is_last_chunk && (!last || announced.is_some_and(|size| bytes.len() > size)) {
-            self.abandon(id, NotSent::BodyFailed);
+            self.abandon(id, NotSentReason::BodyFailed);
             return Ok(());
         }
         // A chunk is as long as it was announced, whatever is presented now.
@@ -231,7 +225,7 @@ impl Session {
         };
         if offered && (!whole || open.end != Some(end)) {
             // The end was rendered on the caller's word.
-            self.abandon(id, NotSent::BodyFailed);
+            self.abandon(id, NotSentReason::BodyFailed);
             return Ok(());
         }
         let stuffed = self.stuffer.stuff(bytes, scratch, slices)?;

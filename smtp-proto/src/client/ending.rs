@@ -3,13 +3,14 @@
 use alloc::boxed::Box;
 
 use super::{
-    event::{Cancellation, MessageId, NotSent},
+    event::{Cancellation, MessageId, NotSent, NotSentReason},
     pipeline::Expected,
     rules::Verb,
     session::{Phase, Session},
     transaction::{Stage, TransactionId},
 };
-use crate::machine::{Error, Fault, Misuse};
+use crate::machine::{Answer, Error, Fault, Misuse};
+use crate::syntax::Reply;
 
 impl Session {
     pub(super) fn cancel(&mut self, message: MessageId) -> Result<Cancellation, Misuse> {
@@ -32,7 +33,7 @@ impl Session {
             };
             // Of a message in several parts, the dearest counts.
             cancellation = Ok(cancellation.map_or(cost, |other| other.max(cost)));
-            self.abandon(id, NotSent::Cancelled);
+            self.abandon(id, NotSentReason::Cancelled);
         }
         cancellation
     }
@@ -41,11 +42,11 @@ impl Session {
     ///
     /// Before DATA that costs a RSET. Later it costs the connection, as the server would take a
     /// part for the whole.
-    pub(super) fn abandon(&mut self, id: TransactionId, reason: NotSent) {
+    pub(super) fn abandon(&mut self, id: TransactionId, reason: impl Into<NotSent>) {
         let Some(transaction) = self.transactions.get_mut(id) else {
             return;
         };
-        transaction.not_sent.get_or_insert(reason);
+        transaction.not_sent.get_or_insert_with(|| reason.into());
         match transaction.stage {
             Stage::Waiting | Stage::Recipients(_) => {
                 transaction.stage = Stage::Over;
@@ -61,6 +62,21 @@ impl Session {
     pub(super) fn fail(&mut self, fault: Fault, bytes: &[u8]) {
         if self.failure.is_none() {
             self.failure = Some(Box::new(Error::new(fault, self.state(), bytes)));
+            self.end();
+        }
+    }
+
+    /// Ends the session with an error that a reply has led to.
+    pub(super) fn fail_answered(&mut self, fault: Fault, verb: Option<Verb>, reply: &Reply<'_>) {
+        let Some(verb) = verb else {
+            return self.fail(fault, reply.as_bytes());
+        };
+        if self.failure.is_none() {
+            let answer = Answer {
+                step: verb.step(),
+                reply: reply.clone(),
+            };
+            self.failure = Some(Box::new(Error::answered(fault, self.state(), answer)));
             self.end();
         }
     }

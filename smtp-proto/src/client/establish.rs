@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use super::{
     config::Tls,
-    event::{Event, NotSent},
+    event::{Event, NotSent, NotSentReason},
     pipeline::Expected,
     rules::{Level, Verb},
     session::{Phase, Session},
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     framing::DotStuffer,
-    machine::{Dialect, Error, Fault, Misuse, Timer},
+    machine::{Answer, Dialect, Error, Fault, Misuse, Step, Timer, TlsInfo},
     syntax::{Capabilities, Class, Extension, Reply},
 };
 
@@ -35,12 +35,18 @@ impl Session {
         self.phase == Phase::Handshake && !self.is_over()
     }
 
-    pub(super) fn tls_established(&mut self, now: Duration) -> Result<(), Misuse> {
+    pub(super) fn tls_established(&mut self, info: TlsInfo, now: Duration) -> Result<(), Misuse> {
         if !self.wants_tls() {
             return Err(Misuse::NoHandshake);
         }
         self.reply_deadline.stop();
         self.encrypted = true;
+        #[cfg(feature = "auth")]
+        {
+            self.tls = Some(Box::new(info));
+        }
+        #[cfg(not(feature = "auth"))]
+        drop(info);
         if self.config.tls == Tls::Implicit {
             self.await_greeting(now);
         } else {
@@ -78,8 +84,11 @@ impl Session {
             }
             return Some(Event::Greeting { reply });
         }
-        let reason = NotSent::SessionRefused(reply.clone().into_owned());
-        self.refuse_session(Fault::SessionRefused, &reason, &reply);
+        self.refuse_session(
+            Fault::SessionRefused,
+            NotSentReason::SessionRefused,
+            answer(Step::Greeting, &reply),
+        );
         None
     }
 
@@ -103,8 +112,11 @@ impl Session {
             // RFC 5321 3.2: HELO where EHLO is not understood. Postfix takes any refusal for that.
             (_, Verb::Ehlo) => self.phase = Phase::Due(Verb::Helo),
             _ => {
-                let reason = NotSent::SessionRefused(reply.clone().into_owned());
-                self.refuse_session(Fault::SessionRefused, &reason, reply);
+                self.refuse_session(
+                    Fault::SessionRefused,
+                    NotSentReason::SessionRefused,
+                    answer(Step::Hello, reply),
+                );
             }
         }
     }
@@ -166,7 +178,11 @@ impl Session {
                 self.phase = Phase::Due(Verb::StartTls);
             }
             Tls::Required => {
-                self.refuse_session(Fault::TlsUnavailable, &NotSent::TlsUnavailable, reply);
+                self.refuse_session(
+                    Fault::TlsUnavailable,
+                    NotSentReason::TlsUnavailable,
+                    answer(Step::Hello, reply),
+                );
             }
             Tls::Off | Tls::Opportunistic | Tls::Implicit => self.begin_authentication(),
         }
@@ -183,7 +199,11 @@ impl Session {
         } else if self.config.tls == Tls::Opportunistic {
             self.begin_authentication(); // 3207-4-b
         } else {
-            self.refuse_session(Fault::TlsUnavailable, &NotSent::TlsUnavailable, reply);
+            self.refuse_session(
+                Fault::TlsUnavailable,
+                NotSentReason::TlsUnavailable,
+                answer(Step::StartTls, reply),
+            );
         }
     }
 
@@ -205,8 +225,21 @@ impl Session {
 
     /// Gives up on a session that the server does not want, or that is not what it has to be, with a
     /// QUIT.
-    pub(super) fn refuse_session(&mut self, fault: Fault, reason: &NotSent, reply: &Reply<'_>) {
-        self.refusal = Some(Box::new(Error::new(fault, self.state(), reply.as_bytes())));
+    pub(super) fn refuse_session(
+        &mut self,
+        fault: Fault,
+        reason: NotSentReason,
+        answer: Option<Answer<'_>>,
+    ) {
+        let error = match &answer {
+            Some(answer) => Error::answered(fault, self.state(), answer.clone()),
+            None => Error::new(fault, self.state(), &[]),
+        };
+        let reason = match answer {
+            Some(answer) => NotSent::answered(reason, answer),
+            None => reason.into(),
+        };
+        self.refusal = Some(Box::new(error));
         self.phase = Phase::Ready;
         self.quitting = true;
         self.early = false;
@@ -219,6 +252,13 @@ impl Session {
             }
         }
     }
+}
+
+fn answer<'i>(step: Step, reply: &Reply<'i>) -> Option<Answer<'i>> {
+    Some(Answer {
+        step,
+        reply: reply.clone(),
+    })
 }
 
 /// Tells whether a firewall has made stars of a greeting (Cisco PIX). Such firewalls cannot cope with

@@ -27,7 +27,7 @@
 //!         .recipient(ForwardPath::parse("<b@example.net>")?),
 //! )?;
 //! client.quit();
-//! let mut content: &[u8] = b"Subject: hello\r\n\r\nHello.\r\n";
+//! let content: &[u8] = b"Subject: hello\r\n\r\nHello.\r\n";
 //! let mut received = Vec::new();
 //! while !client.is_closed() {
 //!     // 1. What has arrived becomes events. What is unfinished stays in the buffer.
@@ -42,17 +42,13 @@
 //!     received.drain(..used);
 //!     // 2. What can be written is written.
 //!     loop {
-//!         let body = match client.wants_body() {
-//!             Some(_) => Body::Last(content),
-//!             None => Body::Pending,
-//!         };
-//!         let transmit = client.poll_transmit(body, now);
-//!         if transmit.is_empty() {
-//!             break;
-//!         }
+//!         let body = client.wants_body().map(|request| {
+//!             (request, Body::Last(&content[request.offset as usize..]))
+//!         });
+//!         let Some(transmit) = client.poll_transmit(body, now) else { break };
 //!         # wire.extend(transmit.slices().concat());
 //!         let written = transmit.len(); // ... of a write to the socket, which may be short
-//!         content = &content[transmit.sent(written, now)..];
+//!         transmit.wrote(written, now);
 //!     }
 //!     // 3. Unless there is something to report, what arrives next is awaited, until poll_timeout.
 //!     if client.wants_read() {
@@ -79,8 +75,6 @@ mod authentication;
 mod commands;
 mod config;
 mod content;
-#[cfg(feature = "auth")]
-mod credentials;
 mod ending;
 mod envelope;
 mod establish;
@@ -106,22 +100,29 @@ use core::time::Duration;
 use self::{output::Output, session::Session};
 use crate::{
     framing::Transmit,
-    machine::{Error, Misuse, TraceEntry, limits},
+    machine::{Error, Misuse, TlsInfo, TraceEntry, limits},
     syntax::{Capabilities, Command},
 };
 
 /// The mechanisms by which a client authenticates, of [`sasl`](crate::sasl).
 #[cfg(feature = "auth")]
 pub mod mechanism {
-    pub use crate::sasl::{External, Login, Mechanism, OAuthBearer, Plain, XOAuth2, by_password};
+    pub use crate::sasl::{
+        Channel, External, Login, Mechanism, OAuthBearer, Plain, Protection, XOAuth2, by_password,
+    };
     #[cfg(feature = "scram")]
-    pub use crate::sasl::{Nonce, Scram, ScramError, ScramHash, by_scram_or_password};
+    pub use crate::sasl::{
+        Nonce, Scram, ScramError, ScramHash, by_scram_or_password, by_scram_then_password,
+    };
 }
 
 pub use self::{
     config::{Config, Duplex, Pipelining, Timeouts, Tls},
     envelope::Envelope,
-    event::{Body, BodyRequest, Cancellation, CommandId, Event, MessageId, NotSent, Outcome},
+    event::{
+        Body, BodyRequest, Cancellation, CommandId, Event, MessageId, NotSent, NotSentReason,
+        Outcome,
+    },
     report::{Report, Reports},
 };
 
@@ -213,10 +214,14 @@ impl Client {
 
     /// Returns what is to be written now.
     ///
-    /// `body` holds bytes of the message that [`wants_body`](Self::wants_body) names, from the
-    /// first that was not consumed. Call it after each write and after the events, until it
-    /// returns an empty transmission; then flush.
-    pub fn poll_transmit<'a>(&'a mut self, body: Body<'a>, now: Duration) -> Transmit<'a> {
+    /// `body` is what [`wants_body`](Self::wants_body) has asked for, with that request; what answers
+    /// another one counts as nothing. Call it after each write and after the events, until it returns
+    /// `None`; then flush.
+    pub fn poll_transmit<'a>(
+        &'a mut self,
+        body: Option<(BodyRequest, Body<'a>)>,
+        now: Duration,
+    ) -> Option<Transmit<'a>> {
         let Self { session, output } = self;
         session.transmit(output, body, now)
     }
@@ -231,10 +236,11 @@ impl Client {
         self.session.handle_eof();
     }
 
-    /// Tells that nothing can be written any more. The client goes on reading, as the reason or a
-    /// verdict may be waiting.
-    pub fn handle_write_failed(&mut self) {
-        self.session.handle_write_failed();
+    /// Tells that nothing can be written any more, or that bytes which were reported as written may
+    /// not have left, as with completion I/O. The client goes on reading, as the reason or a verdict
+    /// may be waiting.
+    pub fn write_failed(&mut self) {
+        self.session.write_failed();
     }
 
     /// Tells that the TLS handshake has succeeded; what follows goes over TLS.
@@ -242,8 +248,8 @@ impl Client {
     /// # Errors
     ///
     /// [`Misuse::NoHandshake`] unless [`wants_tls`](Self::wants_tls).
-    pub fn tls_established(&mut self, now: Duration) -> Result<(), Misuse> {
-        self.session.tls_established(now)
+    pub fn tls_established(&mut self, info: TlsInfo, now: Duration) -> Result<(), Misuse> {
+        self.session.tls_established(info, now)
     }
 
     /// Tells that the TLS handshake has failed, which ends the connection.
@@ -281,11 +287,7 @@ impl Client {
     ///
     /// The answer may be ahead of time: what cannot be sent yet is not consumed.
     pub fn wants_body(&self) -> Option<BodyRequest> {
-        let (_, transaction) = self.session.wanted()?;
-        Some(BodyRequest {
-            message: transaction.message(),
-            pass: transaction.pass,
-        })
+        self.session.body_request()
     }
 
     /// Returns when [`handle_timeout`](Self::handle_timeout) is to be called, if nothing happens.
@@ -317,12 +319,10 @@ impl Client {
         self.session.is_idle()
     }
 
-    /// Tells whether the connection can be closed: nothing is to be written or read any more.
-    ///
-    /// There may be events left: call [`poll_event`](Self::poll_event) until it returns `None` or
-    /// an error.
+    /// Returns whether the session is over and all of it has been read: every event, and the error if
+    /// there is one.
     pub fn is_closed(&self) -> bool {
-        self.session.is_over()
+        self.session.is_closed()
     }
 
     /// Returns what the server announced in answer to EHLO; empty before that, and after HELO.

@@ -3,7 +3,11 @@
 use alloc::vec::Vec;
 use core::{mem, time::Duration};
 
-use super::{event::Body, session::Session, wire::Plan};
+use super::{
+    event::{Body, BodyRequest},
+    session::Session,
+    wire::Plan,
+};
 use crate::{
     framing::{Progress, Slices, Transmit},
     machine::{Timer, limits},
@@ -40,14 +44,17 @@ impl Session {
     pub(super) fn transmit<'a>(
         &'a mut self,
         output: &'a mut Output,
-        body: Body<'a>,
+        body: Option<(BodyRequest, Body<'a>)>,
         now: Duration,
-    ) -> Transmit<'a> {
+    ) -> Option<Transmit<'a>> {
         let Output { control, scratch } = output;
         self.forget_sent(control);
         self.wire.plan = Plan::default();
         let mut slices = Slices::new();
         let wanted = self.wanted().map(|(id, _)| id);
+        // What answers another request than the one in force is another message's, or another part.
+        let request = self.body_request();
+        let body = body.and_then(|(answered, body)| (Some(answered) == request).then_some(body));
         self.render(control);
         if let Some(id) = wanted {
             self.plan_content(id, body, control, scratch, &mut slices);
@@ -117,7 +124,7 @@ impl Session {
 }
 
 impl Progress for Session {
-    fn sent(&mut self, bytes: usize, slices: &[&[u8]], now: Duration) -> usize {
+    fn wrote(&mut self, bytes: usize, slices: &[&[u8]], now: Duration) -> usize {
         if self.write_failed {
             // What a failed write has carried out nobody knows: no doubt is taken back.
             return 0;
@@ -152,5 +159,13 @@ impl Progress for Session {
         }
         self.start_reply_deadline(now);
         consumed
+    }
+
+    fn blocked(&mut self, now: Duration) {
+        self.wrote(0, &[], now);
+    }
+
+    fn failed(&mut self) {
+        self.write_failed();
     }
 }

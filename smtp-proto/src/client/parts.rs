@@ -10,8 +10,6 @@ use crate::syntax::Limits;
 pub(super) struct Parts {
     /// How many of them are unfinished.
     open: usize,
-    /// How many there are in all.
-    total: u32,
     /// The best outcome of the finished ones.
     best: Option<Outcome<'static>>,
 }
@@ -38,18 +36,13 @@ impl Parts {
     pub(super) fn one() -> Self {
         Self {
             open: 1,
-            total: 1,
             best: None,
         }
     }
 
-    /// Accounts for one more part; returns how many there were before, which tells its pass over the
-    /// content from those of the others.
-    pub(super) fn add(&mut self) -> u32 {
-        let before = self.total;
+    /// Accounts for one more part.
+    pub(super) fn add(&mut self) {
         self.open = self.open.saturating_add(1);
-        self.total = before.saturating_add(1);
-        before
     }
 
     /// Accounts for the end of a part. Returns the message's outcome if it was the last.

@@ -33,16 +33,11 @@ impl Transactions {
     }
 
     /// Adds a transaction that takes over some recipients of another.
-    pub(super) fn push_part(
-        &mut self,
-        id: TransactionId,
-        recipients: &[usize],
-        pass: u32,
-    ) -> TransactionId {
+    pub(super) fn push_part(&mut self, id: TransactionId, recipients: &[usize]) -> TransactionId {
         let mut part = self.spare.pop().unwrap_or_default();
         if let Some(other) = self.get_mut(id) {
             other.is_part = true;
-            part.fill_part(other, recipients, pass);
+            part.fill_part(other, recipients);
         }
         self.queue.push_back(part);
         self.unfinished += 1;

@@ -1,6 +1,6 @@
 //! What a message needs of the server, and what is left out where the server does not offer it.
 
-use super::{event::NotSent, session::Session, transaction::TransactionId};
+use super::{event::NotSentReason, session::Session, transaction::TransactionId};
 use crate::syntax::{
     BodyType, ByMode, Capabilities, Extension, MailParameters, ParameterName, RcptParameters,
     RrvsAction,
@@ -15,7 +15,7 @@ impl Session {
             return;
         };
         let too_large = offered.max_size().and_then(|maximum| {
-            (transaction.size? > maximum).then_some(NotSent::TooLarge { maximum }) // RFC 1870 7
+            (transaction.size? > maximum).then_some(NotSentReason::TooLarge { maximum }) // RFC 1870 7
         });
         let body = match transaction.body {
             // 6152-3-f, 3030-3-e: none of these may be sent unasked.
@@ -42,9 +42,9 @@ impl Session {
                 .parameters
                 .as_ref()
                 .is_some_and(|given| given.require_tls);
-        let clear = clear.then_some(NotSent::ExtensionMissing(Extension::RequireTls));
+        let clear = clear.then_some(NotSentReason::ExtensionMissing(Extension::RequireTls));
         let reason = too_large
-            .or(missing.map(NotSent::ExtensionMissing))
+            .or(missing.map(NotSentReason::ExtensionMissing))
             .or(clear);
         if let Some(reason) = reason {
             self.abandon(id, reason);

@@ -2,7 +2,7 @@
 //!
 //! One row a command. Everything else in the client asks this table.
 
-use crate::machine::Timer;
+use crate::machine::{Step, Timer};
 use crate::syntax::{Class, Code};
 
 /// How far a client runs ahead of the replies, least first.
@@ -208,6 +208,27 @@ impl Verb {
             self,
             Connect | Ehlo | Helo | Lhlo | StartTls | Auth | AuthResponse
         )
+    }
+
+    /// Returns what a reply to it answers, as applications see it.
+    pub(super) fn step(self) -> Step {
+        match self {
+            Self::Connect => Step::Greeting,
+            Self::Ehlo | Self::Helo | Self::Lhlo => Step::Hello,
+            Self::StartTls => Step::StartTls,
+            Self::Auth | Self::AuthResponse => Step::Auth,
+            Self::Reset => Step::Reset,
+            Self::Mail => Step::Mail,
+            Self::Recipient => Step::Recipient,
+            Self::Data => Step::Data,
+            Self::Content
+            | Self::RecipientContent
+            | Self::LoneDot
+            | Self::Chunk
+            | Self::LastChunk => Step::Content,
+            Self::Own => Step::Command,
+            Self::Quit => Step::Quit,
+        }
     }
 
     /// Returns the timer that runs while the answer is out.

@@ -6,12 +6,10 @@ use alloc::{
 };
 use core::time::Duration;
 
-#[cfg(feature = "auth")]
-use super::credentials::Authentication;
 use super::{
     config::{Config, Tls},
     envelope::Envelope,
-    event::{Event, MessageId},
+    event::{BodyRequest, Event, MessageId},
     own_queue::OwnCommands,
     parts::{Parts, Usage},
     pipeline::{Expected, Pipeline},
@@ -26,6 +24,8 @@ use crate::{
     machine::{Deadline, Error, Misuse, Trace},
     syntax::Capabilities,
 };
+#[cfg(feature = "auth")]
+use crate::{machine::TlsInfo, sasl::Attempts};
 
 /// Where the session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,11 +87,16 @@ pub(super) struct Session {
     pub(super) ready_unreported: bool,
     pub(super) closed_unreported: bool,
     pub(super) eof: bool,
+    /// The last event, or the error, has been read.
+    read_to_end: bool,
     pub(super) encrypted: bool,
+    /// What the handshake came to.
+    #[cfg(feature = "auth")]
+    pub(super) tls: Option<Box<TlsInfo>>,
     /// Commands were sent before EHLO was answered.
     pub(super) early: bool,
     #[cfg(feature = "auth")]
-    pub(super) authentication: Authentication,
+    pub(super) authentication: Option<Box<Attempts>>,
 }
 
 impl Session {
@@ -125,10 +130,13 @@ impl Session {
             ready_unreported: false,
             closed_unreported: false,
             eof: false,
+            read_to_end: false,
             encrypted: false,
+            #[cfg(feature = "auth")]
+            tls: None,
             early: false,
             #[cfg(feature = "auth")]
-            authentication: Authentication::default(),
+            authentication: None,
             config,
         };
         if session.config.tls == Tls::Implicit {
@@ -167,7 +175,7 @@ impl Session {
         self.eof = true;
     }
 
-    pub(super) fn handle_write_failed(&mut self) {
+    pub(super) fn write_failed(&mut self) {
         self.write_failed = true;
         self.write_deadline.stop();
     }
@@ -179,9 +187,11 @@ impl Session {
     ) -> Result<Option<Event<'i>>, Error> {
         loop {
             if let Some(event) = self.next_known() {
+                self.read_to_end = event == Event::Closed;
                 return Ok(Some(event));
             }
             if let Some(error) = &self.failure {
+                self.read_to_end = true;
                 return Err(Error::clone(error));
             }
             if self.phase == Phase::Closed {
@@ -264,6 +274,18 @@ impl Session {
 
     pub(super) fn is_idle(&self) -> bool {
         self.transactions.unfinished() == 0
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.read_to_end
+    }
+
+    pub(super) fn body_request(&self) -> Option<BodyRequest> {
+        let (_, transaction) = self.wanted()?;
+        Some(BodyRequest {
+            message: transaction.message(),
+            offset: transaction.content_bytes,
+        })
     }
 
     pub(super) fn wants_read(&self) -> bool {

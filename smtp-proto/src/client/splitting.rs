@@ -4,7 +4,7 @@
 use alloc::{string::String, vec::Vec};
 
 use super::{
-    event::{Event, NotSent, Outcome},
+    event::{Event, NotSentReason, Outcome},
     parts::Parts,
     session::{Phase, Session},
     transaction::{Stage, Transaction, TransactionId},
@@ -74,10 +74,10 @@ impl Session {
             .get(id)
             .map_or(0, |transaction| transaction.message);
         let parts = self.parts.entry(message).or_insert_with(Parts::one);
-        let pass = parts.add();
-        let part = self.transactions.push_part(id, recipients, pass);
+        parts.add();
+        let part = self.transactions.push_part(id, recipients);
         if self.usage.is_exhausted() {
-            self.abandon(part, NotSent::LimitReached);
+            self.abandon(part, NotSentReason::LimitReached);
         }
         part
     }
@@ -144,7 +144,7 @@ impl Session {
                     .get(id)
                     .is_some_and(|other| waiting(other.stage))
                 {
-                    self.abandon(id, NotSent::LimitReached);
+                    self.abandon(id, NotSentReason::LimitReached);
                 }
             }
         }

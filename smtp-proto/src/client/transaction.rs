@@ -5,8 +5,9 @@ use alloc::{boxed::Box, vec::Vec};
 
 use super::{
     envelope::Envelope,
-    event::{MessageId, NotSent, Outcome},
+    event::{MessageId, NotSent, NotSentReason, Outcome},
 };
+use crate::machine::{Answer, Step};
 use crate::syntax::{BodyType, MailParameters, RcptParameters, Reply};
 
 /// Names a transaction for the life of its client, in the order of sending.
@@ -34,7 +35,7 @@ pub(super) enum Stage {
 
 /// What the server said to MAIL.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(super) enum Mail {
     #[default]
     None,
     Accepted,
@@ -45,7 +46,6 @@ pub(super) enum Answer {
 #[derive(Debug, Default)]
 pub(super) struct Transaction {
     pub(super) message: u64,
-    pub(super) pass: u32,
     /// The paths in angle brackets, the sender's first.
     paths: Vec<u8>,
     /// Where the sender's path ends, and then each recipient's.
@@ -56,7 +56,7 @@ pub(super) struct Transaction {
     pub(super) parameters: Option<Box<MailParameters<'static>>>,
     pub(super) recipient_parameters: Vec<(usize, RcptParameters<'static>)>,
     pub(super) stage: Stage,
-    pub(super) mail: Answer,
+    pub(super) mail: Mail,
     /// How many recipients were answered.
     pub(super) answered: usize,
     /// Which recipients were accepted.
@@ -66,7 +66,7 @@ pub(super) struct Transaction {
     /// How many replies are outstanding.
     pub(super) pending: usize,
     /// The refusal that decides the message: of MAIL, DATA or content.
-    refusal: Option<Reply<'static>>,
+    refusal: Option<Answer<'static>>,
     /// The first refusal of a recipient, which decides the message if all are refused.
     recipient_refusal: Option<Reply<'static>>,
     /// Why it is not going to be sent, if so.
@@ -138,7 +138,7 @@ impl Transaction {
     }
 
     /// Takes over some recipients of another transaction of the same message.
-    pub(super) fn fill_part(&mut self, other: &Self, recipients: &[usize], pass: u32) {
+    pub(super) fn fill_part(&mut self, other: &Self, recipients: &[usize]) {
         let (mut paths, mut ends) = (Vec::new(), Vec::new());
         paths.extend_from_slice(other.sender());
         ends.push(paths.len());
@@ -150,7 +150,6 @@ impl Transaction {
         let own = own.filter_map(|(at, &from)| Some((at, other.parameters_of(from)?.clone())));
         *self = Self {
             message: other.message,
-            pass,
             paths,
             ends,
             size: other.size,
@@ -196,7 +195,7 @@ impl Transaction {
 
     /// Tells whether a recipient has, or will have, an outcome of its own in another event.
     pub(super) fn is_reported(&self, recipient: usize) -> bool {
-        if recipient >= self.answered || self.mail != Answer::Accepted {
+        if recipient >= self.answered || self.mail != Mail::Accepted {
             return false;
         }
         let number = u32::try_from(recipient).unwrap_or(u32::MAX);
@@ -214,19 +213,22 @@ impl Transaction {
     }
 
     /// Records a refusal that decides the message; the first one counts.
-    pub(super) fn refuse(&mut self, reply: Reply<'_>) {
+    pub(super) fn refuse(&mut self, step: Step, reply: Reply<'_>) {
         if !self.is_refused() {
-            self.refusal = Some(reply.into_owned());
+            self.refusal = Some(Answer {
+                step,
+                reply: reply.into_owned(),
+            });
         }
     }
 
     /// Records the answer to MAIL.
     pub(super) fn answer_mail(&mut self, reply: Reply<'_>) {
         if reply.is_positive() {
-            self.mail = Answer::Accepted;
+            self.mail = Mail::Accepted;
         } else {
-            self.mail = Answer::Refused;
-            self.refuse(reply);
+            self.mail = Mail::Refused;
+            self.refuse(Step::Mail, reply);
         }
     }
 
@@ -256,20 +258,28 @@ impl Transaction {
         }
         match self.verdict.take() {
             Some(verdict) if verdict.is_positive() => return Outcome::Delivered(verdict),
-            Some(verdict) => return Outcome::Refused(verdict),
+            Some(verdict) => {
+                return Outcome::Refused(Answer {
+                    step: Step::Content,
+                    reply: verdict,
+                });
+            }
             None => {}
         }
         if let Some(reason) = self.not_sent.take() {
             return Outcome::NotSent(reason);
         }
         let of_recipients = if self.is_without_recipients() {
-            self.recipient_refusal.take()
+            self.recipient_refusal.take().map(|reply| Answer {
+                step: Step::Recipient,
+                reply,
+            })
         } else {
             None
         };
         match self.refusal.take().or(of_recipients) {
             Some(refusal) => Outcome::Refused(refusal),
-            None => Outcome::NotSent(NotSent::ConnectionEnded),
+            None => Outcome::NotSent(NotSentReason::ConnectionEnded.into()),
         }
     }
 
@@ -331,7 +341,7 @@ impl Transaction {
 
     /// Tells whether the server has answered MAIL and every RCPT.
     pub(super) fn is_envelope_answered(&self) -> bool {
-        self.mail != Answer::None && self.answered == self.recipients()
+        self.mail != Mail::None && self.answered == self.recipients()
     }
 
     /// Tells whether the server has refused every recipient.

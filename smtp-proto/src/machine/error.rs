@@ -1,11 +1,13 @@
 //! Why a connection ended, and what a caller did wrong.
 
+use alloc::boxed::Box;
 use core::fmt::{self, Write as _};
 
 use smallvec::SmallVec;
 use thiserror::Error;
 
-use super::{foreign::ForeignProtocol, limits, timer::Timer};
+use super::{answer::Answer, foreign::ForeignProtocol, limits, timer::Timer};
+use crate::syntax::Class;
 
 /// Tells why a machine gave the connection up.
 ///
@@ -18,6 +20,7 @@ pub struct Error {
     fault: Fault,
     state: &'static str,
     excerpt: Excerpt,
+    answer: Option<Box<Answer<'static>>>,
 }
 
 impl Error {
@@ -26,6 +29,15 @@ impl Error {
             fault,
             state,
             excerpt: Excerpt::new(bytes),
+            answer: None,
+        }
+    }
+
+    /// Creates the error that a server's reply has led to.
+    pub(crate) fn answered(fault: Fault, state: &'static str, answer: Answer<'_>) -> Self {
+        Self {
+            answer: Some(Box::new(answer.clone().into_owned())),
+            ..Self::new(fault, state, answer.reply.as_bytes())
         }
     }
 
@@ -37,6 +49,25 @@ impl Error {
     /// Returns what the machine was doing, as words.
     pub fn state(&self) -> &'static str {
         self.state
+    }
+
+    /// Returns the server's reply that has led to it, whole, and what that answered; only a client's
+    /// errors have one.
+    pub fn answer(&self) -> Option<&Answer<'static>> {
+        self.answer.as_deref()
+    }
+
+    /// Returns whether another connection, later, may do better: nothing said that it cannot.
+    ///
+    /// A server that refuses for good, or whose replies no longer match, is not transient; a
+    /// connection that was lost, a timer and a 4yz reply are.
+    pub fn is_transient(&self) -> bool {
+        match (&self.answer, self.fault) {
+            (Some(answer), Fault::SessionRefused | Fault::Closing) => {
+                answer.reply.class() != Class::Permanent
+            }
+            (_, fault) => fault.is_transient(),
+        }
     }
 
     /// Returns the offending bytes, bounded; empty where none were at fault.
@@ -90,9 +121,22 @@ pub enum Fault {
     /// The server offers no TLS, or refuses it, and it is required.
     #[error("TLS is required and cannot be had")]
     TlsUnavailable,
-    /// No mechanism led to an authentication that is required.
-    #[error("authentication is required and failed")]
+    /// The server refused an authentication that is required.
+    #[error("the server refused the authentication")]
     AuthenticationFailed,
+    /// The server offers no mechanism that the client has.
+    #[error("the server offers no authentication that the client knows")]
+    NoMechanism,
+    /// The server offers a mechanism that the client has, but the connection is not protected as its
+    /// credentials need it: in clear, or with a peer that is not verified.
+    #[error("the connection is not protected as the credentials need it")]
+    CredentialUnprotected,
+    /// A challenge of the server's could not be read, or was one too many.
+    #[error("the server sent a challenge that cannot be answered")]
+    UnreadableChallenge,
+    /// The server accepted without having proven that it knows the password, or failed to prove it.
+    #[error("the server has not proven that it knows the password")]
+    ServerUnproven,
     /// The server announced that it closes the connection (421).
     #[error("the server is closing the connection")]
     Closing,
@@ -121,9 +165,34 @@ pub enum Fault {
     /// A BDAT command without a usable size, after which commands cannot be told from content.
     #[error("the client sent BDAT without a usable size")]
     MalformedChunk,
+    /// A command line of the client's holds an LF that no CR stands before (RFC 5321 2.3.8): what one
+    /// server takes for one command may be two to another.
+    #[error("the client sent a bare LF in a command line")]
+    BareLineFeed,
+    /// The session has lasted as long, or brought as much, as it may.
+    #[error("the session reached a limit")]
+    SessionLimit,
     /// The application shut the session down.
     #[error("the session was shut down")]
     ShutDown,
+}
+
+impl Fault {
+    /// Returns whether the same may not happen again on another connection.
+    fn is_transient(self) -> bool {
+        matches!(
+            self,
+            Self::ConnectionLost
+                | Self::WriteFailed
+                | Self::TimedOut(_)
+                | Self::Closing
+                | Self::SessionRefused
+                | Self::CapabilitiesChanged
+                | Self::TlsFailed
+                | Self::ShutDown
+                | Self::ContentAbandoned
+        )
+    }
 }
 
 /// Holds the beginning of some offending bytes.
@@ -199,6 +268,9 @@ pub enum Misuse {
     /// The name of a SASL mechanism is none (RFC 4422 3.1).
     #[error("not the name of a SASL mechanism")]
     InvalidMechanism,
+    /// The settings may change only while certain tickets are open.
+    #[error("no ticket is open at which the settings may change")]
+    SettingsFixed,
     /// No TLS handshake is due.
     #[error("no TLS handshake is due")]
     NoHandshake,

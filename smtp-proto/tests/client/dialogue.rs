@@ -3,8 +3,12 @@
 use std::{collections::VecDeque, time::Duration};
 
 use smtp_proto::{
-    client::{Body, Client, Config, Duplex, Envelope, Event, MessageId, Outcome, Pipelining},
-    machine::Error,
+    client::{
+        Body, Client, Config, Duplex, Envelope, Event, MessageId, NotSent, NotSentReason, Outcome,
+        Pipelining,
+    },
+    framing::Transmit,
+    machine::{Answer, Error, Step},
     syntax::{ForwardPath, Host, Reply, ReversePath},
 };
 
@@ -128,17 +132,14 @@ impl Dialogue {
                 .bodies
                 .iter_mut()
                 .find(|(message, _)| Some(*message) == wanted);
-            let presented = match &body {
-                Some((_, bytes)) => Body::Last(bytes),
-                None => Body::Pending,
-            };
-            let transmit = self.client.poll_transmit(presented, self.now);
-            if transmit.is_empty() {
+            let request = self.client.wants_body();
+            let presented = request.zip(body.as_ref().map(|(_, bytes)| Body::Last(bytes)));
+            let Some(transmit) = self.client.poll_transmit(presented, self.now) else {
                 break;
-            }
+            };
             let mut bytes = transmit.slices().concat();
             bytes.truncate(most);
-            let consumed = transmit.sent(bytes.len(), self.now);
+            let consumed = transmit.wrote(bytes.len(), self.now);
             wire.extend(bytes);
             if let Some((_, bytes)) = body {
                 bytes.drain(..consumed);
@@ -184,7 +185,7 @@ pub(crate) fn finished<'a>(message: MessageId, outcome: Outcome<'a>) -> Event<'a
 }
 
 pub(crate) fn recipient(message: MessageId, recipient: usize, bytes: &str) -> Event<'static> {
-    Event::Recipient {
+    Event::RecipientAnswered {
         message,
         recipient,
         reply: reply(bytes),
@@ -195,6 +196,31 @@ pub(crate) fn delivered(bytes: &str) -> Outcome<'static> {
     Outcome::Delivered(reply(bytes))
 }
 
-pub(crate) fn refused(bytes: &str) -> Outcome<'static> {
-    Outcome::Refused(reply(bytes))
+pub(crate) fn refused(step: Step, bytes: &str) -> Outcome<'static> {
+    Outcome::Refused(answer(step, bytes))
+}
+
+pub(crate) fn answer(step: Step, bytes: &str) -> Answer<'static> {
+    Answer {
+        step,
+        reply: reply(bytes),
+    }
+}
+
+pub(crate) fn not_sent(reason: NotSentReason) -> Outcome<'static> {
+    Outcome::NotSent(reason.into())
+}
+
+pub(crate) fn not_sent_after(reason: NotSentReason, step: Step, bytes: &str) -> Outcome<'static> {
+    Outcome::NotSent(NotSent::answered(reason, answer(step, bytes)))
+}
+
+/// Presents a body for whatever is asked for.
+pub(crate) fn present<'a>(
+    client: &'a mut Client,
+    body: Body<'a>,
+    now: Duration,
+) -> Option<Transmit<'a>> {
+    let request = client.wants_body();
+    client.poll_transmit(request.map(|request| (request, body)), now)
 }

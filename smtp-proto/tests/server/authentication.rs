@@ -1,7 +1,7 @@
 //! AUTH (RFC 4954).
 
 use crate::peer::{Decision, Peer, config};
-use smtp_proto::machine::{Fault, Misuse};
+use smtp_proto::machine::{Fault, Misuse, TlsInfo};
 use smtp_proto::server::{Config, Event, ImproperPipelining, Tls};
 
 const PLAIN: &str = "AHRpbQB0YW5zdGFhZnRhbnN0YWFm";
@@ -161,7 +161,9 @@ fn passwords_in_clear() {
     assert_eq!(peer.send("AUTH scram-sha-256 =\r\n"), DONE);
     // X-17, 3207-4.2-a: forgotten under TLS, where more is offered.
     peer.send("STARTTLS\r\n");
-    peer.server.tls_established(peer.now).unwrap();
+    peer.server
+        .tls_established(TlsInfo::default(), peer.now)
+        .unwrap();
     let answer = peer.send("EHLO c.example\r\n");
     assert!(
         answer.ends_with("250 AUTH PLAIN LOGIN XOAUTH2 SCRAM-SHA-256\r\n"),
@@ -170,22 +172,28 @@ fn passwords_in_clear() {
     assert_eq!(peer.send(&format!("AUTH PLAIN {PLAIN}\r\n")), DONE);
 }
 
-/// 8314-4.2-a, 4422-3.1-a: what is offered may depend on the session; without any mechanism there
+/// 8314-4.2-a, 4422-3.1-a: what is offered may depend on the client, and without any mechanism there
 /// is no AUTH.
 #[test]
 fn mechanisms_of_one_session() {
-    let mut peer = Peer::new(config());
+    let external = config().mechanisms(["EXTERNAL"]).unwrap();
+    let mut peer = Peer::new(config()).deciding(|event| match event {
+        Event::Hello { .. } => Decision::Hold,
+        _ => Decision::Accept,
+    });
     assert_eq!(
         peer.send("AUTH EXTERNAL =\r\n"),
         "502 5.5.1 Command not implemented\r\n"
     );
-    peer.server.offer_mechanisms(["EXTERNAL"]).unwrap();
-    assert!(
-        peer.send("EHLO c.example\r\n")
-            .ends_with("250 AUTH EXTERNAL\r\n")
+    assert_eq!(
+        peer.server.reconfigure(external.clone()),
+        Err(Misuse::SettingsFixed)
     );
+    peer.send("EHLO c.example\r\n");
+    peer.server.reconfigure(external).unwrap();
+    assert!(peer.accept("ehlo").ends_with("250 AUTH EXTERNAL\r\n"));
     assert_eq!(peer.send("AUTH EXTERNAL =\r\n"), DONE);
-    assert!(peer.server.offer_mechanisms(["PLAIN LOGIN"]).is_err());
+    assert!(config().mechanisms(["PLAIN LOGIN"]).is_err());
 }
 
 /// AUT-4, 4954-4-a, 4954-4-b, X-18, X-19, X-20
@@ -234,7 +242,9 @@ fn authentication_required() {
         assert_eq!(peer.send(command), "530 5.7.0 Issue STARTTLS first\r\n");
     }
     assert_eq!(&peer.send("STARTTLS\r\n")[..3], "220");
-    peer.server.tls_established(peer.now).unwrap();
+    peer.server
+        .tls_established(TlsInfo::default(), peer.now)
+        .unwrap();
     peer.send("EHLO c.example\r\n");
     assert_eq!(peer.send("MAIL FROM:<>\r\n"), refusal);
 }
@@ -392,7 +402,7 @@ fn no_secret_is_shown() {
             } = event
             {
                 peer.server.challenge(ticket, b"").unwrap();
-            } else if let Some(ticket) = crate::peer::ticket_of(event) {
+            } else if let Some(ticket) = event.into_ticket() {
                 let refusal = crate::peer::reply(REFUSED);
                 peer.server.reply(ticket, refusal).unwrap();
             }

@@ -1,6 +1,6 @@
 //! Tickets: what waits for what, and replies in order.
 
-use crate::peer::{Decision, Peer, config, reply, ticket_of};
+use crate::peer::{Decision, Peer, config, reply};
 use core::time::Duration;
 use smtp_proto::machine::Misuse;
 use smtp_proto::server::{Event, Server, Ticket};
@@ -54,7 +54,7 @@ fn one_flight_of_replies() {
     let mut peer = Peer::greeted(config());
     peer.unconsumed = GROUP.into();
     peer.poll();
-    let transmit = peer.server.poll_transmit(peer.now);
+    let transmit = peer.server.poll_transmit(peer.now).unwrap();
     assert_eq!(
         transmit.slices(),
         [
@@ -408,11 +408,11 @@ fn machines_and_tickets_can_be_sent() {
     let mut server = Server::new(config(), Duration::ZERO);
     let mut input: &[u8] = b"";
     let event = server.poll_event(&mut input, Duration::ZERO);
-    let ticket = event.unwrap().and_then(ticket_of).unwrap();
+    let ticket = event.unwrap().and_then(Event::into_ticket).unwrap();
     let ticket = std::thread::spawn(move || ticket).join().unwrap();
     let greeting = Reply::new(Code::READY, "mx.example hello").unwrap();
     server.reply(ticket, greeting).unwrap();
-    let transmit = server.poll_transmit(Duration::ZERO);
+    let transmit = server.poll_transmit(Duration::ZERO).unwrap();
     assert_eq!(transmit.slices(), [&b"220 mx.example hello\r\n"[..]]);
 }
 

@@ -3,6 +3,7 @@
 
 use smtp_proto::{
     client::Outcome,
+    machine::Answer,
     syntax::{Class, Reply},
 };
 
@@ -241,7 +242,7 @@ impl Reader {
                     .any(|pair| pair[1] == b'\n' && pair[0] != b'\r');
                 assert!(content == body || *content == whole || bare, "cut short");
             }
-            Outcome::Refused(reply) => {
+            Outcome::Refused(Answer { reply, .. }) => {
                 assert!(
                     matches!(reply.class(), Class::Transient | Class::Permanent),
                     "{reply:?}"
