@@ -35,6 +35,10 @@ pub const MAX_CAPABILITIES: usize = 8192;
 /// let capabilities = Capabilities::parse(&answer);
 /// assert!(capabilities.has(Extension::Pipelining));
 /// assert_eq!(capabilities.max_size(), Some(1000));
+/// assert_eq!(capabilities.mt_priority(), None);
+/// // How long a client's line with MAIL may be, and with RCPT.
+/// assert_eq!(capabilities.mail_line_limit(), 512 + 26);
+/// assert_eq!(capabilities.rcpt_line_limit(), 512);
 /// # Ok::<(), smtp_proto::syntax::SyntaxError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

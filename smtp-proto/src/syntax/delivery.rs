@@ -15,6 +15,7 @@ use super::{date_time::DateTime, text::kept_text};
 ///
 /// let by = DeliverBy::parse("120;R")?;
 /// assert_eq!((by.seconds(), by.mode()), (120, ByMode::Return));
+/// assert!(!by.is_traced() && by.traced().is_traced());
 /// let relayed = by.after(Duration::from_secs(22)).unwrap();
 /// assert_eq!(relayed.to_string(), "98;R");
 /// # Ok::<(), smtp_proto::syntax::SyntaxError>(())

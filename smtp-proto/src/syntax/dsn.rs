@@ -55,6 +55,14 @@ impl fmt::Display for Return {
 /// The identifier that notifications repeat: the value of ENVID (RFC 3461 4.4).
 ///
 /// A relay passes it on as it was written (RFC 3461 5.2.1).
+///
+/// ```
+/// use smtp_proto::syntax::EnvelopeId;
+///
+/// let id = EnvelopeId::parse("a+20b")?;
+/// assert_eq!((id.as_str(), &*id.decoded()), ("a+20b", "a b"));
+/// # Ok::<(), smtp_proto::syntax::SyntaxError>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct EnvelopeId<'a>(Cow<'a, str>);
 

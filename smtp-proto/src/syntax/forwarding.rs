@@ -302,6 +302,19 @@ impl fmt::Debug for Attributes<'_> {
 /// Appends as many commands as `attributes` need, each a line of at most 512 bytes. NAME and ADDR
 /// go last: with them a server may take the peer's authority away.
 ///
+/// ```
+/// use smtp_proto::syntax::{Attribute, AttributeName, ForwardingCommand, write_attributes};
+///
+/// let attributes = [
+///     Attribute::address(AttributeName::Addr, "192.0.2.1".parse()?)?,
+///     Attribute::new(AttributeName::Login, "alice")?,
+/// ];
+/// let mut lines = Vec::new();
+/// write_attributes(ForwardingCommand::XClient, &attributes, &mut lines);
+/// assert_eq!(lines, b"XCLIENT LOGIN=alice ADDR=192.0.2.1\r\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// Each command gets a reply. Attributes that `command` does not have are left out.
 pub fn write_attributes(
     command: ForwardingCommand,

@@ -19,12 +19,15 @@ pub const MAX_DOMAIN: usize = 255;
 /// [`conforms`](Self::conforms) tells. Compares without regard to ASCII case (RFC 5321 2.4).
 ///
 /// ```
-/// use smtp_proto::syntax::Host;
+/// use smtp_proto::syntax::{Command, Host};
 ///
 /// let host = Host::parse("mail.example.org")?;
 /// assert_eq!(host, Host::parse("MAIL.example.ORG")?);
-/// assert!(Host::parse("a_b.example").is_err());
-/// # Ok::<(), smtp_proto::syntax::AddressError>(())
+/// assert!(Host::parse("John's PC").is_err());
+///
+/// let Command::Ehlo(host) = Command::parse(b"EHLO John's PC")? else { unreachable!() };
+/// assert_eq!((host.as_str(), host.conforms()), ("John's PC", false));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct Host<'a> {

@@ -15,9 +15,12 @@ const MAX_LIMIT: u32 = 999_999;
 /// ```
 /// use smtp_proto::syntax::{Capabilities, Limits};
 ///
-/// let limits = Limits::default().with_mail_max(5).with_rcpt_max(20);
+/// let limits = Limits::default()
+///     .with_mail_max(5)
+///     .with_rcpt_max(20)
+///     .with_rcpt_domain_max(1);
 /// let capabilities = Capabilities::new().with_keyword("LIMITS", &limits.to_string())?;
-/// assert_eq!(capabilities.get("LIMITS"), Some("MAILMAX=5 RCPTMAX=20"));
+/// assert_eq!(capabilities.get("LIMITS"), Some("MAILMAX=5 RCPTMAX=20 RCPTDOMAINMAX=1"));
 /// assert_eq!(capabilities.limits(), limits);
 /// # Ok::<(), smtp_proto::syntax::SyntaxError>(())
 /// ```

@@ -22,7 +22,7 @@ use super::{
 /// What is rare is boxed, so that the usual parameters take little room and no allocation.
 ///
 /// ```
-/// use smtp_proto::syntax::{MailParameters, Return};
+/// use smtp_proto::syntax::{MailParameters, Parameter, Return};
 ///
 /// let mut parameters = MailParameters::parse("SIZE=500 RET=HDRS ENVID=QQ314159 X-LANE=3")?;
 /// assert_eq!(parameters.size, Some(500));
@@ -30,8 +30,9 @@ use super::{
 /// assert_eq!(parameters.others().next().unwrap().keyword(), "X-LANE");
 ///
 /// parameters.size = None;
-/// assert_eq!(parameters.to_string(), "RET=HDRS ENVID=QQ314159 X-LANE=3");
-/// # Ok::<(), smtp_proto::syntax::ParameterError>(())
+/// parameters.push_other(Parameter::new("X-FAST", None)?)?;
+/// assert_eq!(parameters.to_string(), "RET=HDRS ENVID=QQ314159 X-LANE=3 X-FAST");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MailParameters<'a> {

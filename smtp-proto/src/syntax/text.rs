@@ -59,6 +59,13 @@ impl fmt::Debug for Word<'_> {
 /// Free text after a verb: no control characters, no white space at either end, not empty.
 ///
 /// May have non-ASCII characters (RFC 6531 3.7.4). Dereferences to [`str`].
+///
+/// ```
+/// use smtp_proto::syntax::Argument;
+///
+/// assert_eq!(Argument::parse("\"Jon Postel\"")?.unquoted(), "Jon Postel");
+/// # Ok::<(), smtp_proto::syntax::SyntaxError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Argument<'a>(&'a str);
 
