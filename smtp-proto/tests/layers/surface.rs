@@ -64,22 +64,10 @@ const FOR_EMBEDDERS: [(&str, &str); 10] = [
 ];
 
 /// What nobody uses yet: it is to find a use, a reason, or its end.
-const UNDECIDED: [&str; 15] = [
+const UNDECIDED: [&str; 3] = [
     "client/event::is_permanent",
     "framing/dot/stuff::restart",
     "framing/line::is_discarding",
-    "syntax/command::reply_code",
-    "syntax/delivery::is_traced",
-    "syntax/dsn::decoded",
-    "syntax/forwarding::write_attributes",
-    "syntax/host::conforms",
-    "syntax/limits::with_rcpt_domain_max",
-    "syntax/mail_parameters::push_other",
-    "syntax/offers::mail_line_limit",
-    "syntax/offers::mt_priority",
-    "syntax/offers::rcpt_line_limit",
-    "syntax/rcpt_parameters::push_other",
-    "syntax/text::unquoted",
 ];
 
 /// Words of code, with what stands before and after each.
