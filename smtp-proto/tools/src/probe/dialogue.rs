@@ -199,9 +199,24 @@ impl Dialogue {
         let config = connector.config().clone();
         let mut session = ClientConnection::new(config, connector.server_name().clone())
             .map_err(io::Error::other)?;
-        socket.set_read_timeout(Some(self.patience.wait()?))?;
-        while session.is_handshaking() {
-            session.complete_io(&mut socket)?;
+        let mut failure = None;
+        loop {
+            // With the last words of this side, or with what it has to say of a failure.
+            while session.wants_write() {
+                session.write_tls(&mut socket)?;
+            }
+            if let Some(failure) = failure {
+                return Err(io::Error::new(ErrorKind::InvalidData, failure));
+            }
+            if !session.is_handshaking() {
+                break;
+            }
+            // Anew for each read, so that a server that trickles has no more than the time there is.
+            socket.set_read_timeout(Some(self.patience.wait()?))?;
+            if session.read_tls(&mut socket)? == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+            failure = session.process_new_packets().err();
         }
         let info = connector.info(&session);
         self.stream = Stream::Tls(Box::new(StreamOwned::new(session, socket)));
