@@ -305,7 +305,8 @@ impl Server {
     ///
     /// The bytes that come and go belong to the handshake then, until
     /// [`tls_established`](Self::tls_established). If any are presented all the same, the session
-    /// fails ([`Fault::BytesBeforeTls`]), lest what came in clear be taken for what TLS protects.
+    /// fails ([`Fault::BytesBeforeTls`](crate::machine::Fault::BytesBeforeTls)), lest what came in
+    /// clear be taken for what TLS protects.
     pub fn wants_tls(&self) -> bool {
         self.session.wants_tls()
     }

@@ -9,10 +9,7 @@ use crate::{
 };
 
 /// Types that are in pieces still, to be struck off when they are whole.
-const IN_PIECES: [&str; 2] = [
-    "client/session::Session",
-    "syntax/capabilities::Capabilities",
-];
+const IN_PIECES: [&str; 1] = ["client/session::Session"];
 
 /// One `impl` block.
 struct Block<'a> {

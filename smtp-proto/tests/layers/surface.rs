@@ -64,28 +64,10 @@ const FOR_EMBEDDERS: [(&str, &str); 10] = [
 ];
 
 /// What nobody uses yet: it is to find a use, a reason, or its end.
-const UNDECIDED: [&str; 21] = [
+const UNDECIDED: [&str; 3] = [
     "client/event::is_permanent",
     "framing/dot/stuff::restart",
     "framing/line::is_discarding",
-    "syntax/command::reply_code",
-    "syntax/delivery::is_traced",
-    "syntax/dsn::decoded",
-    "syntax/forwarding::write_attributes",
-    "syntax/host::conforms",
-    "syntax/host::parse_internationalized",
-    "syntax/limits::with_rcpt_domain_max",
-    "syntax/mail_parameters::extensions",
-    "syntax/mail_parameters::push_other",
-    "syntax/mail_parameters::refuse_others",
-    "syntax/offers::mail_line_limit",
-    "syntax/offers::mt_priority",
-    "syntax/offers::rcpt_line_limit",
-    "syntax/parameter_error::reply_code",
-    "syntax/rcpt_parameters::extensions",
-    "syntax/rcpt_parameters::push_other",
-    "syntax/rcpt_parameters::refuse_others",
-    "syntax/text::unquoted",
 ];
 
 /// Words of code, with what stands before and after each.
