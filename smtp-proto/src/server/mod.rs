@@ -111,6 +111,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod asking;
 mod config;
 mod departures;
 mod event;
