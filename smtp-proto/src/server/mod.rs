@@ -202,9 +202,11 @@ impl Server {
     ///
     /// Hands the ticket back if it is another connection's, or too late, or if the reply cannot
     /// answer the command: EHLO, HELO, DATA and STARTTLS can only be refused by a reply, AUTH takes
-    /// no positive one but 235, XCLIENT none but 220, and no reply of the machine's own kinds (334,
-    /// 354, 221) is taken. Text beyond ASCII ([`Misuse::NotAscii`]) is for 251 and 551 to the RCPT of
-    /// a transaction with SMTPUTF8, and for VRFY and EXPN that have it (RFC 6531 3.7.4).
+    /// no positive one but 235, XCLIENT none but 220, QUIT none but 221, and neither 334 nor 354 is
+    /// taken. What stands in for a [reply of the machine's own](Event::Reply) is of the same class,
+    /// and of the same code if that is 221 or 421. Text beyond ASCII ([`Misuse::NotAscii`]) is for
+    /// 251 and 551 to the RCPT of a transaction with SMTPUTF8, and for VRFY and EXPN that have it
+    /// (RFC 6531 3.7.4).
     pub fn reply(&mut self, ticket: Ticket, reply: Reply<'_>) -> Result<(), Refused> {
         self.session.reply(ticket, &reply)
     }

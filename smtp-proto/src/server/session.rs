@@ -260,7 +260,7 @@ impl Session {
         };
         let parsed = self.footing.settings().parse(line);
         let verb = match &parsed {
-            Ok(command) => self.verb_of(command),
+            Ok(command) => self.verb_of(command, line),
             Err(_) => None,
         };
         let is_in_turn = self.footing.settings().is_in_turn;
@@ -279,11 +279,14 @@ impl Session {
     }
 
     /// Returns the row of the table that a command has, if anybody knows it.
-    fn verb_of(&self, command: &Command<'_>) -> Option<Verb> {
+    fn verb_of(&self, command: &Command<'_>, line: &[u8]) -> Option<Verb> {
         let settings = self.footing.settings();
         match command {
             Command::Other { verb, .. } if settings.has_command(verb) => Some(Verb::Own),
-            Command::Other { .. } => settings.hands_out_unknown.then_some(Verb::Unknown),
+            Command::Other { .. } => {
+                let is_told = settings.hands_out_unknown && self.intake.foreign(line).is_none();
+                is_told.then_some(Verb::Unknown)
+            }
             _ => Some(Verb::of(command)),
         }
     }
@@ -389,7 +392,7 @@ impl Session {
         let settings = self.footing.settings();
         self.patience.transaction_came();
         if self.patience.is_exhausted(settings, self.footing.now()) {
-            let step = self.reject(Reason::SessionLimit, line, Place::Any);
+            let step = self.decline(Reason::SessionLimit, line, Place::Any);
             self.fail(Fault::SessionLimit, &[]);
             return step;
         }
