@@ -52,9 +52,9 @@ fn greeted(config: server::Config) -> Server {
         panic!("a connection");
     };
     server.accept(ticket).unwrap();
-    let transmit = server.poll_transmit(NOW);
+    let transmit = server.poll_transmit(NOW).unwrap();
     let all = transmit.len();
-    transmit.sent(all, NOW);
+    transmit.wrote(all, NOW);
     server
 }
 
@@ -66,9 +66,10 @@ fn a_server_searches_each_byte_once() {
         let dialogue = line.repeat(1000);
         let searched = byte_by_byte(dialogue.as_bytes(), |input| {
             assert!(server.poll_event(input, NOW).unwrap().is_none());
-            let transmit = server.poll_transmit(NOW);
-            let all = transmit.len();
-            transmit.sent(all, NOW);
+            while let Some(transmit) = server.poll_transmit(NOW) {
+                let all = transmit.len();
+                transmit.wrote(all, NOW);
+            }
         });
         assert_eq!(searched, dialogue.len() as u64, "{line}");
     }
@@ -121,9 +122,10 @@ fn a_server_searches_each_byte_once_in_each_state() {
                     server.accept(ticket).unwrap();
                 }
             }
-            let transmit = server.poll_transmit(NOW);
-            let all = transmit.len();
-            transmit.sent(all, NOW);
+            while let Some(transmit) = server.poll_transmit(NOW) {
+                let all = transmit.len();
+                transmit.wrote(all, NOW);
+            }
         });
         let bytes = dialogue.len() as u64;
         assert!(searched <= bytes, "{dialogue:.20}: {searched} of {bytes}");
@@ -158,9 +160,10 @@ fn a_server_searches_each_byte_of_an_authentication_once() {
                     _ => {}
                 }
             }
-            let transmit = server.poll_transmit(NOW);
-            let all = transmit.len();
-            transmit.sent(all, NOW);
+            while let Some(transmit) = server.poll_transmit(NOW) {
+                let all = transmit.len();
+                transmit.wrote(all, NOW);
+            }
         });
         let bytes = dialogue.len() as u64;
         assert!(searched <= bytes, "{dialogue:.40}: {searched} of {bytes}");

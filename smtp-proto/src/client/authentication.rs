@@ -1,161 +1,175 @@
-//! Authentication (RFC 4954): which mechanism, and its exchange.
+//! Authentication (RFC 4954): which mechanism, and what it says next.
 
-use alloc::{boxed::Box, vec::Vec};
+#[cfg(feature = "auth")]
+use alloc::{boxed::Box, collections::VecDeque, string::String};
+use alloc::vec::Vec;
 
-use zeroize::Zeroizing;
+#[cfg(feature = "auth")]
+use zeroize::{Zeroize, Zeroizing};
 
-use super::{
-    credentials::Authentication,
-    event::NotSent,
-    rules::Verb,
-    session::{Phase, Session},
-};
+#[cfg(feature = "auth")]
 use crate::{
-    machine::{Fault, Misuse, limits},
+    machine::{Misuse, limits},
     sasl::Mechanism,
-    syntax::{Class, Code, Reply, base64},
+    syntax::base64,
 };
+use crate::syntax::{Capabilities, Code, Reply};
 
-impl Session {
-    pub(super) fn authenticate(
-        &mut self,
-        mechanisms: Vec<Box<dyn Mechanism>>,
-    ) -> Result<(), Misuse> {
-        let begun = matches!(self.phase, Phase::Ready | Phase::Leaving | Phase::Closed);
-        if begun || self.is_over() {
-            return Err(Misuse::TooLate);
-        }
-        let well_formed = |name: &str| {
+/// What is to be tried, and what is to be sent next.
+#[cfg(feature = "auth")]
+#[derive(Default)]
+pub(super) struct Authentication {
+    /// The first one is being used.
+    mechanisms: VecDeque<Box<dyn Mechanism>>,
+    is_wanted: bool,
+    /// What the next AUTH or line of the exchange says, in base64.
+    line: Zeroizing<Vec<u8>>,
+    /// An initial response that did not fit into AUTH.
+    postponed: Option<Zeroizing<String>>,
+    rounds: usize,
+}
+
+/// Shows no secret.
+#[cfg(feature = "auth")]
+impl core::fmt::Debug for Authentication {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let names = self.mechanisms.iter().map(|mechanism| mechanism.name());
+        f.debug_list().entries(names).finish()
+    }
+}
+
+#[cfg(feature = "auth")]
+impl Authentication {
+    /// Has these mechanisms tried, in this order.
+    pub(super) fn want(&mut self, mechanisms: Vec<Box<dyn Mechanism>>) -> Result<(), Misuse> {
+        let is_well_formed = |mechanism: &Box<dyn Mechanism>| {
+            let name = mechanism.name();
             (1..=20).contains(&name.len()) // RFC 4422 3.1
                 && name.bytes().all(|byte| {
                     byte.is_ascii_uppercase() || byte.is_ascii_digit() || b"-_".contains(&byte)
                 })
         };
-        if !mechanisms
-            .iter()
-            .all(|mechanism| well_formed(mechanism.name()))
-        {
+        if !mechanisms.iter().all(is_well_formed) {
             return Err(Misuse::InvalidMechanism);
         }
-        self.authentication.mechanisms = mechanisms.into();
-        self.authentication.requested = true;
+        self.mechanisms = mechanisms.into();
+        self.is_wanted = true;
         Ok(())
     }
 
-    /// Goes on with AUTH, if it was asked for.
-    pub(super) fn begin_authentication(&mut self) {
-        if self.authentication.requested {
-            self.try_mechanism(None);
-        } else {
-            self.open();
-        }
+    pub(super) fn is_wanted(&self) -> bool {
+        self.is_wanted
     }
 
-    pub(super) fn must_authenticate(&self) -> bool {
-        self.authentication.requested
-    }
-
-    /// Begins with the first mechanism that can be used.
-    fn try_mechanism(&mut self, refusal: Option<&Reply<'_>>) {
-        let offered = self.capabilities.get("AUTH").unwrap_or_default();
-        let clear = !self.encrypted && !self.config.plain_text_auth;
-        let Authentication {
-            mechanisms,
-            line,
-            postponed,
-            rounds,
-            ..
-        } = &mut self.authentication;
+    /// Begins with the first mechanism that can be used, if there is one.
+    pub(super) fn begin(&mut self, offered: &Capabilities, may_show_password: bool) -> bool {
         let is_usable = |mechanism: &dyn Mechanism| {
-            let mut names = offered.split_ascii_whitespace();
             // 4616-5-a: no password in clear unless told to.
-            names.any(|name| name.eq_ignore_ascii_case(mechanism.name()))
-                && !(clear && mechanism.is_plain_text())
+            offered
+                .auth_mechanisms()
+                .any(|name| name.eq_ignore_ascii_case(mechanism.name()))
+                && (may_show_password || !mechanism.is_plain_text())
         };
-        while mechanisms
-            .front()
-            .is_some_and(|first| !is_usable(first.as_ref()))
-        {
-            mechanisms.pop_front();
+        while let Some(mechanism) = self.mechanisms.front_mut() {
+            if is_usable(mechanism.as_ref()) {
+                break;
+            }
+            self.mechanisms.pop_front();
         }
-        let Some(mechanism) = mechanisms.front_mut() else {
-            let none = Reply::from_wire(Code::OK, b"");
-            let reason =
-                NotSent::AuthenticationFailed(refusal.map(|reply| reply.clone().into_owned()));
-            return self.refuse_session(
-                Fault::AuthenticationFailed,
-                &reason,
-                refusal.unwrap_or(&none),
-            );
+        let Some(mechanism) = self.mechanisms.front_mut() else {
+            return false;
         };
-        *rounds = 0;
-        *postponed = None;
-        line.clear();
-        line.extend_from_slice(mechanism.name().as_bytes());
+        self.rounds = 0;
+        self.postponed = None;
+        self.line.clear();
+        self.line.extend_from_slice(mechanism.name().as_bytes());
         if let Some(response) = mechanism.initial_response() {
             let encoded = base64::encode(&Zeroizing::new(response));
             // 4954-4-i: the command stays within 512 bytes; 4954-4-j: "=" stands for nothing.
-            let length = b"AUTH  \r\n".len() + line.len() + encoded.len();
+            let length = b"AUTH  \r\n".len() + self.line.len() + encoded.len();
             if length > limits::AUTH_COMMAND {
-                *postponed = Some(encoded);
+                self.postponed = Some(encoded);
             } else {
-                line.push(b' ');
-                line.extend_from_slice(if encoded.is_empty() {
-                    b"="
-                } else {
-                    encoded.as_bytes()
+                self.line.push(b' ');
+                self.line.extend_from_slice(match encoded.is_empty() {
+                    true => b"=",
+                    false => encoded.as_bytes(),
                 });
             }
         }
-        self.phase = Phase::Due(Verb::Auth);
+        true
     }
 
-    pub(super) fn write_auth(&self, out: &mut Vec<u8>) {
-        if self.phase == Phase::Due(Verb::Auth) {
-            out.extend_from_slice(b"AUTH ");
-        }
-        out.extend_from_slice(&self.authentication.line);
-        out.extend_from_slice(b"\r\n");
+    /// Writes what comes next, without what goes before or after it.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.line);
     }
 
-    /// Accounts for the answer to AUTH or to a response.
-    pub(super) fn on_auth(&mut self, reply: &Reply<'_>) {
-        let exchange = &mut self.authentication;
-        match reply.class() {
-            Class::Positive => {
-                // A server that must prove itself cannot skip it (AUT-8).
-                let complete = exchange
-                    .mechanisms
-                    .front()
-                    .is_none_or(|used| used.is_complete());
-                exchange.mechanisms.clear();
-                exchange.forget();
-                if complete {
-                    self.open();
-                } else {
-                    self.fail(Fault::AuthenticationFailed, reply.as_bytes());
-                }
+    /// Composes the answer to a challenge; `*`, which cancels, where there is none.
+    pub(super) fn challenged(&mut self, reply: &Reply<'_>) {
+        self.rounds = self.rounds.saturating_add(1);
+        let challenge = reply.lines().next().and_then(base64::decode);
+        let response = match (self.postponed.take(), challenge) {
+            (Some(encoded), Some(_)) => Some(encoded),
+            (None, Some(challenge)) if self.rounds <= limits::AUTH_ROUNDS => {
+                let mechanism = self.mechanisms.front_mut();
+                mechanism
+                    .and_then(|mechanism| mechanism.respond(&challenge))
+                    .map(|response| base64::encode(&Zeroizing::new(response)))
             }
-            Class::Intermediate => {
-                exchange.rounds += 1;
-                exchange.answer(reply);
-                self.phase = Phase::Due(Verb::AuthResponse);
-            }
-            Class::Transient | Class::Permanent => {
-                exchange.forget();
-                exchange.mechanisms.pop_front();
-                // 4954-6-b: another mechanism helps against these, and against nothing else.
-                let other = matches!(
-                    reply.code(),
-                    Code::PARAMETER_NOT_IMPLEMENTED
-                        | Code::MECHANISM_TOO_WEAK
-                        | Code::ENCRYPTION_REQUIRED
-                );
-                if !other {
-                    exchange.mechanisms.clear();
-                }
-                self.try_mechanism(Some(reply));
-            }
+            _ => None, // 4954-4-n
+        };
+        self.line.zeroize();
+        self.line
+            .extend_from_slice(response.as_ref().map_or(b"*", |text| text.as_bytes()));
+    }
+
+    /// Accounts for the acceptance, and returns whether the server has proved itself where the
+    /// mechanism demands it (AUT-8).
+    pub(super) fn accepted(&mut self) -> bool {
+        let is_complete = self.mechanisms.front().is_none_or(|used| used.is_complete());
+        self.mechanisms.clear();
+        self.line.zeroize();
+        is_complete
+    }
+
+    /// Accounts for a refusal: another mechanism helps against some, and against nothing else
+    /// (4954-6-b).
+    pub(super) fn refused(&mut self, code: Code) {
+        self.line.zeroize();
+        self.mechanisms.pop_front();
+        let helps = matches!(
+            code,
+            Code::PARAMETER_NOT_IMPLEMENTED | Code::MECHANISM_TOO_WEAK | Code::ENCRYPTION_REQUIRED
+        );
+        if !helps {
+            self.mechanisms.clear();
         }
     }
+}
+
+/// Stands for what is not there without the feature `auth`.
+#[cfg(not(feature = "auth"))]
+#[derive(Debug, Default)]
+pub(super) struct Authentication;
+
+#[cfg(not(feature = "auth"))]
+impl Authentication {
+    pub(super) fn is_wanted(&self) -> bool {
+        false
+    }
+
+    pub(super) fn begin(&mut self, _: &Capabilities, _: bool) -> bool {
+        false
+    }
+
+    pub(super) fn write(&self, _: &mut Vec<u8>) {}
+
+    pub(super) fn challenged(&mut self, _: &Reply<'_>) {}
+
+    pub(super) fn accepted(&mut self) -> bool {
+        false
+    }
+
+    pub(super) fn refused(&mut self, _: Code) {}
 }

@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
-use super::rules::Level;
+use super::table::Level;
 use crate::framing::LineBreaks;
 use crate::machine::{Dialect, Timer, limits};
 use crate::syntax::{Capabilities, Extension, Host};

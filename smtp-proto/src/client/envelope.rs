@@ -1,10 +1,14 @@
-//! What is said about a message outside of its content.
+//! What is said about a message outside of its content: as the caller has it, and as it is written.
 
 use alloc::{boxed::Box, vec::Vec};
 
 use smallvec::SmallVec;
 
-use crate::syntax::{BodyType, ForwardPath, MailParameters, RcptParameters, ReversePath};
+use super::event::NotSentReason;
+use crate::syntax::{
+    BodyType, ByMode, Capabilities, Extension, ForwardPath, MailParameters, RcptParameters,
+    ReversePath, RrvsAction,
+};
 
 /// Holds the sender, the recipients and the parameters of one message.
 ///
@@ -20,13 +24,13 @@ use crate::syntax::{BodyType, ForwardPath, MailParameters, RcptParameters, Rever
 /// ```
 #[derive(Clone, Debug)]
 pub struct Envelope<'a> {
-    pub(super) sender: ReversePath<'a>,
-    pub(super) recipients: SmallVec<[ForwardPath<'a>; 4]>,
-    pub(super) size: Option<u64>,
-    pub(super) body: Option<BodyType>,
-    pub(super) parameters: Option<Box<MailParameters<'a>>>,
+    sender: ReversePath<'a>,
+    recipients: SmallVec<[ForwardPath<'a>; 4]>,
+    size: Option<u64>,
+    body: Option<BodyType>,
+    parameters: Option<Box<MailParameters<'a>>>,
     /// By the recipient's position; those without parameters are not in it.
-    pub(super) recipient_parameters: Vec<(usize, RcptParameters<'a>)>,
+    recipient_parameters: Vec<(usize, RcptParameters<'a>)>,
 }
 
 impl<'a> Envelope<'a> {
@@ -123,5 +127,254 @@ impl<'a> Envelope<'a> {
                 .map(|(recipient, given)| (recipient, given.into_owned()))
                 .collect(),
         }
+    }
+}
+
+/// An envelope as it is written, in memory that is used again.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    /// The paths in angle brackets, the sender's first.
+    paths: Vec<u8>,
+    /// Where the sender's path ends, and then each recipient's.
+    ends: Vec<usize>,
+    size: Option<u64>,
+    body: Option<BodyType>,
+    is_internationalized: bool,
+    parameters: Option<Box<MailParameters<'static>>>,
+    /// By the recipient's position; those without parameters are not in it.
+    recipient_parameters: Vec<(usize, RcptParameters<'static>)>,
+}
+
+impl Written {
+    /// Takes over an envelope, in the memory of an earlier one.
+    pub(super) fn fill(&mut self, envelope: &Envelope<'_>) {
+        self.paths.clear();
+        self.ends.clear();
+        self.recipient_parameters.clear();
+        envelope.sender.write_to(&mut self.paths);
+        self.ends.push(self.paths.len());
+        for recipient in &envelope.recipients {
+            recipient.write_to(&mut self.paths);
+            self.ends.push(self.paths.len());
+        }
+        (self.size, self.body) = (envelope.size, envelope.body);
+        let given = envelope.parameters.as_deref();
+        self.is_internationalized =
+            given.is_some_and(|given| given.smtp_utf8) || !self.paths.is_ascii();
+        self.parameters = given.map(|given| Box::new(given.clone().into_owned()));
+        let given = envelope.recipient_parameters.iter();
+        self.recipient_parameters
+            .extend(given.map(|(position, given)| (*position, given.clone().into_owned())));
+    }
+
+    /// Adds a recipient, and returns its position.
+    pub(super) fn add(
+        &mut self,
+        recipient: &ForwardPath<'_>,
+        parameters: Option<&RcptParameters<'_>>,
+    ) -> usize {
+        let position = self.recipients();
+        recipient.write_to(&mut self.paths);
+        self.ends.push(self.paths.len());
+        let parameters = parameters.map(|given| (position, given.clone().into_owned()));
+        self.recipient_parameters.extend(parameters);
+        position
+    }
+
+    /// Returns how many recipients there are.
+    pub(super) fn recipients(&self) -> usize {
+        self.ends.len().saturating_sub(1)
+    }
+
+    /// Returns whether its content goes by BDAT, at whatever level (RFC 3030 3).
+    pub(super) fn is_binary(&self) -> bool {
+        self.body == Some(BodyType::BinaryMime)
+    }
+
+    pub(super) fn has_size(&self) -> bool {
+        self.size.is_some()
+    }
+
+    /// Returns the domain of a recipient, with its `@`; the server's own postmaster has none.
+    pub(super) fn domain(&self, position: usize) -> Option<&[u8]> {
+        let path = self.recipient(position);
+        let path = path.strip_suffix(b">").unwrap_or(path);
+        memchr::memrchr(b'@', path).and_then(|at| path.get(at..))
+    }
+
+    fn recipient(&self, position: usize) -> &[u8] {
+        let path = || {
+            let end = *self.ends.get(position.checked_add(1)?)?;
+            self.paths.get(*self.ends.get(position)?..end)
+        };
+        path().unwrap_or_default()
+    }
+
+    /// Writes MAIL, with each parameter only where it was offered (RFC 5321 4.1.1.3).
+    pub(super) fn write_mail(&self, offered: &Capabilities, out: &mut Vec<u8>) {
+        let sender = self.ends.first().and_then(|&end| self.paths.get(..end));
+        out.extend_from_slice(b"MAIL FROM:");
+        out.extend_from_slice(sender.unwrap_or_default());
+        if let Some(size) = self.size
+            && offered.has(Extension::Size)
+        {
+            out.extend_from_slice(b" SIZE=");
+            write_decimal(size, out);
+        }
+        // BINARYMIME is only asked for where it is offered, which has been checked.
+        if let Some(body) = self.body
+            && (self.is_binary() || offered.has(Extension::EightBitMime))
+        {
+            out.extend_from_slice(b" BODY=");
+            out.extend_from_slice(body.as_str().as_bytes());
+        }
+        if self.is_internationalized {
+            out.extend_from_slice(b" SMTPUTF8");
+        }
+        if let Some(given) = &self.parameters {
+            given.write_to(out);
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// Writes RCPT for the recipient at this position.
+    pub(super) fn write_recipient(&self, position: usize, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"RCPT TO:");
+        out.extend_from_slice(self.recipient(position));
+        let given = &self.recipient_parameters;
+        if let Ok(at) = given.binary_search_by_key(&position, |(of, _)| *of)
+            && let Some((_, given)) = given.get(at)
+        {
+            given.write_to(out);
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// Leaves out what may be left out where the server does not offer it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the message needs what is not offered.
+    pub(super) fn fit(
+        &mut self,
+        offered: &Capabilities,
+        is_encrypted: bool,
+    ) -> Result<(), NotSentReason> {
+        if let (Some(size), Some(maximum)) = (self.size, offered.max_size())
+            && size > maximum
+        {
+            return Err(NotSentReason::TooLarge { maximum }); // RFC 1870 7
+        }
+        let body = match self.body {
+            // 6152-3-f, 3030-3-e: none of these may be sent unasked.
+            Some(BodyType::EightBitMime) => Some(Extension::EightBitMime),
+            Some(BodyType::BinaryMime) => Some(Extension::BinaryMime),
+            Some(BodyType::SevenBit) | None => None,
+        };
+        let utf8 = self.is_internationalized.then_some(Extension::SmtpUtf8); // 6531-3.2-d
+        let (mut vital, mut exceeded, mut only_under_tls) = ([None; 4], None, false);
+        if let Some(given) = self.parameters.as_deref_mut() {
+            (vital, exceeded) = (vital_of_mail(given), exceeded_by(given, offered));
+            only_under_tls = given.require_tls; // 8689-2-b
+            fit_mail(given, offered);
+        }
+        let recipients = self.recipient_parameters.iter_mut();
+        let recipients = recipients.map(|(_, given)| fit_recipient(given, offered));
+        let needed = vital.into_iter().chain(recipients).chain([body, utf8]);
+        let missing = needed.flatten().find(|&extension| !offered.has(extension));
+        let clear = (only_under_tls && !is_encrypted).then_some(Extension::RequireTls);
+        match missing.or(exceeded).or(clear) {
+            Some(extension) => Err(NotSentReason::ExtensionMissing(extension)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Returns the extensions without which the message must not be sent (X-42 of the requirements).
+fn vital_of_mail(given: &MailParameters<'_>) -> [Option<Extension>; 4] {
+    let strict = given
+        .deliver_by
+        .is_some_and(|by| by.mode() == ByMode::Return);
+    [
+        given.require_tls.then_some(Extension::RequireTls),
+        strict.then_some(Extension::DeliverBy),
+        given.conperm.then_some(Extension::Conperm),
+        given.hold.is_some().then_some(Extension::FutureRelease),
+    ]
+}
+
+/// Returns an extension that is offered, but not as far as the message needs it.
+fn exceeded_by(given: &MailParameters<'_>, offered: &Capabilities) -> Option<Extension> {
+    // 2852-4.1.4-b
+    let early = given.deliver_by.is_some_and(|by| {
+        let minimum = offered.deliver_by().map(i64::from);
+        by.mode() == ByMode::Return
+            && minimum.is_some_and(|minimum| i64::from(by.seconds()) < minimum)
+    });
+    // 4865-4.1-a
+    let late = given.hold.as_ref().is_some_and(|hold| {
+        let offer = offered.future_release();
+        offer.is_none_or(|offer| !offer.allows(hold))
+    });
+    early
+        .then_some(Extension::DeliverBy)
+        .or(late.then_some(Extension::FutureRelease))
+}
+
+/// Leaves out what is not offered.
+fn fit_mail(given: &mut MailParameters<'static>, offered: &Capabilities) {
+    let has = |extension| offered.has(extension);
+    given.size = None; // written from the envelope, as BODY and SMTPUTF8 are
+    given.body = None;
+    given.smtp_utf8 = false;
+    given.auth = given.auth.take().filter(|_| has(Extension::Auth));
+    given.ret = given.ret.filter(|_| has(Extension::Dsn)); // 3461-5.2.2-a
+    let named = has(Extension::Dsn) || has(Extension::Mtrk);
+    given.envelope_id = given.envelope_id.take().filter(|_| named);
+    given.deliver_by = given.deliver_by.filter(|_| has(Extension::DeliverBy));
+    given.priority = given.priority.filter(|_| has(Extension::MtPriority));
+    given.tracking = given.tracking.take().filter(|_| has(Extension::Mtrk));
+    given.solicitation = given
+        .solicitation
+        .take()
+        .filter(|_| has(Extension::NoSoliciting));
+}
+
+/// Leaves out of a recipient's what is not offered, and returns the extension without which the
+/// recipient must not be sent, if there is one.
+fn fit_recipient(
+    given: &mut RcptParameters<'static>,
+    offered: &Capabilities,
+) -> Option<Extension> {
+    let is_strict = given.valid_since.as_ref().is_some_and(|since| {
+        since.action() != Some(RrvsAction::Continue) // 7293-5.1.1-a
+    });
+    let has = |extension| offered.has(extension);
+    given.notify = given.notify.filter(|_| has(Extension::Dsn));
+    given.original_recipient = given
+        .original_recipient
+        .take()
+        .filter(|_| has(Extension::Dsn));
+    given.valid_since = given.valid_since.take().filter(|_| has(Extension::Rrvs));
+    given.solicitation = given
+        .solicitation
+        .take()
+        .filter(|_| has(Extension::NoSoliciting));
+    given.conneg &= has(Extension::Conneg);
+    is_strict.then_some(Extension::Rrvs)
+}
+
+/// Appends a number in decimal digits.
+pub(super) fn write_decimal(mut number: u64, out: &mut Vec<u8>) {
+    let start = out.len();
+    loop {
+        out.push(b'0' + (number % 10) as u8);
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    if let Some(digits) = out.get_mut(start..) {
+        digits.reverse();
     }
 }

@@ -1,6 +1,12 @@
 //! What a client reports.
 
-use crate::syntax::{Extension, Reply};
+use alloc::boxed::Box;
+use core::fmt;
+
+use crate::{
+    machine::Answer,
+    syntax::{Class, Extension, Reply},
+};
 
 /// Names a submitted message for the life of its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,26 +23,26 @@ impl MessageId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CommandId(pub(super) u64);
 
-/// Names the message whose content the client wants next.
+/// Names the message whose content the client wants next, and from where on.
+///
+/// Hand it back with what is presented: bytes that answer another request than the one in force count
+/// as nothing, so that no message ever gets another's content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct BodyRequest {
     /// The message.
     pub message: MessageId,
-    /// 0 when the content is asked for the first time, 1 when it has to be presented from its
-    /// beginning a second time, and so on.
-    pub pass: u32,
+    /// The position in the content, from 0 on, of the first byte that is wanted. A content that has
+    /// to be sent more than once is asked for again from 0.
+    pub offset: u64,
 }
 
 /// Presents content to [`Client::poll_transmit`](super::Client::poll_transmit).
 ///
-/// Bytes are presented again until [`Transmit::sent`](crate::framing::Transmit::sent) reports them
+/// Bytes are presented again until [`Transmit::wrote`](crate::framing::Transmit::wrote) reports them
 /// consumed, with more after them or not.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 pub enum Body<'a> {
-    /// Nothing can be presented now, or nothing was asked for.
-    #[default]
-    Pending,
     /// The next bytes; more follow.
     Chunk(&'a [u8]),
     /// The last bytes, maybe none.
@@ -48,7 +54,6 @@ pub enum Body<'a> {
 impl core::fmt::Debug for Body<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::Pending => f.write_str("Pending"),
             Self::Chunk(bytes) => write!(f, "Chunk({} bytes)", bytes.len()),
             Self::Last(bytes) => write!(f, "Last({} bytes)", bytes.len()),
             Self::Failed => f.write_str("Failed"),
@@ -70,8 +75,9 @@ pub enum Event<'i> {
     Ready,
     /// The server answered one recipient.
     ///
-    /// A refusal is the recipient's outcome. An acceptance is not: the message's outcome follows.
-    Recipient {
+    /// Provisional: for a proxy, whose own client waits for just this. What becomes of the message for
+    /// the recipient follows.
+    RecipientAnswered {
         /// The message.
         message: MessageId,
         /// The recipient's position in the envelope.
@@ -94,7 +100,7 @@ pub enum Event<'i> {
         /// The message.
         message: MessageId,
         /// What became of it, for each recipient that was not refused by a
-        /// [`Recipient`](Self::Recipient) event of its own, nor had a
+        /// [`RecipientAnswered`](Self::RecipientAnswered) event of its own, nor had a
         /// [`RecipientFinished`](Self::RecipientFinished). If all had one: delivered, if to any.
         outcome: Outcome<'i>,
     },
@@ -123,11 +129,11 @@ impl Event<'_> {
                 reply: reply.into_owned(),
             },
             Self::Ready => Event::Ready,
-            Self::Recipient {
+            Self::RecipientAnswered {
                 message,
                 recipient,
                 reply,
-            } => Event::Recipient {
+            } => Event::RecipientAnswered {
                 message,
                 recipient,
                 reply: reply.into_owned(),
@@ -174,7 +180,7 @@ pub enum Outcome<'i> {
     /// The server took the message, and with it the duty to deliver it or to report its failure.
     Delivered(Reply<'i>),
     /// The server refused it: for now if the reply is 4yz, for good if it is 5yz.
-    Refused(Reply<'i>),
+    Refused(Answer<'i>),
     /// It was not sent, or not to its end: the server did not take it, and it is safe to send it
     /// again.
     NotSent(NotSent),
@@ -188,9 +194,66 @@ impl Outcome<'_> {
     pub fn into_owned(self) -> Outcome<'static> {
         match self {
             Self::Delivered(reply) => Outcome::Delivered(reply.into_owned()),
-            Self::Refused(reply) => Outcome::Refused(reply.into_owned()),
+            Self::Refused(answer) => Outcome::Refused(answer.into_owned()),
             Self::NotSent(reason) => Outcome::NotSent(reason),
             Self::InDoubt => Outcome::InDoubt,
+        }
+    }
+}
+
+/// Tells why a message was not sent, and which reply was the cause of it, if one was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NotSent {
+    /// Why.
+    pub reason: NotSentReason,
+    /// The reply that caused it.
+    pub answer: Option<Box<Answer<'static>>>,
+}
+
+impl NotSent {
+    /// Creates it with the reply that caused it.
+    pub fn answered(reason: NotSentReason, answer: Answer<'_>) -> Self {
+        Self {
+            reason,
+            answer: Some(Box::new(answer.into_owned())),
+        }
+    }
+
+    /// Returns whether this server will not take the message as it is, whenever it is sent again.
+    pub fn is_permanent(&self) -> bool {
+        match &self.reason {
+            NotSentReason::ConnectionEnded
+            | NotSentReason::LimitReached
+            | NotSentReason::NeedsBodyAgain
+            | NotSentReason::BodyFailed
+            | NotSentReason::TlsUnavailable
+            | NotSentReason::Cancelled => false,
+            NotSentReason::SessionRefused | NotSentReason::AuthenticationFailed => self
+                .answer
+                .as_ref()
+                .is_some_and(|answer| answer.reply.class() == Class::Permanent),
+            NotSentReason::ExtensionMissing(_)
+            | NotSentReason::TooLarge { .. }
+            | NotSentReason::BareLineBreak { .. } => true,
+        }
+    }
+}
+
+impl From<NotSentReason> for NotSent {
+    fn from(reason: NotSentReason) -> Self {
+        Self {
+            reason,
+            answer: None,
+        }
+    }
+}
+
+impl fmt::Display for NotSent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.answer {
+            Some(answer) => write!(f, "{}: {answer}", self.reason),
+            None => self.reason.fmt(f),
         }
     }
 }
@@ -198,20 +261,20 @@ impl Outcome<'_> {
 /// Tells why a message was not sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum NotSent {
+pub enum NotSentReason {
     /// The connection ended before its turn or before its end; the machine's error tells why.
     #[error("the connection ended")]
     ConnectionEnded,
     /// The server refused the session: its greeting or its answer to HELO.
-    #[error("the server refused the session: {0}")]
-    SessionRefused(Reply<'static>),
+    #[error("the server refused the session")]
+    SessionRefused,
     /// TLS is required, and the server does not offer it or refused it.
     #[error("TLS is required and cannot be had")]
     TlsUnavailable,
     /// Authentication is required and failed: the server refused it, or offers no mechanism that
     /// could be used.
     #[error("authentication failed")]
-    AuthenticationFailed(Option<Reply<'static>>),
+    AuthenticationFailed,
     /// The session may carry no more messages, or no more recipients' domains (RFC 9422).
     #[error("the server's limit for a session is reached")]
     LimitReached,

@@ -27,7 +27,7 @@
 //!         .recipient(ForwardPath::parse("<b@example.net>")?),
 //! )?;
 //! client.quit();
-//! let mut content: &[u8] = b"Subject: hello\r\n\r\nHello.\r\n";
+//! let content: &[u8] = b"Subject: hello\r\n\r\nHello.\r\n";
 //! let mut received = Vec::new();
 //! while !client.is_closed() {
 //!     // 1. What has arrived becomes events. What is unfinished stays in the buffer.
@@ -42,17 +42,13 @@
 //!     received.drain(..used);
 //!     // 2. What can be written is written.
 //!     loop {
-//!         let body = match client.wants_body() {
-//!             Some(_) => Body::Last(content),
-//!             None => Body::Pending,
-//!         };
-//!         let transmit = client.poll_transmit(body, now);
-//!         if transmit.is_empty() {
-//!             break;
-//!         }
+//!         let body = client.wants_body().map(|request| {
+//!             (request, Body::Last(&content[request.offset as usize..]))
+//!         });
+//!         let Some(transmit) = client.poll_transmit(body, now) else { break };
 //!         # wire.extend(transmit.slices().concat());
 //!         let written = transmit.len(); // ... of a write to the socket, which may be short
-//!         content = &content[transmit.sent(written, now)..];
+//!         transmit.wrote(written, now);
 //!     }
 //!     // 3. Unless there is something to report, what arrives next is awaited, until poll_timeout.
 //!     if client.wants_read() {
@@ -73,40 +69,28 @@
 //! command whose turn it is; one that answers refusals and acceptances in each other's place, each
 //! in a place where both are possible, cannot be found out by anybody.
 
-mod answers;
-#[cfg(feature = "auth")]
 mod authentication;
-mod commands;
 mod config;
-mod content;
-#[cfg(feature = "auth")]
-mod credentials;
-mod ending;
 mod envelope;
-mod establish;
 mod event;
-mod output;
+mod ledger;
+mod opening;
+mod outstanding;
 mod own_commands;
-mod own_queue;
-mod parts;
-mod pipeline;
-mod queue;
 mod replies;
 mod report;
-mod requirements;
-mod rules;
+mod schedule;
 mod session;
-mod splitting;
-mod timers;
+mod table;
 mod transaction;
-mod wire;
+mod writer;
 
 use core::time::Duration;
 
-use self::{output::Output, session::Session};
+use self::{session::Session, writer::Buffers};
 use crate::{
     framing::Transmit,
-    machine::{Error, Misuse, TraceEntry, limits},
+    machine::{Error, Misuse, TlsInfo, TraceEntry, limits},
     syntax::{Capabilities, Command},
 };
 
@@ -121,7 +105,10 @@ pub mod mechanism {
 pub use self::{
     config::{Config, Duplex, Pipelining, Timeouts, Tls},
     envelope::Envelope,
-    event::{Body, BodyRequest, Cancellation, CommandId, Event, MessageId, NotSent, Outcome},
+    event::{
+        Body, BodyRequest, Cancellation, CommandId, Event, MessageId, NotSent, NotSentReason,
+        Outcome,
+    },
     report::{Report, Reports},
 };
 
@@ -131,7 +118,7 @@ pub use self::{
 #[derive(Debug)]
 pub struct Client {
     session: Session,
-    output: Output,
+    buffers: Buffers,
 }
 
 impl Client {
@@ -139,7 +126,7 @@ impl Client {
     pub fn new(config: Config, now: Duration) -> Self {
         Self {
             session: Session::new(config, now),
-            output: Output::default(),
+            buffers: Buffers::default(),
         }
     }
 
@@ -213,12 +200,16 @@ impl Client {
 
     /// Returns what is to be written now.
     ///
-    /// `body` holds bytes of the message that [`wants_body`](Self::wants_body) names, from the
-    /// first that was not consumed. Call it after each write and after the events, until it
-    /// returns an empty transmission; then flush.
-    pub fn poll_transmit<'a>(&'a mut self, body: Body<'a>, now: Duration) -> Transmit<'a> {
-        let Self { session, output } = self;
-        session.transmit(output, body, now)
+    /// `body` is what [`wants_body`](Self::wants_body) has asked for, with that request; what answers
+    /// another one counts as nothing. Call it after each write and after the events, until it returns
+    /// `None`; then flush.
+    pub fn poll_transmit<'a>(
+        &'a mut self,
+        body: Option<(BodyRequest, Body<'a>)>,
+        now: Duration,
+    ) -> Option<Transmit<'a>> {
+        let Self { session, buffers } = self;
+        session.transmit(buffers, body, now)
     }
 
     /// Tells that the current time is `now`, in case a timer has fired.
@@ -231,10 +222,11 @@ impl Client {
         self.session.handle_eof();
     }
 
-    /// Tells that nothing can be written any more. The client goes on reading, as the reason or a
-    /// verdict may be waiting.
-    pub fn handle_write_failed(&mut self) {
-        self.session.handle_write_failed();
+    /// Tells that nothing can be written any more, or that bytes which were reported as written may
+    /// not have left, as with completion I/O. The client goes on reading, as the reason or a verdict
+    /// may be waiting.
+    pub fn write_failed(&mut self) {
+        self.session.write_failed();
     }
 
     /// Tells that the TLS handshake has succeeded; what follows goes over TLS.
@@ -242,8 +234,8 @@ impl Client {
     /// # Errors
     ///
     /// [`Misuse::NoHandshake`] unless [`wants_tls`](Self::wants_tls).
-    pub fn tls_established(&mut self, now: Duration) -> Result<(), Misuse> {
-        self.session.tls_established(now)
+    pub fn tls_established(&mut self, info: TlsInfo, now: Duration) -> Result<(), Misuse> {
+        self.session.tls_established(info, now)
     }
 
     /// Tells that the TLS handshake has failed, which ends the connection.
@@ -268,24 +260,19 @@ impl Client {
 
     /// Takes the oldest entry of the trace, if one is [kept](Config::traced).
     pub fn poll_trace(&mut self) -> Option<TraceEntry> {
-        self.session.trace.as_mut()?.take()
+        self.session.poll_trace()
     }
 
     /// Gives back memory that only busy connections need.
     pub fn shrink(&mut self) {
-        self.session.shrink();
-        self.output.shrink(&mut self.session);
+        self.session.shrink(&mut self.buffers);
     }
 
     /// Names the message whose content can be used now, if any.
     ///
     /// The answer may be ahead of time: what cannot be sent yet is not consumed.
     pub fn wants_body(&self) -> Option<BodyRequest> {
-        let (_, transaction) = self.session.wanted()?;
-        Some(BodyRequest {
-            message: transaction.message(),
-            pass: transaction.pass,
-        })
+        self.session.wants_body()
     }
 
     /// Returns when [`handle_timeout`](Self::handle_timeout) is to be called, if nothing happens.
@@ -317,17 +304,15 @@ impl Client {
         self.session.is_idle()
     }
 
-    /// Tells whether the connection can be closed: nothing is to be written or read any more.
-    ///
-    /// There may be events left: call [`poll_event`](Self::poll_event) until it returns `None` or
-    /// an error.
+    /// Returns whether the session is over and all of it has been read: every event, and the error if
+    /// there is one.
     pub fn is_closed(&self) -> bool {
-        self.session.is_over()
+        self.session.is_closed()
     }
 
     /// Returns what the server announced in answer to EHLO; empty before that, and after HELO.
     pub fn capabilities(&self) -> &Capabilities {
-        &self.session.capabilities
+        self.session.capabilities()
     }
 
     /// Returns how many round trips the session has waited for so far, the greeting's included.
@@ -335,7 +320,7 @@ impl Client {
     /// That is the longest chain of commands each of which was sent after the reply to the one
     /// before it, and so the session's length on a link whose delay outweighs everything else.
     pub fn round_trips(&self) -> u64 {
-        self.session.pipeline.round_trips()
+        self.session.round_trips()
     }
 
     /// Returns how many bytes of input may be left by [`poll_event`](Self::poll_event).

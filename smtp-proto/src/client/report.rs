@@ -42,15 +42,6 @@ impl Reports {
     /// Takes note of an event, and returns the report that it completes.
     pub fn observe(&mut self, event: Event<'_>) -> Option<Report> {
         match event {
-            Event::Recipient {
-                message,
-                recipient,
-                reply,
-            } if !reply.is_positive() => {
-                let outcome = self.open.get_mut(&message)?.get_mut(recipient)?;
-                *outcome = Some(Outcome::Refused(reply.into_owned()));
-                None
-            }
             Event::RecipientFinished {
                 message,
                 recipient,

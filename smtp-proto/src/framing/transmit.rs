@@ -1,4 +1,4 @@
-//! What a machine wants written, as slices, and the report of what was.
+//! What a machine wants written, as slices, and what became of it.
 
 use core::time::Duration;
 
@@ -7,58 +7,86 @@ use smallvec::SmallVec;
 /// The slices of one [`Transmit`]. Up to sixteen need no heap.
 pub(crate) type Slices<'a> = SmallVec<[&'a [u8]; 16]>;
 
-/// Takes the report of a write.
+/// Takes the word with which a [`Transmit`] ends.
 ///
 /// The half of a machine that keeps account implements it; the other half, which owns the bytes,
 /// stays borrowed by the [`Transmit`].
 pub(crate) trait Progress: Send {
     /// Records that the first `bytes` of `slices` were taken by the transport at `now`. Returns how
     /// many bytes of the caller's body were among them.
-    fn sent(&mut self, bytes: usize, slices: &[&[u8]], now: Duration) -> usize;
+    fn wrote(&mut self, bytes: usize, slices: &[&[u8]], now: Duration) -> usize;
+
+    /// Records that the transport took nothing at `now`, and may take something later.
+    fn blocked(&mut self, now: Duration);
+
+    /// Records that nothing can be written any more. What was offered may have left.
+    fn failed(&mut self);
 }
 
 /// Lists the bytes that a machine wants written next, in order.
 ///
-/// Write as many as the transport takes, in one vectored write or by [`copy_to`](Self::copy_to),
-/// and report the number to [`sent`](Self::sent). What was not reported is offered again by the
-/// next `poll_transmit`. Dropping a `Transmit` without a report is allowed; the machine then
-/// counts none of it as sent, but all of it as offered: a message whose last byte it held is in
-/// doubt should the connection die.
+/// Write as many as the transport takes, in one vectored write or by [`copy_to`](Self::copy_to), and
+/// say what became of them in one of three words: [`wrote`](Self::wrote), [`blocked`](Self::blocked)
+/// or [`failed`](Self::failed). Dropping a `Transmit` says `failed`: a machine that does not know
+/// what has left must not go on as if it did. What was not written is offered again by the next
+/// `poll_transmit`.
 ///
-/// Never empty slices; no slices at all when there is nothing to write now, which is also the
-/// moment to flush a buffering transport.
-#[must_use = "what is not written and reported is offered again"]
+/// Holds at least one slice, and none of them is empty.
+#[must_use = "dropping it tells the machine that the write failed"]
 pub struct Transmit<'a> {
     slices: Slices<'a>,
     len: usize,
-    progress: &'a mut dyn Progress,
+    progress: Option<&'a mut dyn Progress>,
 }
 
 impl<'a> Transmit<'a> {
-    pub(crate) fn new(slices: Slices<'a>, progress: &'a mut dyn Progress) -> Self {
+    /// Creates a transmission, unless there is nothing to write.
+    pub(crate) fn new(slices: Slices<'a>, progress: &'a mut dyn Progress) -> Option<Self> {
         debug_assert!(slices.iter().all(|slice| !slice.is_empty()));
-        let len = slices.iter().map(|slice| slice.len()).sum();
-        Self {
+        let len: usize = slices.iter().map(|slice| slice.len()).sum();
+        (len > 0).then(|| Self {
             slices,
             len,
-            progress,
-        }
+            progress: Some(progress),
+        })
     }
 
     /// Reports that the transport took the first `bytes` of this transmission at `now`.
     ///
-    /// Call it after every write, short ones included. A number beyond [`len`](Self::len) counts
-    /// as `len`. Returns how many bytes of the body given to the client's `poll_transmit` were
-    /// consumed: present the body from there on the next time. A server's transmission holds no
-    /// body and always returns 0.
-    pub fn sent(self, bytes: usize, now: Duration) -> usize {
-        self.progress.sent(bytes.min(self.len), &self.slices, now)
+    /// Short writes are reported by it, too. A number beyond [`len`](Self::len) counts as `len`, and
+    /// 0 as [`blocked`](Self::blocked). Returns how many bytes of the body given to the client's
+    /// `poll_transmit` were consumed: its next `BodyRequest` begins after them. A server's
+    /// transmission holds no body, and always returns 0.
+    pub fn wrote(mut self, bytes: usize, now: Duration) -> usize {
+        let bytes = bytes.min(self.len);
+        match self.progress.take() {
+            Some(progress) if bytes > 0 => progress.wrote(bytes, &self.slices, now),
+            Some(progress) => {
+                progress.blocked(now);
+                0
+            }
+            None => 0,
+        }
     }
+
+    /// Reports that the transport took nothing at `now`, and may take something later: it would
+    /// have blocked, or the write was cancelled before it began.
+    pub fn blocked(mut self, now: Duration) {
+        if let Some(progress) = self.progress.take() {
+            progress.blocked(now);
+        }
+    }
+
+    /// Reports that the write failed, and so that nothing can be written any more. How much of this
+    /// transmission has left is not known.
+    ///
+    /// The machine goes on reading, as the reason or a verdict may be waiting.
+    pub fn failed(self) {}
 
     /// Copies as much as fits into `buffer` and returns how much that was.
     ///
-    /// For transports without vectored writes. The bytes still have to be reported to
-    /// [`sent`](Self::sent) once they are written.
+    /// For transports without vectored writes. What is written from the buffer is still to be
+    /// reported.
     pub fn copy_to(&self, buffer: &mut [u8]) -> usize {
         let mut copied = 0;
         for slice in &self.slices {
@@ -77,14 +105,18 @@ impl<'a> Transmit<'a> {
         &self.slices
     }
 
-    /// Returns how many bytes there are to write.
+    /// Returns how many bytes there are to write, at least one.
+    #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
     pub fn len(&self) -> usize {
         self.len
     }
+}
 
-    /// Tells whether there is nothing to write now.
-    pub fn is_empty(&self) -> bool {
-        self.len == 0
+impl Drop for Transmit<'_> {
+    fn drop(&mut self) {
+        if let Some(progress) = self.progress.take() {
+            progress.failed();
+        }
     }
 }
 

@@ -1,11 +1,13 @@
 //! Why a connection ended, and what a caller did wrong.
 
+use alloc::boxed::Box;
 use core::fmt::{self, Write as _};
 
 use smallvec::SmallVec;
 use thiserror::Error;
 
-use super::{foreign::ForeignProtocol, limits, timer::Timer};
+use super::{answer::Answer, foreign::ForeignProtocol, limits, timer::Timer};
+use crate::syntax::Class;
 
 /// Tells why a machine gave the connection up.
 ///
@@ -18,6 +20,7 @@ pub struct Error {
     fault: Fault,
     state: &'static str,
     excerpt: Excerpt,
+    answer: Option<Box<Answer<'static>>>,
 }
 
 impl Error {
@@ -26,6 +29,15 @@ impl Error {
             fault,
             state,
             excerpt: Excerpt::new(bytes),
+            answer: None,
+        }
+    }
+
+    /// Creates the error that a server's reply has led to.
+    pub(crate) fn answered(fault: Fault, state: &'static str, answer: Answer<'_>) -> Self {
+        Self {
+            answer: Some(Box::new(answer.clone().into_owned())),
+            ..Self::new(fault, state, answer.reply.as_bytes())
         }
     }
 
@@ -37,6 +49,25 @@ impl Error {
     /// Returns what the machine was doing, as words.
     pub fn state(&self) -> &'static str {
         self.state
+    }
+
+    /// Returns the server's reply that has led to it, whole, and what that answered; only a client's
+    /// errors have one.
+    pub fn answer(&self) -> Option<&Answer<'static>> {
+        self.answer.as_deref()
+    }
+
+    /// Returns whether another connection, later, may do better: nothing said that it cannot.
+    ///
+    /// A server that refuses for good, or whose replies no longer match, is not transient; a
+    /// connection that was lost, a timer and a 4yz reply are.
+    pub fn is_transient(&self) -> bool {
+        match (&self.answer, self.fault) {
+            (Some(answer), Fault::SessionRefused | Fault::Closing) => {
+                answer.reply.class() != Class::Permanent
+            }
+            (_, fault) => fault.is_transient(),
+        }
     }
 
     /// Returns the offending bytes, bounded; empty where none were at fault.
@@ -124,6 +155,24 @@ pub enum Fault {
     /// The application shut the session down.
     #[error("the session was shut down")]
     ShutDown,
+}
+
+impl Fault {
+    /// Returns whether the same may not happen again on another connection.
+    fn is_transient(self) -> bool {
+        matches!(
+            self,
+            Self::ConnectionLost
+                | Self::WriteFailed
+                | Self::TimedOut(_)
+                | Self::Closing
+                | Self::SessionRefused
+                | Self::CapabilitiesChanged
+                | Self::TlsFailed
+                | Self::ShutDown
+                | Self::ContentAbandoned
+        )
+    }
 }
 
 /// Holds the beginning of some offending bytes.

@@ -1,4 +1,5 @@
 //! What the client and the server machine share.
+mod answer;
 mod dialect;
 mod error;
 mod foreign;
@@ -7,11 +8,12 @@ mod timer;
 mod tls_info;
 mod trace;
 
+pub use answer::{Answer, Step};
 pub use dialect::Dialect;
 pub use error::{Error, Excerpt, Fault, Misuse};
 pub use foreign::ForeignProtocol;
 pub(crate) use timer::Deadline;
 pub use timer::Timer;
-pub use tls_info::TlsInfo;
+pub use tls_info::{TlsInfo, UnverifiedReason, Verification, VerifiedBy};
 pub(crate) use trace::Trace;
 pub use trace::{Origin, TraceEntry, Traced};

@@ -22,7 +22,7 @@ impl Session {
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.ending.is_some() && self.is_drained()
+        self.read_to_end
     }
 
     /// Returns the next event of a session that is ending, once everything is answered and written.
@@ -73,6 +73,13 @@ impl Session {
     pub(super) fn fail(&mut self, fault: Fault, bytes: &[u8]) {
         let error = Error::new(fault, self.describe(), bytes);
         self.end(Ending::Failed(error), ResetCause::Ended);
+    }
+
+    /// Ends the session if its last transmission failed.
+    pub(super) fn note_failed_write(&mut self) {
+        if self.account.failed {
+            self.fail_mutely(Fault::WriteFailed);
+        }
     }
 
     /// Ends the session in error at once: the client cannot be reached.

@@ -21,7 +21,13 @@ impl Session {
         input: &mut &'i [u8],
         now: Duration,
     ) -> Result<Option<Event<'i>>, Error> {
+        self.note_failed_write();
         let event = self.next_event(input, now);
+        self.read_to_end = match &event {
+            Ok(Some(event)) => matches!(event, Event::Closed),
+            Ok(None) => self.read_to_end,
+            Err(_) => true,
+        };
         // Time that the application takes over an event is not the client's.
         if !matches!(event, Ok(Some(_))) {
             self.arm(now);
@@ -29,7 +35,8 @@ impl Session {
         event
     }
 
-    pub(super) fn transmit(&mut self, now: Duration) -> Transmit<'_> {
+    pub(super) fn transmit(&mut self, now: Duration) -> Option<Transmit<'_>> {
+        self.note_failed_write();
         self.arm(now);
         let mut slices = Slices::new();
         let pending = self.output.pending(&self.account);
@@ -40,7 +47,7 @@ impl Session {
     }
 
     pub(super) fn wants_read(&self) -> bool {
-        self.greeting.is_none() && !self.eof && !self.is_blocked()
+        !self.account.failed && self.greeting.is_none() && !self.eof && !self.is_blocked()
     }
 
     pub(super) fn next_event<'i>(

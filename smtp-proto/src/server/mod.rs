@@ -23,7 +23,7 @@
 //!
 //! The machine never sees TLS. When [`Server::wants_tls`] says so and all is written, the caller
 //! does the handshake on its transport and reports [`Server::tls_established`]; from then on it
-//! presents and writes what TLS gives and takes. Look for it whenever `poll_transmit` is empty,
+//! presents and writes what TLS gives and takes. Look for it whenever `poll_transmit` returns `None`,
 //! with [Implicit](Tls::Implicit) TLS before anything is read.
 //!
 //! # What waits for what
@@ -71,11 +71,9 @@
 //!         if server.is_closed() {
 //!             return Ok(());
 //!         }
-//!         loop {
-//!             let transmit = server.poll_transmit(now());
-//!             let Some(bytes) = transmit.slices().first() else { break };
-//!             let written = write(bytes);
-//!             transmit.sent(written, now());
+//!         while let Some(transmit) = server.poll_transmit(now()) {
+//!             let written = write(transmit.slices()[0]);
+//!             transmit.wrote(written, now());
 //!         }
 //!         if server.wants_read() && read(&mut received) == 0 {
 //!             server.handle_eof();
@@ -131,7 +129,7 @@ pub use sasl::SaslResponse;
 use session::{Authentication, Session};
 
 use crate::framing::Transmit;
-use crate::machine::{Error, Fault, Misuse, TraceEntry, limits};
+use crate::machine::{Error, Fault, Misuse, TlsInfo, TraceEntry, limits};
 #[cfg(feature = "auth")]
 use crate::syntax::SyntaxError;
 use crate::syntax::{Capabilities, Reply};
@@ -176,8 +174,8 @@ impl Server {
 
     /// Returns the bytes that the client is to read next.
     ///
-    /// Write them and report it; call it again until it is empty.
-    pub fn poll_transmit(&mut self, now: Duration) -> Transmit<'_> {
+    /// Write them and report it; call it again until it returns `None`.
+    pub fn poll_transmit(&mut self, now: Duration) -> Option<Transmit<'_>> {
         self.session.transmit(now)
     }
 
@@ -296,8 +294,8 @@ impl Server {
     /// # Errors
     ///
     /// Fails if no handshake is due ([`Misuse::NoHandshake`]).
-    pub fn tls_established(&mut self, now: Duration) -> Result<(), Misuse> {
-        self.session.tls_established(now)
+    pub fn tls_established(&mut self, info: TlsInfo, now: Duration) -> Result<(), Misuse> {
+        self.session.tls_established(info, now)
     }
 
     /// Takes note that the handshake failed: the session has failed, without another word. Does
@@ -323,7 +321,7 @@ impl Server {
     }
 
     /// Takes note that the transport takes no more bytes: the session has failed.
-    pub fn handle_write_failed(&mut self) {
+    pub fn write_failed(&mut self) {
         self.session.fail_mutely(Fault::WriteFailed);
     }
 
@@ -335,10 +333,8 @@ impl Server {
         self.session.wants_read()
     }
 
-    /// Tells whether the connection can be closed: nothing is to be written or read any more.
-    ///
-    /// There may be events left: call [`poll_event`](Self::poll_event) until it returns `None` or
-    /// an error.
+    /// Returns whether the session is over, what was owed is written or cannot be, and all of it has
+    /// been read: every event, and the error if there is one.
     pub fn is_closed(&self) -> bool {
         self.session.is_closed()
     }

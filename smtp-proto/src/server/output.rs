@@ -79,6 +79,8 @@ pub(super) struct Account {
     sent: u64,
     pub(super) timer: Deadline,
     timeout: Duration,
+    /// A transmission failed.
+    pub(super) failed: bool,
 }
 
 impl Account {
@@ -88,6 +90,7 @@ impl Account {
             sent: 0,
             timer: Deadline::default(),
             timeout,
+            failed: false,
         }
     }
 
@@ -117,13 +120,19 @@ impl Account {
 }
 
 impl Progress for Account {
-    fn sent(&mut self, bytes: usize, _slices: &[&[u8]], now: Duration) -> usize {
+    fn wrote(&mut self, bytes: usize, _slices: &[&[u8]], now: Duration) -> usize {
         if bytes > 0 {
             self.sent = self.sent.saturating_add(bytes as u64).min(self.queued);
             self.timer.stop();
             self.arm(now);
         }
         0
+    }
+
+    fn blocked(&mut self, _now: Duration) {}
+
+    fn failed(&mut self) {
+        self.failed = true;
     }
 }
 

@@ -8,7 +8,7 @@ use super::replies;
 use super::sequence::{Asked, Place, State};
 use super::session::{Authentication, Security, Session, Step};
 use crate::framing::LineReader;
-use crate::machine::{Fault, Misuse};
+use crate::machine::{Fault, Misuse, TlsInfo};
 
 impl Session {
     pub(super) fn start_tls<'i>(&mut self, now: Duration) -> Step<'i> {
@@ -66,7 +66,7 @@ impl Session {
         }
     }
 
-    pub(super) fn tls_established(&mut self, now: Duration) -> Result<(), Misuse> {
+    pub(super) fn tls_established(&mut self, _info: TlsInfo, now: Duration) -> Result<(), Misuse> {
         if !self.wants_tls() {
             return Err(Misuse::NoHandshake);
         }

@@ -51,6 +51,8 @@ pub(super) struct Session {
     /// The first ticket, until it is handed out.
     pub(super) greeting: Option<Ticket>,
     pub(super) eof: bool,
+    /// The last event, or the error, has been read.
+    pub(super) read_to_end: bool,
     /// Whether the transport takes no more bytes.
     pub(super) mute: bool,
     pub(super) ending: Option<Ending>,
@@ -136,6 +138,7 @@ impl Session {
             held_until: None,
             greeting: None,
             eof: false,
+            read_to_end: false,
             mute: false,
             ending: None,
             closed: false,
