@@ -31,7 +31,6 @@ struct Pair {
     server: Server,
     to_server: Vec<u8>,
     to_client: Vec<u8>,
-    begun: usize,
 }
 
 impl Pair {
@@ -46,7 +45,6 @@ impl Pair {
             server,
             to_server: Vec::new(),
             to_client: Vec::new(),
-            begun: 0,
         };
         pair.exchange(b"");
         pair
@@ -61,12 +59,7 @@ impl Pair {
                 return finished;
             }
             finished += read_client(&mut self.client, &mut self.to_client);
-            write_client(
-                &mut self.client,
-                content,
-                &mut self.begun,
-                &mut self.to_server,
-            );
+            write_client(&mut self.client, content, &mut self.to_server);
         }
     }
 
@@ -74,12 +67,7 @@ impl Pair {
         for _ in 0..messages {
             self.client.submit(&envelope()).expect("room");
         }
-        write_client(
-            &mut self.client,
-            content,
-            &mut self.begun,
-            &mut self.to_server,
-        );
+        write_client(&mut self.client, content, &mut self.to_server);
         assert_eq!(self.exchange(content), messages);
     }
 }
@@ -88,7 +76,6 @@ impl Pair {
 struct Replay {
     client: Client,
     wire: Vec<u8>,
-    begun: usize,
 }
 
 impl Replay {
@@ -97,7 +84,6 @@ impl Replay {
         Self {
             client,
             wire: Vec::new(),
-            begun: 0,
         }
     }
 
@@ -111,7 +97,7 @@ impl Replay {
             354 Go ahead\r\n";
         let mut finished = 0;
         self.client.submit(&envelope()).expect("room");
-        write_client(&mut self.client, content, &mut self.begun, &mut self.wire);
+        write_client(&mut self.client, content, &mut self.wire);
         replies.extend_from_slice(envelope_replies);
         while finished < messages {
             finished += read_client(&mut self.client, replies);
@@ -120,7 +106,7 @@ impl Replay {
                 self.client.submit(&envelope()).expect("room");
             }
             self.wire.clear();
-            write_client(&mut self.client, content, &mut self.begun, &mut self.wire);
+            write_client(&mut self.client, content, &mut self.wire);
             black_box(&self.wire);
             replies.extend_from_slice(if more {
                 next_replies

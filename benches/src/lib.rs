@@ -60,26 +60,21 @@ pub fn server_config() -> server::Config {
 }
 
 /// Writes everything that a client wants written, by copies as a socket would make them. Every
-/// message has the same content; `begun` counts its bytes that have left.
-pub fn write_client(client: &mut Client, content: &[u8], begun: &mut usize, wire: &mut Vec<u8>) {
+/// message has the same content.
+pub fn write_client(client: &mut Client, content: &[u8], wire: &mut Vec<u8>) {
     loop {
-        let body = match client.wants_body() {
-            Some(_) => Body::Last(&content[*begun..]),
-            None => Body::Pending,
-        };
-        let transmit = client.poll_transmit(body, NOW);
-        if transmit.is_empty() {
+        let body = client
+            .wants_body()
+            .map(|request| (request, Body::Last(&content[request.offset as usize..])));
+        let Some(transmit) = client.poll_transmit(body, NOW) else {
             return;
-        }
+        };
         transmit
             .slices()
             .iter()
             .for_each(|slice| wire.extend_from_slice(slice));
         let written = transmit.len();
-        *begun += transmit.sent(written, NOW);
-        if *begun == content.len() {
-            *begun = 0;
-        }
+        transmit.wrote(written, NOW);
     }
 }
 
@@ -130,15 +125,14 @@ pub fn serve(server: &mut Server, wire: &mut Vec<u8>, replies: &mut Vec<u8>) -> 
     assert!(input.is_empty());
     wire.clear();
     loop {
-        let transmit = server.poll_transmit(NOW);
-        if transmit.is_empty() {
+        let Some(transmit) = server.poll_transmit(NOW) else {
             return content;
-        }
+        };
         transmit
             .slices()
             .iter()
             .for_each(|slice| replies.extend_from_slice(slice));
         let written = transmit.len();
-        transmit.sent(written, NOW);
+        transmit.wrote(written, NOW);
     }
 }

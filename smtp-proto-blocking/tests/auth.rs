@@ -13,7 +13,7 @@ use application::{Own, SECRET, check, mechanisms};
 use smtp_proto::sasl::{ScramHash, ScramKeys};
 use smtp_proto::{
     client::{
-        NotSent, Outcome,
+        NotSentReason, Outcome,
         mechanism::{External, Login, Mechanism, OAuthBearer, Plain},
     },
     machine::Fault,
@@ -187,8 +187,8 @@ fn name_by(mechanism: impl Mechanism + 'static) -> String {
 
 fn refusal_by(mechanism: impl Mechanism + 'static) -> String {
     match outcome_by(mechanism) {
-        (Outcome::NotSent(NotSent::AuthenticationFailed(Some(reply))), None) => {
-            String::from_utf8(reply.as_bytes().to_vec()).unwrap()
+        (Outcome::NotSent(why), None) if why.reason == NotSentReason::AuthenticationFailed => {
+            String::from_utf8(why.answer.unwrap().reply.as_bytes().to_vec()).unwrap()
         }
         other => panic!("{other:?}"),
     }
@@ -325,7 +325,7 @@ fn mechanisms_are_tried_by_what_is_offered() {
             .connect(address)
             .unwrap();
         let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
-        let unsent = NotSent::AuthenticationFailed(None);
+        let unsent = NotSentReason::AuthenticationFailed.into();
         assert_eq!(report.outcome, Outcome::NotSent(unsent));
     });
 }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use smtp_proto::{
-    client::{Duplex, NotSent, Outcome, Pipelining, Report, Timeouts},
+    client::{Duplex, NotSentReason, Outcome, Pipelining, Report, Timeouts},
     machine::{Fault, Misuse, Timer},
 };
 use smtp_proto_blocking::{Body, Client, Error, Transport};
@@ -233,7 +233,7 @@ fn every_message_of_a_cut_connection_has_one_report_and_then_the_error_comes() {
             assert_eq!(report.message.index(), n as u64);
             let outcome = match report.outcome {
                 Outcome::InDoubt => "InDoubt",
-                Outcome::NotSent(NotSent::ConnectionEnded) => "NotSent",
+                Outcome::NotSent(why) if why.reason == NotSentReason::ConnectionEnded => "NotSent",
                 other => panic!("{other:?}"),
             };
             assert_eq!(outcome, expected, "{replies:?}");
@@ -260,7 +260,10 @@ fn a_silent_server_is_given_up_in_time() {
     let mut client = Client::connect(listener.local_addr().unwrap(), config).unwrap();
     let begin = Instant::now();
     let report = client.send(&envelope(&["a"]), "").unwrap();
-    assert_eq!(report.outcome, Outcome::NotSent(NotSent::ConnectionEnded));
+    assert_eq!(
+        report.outcome,
+        Outcome::NotSent(NotSentReason::ConnectionEnded.into())
+    );
     let elapsed = begin.elapsed();
     assert!(elapsed >= Duration::from_millis(100), "{elapsed:?}");
     assert!(elapsed < Duration::from_secs(5), "{elapsed:?}");
@@ -285,7 +288,10 @@ fn a_content_that_cannot_be_read_is_not_sent() {
         let report = client
             .send(&envelope(&["a"]), Body::reader(b"x\r\n".chain(Broken)))
             .unwrap();
-        assert_eq!(report.outcome, Outcome::NotSent(NotSent::BodyFailed));
+        assert_eq!(
+            report.outcome,
+            Outcome::NotSent(NotSentReason::BodyFailed.into())
+        );
     });
     assert_eq!(store.messages.into_inner().unwrap(), []);
 }

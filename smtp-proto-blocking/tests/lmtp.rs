@@ -8,7 +8,7 @@ use std::{sync::Mutex, thread};
 
 use smtp_proto::{
     client::{Outcome, Pipelining, Report},
-    machine::Dialect,
+    machine::{Answer, Dialect},
     server::{Certainty, TransactionId},
     syntax::{Code, ForwardPath, Parameters, Reply},
 };
@@ -107,11 +107,11 @@ fn name(path: &ForwardPath<'_>) -> String {
 fn outcomes(report: Report) -> Vec<String> {
     let text = |outcome| match outcome {
         Outcome::Delivered(reply) => format!("delivered: {reply:?}"),
-        Outcome::Refused(reply) => format!("refused: {reply:?}"),
+        Outcome::Refused(answer) => format!("refused: {:?}", answer.reply),
         other => format!("{other:?}"),
     };
     let codes = |outcome: Outcome<'static>| match &outcome {
-        Outcome::Delivered(reply) | Outcome::Refused(reply) => {
+        Outcome::Delivered(reply) | Outcome::Refused(Answer { reply, .. }) => {
             let line = reply.lines().next().unwrap();
             format!("{} {}", reply.code().value(), line.escape_ascii())
         }

@@ -13,7 +13,10 @@ use std::{
     time::Duration,
 };
 
-use smtp_proto::client::{Outcome, Pipelining};
+use smtp_proto::{
+    client::{Outcome, Pipelining},
+    machine::Answer,
+};
 use smtp_proto_blocking::{Client, Server, server::serve_connection};
 use support::{
     EndsServer, Store, ask, client_config, envelope, hello, read_line, server_config, with_server,
@@ -34,7 +37,9 @@ fn content_that_a_sink_refuses_is_swallowed_and_the_next_message_taken() {
             let outcomes: Vec<_> = client
                 .send_all(messages)
                 .map(|report| match report.unwrap().outcome {
-                    Outcome::Delivered(reply) | Outcome::Refused(reply) => reply.code().value(),
+                    Outcome::Delivered(reply) | Outcome::Refused(Answer { reply, .. }) => {
+                        reply.code().value()
+                    }
                     other => panic!("{other:?}"),
                 })
                 .collect();

@@ -7,7 +7,7 @@ mod support;
 use std::{io::Read, net::TcpStream, os::unix::net::UnixStream, thread};
 
 use smtp_proto::{
-    client::{NotSent, Outcome, Pipelining, Report, Tls},
+    client::{NotSentReason, Outcome, Pipelining, Report, Tls},
     machine::Fault,
     server,
 };
@@ -102,7 +102,10 @@ fn nothing_is_sent_to_a_server_that_cannot_prove_what_it_is() {
                     assert!(report.is_delivered());
                     return;
                 };
-                assert_eq!(report.outcome, Outcome::NotSent(NotSent::ConnectionEnded));
+                assert_eq!(
+                    report.outcome,
+                    Outcome::NotSent(NotSentReason::ConnectionEnded.into())
+                );
                 let (fault, transport) = session_error(client.quit().unwrap_err());
                 assert_eq!(fault, Fault::TlsFailed);
                 assert!(transport.contains(refusal), "{transport}");
@@ -124,7 +127,10 @@ fn without_an_offer_only_required_tls_fails() {
             .connect(address)
             .unwrap();
         let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
-        assert_eq!(report.outcome, Outcome::NotSent(NotSent::TlsUnavailable));
+        let Outcome::NotSent(why) = &report.outcome else {
+            panic!("{report:?}");
+        };
+        assert_eq!(why.reason, NotSentReason::TlsUnavailable);
         let (fault, _) = session_error(client.quit().unwrap_err());
         assert_eq!(fault, Fault::TlsUnavailable);
 

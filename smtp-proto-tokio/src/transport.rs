@@ -245,44 +245,59 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         }
     }
 
-    /// Writes once, as many as the stream takes of these bytes, or flushes once if there are none.
+    /// Writes once, as many as the stream takes of these bytes.
     ///
-    /// Is ready with `None` when nothing more can be written, once. Is pending also when there is
-    /// nothing to do.
+    /// Is ready with `None` when nothing more can be written, once.
     pub(crate) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
         slices: &[&[u8]],
     ) -> Poll<Option<usize>> {
-        if self.write_failed || slices.is_empty() && !self.unflushed {
+        if self.write_failed {
             return Poll::Pending;
         }
-        let mut stream = Pin::new(&mut self.stream);
-        let result = if slices.is_empty() {
-            ready!(stream.poll_flush(cx)).map(|()| 0)
-        } else {
-            let mut vectors = [IoSlice::new(&[]); SLICES];
-            let mut count = 0;
-            for (vector, slice) in vectors.iter_mut().zip(slices) {
-                *vector = IoSlice::new(slice);
-                count += 1;
-            }
-            let vectors = vectors.get(..count).unwrap_or_default();
-            match ready!(stream.as_mut().poll_write_vectored(cx, vectors)) {
-                Ok(0) => Err(io::ErrorKind::WriteZero.into()),
-                result => result,
-            }
+        let mut vectors = [IoSlice::new(&[]); SLICES];
+        let mut count = 0;
+        for (vector, slice) in vectors.iter_mut().zip(slices) {
+            *vector = IoSlice::new(slice);
+            count += 1;
+        }
+        let vectors = vectors.get(..count).unwrap_or_default();
+        let written = match ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, vectors)) {
+            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            result => result,
         };
-        match result {
+        Poll::Ready(match written {
             Ok(bytes) => {
-                self.unflushed = bytes > 0;
-                Poll::Ready(Some(bytes))
+                self.unflushed = true;
+                Some(bytes)
             }
             Err(error) => {
-                self.fail(error);
-                self.write_failed = true;
-                Poll::Ready(None)
+                self.fail_writing(error);
+                None
             }
+        })
+    }
+
+    /// Flushes what was written; returns whether it could be. Is pending also when there is nothing to
+    /// flush.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        if self.write_failed || !self.unflushed {
+            return Poll::Pending;
         }
+        let flushed = ready!(Pin::new(&mut self.stream).poll_flush(cx));
+        self.unflushed = false;
+        Poll::Ready(match flushed {
+            Ok(()) => true,
+            Err(error) => {
+                self.fail_writing(error);
+                false
+            }
+        })
+    }
+
+    fn fail_writing(&mut self, error: io::Error) {
+        self.fail(error);
+        self.write_failed = true;
     }
 }

@@ -16,7 +16,7 @@ use application::{Own, SECRET, check, mechanisms};
 use smtp_proto::sasl::{ScramHash, ScramKeys};
 use smtp_proto::{
     client::{
-        self, NotSent, Outcome, Pipelining,
+        self, NotSentReason, Outcome, Pipelining,
         mechanism::{External, Login, Mechanism, OAuthBearer, Plain},
     },
     machine::{Fault, Misuse},
@@ -227,13 +227,13 @@ async fn attempt(mechanism: impl Mechanism + 'static) -> Result<String, Option<R
     }
     let senders = users.senders.lock().unwrap();
     match report.outcome {
-        Outcome::NotSent(NotSent::AuthenticationFailed(reply)) => {
+        Outcome::NotSent(why) if why.reason == NotSentReason::AuthenticationFailed => {
             let Err(Error::Session { error, .. }) = result else {
                 panic!("{result:?}");
             };
             assert_eq!(error.fault(), Fault::AuthenticationFailed);
             assert_eq!(*senders, []);
-            Err(reply)
+            Err(why.answer.map(|answer| answer.reply))
         }
         _ => {
             assert!(is_delivered(&report), "{report:?}");
@@ -452,7 +452,7 @@ async fn no_password_leaves_in_clear() {
         .with_stream(stream)
         .unwrap();
     let report = client.send(&one(), content(0)).await.unwrap();
-    let failed = Outcome::NotSent(NotSent::AuthenticationFailed(None));
+    let failed = Outcome::NotSent(NotSentReason::AuthenticationFailed.into());
     assert_eq!(report.outcome, failed);
     assert_eq!(*users.shown.lock().unwrap(), "");
 }

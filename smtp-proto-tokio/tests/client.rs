@@ -11,7 +11,7 @@ use std::{
 };
 
 use smtp_proto::{
-    client::{Cancellation, Envelope, NotSent, Outcome, Pipelining},
+    client::{Cancellation, Envelope, NotSentReason, Outcome, Pipelining},
     machine::{Fault, Misuse},
 };
 use smtp_proto_tokio::{Body, Client};
@@ -254,7 +254,7 @@ async fn refused_recipients_are_reported_each() {
         assert!(!report.is_delivered());
         let of = |index: usize| &report.recipients[index];
         assert!(matches!(of(0), Outcome::Delivered(_)));
-        assert!(matches!(of(1), Outcome::Refused(reply) if reply.code().value() == 550));
+        assert!(matches!(of(1), Outcome::Refused(answer) if answer.reply.code().value() == 550));
         assert!(matches!(of(2), Outcome::Delivered(_)));
         client.quit().await.unwrap();
         server.await.unwrap().unwrap();
@@ -360,7 +360,10 @@ async fn a_message_can_be_cancelled_before_its_turn() {
     result.unwrap();
     assert_eq!(reports.len(), 2);
     let cancelled = reports.iter().find(|it| it.message == second).unwrap();
-    assert_eq!(cancelled.outcome, Outcome::NotSent(NotSent::Cancelled));
+    assert_eq!(
+        cancelled.outcome,
+        Outcome::NotSent(NotSentReason::Cancelled.into())
+    );
     client.quit().await.unwrap();
     server.await.unwrap().unwrap();
     assert_eq!(store.messages.lock().unwrap().len(), 1);

@@ -10,7 +10,7 @@ use std::{
 };
 
 use smtp_proto::{
-    client::{NotSent, Outcome, Pipelining},
+    client::{NotSentReason, Outcome, Pipelining},
     machine::{Fault, Misuse},
 };
 use smtp_proto_tokio::{Body, Client, Error};
@@ -46,7 +46,10 @@ async fn what_the_end_of_the_connection_leaves_open_is_reported_before_the_error
         2,
         "the window bounds the doubt: {outcomes:?}"
     );
-    assert_eq!(outcomes[3], &Outcome::NotSent(NotSent::ConnectionEnded));
+    assert_eq!(
+        outcomes[3],
+        &Outcome::NotSent(NotSentReason::ConnectionEnded.into())
+    );
     let Err(Error::Session { error, .. }) = result else {
         panic!("{result:?}");
     };
@@ -195,7 +198,10 @@ async fn a_body_that_fails_is_not_sent() {
         let (stream, server) = serve(&store, 4096);
         let mut client = Client::with_stream(stream, client_config(policy));
         let report = client.send(&one(), Body::reader(Broken)).await.unwrap();
-        assert_eq!(report.outcome, Outcome::NotSent(NotSent::BodyFailed));
+        assert_eq!(
+            report.outcome,
+            Outcome::NotSent(NotSentReason::BodyFailed.into())
+        );
         drop(client);
         let _ = server.await.unwrap();
         assert_eq!(store.messages.lock().unwrap().len(), 0);
@@ -220,7 +226,10 @@ async fn a_silent_server_times_out() {
     let mut client = Client::with_stream(near, client_config(Pipelining::LookAhead));
     let start = tokio::time::Instant::now();
     let report = client.send(&one(), content(0)).await.unwrap();
-    assert_eq!(report.outcome, Outcome::NotSent(NotSent::ConnectionEnded));
+    assert_eq!(
+        report.outcome,
+        Outcome::NotSent(NotSentReason::ConnectionEnded.into())
+    );
     assert_eq!(start.elapsed().as_secs(), 300); // 5321-4.5.3.2.1
     let error = client.quit().await.unwrap_err();
     assert_eq!(

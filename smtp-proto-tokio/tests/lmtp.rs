@@ -145,8 +145,8 @@ fn assert_three_outcomes(report: &Report) {
         panic!("{report:?}");
     };
     assert_eq!(taken.as_bytes(), TAKEN.as_bytes());
-    assert_eq!(unknown.as_bytes(), b"550 5.0.0 No such mailbox\r\n");
-    assert_eq!(full.as_bytes(), FULL.as_bytes());
+    assert_eq!(unknown.reply.as_bytes(), b"550 5.0.0 No such mailbox\r\n");
+    assert_eq!(full.reply.as_bytes(), FULL.as_bytes());
     assert!(
         matches!(report.outcome, Outcome::Delivered(_)),
         "{report:?}"

@@ -12,7 +12,7 @@ use std::{
 
 use smtp_proto::{
     client::{Outcome, Pipelining},
-    machine::Fault,
+    machine::{Answer, Fault},
     server::{Certainty, ResetCause},
 };
 use smtp_proto_tokio::{Client, Error, Server, server::serve_connection};
@@ -131,7 +131,7 @@ async fn a_sink_may_refuse_content_on_its_way() {
         let mut client = Client::with_stream(stream, client_config(policy));
         let bytes = [b"a virus\r\n".to_vec(), b"more\r\n".repeat(100_000)].concat();
         let report = client.send(&one(), bytes).await.unwrap();
-        let Outcome::Refused(reply) = &report.outcome else {
+        let Outcome::Refused(Answer { reply, .. }) = &report.outcome else {
             panic!("{policy:?}: {report:?}");
         };
         assert_eq!(reply.as_bytes(), b"554 5.0.0 No viruses here\r\n");

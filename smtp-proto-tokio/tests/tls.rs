@@ -6,7 +6,7 @@ mod support;
 use std::{sync::Arc, time::Duration};
 
 use smtp_proto::{
-    client::{self, NotSent, Outcome},
+    client::{self, NotSentReason, Outcome},
     machine::Fault,
     server,
     syntax::Extension,
@@ -135,7 +135,7 @@ async fn only_trusted_servers_get_mail() {
                 server.await.unwrap().unwrap();
                 continue;
             }
-            let not_sent = Outcome::NotSent(NotSent::ConnectionEnded);
+            let not_sent = Outcome::NotSent(NotSentReason::ConnectionEnded.into());
             assert_eq!(report.outcome, not_sent, "{case}");
             let error = client.ready().await.unwrap_err();
             assert_eq!(fault(&error), Fault::TlsFailed, "{case}");
@@ -192,7 +192,10 @@ async fn tls_is_not_offered() {
     };
     let mut strict = client(client::Tls::Required);
     let report = strict.send(&one(), content(0)).await.unwrap();
-    assert_eq!(report.outcome, Outcome::NotSent(NotSent::TlsUnavailable));
+    let Outcome::NotSent(why) = &report.outcome else {
+        panic!("{report:?}");
+    };
+    assert_eq!(why.reason, NotSentReason::TlsUnavailable);
     let error = strict.ready().await.unwrap_err();
     assert_eq!(fault(&error), Fault::TlsUnavailable);
 

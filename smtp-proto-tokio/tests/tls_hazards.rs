@@ -7,7 +7,7 @@ mod support;
 use std::{sync::Arc, time::Duration};
 
 use smtp_proto::{
-    client::{self, NotSent, Outcome, Timeouts},
+    client::{self, NotSentReason, Outcome, Timeouts},
     machine::{Fault, Timer},
     server,
 };
@@ -79,7 +79,7 @@ async fn bytes_after_the_220_close_the_connection() {
     let mut client = builder.with_stream(near).unwrap();
     client.submit(&one(), content(0)).unwrap();
     let (reports, result) = drain(&mut client).await;
-    let not_sent = Outcome::NotSent(NotSent::ConnectionEnded);
+    let not_sent = Outcome::NotSent(NotSentReason::ConnectionEnded.into());
     assert_eq!(reports[0].outcome, not_sent);
     assert_eq!(fault(&result.unwrap_err()), Fault::BytesBeforeTls);
     let sent = server.await.unwrap();

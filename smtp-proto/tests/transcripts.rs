@@ -130,17 +130,15 @@ fn the_client_keeps_to_the_transcripts() {
                 }
                 let mut wire = Vec::new();
                 loop {
-                    let body = match client.wants_body() {
-                        Some(_) => Body::Last(content),
-                        None => Body::Pending,
-                    };
-                    let transmit = client.poll_transmit(body, NOW);
-                    let bytes = transmit.slices().concat();
-                    if bytes.is_empty() {
+                    let body = client
+                        .wants_body()
+                        .map(|request| (request, Body::Last(content)));
+                    let Some(transmit) = client.poll_transmit(body, NOW) else {
                         break;
-                    }
+                    };
+                    let bytes = transmit.slices().concat();
                     let written = bytes.len().min(piece);
-                    content = &content[transmit.sent(written, NOW)..];
+                    content = &content[transmit.wrote(written, NOW)..];
                     wire.extend_from_slice(&bytes[..written]);
                 }
                 let expected = flights.next().copied().unwrap_or_default();
@@ -202,13 +200,12 @@ fn the_server_keeps_to_the_transcripts() {
                     held.drain(..used);
                 }
                 loop {
-                    let transmit = server.poll_transmit(NOW);
-                    let bytes = transmit.slices().concat();
-                    if bytes.is_empty() {
+                    let Some(transmit) = server.poll_transmit(NOW) else {
                         break;
-                    }
+                    };
+                    let bytes = transmit.slices().concat();
                     let written = bytes.len().min(piece);
-                    transmit.sent(written, NOW);
+                    transmit.wrote(written, NOW);
                     replies.extend_from_slice(&bytes[..written]);
                 }
             }

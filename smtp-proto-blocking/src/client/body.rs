@@ -14,7 +14,7 @@ const CHUNK: usize = 64 * 1024;
 pub struct Body {
     source: Source,
     /// How often the machine asked for it from the beginning before this time.
-    pass: u32,
+    position: u64,
 }
 
 enum Source {
@@ -65,13 +65,17 @@ impl Body {
     }
 
     fn new(source: Source) -> Self {
-        Self { source, pass: 0 }
+        Self {
+            source,
+            position: 0,
+        }
     }
 
-    /// Returns what comes next to a machine that asks for the `pass`th time.
-    pub(super) fn present(&mut self, pass: u32) -> machine::Body<'_> {
-        let again = pass != self.pass;
-        self.pass = pass;
+    /// Returns what the machine is to send from `offset` on.
+    pub(super) fn present(&mut self, offset: u64) -> machine::Body<'_> {
+        // Otherwise the machine asks anew from the beginning.
+        let again = offset != self.position;
+        self.position = offset;
         match &mut self.source {
             Source::Memory { bytes, used } => {
                 if again {
@@ -90,6 +94,7 @@ impl Body {
 
     /// Moves after what was sent.
     pub(super) fn consume(&mut self, bytes: usize) {
+        self.position = self.position.saturating_add(bytes as u64);
         match &mut self.source {
             Source::Memory { used, .. } => *used = used.saturating_add(bytes),
             Source::Reader(streamed) => streamed.used = streamed.used.saturating_add(bytes),

@@ -153,9 +153,7 @@ impl<T: Transport, H: Handler> Driver<'_, T, H> {
     /// Writes until there is nothing to write, or tells that the client takes no more for a moment.
     fn write_blocks(&mut self) -> bool {
         loop {
-            let transmit = self.machine.poll_transmit(self.connection.now());
-            if transmit.is_empty() {
-                drop(transmit);
+            let Some(transmit) = self.machine.poll_transmit(self.connection.now()) else {
                 return match self.connection.flush() {
                     Ok(progress) => matches!(progress, Progress::Blocked),
                     Err(error) => {
@@ -163,16 +161,16 @@ impl<T: Transport, H: Handler> Driver<'_, T, H> {
                         false
                     }
                 };
-            }
+            };
             let taken = match self.connection.write(transmit.slices(), MOMENT) {
                 Ok(taken) => taken,
                 Err(error) => {
-                    drop(transmit);
+                    transmit.failed();
                     self.write_failed(error);
                     return false;
                 }
             };
-            transmit.sent(taken.bytes, self.connection.now());
+            transmit.wrote(taken.bytes, self.connection.now());
             if taken.blocked {
                 return true;
             }
@@ -180,7 +178,7 @@ impl<T: Transport, H: Handler> Driver<'_, T, H> {
     }
 
     fn write_failed(&mut self, error: io::Error) {
-        self.machine.handle_write_failed();
+        self.machine.write_failed();
         self.broken = Some(Arc::new(error));
     }
 
@@ -209,10 +207,10 @@ impl<T: Transport, H: Handler> Driver<'_, T, H> {
         };
         match self.connection.handshake(begin, limit) {
             Ok(true) => {
-                let tls = self.connection.stream().tls_info();
-                self.dialogue.secure(tls.unwrap_or_default());
+                let tls = self.connection.stream().tls_info().unwrap_or_default();
+                self.dialogue.secure(tls.clone());
                 // It was wanted a moment ago, and nothing has happened since.
-                let _ = self.machine.tls_established(self.connection.now());
+                let _ = self.machine.tls_established(tls, self.connection.now());
                 false
             }
             Ok(false) => true,

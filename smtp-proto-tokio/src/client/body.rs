@@ -28,8 +28,8 @@ const CHUNK: usize = 64 * 1024;
 /// ```
 pub struct Body {
     source: Source,
-    /// How often the machine asked for it from the beginning before this time.
-    pass: u32,
+    /// How many bytes of it were taken since the machine asked for it from the beginning.
+    position: u64,
     /// How many bytes of what is in memory were taken.
     taken: usize,
 }
@@ -66,7 +66,7 @@ impl Body {
     ///
     /// Up to 64 KiB are read before any are sent. While the reader has nothing, the connection goes
     /// on with whatever else there is to do. If it fails, the message's outcome is
-    /// [`NotSent::BodyFailed`](machine::NotSent::BodyFailed), and unless nothing of the content was
+    /// [`NotSentReason::BodyFailed`](machine::NotSentReason::BodyFailed), and unless nothing of the content was
     /// sent the connection is lost, as the server would take a part for the whole.
     pub fn reader(reader: impl AsyncRead + Send + 'static) -> Self {
         Self::new(Source::Reader(Reader {
@@ -80,15 +80,16 @@ impl Body {
     fn new(source: Source) -> Self {
         Self {
             source,
-            pass: 0,
+            position: 0,
             taken: 0,
         }
     }
 
-    /// Returns what can be presented to the machine, which asks for the `pass`th time.
-    pub(super) fn poll(&mut self, pass: u32, cx: &mut Context<'_>) -> machine::Body<'_> {
-        if pass != self.pass {
-            self.pass = pass;
+    /// Returns what can be presented to the machine from `offset` on; `None` if it has to wait.
+    pub(super) fn poll(&mut self, offset: u64, cx: &mut Context<'_>) -> Option<machine::Body<'_>> {
+        if offset != self.position {
+            // The machine asks anew from the beginning.
+            self.position = offset;
             self.taken = 0;
             if let Source::Reader(reader) = &mut self.source {
                 reader.state = Reading::Failed; // it cannot be read twice
@@ -101,16 +102,16 @@ impl Body {
             Source::Reader(reader) => {
                 match reader.poll_fill(cx) {
                     Poll::Ready(Ok(())) => {}
-                    Poll::Ready(Err(_)) => return machine::Body::Failed,
-                    Poll::Pending => return machine::Body::Pending,
+                    Poll::Ready(Err(_)) => return Some(machine::Body::Failed),
+                    Poll::Pending => return None,
                 }
                 return reader.present(self.taken);
             }
         };
         let rest = bytes.get(self.taken..).unwrap_or_default();
         match rest.split_at_checked(CHUNK) {
-            Some((chunk, more)) if !more.is_empty() => machine::Body::Chunk(chunk),
-            _ => machine::Body::Last(rest),
+            Some((chunk, more)) if !more.is_empty() => Some(machine::Body::Chunk(chunk)),
+            _ => Some(machine::Body::Last(rest)),
         }
     }
 
@@ -118,6 +119,7 @@ impl Body {
     /// the last one.
     pub(super) fn take(&mut self, bytes: usize) -> bool {
         self.taken += bytes;
+        self.position += bytes as u64;
         let all = match &mut self.source {
             Source::Static(bytes) => bytes.len(),
             Source::Owned(bytes) => bytes.len(),
@@ -160,13 +162,13 @@ impl Reader {
         Poll::Ready(Ok(()))
     }
 
-    fn present(&self, taken: usize) -> machine::Body<'_> {
+    fn present(&self, taken: usize) -> Option<machine::Body<'_>> {
         let bytes = self.buffer.get(taken..self.filled).unwrap_or_default();
         match self.state {
-            Reading::Filling => machine::Body::Pending,
-            Reading::Presenting => machine::Body::Chunk(bytes),
-            Reading::Ended => machine::Body::Last(bytes),
-            Reading::Failed => machine::Body::Failed,
+            Reading::Filling => None,
+            Reading::Presenting => Some(machine::Body::Chunk(bytes)),
+            Reading::Ended => Some(machine::Body::Last(bytes)),
+            Reading::Failed => Some(machine::Body::Failed),
         }
     }
 }

@@ -82,7 +82,8 @@ impl<S> Connection<S> {
         self.unsent
     }
 
-    fn next_event(&mut self) -> Result<Option<Progress>, Error> {
+    /// Returns what there is to tell without reading or writing.
+    pub(super) fn next_event(&mut self) -> Result<Option<Progress>, Error> {
         let now = self.transport.clock.now();
         let mut input = self.transport.received.unread();
         let mut progress = None;
@@ -150,7 +151,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         if !ready!(self.transport.poll_read(cx)) {
             self.machine.handle_eof();
             if self.transport.write_failed {
-                self.machine.handle_write_failed();
+                self.machine.write_failed();
             }
         }
         Poll::Ready(())
@@ -160,7 +161,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if ready!(self.transport.poll_handshake(cx)) {
             // It can only fail if none was due.
-            let _ = self.machine.tls_established(self.transport.clock.now());
+            let info = self.transport.stream.tls_info().unwrap_or_default();
+            let _ = self
+                .machine
+                .tls_established(info, self.transport.clock.now());
         } else {
             self.machine.tls_failed();
         }
@@ -177,22 +181,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let wanted = self.machine.wants_body();
         let content = wanted.and_then(|wanted| self.contents.get_mut(&wanted.message));
         let body = match (wanted, content) {
-            (Some(wanted), Some(content)) => content.body.poll(wanted.pass, cx),
-            _ => machine::Body::Pending,
+            (Some(wanted), Some(content)) => {
+                let body = content.body.poll(wanted.offset, cx);
+                body.map(|body| (wanted, body))
+            }
+            _ => None,
         };
-        let transmit = self.machine.poll_transmit(body, now);
+        let Some(transmit) = self.machine.poll_transmit(body, now) else {
+            return match ready!(self.transport.poll_flush(cx)) {
+                true => Poll::Ready(None),
+                false => {
+                    self.machine.write_failed();
+                    Poll::Ready(None)
+                }
+            };
+        };
         match self.transport.poll_write(cx, transmit.slices()) {
             Poll::Ready(Some(bytes)) => {
-                let taken = transmit.sent(bytes, self.transport.clock.now());
+                let taken = transmit.wrote(bytes, self.transport.clock.now());
                 Poll::Ready(wanted.and_then(|wanted| self.take(wanted.message, taken)))
             }
             Poll::Ready(None) => {
-                drop(transmit);
-                self.machine.handle_write_failed();
+                transmit.failed();
                 Poll::Ready(None)
             }
             Poll::Pending => {
-                transmit.sent(0, now); // nothing was taken, so that nothing is in doubt
+                transmit.blocked(now);
                 Poll::Pending
             }
         }

@@ -193,11 +193,6 @@ impl<S> Client<S> {
         &self.connection.transport.stream
     }
 
-    /// Tells whether the session is over, and not in good order: the next step tells why.
-    fn has_failed(&self) -> bool {
-        self.connection.machine.is_closed() && !self.is_over
-    }
-
     /// Takes the client apart, for those who go on by themselves.
     ///
     /// Reports that were not taken are lost, and so are the contents of unfinished messages: the
@@ -244,9 +239,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         body: impl Into<Body>,
     ) -> Result<Report, Error> {
         let body = body.into();
-        if self.has_failed() {
-            self.advance().await?;
-        }
+        self.take_known()?;
         let message = loop {
             match self.connection.machine.submit(envelope) {
                 Err(Misuse::QueueFull) if !self.is_idle() => self.advance().await?,
@@ -279,9 +272,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         let id = loop {
             match self.connection.machine.command(command) {
                 Err(Misuse::QueueFull) => self.advance().await?,
-                // Why it ends, if that is an error.
-                Err(Misuse::Ending) if self.has_failed() => self.advance().await?,
-                result => break result?,
+                result => {
+                    // Why it ends, if that is an error.
+                    self.take_known()?;
+                    break result?;
+                }
             }
         };
         loop {
@@ -340,6 +335,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>> {
         let progress = ready!(self.connection.poll(cx))?;
         let sent = matches!(progress, Progress::Sent);
+        self.keep(progress);
+        Poll::Ready(Ok(sent))
+    }
+
+    /// Takes what is known without another step; fails if the session has failed and all reports are
+    /// in.
+    fn take_known(&mut self) -> Result<(), Error> {
+        while let Some(progress) = self.connection.next_event()? {
+            self.keep(progress);
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, progress: Progress) {
         match progress {
             Progress::Finished(report) => self.reports.push_back(report),
             Progress::Answered(command, reply) => self.answer = Some((command, reply)),
@@ -347,16 +356,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
             Progress::Closed => self.is_over = true,
             Progress::Sent => {}
         }
-        Poll::Ready(Ok(sent))
     }
 
     /// Goes on until there is a report, or room for another message.
     pub(super) fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<Result<Sent, Error>> {
         loop {
+            let known = self.take_known();
             if let Some(report) = self.reports.pop_front() {
                 return Poll::Ready(Ok(Sent::Finished(report)));
             }
-            if self.is_idle() && !self.has_failed() {
+            known?;
+            if self.is_idle() {
                 return Poll::Ready(Ok(Sent::All));
             }
             if ready!(self.poll_step(cx))? {

@@ -127,7 +127,7 @@ where
         if !ready!(self.transport.poll_read(cx)) {
             self.dispatch.machine.handle_eof();
             if self.transport.write_failed {
-                self.dispatch.machine.handle_write_failed();
+                self.dispatch.machine.write_failed();
             }
         }
         Poll::Ready(())
@@ -152,14 +152,21 @@ where
             transport,
             ..
         } = self;
-        let transmit = dispatch.machine.poll_transmit(transport.clock.now());
-        match ready!(transport.poll_write(cx, transmit.slices())) {
-            Some(bytes) => {
-                transmit.sent(bytes, transport.clock.now());
+        let now = transport.clock.now();
+        let Some(transmit) = dispatch.machine.poll_transmit(now) else {
+            if !ready!(transport.poll_flush(cx)) {
+                dispatch.machine.write_failed();
             }
-            None => {
-                drop(transmit);
-                dispatch.machine.handle_write_failed();
+            return Poll::Ready(());
+        };
+        match transport.poll_write(cx, transmit.slices()) {
+            Poll::Ready(Some(bytes)) => {
+                transmit.wrote(bytes, transport.clock.now());
+            }
+            Poll::Ready(None) => transmit.failed(),
+            Poll::Pending => {
+                transmit.blocked(now);
+                return Poll::Pending;
             }
         }
         Poll::Ready(())

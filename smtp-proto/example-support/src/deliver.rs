@@ -11,7 +11,7 @@ use std::{
 };
 
 use smtp_proto::{
-    client::{Config, Envelope, NotSent, Outcome, Pipelining, Report, mechanism::Mechanism},
+    client::{Config, Envelope, NotSentReason, Outcome, Pipelining, Report, mechanism::Mechanism},
     machine::{Dialect, TraceEntry},
     syntax::Capabilities,
 };
@@ -152,7 +152,8 @@ fn run(
         let job = self::job(options, address, policy, &unsent, None)?;
         (sent, unsent) = attempt(&unsent, job, &mut send, &mut tell);
     }
-    let lost = vec![Outcome::NotSent(NotSent::ConnectionEnded); options.recipients.len()];
+    let lost =
+        vec![Outcome::NotSent(NotSentReason::ConnectionEnded.into()); options.recipients.len()];
     for message in &unsent {
         tell(message, &lost);
     }
@@ -199,7 +200,7 @@ fn attempt(
     let mut is_told = vec![false; messages.len()];
     let sent = send(job, &mut |report| {
         let index = usize::try_from(report.message.index()).unwrap_or(usize::MAX);
-        let lost = |outcome: &Outcome<'_>| *outcome == Outcome::NotSent(NotSent::ConnectionEnded);
+        let lost = |outcome: &Outcome<'_>| matches!(outcome, Outcome::NotSent(why) if why.reason == NotSentReason::ConnectionEnded);
         if let (Some(message), Some(is_told)) = (messages.get(index), is_told.get_mut(index))
             && !report.recipients.iter().all(lost)
         {

@@ -196,7 +196,7 @@ group, 1 message in 2 round trips: 40 ms
    10 ms                                                      ┌─ 250 a
                                                   ◀───────────┼─ 250 b
                                                               └─ 354 c
-   20 ms [9 bytes of content]                    ─┐
+   20 ms [9 bytes of content]                     ─┐
          .                                        ─┴───────────▶
    30 ms                                          ◀───────────── 250 d
    40 ms

@@ -104,7 +104,7 @@ mod tests {
     use std::time::Duration;
 
     use smtp_proto::{
-        client::{Body, Client, Config},
+        client::{Client, Config},
         syntax::{Capabilities, Reply},
     };
 
@@ -124,7 +124,7 @@ mod tests {
         let message = Message::new("m", "Subject: \u{e9}\n\n".as_bytes());
         client.submit(&message.envelope(&options)).unwrap();
         let mut bytes = [0; 1024];
-        let transmit = client.poll_transmit(Body::Pending, Duration::ZERO);
+        let transmit = client.poll_transmit(None, Duration::ZERO).unwrap();
         let length = transmit.copy_to(&mut bytes);
         assert_eq!(
             String::from_utf8_lossy(&bytes[..length]),

@@ -109,7 +109,8 @@ fn text_of(reply: &Reply<'_>) -> String {
 
 fn explanation(outcome: &Outcome<'_>) -> String {
     match outcome {
-        Outcome::Delivered(reply) | Outcome::Refused(reply) => text_of(reply),
+        Outcome::Delivered(reply) => text_of(reply),
+        Outcome::Refused(answer) => text_of(&answer.reply),
         Outcome::NotSent(reason) => reason.to_string(),
         Outcome::InDoubt => String::new(),
     }

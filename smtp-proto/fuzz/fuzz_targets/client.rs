@@ -10,7 +10,7 @@ use smtp_proto::{
         Body, Client, Config, Envelope, Event, Pipelining, Tls,
         mechanism::{Login, Mechanism, Plain},
     },
-    machine::Dialect,
+    machine::{Dialect, TlsInfo},
     syntax::{Capabilities, ForwardPath, Host, Reply, ReversePath},
 };
 
@@ -86,7 +86,7 @@ fn run(setting: Setting, bytes: &[u8], piece: usize) -> (Vec<String>, Vec<u8>) {
         if client.wants_tls() && held.is_empty() {
             match setting.is_set(4) {
                 true => client.tls_failed(),
-                false => client.tls_established(NOW).expect("a handshake is due"),
+                false => client.tls_established(TlsInfo::default(), NOW).expect("a handshake is due"),
             }
             clear.get_or_insert(wire.len());
             finished += hear(&mut client, &mut held, &mut events);
@@ -119,17 +119,13 @@ fn hear(client: &mut Client, held: &mut Vec<u8>, events: &mut Vec<String>) -> us
 
 fn speak(client: &mut Client, wire: &mut Vec<u8>) {
     loop {
-        let body = match client.wants_body() {
-            Some(_) => Body::Last(b".\r\n"),
-            None => Body::Pending,
-        };
-        let transmit = client.poll_transmit(body, NOW);
-        if transmit.is_empty() {
-            return;
-        }
+        let body = client.wants_body().map(|request| {
+            (request, Body::Last(&b".\r\n"[request.offset as usize..]))
+        });
+        let Some(transmit) = client.poll_transmit(body, NOW) else { return };
         wire.extend(transmit.slices().concat());
         let written = transmit.len();
-        transmit.sent(written, NOW);
+        transmit.wrote(written, NOW);
     }
 }
 

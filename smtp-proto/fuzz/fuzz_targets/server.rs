@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use smtp_proto::{
-    machine::Dialect,
+    machine::{Dialect, TlsInfo},
     server::{Config, Event, ImproperPipelining, Server, Tls},
     syntax::{Capabilities, Code, Extension, Host, Reply},
 };
@@ -102,20 +102,17 @@ fn settle(server: &mut Server, setting: Setting, held: &mut Vec<u8>, seen: &mut 
         hear(server, held, seen);
         let before = seen.replies.len();
         loop {
-            let transmit = server.poll_transmit(NOW);
-            if transmit.is_empty() {
-                break;
-            }
+            let Some(transmit) = server.poll_transmit(NOW) else { break };
             seen.replies.extend(transmit.slices().concat());
             let written = transmit.len();
-            transmit.sent(written, NOW);
+            transmit.wrote(written, NOW);
         }
         if server.wants_tls() {
             assert!(held.is_empty(), "bytes in clear are left where TLS begins");
             seen.events.push("handshake".to_owned());
             match setting.is_set(6) {
                 true => server.tls_failed(),
-                false => server.tls_established(NOW).expect("a handshake is due"),
+                false => server.tls_established(TlsInfo::default(), NOW).expect("a handshake is due"),
             }
         } else if seen.replies.len() == before {
             return;

@@ -1,19 +1,19 @@
 //! Authentication (RFC 4954): which mechanism, and what it says next.
 
+use alloc::vec::Vec;
 #[cfg(feature = "auth")]
 use alloc::{boxed::Box, collections::VecDeque, string::String};
-use alloc::vec::Vec;
 
 #[cfg(feature = "auth")]
 use zeroize::{Zeroize, Zeroizing};
 
+use crate::syntax::{Capabilities, Code, Reply};
 #[cfg(feature = "auth")]
 use crate::{
     machine::{Misuse, limits},
     sasl::Mechanism,
     syntax::base64,
 };
-use crate::syntax::{Capabilities, Code, Reply};
 
 /// What is to be tried, and what is to be sent next.
 #[cfg(feature = "auth")]
@@ -127,7 +127,10 @@ impl Authentication {
     /// Accounts for the acceptance, and returns whether the server has proved itself where the
     /// mechanism demands it (AUT-8).
     pub(super) fn accepted(&mut self) -> bool {
-        let is_complete = self.mechanisms.front().is_none_or(|used| used.is_complete());
+        let is_complete = self
+            .mechanisms
+            .front()
+            .is_none_or(|used| used.is_complete());
         self.mechanisms.clear();
         self.line.zeroize();
         is_complete

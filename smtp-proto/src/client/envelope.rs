@@ -342,10 +342,7 @@ fn fit_mail(given: &mut MailParameters<'static>, offered: &Capabilities) {
 
 /// Leaves out of a recipient's what is not offered, and returns the extension without which the
 /// recipient must not be sent, if there is one.
-fn fit_recipient(
-    given: &mut RcptParameters<'static>,
-    offered: &Capabilities,
-) -> Option<Extension> {
+fn fit_recipient(given: &mut RcptParameters<'static>, offered: &Capabilities) -> Option<Extension> {
     let is_strict = given.valid_since.as_ref().is_some_and(|since| {
         since.action() != Some(RrvsAction::Continue) // 7293-5.1.1-a
     });

@@ -82,20 +82,31 @@ impl Ledger {
 
     /// Expects the outcome of one more transaction of a message.
     pub(super) fn add_part(&mut self, message: u64) {
-        let parts = self.parts.entry(message).or_insert(Parts { open: 1, best: None });
+        let parts = self.parts.entry(message).or_insert(Parts {
+            open: 1,
+            best: None,
+        });
         parts.open = parts.open.saturating_add(1);
     }
 
     /// Enters what became of a transaction. Returns the event to tell now; others may follow.
     pub(super) fn conclude<'i>(&mut self, concluded: Concluded<'i>) -> Option<Event<'i>> {
-        let Concluded { message, outcome, recipients } = concluded;
+        let Concluded {
+            message,
+            outcome,
+            recipients,
+        } = concluded;
         if recipients.is_empty() && self.telling.is_empty() && !self.parts.contains_key(&message) {
             self.finish(message);
             let message = MessageId(message);
             return Some(Event::Finished { message, outcome });
         }
         let outcome = outcome.into_owned();
-        self.tell(Concluded { message, outcome, recipients });
+        self.tell(Concluded {
+            message,
+            outcome,
+            recipients,
+        });
         self.next_event()
     }
 
@@ -120,7 +131,11 @@ impl Ledger {
             return Some(Event::Ready);
         }
         loop {
-            let Concluded { message, outcome, recipients } = self.telling.front_mut()?;
+            let Concluded {
+                message,
+                outcome,
+                recipients,
+            } = self.telling.front_mut()?;
             let id = MessageId(*message);
             if let Some((recipient, own)) = recipients.pop() {
                 return Some(Event::RecipientFinished {
@@ -129,10 +144,15 @@ impl Ledger {
                     outcome: own.unwrap_or_else(|| outcome.clone()),
                 });
             }
-            let Concluded { message, outcome, .. } = self.telling.pop_front()?;
+            let Concluded {
+                message, outcome, ..
+            } = self.telling.pop_front()?;
             if let Some(outcome) = self.close_part(message, outcome) {
                 self.finish(message);
-                return Some(Event::Finished { message: id, outcome });
+                return Some(Event::Finished {
+                    message: id,
+                    outcome,
+                });
             }
         }
     }
@@ -153,7 +173,11 @@ impl Ledger {
             return Some(outcome);
         };
         parts.open = parts.open.saturating_sub(1);
-        if parts.best.as_ref().is_none_or(|best| rank(&outcome) > rank(best)) {
+        if parts
+            .best
+            .as_ref()
+            .is_none_or(|best| rank(&outcome) > rank(best))
+        {
             parts.best = Some(outcome);
         }
         if parts.open > 0 {

@@ -214,10 +214,16 @@ impl Opening {
         let may_show_password = self.is_encrypted() || config.plain_text_auth;
         if !self.authentication.is_wanted() {
             Decision::Open
-        } else if self.authentication.begin(&self.capabilities, may_show_password) {
+        } else if self
+            .authentication
+            .begin(&self.capabilities, may_show_password)
+        {
             Decision::To(State::Due(Verb::Auth))
         } else {
-            Decision::Refuse(Fault::AuthenticationFailed, NotSentReason::AuthenticationFailed)
+            Decision::Refuse(
+                Fault::AuthenticationFailed,
+                NotSentReason::AuthenticationFailed,
+            )
         }
     }
 }

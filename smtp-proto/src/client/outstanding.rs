@@ -83,7 +83,10 @@ impl Outstanding {
         self.bytes = self.bytes.saturating_add(bytes);
         self.chunks = self.chunks.saturating_add(usize::from(verb == Verb::Chunk));
         // Timers in a group are not defined: the largest minimum counts.
-        if self.patience.is_none_or(|patience| rank(patience) < rank(verb.timer())) {
+        if self
+            .patience
+            .is_none_or(|patience| rank(patience) < rank(verb.timer()))
+        {
             self.patience = Some(verb.timer());
         }
         self.expected.push_back(Expected {
@@ -109,7 +112,9 @@ impl Outstanding {
     fn pop(&mut self) -> Option<Expected> {
         let expected = self.expected.pop_front()?;
         self.bytes = self.bytes.saturating_sub(expected.bytes as usize);
-        self.chunks = self.chunks.saturating_sub(usize::from(expected.verb == Verb::Chunk));
+        self.chunks = self
+            .chunks
+            .saturating_sub(usize::from(expected.verb == Verb::Chunk));
         self.round_trips = self.round_trips.max(expected.round_trips.saturating_add(1));
         if self.expected.is_empty() {
             self.patience = None;
@@ -130,7 +135,9 @@ impl Outstanding {
 
     /// Returns whether the verdict on a message is outstanding whose end was offered.
     pub(super) fn has_verdict_out(&self) -> bool {
-        self.expected.iter().any(|expected| expected.verb.is_end_of_message())
+        self.expected
+            .iter()
+            .any(|expected| expected.verb.is_end_of_message())
     }
 
     /// Forgets all, as no reply is read any more, and names each message whose end was offered.
@@ -163,7 +170,10 @@ impl Outstanding {
         match duplex {
             _ if self.expected.is_empty() => true,
             Duplex::Full => self.chunks < limits::UNANSWERED_CHUNKS,
-            Duplex::Half { bytes: most, replies: most_replies } => {
+            Duplex::Half {
+                bytes: most,
+                replies: most_replies,
+            } => {
                 self.bytes.saturating_add(bytes) <= most
                     && self.expected.len().saturating_add(replies) <= most_replies
             }

@@ -120,7 +120,12 @@ impl Schedule {
     }
 
     /// Adds a message's transaction.
-    pub(super) fn submit(&mut self, message: u64, recipients: u32, is_binary: bool) -> TransactionId {
+    pub(super) fn submit(
+        &mut self,
+        message: u64,
+        recipients: u32,
+        is_binary: bool,
+    ) -> TransactionId {
         let mut transaction = self.spare.pop().unwrap_or_default();
         transaction.fill(message, recipients, is_binary);
         self.push(transaction)
@@ -205,9 +210,10 @@ impl Schedule {
         let id = self.advance();
         let current = id.and_then(|id| self.get(id));
         let is_waiting = current.is_none_or(|current| current.stage() == Stage::Waiting);
-        let is_own_due = self.own.goes_before().is_some_and(|before| {
-            is_waiting && id.is_none_or(|id| before <= id)
-        });
+        let is_own_due = self
+            .own
+            .goes_before()
+            .is_some_and(|before| is_waiting && id.is_none_or(|id| before <= id));
         if is_own_due {
             // What may be left of a transaction is ended first: ETRN must not be in one.
             return Some(match self.is_reset_due {
@@ -270,7 +276,9 @@ impl Schedule {
 
     /// Returns whether the server takes no more transactions in this session (9422-4-a).
     fn is_exhausted(&self) -> bool {
-        self.limits.mail_max().is_some_and(|limit| self.mails >= limit)
+        self.limits
+            .mail_max()
+            .is_some_and(|limit| self.mails >= limit)
     }
 
     /// Counts the domains of a transaction's recipients, which are looked up by their positions,
@@ -371,7 +379,11 @@ impl Schedule {
         });
         self.level = self.level.min(Level::Group);
         self.is_reset_due = false;
-        self.ahead = if self.was_taken { Ahead::Fine } else { Ahead::Unclean };
+        self.ahead = if self.was_taken {
+            Ahead::Fine
+        } else {
+            Ahead::Unclean
+        };
         given_up
     }
 
@@ -460,8 +472,8 @@ impl Schedule {
 
     /// Returns whether a transaction has come to its end.
     pub(super) fn is_concluded(&mut self, id: TransactionId) -> bool {
-        let is_concluded = !self.is_suspicious_of(id)
-            && self.get_mut(id).is_some_and(Transaction::is_concluded);
+        let is_concluded =
+            !self.is_suspicious_of(id) && self.get_mut(id).is_some_and(Transaction::is_concluded);
         if is_concluded {
             self.end_content(id);
         }

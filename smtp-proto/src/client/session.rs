@@ -152,7 +152,10 @@ impl Session {
         &mut self,
         mechanisms: Vec<Box<dyn crate::sasl::Mechanism>>,
     ) -> Result<(), Misuse> {
-        if matches!(self.standing.state(), State::Ready | State::Leaving | State::Closed) {
+        if matches!(
+            self.standing.state(),
+            State::Ready | State::Leaving | State::Closed
+        ) {
             return Err(Misuse::TooLate);
         }
         self.opening.authentication().want(mechanisms)
@@ -442,7 +445,10 @@ impl Session {
             }
             Decision::Fail(fault) => self.fail_answered(fault, verb.step(), reply),
             Decision::Refuse(fault, reason) => {
-                let answer = Answer { step: verb.step(), reply: reply.clone() };
+                let answer = Answer {
+                    step: verb.step(),
+                    reply: reply.clone(),
+                };
                 self.opening
                     .refuse(Error::answered(fault, self.state(), answer.clone()));
                 self.standing.choose(choice, State::Due(Verb::Quit));
@@ -514,7 +520,12 @@ impl Session {
         turn: Turn,
         reply: Reply<'i>,
     ) -> Option<Event<'i>> {
-        let Expected { verb, transaction: id, recipient: place, .. } = *expected;
+        let Expected {
+            verb,
+            transaction: id,
+            recipient: place,
+            ..
+        } = *expected;
         let is_suspicious = self.schedule.is_suspicious_of(id);
         let transaction = self.schedule.get_mut(id)?;
         let was_refused = transaction.is_refused();
@@ -578,7 +589,11 @@ impl Session {
 
     /// Accounts for the answer to the end of a message.
     fn on_verdict<'i>(&mut self, expected: &Expected, reply: Reply<'i>) -> Option<Event<'i>> {
-        let Expected { verb, transaction: id, .. } = *expected;
+        let Expected {
+            verb,
+            transaction: id,
+            ..
+        } = *expected;
         let transaction = self.schedule.get_mut(id)?;
         let is_refused = transaction.is_refused() || transaction.is_abandoned();
         if reply.is_positive() && is_refused {
@@ -603,7 +618,12 @@ impl Session {
         expected: &Expected,
         reply: Reply<'i>,
     ) -> Option<Event<'i>> {
-        let Expected { verb, transaction: id, recipient: place, .. } = *expected;
+        let Expected {
+            verb,
+            transaction: id,
+            recipient: place,
+            ..
+        } = *expected;
         let transaction = self.schedule.get_mut(id)?;
         let is_positive = reply.is_positive();
         let answer = answer(verb, reply);
@@ -619,7 +639,11 @@ impl Session {
             true => Outcome::Delivered(answer.reply),
             false => Outcome::Refused(answer),
         };
-        Some(Event::RecipientFinished { message, recipient, outcome })
+        Some(Event::RecipientFinished {
+            message,
+            recipient,
+            outcome,
+        })
     }
 
     /// Accounts for a 421, which answers the oldest unanswered command, or none (RFC 5321 3.8).
@@ -632,10 +656,19 @@ impl Session {
             if let Some(transaction) = content.and_then(|id| self.schedule.get_mut(id)) {
                 transaction.refuse(answer.clone());
             }
-            self.fail_closing(NotSentReason::ConnectionEnded, answer, self.writer.offered());
+            self.fail_closing(
+                NotSentReason::ConnectionEnded,
+                answer,
+                self.writer.offered(),
+            );
             return None;
         };
-        let Expected { verb, transaction: id, recipient: place, .. } = expected;
+        let Expected {
+            verb,
+            transaction: id,
+            recipient: place,
+            ..
+        } = expected;
         let answer = answer(verb, reply);
         match verb {
             Verb::Quit => {
@@ -662,7 +695,11 @@ impl Session {
                 let offered = self.writer.offered();
                 self.fail_closing(NotSentReason::ConnectionEnded, answer.clone(), offered);
                 let outcome = Outcome::Refused(answer);
-                Some(Event::RecipientFinished { message, recipient, outcome })
+                Some(Event::RecipientFinished {
+                    message,
+                    recipient,
+                    outcome,
+                })
             }
             // Neither this transaction nor what comes after it was taken.
             _ => {
@@ -703,7 +740,10 @@ impl Session {
             Some(transaction) => {
                 // The server does not want the rest. It cannot be told that there is none.
                 let step = Step::Content;
-                transaction.refuse(Answer { step, reply: reply.clone() });
+                transaction.refuse(Answer {
+                    step,
+                    reply: reply.clone(),
+                });
                 self.fail_answered(Fault::ContentAbandoned, step, &reply);
             }
             None => self.fail_out_of_step(Fault::SurplusReply, reply.as_bytes()),
@@ -767,7 +807,10 @@ impl Session {
 
     /// Ends the session with an error that a reply has led to.
     fn fail_answered(&mut self, fault: Fault, step: Step, reply: &Reply<'_>) {
-        let answer = Answer { step, reply: reply.clone() };
+        let answer = Answer {
+            step,
+            reply: reply.clone(),
+        };
         let error = Error::answered(fault, self.state(), answer);
         self.fail_with(error, self.writer.offered());
     }
@@ -815,7 +858,11 @@ impl Session {
     /// there, is in doubt.
     fn end(&mut self, offered: u64) {
         self.standing.end();
-        let Self { outstanding, schedule, .. } = self;
+        let Self {
+            outstanding,
+            schedule,
+            ..
+        } = self;
         outstanding.give_up(offered, |id| {
             if let Some(transaction) = schedule.get_mut(id) {
                 transaction.give_up(true);
@@ -1077,7 +1124,10 @@ impl Session {
         if self.writer.content().is_some() || !self.schedule.may_open_content(transaction) {
             return Ok(());
         }
-        let (is_by_dot, has_begun) = (transaction.stage() == Stage::Content, transaction.has_begun());
+        let (is_by_dot, has_begun) = (
+            transaction.stage() == Stage::Content,
+            transaction.has_begun(),
+        );
         if !has_begun {
             let line_breaks = match transaction.is_binary() {
                 true => LineBreaks::Keep, // 3030-3-c
@@ -1097,13 +1147,18 @@ impl Session {
                 Dialect::Lmtp if is_last => transaction.accepted().len(),
                 _ => 1,
             };
-            let measured = self.writer.measure(bytes, is_last, transaction.position())?;
+            let measured = self
+                .writer
+                .measure(bytes, is_last, transaction.position())?;
             let start = commands.len();
             commands.extend_from_slice(b"BDAT ");
             write_decimal(measured.size() as u64, commands);
             commands.extend_from_slice(if is_last { b" LAST\r\n" } else { b"\r\n" });
             let header = commands.len().saturating_sub(start);
-            if !self.outstanding.has_room(self.config.duplex, header, verdicts) {
+            if !self
+                .outstanding
+                .has_room(self.config.duplex, header, verdicts)
+            {
                 commands.truncate(start);
                 return Ok(());
             }
@@ -1140,7 +1195,10 @@ impl Session {
             self.render(commands);
             return Ok(());
         }
-        let (at, is_by_dot) = (transaction.position(), transaction.stage() == Stage::Content);
+        let (at, is_by_dot) = (
+            transaction.position(),
+            transaction.stage() == Stage::Content,
+        );
         let Some(end) = self.writer.plan(bytes, is_last, at, scratch, slices)? else {
             return Ok(());
         };
@@ -1148,7 +1206,11 @@ impl Session {
         self.writer.add(end.len());
         if let Some(trace) = &mut self.trace {
             let round_trips = self.outstanding.round_trips();
-            trace.content(Origin::Local, round_trips, at.saturating_add(bytes.len() as u64));
+            trace.content(
+                Origin::Local,
+                round_trips,
+                at.saturating_add(bytes.len() as u64),
+            );
             if is_by_dot {
                 trace.lines(Origin::Local, round_trips, b".\r\n");
             }
@@ -1255,5 +1317,8 @@ impl Progress for Session {
 }
 
 fn answer(verb: Verb, reply: Reply<'_>) -> Answer<'_> {
-    Answer { step: verb.step(), reply }
+    Answer {
+        step: verb.step(),
+        reply,
+    }
 }

@@ -264,7 +264,11 @@ pub(super) struct Standing(State);
 impl Standing {
     /// Begins where the handshake, or the greeting, is awaited.
     pub(super) fn new(is_tls_first: bool) -> Self {
-        Self(if is_tls_first { State::Handshake } else { State::Connected })
+        Self(if is_tls_first {
+            State::Handshake
+        } else {
+            State::Connected
+        })
     }
 
     pub(super) fn state(&self) -> State {

@@ -42,6 +42,8 @@ pub(super) struct Transaction {
     accepted: Vec<u32>,
     refused: Vec<(u32, Reply<'static>)>,
     put_off: Vec<u32>,
+    /// Those who were put off are in another transaction.
+    has_handed_on: bool,
     /// The refusal that decides the message: of MAIL, DATA or content.
     refusal: Option<Box<Answer<'static>>>,
     /// LMTP's best verdict so far, and for how many recipients there was one.
@@ -141,12 +143,15 @@ impl Transaction {
     /// Puts the recipients that were put off into a transaction of their own, once it is known that
     /// no more of them will be. Only a transaction that goes on hands recipients on.
     pub(super) fn hand_on(&mut self) -> Option<Self> {
-        if !self.is_envelope_answered() || self.put_off.is_empty() || !self.is_alive() {
+        let is_due = self.is_envelope_answered() && self.is_alive() && !self.has_handed_on;
+        if !is_due || self.put_off.is_empty() {
             return None;
         }
-        let places = core::mem::take(&mut self.put_off);
-        let positions = places.into_iter().map(|place| self.recipients.position(place)).collect();
-        self.is_part = true;
+        let places = self.put_off.iter();
+        let positions = places
+            .map(|place| self.recipients.position(*place))
+            .collect();
+        (self.is_part, self.has_handed_on) = (true, true);
         Some(Self {
             recipients: Recipients::Some(positions),
             put_offs: self.put_offs.saturating_add(1),
@@ -304,7 +309,12 @@ impl Transaction {
 
     /// Records the answer to one RCPT, and returns whether it puts the recipient off for another
     /// transaction.
-    pub(super) fn answer_recipient(&mut self, place: u32, reply: &Reply<'_>, has_size: bool) -> bool {
+    pub(super) fn answer_recipient(
+        &mut self,
+        place: u32,
+        reply: &Reply<'_>,
+        has_size: bool,
+    ) -> bool {
         self.answered = self.answered.saturating_add(1);
         if reply.is_positive() {
             self.accepted.push(place);
@@ -335,7 +345,7 @@ impl Transaction {
 
     /// Records a refusal that decides the message; the first one counts.
     pub(super) fn refuse(&mut self, answer: Answer<'_>) {
-        if self.refusal.is_none() {
+        if !self.is_refused() {
             self.refusal = Some(Box::new(answer.into_owned()));
         }
     }
@@ -465,9 +475,10 @@ impl Transaction {
             let own = if let Some((_, reply)) = refused.next_if(|(refused, _)| *refused == place) {
                 let step = Verb::Recipient.step();
                 Some(Some(Outcome::Refused(Answer { step, reply })))
-            } else if put_off.next_if_eq(&place).is_some() && !is_unsent {
+            } else if put_off.next_if_eq(&place).is_some() && (self.has_handed_on || !is_unsent) {
                 // Of him nothing was sent but his address.
-                Some(Some(Outcome::NotSent(NotSentReason::ConnectionEnded.into())))
+                let unsent = || Outcome::NotSent(NotSentReason::ConnectionEnded.into());
+                (!self.has_handed_on).then(|| Some(unsent()))
             } else {
                 let has_verdict = told.binary_search(&place).is_ok();
                 (self.is_part && !has_verdict).then_some(None)

@@ -272,7 +272,12 @@ impl Writer {
         transaction: TransactionId,
         measured: Measured,
     ) -> (u64, &'static [u8]) {
-        let Measured { body, bytes, end, is_last } = measured;
+        let Measured {
+            body,
+            bytes,
+            end,
+            is_last,
+        } = measured;
         let ends_at = self.end.saturating_add(measured.size() as u64);
         if body == 0 {
             return (ends_at, end);
@@ -395,7 +400,9 @@ impl Writer {
         {
             left.fill(0);
         }
-        buffers.commands.drain(..self.taken.min(buffers.commands.len()));
+        buffers
+            .commands
+            .drain(..self.taken.min(buffers.commands.len()));
         self.taken = 0;
     }
 

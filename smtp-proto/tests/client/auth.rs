@@ -2,13 +2,13 @@
 
 use smtp_proto::{
     client::{
-        NotSent, Outcome, Pipelining, Tls,
+        NotSentReason, Pipelining, Tls,
         mechanism::{External, Login, Mechanism, OAuthBearer, Plain, XOAuth2},
     },
-    machine::{Fault, Misuse},
+    machine::{Fault, Misuse, Step, TlsInfo},
 };
 
-use crate::dialogue::{Dialogue, config, reply};
+use crate::dialogue::{Dialogue, config, not_sent_after};
 
 const ONE: [&str; 1] = ["b@example.net"];
 const MAIL: &str = "MAIL FROM:<a@example.org>\r\n";
@@ -24,7 +24,7 @@ fn offered(mechanisms: Vec<Box<dyn Mechanism>>, offer: &str) -> Dialogue {
     let mut d = Dialogue::with(config);
     d.client.authenticate(mechanisms).unwrap();
     d.submit("a@example.org", &ONE);
-    d.client.tls_established(d.now).unwrap();
+    d.client.tls_established(TlsInfo::default(), d.now).unwrap();
     d.says("220 x\r\n");
     d.sends("EHLO client.example\r\n");
     d.says(&format!("250-x\r\n250 AUTH {offer}\r\n"));
@@ -163,9 +163,12 @@ fn failures_lead_to_the_next_mechanism_or_to_none() {
     let mut d = offered(both(), "LOGIN PLAIN");
     assert!(d.written().starts_with("AUTH PLAIN "));
     d.says("535 5.7.8 no\r\n");
-    let refusal = Some(reply("535 5.7.8 no\r\n"));
     let events = d.take_events();
-    let outcome = Outcome::NotSent(NotSent::AuthenticationFailed(refusal));
+    let outcome = not_sent_after(
+        NotSentReason::AuthenticationFailed,
+        Step::Auth,
+        "535 5.7.8 no\r\n",
+    );
     assert!(format!("{events:?}").contains(&format!("{outcome:?}")));
     d.sends("QUIT\r\n");
     d.says("221 bye\r\n");

@@ -2,7 +2,7 @@
 
 use smtp_proto::{
     client::{CommandId, Event, Pipelining},
-    machine::{Fault, Misuse},
+    machine::{Fault, Misuse, Step},
     syntax::{Argument, Attributes, Command, ForwardingCommand, Word},
 };
 
@@ -101,7 +101,7 @@ fn between_two_messages() {
         answered(noop, "250 ok\r\n"),
     ]);
     d.says("550 no\r\n503 x\r\n503 x\r\n");
-    d.reports(&[finished(second, refused("550 no\r\n"))]);
+    d.reports(&[finished(second, refused(Step::Mail, "550 no\r\n"))]);
     d.sends("QUIT\r\n");
 }
 

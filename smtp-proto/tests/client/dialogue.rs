@@ -3,8 +3,12 @@
 use std::{collections::VecDeque, time::Duration};
 
 use smtp_proto::{
-    client::{Body, Client, Config, Duplex, Envelope, Event, MessageId, Outcome, Pipelining},
-    machine::Error,
+    client::{
+        Body, Client, Config, Duplex, Envelope, Event, MessageId, NotSent, NotSentReason, Outcome,
+        Pipelining,
+    },
+    framing::Transmit,
+    machine::{Answer, Error, Step},
     syntax::{ForwardPath, Host, Reply, ReversePath},
 };
 
@@ -120,26 +124,18 @@ impl Dialogue {
     pub(crate) fn written_in(&mut self, most: usize) -> String {
         let mut wire = Vec::new();
         loop {
-            let wanted = self.client.wants_body().map(|request| request.message);
-            let body = self
-                .bodies
-                .iter_mut()
-                .find(|(message, _)| Some(*message) == wanted);
-            let presented = match &body {
-                Some((_, bytes)) => Body::Last(bytes),
-                None => Body::Pending,
-            };
-            let transmit = self.client.poll_transmit(presented, self.now);
-            if transmit.is_empty() {
+            let presented = self.client.wants_body().and_then(|request| {
+                let mut bodies = self.bodies.iter();
+                let (_, body) = bodies.find(|(message, _)| *message == request.message)?;
+                Some((request, Body::Last(&body[request.offset as usize..])))
+            });
+            let Some(transmit) = self.client.poll_transmit(presented, self.now) else {
                 break;
-            }
+            };
             let mut bytes = transmit.slices().concat();
             bytes.truncate(most);
-            let consumed = transmit.sent(bytes.len(), self.now);
+            transmit.wrote(bytes.len(), self.now);
             wire.extend(bytes);
-            if let Some((_, bytes)) = body {
-                bytes.drain(..consumed);
-            }
         }
         String::from_utf8(wire).unwrap()
     }
@@ -180,8 +176,21 @@ pub(crate) fn finished<'a>(message: MessageId, outcome: Outcome<'a>) -> Event<'a
     Event::Finished { message, outcome }
 }
 
+/// What became of a message for one recipient.
+pub(crate) fn of_recipient<'a>(
+    message: MessageId,
+    recipient: usize,
+    outcome: Outcome<'a>,
+) -> Event<'a> {
+    Event::RecipientFinished {
+        message,
+        recipient,
+        outcome,
+    }
+}
+
 pub(crate) fn recipient(message: MessageId, recipient: usize, bytes: &str) -> Event<'static> {
-    Event::Recipient {
+    Event::RecipientAnswered {
         message,
         recipient,
         reply: reply(bytes),
@@ -192,6 +201,31 @@ pub(crate) fn delivered(bytes: &str) -> Outcome<'static> {
     Outcome::Delivered(reply(bytes))
 }
 
-pub(crate) fn refused(bytes: &str) -> Outcome<'static> {
-    Outcome::Refused(reply(bytes))
+pub(crate) fn refused(step: Step, bytes: &str) -> Outcome<'static> {
+    Outcome::Refused(answer(step, bytes))
+}
+
+pub(crate) fn answer(step: Step, bytes: &str) -> Answer<'static> {
+    Answer {
+        step,
+        reply: reply(bytes),
+    }
+}
+
+pub(crate) fn not_sent(reason: NotSentReason) -> Outcome<'static> {
+    Outcome::NotSent(reason.into())
+}
+
+pub(crate) fn not_sent_after(reason: NotSentReason, step: Step, bytes: &str) -> Outcome<'static> {
+    Outcome::NotSent(NotSent::answered(reason, answer(step, bytes)))
+}
+
+/// Presents a body for whatever is asked for.
+pub(crate) fn present<'a>(
+    client: &'a mut Client,
+    body: Body<'a>,
+    now: Duration,
+) -> Option<Transmit<'a>> {
+    let request = client.wants_body();
+    client.poll_transmit(request.map(|request| (request, body)), now)
 }

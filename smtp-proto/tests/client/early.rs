@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use smtp_proto::{
-    client::{Event, NotSent, Outcome, Pipelining, Tls},
-    machine::Fault,
+    client::{Event, NotSentReason, Outcome, Pipelining, Tls},
+    machine::{Fault, Step},
     server::{self, Server},
     syntax::{Capabilities, Host, Reply},
 };
 
-use crate::dialogue::{Dialogue, STUFFED, config, delivered, recipient, reply};
+use crate::dialogue::{
+    Dialogue, STUFFED, config, delivered, not_sent, not_sent_after, recipient, reply,
+};
 
 const ONE: [&str; 1] = ["b@example.net"];
 const ANSWER: &str = "250-x\r\n250-PIPELINING\r\n250-PIPECONNECT\r\n250 CHUNKING\r\n";
@@ -85,7 +87,7 @@ fn a_changed_server_ends_the_connection() {
         let (mut d, m) = begin(Pipelining::LookAhead);
         d.written();
         d.says(&format!("220 x\r\n{answer}"));
-        d.finishes(&[(m, Outcome::NotSent(NotSent::ConnectionEnded))]);
+        d.finishes(&[(m, not_sent(NotSentReason::ConnectionEnded))]);
         let expected = if answer.contains("PIPELINING") {
             "PIPELINING"
         } else {
@@ -111,8 +113,8 @@ fn a_refused_session_refuses_the_first_flight() {
     let (mut d, m) = begin(Pipelining::Stream { window: 9 });
     d.sends(&format!("{EHLO}{ENVELOPE}{BDAT}"));
     d.says(&format!("554 no\r\n{}", "503 no\r\n".repeat(4)));
-    let refusal = NotSent::SessionRefused(reply("554 no\r\n"));
-    d.finishes(&[(m, Outcome::NotSent(refusal))]);
+    let outcome = not_sent_after(NotSentReason::SessionRefused, Step::Greeting, "554 no\r\n");
+    d.finishes(&[(m, outcome)]);
     d.sends("QUIT\r\n");
     d.says("221 bye\r\n");
     assert_eq!(d.error.unwrap().fault(), Fault::SessionRefused);
@@ -153,11 +155,12 @@ fn the_server_takes_what_it_offered() {
                     }
                     _ => {}
                 },
-                Ok(None) if server.poll_transmit(now).is_empty() => break false,
                 Ok(None) => {
-                    let transmit = server.poll_transmit(now);
+                    let Some(transmit) = server.poll_transmit(now) else {
+                        break false;
+                    };
                     let all = transmit.len();
-                    transmit.sent(all, now);
+                    transmit.wrote(all, now);
                     if server.is_closed() {
                         break true;
                     }

@@ -1,20 +1,28 @@
 //! What broken, hostile or unlucky servers do, each with its one outcome.
 
 use smtp_proto::{
-    client::{Body, Cancellation, Event, NotSent, Outcome, Pipelining},
+    client::{Body, Cancellation, Event, NotSentReason, Outcome, Pipelining},
     framing::LineBreaks,
-    machine::{Fault, Misuse},
+    machine::{Fault, Misuse, Step},
 };
 
 use crate::dialogue::{
-    CONTENT, Dialogue, STUFFED, config, delivered, envelope, finished, recipient, refused,
+    CONTENT, Dialogue, STUFFED, config, delivered, envelope, finished, not_sent, not_sent_after,
+    of_recipient, present, recipient, refused,
 };
 
 const ONE: [&str; 1] = ["b@example.net"];
 const GROUP: &str = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n";
 const BDAT: &str = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\n\
                     BDAT 20 LAST\r\nSubject: x\r\n\r\n.dot\r\n";
-const CONNECTION_ENDED: Outcome<'static> = Outcome::NotSent(NotSent::ConnectionEnded);
+
+fn closed_after(step: Step) -> Outcome<'static> {
+    not_sent_after(NotSentReason::ConnectionEnded, step, "421 bye\r\n")
+}
+
+fn connection_ended() -> Outcome<'static> {
+    not_sent(NotSentReason::ConnectionEnded)
+}
 
 fn look_ahead() -> Dialogue {
     Dialogue::begin(Pipelining::LookAhead, &["PIPELINING"])
@@ -57,7 +65,9 @@ fn refused_recipients_then_look_ahead() {
     d.reports(&[
         recipient(m[0], 0, "550 b\r\n"),
         recipient(m[0], 1, "450 c\r\n"),
-        finished(m[0], refused("550 b\r\n")),
+        of_recipient(m[0], 0, refused(Step::Recipient, "550 b\r\n")),
+        of_recipient(m[0], 1, refused(Step::Recipient, "450 c\r\n")),
+        finished(m[0], refused(Step::Recipient, "550 b\r\n")),
     ]);
     d.sends(&format!("RSET\r\n{group}"));
     d.says("250 reset\r\n250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n");
@@ -78,7 +88,7 @@ fn a_lone_dot_where_nobody_was_accepted() {
         d.reports(&[recipient(m[0], 0, "550 no\r\n")]);
         d.sends(&format!(".\r\nRSET\r\n{GROUP}"));
         d.says(reply);
-        d.finishes(&[(m[0], refused("550 no\r\n"))]);
+        d.finishes(&[(m[0], refused(Step::Recipient, "550 no\r\n"))]);
         d.says("250 reset\r\n250 ok\r\n250 ok\r\n354 go\r\n");
         d.sends(STUFFED);
     }
@@ -92,13 +102,16 @@ fn a_refused_sender_is_the_outcome() {
     let m = [(); 2].map(|()| d.submit("a@example.org", &ONE));
     d.sends(GROUP);
     d.says("550 5.1.8 bad sender\r\n503 mail first\r\n503 mail first\r\n");
-    d.reports(&[finished(m[0], refused("550 5.1.8 bad sender\r\n"))]);
+    d.reports(&[finished(
+        m[0],
+        refused(Step::Mail, "550 5.1.8 bad sender\r\n"),
+    )]);
     d.sends(&format!("RSET\r\n{GROUP}"));
     // Nobody accepted, but 354: the lone dot is safe.
     d.says("250 reset\r\n451 later\r\n503 no\r\n354 go\r\n");
     d.sends(".\r\n");
     d.says("554 no\r\n");
-    d.reports(&[finished(m[1], refused("451 later\r\n"))]);
+    d.reports(&[finished(m[1], refused(Step::Mail, "451 later\r\n"))]);
 }
 
 /// Measured with Postfix and Exim: a dot here would queue an empty message from an old sender.
@@ -108,9 +121,10 @@ fn no_dot_where_a_sender_was_refused_and_a_recipient_accepted() {
     let m = [(); 2].map(|()| d.submit("a@example.org", &ONE));
     d.sends(GROUP);
     d.says("503 sender already given\r\n250 ok\r\n354 go\r\n");
+    // Out of step, a refusal may be another's.
     d.reports(&[
-        finished(m[0], refused("503 sender already given\r\n")),
-        finished(m[1], CONNECTION_ENDED),
+        finished(m[0], connection_ended()),
+        finished(m[1], connection_ended()),
     ]);
     fails(&mut d, Fault::RefusedTransactionContinued);
 }
@@ -124,7 +138,8 @@ fn content_accepted_after_a_refused_sender_is_in_doubt() {
     d.says("250 ok\r\n550 no\r\n554 none\r\n250 reset\r\n503 sender already given\r\n250 ok\r\n");
     d.reports(&[
         recipient(m[0], 0, "550 no\r\n"),
-        finished(m[0], refused("550 no\r\n")),
+        of_recipient(m[0], 0, refused(Step::Recipient, "550 no\r\n")),
+        finished(m[0], refused(Step::Recipient, "550 no\r\n")),
     ]);
     d.says("250 taken\r\n");
     d.reports(&[finished(m[1], Outcome::InDoubt)]);
@@ -138,7 +153,7 @@ fn a_refused_reset_ends_the_connection() {
     d.says("250 taken\r\n500 what?\r\n250 ok\r\n250 ok\r\n354 go\r\n");
     d.reports(&[
         finished(m[0], delivered("250 taken\r\n")),
-        finished(m[1], CONNECTION_ENDED),
+        finished(m[1], connection_ended()),
     ]);
     fails(&mut d, Fault::ResetRefused);
 }
@@ -153,16 +168,16 @@ fn closing_in_the_middle_of_a_group() {
     d.says("250 ok\r\n250 ok\r\n421 bye\r\n");
     d.reports(&[
         recipient(m[0], 0, "250 ok\r\n"),
-        finished(m[0], refused("421 bye\r\n")),
-        finished(m[1], CONNECTION_ENDED),
+        finished(m[0], closed_after(Step::Recipient)),
+        finished(m[1], closed_after(Step::Recipient)),
     ]);
     fails(&mut d, Fault::Closing);
     // To the dot: refused, for now.
     let (mut d, m) = content_sent(look_ahead());
     d.says("421 bye\r\n");
     d.reports(&[
-        finished(m[0], refused("421 bye\r\n")),
-        finished(m[1], CONNECTION_ENDED),
+        finished(m[0], refused(Step::Content, "421 bye\r\n")),
+        finished(m[1], closed_after(Step::Content)),
     ]);
     fails(&mut d, Fault::Closing);
     // Unasked, between messages.
@@ -170,17 +185,47 @@ fn closing_in_the_middle_of_a_group() {
     d.says("421 bye\r\n");
     fails(&mut d, Fault::Closing);
     assert_eq!(d.client.submit(&envelope("", &ONE)), Err(Misuse::Ending));
-    // In a stream, what was offered whole and is unanswered stays in doubt.
+}
+
+/// X-36: In a stream, too, a server takes nothing after the command that it answers by 421. After the
+/// end of a message it may have worked ahead: what was offered whole stays in doubt.
+#[test]
+fn closing_in_the_middle_of_a_stream() {
+    for (says, step) in [
+        ("", Step::Reset),
+        ("250 reset\r\n", Step::Mail),
+        ("250 reset\r\n250 ok\r\n", Step::Recipient),
+    ] {
+        let mut d = stream();
+        let m = [(); 3].map(|()| d.submit("a@example.org", &ONE));
+        d.written();
+        d.says("250 ok\r\n250 ok\r\n250 taken\r\n");
+        d.says(&format!("{says}421 bye\r\n"));
+        d.finishes(&[
+            (m[0], delivered("250 taken\r\n")),
+            (m[1], closed_after(step)),
+            (m[2], closed_after(step)),
+        ]);
+        fails(&mut d, Fault::Closing);
+    }
     let mut d = stream();
     let m = [(); 3].map(|()| d.submit("a@example.org", &ONE));
     d.written();
-    d.says("250 ok\r\n250 ok\r\n250 taken\r\n250 reset\r\n421 bye\r\n");
+    d.says("250 ok\r\n250 ok\r\n421 bye\r\n");
     d.finishes(&[
-        (m[0], delivered("250 taken\r\n")),
+        (m[0], refused(Step::Content, "421 bye\r\n")),
         (m[1], Outcome::InDoubt),
         (m[2], Outcome::InDoubt),
     ]);
     fails(&mut d, Fault::Closing);
+    // A chunk that is not the last.
+    let mut d = stream();
+    let m = d.submit("a@example.org", &ONE);
+    let transmit = present(&mut d.client, Body::Chunk(b"x"), d.now).unwrap();
+    let all = transmit.len();
+    transmit.wrote(all, d.now);
+    d.says("250 ok\r\n250 ok\r\n421 bye\r\n");
+    d.finishes(&[(m, closed_after(Step::Content))]);
 }
 
 /// 5321-3.8-d, 1047-b: what the end of the connection leaves unknown is in doubt, and no more.
@@ -190,7 +235,7 @@ fn the_connection_is_lost_in_the_middle_of_a_group() {
     d.hangs_up();
     d.reports(&[
         finished(m[0], Outcome::InDoubt),
-        finished(m[1], CONNECTION_ENDED),
+        finished(m[1], connection_ended()),
     ]);
     fails(&mut d, Fault::ConnectionLost);
 
@@ -199,7 +244,7 @@ fn the_connection_is_lost_in_the_middle_of_a_group() {
     d.hangs_up();
     d.reports(&[
         finished(m[0], Outcome::InDoubt),
-        finished(m[1], CONNECTION_ENDED),
+        finished(m[1], connection_ended()),
     ]);
     let error = d.error.unwrap();
     assert_eq!(error.excerpt().as_bytes(), b"250 tak");
@@ -210,7 +255,7 @@ fn the_connection_is_lost_in_the_middle_of_a_group() {
     d.written();
     d.says("550 no\r\n");
     d.hangs_up();
-    d.reports(&[finished(m, refused("550 no\r\n"))]);
+    d.reports(&[finished(m, refused(Step::Mail, "550 no\r\n"))]);
 }
 
 /// REP-6, REP-7, REP-9: a reply too many is never taken for a verdict.
@@ -228,7 +273,7 @@ fn surplus_replies_end_the_connection() {
     let mut d = look_ahead();
     let m = d.submit("a@example.org", &ONE);
     d.says("250 ok\r\n");
-    d.reports(&[finished(m, CONNECTION_ENDED)]);
+    d.reports(&[finished(m, connection_ended())]);
     fails(&mut d, Fault::SurplusReply);
 
     // The 221 of QUIT is not the verdict on the message, whatever shifted it there.
@@ -256,14 +301,14 @@ fn impossible_replies_end_the_connection() {
         let m = d.submit("a@example.org", &ONE);
         d.written();
         d.says(replies);
-        d.finishes(&[(m, CONNECTION_ENDED)]);
+        d.finishes(&[(m, connection_ended())]);
         fails(&mut d, Fault::ImpossibleReply);
     }
     let (mut d, m) = content_sent(look_ahead());
     d.says("354 more?\r\n");
     d.reports(&[
         finished(m[0], Outcome::InDoubt),
-        finished(m[1], CONNECTION_ENDED),
+        finished(m[1], connection_ended()),
     ]);
     fails(&mut d, Fault::ImpossibleReply);
 }
@@ -285,7 +330,7 @@ fn malformed_replies_end_the_connection() {
         let m = d.submit("a@example.org", &ONE);
         d.written();
         d.says(bytes);
-        d.finishes(&[(m, CONNECTION_ENDED)]);
+        d.finishes(&[(m, connection_ended())]);
         fails(&mut d, Fault::MalformedReply);
     }
     // 5321-4.2-c: without text it is one.
@@ -338,7 +383,7 @@ fn data_is_refused() {
     d.says("250 ok\r\n250 ok\r\n451 not now\r\n");
     d.reports(&[
         recipient(m[0], 0, "250 ok\r\n"),
-        finished(m[0], refused("451 not now\r\n")),
+        finished(m[0], refused(Step::Data, "451 not now\r\n")),
     ]);
     d.sends(&format!("RSET\r\n{GROUP}"));
 }
@@ -350,9 +395,9 @@ fn a_chunk_is_refused() {
     let mut d = stream();
     let m = [(); 2].map(|()| d.submit("a@example.org", &ONE));
     let present = |d: &mut Dialogue, bytes: &'static [u8]| {
-        let transmit = d.client.poll_transmit(Body::Chunk(bytes), d.now);
+        let transmit = present(&mut d.client, Body::Chunk(bytes), d.now).unwrap();
         let written = String::from_utf8(transmit.slices().concat()).unwrap();
-        transmit.sent(written.len(), d.now);
+        transmit.wrote(written.len(), d.now);
         written
     };
     assert!(present(&mut d, b"one\r\n").ends_with("BDAT 5\r\none\r\n"));
@@ -366,7 +411,7 @@ fn a_chunk_is_refused() {
     d.sends(&format!("RSET\r\n{BDAT}"));
     d.finishes(&[]);
     d.says("503 no\r\n");
-    d.finishes(&[(m[0], refused("452 full\r\n"))]);
+    d.finishes(&[(m[0], refused(Step::Content, "452 full\r\n"))]);
     d.says("250 reset\r\n250 ok\r\n250 ok\r\n250 taken\r\n");
     d.finishes(&[(m[1], delivered("250 taken\r\n"))]);
 }
@@ -417,10 +462,10 @@ fn refused_in_the_middle_of_the_content() {
     let m = d.submit("a@example.org", &ONE);
     d.sends(GROUP);
     d.says("250 ok\r\n250 ok\r\n354 go\r\n");
-    let transmit = d.client.poll_transmit(Body::Chunk(CONTENT), d.now);
-    transmit.sent(5, d.now);
+    let transmit = present(&mut d.client, Body::Chunk(CONTENT), d.now).unwrap();
+    transmit.wrote(5, d.now);
     d.says("552 too much\r\n");
-    d.finishes(&[(m, refused("552 too much\r\n"))]);
+    d.finishes(&[(m, refused(Step::Content, "552 too much\r\n"))]);
     fails(&mut d, Fault::ContentAbandoned);
 }
 
@@ -432,10 +477,10 @@ fn surplus_replies_in_the_middle_of_the_content() {
         let m = d.submit("a@example.org", &ONE);
         d.sends(GROUP);
         d.says("250 ok\r\n250 ok\r\n354 go\r\n");
-        let transmit = d.client.poll_transmit(Body::Chunk(CONTENT), d.now);
-        transmit.sent(5, d.now);
+        let transmit = present(&mut d.client, Body::Chunk(CONTENT), d.now).unwrap();
+        transmit.wrote(5, d.now);
         d.says(says);
-        d.finishes(&[(m, Outcome::NotSent(NotSent::ConnectionEnded))]);
+        d.finishes(&[(m, not_sent(NotSentReason::ConnectionEnded))]);
         fails(&mut d, Fault::SurplusReply);
     }
 }
@@ -449,28 +494,28 @@ fn replies_to_what_was_taken_back_end_the_connection() {
         let m = d.submit("a@example.org", &ONE);
         d.sends(GROUP);
         d.says("250 ok\r\n250 ok\r\n354 go\r\n");
-        let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
+        let transmit = present(&mut d.client, Body::Last(CONTENT), d.now).unwrap();
         let len = transmit.len();
-        transmit.sent(len - 1 - left, d.now);
+        transmit.wrote(len - 1 - left, d.now);
         d.says("250 taken\r\n");
-        d.finishes(&[(m, Outcome::NotSent(NotSent::ConnectionEnded))]);
+        d.finishes(&[(m, not_sent(NotSentReason::ConnectionEnded))]);
         fails(&mut d, Fault::SurplusReply);
     }
     let mut d = stream();
     let m = d.submit("a@example.org", &ONE);
-    let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
+    let transmit = present(&mut d.client, Body::Last(CONTENT), d.now).unwrap();
     let len = transmit.len();
-    transmit.sent(len - 1, d.now);
+    transmit.wrote(len - 1, d.now);
     d.says("250 ok\r\n250 ok\r\n250 taken\r\n");
-    d.finishes(&[(m, Outcome::NotSent(NotSent::ConnectionEnded))]);
+    d.finishes(&[(m, not_sent(NotSentReason::ConnectionEnded))]);
     fails(&mut d, Fault::SurplusReply);
 
     let mut d = look_ahead();
     let m = d.submit("a@example.org", &ONE);
-    let transmit = d.client.poll_transmit(Body::Pending, d.now);
-    transmit.sent(3, d.now);
+    let transmit = d.client.poll_transmit(None, d.now).unwrap();
+    transmit.wrote(3, d.now);
     d.says("550 no\r\n");
-    d.finishes(&[(m, Outcome::NotSent(NotSent::ConnectionEnded))]);
+    d.finishes(&[(m, not_sent(NotSentReason::ConnectionEnded))]);
     fails(&mut d, Fault::SurplusReply);
 }
 
@@ -478,24 +523,24 @@ fn replies_to_what_was_taken_back_end_the_connection() {
 #[test]
 fn an_empty_last_chunk_ends_with_its_command() {
     let later = [
-        Body::Pending,
-        Body::Failed,
-        Body::Chunk(b"x"),
-        Body::Last(b""),
+        None,
+        Some(Body::Failed),
+        Some(Body::Chunk(b"x")),
+        Some(Body::Last(b"")),
     ];
     for (body, fails_before) in later.into_iter().flat_map(|it| [(it, false), (it, true)]) {
         let mut d = stream();
         let m = d.submit("a@example.org", &ONE);
-        let transmit = d.client.poll_transmit(Body::Last(b""), d.now);
+        let transmit = present(&mut d.client, Body::Last(b""), d.now).unwrap();
         let len = transmit.len();
-        transmit.sent(len - 3, d.now);
-        let transmit = d.client.poll_transmit(body, d.now);
+        transmit.wrote(len - 3, d.now);
+        let body = d.client.wants_body().zip(body);
+        let transmit = d.client.poll_transmit(body, d.now).unwrap();
         assert_eq!(transmit.slices().concat(), b"T\r\n", "{body:?}");
         if fails_before {
-            drop(transmit);
-            d.client.handle_write_failed();
+            transmit.failed();
         } else {
-            transmit.sent(3, d.now);
+            transmit.wrote(3, d.now);
             d.sends("");
         }
         d.hangs_up();
@@ -511,43 +556,43 @@ fn a_body_fails() {
     let m = [(); 2].map(|()| d.submit("a@example.org", &ONE));
     d.sends(GROUP);
     d.says("250 ok\r\n250 ok\r\n354 go\r\n");
-    let transmit = d.client.poll_transmit(Body::Chunk(b"Subj"), d.now);
-    assert_eq!(transmit.sent(4, d.now), 4);
-    assert!(d.client.poll_transmit(Body::Failed, d.now).is_empty());
+    let transmit = present(&mut d.client, Body::Chunk(b"Subj"), d.now).unwrap();
+    assert_eq!(transmit.wrote(4, d.now), 4);
+    assert!(present(&mut d.client, Body::Failed, d.now).is_none());
     assert!(!d.client.wants_read());
     d.says("");
     d.finishes(&[
-        (m[0], Outcome::NotSent(NotSent::BodyFailed)),
-        (m[1], CONNECTION_ENDED),
+        (m[0], not_sent(NotSentReason::BodyFailed)),
+        (m[1], connection_ended()),
     ]);
     fails(&mut d, Fault::ContentAbandoned);
 
     // In a stream, with earlier replies outstanding: these are awaited.
     let mut d = stream();
     let m = [(); 2].map(|()| d.submit("a@example.org", &ONE));
-    let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
+    let transmit = present(&mut d.client, Body::Last(CONTENT), d.now).unwrap();
     let all = transmit.len();
-    transmit.sent(all, d.now);
-    let transmit = d.client.poll_transmit(Body::Chunk(b"Subj"), d.now);
+    transmit.wrote(all, d.now);
+    let transmit = present(&mut d.client, Body::Chunk(b"Subj"), d.now).unwrap();
     let all = transmit.len();
-    transmit.sent(all - 1, d.now);
-    assert!(d.client.poll_transmit(Body::Failed, d.now).is_empty());
+    transmit.wrote(all - 1, d.now);
+    assert!(present(&mut d.client, Body::Failed, d.now).is_none());
     assert!(d.client.wants_read());
     d.says("250 ok\r\n250 ok\r\n250 taken\r\n250 reset\r\n250 ok\r\n250 ok\r\n");
     d.finishes(&[
         (m[0], delivered("250 taken\r\n")),
-        (m[1], Outcome::NotSent(NotSent::BodyFailed)),
+        (m[1], not_sent(NotSentReason::BodyFailed)),
     ]);
     fails(&mut d, Fault::ContentAbandoned);
 
     // In a stream, before its first byte: RSET is enough.
     let mut d = stream();
     let m = [(); 2].map(|()| d.submit("a@example.org", &ONE));
-    let transmit = d.client.poll_transmit(Body::Failed, d.now);
+    let transmit = present(&mut d.client, Body::Failed, d.now).unwrap();
     let all = transmit.len();
-    transmit.sent(all, d.now);
+    transmit.wrote(all, d.now);
     d.says("250 ok\r\n250 ok\r\n");
-    d.finishes(&[(m[0], Outcome::NotSent(NotSent::BodyFailed))]);
+    d.finishes(&[(m[0], not_sent(NotSentReason::BodyFailed))]);
     d.sends(&format!("RSET\r\n{BDAT}"));
     d.says("250 reset\r\n250 ok\r\n250 ok\r\n250 taken\r\n");
     d.finishes(&[(m[1], delivered("250 taken\r\n"))]);
@@ -560,11 +605,11 @@ fn a_body_breaks_its_promise() {
     let m = d.submit("a@example.org", &ONE);
     d.sends(GROUP);
     d.says("250 ok\r\n250 ok\r\n354 go\r\n");
-    let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
-    assert_eq!(transmit.sent(3, d.now), 3);
-    drop(d.client.poll_transmit(Body::Chunk(b"more"), d.now));
+    let transmit = present(&mut d.client, Body::Last(CONTENT), d.now).unwrap();
+    assert_eq!(transmit.wrote(3, d.now), 3);
+    assert!(present(&mut d.client, Body::Chunk(b"more"), d.now).is_none());
     d.says("");
-    d.finishes(&[(m, Outcome::NotSent(NotSent::BodyFailed))]);
+    d.finishes(&[(m, not_sent(NotSentReason::BodyFailed))]);
     fails(&mut d, Fault::ContentAbandoned);
 }
 
@@ -578,12 +623,12 @@ fn a_last_chunk_keeps_to_its_size() {
     ] {
         let mut d = stream();
         let m = d.submit("a@example.org", &ONE);
-        let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
+        let transmit = present(&mut d.client, Body::Last(CONTENT), d.now).unwrap();
         let len = transmit.len();
-        assert_eq!(transmit.sent(len - 18, d.now), 2);
-        assert!(d.client.poll_transmit(later, d.now).is_empty(), "{later:?}");
+        assert_eq!(transmit.wrote(len - 18, d.now), 2);
+        assert!(present(&mut d.client, later, d.now).is_none(), "{later:?}");
         d.says("250 ok\r\n250 ok\r\n");
-        d.finishes(&[(m, Outcome::NotSent(NotSent::BodyFailed))]);
+        d.finishes(&[(m, not_sent(NotSentReason::BodyFailed))]);
         fails(&mut d, Fault::ContentAbandoned);
     }
 }
@@ -595,19 +640,19 @@ fn a_chunk_that_has_begun_is_completed_though_refused() {
     let body = b"0123456789abcdefghijklmnopqrstuvwxyz";
     let mut d = stream();
     let m = d.submit("a@example.org", &ONE);
-    let transmit = d.client.poll_transmit(Body::Chunk(&body[..10]), d.now);
+    let transmit = present(&mut d.client, Body::Chunk(&body[..10]), d.now).unwrap();
     let bytes = transmit.len();
-    assert_eq!(transmit.sent(bytes, d.now), 10);
+    assert_eq!(transmit.wrote(bytes, d.now), 10);
     d.says("250 ok\r\n250 ok\r\n");
-    let transmit = d.client.poll_transmit(Body::Chunk(&body[10..20]), d.now);
+    let transmit = present(&mut d.client, Body::Chunk(&body[10..20]), d.now).unwrap();
     assert_eq!(transmit.slices().concat(), b"BDAT 10\r\nabcdefghij");
-    assert_eq!(transmit.sent(9 + 4, d.now), 4);
+    assert_eq!(transmit.wrote(9 + 4, d.now), 4);
     d.says("554 no viruses\r\n");
-    let transmit = d.client.poll_transmit(Body::Chunk(&body[14..]), d.now);
+    let transmit = present(&mut d.client, Body::Chunk(&body[14..]), d.now).unwrap();
     assert_eq!(transmit.slices().concat(), b"efghij");
-    assert_eq!(transmit.sent(6, d.now), 6);
+    assert_eq!(transmit.wrote(6, d.now), 6);
     d.says("503 no more\r\n");
-    d.finishes(&[(m, refused("554 no viruses\r\n"))]);
+    d.finishes(&[(m, refused(Step::Content, "554 no viruses\r\n"))]);
 }
 
 /// EOD-13, 5321-2.3.8-b, 3030-2-p: a bare CR or LF never leaves, and no end follows.
@@ -626,7 +671,7 @@ fn bare_line_breaks_are_refused() {
         let wire = d.written();
         assert!(!wire.contains("\r\n.\r\n") && !wire.replace("\r\n", "").contains(['\r', '\n']));
         d.says("");
-        d.finishes(&[(m, Outcome::NotSent(NotSent::BareLineBreak { at }))]);
+        d.finishes(&[(m, not_sent(NotSentReason::BareLineBreak { at }))]);
         fails(&mut d, Fault::ContentAbandoned);
 
         // A stream looks before it announces the chunk.
@@ -634,7 +679,7 @@ fn bare_line_breaks_are_refused() {
         let m = d.submit_with("a@example.org", &ONE, content);
         d.sends("MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\n");
         d.says("250 ok\r\n250 ok\r\n");
-        d.finishes(&[(m, Outcome::NotSent(NotSent::BareLineBreak { at }))]);
+        d.finishes(&[(m, not_sent(NotSentReason::BareLineBreak { at }))]);
     }
     // Or they are made line breaks, if told so.
     for (keywords, wire) in [
@@ -661,7 +706,7 @@ fn bare_line_breaks_are_refused() {
 /// What cancelling costs, by how far the message has gone.
 #[test]
 fn messages_can_be_cancelled() {
-    let cancelled = || Outcome::NotSent(NotSent::Cancelled);
+    let cancelled = || not_sent(NotSentReason::Cancelled);
     let mut d = look_ahead();
     let m = [(); 3].map(|()| d.submit("a@example.org", &ONE));
     assert_eq!(d.client.cancel(m[1]), Ok(Cancellation::Unsent));
@@ -702,12 +747,12 @@ fn messages_can_be_cancelled() {
 #[test]
 fn a_failed_write_is_followed_by_reading() {
     let (mut d, m) = content_sent(look_ahead());
-    d.client.handle_write_failed();
+    d.client.write_failed();
     assert!(d.client.wants_read());
     d.says("554 no\r\n");
-    d.reports(&[finished(m[0], refused("554 no\r\n"))]);
+    d.reports(&[finished(m[0], refused(Step::Content, "554 no\r\n"))]);
     d.hangs_up();
-    d.reports(&[finished(m[1], CONNECTION_ENDED)]);
+    d.reports(&[finished(m[1], connection_ended())]);
     fails(&mut d, Fault::WriteFailed);
 }
 
@@ -715,22 +760,17 @@ fn a_failed_write_is_followed_by_reading() {
 #[test]
 fn a_failed_write_leaves_doubt() {
     let (mut d, m) = content_sent(look_ahead());
-    d.client.handle_write_failed();
-    let transmit = d.client.poll_transmit(Body::Pending, d.now);
-    assert!(transmit.is_empty());
-    assert_eq!(transmit.sent(0, d.now), 0);
+    d.client.write_failed();
+    assert!(d.client.poll_transmit(None, d.now).is_none());
     d.hangs_up();
-    d.finishes(&[(m[0], Outcome::InDoubt), (m[1], CONNECTION_ENDED)]);
+    d.finishes(&[(m[0], Outcome::InDoubt), (m[1], connection_ended())]);
 
     let mut d = look_ahead();
     let m = d.submit("a@example.org", &ONE);
     d.written();
     d.says("250 ok\r\n250 ok\r\n354 go\r\n");
-    drop(d.client.poll_transmit(Body::Last(CONTENT), d.now));
-    d.client.handle_write_failed();
-    d.client
-        .poll_transmit(Body::Last(CONTENT), d.now)
-        .sent(0, d.now);
+    drop(present(&mut d.client, Body::Last(CONTENT), d.now));
+    assert!(present(&mut d.client, Body::Last(CONTENT), d.now).is_none());
     d.hangs_up();
     d.finishes(&[(m, Outcome::InDoubt)]);
 }

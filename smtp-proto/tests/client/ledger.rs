@@ -203,15 +203,11 @@ fn run(policy: Pipelining, cut: Option<Cut>, write: usize) -> (usize, usize) {
         }
         let mut progress = false;
         loop {
-            let wanted = client.wants_body().map(|wanted| wanted.message);
-            let body = match wanted {
-                Some(id) => Body::Last(&bodies[&id]),
-                None => Body::Pending,
-            };
-            let transmit = client.poll_transmit(body, now);
-            if transmit.is_empty() || ended {
+            let wanted = client.wants_body();
+            let body = wanted.map(|wanted| (wanted, Body::Last(&bodies[&wanted.message])));
+            let Some(transmit) = client.poll_transmit(body, now) else {
                 break;
-            }
+            };
             progress = true;
             let bytes: Vec<u8> = transmit.slices().concat();
             let mut taken = bytes.len().min(write);
@@ -225,8 +221,7 @@ fn run(policy: Pipelining, cut: Option<Cut>, write: usize) -> (usize, usize) {
                     for &byte in &bytes[..limit - to_server] {
                         replies.extend(server.take(byte).bytes());
                     }
-                    drop(transmit);
-                    client.handle_write_failed();
+                    transmit.failed();
                     ended = true;
                     replies.clear();
                     client.handle_eof();
@@ -234,9 +229,9 @@ fn run(policy: Pipelining, cut: Option<Cut>, write: usize) -> (usize, usize) {
                 }
                 _ => {}
             }
-            let consumed = transmit.sent(taken, now);
-            if let Some(id) = wanted {
-                bodies.get_mut(&id).unwrap().drain(..consumed);
+            let consumed = transmit.wrote(taken, now);
+            if let Some(wanted) = wanted {
+                bodies.get_mut(&wanted.message).unwrap().drain(..consumed);
             }
             to_server += taken;
             for &byte in &bytes[..taken] {

@@ -1,11 +1,13 @@
 //! Servers that take so much and no more: RFC 9422, and 452.
 
 use smtp_proto::{
-    client::{Body, Event, MessageId, NotSent, Outcome, Pipelining, Report, Reports},
-    machine::Misuse,
+    client::{Body, Event, NotSentReason, Outcome, Pipelining, Report, Reports},
+    machine::{Misuse, Step},
 };
 
-use crate::dialogue::{CONTENT, Dialogue, delivered, envelope, refused};
+use crate::dialogue::{
+    CONTENT, Dialogue, delivered, envelope, not_sent, of_recipient, present, refused,
+};
 
 fn addresses(count: usize) -> Vec<String> {
     (0..count)
@@ -78,31 +80,20 @@ impl Server {
 
 /// Lets both talk until nothing moves; content is presented from its beginning for each pass.
 fn talk(d: &mut Dialogue, server: &mut Server, reports: &mut Reports) -> Vec<Report> {
-    let mut begun: Option<(MessageId, u32)> = None;
-    let mut sent = 0;
     let mut done = Vec::new();
     loop {
         let mut wire = Vec::new();
         loop {
-            let wanted = d
+            let body = d
                 .client
                 .wants_body()
-                .map(|wanted| (wanted.message, wanted.pass));
-            if wanted.is_some() && wanted != begun {
-                (begun, sent) = (wanted, 0);
-            }
-            let body = if wanted.is_some() {
-                Body::Last(&CONTENT[sent..])
-            } else {
-                Body::Pending
-            };
-            let transmit = d.client.poll_transmit(body, d.now);
-            if transmit.is_empty() {
+                .map(|wanted| (wanted, Body::Last(&CONTENT[wanted.offset as usize..])));
+            let Some(transmit) = d.client.poll_transmit(body, d.now) else {
                 break;
-            }
+            };
             wire.extend(transmit.slices().concat());
             let all = transmit.len();
-            sent += transmit.sent(all, d.now);
+            transmit.wrote(all, d.now);
         }
         let replies = server.answer(std::str::from_utf8(&wire).unwrap());
         d.says(&replies);
@@ -177,7 +168,7 @@ fn every_transaction_has_its_own_pass() {
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
     let mut d = Dialogue::begin(Pipelining::Group, &["PIPELINING", "LIMITS RCPTMAX=2"]);
     let message = d.client.submit(&envelope("a@example.org", &all)).unwrap();
-    let mut passes = Vec::new();
+    let mut offsets = Vec::new();
     for (sent, replies) in [
         (
             &all[..2],
@@ -187,21 +178,21 @@ fn every_transaction_has_its_own_pass() {
         (&all[1..2], "250 ok\r\n250 ok\r\n354 go\r\n"),
     ] {
         // Where the content is presented again, the caller shows first that it can be.
-        let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
+        let transmit = present(&mut d.client, Body::Last(CONTENT), d.now).unwrap();
         let group = String::from_utf8(transmit.slices().concat()).unwrap();
         let all = transmit.len();
-        assert_eq!(transmit.sent(all, d.now), 0);
+        assert_eq!(transmit.wrote(all, d.now), 0);
         let recipients = sent.iter().map(|to| format!("RCPT TO:<{to}>\r\n"));
         let recipients: String = recipients.collect();
         assert!(group.ends_with(&format!("{recipients}DATA\r\n")), "{group}");
         d.says(replies);
-        passes.extend(d.client.wants_body().map(|wanted| wanted.pass));
-        let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
+        offsets.extend(d.client.wants_body().map(|wanted| wanted.offset));
+        let transmit = present(&mut d.client, Body::Last(CONTENT), d.now).unwrap();
         let all = transmit.len();
-        assert_eq!(transmit.sent(all, d.now), CONTENT.len());
+        assert_eq!(transmit.wrote(all, d.now), CONTENT.len());
         d.says("250 taken\r\n");
     }
-    assert_eq!(passes, [0, 1, 2]);
+    assert_eq!(offsets, [0, 0, 0]);
     d.finishes(&[(message, delivered("250 taken\r\n"))]);
 }
 
@@ -211,7 +202,7 @@ fn every_transaction_has_its_own_pass() {
 fn the_connection_ends_before_recipients_are_tried_again() {
     let all = addresses(4);
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
-    let unsent = Outcome::NotSent(NotSent::ConnectionEnded);
+    let unsent = not_sent(NotSentReason::ConnectionEnded);
     let mut reports = Reports::default();
     let mut d = Dialogue::begin(Pipelining::Group, &["PIPELINING"]);
     let message = d.submit("s@example.org", &all);
@@ -224,10 +215,15 @@ fn the_connection_ends_before_recipients_are_tried_again() {
         d.says(replies);
     }
     // The content is presented again.
-    let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
-    let group = transmit.len();
-    transmit.sent(group, d.now);
-    d.says("250 ok\r\n250 b\r\n452 not c\r\n");
+    let transmit = present(&mut d.client, Body::Last(CONTENT), d.now).unwrap();
+    let group = transmit.slices().concat();
+    transmit.wrote(group.len(), d.now);
+    // No more than the server took the last time are tried at once.
+    assert_eq!(
+        group.as_slice(),
+        b"MAIL FROM:<s@example.org>\r\nRCPT TO:<r001@example.net>\r\nDATA\r\n"
+    );
+    d.says("250 ok\r\n250 b\r\n");
     d.hangs_up();
     let events = d.take_events().into_iter();
     let report = events.filter_map(|event| reports.observe(event)).last();
@@ -266,7 +262,7 @@ fn recipients_that_cannot_be_tried_again() {
     d.says("250 ok\r\n250 a\r\n452 not b\r\n452 not c\r\n250 taken\r\n");
     let events = d.take_events().into_iter();
     let report = events.filter_map(|event| reports.observe(event)).last();
-    let unsent = Outcome::NotSent(NotSent::LimitReached);
+    let unsent = not_sent(NotSentReason::LimitReached);
     let expected = [delivered("250 taken\r\n"), unsent.clone(), unsent];
     assert_eq!(report.unwrap().recipients, expected);
     d.sends("QUIT\r\n");
@@ -282,7 +278,7 @@ fn recipients_that_cannot_be_tried_again() {
     d.says("");
     let events = d.take_events().into_iter();
     let report = events.filter_map(|event| reports.observe(event)).last();
-    let cancelled = Outcome::NotSent(NotSent::Cancelled);
+    let cancelled = not_sent(NotSentReason::Cancelled);
     let expected = [(); 3].map(|()| cancelled.clone());
     assert_eq!(report.unwrap().recipients, expected);
 }
@@ -302,18 +298,18 @@ fn quit_waits_for_recipients_that_may_be_put_off() {
     d.says("250 ok\r\n250 a\r\n452 not b\r\n250 taken\r\n");
     d.take_events();
     // The content is presented again.
-    let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
+    let transmit = present(&mut d.client, Body::Last(CONTENT), d.now).unwrap();
     let group = String::from_utf8(transmit.slices().concat()).unwrap();
     let bytes = transmit.len();
-    transmit.sent(bytes, d.now);
+    transmit.wrote(bytes, d.now);
     assert_eq!(
         group,
         "MAIL FROM:<s@example.org>\r\nRCPT TO:<r001@example.net>\r\n"
     );
-    let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
+    let transmit = present(&mut d.client, Body::Last(CONTENT), d.now).unwrap();
     let chunk = String::from_utf8(transmit.slices().concat()).unwrap();
     let bytes = transmit.len();
-    transmit.sent(bytes, d.now);
+    transmit.wrote(bytes, d.now);
     assert!(
         chunk.starts_with("BDAT ") && chunk.ends_with("QUIT\r\n"),
         "{chunk}"
@@ -334,31 +330,31 @@ fn parts_have_outcomes_of_their_own() {
         "RCPT TO:<a@example.net>\r\nRCPT TO:<b@example.net>\r\n",
     ));
     d.says("250 ok\r\n250 a\r\n550 b\r\n354 go\r\n");
-    let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
+    let transmit = present(&mut d.client, Body::Last(CONTENT), d.now).unwrap();
     let all = transmit.len();
-    transmit.sent(all, d.now);
+    transmit.wrote(all, d.now);
     d.take_events();
     d.says("250 taken\r\n");
-    d.reports(&[Event::RecipientFinished {
-        message: m,
-        recipient: 0,
-        outcome: delivered("250 taken\r\n"),
-    }]);
-    assert_eq!(d.client.wants_body().map(|wanted| wanted.pass), Some(1));
+    d.reports(&[
+        of_recipient(m, 0, delivered("250 taken\r\n")),
+        of_recipient(m, 1, refused(Step::Recipient, "550 b\r\n")),
+    ]);
+    assert_eq!(d.client.wants_body().map(|wanted| wanted.offset), Some(0));
     // The caller shows that it can present the content again before anything is said.
-    assert!(d.client.poll_transmit(Body::Pending, d.now).is_empty());
-    let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
+    assert!(d.client.poll_transmit(None, d.now).is_none());
+    let transmit = present(&mut d.client, Body::Last(CONTENT), d.now).unwrap();
     let wire = String::from_utf8(transmit.slices().concat()).unwrap();
     assert_eq!(wire, group("RCPT TO:<c@example.net>\r\n"));
     let all = transmit.len();
-    assert_eq!(transmit.sent(all, d.now), 0);
+    assert_eq!(transmit.wrote(all, d.now), 0);
     d.says("250 ok\r\n450 c\r\n554 nobody\r\n");
     d.reports(&[
-        Event::Recipient {
+        Event::RecipientAnswered {
             message: m,
             recipient: 2,
             reply: crate::dialogue::reply("450 c\r\n"),
         },
+        of_recipient(m, 2, refused(Step::Recipient, "450 c\r\n")),
         Event::Finished {
             message: m,
             outcome: delivered("250 taken\r\n"),
@@ -375,13 +371,13 @@ fn a_content_that_cannot_be_had_again() {
     let m = d.submit("s@example.org", &all);
     d.written();
     d.says("250 ok\r\n250 a\r\n354 go\r\n");
-    let transmit = d.client.poll_transmit(Body::Last(CONTENT), d.now);
+    let transmit = present(&mut d.client, Body::Last(CONTENT), d.now).unwrap();
     let all = transmit.len();
-    transmit.sent(all, d.now);
-    assert!(d.client.poll_transmit(Body::Failed, d.now).is_empty());
+    transmit.wrote(all, d.now);
+    assert!(present(&mut d.client, Body::Failed, d.now).is_none());
     d.take_events();
     d.says("250 taken\r\n");
-    let unsent = Outcome::NotSent(NotSent::NeedsBodyAgain);
+    let unsent = not_sent(NotSentReason::NeedsBodyAgain);
     let events = d.take_events();
     assert!(events.contains(&Event::RecipientFinished {
         message: m,
@@ -409,7 +405,7 @@ fn other_452_are_refusals() {
         d.says(&format!("250 ok\r\n{first}{reply}"));
         let events = d.take_events();
         let refusal = crate::dialogue::reply(reply);
-        assert!(events.contains(&Event::Recipient {
+        assert!(events.contains(&Event::RecipientAnswered {
             message: m,
             recipient: 1,
             reply: refusal
@@ -431,7 +427,7 @@ fn too_large_for_a_recipient() {
         };
         d.written();
         d.says("250 ok\r\n250 a\r\n552 b\r\n354 go\r\n");
-        let told = d.take_events().contains(&Event::Recipient {
+        let told = d.take_events().contains(&Event::RecipientAnswered {
             message: m,
             recipient: 1,
             reply: crate::dialogue::reply("552 b\r\n"),
@@ -453,10 +449,10 @@ fn the_last_message_ends_the_session() {
     let m = [(); 3].map(|()| d.submit("s@example.org", &one));
     d.written();
     d.says("250 ok\r\n550 no\r\n554 nobody\r\n");
-    d.finishes(&[(m[0], refused("550 no\r\n"))]);
+    d.finishes(&[(m[0], refused(Step::Recipient, "550 no\r\n"))]);
     d.sends("RSET\r\nMAIL FROM:<s@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n");
     d.says("");
-    d.finishes(&[(m[2], Outcome::NotSent(NotSent::LimitReached))]);
+    d.finishes(&[(m[2], not_sent(NotSentReason::LimitReached))]);
     assert_eq!(d.client.submit(&envelope("", &one)), Err(Misuse::Ending));
     d.says("250 reset\r\n250 ok\r\n250 ok\r\n354 go\r\n");
     assert!(d.written().ends_with(".\r\nQUIT\r\n"));
@@ -480,6 +476,6 @@ fn domains_beyond_the_limit_are_not_sent() {
     d.take_events();
     d.sends("MAIL FROM:<s@example.org>\r\nRCPT TO:<c@One.Example>\r\nDATA\r\n");
     d.says("");
-    d.finishes(&[(second, Outcome::NotSent(NotSent::LimitReached))]);
+    d.finishes(&[(second, not_sent(NotSentReason::LimitReached))]);
     assert_eq!(third.index(), 2);
 }

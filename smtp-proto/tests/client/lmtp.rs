@@ -1,13 +1,13 @@
 //! LMTP: RFC 2033.
 
 use smtp_proto::{
-    client::{Event, NotSent, Outcome, Pipelining, Reports},
-    machine::{Dialect, Fault},
+    client::{Event, NotSentReason, Outcome, Pipelining, Reports},
+    machine::{Dialect, Fault, Step},
     syntax::BodyType,
 };
 
 use crate::dialogue::{
-    Dialogue, STUFFED, config, delivered, envelope, finished, recipient, refused,
+    Dialogue, STUFFED, config, delivered, envelope, finished, not_sent_after, recipient, refused,
 };
 
 const THREE: [&str; 3] = ["a@example.net", "b@example.net", "c@example.net"];
@@ -55,14 +55,15 @@ fn each_accepted_recipient_has_a_verdict() {
     d.reports(&[verdict(m[0], 0, delivered("250-to\r\n250 a\r\n"))]);
     d.says("452 c is full\r\n");
     d.reports(&[
-        verdict(m[0], 2, refused("452 c is full\r\n")),
+        verdict(m[0], 2, refused(Step::Content, "452 c is full\r\n")),
+        verdict(m[0], 1, refused(Step::Recipient, "550 b\r\n")),
         finished(m[0], delivered("250-to\r\n250 a\r\n")),
     ]);
     d.says("250 reset\r\n250 ok\r\n250 a\r\n250 b\r\n250 c\r\n354 go\r\n");
     d.sends(STUFFED);
     d.take_events();
     d.says("452 a\r\n451 b\r\n550 c\r\n");
-    d.finishes(&[(m[1], refused("452 a\r\n"))]);
+    d.finishes(&[(m[1], refused(Step::Content, "452 a\r\n"))]);
 }
 
 /// 2033-4.3-a, BDT-14: the last chunk has a verdict for each accepted recipient, too.
@@ -87,7 +88,8 @@ fn the_last_chunk_has_a_verdict_for_each_recipient() {
     d.reports(&[verdict(first, 0, delivered("250 to a\r\n"))]);
     d.says("452 c is full\r\n");
     d.reports(&[
-        verdict(first, 2, refused("452 c is full\r\n")),
+        verdict(first, 2, refused(Step::Content, "452 c is full\r\n")),
+        verdict(first, 1, refused(Step::Recipient, "550 b\r\n")),
         finished(first, delivered("250 to a\r\n")),
     ]);
     d.says("250 reset\r\n250 ok\r\n250 a\r\n250 b\r\n250 c\r\n");
@@ -124,7 +126,7 @@ fn the_connection_ends_between_verdicts() {
         let second = if last.is_empty() {
             Outcome::InDoubt
         } else {
-            refused(last)
+            refused(Step::Content, last)
         };
         assert_eq!(
             report.recipients,
@@ -141,7 +143,7 @@ fn no_lone_dot() {
     let m = d.submit("s@example.org", &THREE[..1]);
     d.written();
     d.says("250 ok\r\n550 a\r\n354 go\r\n");
-    d.finishes(&[(m, refused("550 a\r\n"))]);
+    d.finishes(&[(m, refused(Step::Recipient, "550 a\r\n"))]);
     assert_eq!(
         d.error.as_ref().unwrap().fault(),
         Fault::RefusedTransactionContinued
@@ -152,7 +154,7 @@ fn no_lone_dot() {
     let m = d.submit("s@example.org", &THREE[..1]);
     d.written();
     d.says("250 ok\r\n550 a\r\n503 no\r\n");
-    d.finishes(&[(m, refused("550 a\r\n"))]);
+    d.finishes(&[(m, refused(Step::Recipient, "550 a\r\n"))]);
     assert_eq!(d.error, None);
 }
 
@@ -164,7 +166,7 @@ fn no_helo() {
     d.says("220 x\r\n");
     d.sends("LHLO client.example\r\n");
     d.says("500 what?\r\n");
-    let refusal = crate::dialogue::reply("500 what?\r\n");
-    d.finishes(&[(m, Outcome::NotSent(NotSent::SessionRefused(refusal)))]);
+    let outcome = not_sent_after(NotSentReason::SessionRefused, Step::Hello, "500 what?\r\n");
+    d.finishes(&[(m, outcome)]);
     d.sends("QUIT\r\n");
 }

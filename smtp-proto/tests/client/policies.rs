@@ -1,8 +1,14 @@
 //! What each policy puts into a flight.
 
-use smtp_proto::client::{Duplex, Pipelining};
+use smtp_proto::{
+    client::{Duplex, Pipelining},
+    machine::Step,
+};
 
-use crate::dialogue::{Dialogue, STUFFED, config, delivered, finished, recipient, refused};
+use crate::dialogue::{
+    Dialogue, STUFFED, config, delivered, finished, not_sent, of_recipient, present, recipient,
+    refused,
+};
 
 const TWO: [&str; 2] = ["b@example.net", "c@example.net"];
 const ENVELOPE: &str =
@@ -39,6 +45,7 @@ fn lock_step_waits_for_every_reply() {
         d.reports(&[
             recipient(m, 0, "250 2.1.5 ok\r\n"),
             recipient(m, 1, "550 5.1.1 no\r\n"),
+            of_recipient(m, 1, refused(Step::Recipient, "550 5.1.1 no\r\n")),
             finished(m, delivered("250 2.0.0 taken\r\n")),
         ]);
         // The 2xx was read, so no RSET is due.
@@ -108,7 +115,7 @@ fn a_stream_waits_for_nothing_but_its_window() {
     d.finishes(&[(m[0], delivered("250 1\r\n"))]);
     d.sends(&format!("{chunk}RSET\r\n{ENVELOPE}"));
     d.says("250 reset\r\n250 ok\r\n250 ok\r\n250 ok\r\n452 2\r\n250 reset\r\n250 ok\r\n");
-    d.finishes(&[(m[1], refused("452 2\r\n"))]);
+    d.finishes(&[(m[1], refused(Step::Content, "452 2\r\n"))]);
     d.sends(chunk);
     d.says("250 ok\r\n250 ok\r\n250 3\r\n250 reset\r\n250 ok\r\n250 ok\r\n250 ok\r\n250 4\r\n");
     d.finishes(&[
@@ -137,25 +144,24 @@ fn later_chunks_wait_for_the_recipients() {
         &["PIPELINING", "CHUNKING"],
     );
     let m = d.submit("a@example.org", &TWO);
-    let present = |d: &mut Dialogue, body: Body<'_>| {
-        let transmit = d.client.poll_transmit(body, d.now);
+    let sent = |d: &mut Dialogue, body: Body<'_>| {
+        let Some(transmit) = present(&mut d.client, body, d.now) else {
+            return String::new();
+        };
         let bytes = String::from_utf8(transmit.slices().concat()).unwrap();
-        transmit.sent(bytes.len(), d.now);
+        transmit.wrote(bytes.len(), d.now);
         bytes
     };
     assert_eq!(
-        present(&mut d, Body::Chunk(b"one\r\n")),
+        sent(&mut d, Body::Chunk(b"one\r\n")),
         format!("{ENVELOPE}BDAT 5\r\none\r\n")
     );
     assert_eq!(d.client.wants_body(), None);
-    assert_eq!(present(&mut d, Body::Chunk(b"two\r\n")), "");
+    assert_eq!(sent(&mut d, Body::Chunk(b"two\r\n")), "");
     d.says("250 ok\r\n250 ok\r\n550 no\r\n");
     assert_eq!(d.client.wants_body().unwrap().message, m);
-    assert_eq!(
-        present(&mut d, Body::Chunk(b"two\r\n")),
-        "BDAT 5\r\ntwo\r\n"
-    );
-    assert_eq!(present(&mut d, Body::Last(b"")), "BDAT 0 LAST\r\n");
+    assert_eq!(sent(&mut d, Body::Chunk(b"two\r\n")), "BDAT 5\r\ntwo\r\n");
+    assert_eq!(sent(&mut d, Body::Last(b"")), "BDAT 0 LAST\r\n");
     d.says("250 1\r\n250 2\r\n250 taken\r\n");
     d.finishes(&[(m, delivered("250 taken\r\n"))]);
 }
@@ -214,7 +220,7 @@ fn half_duplex_bounds_what_is_unanswered() {
 #[test]
 fn parameters_follow_the_offer() {
     use crate::dialogue::envelope;
-    use smtp_proto::client::{NotSent, Outcome};
+    use smtp_proto::client::NotSentReason;
     use smtp_proto::syntax::{BodyType, Extension};
     let eight = || {
         envelope("a@example.org", &TWO[..1])
@@ -228,18 +234,18 @@ fn parameters_follow_the_offer() {
     );
     let large = d.client.submit(&eight().size(11)).unwrap();
     d.says("");
-    d.finishes(&[(large, Outcome::NotSent(NotSent::TooLarge { maximum: 10 }))]);
+    d.finishes(&[(large, not_sent(NotSentReason::TooLarge { maximum: 10 }))]);
 
     let mut d = Dialogue::begin(Pipelining::Group, &["PIPELINING"]);
     let m = d.client.submit(&eight()).unwrap();
     d.says("");
-    let missing = NotSent::ExtensionMissing(Extension::EightBitMime);
-    d.finishes(&[(m, Outcome::NotSent(missing))]);
+    let missing = NotSentReason::ExtensionMissing(Extension::EightBitMime);
+    d.finishes(&[(m, not_sent(missing))]);
     // 6531-3.2-d, INJ-4: a non-ASCII address needs SMTPUTF8.
     let m = d.client.submit(&envelope("δ@example.org", &TWO)).unwrap();
     d.says("");
-    let missing = NotSent::ExtensionMissing(Extension::SmtpUtf8);
-    d.finishes(&[(m, Outcome::NotSent(missing))]);
+    let missing = NotSentReason::ExtensionMissing(Extension::SmtpUtf8);
+    d.finishes(&[(m, not_sent(missing))]);
     d.client
         .submit(&envelope("a@example.org", &TWO[..1]).size(7))
         .unwrap();
@@ -266,17 +272,16 @@ fn binary_content_goes_by_chunks() {
         let mut wire = Vec::new();
         let mut go = |d: &mut Dialogue| {
             loop {
-                let body = match d.client.wants_body() {
-                    Some(_) => Body::Last(content),
-                    None => Body::Pending,
-                };
-                let transmit = d.client.poll_transmit(body, d.now);
-                if transmit.is_empty() {
+                let body = d
+                    .client
+                    .wants_body()
+                    .map(|request| (request, Body::Last(content)));
+                let Some(transmit) = d.client.poll_transmit(body, d.now) else {
                     return;
-                }
+                };
                 wire.extend(transmit.slices().concat());
                 let all = transmit.len();
-                transmit.sent(all, d.now);
+                transmit.wrote(all, d.now);
             }
         };
         for says in ["250 ok\r\n", "250 ok\r\n", "250 taken\r\n"] {
@@ -296,7 +301,7 @@ fn binary_content_goes_by_chunks() {
 #[test]
 fn extensions_are_dropped_or_demanded() {
     use crate::dialogue::envelope;
-    use smtp_proto::client::{Envelope, NotSent, Outcome};
+    use smtp_proto::client::{Envelope, NotSentReason};
     use smtp_proto::syntax::{Extension, ForwardPath, MailParameters, Parameters, RcptParameters};
     let parse =
         |text: &'static str| MailParameters::parse(&Parameters::parse(text).unwrap()).unwrap();
@@ -355,7 +360,7 @@ fn extensions_are_dropped_or_demanded() {
         let mut d = begin(keywords);
         let m = d.client.submit(&message(mail, rcpt)).unwrap();
         d.says("");
-        d.finishes(&[(m, Outcome::NotSent(NotSent::ExtensionMissing(missing)))]);
+        d.finishes(&[(m, not_sent(NotSentReason::ExtensionMissing(missing)))]);
         d.sends("");
     }
 }
@@ -365,7 +370,7 @@ fn extensions_are_dropped_or_demanded() {
 #[test]
 fn declared_bodies() {
     use crate::dialogue::envelope;
-    use smtp_proto::client::{NotSent, Outcome};
+    use smtp_proto::client::NotSentReason;
     use smtp_proto::syntax::{BodyType, Extension};
     let declared = |body| envelope("a@example.org", &TWO[..1]).body(body);
     let stream = Pipelining::Stream { window: 9 };
@@ -384,7 +389,7 @@ fn declared_bodies() {
         let mut d = Dialogue::begin(stream, keywords);
         let m = d.client.submit(&declared(body)).unwrap();
         d.says("");
-        d.finishes(&[(m, Outcome::NotSent(NotSent::ExtensionMissing(missing)))]);
+        d.finishes(&[(m, not_sent(NotSentReason::ExtensionMissing(missing)))]);
         d.sends("");
     }
     for (keywords, parameter) in [(&["8BITMIME"][..], " BODY=7BIT"), (&[], "")] {

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use smtp_proto::{
-    client::{Client, Config, Event, NotSent, Outcome, Pipelining},
-    machine::{Fault, Misuse, Timer},
+    client::{Client, Config, Event, NotSentReason, Outcome, Pipelining},
+    machine::{Fault, Misuse, Step, Timer},
     syntax::Host,
 };
 
-use crate::dialogue::{Dialogue, config, delivered, envelope, recipient, reply};
+use crate::dialogue::{
+    Dialogue, config, delivered, envelope, not_sent, not_sent_after, recipient, reply,
+};
 
 const ONE: [&str; 1] = ["b@example.net"];
 
@@ -52,7 +54,7 @@ fn a_refused_session_is_left_in_good_order() {
         d.says(greeting);
         d.finishes(&[(
             m,
-            Outcome::NotSent(NotSent::SessionRefused(reply(greeting))),
+            not_sent_after(NotSentReason::SessionRefused, Step::Greeting, greeting),
         )]);
         assert_eq!(
             d.client.submit(&envelope("a@example.org", &ONE)),
@@ -165,14 +167,11 @@ fn timers_follow_the_dialogue() {
 fn a_peer_that_reads_nothing_is_given_up() {
     let mut d = Dialogue::begin(Pipelining::LookAhead, &["PIPELINING"]);
     let m = d.submit("a@example.org", &ONE);
-    drop(
-        d.client
-            .poll_transmit(smtp_proto::client::Body::Pending, d.now),
-    );
+    d.client.poll_transmit(None, d.now).unwrap().blocked(d.now);
     assert_eq!(d.client.poll_timeout(), Some(Duration::from_secs(180)));
     d.client.handle_timeout(Duration::from_secs(180));
     d.says("");
-    d.finishes(&[(m, Outcome::NotSent(NotSent::ConnectionEnded))]);
+    d.finishes(&[(m, not_sent(NotSentReason::ConnectionEnded))]);
     assert_eq!(d.error.unwrap().fault(), Fault::TimedOut(Timer::Write));
 }
 
@@ -204,16 +203,12 @@ fn misuse_is_told_and_harmless() {
 fn any_call_in_any_order_is_safe() {
     let mut client = Client::new(config(Pipelining::LookAhead), Duration::ZERO);
     client.handle_timeout(Duration::from_secs(1));
-    client.handle_write_failed();
+    client.write_failed();
     client.handle_eof();
     client.shrink();
     client.quit();
     let now = Duration::ZERO;
-    assert!(
-        client
-            .poll_transmit(smtp_proto::client::Body::Failed, now)
-            .is_empty()
-    );
+    assert!(client.poll_transmit(None, now).is_none());
     let error = client.poll_event(&mut &b""[..], now).unwrap_err();
     assert_eq!(client.poll_event(&mut &b"220 x\r\n"[..], now), Err(error));
     assert!(client.is_closed());

@@ -1,11 +1,11 @@
 //! STARTTLS and implicit TLS: RFC 3207, RFC 8314.
 
 use smtp_proto::{
-    client::{Event, NotSent, Outcome, Pipelining, Tls},
-    machine::{Fault, Misuse, Timer},
+    client::{Event, NotSentReason, Pipelining, Tls},
+    machine::{Fault, Misuse, Step, Timer, TlsInfo},
 };
 
-use crate::dialogue::{Dialogue, config, reply};
+use crate::dialogue::{Dialogue, config, not_sent, not_sent_after, reply};
 
 const ONE: [&str; 1] = ["b@example.net"];
 const EHLO: &str = "EHLO client.example\r\n";
@@ -41,7 +41,7 @@ fn starts_over_after_the_handshake() {
                 .capabilities()
                 .has(smtp_proto::syntax::Extension::StartTls)
         );
-        d.client.tls_established(d.now).unwrap();
+        d.client.tls_established(TlsInfo::default(), d.now).unwrap();
         assert!(!d.client.wants_tls());
         assert_eq!(d.client.capabilities().iter().count(), 0);
         d.sends(EHLO);
@@ -49,7 +49,10 @@ fn starts_over_after_the_handshake() {
         d.reports(&[Event::Ready]);
         // PIPELINING was only offered in clear.
         d.sends("MAIL FROM:<a@example.org>\r\n");
-        assert_eq!(d.client.tls_established(d.now), Err(Misuse::NoHandshake));
+        assert_eq!(
+            d.client.tls_established(TlsInfo::default(), d.now),
+            Err(Misuse::NoHandshake)
+        );
     }
 }
 
@@ -69,10 +72,13 @@ fn bytes_after_the_220_are_fatal() {
         d.says("250-x\r\n250 STARTTLS\r\n");
         d.sends("STARTTLS\r\n");
         says.iter().for_each(|says| d.says(says));
-        d.finishes(&[(m, Outcome::NotSent(NotSent::ConnectionEnded))]);
+        d.finishes(&[(m, not_sent(NotSentReason::ConnectionEnded))]);
         assert_eq!(d.error.as_ref().unwrap().fault(), Fault::BytesBeforeTls);
         assert!(!d.client.wants_tls());
-        assert_eq!(d.client.tls_established(d.now), Err(Misuse::NoHandshake));
+        assert_eq!(
+            d.client.tls_established(TlsInfo::default(), d.now),
+            Err(Misuse::NoHandshake)
+        );
         d.sends("");
     }
 }
@@ -91,7 +97,13 @@ fn the_offer_is_missing() {
             d.sends("HELO client.example\r\n");
             d.says("250 x\r\n");
         }
-        d.finishes(&[(m, Outcome::NotSent(NotSent::TlsUnavailable))]);
+        let cause = if answer.starts_with('5') {
+            "250 x\r\n"
+        } else {
+            answer
+        };
+        let outcome = not_sent_after(NotSentReason::TlsUnavailable, Step::Hello, cause);
+        d.finishes(&[(m, outcome)]);
         d.sends("QUIT\r\n");
         d.says("221 bye\r\n");
         assert_eq!(d.error.unwrap().fault(), Fault::TlsUnavailable);
@@ -144,7 +156,7 @@ fn the_handshake_fails() {
     let m = d.submit("a@example.org", &ONE);
     d.client.tls_failed();
     d.says("");
-    d.finishes(&[(m, Outcome::NotSent(NotSent::ConnectionEnded))]);
+    d.finishes(&[(m, not_sent(NotSentReason::ConnectionEnded))]);
     assert_eq!(d.error.unwrap().fault(), Fault::TlsFailed);
 
     let mut d = handshake_due(Tls::Required);
@@ -164,7 +176,7 @@ fn implicit_tls_comes_before_the_greeting() {
     let mut d = with(Tls::Implicit);
     assert!(d.client.wants_tls());
     d.sends("");
-    d.client.tls_established(d.now).unwrap();
+    d.client.tls_established(TlsInfo::default(), d.now).unwrap();
     d.says("220 x\r\n");
     d.reports(&[Event::Greeting {
         reply: reply("220 x\r\n"),

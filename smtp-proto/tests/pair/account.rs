@@ -53,7 +53,7 @@ impl Seen {
     /// machine decides by itself comes whenever it is asked next.
     pub(crate) fn in_order(mut self) -> Self {
         self.client.sort_by_key(|event| match event {
-            Event::Recipient {
+            Event::RecipientAnswered {
                 message, recipient, ..
             }
             | Event::RecipientFinished {

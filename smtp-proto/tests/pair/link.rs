@@ -1,9 +1,9 @@
 //! One session over one link.
 
-use std::{collections::BTreeMap, env, time::Duration};
+use std::{env, time::Duration};
 
 use smtp_proto::{
-    client::{Body, Client, MessageId, Pipelining},
+    client::{Body, Client, Pipelining},
     machine::Misuse,
     server::Server,
     syntax::Reply,
@@ -57,8 +57,6 @@ struct Link {
     step: usize,
     is_restless: bool,
     fault: Option<(Fault, usize)>,
-    /// How far each content has been taken, in each pass.
-    positions: BTreeMap<(MessageId, u32), usize>,
     /// What each side was sent and has not used up.
     server_input: Vec<u8>,
     client_input: Vec<u8>,
@@ -83,7 +81,6 @@ pub(crate) fn run(options: &Options) -> Seen {
         step: scenario.step,
         is_restless: options.is_restless,
         fault: options.fault,
-        positions: BTreeMap::new(),
         server_input: vec![],
         client_input: vec![],
         server_gone: false,
@@ -159,26 +156,27 @@ impl Link {
         }
         loop {
             let wanted = self.client.wants_body();
-            let wanted = wanted.map(|wanted| (wanted.message, wanted.pass));
             let body = match wanted {
-                None => Body::Pending,
-                Some(_) if self.is_restless && self.random.one_in(3) => Body::Pending,
-                Some(_) if self.is_restless && self.random.one_in(60) => Body::Failed,
+                None => None,
+                Some(_) if self.is_restless && self.random.one_in(3) => None,
+                Some(wanted) if self.is_restless && self.random.one_in(60) => {
+                    Some((wanted, Body::Failed))
+                }
                 Some(wanted) => {
                     let mut submitted = self.seen.submitted.iter();
-                    let (_, message) = submitted.find(|(id, _)| *id == wanted.0).unwrap();
-                    let position = self.positions.get(&wanted).copied().unwrap_or_default();
+                    let (_, message) = submitted.find(|(id, _)| *id == wanted.message).unwrap();
+                    let position = usize::try_from(wanted.offset).unwrap();
                     let left = &message.content[position..];
-                    match left.get(..self.step - position % self.step) {
+                    let body = match left.get(..self.step - position % self.step) {
                         Some(chunk) if chunk.len() < left.len() => Body::Chunk(chunk),
                         _ => Body::Last(left),
-                    }
+                    };
+                    Some((wanted, body))
                 }
             };
-            let transmit = self.client.poll_transmit(body, NOW);
-            if transmit.is_empty() {
+            let Some(transmit) = self.client.poll_transmit(body, NOW) else {
                 return;
-            }
+            };
             let mut bytes = transmit.slices().concat();
             bytes.truncate(self.piece);
             let (arrives, strikes) = passing(self.fault, &self.seen, bytes.len());
@@ -188,13 +186,9 @@ impl Link {
                     .is_some_and(|(fault, _)| fault == Fault::WriteFails)
             {
                 // The transport took it, passed a part on, and then errs.
-                drop(transmit);
-                self.client.handle_write_failed();
+                transmit.failed();
             } else {
-                let consumed = transmit.sent(bytes.len(), NOW);
-                if let Some(wanted) = wanted {
-                    *self.positions.entry(wanted).or_default() += consumed;
-                }
+                transmit.wrote(bytes.len(), NOW);
             }
             self.seen.to_server.extend_from_slice(&bytes[..arrives]);
             self.server_input.extend_from_slice(&bytes[..arrives]);
@@ -237,13 +231,12 @@ impl Link {
 
     fn server_speaks(&mut self) {
         loop {
-            let transmit = self.server.poll_transmit(NOW);
-            if transmit.is_empty() {
+            let Some(transmit) = self.server.poll_transmit(NOW) else {
                 return;
-            }
+            };
             let mut bytes = transmit.slices().concat();
             bytes.truncate(self.piece);
-            transmit.sent(bytes.len(), NOW);
+            transmit.wrote(bytes.len(), NOW);
             let (arrives, strikes) = passing(self.fault, &self.seen, bytes.len());
             self.seen.to_client.extend_from_slice(&bytes[..arrives]);
             self.client_input.extend_from_slice(&bytes[..arrives]);

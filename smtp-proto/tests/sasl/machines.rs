@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use smtp_proto::{
-    client::{self, Body, Client, Envelope},
+    client::{self, Client, Envelope},
     machine::Fault,
     sasl::{Mechanism, ServerExchange, Step},
     server::{self, Event, SaslResponse, Server, Ticket},
@@ -78,12 +78,11 @@ fn session(mechanism: Box<dyn Mechanism>, tamper: fn(Step) -> Step) -> Session {
         }
         to_server.clear();
         loop {
-            let transmit = server.poll_transmit(now);
-            let bytes = transmit.slices().concat();
-            if bytes.is_empty() {
+            let Some(transmit) = server.poll_transmit(now) else {
                 break;
-            }
-            transmit.sent(bytes.len(), now);
+            };
+            let bytes = transmit.slices().concat();
+            transmit.wrote(bytes.len(), now);
             to_client.extend(bytes);
         }
         let mut input = to_client.as_slice();
@@ -101,12 +100,11 @@ fn session(mechanism: Box<dyn Mechanism>, tamper: fn(Step) -> Step) -> Session {
         to_client.clear();
         loop {
             it.shown += &format!("{client:?}\n");
-            let transmit = client.poll_transmit(Body::Pending, now);
-            let bytes = transmit.slices().concat();
-            if bytes.is_empty() {
+            let Some(transmit) = client.poll_transmit(None, now) else {
                 break;
-            }
-            transmit.sent(bytes.len(), now);
+            };
+            let bytes = transmit.slices().concat();
+            transmit.wrote(bytes.len(), now);
             it.wire += std::str::from_utf8(&bytes).unwrap();
             to_server.extend(bytes);
         }

@@ -70,10 +70,10 @@ fn unsent_on_a_dead_connection() {
     peer.send(STREAMED);
     peer.unconsumed = STREAMED.into();
     peer.poll();
-    let transmit = peer.server.poll_transmit(peer.now);
+    let transmit = peer.server.poll_transmit(peer.now).unwrap();
     let len = transmit.len();
-    transmit.sent(len - 1, peer.now);
-    peer.server.handle_write_failed();
+    transmit.wrote(len - 1, peer.now);
+    peer.server.write_failed();
     assert_eq!(
         acknowledgements(&mut peer),
         ["acknowledged 1 Sent", "acknowledged 2 Unsent"]

@@ -1,7 +1,7 @@
 //! AUTH (RFC 4954).
 
 use crate::peer::{Decision, Peer, config};
-use smtp_proto::machine::{Fault, Misuse};
+use smtp_proto::machine::{Fault, Misuse, TlsInfo};
 use smtp_proto::server::{Config, Event, ImproperPipelining, Tls};
 
 const PLAIN: &str = "AHRpbQB0YW5zdGFhZnRhbnN0YWFm";
@@ -161,7 +161,9 @@ fn passwords_in_clear() {
     assert_eq!(peer.send("AUTH scram-sha-256 =\r\n"), DONE);
     // X-17, 3207-4.2-a: forgotten under TLS, where more is offered.
     peer.send("STARTTLS\r\n");
-    peer.server.tls_established(peer.now).unwrap();
+    peer.server
+        .tls_established(TlsInfo::default(), peer.now)
+        .unwrap();
     let answer = peer.send("EHLO c.example\r\n");
     assert!(
         answer.ends_with("250 AUTH PLAIN LOGIN XOAUTH2 SCRAM-SHA-256\r\n"),
@@ -234,7 +236,9 @@ fn authentication_required() {
         assert_eq!(peer.send(command), "530 5.7.0 Issue STARTTLS first\r\n");
     }
     assert_eq!(&peer.send("STARTTLS\r\n")[..3], "220");
-    peer.server.tls_established(peer.now).unwrap();
+    peer.server
+        .tls_established(TlsInfo::default(), peer.now)
+        .unwrap();
     peer.send("EHLO c.example\r\n");
     assert_eq!(peer.send("MAIL FROM:<>\r\n"), refusal);
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::peer::{config, reply, ticket_of};
 use crate::random::{PIECES, Random, authenticating, everything};
-use smtp_proto::machine::Dialect;
+use smtp_proto::machine::{Dialect, TlsInfo};
 use smtp_proto::server::{
     Certainty, Event, ImproperPipelining, Server, Ticket, Tls, TransactionId,
 };
@@ -55,7 +55,11 @@ impl Session {
         let is_read = self.server.wants_read() && !self.is_over;
         assert!(!is_read || self.unconsumed.len() <= self.server.max_unconsumed());
         // What was read of a flight when the output reached its bound is still answered.
-        let waiting = self.server.poll_transmit(self.now).len();
+        let waiting = self.server.poll_transmit(self.now).map_or(0, |transmit| {
+            let len = transmit.len();
+            transmit.blocked(self.now);
+            len
+        });
         assert!(waiting <= self.max_output + 20_000, "{waiting} bytes");
     }
 
@@ -117,9 +121,10 @@ impl Session {
     }
 
     fn write_all(&mut self) {
-        let transmit = self.server.poll_transmit(self.now);
-        let len = transmit.len();
-        transmit.sent(len, self.now);
+        if let Some(transmit) = self.server.poll_transmit(self.now) {
+            let len = transmit.len();
+            transmit.wrote(len, self.now);
+        }
     }
 
     /// Answers all that was sent, and writes the replies.
@@ -239,7 +244,7 @@ fn everything_is_accounted_for() {
                     session.unconsumed = hello.as_bytes().to_vec();
                     match random.below(10) {
                         0 => session.server.tls_failed(),
-                        _ => session.server.tls_established(session.now).unwrap(),
+                        _ => session.server.tls_established(TlsInfo::default(), session.now).unwrap(),
                     }
                     handshakes += 1;
                 }
@@ -259,15 +264,16 @@ fn everything_is_accounted_for() {
                 15..20 => session.poll(),
                 20..32 => session.answer(&mut random),
                 32..37 => {
-                    let transmit = session.server.poll_transmit(session.now);
-                    let len = transmit.len();
-                    match random.below(8) {
-                        0 => {}
-                        1 => {
-                            transmit.sent(random.below(len + 1), session.now);
-                        }
-                        _ => {
-                            transmit.sent(len, session.now);
+                    if let Some(transmit) = session.server.poll_transmit(session.now) {
+                        let len = transmit.len();
+                        match random.below(8) {
+                            0 => transmit.blocked(session.now),
+                            1 => {
+                                transmit.wrote(random.below(len + 1), session.now);
+                            }
+                            _ => {
+                                transmit.wrote(len, session.now);
+                            }
                         }
                     }
                 }
@@ -278,7 +284,7 @@ fn everything_is_accounted_for() {
                 38 => session.server.shrink(),
                 _ => match random.below(30) {
                     0 => session.server.handle_eof(),
-                    1 => session.server.handle_write_failed(),
+                    1 => session.server.write_failed(),
                     2 => {
                         let _ = session.server.shut_down(reply("421 4.0.0 down"));
                     }

@@ -158,14 +158,13 @@ impl Peer {
     pub(crate) fn read(&mut self) -> String {
         let mut bytes = Vec::new();
         loop {
-            let transmit = self.server.poll_transmit(self.now);
-            if transmit.is_empty() {
+            let Some(transmit) = self.server.poll_transmit(self.now) else {
                 break;
-            }
+            };
             let mut buffer = vec![0; transmit.len().min(self.write_size)];
             let copied = transmit.copy_to(&mut buffer);
             bytes.extend_from_slice(&buffer[..copied]);
-            assert_eq!(transmit.sent(copied, self.now), 0);
+            assert_eq!(transmit.wrote(copied, self.now), 0);
         }
         String::from_utf8(bytes).unwrap()
     }

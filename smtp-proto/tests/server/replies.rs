@@ -61,5 +61,6 @@ fn a_server_that_ends() {
         peer.send(""),
         "421 4.3.2 Service shutting down and closing transmission channel\r\n"
     );
+    assert_eq!(peer.send(""), "");
     assert!(peer.server.is_closed());
 }

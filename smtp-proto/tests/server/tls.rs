@@ -1,7 +1,7 @@
 //! STARTTLS and implicit TLS.
 
 use crate::peer::{Decision, Peer, config};
-use smtp_proto::machine::{Fault, Misuse};
+use smtp_proto::machine::{Fault, Misuse, TlsInfo};
 use smtp_proto::server::{Event, ImproperPipelining, Tls};
 use smtp_proto::syntax::{Capabilities, Extension};
 
@@ -34,7 +34,9 @@ fn a_session_starts_afresh_under_tls() {
     assert_eq!(peer.send("STARTTLS\r\n"), START);
     assert_eq!(peer.events(), ["starttls"]);
     assert!(peer.server.wants_tls() && !peer.server.wants_read());
-    peer.server.tls_established(peer.now).unwrap();
+    peer.server
+        .tls_established(TlsInfo::default(), peer.now)
+        .unwrap();
     assert!(!peer.server.wants_tls() && peer.server.wants_read());
     assert_eq!(peer.send(""), "");
     assert_eq!(&peer.send("MAIL FROM:<a@b.example>\r\n")[..3], "503");
@@ -43,7 +45,7 @@ fn a_session_starts_afresh_under_tls() {
     assert_eq!(&peer.send("STARTTLS\r\n")[..3], "503");
     assert_eq!(&peer.send("MAIL FROM:<a@b.example>\r\n")[..3], "250");
     assert_eq!(
-        peer.server.tls_established(peer.now),
+        peer.server.tls_established(TlsInfo::default(), peer.now),
         Err(Misuse::NoHandshake)
     );
     peer.server.tls_failed();
@@ -120,9 +122,9 @@ fn bytes_before_the_reply_is_written() {
         let mut peer = offering().deciding(|_| Decision::Accept);
         peer.unconsumed.extend_from_slice(b"STARTTLS\r\n");
         peer.poll();
-        let transmit = peer.server.poll_transmit(peer.now);
+        let transmit = peer.server.poll_transmit(peer.now).unwrap();
         assert_eq!(transmit.slices().concat(), START.as_bytes());
-        transmit.sent(written, peer.now);
+        transmit.wrote(written, peer.now);
         assert_eq!(peer.server.wants_tls(), written == START.len());
         peer.unconsumed.extend_from_slice(b"RSET\r\n");
         peer.poll();
@@ -150,7 +152,7 @@ fn handshakes_that_fail() {
         assert_eq!(fault(&peer), Some(expected));
         assert!(peer.server.is_closed() && !peer.server.wants_tls());
         assert_eq!(peer.server.poll_timeout(), None);
-        let established = peer.server.tls_established(peer.now);
+        let established = peer.server.tls_established(TlsInfo::default(), peer.now);
         assert_eq!(established, Err(Misuse::NoHandshake));
     };
     let mut peer = begin();
@@ -208,7 +210,9 @@ fn tls_acknowledges_messages() {
     peer.send("MAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nBDAT 1 LAST\r\nx");
     peer.send("STARTTLS\r\n");
     peer.events();
-    peer.server.tls_established(peer.now).unwrap();
+    peer.server
+        .tls_established(TlsInfo::default(), peer.now)
+        .unwrap();
     peer.poll();
     assert_eq!(peer.events(), ["acknowledged 1 Confirmed"]);
 }
@@ -235,7 +239,9 @@ fn tls_required() {
     assert_eq!(&peer.send("NOOP\r\n")[..3], "250");
     peer.events();
     assert_eq!(peer.send("STARTTLS\r\n"), START);
-    peer.server.tls_established(peer.now).unwrap();
+    peer.server
+        .tls_established(TlsInfo::default(), peer.now)
+        .unwrap();
     peer.send("EHLO c.example\r\n");
     assert_eq!(&peer.send("MAIL FROM:<>\r\n")[..3], "250");
     let mut peer = Peer::new(config().tls(Tls::Required));
@@ -263,7 +269,9 @@ fn implicit_tls() {
     let mut peer = Peer::silent(config().tls(Tls::Implicit));
     assert!(peer.server.wants_tls() && !peer.server.wants_read());
     assert_eq!(peer.wait(200), "");
-    peer.server.tls_established(peer.now).unwrap();
+    peer.server
+        .tls_established(TlsInfo::default(), peer.now)
+        .unwrap();
     // The time for the greeting begins only now.
     assert_eq!(peer.wait(100), "220 mx.example ESMTP\r\n");
     assert_eq!(peer.events(), ["connected"]);
@@ -319,7 +327,9 @@ fn offers_that_depend_on_tls() {
     assert_eq!(&peer.send("MAIL FROM:<> REQUIRETLS\r\n")[..3], "555");
     assert_eq!(&peer.send("MAIL FROM:<> AUTH=<>\r\n")[..3], "555");
     peer.send("STARTTLS\r\n");
-    peer.server.tls_established(peer.now).unwrap();
+    peer.server
+        .tls_established(TlsInfo::default(), peer.now)
+        .unwrap();
     peer.server.offer(offered);
     assert_eq!(
         peer.send("EHLO c.example\r\n"),

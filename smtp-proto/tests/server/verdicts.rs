@@ -54,7 +54,7 @@ fn one_flight_of_replies() {
     let mut peer = Peer::greeted(config());
     peer.unconsumed = GROUP.into();
     peer.poll();
-    let transmit = peer.server.poll_transmit(peer.now);
+    let transmit = peer.server.poll_transmit(peer.now).unwrap();
     assert_eq!(
         transmit.slices(),
         [
@@ -412,7 +412,7 @@ fn machines_and_tickets_can_be_sent() {
     let ticket = std::thread::spawn(move || ticket).join().unwrap();
     let greeting = Reply::new(Code::READY, "mx.example hello").unwrap();
     server.reply(ticket, greeting).unwrap();
-    let transmit = server.poll_transmit(Duration::ZERO);
+    let transmit = server.poll_transmit(Duration::ZERO).unwrap();
     assert_eq!(transmit.slices(), [&b"220 mx.example hello\r\n"[..]]);
 }
 

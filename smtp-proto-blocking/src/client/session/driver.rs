@@ -63,7 +63,8 @@ impl<T: Transport> Client<T> {
         match complete {
             Ok(true) => {
                 // It was wanted a moment ago, and nothing has happened since.
-                let _ = self.machine.tls_established(now);
+                let info = self.connection.stream().tls_info().unwrap_or_default();
+                let _ = self.machine.tls_established(info, now);
             }
             Ok(false) if now >= deadline => self.machine.handle_timeout(now),
             Ok(false) => {}
@@ -125,13 +126,9 @@ impl<T: Transport> Client<T> {
             }
             let presented = request.and_then(|request| {
                 let body = self.bodies.get_mut(&request.message)?;
-                Some(body.present(request.pass))
+                Some((request, body.present(request.offset)))
             });
-            let transmit = self
-                .machine
-                .poll_transmit(presented.unwrap_or_default(), now);
-            if transmit.is_empty() {
-                drop(transmit);
+            let Some(transmit) = self.machine.poll_transmit(presented, now) else {
                 match self.connection.flush() {
                     Ok(Progress::Bytes(_)) => return Written::All,
                     Ok(Progress::Blocked) => return Written::Part,
@@ -140,16 +137,16 @@ impl<T: Transport> Client<T> {
                         return Written::All;
                     }
                 }
-            }
+            };
             let taken = match self.connection.write(transmit.slices(), MOMENT) {
                 Ok(taken) => taken,
                 Err(error) => {
-                    drop(transmit);
+                    transmit.failed();
                     self.write_failed(error);
                     return Written::All;
                 }
             };
-            let consumed = transmit.sent(taken.bytes, self.connection.now());
+            let consumed = transmit.wrote(taken.bytes, self.connection.now());
             if let Some(request) = request
                 && let Some(body) = self.bodies.get_mut(&request.message)
             {
@@ -168,7 +165,7 @@ impl<T: Transport> Client<T> {
     }
 
     fn write_failed(&mut self, error: io::Error) {
-        self.machine.handle_write_failed();
+        self.machine.write_failed();
         self.broken = Some(Arc::new(error));
     }
 

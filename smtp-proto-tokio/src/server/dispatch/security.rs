@@ -28,6 +28,7 @@ impl<H: Handler> Dispatch<H> {
 
     /// Takes note that TLS is there. Who the client was in clear is forgotten (3207-4.2-a).
     pub(in super::super) fn secured(&mut self, info: Option<TlsInfo>, now: Duration) {
+        let established = info.clone().unwrap_or_default();
         self.client = Client {
             identity: None,
             tls: info.map(Arc::new),
@@ -37,6 +38,6 @@ impl<H: Handler> Dispatch<H> {
             self.authentication = None;
         }
         // It can only fail if no handshake was due.
-        let _ = self.machine.tls_established(now);
+        let _ = self.machine.tls_established(established, now);
     }
 }

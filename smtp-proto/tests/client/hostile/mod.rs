@@ -18,7 +18,7 @@ use smtp_proto::{
         Reports, Tls,
     },
     framing::LineBreaks,
-    machine::{Dialect, Error, Misuse},
+    machine::{Dialect, Error, Misuse, TlsInfo},
     syntax::{BodyType, Capabilities, Command, ForwardPath, Host, Reply, ReversePath},
 };
 
@@ -40,8 +40,6 @@ struct Message {
     id: MessageId,
     body: &'static [u8],
     recipients: usize,
-    /// How much of the body was consumed, and in which pass.
-    consumed: (u32, usize),
     is_last: bool,
     report: Option<Report>,
 }
@@ -169,7 +167,6 @@ impl Session {
                     id,
                     body: BODIES[random.below(BODIES.len()).min(random.below(20))],
                     recipients,
-                    consumed: (0, 0),
                     is_last: false,
                     report: None,
                 });
@@ -205,7 +202,7 @@ impl Session {
         self.held = input.to_vec();
         let is_over = self.error.is_some() || self.is_closed;
         assert!(is_over || self.held.len() <= self.client.max_unconsumed());
-        assert!(!is_over || self.client.is_closed());
+        assert!(is_over == self.client.is_closed());
     }
 
     fn note(&mut self, event: Event<'_>) {
@@ -236,30 +233,26 @@ impl Session {
     /// Has the client write, with a transport and a source of contents that do what they like.
     fn write(&mut self, random: &mut Random) {
         let wanted = self.client.wants_body();
-        let mut message = wanted.map(|wanted| {
+        let body = wanted.and_then(|wanted| {
             let message = &mut self.messages[wanted.message.index() as usize];
-            if message.consumed.0 != wanted.pass {
-                message.consumed = (wanted.pass, 0);
+            if wanted.offset == 0 {
                 message.is_last = false;
             }
-            message
-        });
-        let body = message.as_mut().map_or(Body::Pending, |message| {
-            let rest = &message.body[message.consumed.1..];
+            let rest = &message.body[wanted.offset as usize..];
             message.is_last |= random.below(3) > 0;
-            match random.below(120) {
+            let body = match random.below(120) {
                 0 if random.one_in(5) => Body::Failed,
-                1..20 => Body::Pending,
+                1..20 => return None,
                 20 if random.one_in(5) => Body::Chunk(&rest[..random.below(rest.len() + 1)]),
                 _ if message.is_last => Body::Last(rest),
                 _ => Body::Chunk(&rest[..random.below(rest.len() + 1)]),
-            }
+            };
+            Some((wanted, body))
         });
-        let transmit = self.client.poll_transmit(body, self.now);
-        let bytes = transmit.slices().concat();
-        if bytes.is_empty() {
+        let Some(transmit) = self.client.poll_transmit(body, self.now) else {
             return;
-        }
+        };
+        let bytes = transmit.slices().concat();
         assert!(self.error.is_none() && !self.write_failed);
         let left = self.wire.len();
         let known = &self.offered[left..];
@@ -275,22 +268,28 @@ impl Session {
         }
         self.exposed = self.exposed.max(left + bytes.len());
         let written = match random.below(20) {
-            0 => return,
+            0 => {
+                self.exposed = self.wire.len();
+                return transmit.blocked(self.now);
+            }
             1 if random.one_in(20) => {
-                drop(transmit);
-                self.client.handle_write_failed();
+                transmit.failed();
                 self.write_failed = true;
                 return;
             }
             1..6 => random.below(bytes.len() + 1),
             _ => bytes.len(),
         };
-        let consumed = transmit.sent(written, self.now);
+        let consumed = transmit.wrote(written, self.now);
         self.wire.extend_from_slice(&bytes[..written]);
         self.exposed = self.wire.len();
-        match message {
-            Some(message) => message.consumed.1 += consumed,
-            None => assert_eq!(consumed, 0),
+        if let Some(wanted) = wanted {
+            let next = self.client.wants_body();
+            let same = next.filter(|next| next.message == wanted.message && next.offset > 0);
+            let expected = wanted.offset + consumed as u64;
+            assert!(same.is_none_or(|next| next.offset == expected));
+        } else {
+            assert_eq!(consumed, 0);
         }
     }
 
@@ -303,7 +302,9 @@ impl Session {
             self.client.tls_failed();
         } else {
             self.server.begin_tls(self.shown);
-            self.client.tls_established(self.now).unwrap();
+            self.client
+                .tls_established(TlsInfo::default(), self.now)
+                .unwrap();
             self.clear = Some(self.wire.len());
         }
     }
@@ -326,10 +327,10 @@ impl Session {
                 0 => self.client.quit(),
                 1 | 2 => self.client.shrink(),
                 3 => self.client.handle_eof(),
-                4 => self.client.handle_write_failed(),
+                4 => self.client.write_failed(),
                 5 => self.client.tls_failed(),
                 6 if !self.client.wants_tls() => {
-                    let misuse = self.client.tls_established(self.now);
+                    let misuse = self.client.tls_established(TlsInfo::default(), self.now);
                     assert_eq!(misuse, Err(Misuse::NoHandshake));
                 }
                 _ => {}
@@ -362,11 +363,7 @@ impl Session {
         self.show(self.shown);
         self.show(self.shown);
         assert!(self.error.is_some() || self.is_closed, "an end");
-        assert!(
-            self.client
-                .poll_transmit(Body::Pending, self.now)
-                .is_empty()
-        );
+        assert!(self.client.poll_transmit(None, self.now).is_none());
         assert!(!self.client.can_submit() && self.client.is_idle());
         assert_eq!(self.client.poll_timeout(), None);
         assert!(self.commands.is_empty(), "a command without an answer");

@@ -3,6 +3,7 @@
 
 use smtp_proto::{
     client::Outcome,
+    machine::Answer,
     syntax::{Class, Reply},
 };
 
@@ -221,7 +222,17 @@ impl Reader {
             })
             .map(|(index, unit)| (index, unit.end, self.answer(index, said)))
             .collect();
-        let is_unrefused = |code: Option<u16>| code.is_none_or(|code| !matches!(code / 100, 4 | 5));
+        // What comes after a 421 to a command was not taken. One to the end of a message leaves it open:
+        // a server may work ahead.
+        let is_closed = |index: usize| {
+            let mut before = self.units.iter().take(index).enumerate();
+            before.any(|(unit, of)| {
+                !matches!(of.kind, Kind::End(_)) && self.answer(unit, said) == Some(421)
+            })
+        };
+        let may_be_taken = |(index, _, code): &(usize, usize, Option<u16>)| {
+            code.is_none_or(|code| !matches!(code / 100, 4 | 5)) && !is_closed(*index)
+        };
         match outcome {
             Outcome::Delivered(reply) => {
                 let index = index_of(reply);
@@ -241,12 +252,12 @@ impl Reader {
                     .any(|pair| pair[1] == b'\n' && pair[0] != b'\r');
                 assert!(content == body || *content == whole || bare, "cut short");
             }
-            Outcome::Refused(reply) => {
+            Outcome::Refused(Answer { reply, .. }) => {
                 assert!(
                     matches!(reply.class(), Class::Transient | Class::Permanent),
                     "{reply:?}"
                 );
-                assert!(!ends.iter().any(|end| is_unrefused(end.2)), "{reply:?}");
+                assert!(!ends.iter().any(may_be_taken), "{reply:?}");
                 let index = index_of(reply);
                 if let Some(unit) = self.units.get(index).filter(|_| said[index].code != 421) {
                     let of = &self.transactions[unit.transaction - 1];
@@ -254,7 +265,7 @@ impl Reader {
                 }
             }
             Outcome::NotSent(reason) => {
-                assert!(!ends.iter().any(|end| is_unrefused(end.2)), "{reason}");
+                assert!(!ends.iter().any(may_be_taken), "{reason}");
             }
             Outcome::InDoubt => {}
         }
