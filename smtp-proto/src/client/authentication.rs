@@ -17,11 +17,9 @@ use crate::{
 
 /// What is to be tried, and what is to be sent next.
 #[cfg(feature = "auth")]
-#[derive(Default)]
 pub(super) struct Authentication {
     /// The first one is being used.
     mechanisms: VecDeque<Box<dyn Mechanism>>,
-    is_wanted: bool,
     /// What the next AUTH or line of the exchange says, in base64.
     line: Zeroizing<Vec<u8>>,
     /// An initial response that did not fit into AUTH.
@@ -41,24 +39,22 @@ impl core::fmt::Debug for Authentication {
 #[cfg(feature = "auth")]
 impl Authentication {
     /// Has these mechanisms tried, in this order.
-    pub(super) fn want(&mut self, mechanisms: Vec<Box<dyn Mechanism>>) -> Result<(), Misuse> {
-        let is_well_formed = |mechanism: &Box<dyn Mechanism>| {
-            let name = mechanism.name();
+    pub(super) fn new(mechanisms: Vec<Box<dyn Mechanism>>) -> Result<Self, Misuse> {
+        let is_well_formed = |name: &str| {
             (1..=20).contains(&name.len()) // RFC 4422 3.1
                 && name.bytes().all(|byte| {
                     byte.is_ascii_uppercase() || byte.is_ascii_digit() || b"-_".contains(&byte)
                 })
         };
-        if !mechanisms.iter().all(is_well_formed) {
+        if !mechanisms.iter().all(|given| is_well_formed(given.name())) {
             return Err(Misuse::InvalidMechanism);
         }
-        self.mechanisms = mechanisms.into();
-        self.is_wanted = true;
-        Ok(())
-    }
-
-    pub(super) fn is_wanted(&self) -> bool {
-        self.is_wanted
+        Ok(Self {
+            mechanisms: mechanisms.into(),
+            line: Zeroizing::default(),
+            postponed: None,
+            rounds: 0,
+        })
     }
 
     /// Begins with the first mechanism that can be used, if there is one.
@@ -153,26 +149,28 @@ impl Authentication {
 
 /// Stands for what is not there without the feature `auth`.
 #[cfg(not(feature = "auth"))]
-#[derive(Debug, Default)]
-pub(super) struct Authentication;
+#[derive(Debug)]
+pub(super) enum Authentication {}
 
 #[cfg(not(feature = "auth"))]
 impl Authentication {
-    pub(super) fn is_wanted(&self) -> bool {
-        false
-    }
-
     pub(super) fn begin(&mut self, _: &Capabilities, _: bool) -> bool {
-        false
+        match *self {}
     }
 
-    pub(super) fn write(&self, _: &mut Vec<u8>) {}
+    pub(super) fn write(&self, _: &mut Vec<u8>) {
+        match *self {}
+    }
 
-    pub(super) fn challenged(&mut self, _: &Reply<'_>) {}
+    pub(super) fn challenged(&mut self, _: &Reply<'_>) {
+        match *self {}
+    }
 
     pub(super) fn accepted(&mut self) -> bool {
-        false
+        match *self {}
     }
 
-    pub(super) fn refused(&mut self, _: Code) {}
+    pub(super) fn refused(&mut self, _: Code) {
+        match *self {}
+    }
 }

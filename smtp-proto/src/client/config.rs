@@ -131,7 +131,7 @@ pub struct Timeouts {
 }
 
 impl Timeouts {
-    pub(super) fn of(&self, timer: Timer) -> Duration {
+    fn of(&self, timer: Timer) -> Duration {
         match timer {
             Timer::Greeting => self.greeting,
             Timer::DataInitiation => self.data_initiation,
@@ -176,7 +176,7 @@ pub struct Config {
     pub(super) duplex: Duplex,
     pub(super) line_breaks: LineBreaks,
     pub(super) queue: usize,
-    pub(super) timeouts: Timeouts,
+    timeouts: Option<Box<Timeouts>>,
     pub(super) trace: bool,
     pub(super) dialect: Dialect,
     pub(super) tls: Tls,
@@ -198,7 +198,7 @@ impl Config {
             duplex: Duplex::HALF,
             line_breaks: LineBreaks::Refuse,
             queue: limits::QUEUED_MESSAGES,
-            timeouts: Timeouts::default(),
+            timeouts: None,
             trace: false,
             dialect: Dialect::Smtp,
             tls: Tls::Off,
@@ -243,7 +243,7 @@ impl Config {
     /// Sets how long to wait for the server.
     #[must_use]
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.timeouts = timeouts;
+        self.timeouts = Some(Box::new(timeouts));
         self
     }
 
@@ -306,5 +306,13 @@ impl Config {
     pub fn traced(mut self) -> Self {
         self.trace = true;
         self
+    }
+
+    /// Returns how long to wait for what a timer stands for.
+    pub(super) fn patience(&self, timer: Timer) -> Duration {
+        match &self.timeouts {
+            Some(timeouts) => timeouts.of(timer),
+            None => Timeouts::default().of(timer),
+        }
     }
 }

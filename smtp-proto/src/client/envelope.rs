@@ -5,6 +5,7 @@ use alloc::{boxed::Box, vec::Vec};
 use smallvec::SmallVec;
 
 use super::event::NotSentReason;
+use crate::machine::Misuse;
 use crate::syntax::{
     BodyType, ByMode, Capabilities, Extension, ForwardPath, MailParameters, RcptParameters,
     ReversePath, RrvsAction,
@@ -167,22 +168,49 @@ impl Written {
             .extend(given.map(|(position, given)| (*position, given.clone().into_owned())));
     }
 
-    /// Adds a recipient, and returns its position.
+    /// Adds a recipient, and returns its position. `offered` is what the server offers, once that is
+    /// known; what the sender was said without cannot be added any more.
     pub(super) fn add(
         &mut self,
         recipient: &ForwardPath<'_>,
         parameters: Option<&RcptParameters<'_>>,
-    ) -> usize {
-        let position = self.recipients();
+        offered: Option<&Capabilities>,
+        is_sender_said: bool,
+    ) -> Result<usize, Misuse> {
+        let mut parameters = parameters.map(|given| given.clone().into_owned());
+        let (position, start) = (self.recipients(), self.paths.len());
         recipient.write_to(&mut self.paths);
+        let is_ascii = self.paths.get(start..).is_none_or(<[u8]>::is_ascii);
+        let mut needed = parameters
+            .as_mut()
+            .and_then(|given| offered.and_then(|offered| fit_recipient(given, offered)));
+        if !is_ascii && !self.is_internationalized {
+            needed = needed.or(Some(Extension::SmtpUtf8));
+        }
+        let is_late = !is_ascii && !self.is_internationalized && is_sender_said;
+        let is_missing = |extension| offered.is_some_and(|offered| !offered.has(extension));
+        if is_late || needed.is_some_and(is_missing) {
+            self.paths.truncate(start);
+            return Err(Misuse::NotOffered);
+        }
+        self.is_internationalized |= !is_ascii;
         self.ends.push(self.paths.len());
-        let parameters = parameters.map(|given| (position, given.clone().into_owned()));
-        self.recipient_parameters.extend(parameters);
-        position
+        self.recipient_parameters
+            .extend(parameters.map(|given| (position, given)));
+        Ok(position)
+    }
+
+    /// Takes the last recipient back.
+    pub(super) fn remove_last(&mut self) {
+        let position = self.recipients().saturating_sub(1);
+        self.recipient_parameters.retain(|(of, _)| *of < position);
+        self.ends.pop();
+        self.paths
+            .truncate(self.ends.last().copied().unwrap_or_default());
     }
 
     /// Returns how many recipients there are.
-    pub(super) fn recipients(&self) -> usize {
+    fn recipients(&self) -> usize {
         self.ends.len().saturating_sub(1)
     }
 

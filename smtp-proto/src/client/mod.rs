@@ -8,6 +8,30 @@
 //!                                                  └─BDAT…──────────▶ BDAT LAST ─▶ verdict
 //! ```
 //!
+//! What each verb leads to: the state of the session, or how far its transaction has come. The second
+//! column is the policy from which on more may follow it unanswered.
+//!
+//! | verb | followed | sent | accepted | refused |
+//! |---|---|---|---|---|
+//! | connecting | - | - | EHLO or LHLO or HELO or messages | QUIT |
+//! | EHLO | - | wait or messages | STARTTLS or AUTH or messages or QUIT | HELO or QUIT |
+//! | LHLO | - | wait | STARTTLS or AUTH or messages or QUIT | QUIT |
+//! | HELO | - | wait | STARTTLS or AUTH or messages or QUIT | QUIT |
+//! | STARTTLS | - | wait | handshake | AUTH or messages or QUIT |
+//! | AUTH | - | wait | messages; 334: a response | AUTH or QUIT |
+//! | a response | - | wait | messages; 334: a response | AUTH or QUIT |
+//! | QUIT | - | leave | closed | closed |
+//! | own command | - | - | - | - |
+//! | RSET | Group | - | - | - |
+//! | MAIL | Group | envelope | - | - |
+//! | RCPT | Group | envelope | - | - |
+//! | DATA | - | data | content or lonedot | over |
+//! | lone dot | LookAhead | over | - | - |
+//! | content | LookAhead | over | - | - |
+//! | content (LMTP) | LookAhead | over | - | - |
+//! | BDAT | Stream | chunks | - | over |
+//! | BDAT LAST | LookAhead | over | - | - |
+//!
 //! A driver goes round in a loop of four steps, which `smtp-proto-tokio` and `smtp-proto-blocking`
 //! hold ready made:
 //!
@@ -91,7 +115,7 @@ use self::{session::Session, writer::Buffers};
 use crate::{
     framing::Transmit,
     machine::{Error, Misuse, TlsInfo, TraceEntry, limits},
-    syntax::{Capabilities, Command},
+    syntax::{Capabilities, Command, ForwardPath, RcptParameters},
 };
 
 /// The mechanisms by which a client authenticates, of [`sasl`](crate::sasl).
@@ -143,6 +167,47 @@ impl Client {
         self.session.submit(envelope)
     }
 
+    /// Queues a message whose recipients are added as they come, by
+    /// [`add_recipient`](Self::add_recipient): the envelope may have none yet. Its content waits for
+    /// [`end`](Self::end); its sender and its recipients do not.
+    ///
+    /// So a proxy can pass on each recipient while its own client waits, and answer by
+    /// [`Event::RecipientAnswered`]. Recipients that the server puts off (452) are refused then, as
+    /// the proxy's client is told.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit), but for the lack of recipients.
+    pub fn begin(&mut self, envelope: &Envelope<'_>) -> Result<MessageId, Misuse> {
+        self.session.begin(envelope)
+    }
+
+    /// Adds a recipient to an envelope that is open, and returns its position.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::UnknownMessage`] if there is no such envelope, it has ended, or its message is
+    /// finished; [`Misuse::RecipientLimit`] if the server takes no more;
+    /// [`Misuse::NotOffered`] if the recipient needs what the server does not offer, or SMTPUTF8
+    /// where the sender was sent without.
+    pub fn add_recipient(
+        &mut self,
+        message: MessageId,
+        recipient: ForwardPath<'_>,
+        parameters: Option<&RcptParameters<'_>>,
+    ) -> Result<usize, Misuse> {
+        self.session.add_recipient(message, &recipient, parameters)
+    }
+
+    /// Ends an open envelope: the content may follow.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::UnknownMessage`] as above, and [`Misuse::NoRecipient`] if none was added.
+    pub fn end(&mut self, message: MessageId) -> Result<(), Misuse> {
+        self.session.end_envelope(message)
+    }
+
     /// Withdraws a message, and tells what that costs. Its outcome follows as an event.
     ///
     /// # Errors
@@ -177,6 +242,12 @@ impl Client {
     /// submitted any more, so that QUIT may ride after the last one.
     pub fn quit(&mut self) {
         self.session.quit();
+    }
+
+    /// Gives the connection up at once. Each message's outcome comes as an event, and then the error
+    /// ([`Fault::ShutDown`](crate::machine::Fault::ShutDown)).
+    pub fn abort(&mut self) {
+        self.session.abort();
     }
 
     /// Returns the next event out of `input`, and moves `input` past what was used up.

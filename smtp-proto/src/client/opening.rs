@@ -24,7 +24,7 @@ pub(super) struct Opening {
     is_ahead: bool,
     /// What is reported once the session is closed, which the server refused.
     refusal: Option<Box<Error>>,
-    authentication: Authentication,
+    authentication: Option<Box<Authentication>>,
 }
 
 /// Where the session goes from here.
@@ -48,7 +48,7 @@ impl Opening {
             tls: None,
             is_ahead: false,
             refusal: None,
-            authentication: Authentication::default(),
+            authentication: None,
         }
     }
 
@@ -57,8 +57,17 @@ impl Opening {
         &self.capabilities
     }
 
-    pub(super) fn authentication(&mut self) -> &mut Authentication {
-        &mut self.authentication
+    /// Has the client authenticate before any message.
+    #[cfg(feature = "auth")]
+    pub(super) fn authenticate_by(&mut self, authentication: Authentication) {
+        self.authentication = Some(Box::new(authentication));
+    }
+
+    /// Accounts for a challenge of the server's.
+    pub(super) fn challenged(&mut self, reply: &Reply<'_>) {
+        if let Some(authentication) = &mut self.authentication {
+            authentication.challenged(reply);
+        }
     }
 
     pub(super) fn is_encrypted(&self) -> bool {
@@ -100,7 +109,7 @@ impl Opening {
         known
             && (self.is_encrypted() || config.tls == Tls::Off)
             && config.dialect == Dialect::Smtp
-            && !self.authentication.is_wanted()
+            && self.authentication.is_none()
     }
 
     /// Opens the session on the strength of that.
@@ -123,8 +132,10 @@ impl Opening {
         };
         out.extend_from_slice(command);
         out.extend_from_slice(argument);
-        if matches!(verb, Verb::Auth | Verb::AuthResponse) {
-            self.authentication.write(out);
+        if matches!(verb, Verb::Auth | Verb::AuthResponse)
+            && let Some(authentication) = &self.authentication
+        {
+            authentication.write(out);
         }
         out.extend_from_slice(b"\r\n");
     }
@@ -167,12 +178,17 @@ impl Opening {
             }
             Choice::Clear if config.tls == Tls::Opportunistic => self.authenticate(config), // 3207-4-b
             Choice::Clear => Decision::Refuse(Fault::TlsUnavailable, NotSentReason::TlsUnavailable),
-            Choice::Identity => match self.authentication.accepted() {
-                true => Decision::Open,
-                false => Decision::Fail(Fault::AuthenticationFailed),
-            },
+            Choice::Identity => {
+                let authentication = self.authentication.as_mut();
+                match authentication.is_none_or(|authentication| authentication.accepted()) {
+                    true => Decision::Open,
+                    false => Decision::Fail(Fault::AuthenticationFailed),
+                }
+            }
             Choice::Mechanism => {
-                self.authentication.refused(reply.code());
+                if let Some(authentication) = &mut self.authentication {
+                    authentication.refused(reply.code());
+                }
                 self.authenticate(config)
             }
         }
@@ -212,18 +228,15 @@ impl Opening {
     /// Goes on with AUTH, if that is wanted.
     fn authenticate(&mut self, config: &Config) -> Decision {
         let may_show_password = self.is_encrypted() || config.plain_text_auth;
-        if !self.authentication.is_wanted() {
-            Decision::Open
-        } else if self
-            .authentication
-            .begin(&self.capabilities, may_show_password)
-        {
-            Decision::To(State::Due(Verb::Auth))
-        } else {
-            Decision::Refuse(
+        let Some(authentication) = &mut self.authentication else {
+            return Decision::Open;
+        };
+        match authentication.begin(&self.capabilities, may_show_password) {
+            true => Decision::To(State::Due(Verb::Auth)),
+            false => Decision::Refuse(
                 Fault::AuthenticationFailed,
                 NotSentReason::AuthenticationFailed,
-            )
+            ),
         }
     }
 }

@@ -133,13 +133,6 @@ impl Outstanding {
         self.expected.front().map(|front| front.verb)
     }
 
-    /// Returns whether the verdict on a message is outstanding whose end was offered.
-    pub(super) fn has_verdict_out(&self) -> bool {
-        self.expected
-            .iter()
-            .any(|expected| expected.verb.is_end_of_message())
-    }
-
     /// Forgets all, as no reply is read any more, and names each message whose end was offered.
     pub(super) fn give_up(&mut self, offered: u64, mut in_doubt: impl FnMut(TransactionId)) {
         for expected in self.expected.drain(..) {

@@ -87,11 +87,6 @@ impl OwnCommands {
         Some(Event::Unanswered { command })
     }
 
-    /// Returns whether none is left to be answered.
-    pub(super) fn is_empty(&self) -> bool {
-        self.asked.is_none() && self.queue.is_empty()
-    }
-
     pub(super) fn shrink(&mut self) {
         self.queue.shrink_to_fit();
     }

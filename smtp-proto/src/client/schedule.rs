@@ -2,6 +2,7 @@
 //! transactions for recipients that a server takes only so many of (RFC 9422, RFC 5321 4.5.3.1.10).
 
 use alloc::{
+    boxed::Box,
     collections::{BTreeSet, VecDeque},
     vec::Vec,
 };
@@ -66,11 +67,47 @@ pub(super) struct Schedule {
     was_taken: bool,
     ahead: Ahead,
     is_quitting: bool,
+    /// What the server permits a session, where it says so.
+    quota: Option<Box<Quota>>,
+}
+
+/// How much of a session the server permits (RFC 9422), and how much has been used.
+#[derive(Debug, Default)]
+struct Quota {
     limits: Limits,
     /// How many MAIL were sent.
     mails: u32,
-    /// The domains of the recipients so far, where their number is limited.
+    /// The domains of the recipients so far.
     domains: BTreeSet<Vec<u8>>,
+}
+
+impl Quota {
+    /// Returns whether the server takes no more transactions (9422-4-a).
+    fn is_exhausted(&self) -> bool {
+        self.limits
+            .mail_max()
+            .is_some_and(|limit| self.mails >= limit)
+    }
+
+    /// Counts domains, unless that would be too many (9422-4-a).
+    fn admits<'a>(&mut self, domains: impl Iterator<Item = &'a [u8]>) -> bool {
+        let limit = self.limits.rcpt_domain_max().map(|limit| limit as usize);
+        let Some(limit) = limit.filter(|limit| *limit <= limits::DOMAINS) else {
+            return true;
+        };
+        let mut added = BTreeSet::new();
+        for domain in domains {
+            let domain = domain.to_ascii_lowercase();
+            if !self.domains.contains(&domain) {
+                added.insert(domain);
+            }
+            if self.domains.len().saturating_add(added.len()) > limit {
+                return false;
+            }
+        }
+        self.domains.append(&mut added);
+        true
+    }
 }
 
 /// What became of commands that were sent ahead of a verdict.
@@ -113,9 +150,7 @@ impl Schedule {
             was_taken: false,
             ahead: Ahead::Fine,
             is_quitting: false,
-            limits: Limits::default(),
-            mails: 0,
-            domains: BTreeSet::new(),
+            quota: None,
         }
     }
 
@@ -139,7 +174,13 @@ impl Schedule {
 
     /// Goes by what the server offers.
     pub(super) fn open(&mut self, level: Level, window: usize, limits: Limits) {
-        (self.level, self.window, self.limits) = (level, window, limits);
+        (self.level, self.window) = (level, window);
+        self.quota = (limits != Limits::default()).then(|| {
+            Box::new(Quota {
+                limits,
+                ..Quota::default()
+            })
+        });
     }
 
     pub(super) fn level(&self) -> Level {
@@ -245,7 +286,9 @@ impl Schedule {
 
     /// Returns how many recipients a transaction may have.
     fn most(&self, transaction: &Transaction) -> u32 {
-        let limits = [self.limits.rcpt_max(), transaction.most()];
+        let quota = self.quota.as_ref();
+        let announced = quota.and_then(|quota| quota.limits.rcpt_max());
+        let limits = [announced, transaction.most()];
         limits.into_iter().flatten().min().unwrap_or(u32::MAX)
     }
 
@@ -258,6 +301,25 @@ impl Schedule {
         let most = self.most(self.get(id)?);
         let rest = self.get_mut(id)?.split(most);
         Some(self.push_part(rest))
+    }
+
+    /// Returns the transaction of a message whose envelope is open.
+    pub(super) fn open_envelope(&self, message: u64) -> Option<TransactionId> {
+        let mut ids = self.of_message(message);
+        ids.find(|&id| self.get(id).is_some_and(Transaction::is_open))
+    }
+
+    /// Returns whether a transaction may have one more recipient.
+    pub(super) fn has_room(&self, id: TransactionId) -> bool {
+        self.get(id).is_some_and(|transaction| {
+            !transaction.is_part() && transaction.recipients() < self.most(transaction)
+        })
+    }
+
+    /// Returns whether the server takes one more domain in this session.
+    pub(super) fn admits_domain(&mut self, domain: Option<&[u8]>) -> bool {
+        let quota = self.quota.as_mut();
+        quota.is_none_or(|quota| quota.admits(domain.into_iter()))
     }
 
     /// Gives the recipients that were put off a further transaction, once all are answered.
@@ -274,48 +336,38 @@ impl Schedule {
         self.push(part)
     }
 
-    /// Returns whether the server takes no more transactions in this session (9422-4-a).
     fn is_exhausted(&self) -> bool {
-        self.limits
-            .mail_max()
-            .is_some_and(|limit| self.mails >= limit)
+        self.quota
+            .as_ref()
+            .is_some_and(|quota| quota.is_exhausted())
     }
 
-    /// Counts the domains of a transaction's recipients, which are looked up by their positions,
-    /// unless that would be too many for the session (9422-4-a).
+    /// Returns whether the server takes the domains of a transaction's recipients in this session;
+    /// they are looked up by their positions.
     pub(super) fn admits<'a>(
         &mut self,
         id: TransactionId,
         domain_of: impl Fn(u32) -> Option<&'a [u8]>,
     ) -> bool {
-        let limit = self.limits.rcpt_domain_max().map(|limit| limit as usize);
-        let Some(limit) = limit.filter(|limit| *limit <= limits::DOMAINS) else {
+        let Some(mut quota) = self.quota.take() else {
             return true;
         };
-        let Some(transaction) = self.get(id) else {
-            return true;
-        };
-        let places = 0..transaction.recipients();
-        let domains = places.filter_map(|place| domain_of(transaction.position_of(place)));
-        let mut added = BTreeSet::new();
-        for domain in domains {
-            let domain = domain.to_ascii_lowercase();
-            if !self.domains.contains(&domain) {
-                added.insert(domain);
-            }
-            if self.domains.len().saturating_add(added.len()) > limit {
-                return false;
-            }
-        }
-        self.domains.append(&mut added);
-        true
+        let is_admitted = self.get(id).is_none_or(|transaction| {
+            let positions =
+                (0..transaction.recipients()).map(|place| transaction.position_of(place));
+            quota.admits(positions.filter_map(domain_of))
+        });
+        self.quota = Some(quota);
+        is_admitted
     }
 
     /// Accounts for a MAIL that was rendered, and ends the session in good order with the last one
     /// that the server takes (9422-4-a: failed ones count). Returns whether it was the last.
     pub(super) fn sent_mail(&mut self, id: TransactionId) -> bool {
         (self.is_reset_due, self.begun) = (true, id);
-        self.mails = self.mails.saturating_add(1);
+        if let Some(quota) = &mut self.quota {
+            quota.mails = quota.mails.saturating_add(1);
+        }
         self.is_quitting |= self.is_exhausted();
         self.is_exhausted()
     }

@@ -3,6 +3,8 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
+#[cfg(feature = "auth")]
+use super::authentication::Authentication;
 use super::{
     config::{Config, Tls},
     envelope::{Envelope, write_decimal},
@@ -25,7 +27,7 @@ use crate::{
         Answer, Deadline, Dialect, Error, Fault, Misuse, Origin, Step, Timer, TlsInfo, Trace,
         TraceEntry,
     },
-    syntax::{Capabilities, Class, Code, Command, Reply},
+    syntax::{Capabilities, Class, Code, Command, ForwardPath, RcptParameters, Reply},
 };
 
 /// Everything of a client but the bytes that it wants written.
@@ -96,15 +98,77 @@ impl Session {
         if envelope.recipients().is_empty() {
             return Err(Misuse::NoRecipient);
         }
+        Ok(self.enter(envelope, false))
+    }
+
+    /// Takes a message whose recipients are still to come.
+    pub(super) fn begin(&mut self, envelope: &Envelope<'_>) -> Result<MessageId, Misuse> {
+        if self.is_ending() {
+            return Err(Misuse::Ending);
+        }
+        if !self.can_submit() {
+            return Err(Misuse::QueueFull);
+        }
+        Ok(self.enter(envelope, true))
+    }
+
+    fn enter(&mut self, envelope: &Envelope<'_>, is_open: bool) -> MessageId {
         let message = self.ledger.submit(envelope);
         let written = self.ledger.envelope(message.0);
         let is_binary = written.is_some_and(|written| written.is_binary());
         let recipients = u32::try_from(envelope.recipients().len()).unwrap_or(u32::MAX);
         let id = self.schedule.submit(message.0, recipients, is_binary);
+        if is_open && let Some(transaction) = self.schedule.get_mut(id) {
+            transaction.open_envelope();
+        }
         if self.standing.state() == State::Ready {
             self.fit(id);
         }
-        Ok(message)
+        message
+    }
+
+    pub(super) fn add_recipient(
+        &mut self,
+        message: MessageId,
+        recipient: &ForwardPath<'_>,
+        parameters: Option<&RcptParameters<'_>>,
+    ) -> Result<usize, Misuse> {
+        let id = self.schedule.open_envelope(message.0);
+        let id = id
+            .filter(|_| !self.is_over())
+            .ok_or(Misuse::UnknownMessage)?;
+        if !self.schedule.has_room(id) {
+            return Err(Misuse::RecipientLimit);
+        }
+        let is_known = self.standing.state() == State::Ready;
+        let offered = is_known.then(|| self.opening.capabilities());
+        let stage = self.schedule.get(id).map(Transaction::stage);
+        let envelope = self.ledger.envelope_mut(message.0);
+        let envelope = envelope.ok_or(Misuse::UnknownMessage)?;
+        let is_said = stage != Some(Stage::Waiting);
+        let position = envelope.add(recipient, parameters, offered, is_said)?;
+        if !self.schedule.admits_domain(envelope.domain(position)) {
+            envelope.remove_last();
+            return Err(Misuse::RecipientLimit);
+        }
+        if let Some(transaction) = self.schedule.get_mut(id) {
+            transaction.add_recipient();
+        }
+        Ok(position)
+    }
+
+    pub(super) fn end_envelope(&mut self, message: MessageId) -> Result<(), Misuse> {
+        let id = self.schedule.open_envelope(message.0);
+        let id = id
+            .filter(|_| !self.is_over())
+            .ok_or(Misuse::UnknownMessage)?;
+        let transaction = self.schedule.get_mut(id).ok_or(Misuse::UnknownMessage)?;
+        if transaction.recipients() == 0 {
+            return Err(Misuse::NoRecipient);
+        }
+        transaction.close_envelope();
+        self.conclude(id);
+        Ok(())
     }
 
     pub(super) fn command(&mut self, command: &Command<'_>) -> Result<CommandId, Misuse> {
@@ -158,7 +222,9 @@ impl Session {
         ) {
             return Err(Misuse::TooLate);
         }
-        self.opening.authentication().want(mechanisms)
+        let authentication = Authentication::new(mechanisms)?;
+        self.opening.authenticate_by(authentication);
+        Ok(())
     }
 
     // What the driver tells.
@@ -414,7 +480,7 @@ impl Session {
     /// Accounts for the answer to one of the opening's commands, or to QUIT.
     fn on_opening<'i>(&mut self, verb: Verb, turn: Turn, reply: Reply<'i>) -> Option<Event<'i>> {
         if turn == Turn::More {
-            self.opening.authentication().challenged(&reply);
+            self.opening.challenged(&reply);
         }
         if let Some(choice) = self.standing.turn(verb, turn) {
             let decision = self.opening.decide(choice, verb, &reply, &self.config);
@@ -915,7 +981,7 @@ impl Session {
         if slices.is_empty() {
             self.write_deadline.stop();
         } else if !self.write_deadline.is_running() {
-            let patience = self.config.timeouts.of(Timer::Write);
+            let patience = self.config.patience(Timer::Write);
             self.write_deadline.start(Timer::Write, patience, now);
         }
         Transmit::new(slices, self)
@@ -1251,7 +1317,7 @@ impl Session {
     }
 
     fn start_timer(&mut self, timer: Timer) {
-        let patience = self.config.timeouts.of(timer);
+        let patience = self.config.patience(timer);
         self.reply_deadline.start(timer, patience, self.now);
     }
 

@@ -384,3 +384,119 @@ impl Verb {
         rule(self).state
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{format, string::String, vec::Vec};
+
+    use super::{Choice, Level, Next, Stage, Standing, State, Turn, Verb, rule};
+
+    const VERBS: [Verb; 18] = [
+        Verb::Connect,
+        Verb::Ehlo,
+        Verb::Lhlo,
+        Verb::Helo,
+        Verb::StartTls,
+        Verb::Auth,
+        Verb::AuthResponse,
+        Verb::Quit,
+        Verb::Own,
+        Verb::Reset,
+        Verb::Mail,
+        Verb::Recipient,
+        Verb::Data,
+        Verb::LoneDot,
+        Verb::Content,
+        Verb::RecipientContent,
+        Verb::Chunk,
+        Verb::LastChunk,
+    ];
+
+    fn name(verb: Verb) -> &'static str {
+        match verb {
+            Verb::Connect => "connecting",
+            Verb::Ehlo => "EHLO",
+            Verb::Helo => "HELO",
+            Verb::Lhlo => "LHLO",
+            Verb::StartTls => "STARTTLS",
+            Verb::Auth => "AUTH",
+            Verb::AuthResponse => "a response",
+            Verb::Reset => "RSET",
+            Verb::Mail => "MAIL",
+            Verb::Recipient => "RCPT",
+            Verb::Data => "DATA",
+            Verb::Content => "content",
+            Verb::RecipientContent => "content (LMTP)",
+            Verb::LoneDot => "lone dot",
+            Verb::Chunk => "BDAT",
+            Verb::LastChunk => "BDAT LAST",
+            Verb::Own => "own command",
+            Verb::Quit => "QUIT",
+        }
+    }
+
+    fn words(next: Next) -> String {
+        let state = |state: &State| match state {
+            State::Handshake => "handshake",
+            State::Connected => "connected",
+            State::Due(verb) => name(*verb),
+            State::Asked => "wait",
+            State::Ready => "messages",
+            State::Leaving => "leave",
+            State::Closed => "closed",
+        };
+        match next {
+            Next::Stay => "-".into(),
+            Next::To(to) => state(&to).into(),
+            Next::At(stage) => format!("{stage:?}").to_lowercase(),
+            Next::Go => "content or lonedot".into(),
+            Next::Choose(choice) => {
+                let states: Vec<_> = choice.leads_to().iter().map(state).collect();
+                states.join(" or ")
+            }
+        }
+    }
+
+    /// The table in the module's documentation is this one.
+    #[test]
+    fn the_documentation_shows_the_table() {
+        let mut table = String::new();
+        for verb in VERBS {
+            let rule = rule(verb);
+            let more = match rule.success {
+                super::Success::Exchange => format!("; 334: {}", words(rule.next(Turn::More))),
+                _ => String::new(),
+            };
+            let follow = rule.follow.map_or("-".into(), |level| format!("{level:?}"));
+            table += &format!(
+                "//! | {} | {follow} | {} | {}{more} | {} |\n",
+                name(verb),
+                words(rule.sent),
+                words(rule.yes),
+                words(rule.no),
+            );
+        }
+        let documentation = include_str!("mod.rs");
+        assert!(documentation.contains(&table), "{table}");
+    }
+
+    /// Every state but the last is left, and the last is not.
+    #[test]
+    fn nothing_leads_back_from_the_end() {
+        let mut standing = Standing::new(false);
+        standing.end();
+        assert_eq!(standing.turn(Verb::Quit, Turn::Sent), None);
+        standing.choose(Choice::Identity, State::Ready);
+        assert_eq!(standing.state(), State::Closed);
+    }
+
+    /// Content ends in `Over`, and only DATA's go-ahead asks for it.
+    #[test]
+    fn content_is_asked_for_by_data_alone() {
+        for verb in VERBS {
+            let stage = Stage::Envelope.after(verb, Turn::Yes, true);
+            assert_eq!(stage == Stage::Content, verb == Verb::Data, "{verb:?}");
+            assert!(!verb.may_be_followed(Level::LockStep), "{verb:?}");
+        }
+    }
+}

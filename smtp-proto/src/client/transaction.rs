@@ -180,11 +180,16 @@ impl Transaction {
         self.is_open = true;
     }
 
-    /// Adds a recipient, of an envelope that is open.
+    /// Adds the next recipient of an envelope that is open.
     pub(super) fn add_recipient(&mut self) {
         if let Recipients::These(range) = &mut self.recipients {
             range.end = range.end.saturating_add(1);
         }
+    }
+
+    /// Returns whether its message takes several transactions.
+    pub(super) fn is_part(&self) -> bool {
+        self.is_part
     }
 
     /// Takes note that no more recipients come.

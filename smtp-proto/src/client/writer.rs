@@ -6,8 +6,6 @@
 use alloc::vec::Vec;
 use core::mem;
 
-use smallvec::SmallVec;
-
 use super::transaction::TransactionId;
 use crate::{
     framing::{BareByte, BareLineBreak, DotStuffer, LineBreaks, Slices},
@@ -37,7 +35,7 @@ impl core::fmt::Debug for Buffers {
 pub(super) struct Writer {
     /// What has not left, in the order of the wire. There is one content in it at most, as its bytes
     /// are the caller's.
-    segments: SmallVec<[Segment; 2]>,
+    segments: Vec<Segment>,
     /// How many bytes of [`Buffers::commands`] have left.
     taken: usize,
     /// How many bytes of the stream have left.
@@ -140,7 +138,7 @@ impl Measured {
 impl Writer {
     pub(super) fn new() -> Self {
         Self {
-            segments: SmallVec::new(),
+            segments: Vec::new(),
             taken: 0,
             left: 0,
             offered: 0,
@@ -460,6 +458,7 @@ impl Writer {
 
     pub(super) fn shrink(&mut self, buffers: &mut Buffers) {
         self.tidy(buffers);
+        self.segments.shrink_to_fit();
         buffers.commands.shrink_to_fit();
         buffers.scratch = Vec::new();
     }

@@ -233,6 +233,9 @@ pub enum Misuse {
     /// The envelope has no recipient.
     #[error("the envelope has no recipient")]
     NoRecipient,
+    /// The server takes no more recipients at once, or in this session (RFC 9422).
+    #[error("the server takes no more recipients")]
+    RecipientLimit,
     /// No such message is waiting or under way.
     #[error("no such message is under way")]
     UnknownMessage,
