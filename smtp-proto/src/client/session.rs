@@ -515,11 +515,18 @@ impl Session {
                     step: verb.step(),
                     reply: reply.clone(),
                 };
-                self.opening
-                    .refuse(Error::answered(fault, self.state(), answer.clone()));
+                // Where no mechanism could be tried, nothing was refused.
+                let is_untried = fault == Fault::AuthenticationFailed && reply.is_positive();
+                let (error, reason) = match is_untried {
+                    true => (Error::new(fault, self.state(), &[]), reason.into()),
+                    false => (
+                        Error::answered(fault, self.state(), answer.clone()),
+                        NotSent::answered(reason, answer),
+                    ),
+                };
+                self.opening.refuse(error);
                 self.standing.choose(choice, State::Due(Verb::Quit));
                 self.schedule.quit();
-                let reason = NotSent::answered(reason, answer);
                 for id in self.schedule.ids() {
                     match self.schedule.get_mut(id) {
                         Some(transaction) if transaction.is_finished() => {}
