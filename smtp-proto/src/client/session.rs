@@ -1220,9 +1220,7 @@ impl Session {
                 Dialect::Lmtp if is_last => transaction.accepted().len(),
                 _ => 1,
             };
-            let measured = self
-                .writer
-                .measure(bytes, is_last, transaction.position())?;
+            let measured = self.writer.measure(bytes, is_last)?;
             let start = commands.len();
             commands.extend_from_slice(b"BDAT ");
             write_decimal(measured.size() as u64, commands);
@@ -1272,7 +1270,7 @@ impl Session {
             transaction.position(),
             transaction.stage() == Stage::Content,
         );
-        let Some(end) = self.writer.plan(bytes, is_last, at, scratch, slices)? else {
+        let Some(end) = self.writer.plan(bytes, is_last, scratch, slices)? else {
             return Ok(());
         };
         commands.extend_from_slice(end);

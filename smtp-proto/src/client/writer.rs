@@ -8,7 +8,7 @@ use core::mem;
 
 use super::transaction::TransactionId;
 use crate::{
-    framing::{BareByte, BareLineBreak, DotStuffer, LineBreaks, Slices},
+    framing::{BareLineBreak, DotStuffer, LineBreaks, Slices},
     machine::limits,
 };
 
@@ -117,6 +117,12 @@ pub(super) enum Broken {
     LineBreak(u64),
     /// It is not what it was when its size or its end was announced.
     Promise,
+}
+
+impl From<BareLineBreak> for Broken {
+    fn from(broken: BareLineBreak) -> Self {
+        Self::LineBreak(broken.at)
+    }
 }
 
 /// A chunk that can be announced.
@@ -247,17 +253,15 @@ impl Writer {
         }));
     }
 
-    /// Measures a chunk of which a position in the content is known. It is to be announced before
-    /// anything else is.
-    pub(super) fn measure(&self, body: &[u8], is_last: bool, at: u64) -> Result<Measured, Broken> {
-        let broken = |broken| located(broken, body, at);
+    /// Measures a chunk. It is to be announced before anything else is.
+    pub(super) fn measure(&self, body: &[u8], is_last: bool) -> Result<Measured, Broken> {
         let end = match is_last {
-            true => self.stuffer.end_after(body).map_err(broken)?,
+            true => self.stuffer.end_after(body)?,
             false => b"",
         };
         Ok(Measured {
             body: body.len(),
-            bytes: self.stuffer.measure(body).map_err(broken)?,
+            bytes: self.stuffer.measure(body)?,
             end,
             is_last,
         })
@@ -291,14 +295,13 @@ impl Writer {
         (ends_at, b"")
     }
 
-    /// Plans how much of a body is written of the content that is open, `at` its position in it.
+    /// Plans how much of a body is written of the content that is open.
     ///
     /// Returns what is to be appended after it, the first time that this reaches its end.
     pub(super) fn plan<'a>(
         &mut self,
         body: &'a [u8],
         is_last: bool,
-        at: u64,
         scratch: &'a mut Vec<u8>,
         slices: &mut Slices<'a>,
     ) -> Result<Option<&'static [u8]>, Broken> {
@@ -318,20 +321,14 @@ impl Writer {
                 let body = body.get(..chunk.body).unwrap_or(body);
                 (body, body.len() == chunk.body, content.end)
             }
-            None if is_last => {
-                let end = self.stuffer.end_after(body);
-                (body, true, end.map_err(|broken| located(broken, body, at))?)
-            }
+            None if is_last => (body, true, self.stuffer.end_after(body)?),
             None => (body, false, &b""[..]),
         };
         if content.is_closed && (!reaches_end || end != content.end) {
             return Err(Broken::Promise);
         }
         let before = slices.len();
-        let stuffed = self
-            .stuffer
-            .stuff(body, scratch, slices)
-            .map_err(|broken| located(broken, body, at))?;
+        let stuffed = self.stuffer.stuff(body, scratch, slices)?;
         let is_whole = reaches_end && stuffed.chunk_bytes == body.len();
         // Where what follows stands was reckoned with so many bytes.
         let is_kept = |bytes| match is_whole {
@@ -462,11 +459,4 @@ impl Writer {
         buffers.commands.shrink_to_fit();
         buffers.scratch = Vec::new();
     }
-}
-
-/// Returns where in the content a bare CR or LF stands. A CR may have ended the body before this one.
-fn located(broken: BareLineBreak, body: &[u8], at: u64) -> Broken {
-    let is_before = broken.byte == BareByte::Cr && body.get(broken.at) != Some(&b'\r');
-    let at = at.saturating_add(broken.at as u64);
-    Broken::LineBreak(at.saturating_sub(u64::from(is_before)))
 }

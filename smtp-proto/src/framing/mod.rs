@@ -6,7 +6,9 @@ mod transmit;
 pub(crate) mod work;
 
 pub use chunk::ChunkReader;
-pub use dot::{BareByte, BareLineBreak, Content, DotStuffer, DotUnstuffer, LineBreaks, Stuffed};
+pub use dot::{
+    BareByte, BareLineBreak, Content, DotStuffer, DotUnstuffer, Inspection, LineBreaks, Stuffed,
+};
 pub use line::{Line, LineReader};
 pub use transmit::Transmit;
 pub(crate) use transmit::{Progress, Slices};

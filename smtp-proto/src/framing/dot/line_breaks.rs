@@ -39,6 +39,6 @@ impl core::fmt::Display for BareByte {
 pub struct BareLineBreak {
     /// Which of the two it is.
     pub byte: BareByte,
-    /// Where it is in the chunk that was presented; 0 too if it is a CR that ended the chunk before.
-    pub at: usize,
+    /// Where it is in the content, counted from 0.
+    pub at: u64,
 }

@@ -44,6 +44,8 @@ pub struct DotStuffer {
     line_breaks: LineBreaks,
     dots: bool,
     state: State,
+    /// How many bytes of the content were advanced over.
+    position: u64,
     /// How far the next plan may reach, so that looking ahead stays in proportion to what is sent.
     reach: usize,
     /// Where in the last pla bytes stand that the chunk does not hold.
@@ -87,6 +89,7 @@ impl DotStuffer {
             line_breaks,
             dots: true,
             state: State::LineStart,
+            position: 0,
             reach: FIRST_REACH,
             inserted: Vec::new(),
         }
@@ -124,8 +127,11 @@ impl DotStuffer {
         let mut plan = Plan::new(chunk, scratch, inserted);
         let end = match self.walk(chunk, |at, byte| plan.insert(at, byte)) {
             Ok(end) => end,
-            Err(refused) if refused.at > 0 => refused.at,
-            Err(refused) => return Err(refused),
+            // What stands before it can still go.
+            Err(refused) => match refused.at.checked_sub(self.position) {
+                None | Some(0) => return Err(refused),
+                Some(before) => usize::try_from(before).unwrap_or(usize::MAX),
+            },
         };
         let wire_bytes;
         (wire_bytes, self.inserted) = plan.finish(end, slices);
@@ -138,6 +144,7 @@ impl DotStuffer {
     /// Begins another message's content of the same kind, and keeps what was allocated.
     pub fn restart(&mut self) {
         self.state = State::LineStart;
+        self.position = 0;
     }
 
     /// Returns how many bytes the whole of `chunk` takes on the wire, for a count that must be
@@ -180,7 +187,9 @@ impl DotStuffer {
             None => self.after(&[last]),
         };
         self.inserted.clear();
-        wire.saturating_sub(added)
+        let consumed = wire.saturating_sub(added);
+        self.position = self.position.saturating_add(consumed as u64);
+        consumed
     }
 
     /// Returns the bytes to write after the last byte of the content.
@@ -198,7 +207,10 @@ impl DotStuffer {
             (State::AfterCr, LineBreaks::Refuse) => {
                 return Err(BareLineBreak {
                     byte: BareByte::Cr,
-                    at: chunk.len().saturating_sub(1),
+                    at: self
+                        .position
+                        .saturating_add(chunk.len() as u64)
+                        .saturating_sub(1),
                 });
             }
             (State::AfterCr, LineBreaks::Normalize) if !self.dots => b"\n",
@@ -263,13 +275,13 @@ impl DotStuffer {
             (State::AfterCr, b'\n', _) => Step::Pass(State::LineStart),
             (State::AfterCr, _, LineBreaks::Refuse) => Step::Refuse(BareLineBreak {
                 byte: BareByte::Cr,
-                at: at.saturating_sub(1),
+                at: self.position.saturating_add(at as u64).saturating_sub(1),
             }),
             (State::AfterCr, _, LineBreaks::Normalize) => Step::Insert(b"\n", State::LineStart),
             (_, b'\r', _) => Step::Pass(State::AfterCr),
             (_, b'\n', LineBreaks::Refuse) => Step::Refuse(BareLineBreak {
                 byte: BareByte::Lf,
-                at,
+                at: self.position.saturating_add(at as u64),
             }),
             (_, b'\n', LineBreaks::Normalize) => Step::Insert(b"\r", State::AfterCr),
             _ => Step::Pass(State::Inside),

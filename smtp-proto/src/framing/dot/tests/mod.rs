@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use super::*;
 
+mod inspection;
 mod stuff;
 mod unstuff;
 
@@ -22,7 +23,7 @@ fn every_string(longest: u32, mut check: impl FnMut(&[u8])) {
 }
 
 /// Returns `bytes` with every bare CR and bare LF made CR LF, or the index of the first of them.
-fn model_breaks(bytes: &[u8], policy: LineBreaks) -> Result<Vec<u8>, (usize, BareByte)> {
+fn model_breaks(bytes: &[u8], policy: LineBreaks) -> Result<Vec<u8>, (u64, BareByte)> {
     let mut out = Vec::new();
     for (at, byte) in bytes.iter().enumerate() {
         let before = at.checked_sub(1).map(|before| bytes[before]);
@@ -32,7 +33,7 @@ fn model_breaks(bytes: &[u8], policy: LineBreaks) -> Result<Vec<u8>, (usize, Bar
             _ => None,
         };
         match (bare, policy) {
-            (Some(byte), LineBreaks::Refuse) => return Err((at, byte)),
+            (Some(byte), LineBreaks::Refuse) => return Err((at as u64, byte)),
             (Some(_), LineBreaks::Normalize) => out.extend_from_slice(b"\r\n"),
             _ => out.push(*byte),
         }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use super::*;
 
-type Sent = Result<Vec<u8>, (usize, BareByte)>;
+type Sent = Result<Vec<u8>, (u64, BareByte)>;
 
 /// Sends `content` in chunks of `split` bytes and the rest, with writes of at most `write` bytes.
 /// An error comes with its index in `content`.
@@ -17,7 +17,7 @@ fn send(mut stuffer: DotStuffer, content: &[u8], split: usize, write: usize) -> 
             let (mut scratch, mut slices) = (Vec::new(), Vec::new());
             let stuffed = stuffer
                 .stuff(chunk, &mut scratch, &mut slices)
-                .map_err(|refused| (consumed + refused.at, refused.byte))?;
+                .map_err(|refused| (refused.at, refused.byte))?;
             assert!((1..=12).contains(&slices.len()));
             assert!(slices.iter().all(|slice| !slice.is_empty()));
             let planned = slices.concat();
@@ -35,7 +35,7 @@ fn send(mut stuffer: DotStuffer, content: &[u8], split: usize, write: usize) -> 
     }
     let end = stuffer
         .end_after(b"")
-        .map_err(|refused| (content.len() - 1, refused.byte))?;
+        .map_err(|refused| (refused.at, refused.byte))?;
     wire.extend_from_slice(end);
     Ok(wire)
 }
@@ -89,7 +89,7 @@ fn plain_content_takes_the_bytes_measured() {
                 }
                 // Only what follows tells whether a CR at the end is bare.
                 (Ok(bytes), Err(refused)) => {
-                    assert_eq!(*refused, (content.len() - 1, BareByte::Cr));
+                    assert_eq!(*refused, (content.len() as u64 - 1, BareByte::Cr));
                     assert_eq!(bytes, content.len());
                     assert!(stuffer.end_after(content).is_err());
                 }
@@ -254,7 +254,7 @@ fn refuses_once_everything_before_is_sent() {
         for _ in 0..2 {
             let (mut scratch, mut slices) = (Vec::new(), Vec::new());
             let stuffed = stuffer.stuff(&content[2..], &mut scratch, &mut slices);
-            assert_eq!(stuffed, Err(BareLineBreak { byte, at: 0 }));
+            assert_eq!(stuffed, Err(BareLineBreak { byte, at: 2 }));
             assert!(slices.is_empty());
         }
     }
