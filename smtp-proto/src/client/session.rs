@@ -3,8 +3,6 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
-#[cfg(feature = "auth")]
-use super::authentication::Authentication;
 use super::{
     config::{Config, Tls},
     envelope::{Envelope, write_decimal},
@@ -21,6 +19,8 @@ use super::{
     transaction::{Transaction, TransactionId},
     writer::{Broken, Buffers, Writer},
 };
+#[cfg(feature = "auth")]
+use crate::sasl::{Attempts, Mechanism};
 use crate::{
     framing::{LineBreaks, Progress, Slices, Transmit},
     machine::{
@@ -214,7 +214,7 @@ impl Session {
     #[cfg(feature = "auth")]
     pub(super) fn authenticate(
         &mut self,
-        mechanisms: Vec<Box<dyn crate::sasl::Mechanism>>,
+        mechanisms: Vec<Box<dyn Mechanism>>,
     ) -> Result<(), Misuse> {
         if matches!(
             self.standing.state(),
@@ -222,8 +222,8 @@ impl Session {
         ) {
             return Err(Misuse::TooLate);
         }
-        let authentication = Authentication::new(mechanisms)?;
-        self.opening.authenticate_by(authentication);
+        let attempts = Attempts::new(mechanisms, self.config.credentials_over)?;
+        self.opening.authenticate_by(attempts);
         Ok(())
     }
 
@@ -479,9 +479,6 @@ impl Session {
 
     /// Accounts for the answer to one of the opening's commands, or to QUIT.
     fn on_opening<'i>(&mut self, verb: Verb, turn: Turn, reply: Reply<'i>) -> Option<Event<'i>> {
-        if turn == Turn::More {
-            self.opening.challenged(&reply);
-        }
         if let Some(choice) = self.standing.turn(verb, turn) {
             let decision = self.opening.decide(choice, verb, &reply, &self.config);
             self.carry_out(choice, decision, verb, &reply);
@@ -510,16 +507,10 @@ impl Session {
                 self.open();
             }
             Decision::Fail(fault) => self.fail_answered(fault, verb.step(), reply),
-            Decision::Refuse(fault, reason) => {
-                let answer = Answer {
-                    step: verb.step(),
-                    reply: reply.clone(),
-                };
-                // Where no mechanism could be tried, nothing was refused.
-                let is_untried = fault == Fault::AuthenticationFailed && reply.is_positive();
-                let (error, reason) = match is_untried {
-                    true => (Error::new(fault, self.state(), &[]), reason.into()),
-                    false => (
+            Decision::Refuse(fault, reason, answer) => {
+                let (error, reason) = match answer {
+                    None => (Error::new(fault, self.state(), &[]), reason.into()),
+                    Some(answer) => (
                         Error::answered(fault, self.state(), answer.clone()),
                         NotSent::answered(reason, answer),
                     ),
