@@ -2,13 +2,11 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use smallvec::SmallVec;
-
 use super::event::NotSentReason;
 use crate::machine::Misuse;
 use crate::syntax::{
-    BodyType, ByMode, Capabilities, Extension, ForwardPath, MailParameters, RcptParameters,
-    ReversePath, RrvsAction,
+    BodyType, ByMode, Capabilities, Extension, ForwardPath, MailParameters, ParameterName,
+    RcptParameters, ReversePath, RrvsAction,
 };
 
 /// Holds the sender, the recipients and the parameters of one message.
@@ -26,7 +24,7 @@ use crate::syntax::{
 #[derive(Clone, Debug)]
 pub struct Envelope<'a> {
     sender: ReversePath<'a>,
-    recipients: SmallVec<[ForwardPath<'a>; 4]>,
+    recipients: Recipients<'a>,
     size: Option<u64>,
     body: Option<BodyType>,
     parameters: Option<Box<MailParameters<'a>>>,
@@ -39,7 +37,7 @@ impl<'a> Envelope<'a> {
     pub fn new(sender: ReversePath<'a>) -> Self {
         Self {
             sender,
-            recipients: SmallVec::new(),
+            recipients: Recipients::Many(Vec::new()),
             size: None,
             body: None,
             parameters: None,
@@ -62,7 +60,7 @@ impl<'a> Envelope<'a> {
         parameters: RcptParameters<'a>,
     ) -> Self {
         self.recipient_parameters
-            .push((self.recipients.len(), parameters));
+            .push((self.recipients.as_slice().len(), parameters));
         self.recipient(recipient)
     }
 
@@ -107,18 +105,19 @@ impl<'a> Envelope<'a> {
 
     /// Returns the recipients in the order in which they were added.
     pub fn recipients(&self) -> &[ForwardPath<'a>] {
-        &self.recipients
+        self.recipients.as_slice()
     }
 
     /// Copies what is borrowed, so that the envelope can live on.
     pub fn into_owned(self) -> Envelope<'static> {
         Envelope {
             sender: self.sender.into_owned(),
-            recipients: self
-                .recipients
-                .into_iter()
-                .map(ForwardPath::into_owned)
-                .collect(),
+            recipients: match self.recipients {
+                Recipients::One(only) => Recipients::One(only.into_owned()),
+                Recipients::Many(all) => {
+                    Recipients::Many(all.into_iter().map(ForwardPath::into_owned).collect())
+                }
+            },
             size: self.size,
             body: self.body,
             parameters: self.parameters.map(|given| Box::new(given.into_owned())),
@@ -127,6 +126,33 @@ impl<'a> Envelope<'a> {
                 .into_iter()
                 .map(|(recipient, given)| (recipient, given.into_owned()))
                 .collect(),
+        }
+    }
+}
+
+/// Recipients, of which one alone needs no allocation. Covariant, as [`smallvec::SmallVec`] is not.
+#[derive(Clone, Debug)]
+enum Recipients<'a> {
+    One(ForwardPath<'a>),
+    Many(Vec<ForwardPath<'a>>),
+}
+
+impl<'a> Recipients<'a> {
+    fn push(&mut self, recipient: ForwardPath<'a>) {
+        *self = match core::mem::replace(self, Self::Many(Vec::new())) {
+            Self::Many(all) if all.is_empty() => Self::One(recipient),
+            Self::Many(mut all) => {
+                all.push(recipient);
+                Self::Many(all)
+            }
+            Self::One(first) => Self::Many([first, recipient].into()),
+        };
+    }
+
+    fn as_slice(&self) -> &[ForwardPath<'a>] {
+        match self {
+            Self::One(only) => core::slice::from_ref(only),
+            Self::Many(all) => all,
         }
     }
 }
@@ -154,7 +180,7 @@ impl Written {
         self.recipient_parameters.clear();
         envelope.sender.write_to(&mut self.paths);
         self.ends.push(self.paths.len());
-        for recipient in &envelope.recipients {
+        for recipient in envelope.recipients() {
             recipient.write_to(&mut self.paths);
             self.ends.push(self.paths.len());
         }
@@ -351,21 +377,19 @@ fn exceeded_by(given: &MailParameters<'_>, offered: &Capabilities) -> Option<Ext
 
 /// Leaves out what is not offered.
 fn fit_mail(given: &mut MailParameters<'static>, offered: &Capabilities) {
-    let has = |extension| offered.has(extension);
-    given.size = None; // written from the envelope, as BODY and SMTPUTF8 are
-    given.body = None;
-    given.smtp_utf8 = false;
-    given.auth = given.auth.take().filter(|_| has(Extension::Auth));
-    given.ret = given.ret.filter(|_| has(Extension::Dsn)); // 3461-5.2.2-a
-    let named = has(Extension::Dsn) || has(Extension::Mtrk);
-    given.envelope_id = given.envelope_id.take().filter(|_| named);
-    given.deliver_by = given.deliver_by.filter(|_| has(Extension::DeliverBy));
-    given.priority = given.priority.filter(|_| has(Extension::MtPriority));
-    given.tracking = given.tracking.take().filter(|_| has(Extension::Mtrk));
-    given.solicitation = given
-        .solicitation
-        .take()
-        .filter(|_| has(Extension::NoSoliciting));
+    for name in given.names() {
+        let is_of_envelope = matches!(
+            name,
+            // Written from the envelope.
+            ParameterName::Size
+                | ParameterName::Body
+                | ParameterName::BinaryBody
+                | ParameterName::SmtpUtf8
+        );
+        if is_of_envelope || !offered.takes(name) {
+            given.remove(name);
+        }
+    }
 }
 
 /// Leaves out of a recipient's what is not offered, and returns the extension without which the
@@ -374,18 +398,9 @@ fn fit_recipient(given: &mut RcptParameters<'static>, offered: &Capabilities) ->
     let is_strict = given.valid_since.as_ref().is_some_and(|since| {
         since.action() != Some(RrvsAction::Continue) // 7293-5.1.1-a
     });
-    let has = |extension| offered.has(extension);
-    given.notify = given.notify.filter(|_| has(Extension::Dsn));
-    given.original_recipient = given
-        .original_recipient
-        .take()
-        .filter(|_| has(Extension::Dsn));
-    given.valid_since = given.valid_since.take().filter(|_| has(Extension::Rrvs));
-    given.solicitation = given
-        .solicitation
-        .take()
-        .filter(|_| has(Extension::NoSoliciting));
-    given.conneg &= has(Extension::Conneg);
+    for name in given.names().filter(|name| !offered.takes(*name)) {
+        given.remove(name);
+    }
     is_strict.then_some(Extension::Rrvs)
 }
 

@@ -227,9 +227,14 @@ impl NotSent {
             | NotSentReason::LimitReached
             | NotSentReason::NeedsBodyAgain
             | NotSentReason::BodyFailed
-            | NotSentReason::TlsUnavailable
+            | NotSentReason::NoMechanism
+            | NotSentReason::CredentialUnprotected
+            | NotSentReason::UnreadableChallenge
+            | NotSentReason::ServerUnproven
             | NotSentReason::Cancelled => false,
-            NotSentReason::SessionRefused | NotSentReason::AuthenticationFailed => self
+            NotSentReason::SessionRefused
+            | NotSentReason::TlsUnavailable
+            | NotSentReason::AuthenticationFailed => self
                 .answer
                 .as_ref()
                 .is_some_and(|answer| answer.reply.class() == Class::Permanent),
@@ -271,10 +276,22 @@ pub enum NotSentReason {
     /// TLS is required, and the server does not offer it or refused it.
     #[error("TLS is required and cannot be had")]
     TlsUnavailable,
-    /// Authentication is required and failed: the server refused it, or offers no mechanism that
-    /// could be used.
-    #[error("authentication failed")]
+    /// Authentication is required, and the server refused it.
+    #[error("the server refused the authentication")]
     AuthenticationFailed,
+    /// Authentication is required, and the server offers no mechanism that the client has.
+    #[error("the server offers no authentication that the client knows")]
+    NoMechanism,
+    /// Authentication is required, and the connection is not protected as
+    /// [`credentials_over`](super::Config::credentials_over) demands.
+    #[error("the connection is not protected as the credentials need it")]
+    CredentialUnprotected,
+    /// Authentication is required, and the server asked what cannot be read or answered.
+    #[error("the server sent a challenge that cannot be answered")]
+    UnreadableChallenge,
+    /// Authentication is required, and the server did not prove that it knows the password.
+    #[error("the server has not proven that it knows the password")]
+    ServerUnproven,
     /// The session may carry no more messages, or no more recipients' domains (RFC 9422).
     #[error("the server's limit for a session is reached")]
     LimitReached,

@@ -18,8 +18,8 @@
 //! | LHLO | - | wait | STARTTLS or AUTH or messages or QUIT | QUIT |
 //! | HELO | - | wait | STARTTLS or AUTH or messages or QUIT | QUIT |
 //! | STARTTLS | - | wait | handshake | AUTH or messages or QUIT |
-//! | AUTH | - | wait | messages; 334: a response | AUTH or QUIT |
-//! | a response | - | wait | messages; 334: a response | AUTH or QUIT |
+//! | AUTH | - | wait | messages or QUIT; 334: a response or QUIT | AUTH or QUIT |
+//! | a response | - | wait | messages or QUIT; 334: a response or QUIT | AUTH or QUIT |
 //! | QUIT | - | leave | closed | closed |
 //! | own command | - | - | - | - |
 //! | RSET | Group | - | - | - |
@@ -93,7 +93,6 @@
 //! command whose turn it is; one that answers refusals and acceptances in each other's place, each
 //! in a place where both are possible, cannot be found out by anybody.
 
-mod authentication;
 mod config;
 mod envelope;
 mod event;
@@ -122,9 +121,13 @@ use crate::{
 /// The mechanisms by which a client authenticates, of [`sasl`](crate::sasl).
 #[cfg(feature = "auth")]
 pub mod mechanism {
-    pub use crate::sasl::{External, Login, Mechanism, OAuthBearer, Plain, XOAuth2, by_password};
+    pub use crate::sasl::{
+        Channel, External, Login, Mechanism, OAuthBearer, Plain, Protection, XOAuth2, by_password,
+    };
     #[cfg(feature = "scram")]
-    pub use crate::sasl::{Nonce, Scram, ScramError, ScramHash, by_scram_or_password};
+    pub use crate::sasl::{
+        Nonce, Scram, ScramError, ScramHash, by_scram_or_password, by_scram_then_password,
+    };
 }
 
 pub use self::{

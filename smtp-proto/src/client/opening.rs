@@ -4,13 +4,14 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use super::{
-    authentication::Authentication,
     config::{Config, Tls},
     event::NotSentReason,
     table::{Choice, State, Verb},
 };
+#[cfg(feature = "auth")]
+use crate::sasl::{Attempts, Channel, Progress};
 use crate::{
-    machine::{Dialect, Error, Fault, TlsInfo},
+    machine::{Answer, Dialect, Error, Fault, TlsInfo},
     syntax::{Capabilities, Extension, Reply},
 };
 
@@ -24,7 +25,8 @@ pub(super) struct Opening {
     is_ahead: bool,
     /// What is reported once the session is closed, which the server refused.
     refusal: Option<Box<Error>>,
-    authentication: Option<Box<Authentication>>,
+    #[cfg(feature = "auth")]
+    attempts: Option<Box<Attempts>>,
 }
 
 /// Where the session goes from here.
@@ -35,8 +37,8 @@ pub(super) enum Decision {
     Open,
     /// What was known still holds, or nothing is left to be decided.
     Stay,
-    /// The session is of no use, and is left in good order.
-    Refuse(Fault, NotSentReason),
+    /// The session is of no use, and is left in good order; the answer, if any, is the cause.
+    Refuse(Fault, NotSentReason, Option<Answer<'static>>),
     /// The session cannot go on.
     Fail(Fault),
 }
@@ -48,7 +50,8 @@ impl Opening {
             tls: None,
             is_ahead: false,
             refusal: None,
-            authentication: None,
+            #[cfg(feature = "auth")]
+            attempts: None,
         }
     }
 
@@ -59,15 +62,15 @@ impl Opening {
 
     /// Has the client authenticate before any message.
     #[cfg(feature = "auth")]
-    pub(super) fn authenticate_by(&mut self, authentication: Authentication) {
-        self.authentication = Some(Box::new(authentication));
+    pub(super) fn authenticate_by(&mut self, attempts: Attempts) {
+        self.attempts = Some(Box::new(attempts));
     }
 
-    /// Accounts for a challenge of the server's.
-    pub(super) fn challenged(&mut self, reply: &Reply<'_>) {
-        if let Some(authentication) = &mut self.authentication {
-            authentication.challenged(reply);
-        }
+    fn must_authenticate(&self) -> bool {
+        #[cfg(feature = "auth")]
+        return self.attempts.is_some();
+        #[cfg(not(feature = "auth"))]
+        false
     }
 
     pub(super) fn is_encrypted(&self) -> bool {
@@ -109,7 +112,7 @@ impl Opening {
         known
             && (self.is_encrypted() || config.tls == Tls::Off)
             && config.dialect == Dialect::Smtp
-            && self.authentication.is_none()
+            && !self.must_authenticate()
     }
 
     /// Opens the session on the strength of that.
@@ -126,17 +129,15 @@ impl Opening {
             Verb::Helo => (b"HELO ", name),
             Verb::Lhlo => (b"LHLO ", name),
             Verb::StartTls => (b"STARTTLS", b""),
-            Verb::Auth => (b"AUTH ", b""),
-            Verb::AuthResponse => (b"", b""),
+            #[cfg(feature = "auth")]
+            Verb::Auth | Verb::AuthResponse => {
+                let line = self.attempts.as_ref().map(|attempts| attempts.line());
+                return out.extend_from_slice(line.unwrap_or_default());
+            }
             _ => (b"QUIT", b""),
         };
         out.extend_from_slice(command);
         out.extend_from_slice(argument);
-        if matches!(verb, Verb::Auth | Verb::AuthResponse)
-            && let Some(authentication) = &self.authentication
-        {
-            authentication.write(out);
-        }
         out.extend_from_slice(b"\r\n");
     }
 
@@ -161,9 +162,11 @@ impl Opening {
             Choice::Handshake | Choice::Patience => Decision::Stay,
             // Sent ahead of a greeting that refused the session.
             _ if self.is_refused() => Decision::Stay,
-            Choice::Refusal => {
-                Decision::Refuse(Fault::SessionRefused, NotSentReason::SessionRefused)
-            }
+            Choice::Refusal => Decision::Refuse(
+                Fault::SessionRefused,
+                NotSentReason::SessionRefused,
+                Some(answer(verb, reply)),
+            ),
             Choice::Introduction if self.is_ahead => Decision::Stay,
             Choice::Introduction if is_veiled(reply) => Decision::To(State::Due(Verb::Helo)),
             Choice::Introduction => Decision::To(State::Due(introduction(config))),
@@ -174,22 +177,12 @@ impl Opening {
                 if verb != Verb::Helo {
                     self.capabilities = offer(reply, config);
                 }
-                self.protect(config)
+                self.protect(verb, reply, config)
             }
-            Choice::Clear if config.tls == Tls::Opportunistic => self.authenticate(config), // 3207-4-b
-            Choice::Clear => Decision::Refuse(Fault::TlsUnavailable, NotSentReason::TlsUnavailable),
-            Choice::Identity => {
-                let authentication = self.authentication.as_mut();
-                match authentication.is_none_or(|authentication| authentication.accepted()) {
-                    true => Decision::Open,
-                    false => Decision::Fail(Fault::AuthenticationFailed),
-                }
-            }
-            Choice::Mechanism => {
-                if let Some(authentication) = &mut self.authentication {
-                    authentication.refused(reply.code());
-                }
-                self.authenticate(config)
+            Choice::Clear if config.tls == Tls::Opportunistic => self.authenticate(None), // 3207-4-b
+            Choice::Clear => tls_unavailable(verb, reply),
+            Choice::Identity | Choice::Challenge | Choice::Mechanism => {
+                self.authenticate(Some(answer(verb, reply)))
             }
         }
     }
@@ -213,31 +206,70 @@ impl Opening {
     }
 
     /// Goes on with TLS, if that is due and offered.
-    fn protect(&mut self, config: &Config) -> Decision {
+    fn protect(&mut self, verb: Verb, reply: &Reply<'_>, config: &Config) -> Decision {
         let is_offered = self.capabilities.has(Extension::StartTls);
         match config.tls {
-            _ if self.is_encrypted() => self.authenticate(config),
+            _ if self.is_encrypted() => self.authenticate(None),
             Tls::Opportunistic | Tls::Required if is_offered => {
                 Decision::To(State::Due(Verb::StartTls))
             }
-            Tls::Required => Decision::Refuse(Fault::TlsUnavailable, NotSentReason::TlsUnavailable),
-            Tls::Off | Tls::Opportunistic | Tls::Implicit => self.authenticate(config),
+            Tls::Required => tls_unavailable(verb, reply),
+            Tls::Off | Tls::Opportunistic | Tls::Implicit => self.authenticate(None),
         }
     }
 
-    /// Goes on with AUTH, if that is wanted.
-    fn authenticate(&mut self, config: &Config) -> Decision {
-        let may_show_password = self.is_encrypted() || config.plain_text_auth;
-        let Some(authentication) = &mut self.authentication else {
+    /// Begins with AUTH, if that is wanted, or goes on after the answer to it.
+    #[cfg(feature = "auth")]
+    fn authenticate(&mut self, answer: Option<Answer<'static>>) -> Decision {
+        let Some(attempts) = &mut self.attempts else {
             return Decision::Open;
         };
-        match authentication.begin(&self.capabilities, may_show_password) {
-            true => Decision::To(State::Due(Verb::Auth)),
-            false => Decision::Refuse(
-                Fault::AuthenticationFailed,
-                NotSentReason::AuthenticationFailed,
-            ),
+        let channel = match &self.tls {
+            Some(tls) => Channel::secured(tls, self.capabilities.auth_mechanisms()),
+            None => Channel::in_clear(self.capabilities.auth_mechanisms()),
+        };
+        let progress = match &answer {
+            Some(answer) => attempts.on_reply(&answer.reply, &channel),
+            None => attempts.begin(&channel),
+        };
+        match progress {
+            Progress::Say if attempts.is_command() => Decision::To(State::Due(Verb::Auth)),
+            Progress::Say => Decision::To(State::Due(Verb::AuthResponse)),
+            Progress::Done => Decision::Open,
+            Progress::Failed(fault) => Decision::Refuse(fault, unauthenticated(fault), answer),
         }
+    }
+
+    #[cfg(not(feature = "auth"))]
+    fn authenticate(&mut self, _: Option<Answer<'static>>) -> Decision {
+        Decision::Open
+    }
+}
+
+fn answer(verb: Verb, reply: &Reply<'_>) -> Answer<'static> {
+    Answer {
+        step: verb.step(),
+        reply: reply.clone().into_owned(),
+    }
+}
+
+fn tls_unavailable(verb: Verb, reply: &Reply<'_>) -> Decision {
+    Decision::Refuse(
+        Fault::TlsUnavailable,
+        NotSentReason::TlsUnavailable,
+        Some(answer(verb, reply)),
+    )
+}
+
+/// Returns why messages are not sent after such a failure to authenticate.
+#[cfg(feature = "auth")]
+fn unauthenticated(fault: Fault) -> NotSentReason {
+    match fault {
+        Fault::NoMechanism => NotSentReason::NoMechanism,
+        Fault::CredentialUnprotected => NotSentReason::CredentialUnprotected,
+        Fault::UnreadableChallenge => NotSentReason::UnreadableChallenge,
+        Fault::ServerUnproven => NotSentReason::ServerUnproven,
+        _ => NotSentReason::AuthenticationFailed,
     }
 }
 

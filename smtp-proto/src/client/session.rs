@@ -3,8 +3,6 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
-#[cfg(feature = "auth")]
-use super::authentication::Authentication;
 use super::{
     config::{Config, Tls},
     envelope::{Envelope, Written},
@@ -21,6 +19,8 @@ use super::{
     transaction::{Heard, Transaction, TransactionId},
     writer::{Broken, Buffers},
 };
+#[cfg(feature = "auth")]
+use crate::sasl::{Attempts, Mechanism};
 use crate::{
     framing::{LineBreaks, Progress, Slices, Transmit},
     machine::{Answer, Dialect, Error, Fault, Misuse, Step, Timer, TlsInfo, TraceEntry},
@@ -196,7 +196,7 @@ impl Session {
     #[cfg(feature = "auth")]
     pub(super) fn authenticate(
         &mut self,
-        mechanisms: Vec<Box<dyn crate::sasl::Mechanism>>,
+        mechanisms: Vec<Box<dyn Mechanism>>,
     ) -> Result<(), Misuse> {
         if matches!(
             self.standing.state(),
@@ -204,8 +204,8 @@ impl Session {
         ) {
             return Err(Misuse::TooLate);
         }
-        let authentication = Authentication::new(mechanisms)?;
-        self.opening.authenticate_by(authentication);
+        let attempts = Attempts::new(mechanisms, self.config.credentials_over)?;
+        self.opening.authenticate_by(attempts);
         Ok(())
     }
 
@@ -428,9 +428,6 @@ impl Session {
     /// Accounts for the answer to one of the opening's commands, or to QUIT.
     fn on_opening<'i>(&mut self, verb: Verb, reply: Reply<'i>) -> Option<Event<'i>> {
         let turn = Turn::of(reply.code());
-        if turn == Turn::More {
-            self.opening.challenged(&reply);
-        }
         if let Some(choice) = self.standing.turn(verb, turn) {
             let decision = self.opening.decide(choice, verb, &reply, &self.config);
             self.carry_out(choice, decision, verb, &reply);
@@ -459,16 +456,10 @@ impl Session {
                 self.open();
             }
             Decision::Fail(fault) => self.fail_answered(fault, verb.step(), reply),
-            Decision::Refuse(fault, reason) => {
-                let answer = Answer {
-                    step: verb.step(),
-                    reply: reply.clone(),
-                };
-                // Where no mechanism could be tried, nothing was refused.
-                let is_untried = fault == Fault::AuthenticationFailed && reply.is_positive();
-                let (error, reason) = match is_untried {
-                    true => (Error::new(fault, self.state(), &[]), reason.into()),
-                    false => (
+            Decision::Refuse(fault, reason, answer) => {
+                let (error, reason) = match answer {
+                    None => (Error::new(fault, self.state(), &[]), reason.into()),
+                    Some(answer) => (
                         Error::answered(fault, self.state(), answer.clone()),
                         NotSent::answered(reason, answer),
                     ),

@@ -119,6 +119,8 @@ pub(super) enum Choice {
     Clear,
     /// Messages, if the server has proved who it is, where it has to.
     Identity,
+    /// What the client says to a challenge, if it can.
+    Challenge,
     /// Another mechanism, if there is one that may help.
     Mechanism,
     /// The end of a session that is of no use.
@@ -137,7 +139,8 @@ impl Choice {
             Self::Fallback => &[Due(Verb::Helo), QUIT],
             Self::Protection => &[Due(Verb::StartTls), Due(Verb::Auth), Ready, QUIT],
             Self::Clear => &[Due(Verb::Auth), Ready, QUIT],
-            Self::Identity => &[Ready],
+            Self::Identity => &[Ready, QUIT],
+            Self::Challenge => &[Due(Verb::AuthResponse), QUIT],
             Self::Mechanism => &[Due(Verb::Auth), QUIT],
             Self::Refusal => &[QUIT],
         }
@@ -251,7 +254,7 @@ impl Rule {
         match turn {
             Turn::Sent => self.sent,
             Turn::Yes => self.yes,
-            Turn::More => Next::To(State::Due(Verb::AuthResponse)),
+            Turn::More => Next::Choose(Choice::Challenge),
             Turn::No => self.no,
         }
     }
