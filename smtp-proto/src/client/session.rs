@@ -1055,43 +1055,51 @@ impl Session {
         scratch: &'a mut Vec<u8>,
         slices: &mut Slices<'a>,
     ) {
-        let Some(transaction) = self.schedule.get_mut(id) else {
-            return;
-        };
-        if transaction.needs_body_again() {
-            match body {
-                Body::Failed => self.abandon(id, NotSentReason::NeedsBodyAgain),
-                Body::Chunk(_) | Body::Last(_) => transaction.has_body_again(),
+        let needs_again = self
+            .schedule
+            .get(id)
+            .is_some_and(Transaction::needs_body_again);
+        let written = match body {
+            Body::Failed if needs_again => Err(NotSentReason::NeedsBodyAgain),
+            Body::Failed => Err(NotSentReason::BodyFailed),
+            Body::Chunk(_) | Body::Last(_) if needs_again => {
+                if let Some(transaction) = self.schedule.get_mut(id) {
+                    transaction.has_body_again();
+                }
+                Ok(())
             }
-            return self.render(commands);
-        }
-        let (bytes, is_last) = match body {
-            Body::Failed => return self.abandon(id, NotSentReason::BodyFailed),
-            Body::Chunk(bytes) => (bytes, false),
-            Body::Last(bytes) => (bytes, true),
+            Body::Chunk(bytes) => self.write_content(id, (bytes, false), commands, scratch, slices),
+            Body::Last(bytes) => self.write_content(id, (bytes, true), commands, scratch, slices),
         };
-        let written = self
-            .open_content(id, bytes, is_last, commands)
-            .and_then(|()| self.plan_content(id, (bytes, is_last), commands, scratch, slices));
-        if let Err(broken) = written {
+        if let Err(reason) = written {
             slices.clear();
-            self.abandon(
-                id,
-                match broken {
-                    Broken::LineBreak(at) => NotSentReason::BareLineBreak { at },
-                    Broken::Promise => NotSentReason::BodyFailed,
-                    Broken::TooLarge(maximum) => NotSentReason::TooLarge { maximum },
-                },
-            );
+            self.abandon(id, reason);
         }
+        self.render(commands);
+    }
+
+    fn write_content<'a>(
+        &mut self,
+        id: TransactionId,
+        body: (&'a [u8], bool),
+        commands: &mut Vec<u8>,
+        scratch: &'a mut Vec<u8>,
+        slices: &mut Slices<'a>,
+    ) -> Result<(), NotSentReason> {
+        self.open_content(id, body, commands)
+            .and_then(|()| self.plan_content(id, body, commands, scratch, slices))
+            .map_err(|broken| match broken {
+                Broken::LineBreak(at) => NotSentReason::BareLineBreak { at },
+                Broken::Promise => NotSentReason::BodyFailed,
+                Broken::TooLarge(maximum) => NotSentReason::TooLarge { maximum },
+            })
     }
 
     /// Opens a content or a chunk, unless one is open or the time has not come.
     fn open_content(
         &mut self,
         id: TransactionId,
-        bytes: &[u8],
-        is_last: bool,
+        (bytes, is_last): (&[u8], bool),
         commands: &mut Vec<u8>,
     ) -> Result<(), Broken> {
         let Some(transaction) = self.schedule.get(id) else {
@@ -1151,7 +1159,7 @@ impl Session {
         Ok(())
     }
 
-    /// Plans what is written of the content that is open, and renders what follows its end.
+    /// Plans what is written of the content that is open.
     fn plan_content<'a>(
         &mut self,
         id: TransactionId,
@@ -1163,19 +1171,17 @@ impl Session {
         let Some(transaction) = self.schedule.get(id) else {
             return Ok(());
         };
-        if self.link.content() == Some(id) {
-            let is_by_dot = transaction.stage() == Stage::Content;
-            let by_dot = is_by_dot.then(|| (id, verdicts(transaction, self.config.dialect)));
-            let position = transaction.position();
-            let link = &mut self.link;
-            if !link.write_content(body, position, by_dot, commands, scratch, slices)? {
-                return Ok(());
-            }
-            if is_by_dot {
-                self.sent_content(id, Verb::Content);
-            }
+        if self.link.content() != Some(id) {
+            return Ok(());
         }
-        self.render(commands);
+        let is_by_dot = transaction.stage() == Stage::Content;
+        let by_dot = is_by_dot.then(|| (id, verdicts(transaction, self.config.dialect)));
+        let position = transaction.position();
+        let link = &mut self.link;
+        let has_ended = link.write_content(body, position, by_dot, commands, scratch, slices)?;
+        if has_ended && is_by_dot {
+            self.sent_content(id, Verb::Content);
+        }
         Ok(())
     }
 

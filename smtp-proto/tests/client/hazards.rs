@@ -592,11 +592,13 @@ fn a_body_fails() {
     let mut d = stream();
     let m = [(); 2].map(|()| d.submit("a@example.org", &ONE));
     let transmit = present(&mut d.client, Body::Failed, d.now).unwrap();
-    let all = transmit.len();
-    transmit.wrote(all, d.now);
+    let (envelope, chunk) = BDAT.split_once("BDAT").unwrap();
+    let bytes = transmit.slices().concat();
+    assert_eq!(bytes, format!("{envelope}RSET\r\n{envelope}").as_bytes());
+    transmit.wrote(bytes.len(), d.now);
     d.says("250 ok\r\n250 ok\r\n");
     d.finishes(&[(m[0], not_sent(NotSentReason::BodyFailed))]);
-    d.sends(&format!("RSET\r\n{BDAT}"));
+    d.sends(&format!("BDAT{chunk}"));
     d.says("250 reset\r\n250 ok\r\n250 ok\r\n250 taken\r\n");
     d.finishes(&[(m[1], delivered("250 taken\r\n"))]);
 }

@@ -14,4 +14,5 @@ mod lmtp;
 mod out_of_step;
 mod policies;
 mod session;
+mod streams;
 mod tls;
