@@ -720,7 +720,8 @@ impl Session {
             if let Some(transaction) = content.and_then(|id| self.schedule.get_mut(id)) {
                 transaction.refuse(answer.clone());
             }
-            self.fail_closing(
+            self.fail_by(
+                Fault::Closing,
                 NotSentReason::ConnectionEnded,
                 answer,
                 self.writer.offered(),
@@ -741,13 +742,18 @@ impl Session {
             }
             Verb::Own => {
                 let event = self.schedule.own().answer(answer.reply.clone());
-                self.fail_closing(NotSentReason::ConnectionEnded, answer, 0);
+                self.fail_by(Fault::Closing, NotSentReason::ConnectionEnded, answer, 0);
                 event
             }
             // Others after it may have been taken: a server may work ahead, as ours does.
             Verb::Content | Verb::LastChunk => {
                 let offered = self.writer.offered();
-                self.fail_closing(NotSentReason::ConnectionEnded, answer.clone(), offered);
+                self.fail_by(
+                    Fault::Closing,
+                    NotSentReason::ConnectionEnded,
+                    answer.clone(),
+                    offered,
+                );
                 let is_gone = self.schedule.get(id)?.is_refused();
                 self.finish_with(id, (!is_gone).then_some(Outcome::Refused(answer)))
             }
@@ -757,7 +763,12 @@ impl Session {
                 let message = MessageId(transaction.message());
                 let recipient = transaction.position_of(place) as usize;
                 let offered = self.writer.offered();
-                self.fail_closing(NotSentReason::ConnectionEnded, answer.clone(), offered);
+                self.fail_by(
+                    Fault::Closing,
+                    NotSentReason::ConnectionEnded,
+                    answer.clone(),
+                    offered,
+                );
                 let outcome = Outcome::Refused(answer);
                 Some(Event::RecipientFinished {
                     message,
@@ -771,17 +782,17 @@ impl Session {
                     true => NotSentReason::SessionRefused,
                     false => NotSentReason::ConnectionEnded,
                 };
-                self.fail_closing(reason, answer, 0);
+                self.fail_by(Fault::Closing, reason, answer, 0);
                 None
             }
         }
     }
 
-    /// Ends the session with a 421. What was not offered as far as there, and was not refused, is not
-    /// sent.
-    fn fail_closing(&mut self, reason: NotSentReason, answer: Answer<'_>, offered: u64) {
+    /// Ends the session with what a reply has said. What was not offered as far as there, and was not
+    /// refused, is not sent.
+    fn fail_by(&mut self, fault: Fault, reason: NotSentReason, answer: Answer<'_>, offered: u64) {
         self.fail_with(
-            Error::answered(Fault::Closing, self.state(), answer.clone()),
+            Error::answered(fault, self.state(), answer.clone()),
             offered,
         );
         let reason = NotSent::answered(reason, answer);
@@ -865,6 +876,15 @@ impl Session {
 
     /// Ends the session with an error.
     fn fail(&mut self, fault: Fault, bytes: &[u8]) {
+        // The server that ends the session, or falls silent, after it has refused EHLO has said why.
+        let has_gone = matches!(
+            fault,
+            Fault::ConnectionLost | Fault::WriteFailed | Fault::TimedOut(_)
+        );
+        if has_gone && let Some(answer) = self.opening.take_refused_ehlo() {
+            let (fault, reason) = (Fault::SessionRefused, NotSentReason::SessionRefused);
+            return self.fail_by(fault, reason, answer, 0);
+        }
         let error = Error::new(fault, self.state(), bytes);
         self.fail_with(error, self.writer.offered());
     }
@@ -902,11 +922,18 @@ impl Session {
         }
     }
 
+    /// Ends the session with this error, unless the server has refused the session before, which tells
+    /// more than how it ended after that.
     fn fail_with(&mut self, error: Error, offered: u64) {
-        if !self.is_over() {
-            self.failure = Some(Box::new(error));
-            self.end(offered);
+        if self.is_over() {
+            return;
         }
+        let refusal = match error.fault() {
+            Fault::ShutDown => None,
+            _ => self.opening.take_refusal(),
+        };
+        self.failure = refusal.or_else(|| Some(Box::new(error)));
+        self.end(offered);
     }
 
     /// Ends the session in good order, or with the error that was kept for now.
