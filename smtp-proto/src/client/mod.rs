@@ -97,6 +97,7 @@ mod config;
 mod envelope;
 mod event;
 mod ledger;
+mod link;
 mod opening;
 mod outstanding;
 mod own_commands;

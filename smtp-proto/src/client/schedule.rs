@@ -22,8 +22,8 @@ pub(super) enum Action {
     Own,
     Reset,
     Mail(TransactionId),
-    /// RCPT, for the recipient at this place in the transaction.
-    Recipient(TransactionId, u32),
+    /// RCPT, for the recipient at this place in the transaction and this position in the envelope.
+    Recipient(TransactionId, u32, u32),
     Data(TransactionId),
     LoneDot(TransactionId),
     Quit,
@@ -275,7 +275,7 @@ impl Schedule {
             Stage::Waiting if self.is_reset_due => Some(Action::Reset),
             Stage::Waiting => Some(Action::Mail(id)),
             Stage::Envelope => match current.next_recipient() {
-                Some(place) => Some(Action::Recipient(id, place)),
+                Some(place) => Some(Action::Recipient(id, place, current.position_of(place))),
                 None => (!self.goes_by_chunks(current) && !current.is_open())
                     .then_some(Action::Data(id)),
             },

@@ -5,28 +5,25 @@ use core::time::Duration;
 
 use super::{
     config::{Config, Tls},
-    envelope::{Envelope, write_decimal},
+    envelope::{Envelope, Written},
     event::{
         Body, BodyRequest, Cancellation, CommandId, Event, MessageId, NotSent, NotSentReason,
         Outcome,
     },
     ledger::Ledger,
+    link::{Link, Verdicts},
     opening::{Decision, Opening},
-    outstanding::{Expected, Outstanding, Settled},
-    replies::{LineEnd, ReplyReader},
+    outstanding::{Expected, Settled},
     schedule::{Abandoned, Action, Refusal, Schedule},
     table::{Choice, Stage, Standing, State, Turn, Verb},
-    transaction::{Transaction, TransactionId},
-    writer::{Broken, Buffers, Writer},
+    transaction::{Heard, Transaction, TransactionId},
+    writer::{Broken, Buffers},
 };
 #[cfg(feature = "auth")]
 use crate::sasl::{Attempts, Mechanism};
 use crate::{
     framing::{LineBreaks, Progress, Slices, Transmit},
-    machine::{
-        Answer, Deadline, Dialect, Error, Fault, Misuse, Origin, Step, Timer, TlsInfo, Trace,
-        TraceEntry,
-    },
+    machine::{Answer, Dialect, Error, Fault, Misuse, Step, Timer, TlsInfo, TraceEntry},
     syntax::{Capabilities, Class, Code, Command, ForwardPath, RcptParameters, Reply},
 };
 
@@ -37,17 +34,9 @@ pub(super) struct Session {
     standing: Standing,
     opening: Opening,
     schedule: Schedule,
-    outstanding: Outstanding,
-    writer: Writer,
     ledger: Ledger,
-    replies: ReplyReader,
-    reply_deadline: Deadline,
-    write_deadline: Deadline,
-    trace: Option<Box<Trace>>,
+    link: Link,
     failure: Option<Box<Error>>,
-    /// The latest time that the caller has told.
-    now: Duration,
-    is_at_eof: bool,
     /// The error, or the last event, was read.
     has_told_the_end: bool,
 }
@@ -62,28 +51,21 @@ enum Next {
 impl Session {
     pub(super) fn new(config: Config, now: Duration) -> Self {
         let is_tls_first = config.tls == Tls::Implicit;
-        let mut session = Self {
-            trace: config.trace.then(Box::default),
+        let mut link = Link::new(config.trace, now);
+        match is_tls_first {
+            true => link.start(Timer::Handshake, &config),
+            false => link.await_greeting(&config),
+        }
+        Self {
             standing: Standing::new(is_tls_first),
             opening: Opening::new(),
             schedule: Schedule::new(),
-            outstanding: Outstanding::new(),
-            writer: Writer::new(),
             ledger: Ledger::default(),
-            replies: ReplyReader::default(),
-            reply_deadline: Deadline::default(),
-            write_deadline: Deadline::default(),
+            link,
             failure: None,
-            now,
-            is_at_eof: false,
             has_told_the_end: false,
             config,
-        };
-        match is_tls_first {
-            true => session.start_timer(Timer::Handshake),
-            false => session.await_greeting(),
         }
-        session
     }
 
     // What the application asks for.
@@ -230,10 +212,9 @@ impl Session {
     // What the driver tells.
 
     pub(super) fn handle_timeout(&mut self, now: Duration) {
-        self.now = now;
-        let expired = self.reply_deadline.expired(now);
-        match expired.or_else(|| self.write_deadline.expired(now)) {
-            Some(_) if self.writer.has_failed() => self.fail(Fault::WriteFailed, &[]),
+        self.link.set_now(now);
+        match self.link.expired() {
+            Some(_) if self.link.has_failed() => self.fail(Fault::WriteFailed, &[]),
             // Nothing depends on the reply to QUIT.
             Some(Timer::Quit) => self.close(),
             Some(timer) => self.fail(Fault::TimedOut(timer), &[]),
@@ -242,23 +223,12 @@ impl Session {
     }
 
     pub(super) fn handle_eof(&mut self) {
-        self.is_at_eof = true;
+        self.link.end_input();
     }
 
-    /// Writes no more. A reason, or a verdict, may still be on its way, but not for ever.
     pub(super) fn write_failed(&mut self) {
-        if self.is_over() || self.writer.has_failed() {
-            return;
-        }
-        self.writer.fail();
-        self.write_deadline.stop();
-        if !self.reply_deadline.is_running() {
-            let awaited = self.outstanding.timer(self.writer.offered());
-            let idle = match self.writer.content() {
-                Some(_) => Timer::Command,
-                None => Timer::Quit,
-            };
-            self.start_timer(awaited.unwrap_or(idle));
+        if !self.is_over() {
+            self.link.fail(&self.config);
         }
     }
 
@@ -266,13 +236,13 @@ impl Session {
         if !self.wants_tls() {
             return Err(Misuse::NoHandshake);
         }
-        self.now = now;
-        self.reply_deadline.stop();
+        self.link.set_now(now);
+        self.link.stop_waiting();
         self.opening.encrypt(info);
         let state = self.opening.after_handshake(&self.config);
         self.standing.choose(Choice::Handshake, state);
         if state == State::Connected {
-            self.await_greeting();
+            self.link.await_greeting(&self.config);
         }
         Ok(())
     }
@@ -290,7 +260,10 @@ impl Session {
     }
 
     pub(super) fn wants_read(&self) -> bool {
-        !(self.ledger.has_events() || self.has_stopped() || self.is_at_eof || self.is_over())
+        !(self.ledger.has_events()
+            || self.link.has_stopped()
+            || self.link.is_at_eof()
+            || self.is_over())
     }
 
     pub(super) fn wants_body(&self) -> Option<BodyRequest> {
@@ -303,9 +276,9 @@ impl Session {
 
     /// Returns the transaction whose content can be used now.
     fn wanted(&self) -> Option<TransactionId> {
-        let open = self.writer.content();
+        let open = self.link.content();
         let is_open = self.standing.state() == State::Ready;
-        if !self.writer.is_sound() || self.is_over() || !(is_open || open.is_some()) {
+        if !self.link.is_sound() || self.is_over() || !(is_open || open.is_some()) {
             return None;
         }
         self.schedule.wanted(open)
@@ -324,8 +297,7 @@ impl Session {
     }
 
     pub(super) fn deadline(&self) -> Option<Duration> {
-        let deadlines = [&self.reply_deadline, &self.write_deadline];
-        deadlines.into_iter().filter_map(Deadline::deadline).min()
+        self.link.deadline()
     }
 
     pub(super) fn capabilities(&self) -> &Capabilities {
@@ -333,31 +305,26 @@ impl Session {
     }
 
     pub(super) fn round_trips(&self) -> u64 {
-        self.outstanding.round_trips()
+        self.link.round_trips()
     }
 
     pub(super) fn poll_trace(&mut self) -> Option<TraceEntry> {
-        self.trace.as_mut()?.take()
+        self.link.take_trace()
     }
 
     pub(super) fn shrink(&mut self, buffers: &mut Buffers) {
-        self.writer.shrink(buffers);
+        self.link.shrink(buffers);
         self.schedule.shrink();
-        self.outstanding.shrink();
         self.ledger.shrink();
     }
 
     fn is_ending(&self) -> bool {
-        self.schedule.is_quitting() || self.is_at_eof || !self.writer.is_sound() || self.is_over()
+        let is_going = self.link.is_sound() && !self.link.is_at_eof();
+        self.schedule.is_quitting() || !is_going || self.is_over()
     }
 
     fn is_over(&self) -> bool {
         self.standing.state() == State::Closed
-    }
-
-    /// Returns whether a content cannot be completed, and no reply to what has left is to come.
-    fn has_stopped(&self) -> bool {
-        self.writer.is_cut() && self.outstanding.awaited(self.writer.left()).is_none()
     }
 
     // Reading.
@@ -367,7 +334,7 @@ impl Session {
         input: &mut &'i [u8],
         now: Duration,
     ) -> Result<Option<Event<'i>>, Error> {
-        self.now = now;
+        self.link.set_now(now);
         loop {
             if let Some(event) = self.next_known() {
                 self.has_told_the_end = event == Event::Closed;
@@ -379,24 +346,20 @@ impl Session {
             }
             match self.standing.state() {
                 State::Closed => return Ok(None),
-                State::Handshake if input.is_empty() && !self.is_at_eof => return Ok(None),
+                State::Handshake if input.is_empty() && !self.link.is_at_eof() => return Ok(None),
                 State::Handshake => self.on_bytes_before_tls(input),
-                _ => {
-                    let line_end = match self.config.bare_lf_replies {
-                        true => LineEnd::BareLf,
-                        false => LineEnd::CrLf,
-                    };
-                    match self.replies.next(input, line_end) {
-                        Ok(Some(reply)) => {
-                            if let Some(event) = self.on_reply(reply) {
-                                return Ok(Some(event));
-                            }
+                _ => match self.link.next_reply(input, &self.config) {
+                    Ok(Some(reply)) => {
+                        if let Some(event) = self.on_reply(reply) {
+                            return Ok(Some(event));
                         }
-                        Ok(None) if self.is_at_eof || self.has_stopped() => self.on_end(input),
-                        Ok(None) => return Ok(None),
-                        Err((fault, bytes)) => self.fail_out_of_step(fault, bytes),
                     }
-                }
+                    Ok(None) if self.link.is_at_eof() || self.link.has_stopped() => {
+                        self.on_end(input);
+                    }
+                    Ok(None) => return Ok(None),
+                    Err((fault, bytes)) => self.fail_out_of_step(fault, bytes),
+                },
             }
         }
     }
@@ -430,11 +393,11 @@ impl Session {
 
     /// Accounts for the end of what can be read.
     fn on_end(&mut self, input: &[u8]) {
-        if self.outstanding.oldest() == Some(Verb::Quit) && self.is_idle() {
+        if self.link.oldest() == Some(Verb::Quit) && self.is_idle() {
             self.close();
-        } else if self.writer.is_cut() {
+        } else if self.link.is_cut() {
             self.fail(Fault::ContentAbandoned, &[]);
-        } else if self.writer.has_failed() {
+        } else if self.link.has_failed() {
             self.fail(Fault::WriteFailed, &[]);
         } else {
             self.fail(Fault::ConnectionLost, input);
@@ -443,48 +406,34 @@ impl Session {
 
     /// Accounts for a reply.
     fn on_reply<'i>(&mut self, reply: Reply<'i>) -> Option<Event<'i>> {
-        self.trace_reply(&reply);
-        let settled = self.outstanding.settle(reply.code(), self.writer.offered());
-        self.reply_deadline.stop();
-        self.await_reply();
+        let settled = self.link.settle(&reply, &self.config);
         if reply.code() == Code::NOT_AVAILABLE {
             return self.on_closing(settled, reply);
         }
-        let expected = match settled {
-            Settled::Answers(expected) => expected,
-            Settled::Surplus => {
-                self.on_surplus(reply);
-                return None;
-            }
-            Settled::Impossible(verb) => {
-                self.fail_desync(Fault::ImpossibleReply, verb, &reply);
-                return None;
-            }
-        };
-        let turn = Turn::of(reply.code());
-        match expected.verb {
-            Verb::Own => self.schedule.own().answer(reply),
-            Verb::Reset => {
-                self.on_reset(&reply);
-                None
-            }
-            Verb::Content | Verb::LastChunk => self.on_verdict(&expected, reply),
-            Verb::RecipientContent => self.on_recipient_verdict(&expected, reply),
-            Verb::Mail | Verb::Recipient | Verb::Data | Verb::LoneDot | Verb::Chunk => {
-                self.on_step(&expected, turn, reply)
-            }
-            verb => self.on_opening(verb, turn, reply),
+        match settled {
+            Settled::Answers(expected) => match expected.verb {
+                Verb::Own => return self.schedule.own().answer(reply),
+                Verb::Reset => self.on_reset(&reply),
+                verb if verb.is_preliminary() || verb == Verb::Quit => {
+                    return self.on_opening(verb, reply);
+                }
+                _ => return self.on_answer(&expected, reply),
+            },
+            Settled::Surplus => self.on_surplus(reply),
+            Settled::Impossible(verb) => self.fail_desync(Fault::ImpossibleReply, verb, &reply),
         }
+        None
     }
 
     /// Accounts for the answer to one of the opening's commands, or to QUIT.
-    fn on_opening<'i>(&mut self, verb: Verb, turn: Turn, reply: Reply<'i>) -> Option<Event<'i>> {
+    fn on_opening<'i>(&mut self, verb: Verb, reply: Reply<'i>) -> Option<Event<'i>> {
+        let turn = Turn::of(reply.code());
         if let Some(choice) = self.standing.turn(verb, turn) {
             let decision = self.opening.decide(choice, verb, &reply, &self.config);
             self.carry_out(choice, decision, verb, &reply);
         }
         match self.standing.state() {
-            State::Handshake => self.start_timer(Timer::Handshake),
+            State::Handshake => self.link.start(Timer::Handshake, &self.config),
             State::Closed if self.failure.is_none() => self.close(),
             _ => {}
         }
@@ -577,13 +526,8 @@ impl Session {
         }
     }
 
-    /// Accounts for the answer to one of the commands that lead to a verdict.
-    fn on_step<'i>(
-        &mut self,
-        expected: &Expected,
-        turn: Turn,
-        reply: Reply<'i>,
-    ) -> Option<Event<'i>> {
+    /// Accounts for the answer to one of a transaction's commands.
+    fn on_answer<'i>(&mut self, expected: &Expected, reply: Reply<'i>) -> Option<Event<'i>> {
         let Expected {
             verb,
             transaction: id,
@@ -592,129 +536,71 @@ impl Session {
         } = *expected;
         let is_suspicious = self.schedule.is_suspicious_of(id);
         let transaction = self.schedule.get_mut(id)?;
-        let was_refused = transaction.is_refused();
-        transaction.answered(verb, turn);
         if is_suspicious {
-            match turn {
-                Turn::No => self.step_down(),
-                _ => self.fail_desync(Fault::ResetRefused, verb, &reply),
+            if reply.class() == Class::Transient || reply.class() == Class::Permanent {
+                transaction.hear_nothing(verb);
+                self.step_down();
+            } else {
+                self.fail_desync(Fault::ResetRefused, verb, &reply);
             }
             return None;
         }
-        let mut event = None;
-        match verb {
-            Verb::Mail => transaction.answer_mail(answer(verb, reply)),
-            Verb::Recipient => {
-                let envelope = self.ledger.envelope(transaction.message());
-                let has_size = envelope.is_some_and(|envelope| envelope.has_size());
-                let is_put_off = transaction.answer_recipient(place, &reply, has_size);
-                // Of a refused sender, the refusal tells; the recipients' 503 tell nothing.
-                if transaction.has_sender() && !is_put_off {
-                    event = Some(Event::RecipientAnswered {
-                        message: MessageId(transaction.message()),
-                        recipient: transaction.position_of(place) as usize,
-                        reply,
-                    });
+        let message = MessageId(transaction.message());
+        let envelope = self.ledger.envelope(message.0);
+        let has_size = envelope.is_some_and(|envelope| envelope.has_size());
+        let heard = transaction.hear(verb, place, reply, self.config.dialect, has_size);
+        let event = match heard {
+            Heard::Nothing => None,
+            Heard::Recipient(recipient, reply) => Some(Event::RecipientAnswered {
+                message,
+                recipient: recipient as usize,
+                reply,
+            }),
+            Heard::Verdict(None, outcome) => {
+                let is_taken = matches!(outcome, Some(Outcome::Delivered(_)));
+                self.schedule.ended(id, is_taken);
+                return self.finish_with(id, outcome);
+            }
+            Heard::Verdict(Some(recipient), outcome) => {
+                if transaction.is_answered() {
+                    let is_taken = matches!(outcome, Some(Outcome::Delivered(_)));
+                    self.schedule.ended(id, is_taken);
                 }
+                outcome.map(|outcome| Event::RecipientFinished {
+                    message,
+                    recipient: recipient as usize,
+                    outcome,
+                })
+            }
+            Heard::Unwanted(fault, reply) => {
+                self.fail_answered(fault, verb.step(), &reply);
+                None
+            }
+            Heard::Contradiction(reply) => {
+                self.fail_desync(Fault::RefusedTransactionContinued, verb, &reply);
+                None
+            }
+        };
+        match verb {
+            Verb::LoneDot => self.schedule.ended(id, false),
+            Verb::Recipient => {
                 if let Some(part) = self.schedule.hand_on(id) {
                     self.add_part(part);
                 }
             }
-            Verb::Data if turn == Turn::Yes => {
-                let is_gone = transaction.is_abandoned() || !transaction.has_sender();
-                let is_for_nobody = transaction.accepted().is_empty();
-                if is_for_nobody && self.config.dialect == Dialect::Lmtp {
-                    // There is nothing to synchronise on (2033-4.2-a).
-                    self.fail_answered(Fault::RefusedTransactionContinued, verb.step(), &reply);
-                    return None;
-                }
-                // A dot now would have the server deliver an empty message, to somebody, from
-                // somebody (measured with Postfix and Exim).
-                if is_gone && !is_for_nobody {
-                    match transaction.is_abandoned() {
-                        true => self.fail_answered(Fault::ContentAbandoned, verb.step(), &reply),
-                        false => self.fail_desync(Fault::RefusedTransactionContinued, verb, &reply),
-                    }
-                    return None;
-                }
-            }
-            Verb::Data => transaction.refuse(answer(verb, reply)),
-            Verb::LoneDot => self.schedule.ended(id, false),
-            _ if turn == Turn::No => transaction.refuse(answer(verb, reply)),
-            _ if was_refused => {
-                self.fail_desync(Fault::RefusedTransactionContinued, verb, &reply);
-                return None;
-            }
             _ => {}
         }
-        self.conclude(id);
+        if !self.is_over() {
+            self.conclude(id);
+        }
         event
-    }
-
-    /// Accounts for the answer to the end of a message.
-    fn on_verdict<'i>(&mut self, expected: &Expected, reply: Reply<'i>) -> Option<Event<'i>> {
-        let Expected {
-            verb,
-            transaction: id,
-            ..
-        } = *expected;
-        let transaction = self.schedule.get_mut(id)?;
-        let is_refused = transaction.is_refused() || transaction.is_abandoned();
-        if reply.is_positive() && is_refused {
-            // Whatever was accepted, it was not this envelope: the outcome stays in doubt.
-            transaction.give_up(true);
-            self.fail_desync(Fault::RefusedTransactionContinued, verb, &reply);
-            return None;
-        }
-        transaction.answered(verb, Turn::of(reply.code()));
-        self.schedule.ended(id, reply.is_positive());
-        let outcome = match reply.is_positive() {
-            true => Some(Outcome::Delivered(reply)),
-            false if is_refused => None,
-            false => Some(Outcome::Refused(answer(verb, reply))),
-        };
-        self.finish_with(id, outcome)
-    }
-
-    /// Accounts for LMTP's verdict on a content for one recipient.
-    fn on_recipient_verdict<'i>(
-        &mut self,
-        expected: &Expected,
-        reply: Reply<'i>,
-    ) -> Option<Event<'i>> {
-        let Expected {
-            verb,
-            transaction: id,
-            recipient: place,
-            ..
-        } = *expected;
-        let transaction = self.schedule.get_mut(id)?;
-        let is_positive = reply.is_positive();
-        let answer = answer(verb, reply);
-        transaction.answered(verb, Turn::of(answer.reply.code()));
-        transaction.answer_content(&answer);
-        let message = MessageId(transaction.message());
-        let recipient = transaction.position_of(place) as usize;
-        if transaction.is_answered() {
-            self.schedule.ended(id, is_positive);
-        }
-        self.conclude(id);
-        let outcome = match is_positive {
-            true => Outcome::Delivered(answer.reply),
-            false => Outcome::Refused(answer),
-        };
-        Some(Event::RecipientFinished {
-            message,
-            recipient,
-            outcome,
-        })
     }
 
     /// Accounts for a 421, which answers the oldest unanswered command, or none (RFC 5321 3.8).
     fn on_closing<'i>(&mut self, settled: Settled, reply: Reply<'i>) -> Option<Event<'i>> {
         let Settled::Answers(expected) = settled else {
             // It may refuse the content that is being sent; nothing else is known of its cause.
-            let content = self.writer.content();
+            let content = self.link.content();
             let step = content.map_or(Step::Greeting, |_| Step::Content);
             let answer = Answer { step, reply };
             if let Some(transaction) = content.and_then(|id| self.schedule.get_mut(id)) {
@@ -724,68 +610,36 @@ impl Session {
                 Fault::Closing,
                 NotSentReason::ConnectionEnded,
                 answer,
-                self.writer.offered(),
+                self.link.offered(),
             );
             return None;
         };
-        let Expected {
-            verb,
-            transaction: id,
-            recipient: place,
-            ..
-        } = expected;
-        let answer = answer(verb, reply);
-        match verb {
-            Verb::Quit => {
-                self.close();
-                None
+        let verb = expected.verb;
+        if verb == Verb::Quit {
+            self.close();
+            return None;
+        }
+        let mut event = None;
+        let offered = match verb {
+            // Messages after it may have been taken: a server may work ahead, as ours does.
+            _ if verb.is_end_of_message() => {
+                event = self.on_answer(&expected, reply.clone());
+                self.link.offered()
             }
             Verb::Own => {
-                let event = self.schedule.own().answer(answer.reply.clone());
-                self.fail_by(Fault::Closing, NotSentReason::ConnectionEnded, answer, 0);
-                event
-            }
-            // Others after it may have been taken: a server may work ahead, as ours does.
-            Verb::Content | Verb::LastChunk => {
-                let offered = self.writer.offered();
-                self.fail_by(
-                    Fault::Closing,
-                    NotSentReason::ConnectionEnded,
-                    answer.clone(),
-                    offered,
-                );
-                let is_gone = self.schedule.get(id)?.is_refused();
-                self.finish_with(id, (!is_gone).then_some(Outcome::Refused(answer)))
-            }
-            Verb::RecipientContent => {
-                let transaction = self.schedule.get_mut(id)?;
-                transaction.answer_content(&answer);
-                let message = MessageId(transaction.message());
-                let recipient = transaction.position_of(place) as usize;
-                let offered = self.writer.offered();
-                self.fail_by(
-                    Fault::Closing,
-                    NotSentReason::ConnectionEnded,
-                    answer.clone(),
-                    offered,
-                );
-                let outcome = Outcome::Refused(answer);
-                Some(Event::RecipientFinished {
-                    message,
-                    recipient,
-                    outcome,
-                })
+                event = self.schedule.own().answer(reply.clone());
+                0
             }
             // Neither this transaction nor what comes after it was taken.
-            _ => {
-                let reason = match verb.is_preliminary() {
-                    true => NotSentReason::SessionRefused,
-                    false => NotSentReason::ConnectionEnded,
-                };
-                self.fail_by(Fault::Closing, reason, answer, 0);
-                None
-            }
-        }
+            _ => 0,
+        };
+        let reason = match verb.is_preliminary() {
+            true => NotSentReason::SessionRefused,
+            false => NotSentReason::ConnectionEnded,
+        };
+        let step = verb.step();
+        self.fail_by(Fault::Closing, reason, Answer { step, reply }, offered);
+        event
     }
 
     /// Ends the session with what a reply has said. What was not offered as far as there, and was not
@@ -808,7 +662,7 @@ impl Session {
 
     /// Accounts for a reply that answers nothing.
     fn on_surplus(&mut self, reply: Reply<'_>) {
-        let content = self.writer.content();
+        let content = self.link.content();
         let transaction = content.and_then(|id| self.schedule.get_mut(id));
         let refuses = matches!(reply.class(), Class::Transient | Class::Permanent);
         match transaction.filter(|_| refuses) {
@@ -834,7 +688,7 @@ impl Session {
     fn abandon(&mut self, id: TransactionId, reason: impl Into<NotSent>) {
         match self.schedule.abandon(id, reason.into()) {
             Some(Abandoned::Stopped) => self.conclude(id),
-            Some(Abandoned::Cut) => self.writer.cut(),
+            Some(Abandoned::Cut) => self.link.cut(),
             Some(Abandoned::Undecided) | None => {}
         }
     }
@@ -886,7 +740,7 @@ impl Session {
             return self.fail_by(fault, reason, answer, 0);
         }
         let error = Error::new(fault, self.state(), bytes);
-        self.fail_with(error, self.writer.offered());
+        self.fail_with(error, self.link.offered());
     }
 
     /// Ends the session with an error that a reply has led to.
@@ -896,7 +750,7 @@ impl Session {
             reply: reply.clone(),
         };
         let error = Error::answered(fault, self.state(), answer);
-        self.fail_with(error, self.writer.offered());
+        self.fail_with(error, self.link.offered());
     }
 
     /// Ends the session, as replies and commands no longer match.
@@ -942,19 +796,15 @@ impl Session {
             Some(error) => self.failure = Some(error),
             None => self.ledger.closed(),
         }
-        self.end(self.writer.offered());
+        self.end(self.link.offered());
     }
 
     /// Ends the session: what is unfinished is told in order. A message whose end was offered, up to
     /// there, is in doubt.
     fn end(&mut self, offered: u64) {
         self.standing.end();
-        let Self {
-            outstanding,
-            schedule,
-            ..
-        } = self;
-        outstanding.give_up(offered, |id| {
+        let Self { link, schedule, .. } = self;
+        link.give_up(offered, |id| {
             if let Some(transaction) = schedule.get_mut(id) {
                 transaction.give_up(true);
             }
@@ -964,19 +814,15 @@ impl Session {
                 transaction.give_up(false);
             }
         }
-        self.reply_deadline.stop();
-        self.write_deadline.stop();
     }
 
     /// Returns what the session is doing, as words.
     fn state(&self) -> &'static str {
-        match self.outstanding.awaited(self.writer.offered()) {
-            Some(verb) => verb.state(),
-            None if self.writer.content().is_some() => "sending content",
-            None if self.outstanding.oldest().is_some() => "sending commands",
-            None if self.wants_tls() => "waiting for the TLS handshake",
-            None => "between messages",
-        }
+        let otherwise = match self.wants_tls() {
+            true => "waiting for the TLS handshake",
+            false => "between messages",
+        };
+        self.link.state().unwrap_or(otherwise)
     }
 
     // Writing.
@@ -987,46 +833,40 @@ impl Session {
         body: Option<(BodyRequest, Body<'a>)>,
         now: Duration,
     ) -> Option<Transmit<'a>> {
-        self.now = now;
-        self.writer.tidy(buffers);
+        self.link.set_now(now);
+        self.link.tidy(buffers);
         // What was presented for another request than the one in force counts as nothing.
         let body = body.filter(|(request, _)| self.wants_body() == Some(*request));
         let body = self.wanted().zip(body.map(|(_, body)| body));
-        self.render(&mut buffers.commands);
         let Buffers { commands, scratch } = buffers;
+        self.render(commands);
         let mut slices = Slices::new();
         if let Some((id, body)) = body {
             self.write_body(id, body, commands, scratch, &mut slices);
         }
-        if self.is_over() || !self.writer.is_sound() {
-            self.write_deadline.stop();
+        if self.is_over() || !self.link.is_sound() {
+            self.link.withhold();
             return None;
         }
-        self.writer.offer(commands, &mut slices);
-        if slices.is_empty() {
-            self.write_deadline.stop();
-        } else if !self.write_deadline.is_running() {
-            let patience = self.config.patience(Timer::Write);
-            self.write_deadline.start(Timer::Write, patience, now);
-        }
+        self.link.offer(commands, &mut slices, &self.config);
         Transmit::new(slices, self)
     }
 
     /// Renders every command that may be sent now.
     fn render(&mut self, commands: &mut Vec<u8>) {
-        while self.writer.takes_commands(commands.len())
+        while self.link.takes_commands(commands.len())
             && let Some(next) = self.next()
         {
             let start = commands.len();
-            self.write(next, commands);
-            let bytes = commands.len().saturating_sub(start);
-            if !self.outstanding.has_room(self.config.duplex, bytes, 1) {
-                commands.truncate(start);
+            let is_ahead = self.link.oldest().is_some();
+            let (verb, id, place) = self.write(next, commands);
+            if !self
+                .link
+                .say(verb, id, place, commands, start, &self.config)
+            {
                 return;
             }
-            self.trace_from(start, commands);
-            self.writer.add(bytes);
-            self.sent(next, bytes);
+            self.sent(next, verb, is_ahead);
         }
     }
 
@@ -1037,8 +877,8 @@ impl Session {
             State::Connected => self.opening.may_go_ahead(&self.config),
             _ => self.opening.is_ahead(),
         };
-        let is_ahead = may_go_ahead && self.outstanding.is_opening();
-        if !is_ahead && !self.outstanding.may_send(self.schedule.level()) {
+        let is_ahead = may_go_ahead && self.link.is_opening();
+        if !is_ahead && !self.link.may_send(self.schedule.level()) {
             return None;
         }
         match state {
@@ -1070,68 +910,81 @@ impl Session {
             .admits(id, |position| envelope?.domain(position as usize))
     }
 
-    fn write(&mut self, next: Next, out: &mut Vec<u8>) {
+    /// Writes what is next, and returns its verb, whose it is, and for which recipient.
+    fn write(&mut self, next: Next, out: &mut Vec<u8>) -> (Verb, TransactionId, u32) {
         let action = match next {
-            Next::Opening(verb) => return self.opening.write(verb, &self.config, out),
+            Next::Opening(verb) => {
+                self.opening.write(verb, &self.config, out);
+                return (verb, 0, 0);
+            }
             Next::Action(action) => action,
         };
         match action {
-            Action::Own => out.extend_from_slice(self.schedule.own().line()),
-            Action::Reset => out.extend_from_slice(b"RSET\r\n"),
-            Action::Data(_) => out.extend_from_slice(b"DATA\r\n"),
-            Action::LoneDot(_) => out.extend_from_slice(b".\r\n"),
-            Action::Quit | Action::Split(_) => self.opening.write(Verb::Quit, &self.config, out),
-            Action::Mail(id) | Action::Recipient(id, _) => {
-                let Some(transaction) = self.schedule.get(id) else {
-                    return;
-                };
-                let Some(envelope) = self.ledger.envelope(transaction.message()) else {
-                    return;
-                };
-                match action {
-                    Action::Recipient(_, place) => {
-                        envelope.write_recipient(transaction.position_of(place) as usize, out);
-                    }
-                    _ => envelope.write_mail(self.opening.capabilities(), out),
+            Action::Own => {
+                out.extend_from_slice(self.schedule.own().line());
+                (Verb::Own, 0, 0)
+            }
+            Action::Reset => {
+                out.extend_from_slice(b"RSET\r\n");
+                (Verb::Reset, 0, 0)
+            }
+            Action::Mail(id) => {
+                if let Some(envelope) = self.envelope(id) {
+                    envelope.write_mail(self.opening.capabilities(), out);
                 }
+                (Verb::Mail, id, 0)
+            }
+            Action::Recipient(id, place, position) => {
+                if let Some(envelope) = self.envelope(id) {
+                    envelope.write_recipient(position as usize, out);
+                }
+                (Verb::Recipient, id, place)
+            }
+            Action::Data(id) => {
+                out.extend_from_slice(b"DATA\r\n");
+                (Verb::Data, id, 0)
+            }
+            Action::LoneDot(id) => {
+                out.extend_from_slice(b".\r\n");
+                (Verb::LoneDot, id, 0)
+            }
+            Action::Quit | Action::Split(_) => {
+                self.opening.write(Verb::Quit, &self.config, out);
+                (Verb::Quit, 0, 0)
             }
         }
     }
 
-    /// Accounts for what was rendered; its reply is expected from now on.
-    fn sent(&mut self, next: Next, bytes: usize) {
-        let is_ahead = self.outstanding.oldest().is_some();
-        let end = self.writer.end();
+    fn envelope(&self, id: TransactionId) -> Option<&Written> {
+        let message = self.schedule.get(id)?.message();
+        self.ledger.envelope(message)
+    }
+
+    /// Accounts for what was rendered, with or without something unanswered before it.
+    fn sent(&mut self, next: Next, verb: Verb, is_ahead: bool) {
         match next {
-            Next::Opening(verb) => self.sent_opening(verb, bytes),
-            Next::Action(Action::Quit | Action::Split(_)) => self.sent_opening(Verb::Quit, bytes),
-            Next::Action(Action::Own) => {
-                self.schedule.own().sent();
-                self.outstanding.expect(Verb::Own, end, bytes);
+            Next::Opening(_) | Next::Action(Action::Quit | Action::Split(_)) => {
+                self.sent_opening(verb);
             }
-            Next::Action(Action::Reset) => {
-                self.schedule.sent_reset(is_ahead);
-                self.outstanding.expect(Verb::Reset, end, bytes);
-            }
-            Next::Action(Action::Mail(id)) => {
-                self.expect(Verb::Mail, id, 0, end, bytes);
-                if self.schedule.sent_mail(id) {
+            Next::Action(Action::Own) => self.schedule.own().sent(),
+            Next::Action(Action::Reset) => self.schedule.sent_reset(is_ahead),
+            Next::Action(
+                Action::Mail(id)
+                | Action::Recipient(id, ..)
+                | Action::Data(id)
+                | Action::LoneDot(id),
+            ) => {
+                if let Some(transaction) = self.schedule.get_mut(id) {
+                    transaction.sent(verb);
+                }
+                if verb == Verb::Mail && self.schedule.sent_mail(id) {
                     self.abandon_waiting();
                 }
             }
-            Next::Action(Action::Recipient(id, place)) => {
-                self.expect(Verb::Recipient, id, place, end, bytes);
-            }
-            Next::Action(Action::Data(id)) => self.expect(Verb::Data, id, 0, end, bytes),
-            Next::Action(Action::LoneDot(id)) => self.expect(Verb::LoneDot, id, 0, end, bytes),
         }
     }
 
-    fn sent_opening(&mut self, verb: Verb, bytes: usize) {
-        if matches!(verb, Verb::Auth | Verb::AuthResponse) {
-            self.writer.guard();
-        }
-        self.outstanding.expect(verb, self.writer.end(), bytes);
+    fn sent_opening(&mut self, verb: Verb) {
         let is_ahead = self.standing.state() == State::Connected;
         if let Some(choice) = self.standing.turn(verb, Turn::Sent) {
             match is_ahead {
@@ -1142,13 +995,6 @@ impl Session {
                 }
                 false => self.standing.choose(choice, State::Asked),
             }
-        }
-    }
-
-    fn expect(&mut self, verb: Verb, id: TransactionId, place: u32, end: u64, bytes: usize) {
-        self.outstanding.expect_of(verb, id, place, end, bytes);
-        if let Some(transaction) = self.schedule.get_mut(id) {
-            transaction.sent(verb);
         }
     }
 
@@ -1188,7 +1034,7 @@ impl Session {
         };
         let written = self
             .open_content(id, bytes, is_last, commands)
-            .and_then(|()| self.plan_content(id, bytes, is_last, commands, scratch, slices));
+            .and_then(|()| self.plan_content(id, (bytes, is_last), commands, scratch, slices));
         if let Err(broken) = written {
             slices.clear();
             self.abandon(
@@ -1212,54 +1058,40 @@ impl Session {
         let Some(transaction) = self.schedule.get(id) else {
             return Ok(());
         };
-        if self.writer.content().is_some() || !self.schedule.may_open_content(transaction) {
+        if self.link.content().is_some() || !self.schedule.may_open_content(transaction) {
             return Ok(());
         }
-        let (is_by_dot, has_begun) = (
-            transaction.stage() == Stage::Content,
-            transaction.has_begun(),
-        );
+        let is_by_dot = transaction.stage() == Stage::Content;
+        let has_begun = transaction.has_begun();
         if !has_begun {
             let line_breaks = match transaction.is_binary() {
                 true => LineBreaks::Keep, // 3030-3-c
                 false => self.config.line_breaks,
             };
-            self.writer.begin(line_breaks, !is_by_dot);
+            self.link.begin(line_breaks, !is_by_dot);
         }
         if is_by_dot {
-            self.writer.open_content(id);
+            self.link.open_content(id);
         } else {
             // An empty chunk says nothing, unless it is the last.
             let has_purpose = !bytes.is_empty() || is_last;
-            if !has_purpose || !self.outstanding.may_send(self.schedule.level()) {
+            if !has_purpose || !self.link.may_send(self.schedule.level()) {
                 return Ok(());
             }
-            let verdicts = match self.config.dialect {
-                Dialect::Lmtp if is_last => transaction.accepted().len(),
-                _ => 1,
-            };
-            let measured = self.writer.measure(bytes, is_last)?;
-            let start = commands.len();
-            commands.extend_from_slice(b"BDAT ");
-            write_decimal(measured.size() as u64, commands);
-            commands.extend_from_slice(if is_last { b" LAST\r\n" } else { b"\r\n" });
-            let header = commands.len().saturating_sub(start);
-            if !self
-                .outstanding
-                .has_room(self.config.duplex, header, verdicts)
-            {
-                commands.truncate(start);
+            let verdicts = verdicts(transaction, self.config.dialect);
+            let last = is_last.then_some(verdicts);
+            let config = &self.config;
+            if !self.link.open_chunk(id, bytes, last, commands, config)? {
                 return Ok(());
             }
-            self.trace_from(start, commands);
-            self.writer.add(header);
-            let (end, tail) = self.writer.open_chunk(id, measured);
-            commands.extend_from_slice(tail);
-            self.writer.add(tail.len());
-            match is_last {
-                true => self.expect_verdict(Verb::LastChunk, id, end, header),
-                false => self.expect(Verb::Chunk, id, 0, end, header),
-            }
+            self.sent_content(
+                id,
+                if is_last {
+                    Verb::LastChunk
+                } else {
+                    Verb::Chunk
+                },
+            );
         }
         if !has_begun {
             self.schedule.begin_content(id);
@@ -1271,8 +1103,7 @@ impl Session {
     fn plan_content<'a>(
         &mut self,
         id: TransactionId,
-        bytes: &'a [u8],
-        is_last: bool,
+        body: (&'a [u8], bool),
         commands: &mut Vec<u8>,
         scratch: &'a mut Vec<u8>,
         slices: &mut Slices<'a>,
@@ -1280,124 +1111,52 @@ impl Session {
         let Some(transaction) = self.schedule.get(id) else {
             return Ok(());
         };
-        if self.writer.content() != Some(id) {
-            self.render(commands);
-            return Ok(());
-        }
-        let (at, is_by_dot) = (
-            transaction.position(),
-            transaction.stage() == Stage::Content,
-        );
-        let Some(end) = self.writer.plan(bytes, is_last, scratch, slices)? else {
-            return Ok(());
-        };
-        commands.extend_from_slice(end);
-        self.writer.add(end.len());
-        if let Some(trace) = &mut self.trace {
-            let round_trips = self.outstanding.round_trips();
-            trace.content(
-                Origin::Local,
-                round_trips,
-                at.saturating_add(bytes.len() as u64),
-            );
-            if is_by_dot {
-                trace.lines(Origin::Local, round_trips, b".\r\n");
+        if self.link.content() == Some(id) {
+            let is_by_dot = transaction.stage() == Stage::Content;
+            let by_dot = is_by_dot.then(|| (id, verdicts(transaction, self.config.dialect)));
+            let position = transaction.position();
+            let link = &mut self.link;
+            if !link.write_content(body, position, by_dot, commands, scratch, slices)? {
+                return Ok(());
             }
-        }
-        if is_by_dot {
-            self.expect_verdict(Verb::Content, id, self.writer.end(), end.len());
+            if is_by_dot {
+                self.sent_content(id, Verb::Content);
+            }
         }
         self.render(commands);
         Ok(())
     }
 
-    /// Expects the verdict on a content, or LMTP's verdicts: one for each accepted recipient.
-    fn expect_verdict(&mut self, verb: Verb, id: TransactionId, end: u64, bytes: usize) {
-        if self.config.dialect == Dialect::Smtp {
-            return self.expect(verb, id, 0, end, bytes);
-        }
-        // 2033-4.2-b; 2033-4.3-a of the last chunk
-        let Some(transaction) = self.schedule.get_mut(id) else {
-            return;
-        };
-        let mut bytes = bytes;
-        for index in 0..transaction.accepted().len() {
-            let Some(&place) = transaction.accepted().get(index) else {
-                break;
-            };
-            let bytes = core::mem::take(&mut bytes);
-            self.outstanding
-                .expect_of(Verb::RecipientContent, id, place, end, bytes);
-            transaction.sent(Verb::RecipientContent);
-        }
-    }
-
-    // Timers and trace.
-
-    fn await_greeting(&mut self) {
-        self.outstanding.expect(Verb::Connect, 0, 0);
-        self.start_timer(Timer::Greeting);
-    }
-
-    fn start_timer(&mut self, timer: Timer) {
-        let patience = self.config.patience(timer);
-        self.reply_deadline.start(timer, patience, self.now);
-    }
-
-    /// Starts the timer of what is unanswered, unless it runs or nothing was sent.
-    fn await_reply(&mut self) {
-        let left = match self.writer.has_failed() {
-            true => self.writer.offered(),
-            false => self.writer.left(),
-        };
-        if !self.reply_deadline.is_running()
-            && let Some(timer) = self.outstanding.timer(left)
-        {
-            self.start_timer(timer);
-        }
-    }
-
-    /// Keeps a trace of what was rendered from `start` on; of AUTH, only that it was.
-    fn trace_from(&mut self, start: usize, commands: &[u8]) {
-        if let Some(trace) = &mut self.trace {
-            let lines: &[u8] = match self.standing.state() {
-                State::Due(Verb::Auth) => b"AUTH ...\r\n",
-                State::Due(Verb::AuthResponse) => b"...\r\n",
-                _ => commands.get(start..).unwrap_or_default(),
-            };
-            trace.lines(Origin::Local, self.outstanding.round_trips(), lines);
-        }
-    }
-
-    /// Keeps a trace of a reply; of a challenge, only that it came.
-    fn trace_reply(&mut self, reply: &Reply<'_>) {
-        if let Some(trace) = &mut self.trace {
-            let lines: &[u8] = match reply.code() {
-                Code::CHALLENGE => b"334 ...\r\n",
-                _ => reply.as_bytes(),
-            };
-            trace.lines(Origin::Remote, self.outstanding.round_trips(), lines);
+    /// Accounts for a chunk, or the end of a content, whose replies are expected.
+    fn sent_content(&mut self, id: TransactionId, verb: Verb) {
+        if let Some(transaction) = self.schedule.get_mut(id) {
+            match self.config.dialect {
+                Dialect::Lmtp if verb.is_end_of_message() => {
+                    for _ in 0..transaction.accepted().len() {
+                        transaction.sent(Verb::RecipientContent);
+                    }
+                }
+                _ => transaction.sent(verb),
+            }
         }
     }
 }
 
 impl Progress for Session {
     fn wrote(&mut self, bytes: usize, slices: &[&[u8]], now: Duration) -> usize {
-        self.now = now;
-        let consumed = self.writer.wrote(bytes, slices);
-        self.write_deadline.stop();
-        self.await_reply();
-        consumed.map_or(0, |consumed| {
-            if let Some(transaction) = self.schedule.get_mut(consumed.transaction) {
-                transaction.consumed(consumed.bytes);
-            }
-            consumed.bytes
-        })
+        self.link.set_now(now);
+        let Some(consumed) = self.link.wrote(bytes, slices, &self.config) else {
+            return 0;
+        };
+        if let Some(transaction) = self.schedule.get_mut(consumed.transaction) {
+            transaction.consumed(consumed.bytes);
+        }
+        consumed.bytes
     }
 
     fn blocked(&mut self, now: Duration) {
-        self.now = now;
-        self.writer.blocked();
+        self.link.set_now(now);
+        self.link.blocked();
     }
 
     fn failed(&mut self) {
@@ -1405,9 +1164,10 @@ impl Progress for Session {
     }
 }
 
-fn answer(verb: Verb, reply: Reply<'_>) -> Answer<'_> {
-    Answer {
-        step: verb.step(),
-        reply,
+/// Returns which replies the end of a transaction's content gets.
+fn verdicts(transaction: &Transaction, dialect: Dialect) -> Verdicts<'_> {
+    match dialect {
+        Dialect::Smtp => Verdicts::One,
+        Dialect::Lmtp => Verdicts::Each(transaction.accepted()),
     }
 }

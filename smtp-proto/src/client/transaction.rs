@@ -8,7 +8,7 @@ use super::{
     table::{Stage, Turn, Verb},
 };
 use crate::{
-    machine::{Answer, limits},
+    machine::{Answer, Dialect, Fault, Step, limits},
     syntax::{Code, Reply},
 };
 
@@ -113,6 +113,21 @@ pub(super) struct Concluded<'i> {
     /// Those who have one, by position, or who share that of the transaction where it is not the
     /// message's; in the order of the envelope, the last first.
     pub(super) recipients: Vec<(u32, Option<Outcome<'static>>)>,
+}
+
+/// What a reply to one of a transaction's commands has led to, but for what is kept.
+#[derive(Debug)]
+pub(super) enum Heard<'i> {
+    /// Nothing.
+    Nothing,
+    /// A recipient was answered, who is at this position in the envelope.
+    Recipient(u32, Reply<'i>),
+    /// There is a verdict; for this recipient, in LMTP. `None` where the outcome was known.
+    Verdict(Option<u32>, Option<Outcome<'i>>),
+    /// The server waits for a content that is not to be had.
+    Unwanted(Fault, Reply<'i>),
+    /// The reply contradicts an earlier one: they do not belong together.
+    Contradiction(Reply<'i>),
 }
 
 impl Transaction {
@@ -283,8 +298,58 @@ impl Transaction {
         self.turn(verb, Turn::Sent);
     }
 
-    /// Accounts for a reply that has come; what it says is told to the method of its verb.
-    pub(super) fn answered(&mut self, verb: Verb, turn: Turn) {
+    /// Accounts for the reply to one of its commands, of the recipient at that place if to RCPT.
+    pub(super) fn hear<'i>(
+        &mut self,
+        verb: Verb,
+        place: u32,
+        reply: Reply<'i>,
+        dialect: Dialect,
+        has_size: bool,
+    ) -> Heard<'i> {
+        let turn = Turn::of(reply.code());
+        let step = verb.step();
+        let was_refused = self.is_refused();
+        self.answered(verb, turn);
+        match verb {
+            Verb::Recipient => return self.answer_recipient(place, reply, has_size),
+            Verb::Content | Verb::LastChunk => return self.answer_content(step, reply),
+            Verb::RecipientContent => return self.answer_content_for(place, step, reply),
+            Verb::Mail => {
+                self.mail = Some(turn);
+                if turn == Turn::No {
+                    self.refuse(Answer { step, reply });
+                }
+            }
+            Verb::Data if turn == Turn::Yes => {
+                let is_for_nobody = self.accepted.is_empty();
+                if is_for_nobody && dialect == Dialect::Lmtp {
+                    // There is nothing to synchronise on (2033-4.2-a).
+                    return Heard::Unwanted(Fault::RefusedTransactionContinued, reply);
+                }
+                // A dot now would have the server deliver an empty message, to somebody, from
+                // somebody (measured with Postfix and Exim).
+                if self.is_abandoned() && !is_for_nobody {
+                    return Heard::Unwanted(Fault::ContentAbandoned, reply);
+                }
+                if self.mail != Some(Turn::Yes) && !is_for_nobody {
+                    return Heard::Contradiction(reply);
+                }
+            }
+            Verb::LoneDot => {}
+            _ if turn == Turn::No => self.refuse(Answer { step, reply }),
+            _ if was_refused => return Heard::Contradiction(reply),
+            _ => {}
+        }
+        Heard::Nothing
+    }
+
+    /// Accounts for a refusal of a command that was sent ahead of a verdict, and counts for nothing.
+    pub(super) fn hear_nothing(&mut self, verb: Verb) {
+        self.answered(verb, Turn::No);
+    }
+
+    fn answered(&mut self, verb: Verb, turn: Turn) {
         self.pending = self.pending.saturating_sub(1);
         self.turn(verb, turn);
     }
@@ -304,32 +369,54 @@ impl Transaction {
         self.is_in_doubt |= is_in_doubt;
     }
 
-    /// Records the answer to MAIL.
-    pub(super) fn answer_mail(&mut self, answer: Answer<'_>) {
-        self.mail = Some(Turn::of(answer.reply.code()));
-        if !answer.reply.is_positive() {
-            self.refuse(answer);
-        }
-    }
-
-    /// Records the answer to one RCPT, and returns whether it puts the recipient off for another
-    /// transaction.
-    pub(super) fn answer_recipient(
-        &mut self,
-        place: u32,
-        reply: &Reply<'_>,
-        has_size: bool,
-    ) -> bool {
+    /// Records the answer to one RCPT.
+    fn answer_recipient<'i>(&mut self, place: u32, reply: Reply<'i>, has_size: bool) -> Heard<'i> {
         self.answered = self.answered.saturating_add(1);
         if reply.is_positive() {
             self.accepted.push(place);
-        } else if self.is_put_off(reply, has_size) {
+        } else if self.is_put_off(&reply, has_size) {
             self.put_off.push(place);
-            return true;
-        } else if self.mail == Some(Turn::Yes) {
+            return Heard::Nothing;
+        } else if self.has_sender() {
             self.refused.push((place, reply.clone().into_owned()));
         }
-        false
+        match self.has_sender() {
+            true => Heard::Recipient(self.recipients.position(place), reply),
+            // Of a refused sender, the refusal tells; the recipients' 503 tell nothing.
+            false => Heard::Nothing,
+        }
+    }
+
+    /// Records the answer to the end of the content.
+    fn answer_content<'i>(&mut self, step: Step, reply: Reply<'i>) -> Heard<'i> {
+        let is_known = self.is_refused() || self.is_abandoned();
+        match reply.is_positive() {
+            true if is_known => {
+                // Whatever was accepted, it was not this envelope: the outcome stays in doubt.
+                self.give_up(true);
+                Heard::Contradiction(reply)
+            }
+            true => Heard::Verdict(None, Some(Outcome::Delivered(reply))),
+            false if is_known => Heard::Verdict(None, None),
+            false => Heard::Verdict(None, Some(Outcome::Refused(Answer { step, reply }))),
+        }
+    }
+
+    /// Records LMTP's verdict for one of the accepted recipients. The first positive one, or else the
+    /// first one, stands for the message.
+    fn answer_content_for<'i>(&mut self, place: u32, step: Step, reply: Reply<'i>) -> Heard<'i> {
+        let is_positive = reply.is_positive();
+        let answer = Answer { step, reply };
+        let is_better = |best: &Answer<'_>| is_positive && !best.reply.is_positive();
+        if self.verdict.as_deref().is_none_or(is_better) {
+            self.verdict = Some(Box::new(answer.clone().into_owned()));
+        }
+        self.verdicts = self.verdicts.saturating_add(1);
+        let outcome = match is_positive {
+            true => Outcome::Delivered(answer.reply),
+            false => Outcome::Refused(answer),
+        };
+        Heard::Verdict(Some(self.recipients.position(place)), Some(outcome))
     }
 
     /// Returns whether a refusal of a recipient means that there are too many in the transaction, so
@@ -355,16 +442,6 @@ impl Transaction {
         }
     }
 
-    /// Records LMTP's verdict for the next of the accepted recipients, and returns which that is. The
-    /// first positive one, or else the first one, stands for the message.
-    pub(super) fn answer_content(&mut self, answer: &Answer<'_>) {
-        let is_better = |best: &Answer<'_>| answer.reply.is_positive() && !best.reply.is_positive();
-        if self.verdict.as_deref().is_none_or(is_better) {
-            self.verdict = Some(Box::new(answer.clone().into_owned()));
-        }
-        self.verdicts = self.verdicts.saturating_add(1);
-    }
-
     /// Gives it up for this reason, unless there is one already.
     pub(super) fn abandon(&mut self, reason: NotSent) {
         self.not_sent.get_or_insert(reason);
@@ -382,7 +459,7 @@ impl Transaction {
     }
 
     /// Returns whether MAIL was accepted, as far as is known.
-    pub(super) fn has_sender(&self) -> bool {
+    fn has_sender(&self) -> bool {
         self.mail == Some(Turn::Yes)
     }
 

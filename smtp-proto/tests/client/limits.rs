@@ -23,6 +23,8 @@ struct Server {
     /// The recipients of each transaction that was accepted.
     accepted: Vec<Vec<String>>,
     rejecting: bool,
+    /// How many RCPT there were.
+    asked: usize,
 }
 
 impl Server {
@@ -33,6 +35,7 @@ impl Server {
             recipients: vec![],
             accepted: vec![],
             rejecting: false,
+            asked: 0,
         }
     }
 
@@ -42,6 +45,7 @@ impl Server {
         while let Some((line, after)) = rest.split_once("\r\n") {
             rest = after;
             let verb = line.split([' ', ':']).next().unwrap();
+            self.asked += usize::from(verb == "RCPT");
             replies += match verb {
                 "MAIL" => {
                     self.sender = true;
@@ -478,4 +482,96 @@ fn domains_beyond_the_limit_are_not_sent() {
     d.says("");
     d.finishes(&[(second, not_sent(NotSentReason::LimitReached))]);
     assert_eq!(third.index(), 2);
+}
+
+/// 5321-4.5.3.1.10-b: Only a message that lives hands recipients on: a cancelled one is delivered to
+/// nobody, and a refused one has one outcome.
+#[test]
+fn a_dead_message_hands_nobody_on() {
+    let to = ["b@example.net", "c@example.net"];
+    let mut d = Dialogue::begin(Pipelining::Group, &["PIPELINING"]);
+    let m = d.submit("s@example.org", &to);
+    d.written();
+    d.client.cancel(m).unwrap();
+    d.says("250 ok\r\n250 b\r\n452 4.5.3 c\r\n451 not now\r\n");
+    d.finishes(&[(m, not_sent(NotSentReason::Cancelled))]);
+    d.sends("");
+    assert!(d.client.is_idle());
+
+    let mut d = Dialogue::begin(Pipelining::Group, &["PIPELINING"]);
+    let m = d.submit("s@example.org", &to);
+    d.written();
+    d.says("451 no\r\n250 b\r\n452 4.5.3 c\r\n503 no\r\n");
+    d.reports(&[Event::Finished {
+        message: m,
+        outcome: refused(Step::Mail, "451 no\r\n"),
+    }]);
+    d.sends("");
+    assert!(d.client.is_idle());
+}
+
+/// A server that puts off all recipients but one gets each RCPT twice at most, and the content no more
+/// than a bounded number of times.
+#[test]
+fn putting_off_without_end_is_bounded() {
+    let all = addresses(300);
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let mut d = Dialogue::begin(Pipelining::LookAhead, &["PIPELINING"]);
+    let message = d.client.submit(&envelope("a@example.org", &all)).unwrap();
+    let mut reports = Reports::default();
+    reports.expect(message, all.len());
+    let mut server = Server::new(1);
+    let done = talk(&mut d, &mut server, &mut reports);
+    let recipients = &done[0].recipients;
+    let taken = server.accepted.len();
+    assert_eq!(taken, 101);
+    assert!(
+        recipients[..taken]
+            .iter()
+            .all(|outcome| *outcome == delivered("250 taken\r\n"))
+    );
+    let rest = not_sent(NotSentReason::LimitReached);
+    assert!(recipients[taken..].iter().all(|outcome| *outcome == rest));
+    assert!(server.asked <= 2 * all.len(), "{} RCPT", server.asked);
+}
+
+/// RFC 9422: a small limit and many recipients take memory and time in proportion to their number.
+#[test]
+fn a_small_limit_costs_no_more_than_its_transactions() {
+    let all = addresses(4000);
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let offer = ["PIPELINING", "LIMITS RCPTMAX=1 RCPTDOMAINMAX=999999"];
+    let mut d = Dialogue::begin(Pipelining::LookAhead, &offer);
+    let message = d.client.submit(&envelope("a@example.org", &all)).unwrap();
+    let mut reports = Reports::default();
+    reports.expect(message, all.len());
+    let mut server = Server::new(1);
+    let done = talk(&mut d, &mut server, &mut reports);
+    assert!(done[0].is_delivered());
+    assert_eq!(server.accepted.len(), 4000);
+    assert_eq!(server.asked, 4000);
+}
+
+/// A server that answers no chunk does not have the client keep account of them without end.
+#[test]
+fn unanswered_chunks_are_bounded() {
+    let stream = Pipelining::Stream { window: 9 };
+    let mut d = Dialogue::begin(stream, &["PIPELINING", "CHUNKING"]);
+    d.client
+        .submit(&envelope("a@example.org", &["b@example.net"]))
+        .unwrap();
+    let transmit = present(&mut d.client, Body::Chunk(b"x"), d.now).unwrap();
+    let all = transmit.len();
+    transmit.wrote(all, d.now);
+    d.says("250 ok\r\n250 ok\r\n");
+    let mut chunks = 1;
+    while let Some(transmit) = present(&mut d.client, Body::Chunk(b"x"), d.now) {
+        let all = transmit.len();
+        transmit.wrote(all, d.now);
+        chunks += 1;
+        assert!(chunks <= 1000);
+    }
+    assert_eq!(chunks, 1000);
+    d.says("250 x\r\n");
+    assert!(present(&mut d.client, Body::Chunk(b"x"), d.now).is_some());
 }

@@ -3,6 +3,7 @@
 #[cfg(feature = "auth")]
 mod auth;
 mod commands;
+mod contract;
 mod dialogue;
 mod early;
 mod hazards;
@@ -10,6 +11,7 @@ mod hostile;
 mod ledger;
 mod limits;
 mod lmtp;
+mod out_of_step;
 mod policies;
 mod session;
 mod tls;
