@@ -273,10 +273,10 @@ fn a_failure_is_told_from_another() {
         exchange(&mut d, lines);
         d
     };
-    let refused = || asked(&[("AUTH EXTERNAL =", "535 5.7.8 no")]);
+    let refused = |says: &str| asked(&[("AUTH EXTERNAL =", says)]);
     let unreadable = || asked(&[("AUTH EXTERNAL =", "334 %%%"), ("*", "501 cancelled")]);
     type Case<'c> = (Dialogue, Fault, NotSentReason, Option<&'c str>, &'c str);
-    let cases: [Case<'_>; 3] = [
+    let cases: [Case<'_>; 4] = [
         (
             unavailable(),
             Fault::NoMechanism,
@@ -285,7 +285,14 @@ fn a_failure_is_told_from_another() {
             "the server offers no authentication that the client knows",
         ),
         (
-            refused(),
+            refused("454 4.7.0 later"),
+            Fault::AuthenticationFailed,
+            NotSentReason::AuthenticationFailed,
+            Some("454 4.7.0 later\r\n"),
+            "the server refused the authentication: 454 4.7.0 later in reply to AUTH",
+        ),
+        (
+            refused("535 5.7.8 no"),
             Fault::AuthenticationFailed,
             NotSentReason::AuthenticationFailed,
             Some("535 5.7.8 no\r\n"),
@@ -317,6 +324,9 @@ fn a_failure_is_told_from_another() {
         d.says("221 bye\r\n");
         let error = d.error.unwrap();
         assert_eq!((error.fault(), error.answer()), (fault, cause.as_ref()));
+        // Only what the server called temporary.
+        let is_transient = cause.is_some_and(|cause| cause.reply.code().value() == 454);
+        assert_eq!(error.is_transient(), is_transient, "{error}");
     }
 }
 
