@@ -23,6 +23,8 @@ pub(super) struct Opening {
     tls: Option<Box<TlsInfo>>,
     /// Commands were sent before EHLO was answered.
     is_ahead: bool,
+    /// How the server refused EHLO, while HELO is tried.
+    refused_ehlo: Option<Box<Answer<'static>>>,
     /// What is reported once the session is closed, which the server refused.
     refusal: Option<Box<Error>>,
     #[cfg(feature = "auth")]
@@ -49,6 +51,7 @@ impl Opening {
             capabilities: Capabilities::new(),
             tls: None,
             is_ahead: false,
+            refused_ehlo: None,
             refusal: None,
             #[cfg(feature = "auth")]
             attempts: None,
@@ -90,6 +93,11 @@ impl Opening {
 
     pub(super) fn is_refused(&self) -> bool {
         self.refusal.is_some()
+    }
+
+    /// Takes the refusal of EHLO, if HELO was tried after it and has not been accepted.
+    pub(super) fn take_refused_ehlo(&mut self) -> Option<Answer<'static>> {
+        self.refused_ehlo.take().map(|answer| *answer)
     }
 
     pub(super) fn take_refusal(&mut self) -> Option<Box<Error>> {
@@ -162,18 +170,25 @@ impl Opening {
             Choice::Handshake | Choice::Patience => Decision::Stay,
             // Sent ahead of a greeting that refused the session.
             _ if self.is_refused() => Decision::Stay,
-            Choice::Refusal => Decision::Refuse(
-                Fault::SessionRefused,
-                NotSentReason::SessionRefused,
-                Some(answer(verb, reply)),
-            ),
+            Choice::Refusal => {
+                // It tells more than what the server says to HELO after that.
+                let refused = self.take_refused_ehlo();
+                session_refused(refused.unwrap_or_else(|| answer(verb, reply)))
+            }
             Choice::Introduction if self.is_ahead => Decision::Stay,
-            Choice::Introduction if is_veiled(reply) => Decision::To(State::Due(Verb::Helo)),
+            Choice::Introduction if is_veiled(reply) && self.may_do_without_ehlo(config) => {
+                Decision::To(State::Due(Verb::Helo))
+            }
             Choice::Introduction => Decision::To(State::Due(introduction(config))),
             Choice::Fallback | Choice::Protection if self.is_ahead => self.verify(reply, config),
             // RFC 5321 3.2: HELO where EHLO is not understood. Postfix takes any refusal for that.
-            Choice::Fallback => Decision::To(State::Due(Verb::Helo)),
+            Choice::Fallback if self.may_do_without_ehlo(config) => {
+                self.refused_ehlo = Some(Box::new(answer(verb, reply)));
+                Decision::To(State::Due(Verb::Helo))
+            }
+            Choice::Fallback => session_refused(answer(verb, reply)),
             Choice::Protection => {
+                self.refused_ehlo = None;
                 if verb != Verb::Helo {
                     self.capabilities = offer(reply, config);
                 }
@@ -185,6 +200,13 @@ impl Opening {
                 self.authenticate(Some(answer(verb, reply)))
             }
         }
+    }
+
+    /// Returns whether HELO is of use: whether neither TLS nor AUTH is needed, which only the answer to
+    /// EHLO can offer.
+    fn may_do_without_ehlo(&self, config: &Config) -> bool {
+        let needs_tls = config.tls == Tls::Required && !self.is_encrypted();
+        !needs_tls && !self.must_authenticate()
     }
 
     /// Compares what the server offers with what was relied on.
@@ -251,6 +273,14 @@ fn answer(verb: Verb, reply: &Reply<'_>) -> Answer<'static> {
         step: verb.step(),
         reply: reply.clone().into_owned(),
     }
+}
+
+fn session_refused(answer: Answer<'static>) -> Decision {
+    Decision::Refuse(
+        Fault::SessionRefused,
+        NotSentReason::SessionRefused,
+        Some(answer),
+    )
 }
 
 fn tls_unavailable(verb: Verb, reply: &Reply<'_>) -> Decision {

@@ -583,6 +583,19 @@ impl Schedule {
         transaction.is_binary() && transaction.is_envelope_answered()
     }
 
+    /// Returns what is waited for while nothing is unanswered, as words.
+    pub(super) fn state(&self) -> &'static str {
+        let mut rest = self.queue.iter();
+        let current = rest.find(|transaction| transaction.stage() != Stage::Over);
+        match current.map(Transaction::stage) {
+            None | Some(Stage::Waiting | Stage::Over) => "between messages",
+            Some(Stage::Envelope) if current.is_some_and(Transaction::is_open) => {
+                "waiting for recipients"
+            }
+            Some(_) => "waiting for content",
+        }
+    }
+
     /// Takes a transaction out of the way that must not be completed, and returns what that costs;
     /// `open` is that whose content is being sent.
     pub(super) fn abandon(

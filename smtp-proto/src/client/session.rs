@@ -464,12 +464,12 @@ impl Session {
                 self.ledger.ready();
                 self.open();
             }
-            Decision::Fail(fault) => self.fail_answered(fault, verb.step(), reply),
+            Decision::Fail(fault) => self.fail_answered(fault, verb, reply),
             Decision::Refuse(fault, reason, answer) => {
                 let (error, reason) = match answer {
-                    None => (Error::new(fault, self.state(), &[]), reason.into()),
+                    None => (Error::new(fault, verb.state(), &[]), reason.into()),
                     Some(answer) => (
-                        Error::answered(fault, self.state(), answer.clone()),
+                        Error::answered(fault, verb.state(), answer.clone()),
                         NotSent::answered(reason, answer),
                     ),
                 };
@@ -622,7 +622,7 @@ impl Session {
                 })
             }
             Heard::Unwanted(fault, reply) => {
-                self.fail_answered(fault, verb.step(), &reply);
+                self.fail_answered(fault, verb, &reply);
                 None
             }
             Heard::Contradiction(reply) => {
@@ -655,7 +655,8 @@ impl Session {
             if let Some(transaction) = content.and_then(|id| self.schedule.get_mut(id)) {
                 transaction.refuse(answer.clone());
             }
-            self.fail_closing(NotSentReason::ConnectionEnded, answer, self.link.offered());
+            let error = Error::answered(Fault::Closing, self.state(), answer);
+            self.fail_by(error, NotSentReason::ConnectionEnded, self.link.offered());
             return None;
         };
         let verb = expected.verb;
@@ -682,18 +683,19 @@ impl Session {
             false => NotSentReason::ConnectionEnded,
         };
         let step = verb.step();
-        self.fail_closing(reason, Answer { step, reply }, offered);
+        let error = Error::answered(Fault::Closing, verb.state(), Answer { step, reply });
+        self.fail_by(error, reason, offered);
         event
     }
 
-    /// Ends the session with a 421. What was not offered as far as there, and was not refused, is not
-    /// sent.
-    fn fail_closing(&mut self, reason: NotSentReason, answer: Answer<'_>, offered: u64) {
-        self.fail_with(
-            Error::answered(Fault::Closing, self.state(), answer.clone()),
-            offered,
-        );
-        let reason = NotSent::answered(reason, answer);
+    /// Ends the session with what a reply has said. What was not offered as far as there, and was not
+    /// refused, is not sent.
+    fn fail_by(&mut self, error: Error, reason: NotSentReason, offered: u64) {
+        let reason = NotSent {
+            reason,
+            answer: error.answer().cloned().map(Box::new),
+        };
+        self.fail_with(error, offered);
         for id in self.schedule.ids() {
             if let Some(transaction) = self.schedule.get_mut(id)
                 && !transaction.is_finished()
@@ -712,12 +714,13 @@ impl Session {
         match transaction.filter(|_| refuses) {
             Some(transaction) => {
                 // The server does not want the rest. It cannot be told that there is none.
-                let step = Step::Content;
-                transaction.refuse(Answer {
-                    step,
-                    reply: reply.clone(),
-                });
-                self.fail_answered(Fault::ContentAbandoned, step, &reply);
+                let answer = Answer {
+                    step: Step::Content,
+                    reply,
+                };
+                transaction.refuse(answer.clone());
+                let error = Error::answered(Fault::ContentAbandoned, self.state(), answer);
+                self.fail_with(error, self.link.offered());
             }
             None => self.fail_out_of_step(Fault::SurplusReply, reply.as_bytes()),
         }
@@ -777,17 +780,26 @@ impl Session {
 
     /// Ends the session with an error.
     fn fail(&mut self, fault: Fault, bytes: &[u8]) {
+        // The server that ends the session, or falls silent, after it has refused EHLO has said why.
+        let has_gone = matches!(
+            fault,
+            Fault::ConnectionLost | Fault::WriteFailed | Fault::TimedOut(_)
+        );
+        if has_gone && let Some(answer) = self.opening.take_refused_ehlo() {
+            let error = Error::answered(Fault::SessionRefused, self.state(), answer);
+            return self.fail_by(error, NotSentReason::SessionRefused, 0);
+        }
         let error = Error::new(fault, self.state(), bytes);
         self.fail_with(error, self.link.offered());
     }
 
     /// Ends the session with an error that a reply has led to.
-    fn fail_answered(&mut self, fault: Fault, step: Step, reply: &Reply<'_>) {
+    fn fail_answered(&mut self, fault: Fault, verb: Verb, reply: &Reply<'_>) {
         let answer = Answer {
-            step,
+            step: verb.step(),
             reply: reply.clone(),
         };
-        let error = Error::answered(fault, self.state(), answer);
+        let error = Error::answered(fault, verb.state(), answer);
         self.fail_with(error, self.link.offered());
     }
 
@@ -800,7 +812,7 @@ impl Session {
     /// The same, where a reply shows it.
     fn fail_desync(&mut self, fault: Fault, verb: Verb, reply: &Reply<'_>) {
         self.distrust();
-        self.fail_answered(fault, verb.step(), reply);
+        self.fail_answered(fault, verb, reply);
     }
 
     /// Takes back every refusal of an unfinished transaction: it may be another's.
@@ -814,11 +826,18 @@ impl Session {
         }
     }
 
+    /// Ends the session with this error, unless the server has refused the session before, which tells
+    /// more than how it ended after that.
     fn fail_with(&mut self, error: Error, offered: u64) {
-        if !self.is_over() {
-            self.failure = Some(Box::new(error));
-            self.end(offered);
+        if self.is_over() {
+            return;
         }
+        let refusal = match error.fault() {
+            Fault::ShutDown => None,
+            _ => self.opening.take_refusal(),
+        };
+        self.failure = refusal.or_else(|| Some(Box::new(error)));
+        self.end(offered);
     }
 
     /// Ends the session in good order, or with the error that was kept for now.
@@ -850,11 +869,15 @@ impl Session {
 
     /// Returns what the session is doing, as words.
     fn state(&self) -> &'static str {
-        let otherwise = match self.wants_tls() {
-            true => "waiting for the TLS handshake",
-            false => "between messages",
-        };
-        self.link.state().unwrap_or(otherwise)
+        if let Some(state) = self.link.state() {
+            return state;
+        }
+        match self.standing.state() {
+            State::Handshake => "waiting for the TLS handshake",
+            State::Connected | State::Due(_) | State::Asked => "opening the session",
+            State::Ready => self.schedule.state(),
+            State::Leaving | State::Closed => "leaving",
+        }
     }
 
     // Writing.

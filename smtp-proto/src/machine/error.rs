@@ -59,14 +59,15 @@ impl Error {
 
     /// Returns whether another connection, later, may do better: nothing said that it cannot.
     ///
-    /// A server that refuses for good, or whose replies no longer match, is not transient; a
+    /// A server that refuses for good (5yz), or whose replies no longer match, is not transient; a
     /// connection that was lost, a timer and a 4yz reply are.
     pub fn is_transient(&self) -> bool {
-        match (&self.answer, self.fault) {
-            (Some(answer), Fault::SessionRefused | Fault::Closing) => {
-                answer.reply.class() != Class::Permanent
+        let is_final = |answer: &Answer<'_>| answer.reply.class() == Class::Permanent;
+        match self.fault {
+            Fault::SessionRefused | Fault::TlsUnavailable | Fault::AuthenticationFailed => {
+                !self.answer.as_deref().is_some_and(is_final)
             }
-            (_, fault) => fault.is_transient(),
+            fault => fault.is_transient(),
         }
     }
 
@@ -175,7 +176,8 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Returns whether the same may not happen again on another connection.
+    /// Returns whether the same may not happen again on another connection, as far as the fault alone
+    /// tells.
     fn is_transient(self) -> bool {
         matches!(
             self,
@@ -183,7 +185,6 @@ impl Fault {
                 | Self::WriteFailed
                 | Self::TimedOut(_)
                 | Self::Closing
-                | Self::SessionRefused
                 | Self::CapabilitiesChanged
                 | Self::TlsFailed
                 | Self::ShutDown

@@ -6,6 +6,7 @@ mod commands;
 mod contract;
 mod dialogue;
 mod early;
+mod errors;
 mod hazards;
 mod hostile;
 mod ledger;
