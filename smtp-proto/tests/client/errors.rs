@@ -2,7 +2,7 @@
 
 use smtp_proto::{
     client::{NotSentReason, Outcome, Pipelining, Tls},
-    machine::{Answer, Fault, Step, Timer, TlsInfo},
+    machine::{Answer, Fault, Step, Timer},
     syntax::Extension,
 };
 
