@@ -7,7 +7,7 @@ use alloc::{
 
 use super::{
     envelope::{Envelope, Written},
-    event::{Event, MessageId, Outcome},
+    event::{Event, MessageId, NotSentReason, Outcome},
     transaction::Concluded,
 };
 use crate::machine::limits;
@@ -26,6 +26,8 @@ pub(super) struct Ledger {
     parts: BTreeMap<u64, Parts>,
     /// What became of transactions, and is not told yet.
     telling: VecDeque<Concluded<'static>>,
+    /// What became of them is not told for now, as the verdicts may be other messages'.
+    is_held: bool,
     /// [`Event::Ready`] is to be told, and [`Event::Closed`].
     is_ready: bool,
     is_closed: bool,
@@ -93,10 +95,12 @@ impl Ledger {
     pub(super) fn conclude<'i>(&mut self, concluded: Concluded<'i>) -> Option<Event<'i>> {
         let Concluded {
             message,
+            has_end,
             outcome,
             recipients,
         } = concluded;
-        if recipients.is_empty() && self.telling.is_empty() && !self.parts.contains_key(&message) {
+        let is_alone = self.telling.is_empty() && !self.parts.contains_key(&message);
+        if recipients.is_empty() && is_alone && !self.is_held {
             self.finish(message);
             let message = MessageId(message);
             return Some(Event::Finished { message, outcome });
@@ -104,6 +108,7 @@ impl Ledger {
         let outcome = outcome.into_owned();
         self.tell(Concluded {
             message,
+            has_end,
             outcome,
             recipients,
         });
@@ -113,6 +118,31 @@ impl Ledger {
     /// Enters what became of a transaction, to be told later.
     pub(super) fn tell(&mut self, concluded: Concluded<'static>) {
         self.telling.push_back(concluded);
+    }
+
+    /// Holds back what becomes of transactions from now on, as it may be wrong.
+    pub(super) fn hold(&mut self) {
+        self.is_held = true;
+    }
+
+    /// Tells what was held back: it is right.
+    pub(super) fn release(&mut self) {
+        self.is_held = false;
+    }
+
+    /// Tells that nothing is known of what was held back, but that what was not sent was not taken.
+    pub(super) fn doubt(&mut self) {
+        if core::mem::take(&mut self.is_held) {
+            for concluded in &mut self.telling {
+                concluded.outcome = match concluded.has_end {
+                    true => Outcome::InDoubt,
+                    false => Outcome::NotSent(NotSentReason::ConnectionEnded.into()),
+                };
+                for (_, own) in &mut concluded.recipients {
+                    *own = None;
+                }
+            }
+        }
     }
 
     /// Tells that the session is open.
@@ -130,11 +160,12 @@ impl Ledger {
         if core::mem::take(&mut self.is_ready) {
             return Some(Event::Ready);
         }
-        loop {
+        while !self.is_held {
             let Concluded {
                 message,
                 outcome,
                 recipients,
+                ..
             } = self.telling.front_mut()?;
             let id = MessageId(*message);
             if let Some((recipient, own)) = recipients.pop() {
@@ -155,6 +186,7 @@ impl Ledger {
                 });
             }
         }
+        None
     }
 
     /// Takes the end of the session, if it is to be told.
@@ -164,7 +196,7 @@ impl Ledger {
 
     /// Returns whether an event is due.
     pub(super) fn has_events(&self) -> bool {
-        self.is_ready || self.is_closed || !self.telling.is_empty()
+        self.is_ready || self.is_closed || !(self.is_held || self.telling.is_empty())
     }
 
     /// Accounts for the outcome of a transaction. Returns the message's, if it was the last.

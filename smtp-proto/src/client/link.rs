@@ -33,6 +33,15 @@ pub(super) struct Link {
     is_at_eof: bool,
 }
 
+/// How much of a content may go by chunks: servers take what is left of a chunk beyond their size for
+/// commands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limit {
+    /// How much has been announced.
+    pub(super) announced: u64,
+    pub(super) maximum: Option<u64>,
+}
+
 /// How many replies the end of a content gets.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Verdicts<'a> {
@@ -296,19 +305,27 @@ impl Link {
         self.writer.open_content(transaction);
     }
 
-    /// Announces a chunk and opens it, unless too much is unanswered; returns whether it did.
+    /// Announces a chunk and opens it, unless too much is unanswered; returns the size that was
+    /// announced. With those before it, of `announced` bytes, it is no larger than the server takes.
     pub(super) fn open_chunk(
         &mut self,
         transaction: TransactionId,
         body: &[u8],
         last: Option<Verdicts<'_>>,
+        limit: Limit,
         commands: &mut Vec<u8>,
         config: &Config,
-    ) -> Result<bool, Broken> {
+    ) -> Result<Option<u64>, Broken> {
         let measured = self.writer.measure(body, last.is_some())?;
+        let size = measured.size() as u64;
+        if let Some(maximum) = limit.maximum
+            && limit.announced.saturating_add(size) > maximum
+        {
+            return Err(Broken::TooLarge(maximum));
+        }
         let start = commands.len();
         commands.extend_from_slice(b"BDAT ");
-        write_decimal(measured.size() as u64, commands);
+        write_decimal(size, commands);
         commands.extend_from_slice(match last {
             Some(_) => b" LAST\r\n",
             None => b"\r\n",
@@ -317,7 +334,7 @@ impl Link {
         let replies = last.map_or(1, Verdicts::count);
         if !self.outstanding.has_room(config.duplex, bytes, replies) {
             commands.truncate(start);
-            return Ok(false);
+            return Ok(None);
         }
         if let Some(trace) = &mut self.trace {
             let line = commands.get(start..).unwrap_or_default();
@@ -335,7 +352,7 @@ impl Link {
                 .outstanding
                 .expect_of(Verb::Chunk, transaction, 0, end, bytes),
         }
-        Ok(true)
+        Ok(Some(size))
     }
 
     /// Plans how much of a body is written of the content that is open; `position` is that of the body

@@ -31,6 +31,9 @@
 //! | content (LMTP) | LookAhead | over | - | - |
 //! | BDAT | Stream | chunks | - | over |
 //! | BDAT LAST | LookAhead | over | - | - |
+//! | MAIL (proof) | Group | - | - | - |
+//! | BDAT 3 LAST (proof) | LookAhead | - | - | - |
+//! | RSET (proof) | Group | - | - | - |
 //!
 //! A driver goes round in a loop of four steps, which `smtp-proto-tokio` and `smtp-proto-blocking`
 //! hold ready made:
@@ -101,6 +104,7 @@ mod link;
 mod opening;
 mod outstanding;
 mod own_commands;
+mod proof;
 mod replies;
 mod report;
 mod schedule;

@@ -10,10 +10,14 @@ use alloc::{
 use super::{
     event::{NotSent, NotSentReason},
     own_commands::OwnCommands,
-    table::{Level, Stage},
+    proof::{Proof, Shown},
+    table::{Level, Stage, Turn, Verb},
     transaction::{Transaction, TransactionId},
 };
 use crate::{machine::limits, syntax::Limits};
+
+/// How many MAIL of a session a proof may take without leaving too few for messages.
+const PROOFS: u32 = 3;
 
 /// What is to be sent next.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +31,8 @@ pub(super) enum Action {
     Data(TransactionId),
     LoneDot(TransactionId),
     Quit,
+    /// A command of a proof.
+    Proof(Verb),
     /// Nothing yet: the transaction has more recipients than the server takes.
     Split(TransactionId),
 }
@@ -66,6 +72,7 @@ pub(super) struct Schedule {
     /// The last verdict was 2yz.
     was_taken: bool,
     ahead: Ahead,
+    proof: Proof,
     is_quitting: bool,
     /// What the server permits a session, where it says so.
     quota: Option<Box<Quota>>,
@@ -149,6 +156,7 @@ impl Schedule {
             is_reset_due: false,
             was_taken: false,
             ahead: Ahead::Fine,
+            proof: Proof::default(),
             is_quitting: false,
             quota: None,
         }
@@ -175,6 +183,13 @@ impl Schedule {
     /// Goes by what the server offers.
     pub(super) fn open(&mut self, level: Level, window: usize, limits: Limits) {
         (self.level, self.window) = (level, window);
+        if level == Level::Stream {
+            // Not before it is proved that the server can cope with it; that takes a MAIL.
+            self.level = Level::LookAhead;
+            if limits.mail_max().is_none_or(|most| most > PROOFS) {
+                self.proof.want();
+            }
+        }
         self.quota = (limits != Limits::default()).then(|| {
             Box::new(Quota {
                 limits,
@@ -241,15 +256,29 @@ impl Schedule {
         self.get(self.current).map(|_| self.current)
     }
 
-    /// Returns what is to be sent next, at whatever time it may be.
-    pub(super) fn next(&mut self) -> Option<Action> {
+    /// Returns what is to be sent next, at whatever time it may be. `is_quiet` says whether all is
+    /// answered, and no content is under way.
+    pub(super) fn next(&mut self, is_quiet: bool) -> Option<Action> {
         match self.ahead {
             Ahead::Refused(_) | Ahead::Cleaning => return None,
             Ahead::Unclean => return Some(Action::Reset),
             Ahead::Fine | Ahead::Asked => {}
         }
+        if self.proof.is_under_way() {
+            return self.proof.next().map(Action::Proof);
+        }
         let id = self.advance();
         let current = id.and_then(|id| self.get(id));
+        if self.proof.is_suspicious() {
+            return match current.map(Transaction::stage) {
+                // The server waits for it.
+                Some(Stage::LoneDot) => id.map(Action::LoneDot),
+                Some(Stage::Data | Stage::Content) => None,
+                _ if !is_quiet => None,
+                _ if self.is_reset_due => Some(Action::Reset),
+                _ => self.proof.next().map(Action::Proof),
+            };
+        }
         let is_waiting = current.is_none_or(|current| current.stage() == Stage::Waiting);
         let is_own_due = self
             .own
@@ -273,7 +302,10 @@ impl Schedule {
             // A transaction that was not ended by a 2yz already read may have left its sender
             // after, for whom the next message would be taken (measured with Exim).
             Stage::Waiting if self.is_reset_due => Some(Action::Reset),
-            Stage::Waiting => Some(Action::Mail(id)),
+            Stage::Waiting => match self.proof.next() {
+                Some(verb) => Some(Action::Proof(verb)),
+                None => Some(Action::Mail(id)),
+            },
             Stage::Envelope => match current.next_recipient() {
                 Some(place) => Some(Action::Recipient(id, place, current.position_of(place))),
                 None => (!self.goes_by_chunks(current) && !current.is_open())
@@ -365,11 +397,54 @@ impl Schedule {
     /// that the server takes (9422-4-a: failed ones count). Returns whether it was the last.
     pub(super) fn sent_mail(&mut self, id: TransactionId) -> bool {
         (self.is_reset_due, self.begun) = (true, id);
+        self.count_mail();
+        self.is_quitting |= self.is_exhausted();
+        self.is_exhausted()
+    }
+
+    /// Has the server prove again that it swallows chunks, before anything else is sent.
+    pub(super) fn suspect(&mut self) {
+        self.proof.suspect();
+    }
+
+    pub(super) fn is_suspicious(&self) -> bool {
+        self.proof.is_suspicious()
+    }
+
+    /// Accounts for a command of a proof that was rendered. What has begun, and has not come to its
+    /// end, begins again after it.
+    pub(super) fn sent_proof(&mut self, verb: Verb) {
+        self.proof.sent();
+        if verb == Verb::ProofMail {
+            self.count_mail();
+            let current = self.advance();
+            if let Some(id) = current
+                && self
+                    .get(id)
+                    .is_some_and(|current| current.stage() != Stage::Waiting)
+            {
+                self.end_content(id);
+                if let Some(current) = self.get_mut(id) {
+                    current.restart();
+                }
+            }
+        }
+    }
+
+    /// Accounts for the answer to a command of a proof; a stream begins with one that is right.
+    pub(super) fn prove(&mut self, turn: Turn) -> Shown {
+        let was_suspicious = self.proof.is_suspicious();
+        let shown = self.proof.hear(turn);
+        if shown == Shown::Swallows && !was_suspicious && self.level == Level::LookAhead {
+            self.level = Level::Stream;
+        }
+        shown
+    }
+
+    fn count_mail(&mut self) {
         if let Some(quota) = &mut self.quota {
             quota.mails = quota.mails.saturating_add(1);
         }
-        self.is_quitting |= self.is_exhausted();
-        self.is_exhausted()
     }
 
     /// Accounts for a RSET that was rendered, with or without something unanswered before it.
@@ -474,6 +549,7 @@ impl Schedule {
             .find(|(_, transaction)| transaction.stage() != Stage::Over)?;
         let is_wanted = match transaction.stage() {
             Stage::Content => true,
+            _ if self.proof.is_suspicious() => false,
             Stage::Chunks => transaction.is_envelope_answered(),
             // Whoever cannot present the content again must say so before anything is sent.
             Stage::Waiting if transaction.needs_body_again() => true,
@@ -488,6 +564,7 @@ impl Schedule {
     pub(super) fn may_open_content(&self, transaction: &Transaction) -> bool {
         match transaction.stage() {
             Stage::Content => true,
+            _ if self.proof.is_suspicious() => false,
             Stage::Envelope => {
                 transaction.next_recipient().is_none() && self.may_begin_chunks(transaction)
             }
@@ -519,14 +596,25 @@ impl Schedule {
         }
     }
 
-    /// Takes a transaction out of the way that must not be completed, and returns what that costs.
-    pub(super) fn abandon(&mut self, id: TransactionId, reason: NotSent) -> Option<Abandoned> {
+    /// Takes a transaction out of the way that must not be completed, and returns what that costs;
+    /// `open` is that whose content is being sent.
+    pub(super) fn abandon(
+        &mut self,
+        id: TransactionId,
+        reason: NotSent,
+        open: Option<TransactionId>,
+    ) -> Option<Abandoned> {
         let is_suspicious = self.is_suspicious_of(id);
         let transaction = self.get_mut(id)?;
         transaction.abandon(reason);
         Some(match transaction.stage() {
             _ if is_suspicious => Abandoned::Undecided,
             Stage::Waiting | Stage::Envelope => {
+                transaction.stop();
+                Abandoned::Stopped
+            }
+            // Between two chunks RSET is enough, as no last one was announced (RFC 3030 2).
+            Stage::Chunks if open != Some(id) => {
                 transaction.stop();
                 Abandoned::Stopped
             }

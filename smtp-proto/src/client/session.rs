@@ -11,11 +11,12 @@ use super::{
         Outcome,
     },
     ledger::Ledger,
-    link::{Link, Verdicts},
+    link::{Limit, Link, Verdicts},
     opening::{Decision, Opening},
     outstanding::{Expected, Settled},
+    proof::{Proof, Shown},
     schedule::{Abandoned, Action, Refusal, Schedule},
-    table::{Choice, Stage, Standing, State, Turn, Verb},
+    table::{Choice, Level, Stage, Standing, State, Turn, Verb},
     transaction::{Heard, Transaction, TransactionId},
     writer::{Broken, Buffers},
 };
@@ -175,6 +176,7 @@ impl Session {
             let cost = match self.schedule.get(id).map(Transaction::stage) {
                 Some(Stage::Waiting) => Cancellation::Unsent,
                 Some(Stage::Envelope) => Cancellation::Withdrawn,
+                Some(Stage::Chunks) if self.link.content() != Some(id) => Cancellation::Withdrawn,
                 Some(Stage::Data | Stage::Content | Stage::Chunks) => Cancellation::EndsConnection,
                 Some(Stage::LoneDot | Stage::Over) | None => {
                     cancellation = cancellation.or(Err(Misuse::TooLate));
@@ -417,6 +419,9 @@ impl Session {
             Settled::Answers(expected) => match expected.verb {
                 Verb::Own => return self.schedule.own().answer(reply),
                 Verb::Reset => self.on_reset(&reply),
+                verb @ (Verb::ProofMail | Verb::ProofChunk | Verb::ProofReset) => {
+                    self.on_proof(verb, &reply);
+                }
                 verb if verb.is_preliminary() || verb == Verb::Quit => {
                     return self.on_opening(verb, reply);
                 }
@@ -434,6 +439,10 @@ impl Session {
         if let Some(choice) = self.standing.turn(verb, turn) {
             let decision = self.opening.decide(choice, verb, &reply, &self.config);
             self.carry_out(choice, decision, verb, &reply);
+        }
+        if verb == Verb::Quit && turn == Turn::Yes {
+            // It came in its turn, so no reply is too many.
+            self.ledger.release();
         }
         match self.standing.state() {
             State::Handshake => self.link.start(Timer::Handshake, &self.config),
@@ -530,6 +539,37 @@ impl Session {
         }
     }
 
+    /// Accounts for the answer to a command of a proof.
+    fn on_proof(&mut self, verb: Verb, reply: &Reply<'_>) {
+        let is_again = self.schedule.is_suspicious();
+        match self.schedule.prove(Turn::of(reply.code())) {
+            Shown::Swallows => self.ledger.release(),
+            Shown::Otherwise if is_again => self.fail_desync(Fault::ChunkExecuted, verb, reply),
+            Shown::Nothing | Shown::Otherwise => {}
+            Shown::Unclean => self.fail_desync(Fault::ResetRefused, verb, reply),
+        }
+    }
+
+    /// Accounts for the refusal of a MAIL, or of a chunk, that may be no refusal at all: a server that
+    /// takes content for commands answers other commands than those that were sent.
+    fn suspect(&mut self, verb: Verb, id: TransactionId, reply: &Reply<'_>) {
+        let Some(transaction) = self.schedule.get(id) else {
+            return;
+        };
+        let is_suspicious = matches!(reply.class(), Class::Transient | Class::Permanent)
+            && reply.code() != Code::NOT_AVAILABLE
+            && self.config.dialect == Dialect::Smtp
+            && match verb {
+                Verb::Mail => self.schedule.level() == Level::Stream,
+                Verb::Chunk | Verb::LastChunk => !transaction.accepted().is_empty(),
+                _ => false,
+            };
+        if is_suspicious {
+            self.schedule.suspect();
+            self.ledger.hold();
+        }
+    }
+
     fn step_down(&mut self) {
         if let Some(given_up) = self.schedule.step_down() {
             self.conclude(given_up);
@@ -555,6 +595,15 @@ impl Session {
             }
             return None;
         }
+        let is_unknown = matches!(reply.code().value(), 500..=502);
+        if is_unknown && verb.is_chunk() && !transaction.accepted().is_empty() {
+            // The server does not know the command that it answers (or knows no chunks any more).
+            transaction.give_up(verb.is_end_of_message());
+            self.fail_desync(Fault::ChunkExecuted, verb, &reply);
+            return None;
+        }
+        self.suspect(verb, id, &reply);
+        let transaction = self.schedule.get_mut(id)?;
         let message = MessageId(transaction.message());
         let envelope = self.ledger.envelope(message.0);
         let has_size = envelope.is_some_and(|envelope| envelope.has_size());
@@ -694,7 +743,10 @@ impl Session {
     /// Before DATA that costs a RSET. Later it costs the connection, as the server would take a
     /// part for the whole.
     fn abandon(&mut self, id: TransactionId, reason: impl Into<NotSent>) {
-        match self.schedule.abandon(id, reason.into()) {
+        match self
+            .schedule
+            .abandon(id, reason.into(), self.link.content())
+        {
             Some(Abandoned::Stopped) => self.conclude(id),
             Some(Abandoned::Cut) => self.link.cut(),
             Some(Abandoned::Undecided) | None => {}
@@ -739,11 +791,9 @@ impl Session {
     /// Ends the session with an error.
     fn fail(&mut self, fault: Fault, bytes: &[u8]) {
         // The server that ends the session, or falls silent, after it has refused EHLO has said why.
-        let has_gone = matches!(
-            fault,
-            Fault::ConnectionLost | Fault::WriteFailed | Fault::TimedOut(_)
-        );
-        if has_gone && let Some(answer) = self.opening.take_refused_ehlo() {
+        if has_gone(fault)
+            && let Some(answer) = self.opening.take_refused_ehlo()
+        {
             let error = Error::answered(Fault::SessionRefused, self.state(), answer);
             return self.fail_by(error, NotSentReason::SessionRefused, 0);
         }
@@ -790,9 +840,9 @@ impl Session {
         if self.is_over() {
             return;
         }
-        let refusal = match error.fault() {
-            Fault::ShutDown => None,
-            _ => self.opening.take_refusal(),
+        let refusal = match has_gone(error.fault()) {
+            true => self.opening.take_refusal(),
+            false => None,
         };
         self.failure = refusal.or_else(|| Some(Box::new(error)));
         self.end(offered);
@@ -811,6 +861,7 @@ impl Session {
     /// there, is in doubt.
     fn end(&mut self, offered: u64) {
         self.standing.end();
+        self.ledger.doubt();
         let Self { link, schedule, .. } = self;
         link.give_up(offered, |id| {
             if let Some(transaction) = schedule.get_mut(id) {
@@ -905,7 +956,8 @@ impl Session {
             _ => return None,
         }
         loop {
-            match self.schedule.next()? {
+            let is_quiet = self.link.oldest().is_none() && self.link.content().is_none();
+            match self.schedule.next(is_quiet)? {
                 Action::Split(id) => {
                     if let Some(part) = self.schedule.split(id) {
                         self.add_part(part);
@@ -944,6 +996,10 @@ impl Session {
             Action::Reset => {
                 out.extend_from_slice(b"RSET\r\n");
                 (Verb::Reset, 0, 0)
+            }
+            Action::Proof(verb) => {
+                out.extend_from_slice(Proof::write(verb));
+                (verb, 0, 0)
             }
             Action::Mail(id) => {
                 if let Some(envelope) = self.envelope(id) {
@@ -1012,6 +1068,7 @@ impl Session {
             }
             Next::Action(Action::Own) => self.schedule.own().sent(),
             Next::Action(Action::Reset) => self.schedule.sent_reset(is_ahead),
+            Next::Action(Action::Proof(verb)) => self.schedule.sent_proof(verb),
             Next::Action(
                 Action::Mail(id)
                 | Action::Recipient(id, ..)
@@ -1061,42 +1118,51 @@ impl Session {
         scratch: &'a mut Vec<u8>,
         slices: &mut Slices<'a>,
     ) {
-        let Some(transaction) = self.schedule.get_mut(id) else {
-            return;
-        };
-        if transaction.needs_body_again() {
-            match body {
-                Body::Failed => self.abandon(id, NotSentReason::NeedsBodyAgain),
-                Body::Chunk(_) | Body::Last(_) => transaction.has_body_again(),
+        let needs_again = self
+            .schedule
+            .get(id)
+            .is_some_and(Transaction::needs_body_again);
+        let written = match body {
+            Body::Failed if needs_again => Err(NotSentReason::NeedsBodyAgain),
+            Body::Failed => Err(NotSentReason::BodyFailed),
+            Body::Chunk(_) | Body::Last(_) if needs_again => {
+                if let Some(transaction) = self.schedule.get_mut(id) {
+                    transaction.has_body_again();
+                }
+                Ok(())
             }
-            return self.render(commands);
-        }
-        let (bytes, is_last) = match body {
-            Body::Failed => return self.abandon(id, NotSentReason::BodyFailed),
-            Body::Chunk(bytes) => (bytes, false),
-            Body::Last(bytes) => (bytes, true),
+            Body::Chunk(bytes) => self.write_content(id, (bytes, false), commands, scratch, slices),
+            Body::Last(bytes) => self.write_content(id, (bytes, true), commands, scratch, slices),
         };
-        let written = self
-            .open_content(id, bytes, is_last, commands)
-            .and_then(|()| self.plan_content(id, (bytes, is_last), commands, scratch, slices));
-        if let Err(broken) = written {
+        if let Err(reason) = written {
             slices.clear();
-            self.abandon(
-                id,
-                match broken {
-                    Broken::LineBreak(at) => NotSentReason::BareLineBreak { at },
-                    Broken::Promise => NotSentReason::BodyFailed,
-                },
-            );
+            self.abandon(id, reason);
         }
+        self.render(commands);
+    }
+
+    fn write_content<'a>(
+        &mut self,
+        id: TransactionId,
+        body: (&'a [u8], bool),
+        commands: &mut Vec<u8>,
+        scratch: &'a mut Vec<u8>,
+        slices: &mut Slices<'a>,
+    ) -> Result<(), NotSentReason> {
+        self.open_content(id, body, commands)
+            .and_then(|()| self.plan_content(id, body, commands, scratch, slices))
+            .map_err(|broken| match broken {
+                Broken::LineBreak(at) => NotSentReason::BareLineBreak { at },
+                Broken::Promise => NotSentReason::BodyFailed,
+                Broken::TooLarge(maximum) => NotSentReason::TooLarge { maximum },
+            })
     }
 
     /// Opens a content or a chunk, unless one is open or the time has not come.
     fn open_content(
         &mut self,
         id: TransactionId,
-        bytes: &[u8],
-        is_last: bool,
+        (bytes, is_last): (&[u8], bool),
         commands: &mut Vec<u8>,
     ) -> Result<(), Broken> {
         let Some(transaction) = self.schedule.get(id) else {
@@ -1122,11 +1188,24 @@ impl Session {
             if !has_purpose || !self.link.may_send(self.schedule.level()) {
                 return Ok(());
             }
+            let limit = Limit {
+                announced: transaction.announced(),
+                maximum: self.opening.capabilities().max_size(),
+            };
+            // Where the server says no size each chunk's reply is awaited, which shows whether it had
+            // too much.
+            if limit.maximum.is_none() && self.link.oldest().is_some() {
+                return Ok(());
+            }
             let verdicts = verdicts(transaction, self.config.dialect);
             let last = is_last.then_some(verdicts);
             let config = &self.config;
-            if !self.link.open_chunk(id, bytes, last, commands, config)? {
+            let link = &mut self.link;
+            let Some(size) = link.open_chunk(id, bytes, last, limit, commands, config)? else {
                 return Ok(());
+            };
+            if let Some(transaction) = self.schedule.get_mut(id) {
+                transaction.announce(size);
             }
             self.sent_content(
                 id,
@@ -1143,7 +1222,7 @@ impl Session {
         Ok(())
     }
 
-    /// Plans what is written of the content that is open, and renders what follows its end.
+    /// Plans what is written of the content that is open.
     fn plan_content<'a>(
         &mut self,
         id: TransactionId,
@@ -1155,19 +1234,17 @@ impl Session {
         let Some(transaction) = self.schedule.get(id) else {
             return Ok(());
         };
-        if self.link.content() == Some(id) {
-            let is_by_dot = transaction.stage() == Stage::Content;
-            let by_dot = is_by_dot.then(|| (id, verdicts(transaction, self.config.dialect)));
-            let position = transaction.position();
-            let link = &mut self.link;
-            if !link.write_content(body, position, by_dot, commands, scratch, slices)? {
-                return Ok(());
-            }
-            if is_by_dot {
-                self.sent_content(id, Verb::Content);
-            }
+        if self.link.content() != Some(id) {
+            return Ok(());
         }
-        self.render(commands);
+        let is_by_dot = transaction.stage() == Stage::Content;
+        let by_dot = is_by_dot.then(|| (id, verdicts(transaction, self.config.dialect)));
+        let position = transaction.position();
+        let link = &mut self.link;
+        let has_ended = link.write_content(body, position, by_dot, commands, scratch, slices)?;
+        if has_ended && is_by_dot {
+            self.sent_content(id, Verb::Content);
+        }
         Ok(())
     }
 
@@ -1206,6 +1283,14 @@ impl Progress for Session {
     fn failed(&mut self) {
         self.write_failed();
     }
+}
+
+/// Returns whether a fault says no more than that the server has ended the session, or is silent.
+fn has_gone(fault: Fault) -> bool {
+    matches!(
+        fault,
+        Fault::ConnectionLost | Fault::WriteFailed | Fault::TimedOut(_) | Fault::Closing
+    )
 }
 
 /// Returns which replies the end of a transaction's content gets.

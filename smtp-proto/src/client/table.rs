@@ -46,6 +46,10 @@ pub(super) enum Verb {
     Chunk,
     /// The chunk that ends the content.
     LastChunk,
+    /// The commands of a [proof](super::proof).
+    ProofMail,
+    ProofChunk,
+    ProofReset,
     /// A command of the application's, between messages.
     Own,
     Quit,
@@ -240,6 +244,12 @@ const fn rule(verb: Verb) -> Rule {
             At(Chunks), Stay, At(Over), "waiting for the reply to BDAT"),
         Verb::LastChunk => (Step::Content, Some(LookAhead), Completed, DataTermination,
             At(Over), Stay, Stay, "waiting for the reply to BDAT LAST"),
+        Verb::ProofMail => (Step::Mail, Some(Group), Completed, Command,
+            Stay, Stay, Stay, "waiting for the reply to MAIL"),
+        Verb::ProofChunk => (Step::Content, Some(LookAhead), Completed, Command,
+            Stay, Stay, Stay, "waiting for the reply to a chunk that has to be refused"),
+        Verb::ProofReset => (Step::Reset, Some(Group), Completed, Command,
+            Stay, Stay, Stay, "waiting for the reply to RSET"),
         Verb::Own => (Step::Command, None, Completed, Command,
             Stay, Stay, Stay, "waiting for the reply to a command of the application's"),
         Verb::Quit => (Step::Quit, None, Farewell, Timer::Quit,
@@ -372,6 +382,11 @@ impl Verb {
         )
     }
 
+    /// Returns whether it announces content by its size.
+    pub(super) fn is_chunk(self) -> bool {
+        matches!(self, Self::Chunk | Self::LastChunk)
+    }
+
     /// Returns what its reply answers, as the application is told.
     pub(super) fn step(self) -> Step {
         rule(self).step
@@ -394,7 +409,7 @@ mod tests {
 
     use super::{Choice, Level, Next, Stage, Standing, State, Turn, Verb, rule};
 
-    const VERBS: [Verb; 18] = [
+    const VERBS: [Verb; 21] = [
         Verb::Connect,
         Verb::Ehlo,
         Verb::Lhlo,
@@ -413,6 +428,9 @@ mod tests {
         Verb::RecipientContent,
         Verb::Chunk,
         Verb::LastChunk,
+        Verb::ProofMail,
+        Verb::ProofChunk,
+        Verb::ProofReset,
     ];
 
     fn name(verb: Verb) -> &'static str {
@@ -433,6 +451,9 @@ mod tests {
             Verb::LoneDot => "lone dot",
             Verb::Chunk => "BDAT",
             Verb::LastChunk => "BDAT LAST",
+            Verb::ProofMail => "MAIL (proof)",
+            Verb::ProofChunk => "BDAT 3 LAST (proof)",
+            Verb::ProofReset => "RSET (proof)",
             Verb::Own => "own command",
             Verb::Quit => "QUIT",
         }

@@ -59,6 +59,10 @@ pub(super) struct Transaction {
     has_begun: bool,
     /// How many bytes of its content were sent.
     position: u64,
+    /// How many bytes its chunks have announced.
+    announced: u64,
+    /// The end of its content was rendered.
+    has_end: bool,
     /// The caller has to show that it can present the content again.
     needs_body_again: bool,
     is_finished: bool,
@@ -110,6 +114,8 @@ impl Recipients {
 #[derive(Debug)]
 pub(super) struct Concluded<'i> {
     pub(super) message: u64,
+    /// Its content was sent to its end: the server may have taken it, whatever it said.
+    pub(super) has_end: bool,
     /// What became of it for every recipient that has no outcome of its own.
     pub(super) outcome: Outcome<'i>,
     /// Those who have one, by position, or who share that of the transaction where it is not the
@@ -219,6 +225,8 @@ impl Transaction {
         self.accepted.clear();
         self.refused.clear();
         self.left_out.clear();
+        self.put_off.clear();
+        (self.position, self.announced, self.has_end) = (0, 0, false);
         (self.sent, self.answered, self.mail, self.refusal) = (0, 0, None, None);
         self.stage = Stage::Waiting;
     }
@@ -281,6 +289,16 @@ impl Transaction {
         self.position = self.position.saturating_add(bytes as u64);
     }
 
+    /// Returns how many bytes its chunks have announced.
+    pub(super) fn announced(&self) -> u64 {
+        self.announced
+    }
+
+    /// Accounts for a chunk that was announced.
+    pub(super) fn announce(&mut self, bytes: u64) {
+        self.announced = self.announced.saturating_add(bytes);
+    }
+
     pub(super) fn has_begun(&self) -> bool {
         self.has_begun
     }
@@ -298,6 +316,7 @@ impl Transaction {
     pub(super) fn sent(&mut self, verb: Verb) {
         self.pending = self.pending.saturating_add(1);
         self.sent = self.sent.saturating_add(u32::from(verb == Verb::Recipient));
+        self.has_end |= verb.is_end_of_message();
         self.turn(verb, Turn::Sent);
     }
 
@@ -527,6 +546,7 @@ impl Transaction {
         let outcome = verdict.unwrap_or_else(|| self.outcome());
         Concluded {
             message: self.message,
+            has_end: self.has_end,
             recipients: self.shares(&outcome),
             outcome,
         }

@@ -117,6 +117,8 @@ pub(super) enum Broken {
     LineBreak(u64),
     /// It is not what it was when its size or its end was announced.
     Promise,
+    /// It is larger than the server takes, which is this.
+    TooLarge(u64),
 }
 
 impl From<BareLineBreak> for Broken {

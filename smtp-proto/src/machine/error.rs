@@ -113,6 +113,10 @@ pub enum Fault {
     /// handshake. They may be an attacker's (CVE-2011-0411, CVE-2021-38371).
     #[error("the peer sent bytes in clear where TLS begins")]
     BytesBeforeTls,
+    /// The server reads the content that it refuses as commands, against RFC 3030 2, so that nobody knows
+    /// what its replies answer.
+    #[error("the server reads refused content as commands")]
+    ChunkExecuted,
     /// The server does not offer what it offered the last time, and what was sent relied on that.
     #[error("the server does not offer any more what it was known to offer")]
     CapabilitiesChanged,

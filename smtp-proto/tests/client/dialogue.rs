@@ -13,6 +13,9 @@ use smtp_proto::{
 };
 
 pub(crate) const CONTENT: &[u8] = b"Subject: x\r\n\r\n.dot\r\n";
+/// What a stream begins with, and the answers that permit it.
+pub(crate) const PROOF: &str = "MAIL FROM:<>\r\nBDAT 3 LAST\r\nxyzRSET\r\nRSET\r\n";
+pub(crate) const PROVED: &str = "250 ok\r\n503 5.5.1 nobody\r\n250 reset\r\n250 reset\r\n";
 /// [`CONTENT`] as DATA sends it.
 pub(crate) const STUFFED: &str = "Subject: x\r\n\r\n..dot\r\n.\r\n";
 
@@ -64,7 +67,29 @@ impl Dialogue {
 
     /// Begins a session with a server that offers these keywords, and goes through the greeting.
     pub(crate) fn begin(pipelining: Pipelining, keywords: &[&str]) -> Self {
-        Self::begin_with(config(pipelining), keywords)
+        let has = |keyword| keywords.contains(&keyword);
+        match pipelining {
+            Pipelining::Stream { .. } if has("PIPELINING") && has("CHUNKING") => {
+                Self::begin_stream(config(pipelining), keywords)
+            }
+            _ => Self::begin_with(config(pipelining), keywords),
+        }
+    }
+
+    /// Begins a session with a server that has proved to swallow chunks that it refuses, and has taken
+    /// one message.
+    pub(crate) fn begin_stream(config: Config, keywords: &[&str]) -> Self {
+        let mut dialogue = Self::begin_with(config, &[keywords, &["SIZE 1000000"]].concat());
+        dialogue.submit("first@example.org", &["first@example.net"]);
+        dialogue.sends(&format!(
+            "{PROOF}MAIL FROM:<first@example.org>\r\nRCPT TO:<first@example.net>\r\nDATA\r\n"
+        ));
+        dialogue.says(PROVED);
+        dialogue.says("250 ok\r\n250 ok\r\n354 go\r\n");
+        dialogue.sends(STUFFED);
+        dialogue.says("250 taken\r\n");
+        dialogue.events.clear();
+        dialogue
     }
 
     pub(crate) fn begin_with(config: Config, keywords: &[&str]) -> Self {

@@ -16,4 +16,5 @@ mod lmtp;
 mod out_of_step;
 mod policies;
 mod session;
+mod streams;
 mod tls;

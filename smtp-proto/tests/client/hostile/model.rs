@@ -37,6 +37,9 @@ pub(super) enum Kind {
     Rcpt,
     Data,
     Chunk,
+    /// What a stream begins with.
+    ProofMail,
+    ProofChunk,
     /// The end of a message; in LMTP one for each accepted recipient, of whom this is the position.
     End(Option<usize>),
 }
@@ -126,6 +129,15 @@ impl Reader {
                 "RSET" => Kind::Reset,
                 "QUIT" => Kind::Quit,
                 "DATA" => Kind::Data,
+                "MAIL" if line == "MAIL FROM:<>" => Kind::ProofMail,
+                "BDAT" if self.units[previous].kind == Kind::ProofMail => {
+                    let Some(chunk) = wire.get(end..end + 3) else {
+                        return;
+                    };
+                    assert_eq!((line, chunk), ("BDAT 3 LAST", &b"xyz"[..]));
+                    end += 3;
+                    Kind::ProofChunk
+                }
                 "MAIL" => {
                     self.transactions.push(Transaction {
                         message: number(line, "<s"),
