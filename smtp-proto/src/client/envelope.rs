@@ -5,8 +5,8 @@ use alloc::{boxed::Box, vec::Vec};
 use super::event::NotSentReason;
 use crate::machine::Misuse;
 use crate::syntax::{
-    BodyType, ByMode, Capabilities, Extension, ForwardPath, MailParameters, ParameterName,
-    RcptParameters, ReversePath, RrvsAction,
+    BodyType, ByMode, Capabilities, Extension, ForwardPath, MailParameters, OriginalRecipient,
+    ParameterName, RcptParameters, ReversePath, RrvsAction,
 };
 
 /// Holds the sender, the recipients and the parameters of one message.
@@ -212,6 +212,10 @@ impl Written {
             .and_then(|given| offered.and_then(|offered| fit_recipient(given, offered)));
         if !is_ascii && !self.is_internationalized {
             needed = needed.or(Some(Extension::SmtpUtf8));
+        } else if !self.is_internationalized
+            && let Some(given) = &mut parameters
+        {
+            recode(given);
         }
         let is_late = !is_ascii && !self.is_internationalized && is_sender_said;
         let is_missing = |extension| offered.is_some_and(|offered| !offered.has(extension));
@@ -219,10 +223,15 @@ impl Written {
             self.paths.truncate(start);
             return Err(Misuse::NotOffered);
         }
+        let limit = offered.map(Capabilities::rcpt_line_limit);
         self.is_internationalized |= !is_ascii;
         self.ends.push(self.paths.len());
         self.recipient_parameters
             .extend(parameters.map(|given| (position, given)));
+        if limit.is_some_and(|limit| self.is_too_long(position, limit)) {
+            self.remove_last();
+            return Err(Misuse::CommandTooLong);
+        }
         Ok(position)
     }
 
@@ -295,13 +304,26 @@ impl Written {
     pub(super) fn write_recipient(&self, position: usize, out: &mut Vec<u8>) {
         out.extend_from_slice(b"RCPT TO:");
         out.extend_from_slice(self.recipient(position));
-        let given = &self.recipient_parameters;
-        if let Ok(at) = given.binary_search_by_key(&position, |(of, _)| *of)
-            && let Some((_, given)) = given.get(at)
-        {
+        if let Some(given) = self.parameters_of(position) {
             given.write_to(out);
         }
         out.extend_from_slice(b"\r\n");
+    }
+
+    /// Returns whether the RCPT of the recipient at this position has more bytes than this.
+    fn is_too_long(&self, position: usize, limit: usize) -> bool {
+        // A path alone is never that long.
+        self.parameters_of(position).is_some() && {
+            let mut line = Vec::new();
+            self.write_recipient(position, &mut line);
+            line.len() > limit
+        }
+    }
+
+    fn parameters_of(&self, position: usize) -> Option<&RcptParameters<'static>> {
+        let given = &self.recipient_parameters;
+        let at = given.binary_search_by_key(&position, |(of, _)| *of).ok()?;
+        given.get(at).map(|(_, given)| given)
     }
 
     /// Leaves out what may be left out where the server does not offer it.
@@ -332,8 +354,13 @@ impl Written {
             only_under_tls = given.require_tls; // 8689-2-b
             fit_mail(given, offered);
         }
-        let recipients = self.recipient_parameters.iter_mut();
-        let recipients = recipients.map(|(_, given)| fit_recipient(given, offered));
+        let is_ascii = !self.is_internationalized;
+        let recipients = self.recipient_parameters.iter_mut().map(|(_, given)| {
+            if is_ascii {
+                recode(given);
+            }
+            fit_recipient(given, offered)
+        });
         let needed = vital.into_iter().chain(recipients).chain([body, utf8]);
         let missing = needed.flatten().find(|&extension| !offered.has(extension));
         let clear = (only_under_tls && !is_encrypted).then_some(Extension::RequireTls);
@@ -341,6 +368,17 @@ impl Written {
             Some(extension) => Err(NotSentReason::ExtensionMissing(extension)),
             None => Ok(()),
         }
+    }
+
+    /// Returns why it is for nobody, if the server takes no recipient's RCPT.
+    pub(super) fn is_for_nobody(&self, offered: &Capabilities) -> Option<NotSentReason> {
+        let recipients = self.recipients();
+        if self.recipient_parameters.len() < recipients {
+            return None;
+        }
+        let limit = offered.rcpt_line_limit();
+        let is_for_nobody = (0..recipients).all(|position| self.is_too_long(position, limit));
+        is_for_nobody.then_some(NotSentReason::CommandTooLong { limit })
     }
 }
 
@@ -402,6 +440,17 @@ fn fit_recipient(given: &mut RcptParameters<'static>, offered: &Capabilities) ->
         given.remove(name);
     }
     is_strict.then_some(Extension::Rrvs)
+}
+
+/// Writes in ASCII what may be in UTF-8 only where SMTPUTF8 is in use, or leaves it out if it is too long
+/// for that (6533-3-b, X-28).
+fn recode(given: &mut RcptParameters<'static>) {
+    if let Some(original) = given
+        .original_recipient
+        .take_if(|original| !original.is_ascii())
+    {
+        given.original_recipient = original.to_ascii().ok().map(OriginalRecipient::into_owned);
+    }
 }
 
 /// Appends a number in decimal digits.

@@ -239,6 +239,7 @@ impl NotSent {
                 .as_ref()
                 .is_some_and(|answer| answer.reply.class() == Class::Permanent),
             NotSentReason::ExtensionMissing(_)
+            | NotSentReason::CommandTooLong { .. }
             | NotSentReason::TooLarge { .. }
             | NotSentReason::BareLineBreak { .. } => true,
         }
@@ -303,6 +304,13 @@ pub enum NotSentReason {
     /// is below the server's minimum, a hold that is beyond its maximum.
     #[error("the server does not offer {}", .0.keyword())]
     ExtensionMissing(Extension),
+    /// MAIL, or the recipient's RCPT, would be longer than the server takes with the extensions that it
+    /// offers (RFC 5321 4.5.3.1.4, RFC 1869 4.1.2).
+    #[error("the server takes no command of more than {limit} bytes")]
+    CommandTooLong {
+        /// The server's limit, CR LF included.
+        limit: usize,
+    },
     /// The message has more bytes than the server takes (RFC 1870 7).
     #[error("the server takes no more than {maximum} bytes")]
     TooLarge {

@@ -24,7 +24,7 @@ use super::{
 use crate::sasl::{Attempts, Mechanism};
 use crate::{
     framing::{LineBreaks, Progress, Slices, Transmit},
-    machine::{Answer, Dialect, Error, Fault, Misuse, Step, Timer, TlsInfo, TraceEntry},
+    machine::{Answer, Dialect, Error, Fault, Misuse, Step, Timer, TlsInfo, TraceEntry, limits},
     syntax::{Capabilities, Class, Code, Command, ForwardPath, RcptParameters, Reply},
 };
 
@@ -150,7 +150,10 @@ impl Session {
             return Err(Misuse::NoRecipient);
         }
         transaction.close_envelope();
-        self.conclude(id);
+        match transaction.is_for_nobody() {
+            Some(reason) => self.abandon(id, reason),
+            None => self.conclude(id),
+        }
         Ok(())
     }
 
@@ -513,8 +516,15 @@ impl Session {
         }
         let offered = self.opening.capabilities();
         let envelope = self.ledger.envelope_mut(transaction.message());
-        let fits = envelope.map(|envelope| envelope.fit(offered, self.opening.is_encrypted()));
-        if let Some(Err(reason)) = fits {
+        let Some(envelope) = envelope else {
+            return;
+        };
+        let fits = envelope.fit(offered, self.opening.is_encrypted());
+        let is_for_nobody = match transaction.is_open() {
+            true => None,
+            false => envelope.is_for_nobody(offered),
+        };
+        if let Some(reason) = fits.err().or(is_for_nobody) {
             self.abandon(id, reason);
         }
     }
@@ -781,11 +791,9 @@ impl Session {
     /// Ends the session with an error.
     fn fail(&mut self, fault: Fault, bytes: &[u8]) {
         // The server that ends the session, or falls silent, after it has refused EHLO has said why.
-        let has_gone = matches!(
-            fault,
-            Fault::ConnectionLost | Fault::WriteFailed | Fault::TimedOut(_)
-        );
-        if has_gone && let Some(answer) = self.opening.take_refused_ehlo() {
+        if has_gone(fault)
+            && let Some(answer) = self.opening.take_refused_ehlo()
+        {
             let error = Error::answered(Fault::SessionRefused, self.state(), answer);
             return self.fail_by(error, NotSentReason::SessionRefused, 0);
         }
@@ -832,9 +840,9 @@ impl Session {
         if self.is_over() {
             return;
         }
-        let refusal = match error.fault() {
-            Fault::ShutDown => None,
-            _ => self.opening.take_refusal(),
+        let refusal = match has_gone(error.fault()) {
+            true => self.opening.take_refusal(),
+            false => None,
         };
         self.failure = refusal.or_else(|| Some(Box::new(error)));
         self.end(offered);
@@ -915,6 +923,11 @@ impl Session {
             let start = commands.len();
             let is_ahead = self.link.oldest().is_some();
             let (verb, id, place) = self.write(next, commands);
+            if let Some(limit) = self.exceeds(verb, commands.len().saturating_sub(start)) {
+                commands.truncate(start);
+                self.leave_out(verb, id, limit);
+                continue;
+            }
             if !self
                 .link
                 .say(verb, id, place, commands, start, &self.config)
@@ -1011,6 +1024,33 @@ impl Session {
             Action::Quit | Action::Split(_) => {
                 self.opening.write(Verb::Quit, &self.config, out);
                 (Verb::Quit, 0, 0)
+            }
+        }
+    }
+
+    /// Returns how many bytes a command may have at most, if it has more.
+    fn exceeds(&self, verb: Verb, bytes: usize) -> Option<usize> {
+        let offered = self.opening.capabilities();
+        let limit = match verb {
+            // Any server takes so much.
+            _ if bytes <= limits::COMMAND_LINE_MINIMUM => return None,
+            Verb::Mail => offered.mail_line_limit(),
+            Verb::Recipient => offered.rcpt_line_limit(),
+            _ => return None,
+        };
+        (bytes > limit).then_some(limit)
+    }
+
+    /// Gives up what cannot be said within the server's limit: the message, or the recipient.
+    fn leave_out(&mut self, verb: Verb, id: TransactionId, limit: usize) {
+        if verb == Verb::Mail {
+            return self.abandon(id, NotSentReason::CommandTooLong { limit });
+        }
+        if let Some(transaction) = self.schedule.get_mut(id) {
+            transaction.leave_out(limit);
+            match transaction.is_for_nobody() {
+                Some(reason) => self.abandon(id, reason),
+                None => self.conclude(id),
             }
         }
     }
@@ -1243,6 +1283,14 @@ impl Progress for Session {
     fn failed(&mut self) {
         self.write_failed();
     }
+}
+
+/// Returns whether a fault says no more than that the server has ended the session, or is silent.
+fn has_gone(fault: Fault) -> bool {
+    matches!(
+        fault,
+        Fault::ConnectionLost | Fault::WriteFailed | Fault::TimedOut(_) | Fault::Closing
+    )
 }
 
 /// Returns which replies the end of a transaction's content gets.

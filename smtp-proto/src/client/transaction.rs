@@ -42,6 +42,8 @@ pub(super) struct Transaction {
     accepted: Vec<u32>,
     refused: Vec<(u32, Reply<'static>)>,
     put_off: Vec<u32>,
+    /// Those whose RCPT would be longer than the server takes, and that limit.
+    left_out: Vec<(u32, usize)>,
     /// Those who were put off are in another transaction.
     has_handed_on: bool,
     /// The refusal that decides the message: of MAIL, DATA or content.
@@ -222,6 +224,7 @@ impl Transaction {
     pub(super) fn restart(&mut self) {
         self.accepted.clear();
         self.refused.clear();
+        self.left_out.clear();
         self.put_off.clear();
         (self.position, self.announced, self.has_end) = (0, 0, false);
         (self.sent, self.answered, self.mail, self.refusal) = (0, 0, None, None);
@@ -315,6 +318,20 @@ impl Transaction {
         self.sent = self.sent.saturating_add(u32::from(verb == Verb::Recipient));
         self.has_end |= verb.is_end_of_message();
         self.turn(verb, Turn::Sent);
+    }
+
+    /// Leaves the next recipient out, whose RCPT would be longer than this.
+    pub(super) fn leave_out(&mut self, limit: usize) {
+        self.left_out.push((self.sent, limit));
+        self.sent = self.sent.saturating_add(1);
+        self.answered = self.answered.saturating_add(1);
+    }
+
+    /// Returns why it is for nobody, if all its recipients were left out.
+    pub(super) fn is_for_nobody(&self) -> Option<NotSentReason> {
+        let &(_, limit) = self.left_out.last()?;
+        let is_for_nobody = self.left_out.len() == self.recipients.len() as usize;
+        (is_for_nobody && !self.is_open).then_some(NotSentReason::CommandTooLong { limit })
     }
 
     /// Accounts for the reply to one of its commands, of the recipient at that place if to RCPT.
@@ -569,14 +586,19 @@ impl Transaction {
         let is_unsent = matches!(outcome, Outcome::NotSent(_));
         let mut refused = core::mem::take(&mut self.refused).into_iter().peekable();
         let mut put_off = self.put_off.drain(..).peekable();
+        let mut left_out = self.left_out.drain(..).peekable();
         let mut shares = Vec::new();
-        if refused.len() == 0 && put_off.len() == 0 && !self.is_part {
+        let is_shared = refused.len() == 0 && put_off.len() == 0 && left_out.len() == 0;
+        if is_shared && !self.is_part {
             return shares;
         }
         for place in 0..self.recipients.len() {
             let own = if let Some((_, reply)) = refused.next_if(|(refused, _)| *refused == place) {
                 let step = Verb::Recipient.step();
                 Some(Some(Outcome::Refused(Answer { step, reply })))
+            } else if let Some((_, limit)) = left_out.next_if(|(left_out, _)| *left_out == place) {
+                let reason = NotSentReason::CommandTooLong { limit };
+                Some(Some(Outcome::NotSent(reason.into())))
             } else if put_off.next_if_eq(&place).is_some() && (self.has_handed_on || !is_unsent) {
                 // Of him nothing was sent but his address.
                 let unsent = || Outcome::NotSent(NotSentReason::ConnectionEnded.into());

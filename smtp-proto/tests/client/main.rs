@@ -11,6 +11,7 @@ mod hazards;
 mod hostile;
 mod ledger;
 mod limits;
+mod lines;
 mod lmtp;
 mod out_of_step;
 mod policies;
