@@ -7,6 +7,7 @@ mod contract;
 mod dialogue;
 mod early;
 mod errors;
+mod first_page;
 mod hazards;
 mod hostile;
 mod ledger;
