@@ -1,7 +1,7 @@
 //! What a seed makes of a session: who offers what, what is sent, and how it will be taken.
 
 use smtp_proto::{
-    client::{Config, Duplex, Envelope, Pipelining},
+    client::{Config, Duplex, Envelope, Pipelining, Unpermitted},
     machine::Dialect,
     server,
     syntax::{BodyType, Capabilities, Extension, ForwardPath, Host, ReversePath},
@@ -59,7 +59,8 @@ impl Scenario {
         let mut client = Config::new(host("client.example"))
             .pipelining(policy)
             .dialect(dialect)
-            .duplex(duplex);
+            .duplex(duplex)
+            .eight_bit(Unpermitted::Send);
         if random.one_in(3) {
             offer = offer.with_keyword("PIPECONNECT", "").unwrap();
             client = client.known_capabilities(offer.clone());
