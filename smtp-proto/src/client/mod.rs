@@ -35,58 +35,33 @@
 //! | BDAT 3 LAST (proof) | LookAhead | - | - | - |
 //! | RSET (proof) | Group | - | - | - |
 //!
-//! A driver goes round in a loop of four steps, which `smtp-proto-tokio` and `smtp-proto-blocking`
-//! hold ready made:
+//! # Driving it
 //!
-//! ```
-//! use core::time::Duration;
-//! use smtp_proto::client::{Body, Client, Config, Envelope, Event, Outcome};
+//! `smtp-proto-tokio` and `smtp-proto-blocking` are ready made. One's own loop, over anything that
+//! moves bytes, is this one; whoever copies it loses nothing, whatever the server does:
+//!
+//! ```no_run
+//! use std::{io::{Read, Write}, net::TcpStream, time::{Duration, Instant}};
+//! use smtp_proto::client::{Body, BodyRequest, Client, Config, Envelope, Event};
 //! use smtp_proto::syntax::{ForwardPath, Host, ReversePath};
 //!
-//! # // A server of few words stands in for the socket: what it says when, and the clock.
-//! # let mut script: Vec<&[u8]> = vec![b"354 go\r\n250 taken\r\n", b"250-x\r\n250 PIPELINING\r\n", b"220 x\r\n"];
-//! # script = vec![b"221 bye\r\n", b"250 taken\r\n", b"250 ok\r\n250 ok\r\n354 go\r\n", b"250-x\r\n250 PIPELINING\r\n", b"220 x\r\n"];
-//! # let mut wire = Vec::new();
-//! # let now = Duration::ZERO;
-//! let mut client = Client::new(Config::new(Host::parse("client.example")?), now);
-//! let message = client.submit(
+//! # const MILLISECOND: Duration = Duration::from_millis(1);
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut socket = TcpStream::connect("mx.example.net:25")?;
+//! socket.set_write_timeout(Some(Duration::from_secs(1)))?;
+//! let mut client = Client::new(Config::new(Host::parse("client.example")?), Duration::ZERO);
+//! client.submit(
 //!     &Envelope::new(ReversePath::parse("<a@example.org>")?)
 //!         .recipient(ForwardPath::parse("<b@example.net>")?),
 //! )?;
 //! client.quit();
-//! let content: &[u8] = b"Subject: hello\r\n\r\nHello.\r\n";
-//! let mut received = Vec::new();
-//! while !client.is_closed() {
-//!     // 1. What has arrived becomes events. What is unfinished stays in the buffer.
-//!     let mut input = &received[..];
-//!     while let Some(event) = client.poll_event(&mut input, now)? {
-//!         if let Event::Finished { message: finished, outcome } = event {
-//!             assert_eq!(finished, message);
-//!             assert!(matches!(outcome, Outcome::Delivered(_)));
-//!         }
-//!     }
-//!     let used = received.len() - input.len();
-//!     received.drain(..used);
-//!     // 2. What can be written is written.
-//!     loop {
-//!         let body = client.wants_body().map(|request| {
-//!             (request, Body::Last(&content[request.offset as usize..]))
-//!         });
-//!         let Some(transmit) = client.poll_transmit(body, now) else { break };
-//!         # wire.extend(transmit.slices().concat());
-//!         let written = transmit.len(); // ... of a write to the socket, which may be short
-//!         transmit.wrote(written, now);
-//!     }
-//!     // 3. Unless there is something to report, what arrives next is awaited, until poll_timeout.
-//!     if client.wants_read() {
-//!         # if client.poll_timeout().is_none() { break }
-//!         # match script.pop() { Some(bytes) =>
-//!         received.extend_from_slice(bytes) // ... of a read; handle_eof or handle_timeout if none
-//!         # , None => client.handle_eof() }
-//!     }
-//! }
-//! # assert!(wire.ends_with(b"\r\nHello.\r\n.\r\nQUIT\r\n"));
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! let message = b"Subject: hello\r\n\r\nHello.\r\n";
+//! let content = |request: BodyRequest| Body::Last(&message[request.offset as usize..]);
+//! drive(&mut client, &mut socket, content, |event| println!("{event:?}"))?;
+//! # Ok(())
+//! # }
+//!
+#![doc = include_str!("../../docs/client_loop.rs")]
 //! ```
 //!
 //! # What is safe to send again

@@ -120,7 +120,7 @@ fn a_refused_session_refuses_the_first_flight() {
     d.says("554 no\r\n503 no\r\n250 ok\r\n250 ok\r\n354 go\r\n");
     let refusal = not_sent_after(NotSentReason::SessionRefused, Step::Greeting, "554 no\r\n");
     d.finishes(&[(m, refusal)]);
-    assert_eq!(d.error.unwrap().fault(), Fault::ContentAbandoned);
+    assert_eq!(d.error.unwrap().fault(), Fault::SessionRefused);
 }
 
 /// The server machine lets it happen, if it offers it, and only up to the first content.

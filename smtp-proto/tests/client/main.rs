@@ -8,6 +8,7 @@ mod contract;
 mod dialogue;
 mod early;
 mod errors;
+mod first_page;
 mod hazards;
 mod hostile;
 mod ledger;

@@ -9,11 +9,7 @@ use crate::{
 };
 
 /// Types that are in pieces still, to be struck off when they are whole.
-const IN_PIECES: [&str; 3] = [
-    "server/config::Config",
-    "server/session::Session",
-    "syntax/capabilities::Capabilities",
-];
+const IN_PIECES: [&str; 1] = ["syntax/capabilities::Capabilities"];
 
 /// One `impl` block.
 struct Block<'a> {
