@@ -840,9 +840,9 @@ impl Session {
         if self.is_over() {
             return;
         }
-        let refusal = match has_gone(error.fault()) {
-            true => self.opening.take_refusal(),
-            false => None,
+        let refusal = match error.fault() {
+            Fault::ShutDown => None,
+            _ => self.opening.take_refusal(),
         };
         self.failure = refusal.or_else(|| Some(Box::new(error)));
         self.end(offered);
@@ -1320,7 +1320,7 @@ impl Progress for Session {
 fn has_gone(fault: Fault) -> bool {
     matches!(
         fault,
-        Fault::ConnectionLost | Fault::WriteFailed | Fault::TimedOut(_) | Fault::Closing
+        Fault::ConnectionLost | Fault::WriteFailed | Fault::TimedOut(_)
     )
 }
 
