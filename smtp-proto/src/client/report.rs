@@ -2,8 +2,6 @@
 
 use alloc::{collections::BTreeMap, vec::Vec};
 
-use crate::machine::{Answer, Step};
-
 use super::event::{Event, MessageId, Outcome};
 
 /// Tells what became of one message and of each of its recipients.
@@ -44,18 +42,6 @@ impl Reports {
     /// Takes note of an event, and returns the report that it completes.
     pub fn observe(&mut self, event: Event<'_>) -> Option<Report> {
         match event {
-            Event::RecipientAnswered {
-                message,
-                recipient,
-                reply,
-            } if !reply.is_positive() => {
-                let outcome = self.open.get_mut(&message)?.get_mut(recipient)?;
-                *outcome = Some(Outcome::Refused(Answer {
-                    step: Step::Recipient,
-                    reply: reply.into_owned(),
-                }));
-                None
-            }
             Event::RecipientFinished {
                 message,
                 recipient,
