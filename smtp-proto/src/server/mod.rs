@@ -117,6 +117,7 @@ mod departures;
 mod event;
 mod footing;
 mod intake;
+mod link;
 mod offer;
 mod outbox;
 mod patience;
@@ -300,7 +301,7 @@ impl Server {
     /// Returns whether the client has authenticated itself, by AUTH or by what a proxy says of it
     /// ([`Event::XClient`]).
     pub fn is_authenticated(&self) -> bool {
-        self.session.is_authenticated()
+        self.session.link().security().is_authenticated()
     }
 
     /// Returns whether the TLS handshake is due: as [`Tls`] says at the beginning of the session, or
@@ -311,7 +312,7 @@ impl Server {
     /// fails ([`Fault::BytesBeforeTls`](crate::machine::Fault::BytesBeforeTls)), lest what came in
     /// clear be taken for what TLS protects.
     pub fn wants_tls(&self) -> bool {
-        self.session.wants_tls()
+        self.session.link().wants_tls()
     }
 
     /// Takes note that TLS is there: what is presented and transmitted from now on goes through it.
@@ -330,7 +331,7 @@ impl Server {
     /// [`ServerExchange::begin`](crate::sasl::ServerExchange::begin).
     #[cfg(feature = "auth")]
     pub fn channel(&self) -> crate::sasl::Channel<'_> {
-        self.session.channel()
+        self.session.link().footing().channel()
     }
 
     /// Takes note that the handshake failed: the session has failed, without another word. Does
@@ -371,7 +372,7 @@ impl Server {
     /// Returns whether the session is over, what was owed is written or cannot be, and all of it has
     /// been read: every event, and the error if there is one.
     pub fn is_closed(&self) -> bool {
-        self.session.is_closed()
+        self.session.link().is_closed()
     }
 
     /// Takes the oldest entry of the trace, if one is [kept](Config::traced).
