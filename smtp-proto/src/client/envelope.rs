@@ -151,7 +151,11 @@ impl<'a> Recipients<'a> {
                 all.push(recipient);
                 Self::Many(all)
             }
-            Self::One(first) => Self::Many([first, recipient].into()),
+            Self::One(first) => {
+                let mut all = Vec::with_capacity(4);
+                all.extend([first, recipient]);
+                Self::Many(all)
+            }
         };
     }
 
