@@ -128,6 +128,18 @@ pub enum Tls {
     Implicit,
 }
 
+/// Chooses what becomes of content that the standard does not permit, and that most servers take.
+///
+/// It is found where a content is presented [whole](super::Client::wants_body) before its message is
+/// begun; then nothing of the message is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unpermitted {
+    /// The message is not sent.
+    Refuse,
+    /// It is sent as it is.
+    Send,
+}
+
 /// How long the client waits for its peer, by RFC 5321 4.5.3.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -192,6 +204,8 @@ pub struct Config {
     pub(super) pipelining: Pipelining,
     pub(super) duplex: Duplex,
     pub(super) line_breaks: LineBreaks,
+    pub(super) eight_bit: Unpermitted,
+    pub(super) long_lines: Unpermitted,
     pub(super) queue: usize,
     timeouts: Option<Box<Timeouts>>,
     pub(super) trace: bool,
@@ -215,6 +229,8 @@ impl Config {
             pipelining: Pipelining::default(),
             duplex: Duplex::HALF,
             line_breaks: LineBreaks::Refuse,
+            eight_bit: Unpermitted::Refuse,
+            long_lines: Unpermitted::Send,
             queue: limits::QUEUED_MESSAGES,
             timeouts: None,
             trace: false,
@@ -244,11 +260,40 @@ impl Config {
 
     /// Sets what becomes of a bare CR or LF in content; [`LineBreaks::Refuse`] unless set.
     ///
-    /// RFC 5321 2.3.8 forbids to send them: they let content pass for commands at lax servers.
+    /// RFC 5321 2.3.8 forbids to send them: they let content pass for commands at lax servers. Only
+    /// content that is no text keeps them ([`BodyType::BinaryMime`](crate::syntax::BodyType), which goes
+    /// by BDAT): for other content [`LineBreaks::Keep`] is as good as [`LineBreaks::Refuse`].
+    ///
+    /// A content that is presented whole before its message is begun costs its message alone; one that
+    /// comes in chunks costs the connection where a bare CR or LF is found in it.
     #[must_use]
     pub fn line_breaks(mut self, line_breaks: LineBreaks) -> Self {
         self.line_breaks = line_breaks;
         self
+    }
+
+    /// Sets what becomes of content with bytes above 127 where the server does not offer 8BITMIME;
+    /// [`Unpermitted::Refuse`] unless set. Where it does, `BODY=8BITMIME` is declared by itself.
+    #[must_use]
+    pub fn eight_bit(mut self, unpermitted: Unpermitted) -> Self {
+        self.eight_bit = unpermitted;
+        self
+    }
+
+    /// Sets what becomes of content with lines of more than 998 bytes (RFC 5321 4.5.3.1.6);
+    /// [`Unpermitted::Send`] unless set, as there are many such messages and most servers take them.
+    #[must_use]
+    pub fn long_lines(mut self, unpermitted: Unpermitted) -> Self {
+        self.long_lines = unpermitted;
+        self
+    }
+
+    /// Returns what becomes of a bare CR or LF in text.
+    pub(super) fn line_breaks_of_text(&self) -> LineBreaks {
+        match self.line_breaks {
+            LineBreaks::Normalize => LineBreaks::Normalize,
+            LineBreaks::Refuse | LineBreaks::Keep => LineBreaks::Refuse,
+        }
     }
 
     /// Sets how many messages may be submitted and unfinished; [`limits::QUEUED_MESSAGES`] unless

@@ -2,7 +2,11 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use super::event::NotSentReason;
+use super::{
+    config::{Config, Unpermitted},
+    event::NotSentReason,
+};
+use crate::framing::{BareLineBreak, Inspection, LineBreaks};
 use crate::machine::Misuse;
 use crate::syntax::{
     BodyType, ByMode, Capabilities, Extension, ForwardPath, MailParameters, OriginalRecipient,
@@ -89,9 +93,11 @@ impl<'a> Envelope<'a> {
         self
     }
 
-    /// Declares what bytes the content holds (RFC 6152). The machine takes the caller's word.
+    /// Declares what bytes the content holds (RFC 6152). The machine takes the caller's word, unless it
+    /// sees bytes above 127 in a content that is presented whole before its message is begun.
     ///
-    /// Content that needs an extension which the server does not offer is not sent.
+    /// Content that needs an extension which the server does not offer is not sent, unless
+    /// [`eight_bit`](super::Config::eight_bit) has it sent.
     #[must_use]
     pub fn body(mut self, body: BodyType) -> Self {
         self.body = Some(body);
@@ -335,6 +341,7 @@ impl Written {
         &mut self,
         offered: &Capabilities,
         is_encrypted: bool,
+        config: &Config,
     ) -> Result<(), NotSentReason> {
         if let (Some(size), Some(maximum)) = (self.size, offered.max_size())
             && size > maximum
@@ -343,6 +350,7 @@ impl Written {
         }
         let body = match self.body {
             // 6152-3-f, 3030-3-e: none of these may be sent unasked.
+            Some(BodyType::EightBitMime) if config.eight_bit == Unpermitted::Send => None,
             Some(BodyType::EightBitMime) => Some(Extension::EightBitMime),
             Some(BodyType::BinaryMime) => Some(Extension::BinaryMime),
             Some(BodyType::SevenBit) | None => None,
@@ -368,6 +376,33 @@ impl Written {
             Some(extension) => Err(NotSentReason::ExtensionMissing(extension)),
             None => Ok(()),
         }
+    }
+
+    /// Declares what was seen of a content that is text.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it must not be sent.
+    pub(super) fn fit_content(
+        &mut self,
+        seen: Inspection,
+        offered: &Capabilities,
+        config: &Config,
+    ) -> Result<(), NotSentReason> {
+        if let Some(BareLineBreak { at, .. }) = seen.bare_line_break
+            && config.line_breaks_of_text() == LineBreaks::Refuse
+        {
+            return Err(NotSentReason::BareLineBreak { at }); // 5321-2.3.8-b
+        }
+        if seen.has_long_line && config.long_lines == Unpermitted::Refuse {
+            return Err(NotSentReason::LongLine);
+        }
+        if seen.is_eight_bit && offered.has(Extension::EightBitMime) {
+            self.body = Some(BodyType::EightBitMime);
+        } else if seen.is_eight_bit && config.eight_bit == Unpermitted::Refuse {
+            return Err(NotSentReason::ExtensionMissing(Extension::EightBitMime)); // 5321-2.4-e
+        }
+        Ok(())
     }
 
     /// Returns why it is for nobody, if the server takes no recipient's RCPT.

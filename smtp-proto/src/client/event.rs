@@ -241,7 +241,8 @@ impl NotSent {
             NotSentReason::ExtensionMissing(_)
             | NotSentReason::CommandTooLong { .. }
             | NotSentReason::TooLarge { .. }
-            | NotSentReason::BareLineBreak { .. } => true,
+            | NotSentReason::BareLineBreak { .. }
+            | NotSentReason::LongLine => true,
         }
     }
 }
@@ -320,13 +321,17 @@ pub enum NotSentReason {
     /// The source of its content failed, or broke its promise.
     #[error("its content could not be read")]
     BodyFailed,
-    /// Its content holds a bare CR or LF, and [`LineBreaks::Refuse`](crate::framing::LineBreaks) is
-    /// in force.
-    #[error("its content holds a bare CR or LF at byte {at}")]
+    /// Its content holds a bare CR or LF, and [`LineBreaks::Normalize`](crate::framing::LineBreaks) is
+    /// not in force.
+    #[error("its content holds a bare CR or LF at byte {at}; LineBreaks::Normalize makes it CR LF")]
     BareLineBreak {
         /// The position in the content, from 0 on.
         at: u64,
     },
+    /// Its content has a line of more than 998 bytes, and
+    /// [`long_lines`](super::Config::long_lines) refuses that.
+    #[error("its content has a line of more than 998 bytes")]
+    LongLine,
     /// The caller cancelled it.
     #[error("it was cancelled")]
     Cancelled,

@@ -110,7 +110,7 @@ pub mod mechanism {
 }
 
 pub use self::{
-    config::{Config, Duplex, Pipelining, Timeouts, Tls},
+    config::{Config, Duplex, Pipelining, Timeouts, Tls, Unpermitted},
     envelope::Envelope,
     event::{
         Body, BodyRequest, Cancellation, CommandId, Event, MessageId, NotSent, NotSentReason,
@@ -324,7 +324,10 @@ impl Client {
 
     /// Names the message whose content can be used now, if any.
     ///
-    /// The answer may be ahead of time: what cannot be sent yet is not consumed.
+    /// The answer may be ahead of time: what cannot be sent yet is not consumed. A content that is
+    /// presented whole (as [`Body::Last`] from the beginning on) before its message is begun is searched
+    /// for what a server may not take, once: so it costs its message and nothing else. Nothing waits for
+    /// that: what is not at hand now may as well come later, or in chunks.
     pub fn wants_body(&self) -> Option<BodyRequest> {
         self.session.wants_body()
     }

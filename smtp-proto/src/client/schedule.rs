@@ -297,7 +297,7 @@ impl Schedule {
         };
         match current.stage() {
             // Nothing is begun that could not be completed.
-            Stage::Waiting if current.needs_body_again() => None,
+            Stage::Waiting if current.needs_body_again() || current.must_be_looked_at() => None,
             Stage::Waiting if current.recipients() > self.most(current) => Some(Action::Split(id)),
             // A transaction that was not ended by a 2yz already read may have left its sender
             // after, for whom the next message would be taken (measured with Exim).
@@ -308,8 +308,10 @@ impl Schedule {
             },
             Stage::Envelope => match current.next_recipient() {
                 Some(place) => Some(Action::Recipient(id, place, current.position_of(place))),
-                None => (!self.goes_by_chunks(current) && !current.is_open())
-                    .then_some(Action::Data(id)),
+                None => {
+                    let may_go_on = !current.is_open() && !current.must_be_looked_at();
+                    (may_go_on && !self.goes_by_chunks(current)).then_some(Action::Data(id))
+                }
             },
             Stage::LoneDot => Some(Action::LoneDot(id)),
             Stage::Data | Stage::Content | Stage::Chunks | Stage::Over => None,
@@ -544,9 +546,10 @@ impl Schedule {
         }
         let from = self.current.max(self.first);
         let skip = usize::try_from(from.checked_sub(self.first)?).ok()?;
-        let (id, transaction) = (from..)
+        let mut unsent = (from..)
             .zip(self.queue.iter().skip(skip))
-            .find(|(_, transaction)| transaction.stage() != Stage::Over)?;
+            .filter(|(_, transaction)| transaction.stage() != Stage::Over);
+        let (id, transaction) = unsent.next()?;
         let is_wanted = match transaction.stage() {
             Stage::Content => true,
             _ if self.proof.is_suspicious() => false,
@@ -556,7 +559,17 @@ impl Schedule {
             Stage::Waiting | Stage::Envelope => self.may_begin_chunks(transaction),
             Stage::Data | Stage::LoneDot | Stage::Over => false,
         };
-        is_wanted.then_some(id)
+        if is_wanted || self.proof.is_suspicious() {
+            return is_wanted.then_some(id);
+        }
+        if transaction.may_be_looked_at() {
+            return Some(id);
+        }
+        // Before this one's content leaves, with the next one's commands, there is time for a look at
+        // that.
+        let is_asked_for = transaction.stage() == Stage::Data;
+        let (id, next) = unsent.next().filter(|_| is_asked_for)?;
+        next.may_be_looked_at().then_some(id)
     }
 
     /// Returns whether a content, or a chunk of one, may be opened for this transaction, as far as its

@@ -23,7 +23,7 @@ use super::{
 #[cfg(feature = "auth")]
 use crate::sasl::{Attempts, Mechanism};
 use crate::{
-    framing::{LineBreaks, Progress, Slices, Transmit},
+    framing::{Inspection, LineBreaks, Progress, Slices, Transmit},
     machine::{Answer, Dialect, Error, Fault, Misuse, Step, Timer, TlsInfo, TraceEntry, limits},
     syntax::{Capabilities, Class, Code, Command, ForwardPath, RcptParameters, Reply},
 };
@@ -519,7 +519,7 @@ impl Session {
         let Some(envelope) = envelope else {
             return;
         };
-        let fits = envelope.fit(offered, self.opening.is_encrypted());
+        let fits = envelope.fit(offered, self.opening.is_encrypted(), &self.config);
         let is_for_nobody = match transaction.is_open() {
             true => None,
             false => envelope.is_for_nobody(offered),
@@ -840,9 +840,9 @@ impl Session {
         if self.is_over() {
             return;
         }
-        let refusal = match has_gone(error.fault()) {
-            true => self.opening.take_refusal(),
-            false => None,
+        let refusal = match error.fault() {
+            Fault::ShutDown => None,
+            _ => self.opening.take_refusal(),
         };
         self.failure = refusal.or_else(|| Some(Box::new(error)));
         self.end(offered);
@@ -900,7 +900,7 @@ impl Session {
         self.link.tidy(buffers);
         // What was presented for another request than the one in force counts as nothing.
         let body = body.filter(|(request, _)| self.wants_body() == Some(*request));
-        let body = self.wanted().zip(body.map(|(_, body)| body));
+        let body = self.look(body.map(|(_, body)| body));
         let Buffers { commands, scratch } = buffers;
         self.render(commands);
         let mut slices = Slices::new();
@@ -913,6 +913,37 @@ impl Session {
         }
         self.link.offer(commands, &mut slices, &self.config);
         Transmit::new(slices, self)
+    }
+
+    /// Looks at what is presented before anything of its message is sent, or little. Returns whose body
+    /// it is, unless the message has failed by that.
+    fn look<'a>(&mut self, body: Option<Body<'a>>) -> Option<(TransactionId, Body<'a>)> {
+        let id = self.wanted()?;
+        let transaction = self.schedule.get_mut(id)?;
+        let Some(body) = body else {
+            transaction.asked();
+            return None;
+        };
+        if !transaction.may_be_looked_at() {
+            return Some((id, body));
+        }
+        transaction.looked_at();
+        let reason = match body {
+            Body::Chunk(_) => None,
+            Body::Failed if transaction.needs_body_again() => Some(NotSentReason::NeedsBodyAgain),
+            Body::Failed => Some(NotSentReason::BodyFailed),
+            Body::Last(content) => {
+                let envelope = self.ledger.envelope_mut(transaction.message())?;
+                let offered = self.opening.capabilities();
+                let seen = Inspection::of(content);
+                envelope.fit_content(seen, offered, &self.config).err()
+            }
+        };
+        if let Some(reason) = reason {
+            self.abandon(id, reason);
+            return None;
+        }
+        Some((id, body))
     }
 
     /// Renders every command that may be sent now.
@@ -1176,7 +1207,7 @@ impl Session {
         if !has_begun {
             let line_breaks = match transaction.is_binary() {
                 true => LineBreaks::Keep, // 3030-3-c
-                false => self.config.line_breaks,
+                false => self.config.line_breaks_of_text(),
             };
             self.link.begin(line_breaks, !is_by_dot);
         }
@@ -1289,7 +1320,7 @@ impl Progress for Session {
 fn has_gone(fault: Fault) -> bool {
     matches!(
         fault,
-        Fault::ConnectionLost | Fault::WriteFailed | Fault::TimedOut(_) | Fault::Closing
+        Fault::ConnectionLost | Fault::WriteFailed | Fault::TimedOut(_)
     )
 }
 

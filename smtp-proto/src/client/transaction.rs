@@ -65,7 +65,20 @@ pub(super) struct Transaction {
     has_end: bool,
     /// The caller has to show that it can present the content again.
     needs_body_again: bool,
+    look: Look,
     is_finished: bool,
+}
+
+/// Whether the content was looked at, before anything of the message is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Look {
+    /// Nobody has asked for it.
+    #[default]
+    Due,
+    /// It was not at hand when it was asked for. Nothing waits for it.
+    Asked,
+    /// It was presented, or is none to look at.
+    Done,
 }
 
 /// Which recipients of a message a transaction is for, by their positions in the envelope.
@@ -148,6 +161,8 @@ impl Transaction {
             recipients: Recipients::These(0..recipients),
             is_binary,
             accepted,
+            // What is no text holds what it likes.
+            look: if is_binary { Look::Done } else { Look::Due },
             ..Self::default()
         };
     }
@@ -189,6 +204,10 @@ impl Transaction {
             is_binary: self.is_binary,
             is_part: true,
             needs_body_again: true,
+            look: match self.look {
+                Look::Done => Look::Done,
+                Look::Due | Look::Asked => Look::Due,
+            },
             ..Self::default()
         }
     }
@@ -278,6 +297,30 @@ impl Transaction {
     /// Takes note that the caller can present the content again.
     pub(super) fn has_body_again(&mut self) {
         self.needs_body_again = false;
+    }
+
+    /// Returns whether its content has to be asked for, before it goes on.
+    pub(super) fn must_be_looked_at(&self) -> bool {
+        self.look == Look::Due && !self.is_open
+    }
+
+    /// Returns whether its content can be looked at: it has come to be known, and is not asked for by
+    /// DATA.
+    pub(super) fn may_be_looked_at(&self) -> bool {
+        let is_early = matches!(self.stage, Stage::Waiting | Stage::Envelope);
+        is_early && self.look != Look::Done && !self.is_open && !self.is_abandoned()
+    }
+
+    /// Takes note that its content was asked for.
+    pub(super) fn asked(&mut self) {
+        if self.look == Look::Due {
+            self.look = Look::Asked;
+        }
+    }
+
+    /// Takes note that its content was presented.
+    pub(super) fn looked_at(&mut self) {
+        self.look = Look::Done;
     }
 
     /// Returns how many bytes of its content were sent.

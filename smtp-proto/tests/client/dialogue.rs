@@ -115,8 +115,13 @@ impl Dialogue {
 
     pub(crate) fn submit_envelope(&mut self, envelope: &Envelope<'_>, body: &[u8]) -> MessageId {
         let message = self.client.submit(envelope).unwrap();
-        self.bodies.push((message, body.to_vec()));
+        self.has(message, body);
         message
+    }
+
+    /// Has a body at hand from now on.
+    pub(crate) fn has(&mut self, message: MessageId, body: &[u8]) {
+        self.bodies.push((message, body.to_vec()));
     }
 
     /// Feeds what the server says, and collects the events.
@@ -158,7 +163,15 @@ impl Dialogue {
                 Some((request, Body::Last(&body[request.offset as usize..])))
             });
             let Some(transmit) = self.client.poll_transmit(presented, self.now) else {
-                break;
+                // What it has to tell comes first, as every driver has it.
+                let told = self.events.len();
+                if !self.client.wants_read() {
+                    self.feed(b"");
+                }
+                if self.events.len() == told {
+                    break;
+                }
+                continue;
             };
             let mut bytes = transmit.slices().concat();
             bytes.truncate(most);

@@ -1,7 +1,7 @@
 //! What a connection ended with: the words, the reply, and whether to try again.
 
 use smtp_proto::{
-    client::{NotSentReason, Outcome, Pipelining, Tls},
+    client::{NotSent, NotSentReason, Outcome, Pipelining, Tls},
     machine::{Answer, Fault, Step, Timer},
     syntax::Extension,
 };
@@ -295,4 +295,48 @@ fn known(says: &str) -> Dialogue {
     d.written();
     d.says(&format!("220 x\r\n{says}"));
     d
+}
+
+/// A reason says whether the message can be sent to this server at all, as it is, and each has words of
+/// its own; where a reply is the cause, its class decides.
+#[test]
+fn a_reason_says_whether_it_is_for_good() {
+    use NotSentReason::*;
+    let reasons = [
+        (ConnectionEnded, false),
+        (SessionRefused, false),
+        (TlsUnavailable, false),
+        (AuthenticationFailed, false),
+        (NoMechanism, false),
+        (CredentialUnprotected, false),
+        (UnreadableChallenge, false),
+        (ServerUnproven, false),
+        (LimitReached, false),
+        (NeedsBodyAgain, false),
+        (BodyFailed, false),
+        (Cancelled, false),
+        (ExtensionMissing(Extension::EightBitMime), true),
+        (CommandTooLong { limit: 512 }, true),
+        (TooLarge { maximum: 512 }, true),
+        (BareLineBreak { at: 512 }, true),
+        (LongLine, true),
+    ];
+    let mut words = std::collections::BTreeSet::new();
+    for (reason, is_permanent) in reasons {
+        assert!(words.insert(reason.to_string()), "{reason}");
+        let not_sent = NotSent::from(reason.clone());
+        assert_eq!(not_sent.is_permanent(), is_permanent, "{reason}");
+        assert_eq!(not_sent.to_string(), reason.to_string());
+        for (cause, is_final) in [("450 later\r\n", false), ("550 never\r\n", true)] {
+            let is_servers = matches!(
+                reason,
+                SessionRefused | TlsUnavailable | AuthenticationFailed
+            );
+            let not_sent = NotSent::answered(reason.clone(), answer(Step::Hello, cause));
+            let expected = is_permanent || is_servers && is_final;
+            assert_eq!(not_sent.is_permanent(), expected, "{not_sent}");
+            let words = format!("{reason}: {} in reply to EHLO", cause.trim_end());
+            assert_eq!(not_sent.to_string(), words);
+        }
+    }
 }

@@ -591,14 +591,15 @@ fn a_body_fails() {
     // In a stream, before its first byte: RSET is enough.
     let mut d = stream();
     let m = [(); 2].map(|()| d.submit("a@example.org", &ONE));
-    let transmit = present(&mut d.client, Body::Failed, d.now).unwrap();
-    let (envelope, chunk) = BDAT.split_once("BDAT").unwrap();
+    let transmit = d.client.poll_transmit(None, d.now).unwrap();
     let bytes = transmit.slices().concat();
-    assert_eq!(bytes, format!("{envelope}RSET\r\n{envelope}").as_bytes());
+    let (envelope, _) = BDAT.split_once("BDAT").unwrap();
+    assert_eq!(bytes, envelope.as_bytes());
     transmit.wrote(bytes.len(), d.now);
+    assert!(present(&mut d.client, Body::Failed, d.now).is_none());
     d.says("250 ok\r\n250 ok\r\n");
     d.finishes(&[(m[0], not_sent(NotSentReason::BodyFailed))]);
-    d.sends(&format!("BDAT{chunk}"));
+    d.sends(&format!("RSET\r\n{BDAT}"));
     d.says("250 reset\r\n250 ok\r\n250 ok\r\n250 taken\r\n");
     d.finishes(&[(m[1], delivered("250 taken\r\n"))]);
 }
@@ -674,9 +675,11 @@ fn bare_line_breaks_are_refused() {
         (b"a\r", 1),
     ] {
         let mut d = look_ahead();
-        let m = d.submit_with("a@example.org", &ONE, content);
+        // It was not at hand when it was asked for.
+        let m = d.client.submit(&envelope("a@example.org", &ONE)).unwrap();
         d.sends(GROUP);
         d.says("250 ok\r\n250 ok\r\n354 go\r\n");
+        d.has(m, content);
         let wire = d.written();
         assert!(!wire.contains("\r\n.\r\n") && !wire.replace("\r\n", "").contains(['\r', '\n']));
         d.says("");
@@ -685,8 +688,10 @@ fn bare_line_breaks_are_refused() {
 
         // A stream looks before it announces the chunk.
         let mut d = stream();
-        let m = d.submit_with("a@example.org", &ONE, content);
+        let m = d.client.submit(&envelope("a@example.org", &ONE)).unwrap();
         d.sends("MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\n");
+        d.has(m, content);
+        d.sends("");
         d.says("250 ok\r\n250 ok\r\n");
         d.finishes(&[(m, not_sent(NotSentReason::BareLineBreak { at }))]);
     }

@@ -189,8 +189,6 @@ fn a_message_to_nobody_is_not_begun() {
     let m = d.submit_envelope(&envelope, b"x\r\n");
     d.sends("MAIL FROM:<a@example.org>\r\n");
     d.says("250 ok\r\n");
-    d.sends("");
-    d.says("");
     d.sends("RSET\r\n");
     d.says("250 ok\r\n");
     d.sends("MAIL FROM:<a@example.org>\r\n");

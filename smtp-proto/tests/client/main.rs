@@ -3,6 +3,7 @@
 #[cfg(feature = "auth")]
 mod auth;
 mod commands;
+mod contents;
 mod contract;
 mod dialogue;
 mod early;
