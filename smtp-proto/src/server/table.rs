@@ -295,29 +295,29 @@ fn verdict(verb: Verb, dialect: Dialect) -> Verdict {
         Dialect::Lmtp => r::LMTP_GREETING,
     };
     let (takes, bare, holds, counts, settles, accepted, overdue, declined) = match verb {
-        //                               takes          bare        holds  counts settles  accepted                   overdue                                 declined
-        Verb::Connect                => (Greeting,      Always,     true,  false, true,    greeting,                  r::TIMED_OUT,                           Fixed(&r::NO_SERVICE)),
-        Verb::Ehlo | Verb::Lhlo      => (Refusals,      Always,     true,  false, true,    Offer,                     Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
-        Verb::Helo                   => (Refusals,      Always,     true,  false, true,    r::HELO,                   Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
-        Verb::StartTls               => (Refusals,      Never,      true,  false, false,   Fixed(&r::START_TLS),      Fixed(&r::TLS_UNAVAILABLE),             Fixed(&r::TLS_UNAVAILABLE)),
-        Verb::Auth                   => (Authenticated, Never,      true,  true, true,     Fixed(&r::AUTHENTICATED),  Fixed(&r::AUTHENTICATION_UNAVAILABLE),  Fixed(&r::MECHANISM_UNKNOWN)),
-        Verb::Mail                   => (Completed,     Never,      false, true, true,     Fixed(&r::SENDER_TAKEN),   Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
-        Verb::Recipient              => (Completed,     Never,      false, true, false,    Fixed(&r::RECIPIENT_TAKEN),Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
-        Verb::Data                   => (Refusals,      Never,      true,  false, false,   Fixed(&r::START_CONTENT),  Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
+        //                               takes          bare        holds  counts settles accepted                   overdue                                 declined
+        Verb::Connect                => (Greeting,      Always,     true,  false, true,   greeting,                  r::TIMED_OUT,                           Fixed(&r::NO_SERVICE)),
+        Verb::Ehlo | Verb::Lhlo      => (Refusals,      Always,     true,  false, true,   Offer,                     Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
+        Verb::Helo                   => (Refusals,      Always,     true,  false, true,   r::HELO,                   Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
+        Verb::StartTls               => (Refusals,      Never,      true,  false, false,  Fixed(&r::START_TLS),      Fixed(&r::TLS_UNAVAILABLE),             Fixed(&r::TLS_UNAVAILABLE)),
+        Verb::Auth                   => (Authenticated, Never,      true,  true,  true,   Fixed(&r::AUTHENTICATED),  Fixed(&r::AUTHENTICATION_UNAVAILABLE),  Fixed(&r::MECHANISM_UNKNOWN)),
+        Verb::Mail                   => (Completed,     Never,      false, true,  true,   Fixed(&r::SENDER_TAKEN),   Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
+        Verb::Recipient              => (Completed,     Never,      false, true,  false,  Fixed(&r::RECIPIENT_TAKEN),Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
+        Verb::Data                   => (Refusals,      Never,      true,  false, false,  Fixed(&r::START_CONTENT),  Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
         Verb::Content | Verb::Delivery
-                                     => (Completed,     Never,      false, false, false,   Fixed(&r::MESSAGE_TAKEN),  Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
+                                     => (Completed,     Never,      false, false, false,  Fixed(&r::MESSAGE_TAKEN),  Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
         // 252 promises nothing (5321-3.5.3-a).
-        Verb::Vrfy                   => (Completed,     Never,      false, false, false,   Fixed(&r::NOT_VERIFIED),   Fixed(&r::OVERDUE),                     Fixed(&r::NOT_VERIFIED)),
-        Verb::Expn                   => (Completed,     Never,      false, false, false,   Fixed(&r::NOT_VERIFIED),   Fixed(&r::OVERDUE),                     Fixed(&r::NOT_IMPLEMENTED)),
-        Verb::Help                   => (Completed,     Never,      false, false, false,   Fixed(&r::HELP),           Fixed(&r::OVERDUE),                     Fixed(&r::HELP)),
-        Verb::Quit                   => (Farewell,      Never,      true,  false, false,   r::GOODBYE,                r::GOODBYE,                             r::GOODBYE),
-        Verb::Etrn                   => (Completed,     Never,      false, false, false,   Fixed(&r::QUEUE_STARTED),  Fixed(&r::OVERDUE),                     Fixed(&r::QUEUE_UNAVAILABLE)),
+        Verb::Vrfy                   => (Completed,     Never,      false, false, false,  Fixed(&r::NOT_VERIFIED),   Fixed(&r::OVERDUE),                     Fixed(&r::NOT_VERIFIED)),
+        Verb::Expn                   => (Completed,     Never,      false, false, false,  Fixed(&r::NOT_VERIFIED),   Fixed(&r::OVERDUE),                     Fixed(&r::NOT_IMPLEMENTED)),
+        Verb::Help                   => (Completed,     Never,      false, false, false,  Fixed(&r::HELP),           Fixed(&r::OVERDUE),                     Fixed(&r::HELP)),
+        Verb::Quit                   => (Farewell,      Never,      true,  false, false,  r::GOODBYE,                r::GOODBYE,                             r::GOODBYE),
+        Verb::Etrn                   => (Completed,     Never,      false, false, false,  Fixed(&r::QUEUE_STARTED),  Fixed(&r::OVERDUE),                     Fixed(&r::QUEUE_UNAVAILABLE)),
         // After it the greeting comes again.
-        Verb::XClient                => (Greeting,      IfPositive, true,  false, true,    greeting,                  Fixed(&r::OVERDUE),                     Fixed(&r::NOT_AUTHORISED)),
-        Verb::XForward               => (Completed,     Never,      false, false, false,   Fixed(&r::DONE),           Fixed(&r::OVERDUE),                     Fixed(&r::NOT_AUTHORISED)),
-        Verb::Noop                   => (Completed,     Never,      true,  false, false,   Fixed(&r::DONE),           Fixed(&r::DONE),                        Fixed(&r::DONE)),
-        Verb::Unknown                => (Completed,     Never,      true,  false, false,   Fixed(&r::DONE),           Fixed(&r::UNRECOGNISED),                Fixed(&r::UNRECOGNISED)),
-        _                            => (Completed,     Never,      true,  false, false,   Fixed(&r::DONE),           Fixed(&r::OVERDUE),                     Fixed(&r::NOT_IMPLEMENTED)),
+        Verb::XClient                => (Greeting,      IfPositive, true,  false, true,   greeting,                  Fixed(&r::OVERDUE),                     Fixed(&r::NOT_AUTHORISED)),
+        Verb::XForward               => (Completed,     Never,      false, false, false,  Fixed(&r::DONE),           Fixed(&r::OVERDUE),                     Fixed(&r::NOT_AUTHORISED)),
+        Verb::Noop                   => (Completed,     Never,      true,  false, false,  Fixed(&r::DONE),           Fixed(&r::DONE),                        Fixed(&r::DONE)),
+        Verb::Unknown                => (Completed,     Never,      true,  false, false,  Fixed(&r::DONE),           Fixed(&r::UNRECOGNISED),                Fixed(&r::UNRECOGNISED)),
+        _                            => (Completed,     Never,      true,  false, false,  Fixed(&r::DONE),           Fixed(&r::OVERDUE),                     Fixed(&r::NOT_IMPLEMENTED)),
     };
     Verdict { takes, bare, holds, counts, settles, accepted, overdue, declined }
 }

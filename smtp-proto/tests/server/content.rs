@@ -178,7 +178,7 @@ fn far_too_large() {
     assert_eq!(peer.send(&"x".repeat(98_304)), "");
     assert_eq!(
         peer.send("x"),
-        "421 4.3.4 mx.example too much refused, closing connection\r\n"
+        "552 5.3.4 Too much of what is refused, closing connection\r\n"
     );
     peer.poll();
     assert_eq!(
@@ -419,7 +419,7 @@ fn too_large_by_chunks() {
     peer.send(ENVELOPE);
     assert_eq!(
         peer.send("BDAT 98305\r\n"),
-        "421 4.3.4 mx.example too much refused, closing connection\r\n"
+        "552 5.3.4 Too much of what is refused, closing connection\r\n"
     );
 }
 

@@ -266,7 +266,7 @@ fn swallowed_chunks_are_bounded() {
         assert_eq!(peer.send(&chunk), "503 5.5.1 Bad sequence of commands\r\n");
         assert_eq!(
             peer.send(&chunk),
-            "421 4.3.4 mx.example too much refused, closing connection\r\n"
+            "552 5.3.4 Too much of what is refused, closing connection\r\n"
         );
         assert_eq!(fault(&mut peer), Some(Fault::TooMuchRefused));
     }
