@@ -8,7 +8,7 @@ use alloc::{
 };
 
 use super::{
-    event::{NotSent, NotSentReason},
+    event::{Event, NotSent, NotSentReason},
     own_commands::OwnCommands,
     proof::{Proof, Shown},
     table::{Level, Stage, Turn, Verb},
@@ -59,7 +59,8 @@ pub(super) struct Schedule {
     /// Finished ones, kept for their memory: together with the queue never more than the queue's
     /// limit.
     spare: Vec<Transaction>,
-    own: OwnCommands,
+    /// There for those who give any.
+    own: Option<Box<OwnCommands>>,
     level: Level,
     /// How many messages may have begun their content and be without a final reply.
     window: usize,
@@ -148,7 +149,7 @@ impl Schedule {
             first: 0,
             current: 0,
             spare: Vec::new(),
-            own: OwnCommands::default(),
+            own: None,
             level: Level::LockStep,
             window: 1,
             begun_contents: 0,
@@ -202,8 +203,13 @@ impl Schedule {
         self.level
     }
 
+    /// Takes a command of the application's that will not be answered any more.
+    pub(super) fn next_unanswered(&mut self) -> Option<Event<'static>> {
+        self.own.as_mut()?.next_unanswered()
+    }
+
     pub(super) fn own(&mut self) -> &mut OwnCommands {
-        &mut self.own
+        self.own.get_or_insert_default()
     }
 
     /// Sends nothing but what is submitted, and then QUIT.
@@ -282,7 +288,8 @@ impl Schedule {
         let is_waiting = current.is_none_or(|current| current.stage() == Stage::Waiting);
         let is_own_due = self
             .own
-            .goes_before()
+            .as_ref()
+            .and_then(|own| own.goes_before())
             .is_some_and(|before| is_waiting && id.is_none_or(|id| before <= id));
         if is_own_due {
             // What may be left of a transaction is ended first: ETRN must not be in one.
@@ -662,6 +669,8 @@ impl Schedule {
     pub(super) fn shrink(&mut self) {
         self.spare = Vec::new();
         self.queue.shrink_to_fit();
-        self.own.shrink();
+        if let Some(own) = &mut self.own {
+            own.shrink();
+        }
     }
 }

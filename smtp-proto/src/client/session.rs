@@ -378,7 +378,7 @@ impl Session {
             if !self.is_over() {
                 return None;
             }
-            if let Some(event) = self.schedule.own().next_unanswered() {
+            if let Some(event) = self.schedule.next_unanswered() {
                 return Some(event);
             }
             let Some(id) = self.schedule.first_unfinished() else {

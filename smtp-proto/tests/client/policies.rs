@@ -419,3 +419,14 @@ fn addresses_that_need_smtputf8() {
         ));
     }
 }
+
+/// 5321-3.3-e: what real addresses have against the grammar can be sent to.
+#[test]
+fn addresses_against_the_grammar() {
+    let (sender, recipient) = ("first..last@host_1.example", ".tel.@carrier.example.");
+    let mut d = Dialogue::begin(Pipelining::Group, &["PIPELINING"]);
+    d.submit(sender, &[recipient]);
+    d.sends(&format!(
+        "MAIL FROM:<{sender}>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n"
+    ));
+}
