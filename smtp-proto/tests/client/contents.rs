@@ -170,6 +170,22 @@ fn a_content_that_is_not_at_hand_is_not_waited_for() {
     d.says("250 ok\r\n250 ok\r\n354 go\r\n");
     d.sends("a\r\nb\r\n.\r\n");
 
+    // Of an open envelope it is asked for at its end, with the sender and the recipients sent.
+    let mut d = Dialogue::begin(Pipelining::LookAhead, &["PIPELINING"]);
+    let m = d.client.begin(&envelope("a@example.org", &ONE)).unwrap();
+    let (commands, data) = GROUP.split_at(GROUP.len() - "DATA\r\n".len());
+    d.sends(commands);
+    assert_eq!(d.client.wants_body(), None);
+    d.client.end(m).unwrap();
+    d.has(m, bad);
+    d.sends("");
+    d.says("250 ok\r\n250 ok\r\n");
+    d.finishes(&[(m, outcome())]);
+    let m = d.client.begin(&envelope("a@example.org", &ONE)).unwrap();
+    d.sends(&format!("RSET\r\n{commands}"));
+    d.client.end(m).unwrap();
+    d.sends(data);
+
     // One that cannot be had is not begun.
     let (mut d, m) = begin(Pipelining::LookAhead);
     assert!(present(&mut d.client, Body::Failed, d.now).is_none());
