@@ -188,6 +188,31 @@ fn failures_lead_to_the_next_mechanism_or_to_none() {
     assert_eq!(d.error.unwrap().fault(), Fault::AuthenticationFailed);
 }
 
+/// 4954-3-b: servers name their mechanisms, and their limits, in several lines; all count, in whatever
+/// spelling, the empty ones too.
+#[test]
+fn all_lines_of_an_offer_count() {
+    for lines in [
+        "250-AUTH GSSAPI NTLM\r\n250-AUTH=LOGIN PLAIN\r\n",
+        "250-AUTH GSSAPI\r\n250-AUTH NTLM\r\n250-AUTH PLAIN\r\n250-AUTH LOGIN\r\n",
+        "250-AUTH\r\n250-AUTH PLAIN\r\n250-AUTH=\r\n",
+    ] {
+        let config = config(Pipelining::LookAhead).credentials_over(Protection::InClear);
+        let mut d = Dialogue::with(config);
+        d.client.authenticate(vec![plain()]).unwrap();
+        d.submit("a@example.org", &["b@example.net", "c@example.net"]);
+        d.says("220 x\r\n");
+        d.sends("EHLO client.example\r\n");
+        let limits = "250-LIMITS MAILMAX=5\r\n250-PIPELINING\r\n250 LIMITS RCPTMAX=1\r\n";
+        d.says(&format!("250-x\r\n{lines}{limits}"));
+        exchange(
+            &mut d,
+            &[("AUTH PLAIN AHRpbQB0YW5zdGFhZnRhbnN0YWFm", "235 ok")],
+        );
+        d.sends("MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n");
+    }
+}
+
 /// 4616-5-a, 4954-14-a: no password in clear, unless told to; no mechanism is no session.
 #[test]
 fn no_password_goes_in_clear() {
