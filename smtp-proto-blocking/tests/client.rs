@@ -14,8 +14,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use smtp_proto::delivery::Report;
 use smtp_proto::{
-    client::{Duplex, NotSentReason, Outcome, Pipelining, Report, Timeouts},
+    client::{Duplex, NotSentReason, Outcome, Pipelining, Timeouts},
     machine::{Fault, Misuse, Timer},
 };
 use smtp_proto_blocking::{Body, Client, Error, Transport};

@@ -6,8 +6,9 @@ mod support;
 
 use std::{sync::Mutex, thread};
 
+use smtp_proto::delivery::Report;
 use smtp_proto::{
-    client::{Outcome, Pipelining, Report},
+    client::{Outcome, Pipelining},
     machine::{Answer, Dialect},
     server::{Certainty, TransactionId},
     syntax::{Code, ForwardPath, Parameters, Reply},

@@ -6,8 +6,9 @@ mod support;
 
 use std::{io::Read, net::TcpStream, os::unix::net::UnixStream, thread};
 
+use smtp_proto::delivery::Report;
 use smtp_proto::{
-    client::{NotSentReason, Outcome, Pipelining, Report, Tls},
+    client::{NotSentReason, Outcome, Pipelining, Tls},
     machine::Fault,
     server,
 };

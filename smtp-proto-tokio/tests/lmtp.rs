@@ -8,8 +8,9 @@ use std::{
     time::Duration,
 };
 
+use smtp_proto::delivery::Report;
 use smtp_proto::{
-    client::{self, Outcome, Pipelining, Report},
+    client::{self, Outcome, Pipelining},
     machine::Dialect,
     server::{self, Certainty, TransactionId},
     syntax::{Code, Reply},

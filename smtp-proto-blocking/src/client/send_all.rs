@@ -1,6 +1,7 @@
 //! Many messages, one after the other without waiting.
 
-use smtp_proto::client::{Envelope, Report};
+use smtp_proto::client::Envelope;
+use smtp_proto::delivery::Report;
 
 use super::{body::Body, session::Client};
 use crate::{Error, Transport};

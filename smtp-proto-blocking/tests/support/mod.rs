@@ -167,7 +167,7 @@ pub fn envelope(recipients: &[&str]) -> client::Envelope<'static> {
         let path = format!("<{to}@server.example>");
         ForwardPath::parse(&path).unwrap().into_owned()
     });
-    recipients.fold(client::Envelope::new(from), |envelope, to| {
+    recipients.fold(client::Envelope::new(from).unwrap(), |envelope, to| {
         envelope.recipient(to)
     })
 }

@@ -5,9 +5,10 @@ use std::{
     task::{Context, Poll, ready},
 };
 
+use smtp_proto::delivery::{Report, Reports};
 use smtp_proto::{
     client as machine,
-    client::{CommandId, Event, MessageId, Report, Reports},
+    client::{CommandId, Event, MessageId},
     syntax::Reply,
 };
 use tokio::io::{AsyncRead, AsyncWrite};

@@ -7,7 +7,8 @@ use std::{
 };
 
 use futures_core::Stream;
-use smtp_proto::client::{Envelope, Report};
+use smtp_proto::client::Envelope;
+use smtp_proto::delivery::Report;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{

@@ -8,9 +8,10 @@ use std::{
     time::Duration,
 };
 
+use smtp_proto::delivery::Report;
 use smtp_proto::{
     client as machine,
-    client::{Cancellation, CommandId, Config, Envelope, MessageId, Report},
+    client::{Cancellation, CommandId, Config, Envelope, MessageId},
     machine::{Misuse, TraceEntry},
     syntax::{Capabilities, Command, Reply},
 };

@@ -10,8 +10,9 @@ use std::{
     time::Duration,
 };
 
+use smtp_proto::delivery::Report;
 use smtp_proto::{
-    client::{Config, Envelope, NotSentReason, Outcome, Pipelining, Report, mechanism::Mechanism},
+    client::{Config, Envelope, NotSentReason, Outcome, Pipelining, mechanism::Mechanism},
     machine::{Dialect, TraceEntry},
     syntax::Capabilities,
 };

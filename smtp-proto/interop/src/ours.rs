@@ -9,9 +9,10 @@ use std::{
 };
 
 use anyhow::Result;
+use smtp_proto::delivery::Report;
 use smtp_proto::{
     client::{
-        Config, Duplex, Envelope, Pipelining, Report, Timeouts, Tls,
+        Config, Duplex, Envelope, Pipelining, Timeouts, Tls,
         mechanism::{Login, Plain},
     },
     machine::{Dialect, Origin, TraceEntry},

@@ -92,6 +92,19 @@ impl<'a> From<Mailbox<'a>> for ReversePath<'a> {
     }
 }
 
+/// Takes an address with or without angle brackets.
+impl<'a> TryFrom<&'a str> for ReversePath<'a> {
+    type Error = SyntaxError;
+
+    fn try_from(text: &'a str) -> Result<Self, SyntaxError> {
+        if text.starts_with('<') {
+            Self::parse(text)
+        } else {
+            Self::parse_address(text)
+        }
+    }
+}
+
 impl fmt::Display for ReversePath<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -180,6 +193,19 @@ impl<'a> ForwardPath<'a> {
 impl<'a> From<Mailbox<'a>> for ForwardPath<'a> {
     fn from(mailbox: Mailbox<'a>) -> Self {
         Self::Mailbox(mailbox)
+    }
+}
+
+/// Takes an address with or without angle brackets.
+impl<'a> TryFrom<&'a str> for ForwardPath<'a> {
+    type Error = SyntaxError;
+
+    fn try_from(text: &'a str) -> Result<Self, SyntaxError> {
+        if text.starts_with('<') {
+            Self::parse(text)
+        } else {
+            Self::parse_address(text)
+        }
     }
 }
 

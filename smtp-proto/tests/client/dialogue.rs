@@ -37,7 +37,7 @@ pub(crate) fn envelope(sender: &str, recipients: &[&str]) -> Envelope<'static> {
     let sender = ReversePath::parse_address(sender).unwrap().into_owned();
     recipients
         .iter()
-        .fold(Envelope::new(sender), |envelope, recipient| {
+        .fold(Envelope::new(sender).unwrap(), |envelope, recipient| {
             envelope.recipient(ForwardPath::parse_address(recipient).unwrap().into_owned())
         })
 }

@@ -4,7 +4,7 @@ use smtp_proto::{
     client::{Config, Duplex, Envelope, Pipelining},
     machine::Dialect,
     server,
-    syntax::{BodyType, Capabilities, Extension, ForwardPath, Host, ReversePath},
+    syntax::{BodyType, Capabilities, Extension, ForwardPath, Host},
 };
 
 use crate::random::Random;
@@ -118,7 +118,7 @@ impl Message {
     }
 
     pub(crate) fn envelope(&self) -> Envelope<'_> {
-        let mut envelope = Envelope::new(ReversePath::parse_address(&self.sender).unwrap());
+        let mut envelope = Envelope::new(&*self.sender).unwrap();
         for recipient in &self.recipients {
             envelope = envelope.recipient(ForwardPath::parse_address(recipient).unwrap());
         }

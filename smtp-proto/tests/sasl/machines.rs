@@ -7,7 +7,7 @@ use smtp_proto::{
     machine::Fault,
     sasl::{Mechanism, ServerExchange, Step},
     server::{self, Event, SaslResponse, Server, Ticket},
-    syntax::{ForwardPath, Host, ReversePath},
+    syntax::Host,
 };
 
 use crate::application::{Own, SECRET, answer, mechanisms};
@@ -30,8 +30,7 @@ fn session(mechanism: Box<dyn Mechanism>, tamper: fn(Step) -> Step) -> Session {
     let name = || Host::parse("mx.example.net").unwrap();
     let config = client::Config::new(name()).allow_plain_text_auth().traced();
     let mut client = Client::new(config, now);
-    let envelope =
-        Envelope::new(ReversePath::Null).recipient(ForwardPath::parse("<a@example.net>").unwrap());
+    let envelope = Envelope::new("").unwrap().to("a@example.net").unwrap();
     let config = server::Config::new(name())
         .mechanisms([mechanism.name()])
         .unwrap()

@@ -9,10 +9,9 @@ use std::{
     time::Duration,
 };
 
+use smtp_proto::delivery::{Report, Reports};
 use smtp_proto::{
-    client::{
-        self as machine, Cancellation, CommandId, Config, Envelope, MessageId, Report, Reports,
-    },
+    client::{self as machine, Cancellation, CommandId, Config, Envelope, MessageId},
     machine::{Misuse, TraceEntry},
     syntax::{Capabilities, Command, Reply},
 };
