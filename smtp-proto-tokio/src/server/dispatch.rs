@@ -176,12 +176,17 @@ impl<H: Handler> Dispatch<H> {
                 ticket,
                 mechanism,
                 initial_response,
-            } => match Authentication::begin(&**handler, state, &mechanism) {
-                Some(exchange) => self.authenticate(ticket, exchange, initial_response),
-                None => {
-                    self.give(ticket, mechanism_unknown().into());
+            } => {
+                let channel = self.machine.channel();
+                let exchange = Authentication::begin(&**handler, state, &mechanism, &channel);
+                drop(channel);
+                match exchange {
+                    Some(exchange) => self.authenticate(ticket, exchange, initial_response),
+                    None => {
+                        self.give(ticket, mechanism_unknown().into());
+                    }
                 }
-            },
+            }
             #[cfg(feature = "auth")]
             Event::AuthResponse { ticket, response } => match self.authentication.take() {
                 Some(exchange) => self.authenticate(ticket, exchange, Some(response)),
@@ -198,7 +203,7 @@ impl<H: Handler> Dispatch<H> {
                 let sender = Arc::new(Sender {
                     transaction,
                     path: from.into_owned(),
-                    parameters: parameters.as_str().into(),
+                    parameters: parameters.into_owned(),
                     client: self.client.clone(),
                 });
                 self.transaction = Some(Transaction::new(Arc::clone(&sender)));
@@ -219,7 +224,7 @@ impl<H: Handler> Dispatch<H> {
                 };
                 let recipient = Arc::new(Recipient {
                     path: to.into_owned(),
-                    parameters: parameters.as_str().into(),
+                    parameters: parameters.into_owned(),
                 });
                 let sender = Arc::clone(transaction.sender());
                 let position = transaction.name(Arc::clone(&recipient));

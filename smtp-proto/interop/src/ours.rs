@@ -13,7 +13,7 @@ use smtp_proto::delivery::Report;
 use smtp_proto::{
     client::{
         Config, Duplex, Envelope, Pipelining, Timeouts, Tls,
-        mechanism::{Login, Plain},
+        mechanism::{Login, Plain, Protection},
     },
     machine::{Dialect, Origin, TraceEntry},
     syntax::{Capabilities, Host},
@@ -108,8 +108,8 @@ impl Session {
         if self.ca.is_some() {
             config = config.tls(Tls::Required);
         }
-        if matches!(self.authentication, Some(Authentication::Plain)) {
-            config = config.allow_plain_text_auth();
+        if self.ca.is_none() {
+            config = config.credentials_over(Protection::InClear);
         }
         if let Some(known) = &self.known {
             config = config.known_capabilities(known.clone());

@@ -2,8 +2,6 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use smallvec::SmallVec;
-
 use crate::syntax::{BodyType, ForwardPath, MailParameters, RcptParameters, ReversePath};
 
 /// Holds the sender, the recipients and the parameters of one message.
@@ -20,7 +18,7 @@ use crate::syntax::{BodyType, ForwardPath, MailParameters, RcptParameters, Rever
 #[derive(Clone, Debug)]
 pub struct Envelope<'a> {
     pub(super) sender: ReversePath<'a>,
-    pub(super) recipients: SmallVec<[ForwardPath<'a>; 4]>,
+    recipients: Recipients<'a>,
     pub(super) size: Option<u64>,
     pub(super) body: Option<BodyType>,
     pub(super) parameters: Option<Box<MailParameters<'a>>>,
@@ -29,8 +27,7 @@ pub struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// Creates an envelope without recipients. The sender is an address, or the empty string for
-    /// nobody, as notifications have it.
+    /// Creates an envelope without recipients. The sender is an address, or `<>` for nobody, as notifications have it.
     ///
     /// # Errors
     ///
@@ -38,7 +35,7 @@ impl<'a> Envelope<'a> {
     pub fn new<S: TryInto<ReversePath<'a>>>(sender: S) -> Result<Self, S::Error> {
         Ok(Self {
             sender: sender.try_into()?,
-            recipients: SmallVec::new(),
+            recipients: Recipients::Many(Vec::new()),
             size: None,
             body: None,
             parameters: None,
@@ -70,7 +67,7 @@ impl<'a> Envelope<'a> {
         parameters: RcptParameters<'a>,
     ) -> Self {
         self.recipient_parameters
-            .push((self.recipients.len(), parameters));
+            .push((self.recipients.as_slice().len(), parameters));
         self.recipient(recipient)
     }
 
@@ -115,7 +112,7 @@ impl<'a> Envelope<'a> {
 
     /// Returns the recipients in the order in which they were added.
     pub fn recipients(&self) -> &[ForwardPath<'a>] {
-        &self.recipients
+        self.recipients.as_slice()
     }
 
     /// Returns how many bytes the content was declared to have.
@@ -127,8 +124,9 @@ impl<'a> Envelope<'a> {
     /// those to whom a message has to be sent once more.
     #[must_use]
     pub fn narrowed(mut self, positions: &[usize]) -> Self {
-        let kept = positions.iter().filter_map(|&at| self.recipients.get(at));
-        let recipients = kept.cloned().collect();
+        let all = self.recipients.as_slice();
+        let kept = positions.iter().filter_map(|&at| all.get(at));
+        let recipients = Recipients::Many(kept.cloned().collect());
         let given = core::mem::take(&mut self.recipient_parameters);
         self.recipient_parameters = given
             .into_iter()
@@ -145,11 +143,12 @@ impl<'a> Envelope<'a> {
     pub fn into_owned(self) -> Envelope<'static> {
         Envelope {
             sender: self.sender.into_owned(),
-            recipients: self
-                .recipients
-                .into_iter()
-                .map(ForwardPath::into_owned)
-                .collect(),
+            recipients: match self.recipients {
+                Recipients::One(only) => Recipients::One(only.into_owned()),
+                Recipients::Many(all) => {
+                    Recipients::Many(all.into_iter().map(ForwardPath::into_owned).collect())
+                }
+            },
             size: self.size,
             body: self.body,
             parameters: self.parameters.map(|given| Box::new(given.into_owned())),
@@ -165,5 +164,32 @@ impl<'a> Envelope<'a> {
 impl<'a> From<&Self> for Envelope<'a> {
     fn from(envelope: &Self) -> Self {
         envelope.clone()
+    }
+}
+
+/// Recipients, of which one alone needs no allocation. Covariant, as [`smallvec::SmallVec`] is not.
+#[derive(Clone, Debug)]
+enum Recipients<'a> {
+    One(ForwardPath<'a>),
+    Many(Vec<ForwardPath<'a>>),
+}
+
+impl<'a> Recipients<'a> {
+    fn push(&mut self, recipient: ForwardPath<'a>) {
+        *self = match core::mem::replace(self, Self::Many(Vec::new())) {
+            Self::Many(all) if all.is_empty() => Self::One(recipient),
+            Self::Many(mut all) => {
+                all.push(recipient);
+                Self::Many(all)
+            }
+            Self::One(first) => Self::Many([first, recipient].into()),
+        };
+    }
+
+    fn as_slice(&self) -> &[ForwardPath<'a>] {
+        match self {
+            Self::One(only) => core::slice::from_ref(only),
+            Self::Many(all) => all,
+        }
     }
 }

@@ -110,6 +110,15 @@ impl Extension {
         1 << self as u32
     }
 
+    /// Returns whether the arguments are a list, of which each line that announces the extension has
+    /// a part.
+    pub(super) const fn is_list(self) -> bool {
+        matches!(
+            self,
+            Self::Auth | Self::Limits | Self::XClient | Self::XForward
+        )
+    }
+
     /// Recognises a keyword in any case.
     pub(super) fn recognise(keyword: &str) -> Option<Self> {
         let at = Self::BEGINNINGS.binary_search(&beginning(keyword)).ok()?;
@@ -117,38 +126,5 @@ impl Extension {
         let rest = keyword.get(8..).unwrap_or_default();
         let expected = extension.keyword().get(8..).unwrap_or_default();
         expected.eq_ignore_ascii_case(rest).then_some(extension)
-    }
-
-    /// Returns by how many bytes the extension lengthens a MAIL line at most (RFC 1869 4.1.2).
-    ///
-    /// These are the figures of the RFCs, even where their own parameters do not fit in them
-    /// (MTRK, CHECKPOINT, NO-SOLICITING). 8BITMIME and CONPERM state none.
-    pub const fn mail_increment(self) -> usize {
-        match self {
-            Self::Size => 26,       // RFC 1870 3
-            Self::BinaryMime => 16, // RFC 3030 3
-            // ENVID of 107 as RFC 3885 2 reads RFC 3461, and ` RET=HDRS`.
-            Self::Dsn => 107 + 9,
-            Self::Auth => 500,          // RFC 4954 3
-            Self::SmtpUtf8 => 10,       // RFC 6531 3.1
-            Self::DeliverBy => 17,      // RFC 2852 2
-            Self::FutureRelease => 34,  // RFC 4865 3
-            Self::MtPriority => 15,     // RFC 6710 3
-            Self::RequireTls => 11,     // RFC 8689 2
-            Self::Mtrk => 40,           // RFC 3885 2
-            Self::Checkpoint => 88,     // RFC 1845 2
-            Self::NoSoliciting => 1007, // RFC 3865 4.1
-            _ => 0,
-        }
-    }
-
-    /// Returns by how many bytes the extension lengthens a RCPT line at most (RFC 1869 4.1.2).
-    pub const fn rcpt_increment(self) -> usize {
-        match self {
-            // ORCPT of 507 as RFC 3885 2 reads RFC 3461, and ` NOTIFY=SUCCESS,FAILURE,DELAY`.
-            Self::Dsn => 507 + 29,
-            Self::Rrvs => 33, // RFC 7293 3.1
-            _ => 0,
-        }
     }
 }

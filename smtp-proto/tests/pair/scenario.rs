@@ -120,7 +120,7 @@ impl Message {
     pub(crate) fn envelope(&self) -> Envelope<'_> {
         let mut envelope = Envelope::new(&*self.sender).unwrap();
         for recipient in &self.recipients {
-            envelope = envelope.recipient(ForwardPath::parse_address(recipient).unwrap());
+            envelope = envelope.recipient(ForwardPath::parse(recipient).unwrap());
         }
         match self.is_binary {
             true => envelope.body(BodyType::BinaryMime),
