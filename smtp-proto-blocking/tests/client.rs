@@ -21,7 +21,7 @@ use smtp_proto::{
 };
 use smtp_proto_blocking::{Body, Client, Error, Transport};
 use support::{
-    Stored, client_config, envelope, narrow_tcp, narrow_unix, ponderous_peer, server_config,
+    Stored, client_config, envelope, narrow_tcp, narrow_unix, ponderous_peer, server_config, tcp,
     with_server,
 };
 
@@ -44,7 +44,7 @@ fn every_policy_delivers_every_message_unchanged() {
     for pipelining in POLICIES {
         let store = with_server(server_config(), |address| {
             let config = client_config().pipelining(pipelining);
-            let mut client = Client::connect(address, config).unwrap();
+            let mut client = Client::builder(config).server(address).connect().unwrap();
             let messages = contents.iter().enumerate().map(|(n, content)| {
                 let body = match n % 2 {
                     0 => Body::from(content.clone()),
@@ -81,7 +81,7 @@ fn messages_are_taken_from_an_iterator_only_as_they_can_be_sent() {
     ] {
         with_server(server_config(), |address| {
             let config = client_config().pipelining(pipelining);
-            let mut client = Client::connect(address, config).unwrap();
+            let mut client = Client::builder(config).server(address).connect().unwrap();
             let taken = Cell::new(0);
             let messages = (0..200).map(|n| {
                 taken.set(taken.get() + 1);
@@ -101,7 +101,10 @@ fn messages_are_taken_from_an_iterator_only_as_they_can_be_sent() {
 #[test]
 fn one_message_has_one_report_with_every_recipient() {
     let store = with_server(server_config(), |address| {
-        let mut client = Client::connect(address, client_config()).unwrap();
+        let mut client = Client::builder(client_config())
+            .server(address)
+            .connect()
+            .unwrap();
         assert!(
             client
                 .ready()
@@ -258,7 +261,9 @@ fn a_silent_server_is_given_up_in_time() {
     let mut timeouts = Timeouts::default();
     timeouts.greeting = Duration::from_millis(100);
     let config = client_config().timeouts(timeouts);
-    let mut client = Client::connect(listener.local_addr().unwrap(), config).unwrap();
+    let mut client = Client::builder(config)
+        .with_stream(tcp(listener.local_addr().unwrap()))
+        .unwrap();
     let begin = Instant::now();
     let report = client.send(&envelope(&["a"]), "").unwrap();
     assert_eq!(
@@ -285,7 +290,10 @@ fn a_content_that_cannot_be_read_is_not_sent() {
         }
     }
     let store = with_server(server_config(), |address| {
-        let mut client = Client::connect(address, client_config()).unwrap();
+        let mut client = Client::builder(client_config())
+            .server(address)
+            .connect()
+            .unwrap();
         let report = client
             .send(&envelope(&["a"]), Body::reader(b"x\r\n".chain(Broken)))
             .unwrap();

@@ -7,6 +7,7 @@ mod support;
 use std::{sync::Mutex, thread};
 
 use smtp_proto::delivery::Report;
+use smtp_proto::delivery::Server as Place;
 use smtp_proto::{
     client::{Outcome, Pipelining},
     machine::{Answer, Dialect},
@@ -164,7 +165,7 @@ fn each_recipient_has_its_outcome_over_tcp() {
             let config = client_config()
                 .dialect(Dialect::Lmtp)
                 .pipelining(pipelining);
-            converse(&mut Client::connect(address, config).unwrap());
+            converse(&mut Client::builder(config).server(address).connect().unwrap());
         });
         let notes = mailboxes.notes.into_inner().unwrap();
         assert_eq!(notes.len(), 5, "{notes:?}"); // those that were accepted
@@ -185,7 +186,12 @@ fn each_recipient_has_its_outcome_over_a_unix_socket() {
         scope.spawn(|| server.serve(&mailboxes));
         let _ends = EndsServer(server.shutdown_handle().unwrap());
         let config = client_config().dialect(Dialect::Lmtp);
-        converse(&mut Client::builder(config).connect_unix(&path).unwrap());
+        converse(
+            &mut Client::builder(config)
+                .server(Place::unix(path.to_str().unwrap()))
+                .connect()
+                .unwrap(),
+        );
     });
     std::fs::remove_file(&path).unwrap();
     assert_eq!(mailboxes.notes.into_inner().unwrap().len(), 5);
@@ -199,7 +205,7 @@ fn many_messages_keep_their_outcomes_apart() {
     let server = Server::bind("127.0.0.1:0", config).unwrap();
     run_with(server, &mailboxes, |address| {
         let config = client_config().dialect(Dialect::Lmtp);
-        let mut client = Client::connect(address, config).unwrap();
+        let mut client = Client::builder(config).server(address).connect().unwrap();
         let messages = (0..50).map(|n| match n % 3 {
             0 => (envelope(&["one", "full"]), "x\r\n"),
             1 => (envelope(&["no", "two"]), "x\r\n"),

@@ -19,7 +19,7 @@ use smtp_proto_blocking::{
 };
 use smtp_proto_test_support::{Pki, SERVER};
 use support::{
-    Store, ask, client_config, envelope, hello, run_with, server_config,
+    Store, ask, client_config, envelope, hello, run_with, server_config, tcp,
     tls::{WAYS, session_error, with_tls_server},
     with_server,
 };
@@ -43,7 +43,7 @@ fn every_way_and_policy_delivers_unchanged() {
                 let config = client_config().tls(tls).pipelining(pipelining);
                 let mut client = Client::builder(config)
                     .tls(pki.connector())
-                    .connect(address)
+                    .with_stream(tcp(address))
                     .unwrap();
                 let messages = (0..9).map(|n| (envelope(&["one"]), contents(n)));
                 let reports: Vec<Report> = client.send_all(messages).map(Result::unwrap).collect();
@@ -97,7 +97,7 @@ fn nothing_is_sent_to_a_server_that_cannot_prove_what_it_is() {
                 let config = client_config().tls(tls);
                 let mut client = Client::builder(config)
                     .tls(connector)
-                    .connect(address)
+                    .with_stream(tcp(address))
                     .unwrap();
                 let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
                 let Some(refusal) = refusal else {
@@ -126,7 +126,7 @@ fn without_an_offer_only_required_tls_fails() {
         let config = client_config().tls(Tls::Required);
         let mut client = Client::builder(config)
             .tls(connector())
-            .connect(address)
+            .with_stream(tcp(address))
             .unwrap();
         let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
         let Outcome::NotSent(why) = &report.outcome else {
@@ -139,7 +139,7 @@ fn without_an_offer_only_required_tls_fails() {
         let config = client_config().tls(Tls::Opportunistic);
         let mut client = Client::builder(config)
             .tls(connector())
-            .connect(address)
+            .with_stream(tcp(address))
             .unwrap();
         let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
         assert!(report.is_delivered());
@@ -165,7 +165,7 @@ fn who_lacks_certificates_says_so() {
         let reply = ask(&mut stream, "STARTTLS\r\n");
         assert_eq!(reply, "454 4.7.0 TLS not available, try again later\r\n");
         let config = client_config().tls(Tls::Opportunistic);
-        let mut client = Client::connect(address, config).unwrap();
+        let mut client = Client::builder(config).with_stream(tcp(address)).unwrap();
         let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
         assert!(report.is_delivered());
     });
@@ -176,7 +176,7 @@ fn who_lacks_certificates_says_so() {
     let pki = Pki::new();
     with_tls_server(&pki, server::Tls::Offered, |address| {
         let config = client_config().tls(Tls::Required);
-        let mut client = Client::connect(address, config).unwrap();
+        let mut client = Client::builder(config).with_stream(tcp(address)).unwrap();
         let (fault, transport) = session_error(client.ready().unwrap_err());
         assert_eq!(fault, Fault::TlsFailed);
         assert_eq!(
@@ -203,7 +203,7 @@ fn clients_of_another_protocol_are_turned_away() {
                 let config = client_config().tls(tls);
                 let mut client = Client::builder(config)
                     .tls(connector)
-                    .connect(address)
+                    .with_stream(tcp(address))
                     .unwrap();
                 match client.ready() {
                     Ok(_) => assert!(welcome),

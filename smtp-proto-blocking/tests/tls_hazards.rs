@@ -25,7 +25,7 @@ use smtp_proto_blocking::{
 };
 use smtp_proto_test_support::{Pki, SERVER};
 use support::{
-    Store, ask, client_config, envelope, hello, narrow_tcp, read_line, server_config,
+    Store, ask, client_config, envelope, hello, narrow_tcp, read_line, server_config, tcp,
     tls::{WAYS, handshake, session_error, with_tls_server},
 };
 
@@ -128,7 +128,7 @@ fn replies_after_the_220_end_the_session() {
     let connector = TlsConnector::with_any_certificate(SERVER).unwrap();
     let mut client = Client::builder(config)
         .tls(connector)
-        .connect(address)
+        .with_stream(tcp(address))
         .unwrap();
     let (fault, _) = session_error(client.ready().unwrap_err());
     assert_eq!(fault, Fault::BytesBeforeTls);
@@ -157,7 +157,7 @@ fn refused_tls_leaves_nothing_in_clear() {
         let connector = TlsConnector::with_any_certificate(SERVER).unwrap();
         let mut client = Client::builder(client_config().tls(Tls::Required))
             .tls(connector)
-            .connect(address)
+            .with_stream(tcp(address))
             .unwrap();
         let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
         assert!(matches!(report.outcome, Outcome::NotSent(_)));
@@ -196,7 +196,7 @@ fn offers_in_clear_are_forgotten() {
     });
     let mut client = Client::builder(client_config().tls(Tls::Required))
         .tls(pki.connector())
-        .connect(address)
+        .with_stream(tcp(address))
         .unwrap();
     client.ready().unwrap();
     let offers: Vec<_> = client.capabilities().iter().map(|it| it.0).collect();
@@ -283,7 +283,7 @@ fn without_a_verdict_a_message_is_in_doubt_however_the_session_ends() {
         let config = client_config().tls(Tls::Implicit);
         let mut client = Client::builder(config)
             .tls(pki.connector())
-            .connect(address)
+            .with_stream(tcp(address))
             .unwrap();
         let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
         assert_eq!(report.outcome, Outcome::InDoubt);
@@ -305,7 +305,7 @@ fn a_silent_peer_does_not_hold_up_the_handshake_for_ever() {
     let connector = TlsConnector::with_any_certificate(SERVER).unwrap();
     let mut client = Client::builder(config)
         .tls(connector)
-        .connect(address)
+        .with_stream(tcp(address))
         .unwrap();
     let (fault, _) = session_error(client.ready().unwrap_err());
     assert_eq!(fault, Fault::TimedOut(Timer::Handshake));

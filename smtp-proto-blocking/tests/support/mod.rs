@@ -248,6 +248,11 @@ pub fn read_line(stream: &mut impl Read) -> String {
     String::from_utf8(line).unwrap()
 }
 
+/// Connects, and nothing more.
+pub fn tcp(address: SocketAddr) -> TcpStream {
+    TcpStream::connect(address).unwrap()
+}
+
 /// Sends `command` and returns the first line of its reply.
 pub fn ask(stream: &mut (impl Read + Write), command: &str) -> String {
     stream.write_all(command.as_bytes()).unwrap();

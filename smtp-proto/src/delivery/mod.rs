@@ -12,12 +12,14 @@
 //! - [`ServerUrl`] is a server as people write it down.
 
 mod courier;
+mod own_name;
 mod report;
 mod resending;
 mod url;
 
 pub use self::{
     courier::Courier,
+    own_name::own_name,
     report::{Report, Reports},
     resending::{Backoff, Next, Resending, Retry, tries_next_address},
     url::{Server, ServerUrl, UrlError},

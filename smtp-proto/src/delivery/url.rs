@@ -33,6 +33,11 @@ pub enum Server {
 }
 
 impl Server {
+    /// Creates the one at a Unix socket.
+    pub fn unix(path: impl Into<String>) -> Self {
+        Self::Unix { path: path.into() }
+    }
+
     /// Returns the name or address by which its certificate is checked. A Unix socket has none.
     pub fn host(&self) -> Option<&str> {
         match self {

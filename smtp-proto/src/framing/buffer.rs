@@ -160,7 +160,7 @@ impl WriteBuffer {
 
     /// Gives back the memory that only busy connections need.
     pub fn shrink(&mut self) {
-        if self.pending().is_empty() {
+        if self.pending().is_empty() && self.bytes.capacity() > FIRST {
             self.bytes = Vec::new();
         }
     }

@@ -2,7 +2,7 @@
 
 use smtp_proto::{
     client::Tls,
-    delivery::{Server, ServerUrl, UrlError},
+    delivery::{Server, ServerUrl, UrlError, own_name},
     machine::Dialect,
     syntax::Host,
 };
@@ -221,5 +221,25 @@ fn what_is_no_url_is_refused() {
         ("smtp://x/a@y", UrlError::Credentials),
     ] {
         assert_eq!(url.parse::<ServerUrl>(), Err(error), "{url}");
+    }
+}
+
+/// 5321-4.1.1.1: a full name, or else an address literal.
+#[test]
+fn a_client_calls_itself_by_a_full_name_or_by_its_address() {
+    let address = |text: &str| Some(text.parse().unwrap());
+    for (host_name, local, expected) in [
+        (
+            "client.example.org",
+            address("192.0.2.1"),
+            "client.example.org",
+        ),
+        ("client.example.org.", None, "client.example.org"),
+        ("localhost", address("192.0.2.1"), "[192.0.2.1]"),
+        ("a_b.example", address("2001:db8::1"), "[IPv6:2001:db8::1]"),
+        ("x", address("::ffff:192.0.2.1"), "[192.0.2.1]"),
+        ("", None, "[127.0.0.1]"),
+    ] {
+        assert_eq!(own_name(host_name, local).as_str(), expected);
     }
 }
