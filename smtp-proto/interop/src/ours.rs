@@ -187,9 +187,9 @@ async fn by_tokio(
         builder = builder.tls(TlsConnector::with_ca_file(NAME, ca)?);
     }
     builder = match session.authentication {
-        Some(Authentication::Plain) => builder.authenticate(Plain::new(USER, PASSWORD)),
-        Some(Authentication::Login) => builder.authenticate(Login::new(USER, PASSWORD)),
-        Some(Authentication::Password) => builder.password(USER, PASSWORD)?,
+        Some(Authentication::Plain) => builder.authenticate(|| Plain::new(USER, PASSWORD)),
+        Some(Authentication::Login) => builder.authenticate(|| Login::new(USER, PASSWORD)),
+        Some(Authentication::Password) => builder.password(USER, PASSWORD),
         None => builder,
     };
     let stream = tokio::net::TcpStream::connect(server).await?;
