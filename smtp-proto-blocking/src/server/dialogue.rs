@@ -194,7 +194,7 @@ impl<'h, H: Handler> Dialogue<'h, H> {
                     None => refuse(machine, ticket, local_error()),
                 }
             }
-            Event::Reset { cause, .. } => {
+            Event::Reset { reason: cause, .. } => {
                 self.sink = None;
                 if let Some(envelope) = self.envelope.take() {
                     handler.reset(session, &envelope, cause);

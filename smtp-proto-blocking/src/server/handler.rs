@@ -2,7 +2,7 @@
 
 use smtp_proto::{
     server::{
-        Certainty, ResetCause, TransactionId,
+        Certainty, Reason, TransactionId,
         replies::{not_authorised, not_implemented, queue_unavailable},
     },
     syntax::{
@@ -200,7 +200,7 @@ pub trait Handler: Send + Sync {
     }
 
     /// Takes note that a transaction ended without a message. Its sink was dropped.
-    fn reset(&self, session: &Session, envelope: &Envelope, cause: ResetCause) {
+    fn reset(&self, session: &Session, envelope: &Envelope, cause: Reason) {
         let _ = (session, envelope, cause);
     }
 

@@ -20,7 +20,7 @@ use std::{
 
 use smtp_proto::{
     client,
-    server::{Certainty, Config, ResetCause, TransactionId},
+    server::{Certainty, Config, Reason, TransactionId},
     syntax::{Code, ForwardPath, Host, RcptParameters, Reply, ReversePath},
 };
 use smtp_proto_blocking::{
@@ -86,7 +86,7 @@ impl<'s> Handler for &'s Store {
         })
     }
 
-    fn reset(&self, _: &Session, _: &Envelope, cause: ResetCause) {
+    fn reset(&self, _: &Session, _: &Envelope, cause: Reason) {
         self.note(format!("reset: {cause:?}"));
     }
 

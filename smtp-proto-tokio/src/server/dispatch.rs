@@ -267,7 +267,10 @@ impl<H: Handler> Dispatch<H> {
                 transaction,
                 ..
             } => self.deliver(ticket, transaction, session),
-            Event::Reset { transaction, cause } => {
+            Event::Reset {
+                transaction,
+                reason: cause,
+            } => {
                 self.forget(transaction);
                 handler.reset(state, transaction, cause);
             }
@@ -278,7 +281,7 @@ impl<H: Handler> Dispatch<H> {
             | Event::XClient { .. }
             | Event::XForward { .. }
             | Event::Command { .. } => self.hand_out_further(event, session, cx),
-            Event::Rejected { code, line } => {
+            Event::Rejected { code, line, .. } => {
                 // An exchange that was under way was broken off.
                 #[cfg(feature = "auth")]
                 {

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, sync::Arc};
 
 use smtp_proto::{
     server::{
-        Certainty, ResetCause, TransactionId,
+        Certainty, Reason, TransactionId,
         replies::{not_authorised, not_implemented, queue_unavailable},
     },
     syntax::{Attributes, Capabilities, Code, Host, QueueNode, Reply},
@@ -273,7 +273,7 @@ pub trait Handler: Send + Sync + 'static {
 
     /// Hears that a transaction ended without a message. If its content had begun, its sink was
     /// dropped.
-    fn reset(&self, session: &Self::Session, transaction: TransactionId, cause: ResetCause) {
+    fn reset(&self, session: &Self::Session, transaction: TransactionId, cause: Reason) {
         let _ = (session, transaction, cause);
     }
 

@@ -13,7 +13,7 @@ use std::{
 use smtp_proto::delivery::Report;
 use smtp_proto::{
     client::{self, Envelope, Outcome, Pipelining},
-    server::{self, Certainty, ResetCause, TransactionId},
+    server::{self, Certainty, Reason, TransactionId},
     syntax::{Code, ForwardPath, Host, Reply},
 };
 use smtp_proto_tokio::{
@@ -85,7 +85,7 @@ pub(crate) async fn drain<S: AsyncRead + AsyncWrite + Unpin>(
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     pub messages: Mutex<Vec<Stored>>,
-    pub resets: Mutex<Vec<ResetCause>>,
+    pub resets: Mutex<Vec<Reason>>,
     pub acknowledged: Mutex<Vec<Certainty>>,
     pub expired: Mutex<usize>,
     pub closed: Mutex<Vec<Result<(), String>>>,
@@ -146,7 +146,7 @@ impl Handler for Shared {
         })
     }
 
-    fn reset(&self, (): &(), _: TransactionId, cause: ResetCause) {
+    fn reset(&self, (): &(), _: TransactionId, cause: Reason) {
         self.0.resets.lock().unwrap().push(cause);
     }
 
