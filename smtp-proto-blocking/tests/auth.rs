@@ -152,7 +152,7 @@ fn outcome_by(mechanism: impl Mechanism + 'static) -> (Outcome<'static>, Option<
             let builder = Client::builder(config).authenticate(once);
             let mut shown = format!("{builder:?}");
             let mut client = builder.with_stream(tcp(address)).unwrap();
-            let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
+            let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
             let ended = client.quit();
             if !report.is_delivered() {
                 assert!(
@@ -329,7 +329,7 @@ fn mechanisms_are_tried_by_what_is_offered() {
             .authenticate(|| Plain::new("tim", SECRET))
             .with_stream(tcp(address))
             .unwrap();
-        let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
+        let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
         let unsent = NotSentReason::AuthenticationFailed.into();
         assert_eq!(report.outcome, Outcome::NotSent(unsent));
     });
@@ -360,7 +360,7 @@ mod under_tls {
                     .authenticate(|| Plain::new("tim", SECRET))
                     .with_stream(tcp(address))
                     .unwrap();
-                let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
+                let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
                 assert_eq!(report.is_delivered(), is_sent);
             }
         });
@@ -409,10 +409,10 @@ mod under_tls {
                 {
                     let mut client = Client::builder(client_config().tls(Tls::Implicit))
                         .tls(connector)
-                        .authenticate(|| External::new())
+                        .authenticate(External::new)
                         .with_stream(tcp(address))
                         .unwrap();
-                    let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
+                    let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
                     assert_eq!(report.is_delivered(), is_sent);
                 }
             },

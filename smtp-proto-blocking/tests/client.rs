@@ -111,8 +111,8 @@ fn one_message_has_one_report_with_every_recipient() {
                 .unwrap()
                 .has(smtp_proto::syntax::Extension::Pipelining)
         );
-        let waiting = client.submit(&envelope(&["a"]), "1\r\n").unwrap();
-        let report = client.send(&envelope(&["a", "no", "b"]), "2\r\n").unwrap();
+        let waiting = client.submit(envelope(&["a"]), "1\r\n").unwrap();
+        let report = client.send(envelope(&["a", "no", "b"]), "2\r\n").unwrap();
         assert!(matches!(
             report.recipients[..],
             [
@@ -127,11 +127,11 @@ fn one_message_has_one_report_with_every_recipient() {
         assert!(report.is_delivered());
         assert_eq!(client.next_report().unwrap(), None);
         assert!(matches!(
-            client.send(&envelope(&[]), ""),
+            client.send(envelope(&[]), ""),
             Err(Error::Misuse(Misuse::NoRecipient))
         ));
         client.quit().unwrap();
-        assert_eq!(client.submit(&envelope(&["a"]), ""), Err(Misuse::Ending));
+        assert_eq!(client.submit(envelope(&["a"]), ""), Err(Misuse::Ending));
     });
     assert_eq!(store.messages.into_inner().unwrap().len(), 2);
 }
@@ -146,7 +146,7 @@ where
     let mut client = Client::with_stream(stream, client_config().duplex(duplex));
     let names: Vec<String> = (0..10_000).map(|n| format!("recipient-{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let report = client.send(&envelope(&names), "x\r\n").unwrap();
+    let report = client.send(envelope(&names), "x\r\n").unwrap();
     assert_eq!(report.recipients.len(), 10_000);
     assert!(report.is_delivered());
     client.quit().unwrap();
@@ -250,7 +250,7 @@ fn every_message_of_a_cut_connection_has_one_report_and_then_the_error_comes() {
         }
         assert!(reports.next().is_none());
         assert!(client.next_report().is_err());
-        assert!(client.send(&envelope(&["a"]), "").is_err());
+        assert!(client.send(envelope(&["a"]), "").is_err());
         assert!(client.quit().is_err());
     }
 }
@@ -265,7 +265,7 @@ fn a_silent_server_is_given_up_in_time() {
         .with_stream(tcp(listener.local_addr().unwrap()))
         .unwrap();
     let begin = Instant::now();
-    let report = client.send(&envelope(&["a"]), "").unwrap();
+    let report = client.send(envelope(&["a"]), "").unwrap();
     assert_eq!(
         report.outcome,
         Outcome::NotSent(NotSentReason::ConnectionEnded.into())
@@ -295,7 +295,7 @@ fn a_content_that_cannot_be_read_is_not_sent() {
             .connect()
             .unwrap();
         let report = client
-            .send(&envelope(&["a"]), Body::reader(b"x\r\n".chain(Broken)))
+            .send(envelope(&["a"]), Body::reader(b"x\r\n".chain(Broken)))
             .unwrap();
         assert_eq!(
             report.outcome,
@@ -383,7 +383,7 @@ fn nothing_is_read_within_a_flight_that_the_transport_takes() {
         let mut client = Client::with_stream(transport, client_config());
         assert!(
             client
-                .send(&envelope(&["a"]), content)
+                .send(envelope(&["a"]), content)
                 .unwrap()
                 .is_delivered()
         );

@@ -125,7 +125,7 @@ fn outcomes(report: Report) -> Vec<String> {
 /// 2033-4.2-b, 2033-4.2-d, X-21: three recipients, three outcomes.
 fn converse<T: Transport>(client: &mut Client<T>) {
     let to = ["one", "no", "full"];
-    let report = client.send(&envelope(&to), "x\r\n").unwrap();
+    let report = client.send(envelope(&to), "x\r\n").unwrap();
     assert_eq!(
         outcomes(report),
         [
@@ -135,9 +135,9 @@ fn converse<T: Transport>(client: &mut Client<T>) {
         ]
     );
     let to = ["one", "two", "full"];
-    let report = client.send(&envelope(&to), "one\r\n").unwrap();
+    let report = client.send(envelope(&to), "one\r\n").unwrap();
     assert_eq!(outcomes(report), ["250 2.0.0 For all"; 3]);
-    let report = client.send(&envelope(&to), "few\r\n").unwrap();
+    let report = client.send(envelope(&to), "few\r\n").unwrap();
     assert_eq!(
         outcomes(report),
         [
@@ -146,7 +146,7 @@ fn converse<T: Transport>(client: &mut Client<T>) {
             "451 4.3.0 Local error in processing",
         ]
     );
-    let report = client.send(&envelope(&["no"]), "x\r\n").unwrap();
+    let report = client.send(envelope(&["no"]), "x\r\n").unwrap();
     assert_eq!(outcomes(report), ["550 5.1.1 No"]);
     client.quit().unwrap();
 }

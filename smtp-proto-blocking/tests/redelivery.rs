@@ -76,7 +76,7 @@ impl Place {
             .server(self.address)
             .connect()
             .unwrap();
-        let report = client.send(&envelope(&["a"]), CONTENT).unwrap();
+        let report = client.send(envelope(&["a"]), CONTENT).unwrap();
         assert!(report.is_delivered(), "{report:?}");
         client.quit().unwrap();
     }

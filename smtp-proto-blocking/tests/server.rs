@@ -61,10 +61,10 @@ fn a_panic_costs_its_own_connection_only() {
             .server(address)
             .connect()
             .unwrap();
-        let report = client.send(&envelope(&["panic"]), "x\r\n").unwrap();
+        let report = client.send(envelope(&["panic"]), "x\r\n").unwrap();
         assert!(matches!(report.outcome, Outcome::NotSent(_)), "{report:?}");
         assert!(client.next_report().is_err());
-        let report = steady.send(&envelope(&["a"]), "x\r\n").unwrap();
+        let report = steady.send(envelope(&["a"]), "x\r\n").unwrap();
         assert!(report.is_delivered());
     });
     assert_eq!(store.messages.into_inner().unwrap().len(), 1);

@@ -99,7 +99,7 @@ fn nothing_is_sent_to_a_server_that_cannot_prove_what_it_is() {
                     .tls(connector)
                     .with_stream(tcp(address))
                     .unwrap();
-                let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
+                let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
                 let Some(refusal) = refusal else {
                     assert!(report.is_delivered());
                     return;
@@ -128,7 +128,7 @@ fn without_an_offer_only_required_tls_fails() {
             .tls(connector())
             .with_stream(tcp(address))
             .unwrap();
-        let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
+        let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
         let Outcome::NotSent(why) = &report.outcome else {
             panic!("{report:?}");
         };
@@ -141,7 +141,7 @@ fn without_an_offer_only_required_tls_fails() {
             .tls(connector())
             .with_stream(tcp(address))
             .unwrap();
-        let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
+        let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
         assert!(report.is_delivered());
         assert_eq!(client.stream().tls_info(), None);
     });
@@ -166,7 +166,7 @@ fn who_lacks_certificates_says_so() {
         assert_eq!(reply, "454 4.7.0 TLS not available, try again later\r\n");
         let config = client_config().tls(Tls::Opportunistic);
         let mut client = Client::builder(config).with_stream(tcp(address)).unwrap();
-        let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
+        let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
         assert!(report.is_delivered());
     });
     without(server::Tls::Implicit, &|address| {

@@ -159,7 +159,7 @@ fn refused_tls_leaves_nothing_in_clear() {
             .tls(connector)
             .with_stream(tcp(address))
             .unwrap();
-        let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
+        let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
         assert!(matches!(report.outcome, Outcome::NotSent(_)));
         let (fault, _) = session_error(client.quit().unwrap_err());
         assert_eq!(fault, expected);
@@ -201,7 +201,7 @@ fn offers_in_clear_are_forgotten() {
     client.ready().unwrap();
     let offers: Vec<_> = client.capabilities().iter().map(|it| it.0).collect();
     assert_eq!(offers, ["SIZE"]);
-    client.send(&envelope(&["a"]), "x\r\n").unwrap();
+    client.send(envelope(&["a"]), "x\r\n").unwrap();
     server.join().unwrap();
 }
 
@@ -285,7 +285,7 @@ fn without_a_verdict_a_message_is_in_doubt_however_the_session_ends() {
             .tls(pki.connector())
             .with_stream(tcp(address))
             .unwrap();
-        let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
+        let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
         assert_eq!(report.outcome, Outcome::InDoubt);
         let (fault, transport) = session_error(client.next_report().unwrap_err());
         assert_eq!(fault, Fault::ConnectionLost);
@@ -422,7 +422,7 @@ fn any_split_of_the_bytes_will_do() {
                 .tls(pki.connector())
                 .with_stream(Trickle::new(near))
                 .unwrap();
-            let report = client.send(&envelope(&["a"]), "x\r\n".repeat(300)).unwrap();
+            let report = client.send(envelope(&["a"]), "x\r\n".repeat(300)).unwrap();
             assert!(report.is_delivered());
             client.quit().unwrap();
         });

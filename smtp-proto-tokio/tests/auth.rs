@@ -406,7 +406,7 @@ async fn a_certificate_lets_a_client_in() {
         };
         let mut client = Client::builder(in_clear().tls(client::Tls::Required))
             .tls(connector)
-            .authenticate(|| External::new())
+            .authenticate(External::new)
             .with_stream(stream)
             .unwrap();
         let report = client.send(&one(), content(0)).await.unwrap();
