@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
-use super::rules::Level;
+use super::table::Level;
 use crate::framing::LineBreaks;
 use crate::machine::{Dialect, Timer, limits};
 #[cfg(feature = "auth")]
@@ -12,15 +12,15 @@ use crate::syntax::{Capabilities, Extension, Host};
 
 /// Chooses how far the client runs ahead of the server's replies.
 ///
-/// Each policy falls back by itself to what the server offers: `Stream` without CHUNKING is
-/// `LookAhead`, and anything without PIPELINING is `LockStep`.
+/// Each policy falls back by itself to what the server offers: `Stream` without CHUNKING, or without a
+/// number in SIZE, is `LookAhead`, and anything without PIPELINING is `LockStep`.
 ///
 /// | policy | needs | a flight holds | messages per round trip | most in doubt |
 /// |---|---|---|---|---|
 /// | `LockStep` | | one command | 1/(3+n) | 1 |
 /// | `Group` | PIPELINING | MAIL RCPT* DATA, then content and dot | 1/2 | 1 |
 /// | `LookAhead` | PIPELINING | content, dot and RSET MAIL RCPT* DATA of the next | 1 | 1 |
-/// | `Stream` | PIPELINING, CHUNKING | transactions back to back | unbounded | window |
+/// | `Stream` | PIPELINING, CHUNKING, SIZE, proof | transactions back to back | unbounded | window |
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Pipelining {
@@ -36,9 +36,20 @@ pub enum Pipelining {
     LookAhead,
     /// Sends transactions without waiting, content by BDAT (RFC 2920, RFC 3030).
     ///
-    /// Its price: when the connection dies, up to `window` messages are in doubt. A server that
-    /// does not swallow the chunks of a transaction that it refused would read their content as
-    /// commands; RFC 3030 2 forbids that, and real servers obey.
+    /// Its price: when the connection dies, up to `window` messages are in doubt. It also departs from
+    /// RFC 3030 2 in that content leaves before the replies to MAIL and RCPT are read: a server that
+    /// refuses them has to swallow it. There are servers that read it as commands instead (go-smtp
+    /// 0.21), or what is left of a chunk beyond their size limit, against the same clause. So
+    ///
+    /// - the first message goes by DATA, with three bytes that have to be refused, and two RSET, before
+    ///   it: only a server that answers these rightly gets a stream;
+    /// - no message is larger than the server's SIZE;
+    /// - after a refused MAIL, and after the refusal of a content that somebody was accepted for, the
+    ///   same is asked again before anything else, and before the verdicts from there on are told. If
+    ///   it fails, those messages are in doubt.
+    ///
+    /// That a message was delivered rests on the count of the replies. A content that forges as many
+    /// as it swallows, after a proof was given, cannot be found out.
     Stream {
         /// How many messages may be under way whose content has begun and whose final reply is
         /// unread. 0 counts as 1.
@@ -55,7 +66,11 @@ impl Pipelining {
         match self {
             Self::LockStep => Level::LockStep,
             Self::Group => Level::Group,
-            Self::Stream { .. } if offered.has(Extension::Chunking) && dialect == Dialect::Smtp => {
+            Self::Stream { .. }
+                if offered.has(Extension::Chunking)
+                    && offered.max_size().is_some()
+                    && dialect == Dialect::Smtp =>
+            {
                 Level::Stream
             }
             Self::LookAhead | Self::Stream { .. } => Level::LookAhead,
@@ -133,7 +148,7 @@ pub struct Timeouts {
 }
 
 impl Timeouts {
-    pub(super) fn of(&self, timer: Timer) -> Duration {
+    fn of(&self, timer: Timer) -> Duration {
         match timer {
             Timer::Greeting => self.greeting,
             Timer::DataInitiation => self.data_initiation,
@@ -178,7 +193,7 @@ pub struct Config {
     pub(super) duplex: Duplex,
     pub(super) line_breaks: LineBreaks,
     pub(super) queue: usize,
-    pub(super) timeouts: Timeouts,
+    timeouts: Option<Box<Timeouts>>,
     pub(super) trace: bool,
     pub(super) dialect: Dialect,
     pub(super) tls: Tls,
@@ -201,7 +216,7 @@ impl Config {
             duplex: Duplex::HALF,
             line_breaks: LineBreaks::Refuse,
             queue: limits::QUEUED_MESSAGES,
-            timeouts: Timeouts::default(),
+            timeouts: None,
             trace: false,
             dialect: Dialect::Smtp,
             tls: Tls::Off,
@@ -254,7 +269,7 @@ impl Config {
     /// Sets how long to wait for the server.
     #[must_use]
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.timeouts = timeouts;
+        self.timeouts = Some(Box::new(timeouts));
         self
     }
 
@@ -322,5 +337,13 @@ impl Config {
     pub fn traced(mut self) -> Self {
         self.trace = true;
         self
+    }
+
+    /// Returns how long to wait for what a timer stands for.
+    pub(super) fn patience(&self, timer: Timer) -> Duration {
+        match &self.timeouts {
+            Some(timeouts) => timeouts.of(timer),
+            None => Timeouts::default().of(timer),
+        }
     }
 }

@@ -6,6 +6,7 @@
 
 use core::time::Duration;
 
+use super::asking::Asking;
 use super::config::{Config, ImproperPipelining, Tls};
 use super::departures::Turn;
 use super::event::{Event, Reason, Refused, Ticket, TransactionId};
@@ -24,9 +25,8 @@ use crate::machine::{
 #[cfg(feature = "auth")]
 use crate::sasl::Channel;
 use crate::syntax::{
-    Argument, AttributeName, AttributeValue, Attributes, Capabilities, Class, Code, Command,
-    CommandError, CommandErrorKind, ForwardPath, ForwardingCommand, InitialResponse,
-    MailParameters, QueueNode, RcptParameters, Reply, ReversePath, Word,
+    Capabilities, Class, Code, Command, CommandError, CommandErrorKind, ForwardPath,
+    InitialResponse, MailParameters, RcptParameters, Reply, ReversePath,
 };
 
 /// Serves one client on one connection.
@@ -260,7 +260,7 @@ impl Session {
         };
         let parsed = self.footing.settings().parse(line);
         let verb = match &parsed {
-            Ok(command) => self.verb_of(command),
+            Ok(command) => self.verb_of(command, line),
             Err(_) => None,
         };
         let is_in_turn = self.footing.settings().is_in_turn;
@@ -279,11 +279,14 @@ impl Session {
     }
 
     /// Returns the row of the table that a command has, if anybody knows it.
-    fn verb_of(&self, command: &Command<'_>) -> Option<Verb> {
+    fn verb_of(&self, command: &Command<'_>, line: &[u8]) -> Option<Verb> {
         let settings = self.footing.settings();
         match command {
             Command::Other { verb, .. } if settings.has_command(verb) => Some(Verb::Own),
-            Command::Other { .. } => settings.hands_out_unknown.then_some(Verb::Unknown),
+            Command::Other { .. } => {
+                let is_told = settings.hands_out_unknown && self.intake.foreign(line).is_none();
+                is_told.then_some(Verb::Unknown)
+            }
             _ => Some(Verb::of(command)),
         }
     }
@@ -321,16 +324,6 @@ impl Session {
         }
         let question = Question::new(verb);
         match command {
-            Command::Ehlo(host) | Command::Lhlo(host) => Step::Event(Event::Hello {
-                ticket: self.ask(question, place),
-                host,
-                esmtp: true,
-            }),
-            Command::Helo(host) => Step::Event(Event::Hello {
-                ticket: self.ask(question, place),
-                host,
-                esmtp: false,
-            }),
             Command::Mail { from, parameters } => self.mail(question, from, parameters, line),
             Command::Rcpt { to, parameters } => self.rcpt(question, to, parameters, line),
             Command::Data => match self.intake.transaction() {
@@ -361,48 +354,32 @@ impl Session {
                 self.quit(true);
                 Step::Event(Event::Quit)
             }
-            Command::Noop | Command::Quit | Command::Other { .. } => self.own(question, line),
-            Command::Vrfy(name) => {
-                let (name, utf8) = self.footing.name(name);
-                Step::Event(Event::Vrfy {
-                    ticket: self.ask(question.with(Detail::Utf8(utf8)), place),
-                    name,
-                    utf8,
-                })
-            }
-            Command::Expn(name) => {
-                let (name, utf8) = self.footing.name(name);
-                Step::Event(Event::Expn {
-                    ticket: self.ask(question.with(Detail::Utf8(utf8)), place),
-                    name,
-                    utf8,
-                })
-            }
-            Command::Help(topic) => Step::Event(Event::Help {
-                ticket: self.ask(question, place),
-                topic,
-            }),
-            Command::StartTls => {
-                self.security.tls_asked();
-                Step::Event(Event::StartTls {
-                    ticket: self.ask(question, place),
-                })
-            }
             Command::Auth {
                 mechanism,
                 initial_response,
             } => self.authenticate(&mechanism, initial_response, line, place),
-            Command::Etrn(node) => match QueueNode::parse(node.as_str()) {
-                Ok(node) => Step::Event(Event::Etrn {
-                    ticket: self.ask(question, place),
-                    node,
-                }),
-                Err(_) => self.reject(Reason::BadArgument, line, place),
-            },
-            Command::Forwarding(attributes) => self.forwarding(question, attributes),
-            // The table admits neither ATRN nor BURL.
-            _ => self.reject(Reason::NotImplemented, line, place),
+            command => self.hand_out(question, command, line, place),
         }
+    }
+
+    /// Hands a command to the application as it is.
+    fn hand_out<'i>(
+        &mut self,
+        question: Question,
+        command: Command<'i>,
+        line: &'i [u8],
+        place: Place,
+    ) -> Step<'i> {
+        let (command, utf8) = self.footing.parted(command);
+        let asking = match Asking::of(command, utf8, line) {
+            Ok(asking) => asking,
+            Err(reason) => return self.reject(reason, line, place),
+        };
+        if question.verb == Verb::StartTls {
+            self.security.tls_asked();
+        }
+        let ticket = self.ask(question.with(asking.detail()), place);
+        Step::Event(asking.into_event(ticket))
     }
 
     fn mail<'i>(
@@ -415,7 +392,7 @@ impl Session {
         let settings = self.footing.settings();
         self.patience.transaction_came();
         if self.patience.is_exhausted(settings, self.footing.now()) {
-            let step = self.reject(Reason::SessionLimit, line, Place::Any);
+            let step = self.decline(Reason::SessionLimit, line, Place::Any);
             self.fail(Fault::SessionLimit, &[]);
             return step;
         }
@@ -488,20 +465,6 @@ impl Session {
         })
     }
 
-    /// Hands a command to the application as it is.
-    fn own<'i>(&mut self, question: Question, line: &'i [u8]) -> Step<'i> {
-        let text = core::str::from_utf8(line).unwrap_or_default().trim_end();
-        let (verb, argument) = text.split_once(' ').unwrap_or((text, ""));
-        match Word::parse(verb) {
-            Ok(verb) => Step::Event(Event::Command {
-                ticket: self.ask(question, question.verb.place()),
-                verb,
-                argument: Argument::parse(argument.trim_start()).ok(),
-            }),
-            Err(_) => self.reject(Reason::Unrecognised, line, Place::Any),
-        }
-    }
-
     fn authenticate<'i>(
         &mut self,
         mechanism: &str,
@@ -552,24 +515,6 @@ impl Session {
         self.security.challenged(false);
         self.patience.count_failed_authentication();
         self.reject(reason, &[], Place::Last)
-    }
-
-    fn forwarding<'i>(&mut self, question: Question, attributes: Attributes<'i>) -> Step<'i> {
-        let place = question.verb.place();
-        Step::Event(match attributes.command() {
-            ForwardingCommand::XForward => Event::XForward {
-                ticket: self.ask(question, place),
-                attributes,
-            },
-            ForwardingCommand::XClient => {
-                let login = attributes.get(AttributeName::Login);
-                let login = login.map(|it| matches!(it.value(), AttributeValue::Text(_)));
-                Event::XClient {
-                    ticket: self.ask(question.with(Detail::Login(login)), place),
-                    attributes,
-                }
-            }
-        })
     }
 
     /// Returns what counts besides the state for whether a command is taken.

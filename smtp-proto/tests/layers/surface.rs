@@ -9,10 +9,11 @@ use std::{
 use crate::source::{Module, collect, folder, is_in_word, modules, word};
 
 /// What uses the core, from where its folder is: packages' sources, examples and benchmarks.
-const USERS: [&str; 10] = [
+const USERS: [&str; 11] = [
     "src",
     "rustls/src",
     "example-support/src",
+    "tools/src",
     "interop/src",
     "../smtp-proto-tokio/src",
     "../smtp-proto-tokio/examples",
@@ -23,7 +24,7 @@ const USERS: [&str; 10] = [
 ];
 
 /// What is for those who embed the core, by module or item, with the reason.
-const FOR_EMBEDDERS: [(&str, &str); 10] = [
+const FOR_EMBEDDERS: [(&str, &str); 9] = [
     (
         "client/config::accept_bare_lf_replies",
         "for servers that end lines so",
@@ -47,10 +48,6 @@ const FOR_EMBEDDERS: [(&str, &str); 10] = [
     (
         "server/config::rcpt_parameter",
         "what extensions of its own a server has is its own to say",
-    ),
-    (
-        "server/config::require_hello",
-        "for servers that Postfix's clients are used to",
     ),
     (
         "server/config::slow_down",
