@@ -27,7 +27,7 @@ fn content_that_a_sink_refuses_is_swallowed_and_the_next_message_taken() {
     for pipelining in [Pipelining::LookAhead, Pipelining::Stream { window: 10 }] {
         let store = with_server(server_config(), |address| {
             let config = client_config().pipelining(pipelining);
-            let mut client = Client::connect(address, config).unwrap();
+            let mut client = Client::builder(config).server(address).connect().unwrap();
             let rest = "x\r\n".repeat(20_000);
             let messages = [
                 (envelope(&["a"]), format!("poison\r\n{rest}")),
@@ -52,13 +52,19 @@ fn content_that_a_sink_refuses_is_swallowed_and_the_next_message_taken() {
 #[test]
 fn a_panic_costs_its_own_connection_only() {
     let store = with_server(server_config(), |address| {
-        let mut steady = Client::connect(address, client_config()).unwrap();
+        let mut steady = Client::builder(client_config())
+            .server(address)
+            .connect()
+            .unwrap();
         steady.ready().unwrap();
-        let mut client = Client::connect(address, client_config()).unwrap();
-        let report = client.send(&envelope(&["panic"]), "x\r\n").unwrap();
+        let mut client = Client::builder(client_config())
+            .server(address)
+            .connect()
+            .unwrap();
+        let report = client.send(envelope(&["panic"]), "x\r\n").unwrap();
         assert!(matches!(report.outcome, Outcome::NotSent(_)), "{report:?}");
         assert!(client.next_report().is_err());
-        let report = steady.send(&envelope(&["a"]), "x\r\n").unwrap();
+        let report = steady.send(envelope(&["a"]), "x\r\n").unwrap();
         assert!(report.is_delivered());
     });
     assert_eq!(store.messages.into_inner().unwrap().len(), 1);

@@ -8,8 +8,9 @@ use std::{
     time::Duration,
 };
 
+use smtp_proto::delivery::Report;
 use smtp_proto::{
-    client::{self, Outcome, Pipelining, Report},
+    client::{self, Outcome, Pipelining},
     machine::Dialect,
     server::{self, Certainty, TransactionId},
     syntax::{Code, Reply},
@@ -163,7 +164,11 @@ async fn three_recipients_have_three_outcomes_over_tcp() {
     let serving = tokio::spawn(server.serve_until(mailboxes.clone(), async {
         let _ = stopped.await;
     }));
-    let mut client = Client::connect(address, lmtp_client()).await.unwrap();
+    let mut client = Client::builder(lmtp_client())
+        .server(address)
+        .connect()
+        .await
+        .unwrap();
     for _ in 0..3 {
         assert_three_outcomes(&send_to_three(&mut client).await);
     }
@@ -188,7 +193,11 @@ async fn three_recipients_have_three_outcomes_over_a_unix_socket() {
     let serving = tokio::spawn(server.serve_until(Mailboxes::default(), async {
         let _ = stopped.await;
     }));
-    let mut client = Client::connect_unix(&path, lmtp_client()).await.unwrap();
+    let mut client = Client::builder(lmtp_client())
+        .server(smtp_proto::delivery::Server::unix(path.to_str().unwrap()))
+        .connect()
+        .await
+        .unwrap();
     assert_three_outcomes(&send_to_three(&mut client).await);
     client.quit().await.unwrap();
     stop.send(()).unwrap();

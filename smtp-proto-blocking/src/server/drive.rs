@@ -94,7 +94,7 @@ impl<T: Transport, H: Handler> Driver<'_, T, H> {
             self.take_events().map_err(|error| {
                 self.linger(error.fault());
                 let transport = self.broken.take();
-                Error::Session { error, transport }
+                Error::session(error, transport)
             })?;
             if self.machine.is_closed() {
                 self.connection.close();

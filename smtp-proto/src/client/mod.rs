@@ -43,17 +43,14 @@
 //! ```no_run
 //! use std::{io::{Read, Write}, net::TcpStream, time::{Duration, Instant}};
 //! use smtp_proto::client::{Body, BodyRequest, Client, Config, Envelope, Event};
-//! use smtp_proto::syntax::{ForwardPath, Host, ReversePath};
+//! use smtp_proto::syntax::Host;
 //!
 //! # const MILLISECOND: Duration = Duration::from_millis(1);
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut socket = TcpStream::connect("mx.example.net:25")?;
 //! socket.set_write_timeout(Some(Duration::from_secs(1)))?;
 //! let mut client = Client::new(Config::new(Host::parse("client.example")?), Duration::ZERO);
-//! client.submit(
-//!     &Envelope::new(ReversePath::parse("<a@example.org>")?)
-//!         .recipient(ForwardPath::parse("<b@example.net>")?),
-//! )?;
+//! client.submit(&Envelope::new("a@example.org")?.to("b@example.net")?)?;
 //! client.quit();
 //! let message = b"Subject: hello\r\n\r\nHello.\r\n";
 //! let content = |request: BodyRequest| Body::Last(&message[request.offset as usize..]);
@@ -81,7 +78,6 @@ mod outstanding;
 mod own_commands;
 mod proof;
 mod replies;
-mod report;
 mod schedule;
 mod session;
 mod table;
@@ -116,7 +112,6 @@ pub use self::{
         Body, BodyRequest, Cancellation, CommandId, Event, MessageId, NotSent, NotSentReason,
         Outcome,
     },
-    report::{Report, Reports},
 };
 
 /// One client's side of one connection.

@@ -3,9 +3,8 @@
 use std::{collections::HashMap, time::Duration};
 
 use smtp_proto::{
-    client::{
-        Body, Cancellation, Client, MessageId, NotSentReason, Outcome, Pipelining, Report, Reports,
-    },
+    client::{Body, Cancellation, Client, MessageId, NotSentReason, Outcome, Pipelining},
+    delivery::{Report, Reports},
     machine::{Error, Fault, Misuse, Step, Timer},
 };
 

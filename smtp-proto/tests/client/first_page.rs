@@ -8,9 +8,8 @@ use std::{
 };
 
 use smtp_proto::{
-    client::{
-        Body, BodyRequest, Client, Event, MessageId, Outcome, Pipelining, Report, Reports, Timeouts,
-    },
+    client::{Body, BodyRequest, Client, Event, MessageId, Outcome, Pipelining, Timeouts},
+    delivery::{Report, Reports},
     machine::{Error, Fault, Timer},
 };
 

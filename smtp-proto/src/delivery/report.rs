@@ -1,8 +1,11 @@
 //! Gathers what the events say about each message.
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{collections::BTreeMap, vec, vec::Vec};
 
-use super::event::{Event, MessageId, Outcome};
+use crate::{
+    client::{Event, MessageId, Outcome},
+    syntax::Reply,
+};
 
 /// Tells what became of one message and of each of its recipients.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,12 +15,14 @@ pub struct Report {
     pub message: MessageId,
     /// The outcome of each recipient, in the order of the envelope.
     pub recipients: Vec<Outcome<'static>>,
+    /// What the server answered to each RCPT, in the same order; `None` where it did not.
+    pub answers: Vec<Option<Reply<'static>>>,
     /// The outcome of the message, which is that of each recipient that was not refused by itself.
     pub outcome: Outcome<'static>,
 }
 
 impl Report {
-    /// Tells whether the server took the message for every recipient.
+    /// Returns whether the server took the message for every recipient.
     pub fn is_delivered(&self) -> bool {
         self.recipients
             .iter()
@@ -27,39 +32,67 @@ impl Report {
 
 /// Turns the events of a client into one [`Report`] for each message.
 ///
-/// For drivers that want the whole account at once. One that acts on each event needs none of this.
+/// [`Courier`](super::Courier) has it built in; this is for drivers that do the rest by themselves.
 #[derive(Debug, Default)]
 pub struct Reports {
-    open: BTreeMap<MessageId, Vec<Option<Outcome<'static>>>>,
+    open: BTreeMap<MessageId, Vec<Recipient>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Recipient {
+    answer: Option<Reply<'static>>,
+    outcome: Option<Outcome<'static>>,
 }
 
 impl Reports {
     /// Expects the events of a message that was submitted with so many recipients.
     pub fn expect(&mut self, message: MessageId, recipients: usize) {
-        self.open.insert(message, alloc::vec![None; recipients]);
+        self.open
+            .insert(message, vec![Recipient::default(); recipients]);
+    }
+
+    /// Returns whether a message is unfinished.
+    pub fn is_open(&self, message: MessageId) -> bool {
+        self.open.contains_key(&message)
+    }
+
+    /// Returns whether every message that was expected is finished.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
     }
 
     /// Takes note of an event, and returns the report that it completes.
     pub fn observe(&mut self, event: Event<'_>) -> Option<Report> {
         match event {
+            Event::RecipientAnswered {
+                message,
+                recipient,
+                reply,
+            } => {
+                let recipient = self.open.get_mut(&message)?.get_mut(recipient)?;
+                recipient.answer = Some(reply.into_owned());
+                None
+            }
             Event::RecipientFinished {
                 message,
                 recipient,
                 outcome,
             } => {
-                *self.open.get_mut(&message)?.get_mut(recipient)? = Some(outcome.into_owned());
+                let recipient = self.open.get_mut(&message)?.get_mut(recipient)?;
+                recipient.outcome = Some(outcome.into_owned());
                 None
             }
             Event::Finished { message, outcome } => {
                 let outcome = outcome.into_owned();
                 let known = self.open.remove(&message).unwrap_or_default();
-                let recipients = known
+                let (recipients, answers) = known
                     .into_iter()
-                    .map(|own| own.unwrap_or_else(|| outcome.clone()))
-                    .collect();
+                    .map(|own| (own.outcome.unwrap_or_else(|| outcome.clone()), own.answer))
+                    .unzip();
                 Some(Report {
                     message,
                     recipients,
+                    answers,
                     outcome,
                 })
             }
