@@ -11,7 +11,7 @@ use super::{
     replies::{LineEnd, ReplyReader, Unreadable},
     table::{Level, Verb},
     transaction::TransactionId,
-    writer::{Broken, Buffers, Consumed, Writer},
+    writer::{Broken, Buffers, Consumed, Measured, Writer},
 };
 use crate::{
     framing::{LineBreaks, Slices},
@@ -33,13 +33,29 @@ pub(super) struct Link {
     is_at_eof: bool,
 }
 
-/// How much of a content may go by chunks: servers take what is left of a chunk beyond their size for
-/// commands.
+/// What is to be known of a transaction's content to write it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Limit {
-    /// How much has been announced.
+pub(super) struct Content<'a> {
+    pub(super) transaction: TransactionId,
+    /// It goes by DATA, and a dot ends it.
+    pub(super) is_by_dot: bool,
+    pub(super) is_binary: bool,
+    /// Some of it was sent.
+    pub(super) has_begun: bool,
+    /// How many bytes its chunks have announced.
     pub(super) announced: u64,
-    pub(super) maximum: Option<u64>,
+    /// How many bytes of it have left.
+    pub(super) position: u64,
+    pub(super) verdicts: Verdicts<'a>,
+}
+
+/// What was opened of a content.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Opened {
+    /// All of it; a dot ends it.
+    Whole,
+    /// A chunk of so many bytes, by this verb.
+    Chunk(Verb, u64),
 }
 
 /// How many replies the end of a content gets.
@@ -295,37 +311,70 @@ impl Link {
         self.writer.content()
     }
 
-    /// Begins a message's content, which has no dots to stuff if it goes by chunks.
-    pub(super) fn begin(&mut self, line_breaks: LineBreaks, by_chunks: bool) {
-        self.writer.begin(line_breaks, by_chunks);
-    }
-
-    /// Opens a content that a dot ends.
-    pub(super) fn open_content(&mut self, transaction: TransactionId) {
-        self.writer.open_content(transaction);
-    }
-
-    /// Announces a chunk and opens it, unless too much is unanswered; returns the size that was
-    /// announced. With those before it, of `announced` bytes, it is no larger than the server takes.
-    pub(super) fn open_chunk(
+    /// Opens a content or a chunk of one, unless one is open or the time has not come; `level` is the
+    /// policy in force, and `maximum` the size that the server takes.
+    pub(super) fn open(
         &mut self,
-        transaction: TransactionId,
-        body: &[u8],
-        last: Option<Verdicts<'_>>,
-        limit: Limit,
+        content: &Content<'_>,
+        (bytes, is_last): (&[u8], bool),
+        level: Level,
+        maximum: Option<u64>,
         commands: &mut Vec<u8>,
         config: &Config,
-    ) -> Result<Option<u64>, Broken> {
-        let measured = self.writer.measure(body, last.is_some())?;
+    ) -> Result<Option<Opened>, Broken> {
+        if self.content().is_some() {
+            return Ok(None);
+        }
+        if !content.has_begun {
+            let line_breaks = match content.is_binary {
+                true => LineBreaks::Keep, // 3030-3-c
+                false => config.line_breaks_of_text(),
+            };
+            self.writer.begin(line_breaks, !content.is_by_dot);
+        }
+        if content.is_by_dot {
+            self.writer.open_content(content.transaction);
+            return Ok(Some(Opened::Whole));
+        }
+        // An empty chunk says nothing, unless it is the last.
+        let has_purpose = !bytes.is_empty() || is_last;
+        if !has_purpose || !self.may_send(level) {
+            return Ok(None);
+        }
+        // Where the server says no size each chunk's reply is awaited, which shows whether it had too
+        // much.
+        if maximum.is_none() && self.oldest().is_some() {
+            return Ok(None);
+        }
+        let last = is_last.then_some(content.verdicts);
+        let measured = self.writer.measure(bytes, is_last)?;
         let size = measured.size() as u64;
-        if let Some(maximum) = limit.maximum
-            && limit.announced.saturating_add(size) > maximum
+        // Servers take what is left of a chunk beyond their size for commands.
+        if let Some(maximum) = maximum
+            && content.announced.saturating_add(size) > maximum
         {
             return Err(Broken::TooLarge(maximum));
         }
+        let is_open = self.open_chunk(content.transaction, measured, last, commands, config);
+        let verb = match last {
+            Some(_) => Verb::LastChunk,
+            None => Verb::Chunk,
+        };
+        Ok(is_open.then_some(Opened::Chunk(verb, size)))
+    }
+
+    /// Announces a chunk and opens it, unless too much is unanswered.
+    fn open_chunk(
+        &mut self,
+        transaction: TransactionId,
+        measured: Measured,
+        last: Option<Verdicts<'_>>,
+        commands: &mut Vec<u8>,
+        config: &Config,
+    ) -> bool {
         let start = commands.len();
         commands.extend_from_slice(b"BDAT ");
-        write_decimal(size, commands);
+        write_decimal(measured.size() as u64, commands);
         commands.extend_from_slice(match last {
             Some(_) => b" LAST\r\n",
             None => b"\r\n",
@@ -334,7 +383,7 @@ impl Link {
         let replies = last.map_or(1, Verdicts::count);
         if !self.outstanding.has_room(config.duplex, bytes, replies) {
             commands.truncate(start);
-            return Ok(None);
+            return false;
         }
         if let Some(trace) = &mut self.trace {
             let line = commands.get(start..).unwrap_or_default();
@@ -352,22 +401,23 @@ impl Link {
                 .outstanding
                 .expect_of(Verb::Chunk, transaction, 0, end, bytes),
         }
-        Ok(Some(size))
+        true
     }
 
-    /// Plans how much of a body is written of the content that is open; `position` is that of the body
-    /// in the content. Returns whether this has reached its end for the first time: what follows it may
-    /// be rendered, and its verdicts are expected, if a dot ends it.
+    /// Plans how much of a body is written of a content, if it is open. Returns whether this has
+    /// reached its end for the first time: what follows it may be rendered, and its verdicts are
+    /// expected, if a dot ends it.
     pub(super) fn write_content<'a>(
         &mut self,
-        body: (&'a [u8], bool),
-        position: u64,
-        by_dot: Option<(TransactionId, Verdicts<'_>)>,
+        content: &Content<'_>,
+        (bytes, is_last): (&'a [u8], bool),
         commands: &mut Vec<u8>,
         scratch: &'a mut Vec<u8>,
         slices: &mut Slices<'a>,
     ) -> Result<bool, Broken> {
-        let (bytes, is_last) = body;
+        if self.content() != Some(content.transaction) {
+            return Ok(false);
+        }
         let Some(end) = self.writer.plan(bytes, is_last, scratch, slices)? else {
             return Ok(false);
         };
@@ -375,13 +425,18 @@ impl Link {
         self.writer.add(end.len());
         if let Some(trace) = &mut self.trace {
             let round_trips = self.outstanding.round_trips();
-            let total = position.saturating_add(bytes.len() as u64);
+            let total = content.position.saturating_add(bytes.len() as u64);
             trace.content(Origin::Local, round_trips, total);
-            if by_dot.is_some() {
+            if content.is_by_dot {
                 trace.lines(Origin::Local, round_trips, b".\r\n");
             }
         }
-        if let Some((transaction, verdicts)) = by_dot {
+        if content.is_by_dot {
+            let Content {
+                transaction,
+                verdicts,
+                ..
+            } = *content;
             let at = self.writer.end();
             self.expect_verdicts(Verb::Content, transaction, verdicts, at, end.len());
         }

@@ -73,6 +73,7 @@ mod envelope;
 mod event;
 mod ledger;
 mod link;
+mod messages;
 mod opening;
 mod outstanding;
 mod own_commands;

@@ -235,6 +235,12 @@ impl Schedule {
         self.first..self.first.saturating_add(self.queue.len() as u64)
     }
 
+    /// Returns the transactions without an outcome.
+    pub(super) fn unfinished(&mut self) -> impl Iterator<Item = &mut Transaction> {
+        let queue = self.queue.iter_mut();
+        queue.filter(|transaction| !transaction.is_finished())
+    }
+
     /// Returns the unfinished transactions of a message.
     pub(super) fn of_message(&self, message: u64) -> impl Iterator<Item = TransactionId> + '_ {
         let ids = self.ids().zip(&self.queue);
@@ -538,11 +544,10 @@ impl Schedule {
         }
     }
 
-    /// Accounts for a content that has begun.
+    /// Accounts for a content that has begun, or goes on.
     pub(super) fn begin_content(&mut self, id: TransactionId) {
-        self.begun_contents = self.begun_contents.saturating_add(1);
-        if let Some(transaction) = self.get_mut(id) {
-            transaction.begin_content();
+        if self.get_mut(id).is_some_and(Transaction::begin_content) {
+            self.begun_contents = self.begun_contents.saturating_add(1);
         }
     }
 

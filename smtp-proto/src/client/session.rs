@@ -5,26 +5,22 @@ use core::time::Duration;
 
 use super::{
     config::{Config, Tls},
-    envelope::{Envelope, Written},
-    event::{
-        Body, BodyRequest, Cancellation, CommandId, Event, MessageId, NotSent, NotSentReason,
-        Outcome,
-    },
-    ledger::Ledger,
-    link::{Limit, Link, Verdicts},
+    envelope::Envelope,
+    event::{Body, BodyRequest, Cancellation, CommandId, Event, MessageId, NotSent, NotSentReason},
+    link::Link,
+    messages::{Answered, Messages, Terms},
     opening::{Decision, Opening},
     outstanding::{Expected, Settled},
-    proof::{Proof, Shown},
-    schedule::{Abandoned, Action, Refusal, Schedule},
-    table::{Choice, Level, Stage, Standing, State, Turn, Verb},
-    transaction::{Heard, Transaction, TransactionId},
+    schedule::Action,
+    table::{Choice, Standing, State, Turn, Verb},
+    transaction::TransactionId,
     writer::{Broken, Buffers},
 };
 #[cfg(feature = "auth")]
 use crate::sasl::{Attempts, Mechanism};
 use crate::{
-    framing::{Inspection, LineBreaks, Progress, Slices, Transmit},
-    machine::{Answer, Dialect, Error, Fault, Misuse, Step, Timer, TlsInfo, TraceEntry, limits},
+    framing::{Progress, Slices, Transmit},
+    machine::{Answer, Error, Fault, Misuse, Step, Timer, TlsInfo, TraceEntry, limits},
     syntax::{Capabilities, Class, Code, Command, ForwardPath, RcptParameters, Reply},
 };
 
@@ -34,8 +30,7 @@ pub(super) struct Session {
     config: Config,
     standing: Standing,
     opening: Opening,
-    schedule: Schedule,
-    ledger: Ledger,
+    messages: Messages,
     link: Link,
     failure: Option<Box<Error>>,
     /// The error, or the last event, was read.
@@ -60,8 +55,7 @@ impl Session {
         Self {
             standing: Standing::new(is_tls_first),
             opening: Opening::new(),
-            schedule: Schedule::new(),
-            ledger: Ledger::default(),
+            messages: Messages::new(),
             link,
             failure: None,
             has_told_the_end: false,
@@ -78,10 +72,8 @@ impl Session {
         if !self.can_submit() {
             return Err(Misuse::QueueFull);
         }
-        if envelope.recipients().is_empty() {
-            return Err(Misuse::NoRecipient);
-        }
-        Ok(self.enter(envelope, false))
+        let (messages, terms) = self.intake();
+        messages.submit(envelope, terms)
     }
 
     /// Takes a message whose recipients are still to come.
@@ -92,22 +84,8 @@ impl Session {
         if !self.can_submit() {
             return Err(Misuse::QueueFull);
         }
-        Ok(self.enter(envelope, true))
-    }
-
-    fn enter(&mut self, envelope: &Envelope<'_>, is_open: bool) -> MessageId {
-        let message = self.ledger.submit(envelope);
-        let written = self.ledger.envelope(message.0);
-        let is_binary = written.is_some_and(|written| written.is_binary());
-        let recipients = u32::try_from(envelope.recipients().len()).unwrap_or(u32::MAX);
-        let id = self.schedule.submit(message.0, recipients, is_binary);
-        if is_open && let Some(transaction) = self.schedule.get_mut(id) {
-            transaction.open_envelope();
-        }
-        if self.standing.state() == State::Ready {
-            self.fit(id);
-        }
-        message
+        let (messages, terms) = self.intake();
+        Ok(messages.begin(envelope, terms))
     }
 
     pub(super) fn add_recipient(
@@ -116,45 +94,25 @@ impl Session {
         recipient: &ForwardPath<'_>,
         parameters: Option<&RcptParameters<'_>>,
     ) -> Result<usize, Misuse> {
-        let id = self.schedule.open_envelope(message.0);
-        let id = id
-            .filter(|_| !self.is_over())
-            .ok_or(Misuse::UnknownMessage)?;
-        if !self.schedule.has_room(id) {
-            return Err(Misuse::RecipientLimit);
+        if self.is_over() {
+            return Err(Misuse::UnknownMessage);
         }
+        let (messages, terms) = self.intake();
+        messages.add_recipient(message, recipient, parameters, terms)
+    }
+
+    /// Returns the messages, and what they are fitted to once that is known.
+    fn intake(&mut self) -> (&mut Messages, Option<Terms<'_>>) {
         let is_known = self.standing.state() == State::Ready;
-        let offered = is_known.then(|| self.opening.capabilities());
-        let stage = self.schedule.get(id).map(Transaction::stage);
-        let envelope = self.ledger.envelope_mut(message.0);
-        let envelope = envelope.ok_or(Misuse::UnknownMessage)?;
-        let is_said = stage != Some(Stage::Waiting);
-        let position = envelope.add(recipient, parameters, offered, is_said)?;
-        if !self.schedule.admits_domain(envelope.domain(position)) {
-            envelope.remove_last();
-            return Err(Misuse::RecipientLimit);
-        }
-        if let Some(transaction) = self.schedule.get_mut(id) {
-            transaction.add_recipient();
-        }
-        Ok(position)
+        let terms = is_known.then(|| terms(&self.opening, &self.config));
+        (&mut self.messages, terms)
     }
 
     pub(super) fn end_envelope(&mut self, message: MessageId) -> Result<(), Misuse> {
-        let id = self.schedule.open_envelope(message.0);
-        let id = id
-            .filter(|_| !self.is_over())
-            .ok_or(Misuse::UnknownMessage)?;
-        let transaction = self.schedule.get_mut(id).ok_or(Misuse::UnknownMessage)?;
-        if transaction.recipients() == 0 {
-            return Err(Misuse::NoRecipient);
+        if self.is_over() {
+            return Err(Misuse::UnknownMessage);
         }
-        transaction.close_envelope();
-        match transaction.is_for_nobody() {
-            Some(reason) => self.abandon(id, reason),
-            None => self.conclude(id),
-        }
-        Ok(())
+        self.messages.end_envelope(message)
     }
 
     pub(super) fn command(&mut self, command: &Command<'_>) -> Result<CommandId, Misuse> {
@@ -164,34 +122,19 @@ impl Session {
         if self.standing.state() != State::Ready || self.opening.is_ahead() {
             return Err(Misuse::NotOpen);
         }
-        let before = self.schedule.ids().end;
-        let offered = self.opening.capabilities();
-        self.schedule.own().submit(command, before, offered)
+        self.messages.command(command, self.opening.capabilities())
     }
 
     pub(super) fn cancel(&mut self, message: MessageId) -> Result<Cancellation, Misuse> {
-        let mut cancellation: Result<Cancellation, Misuse> = Err(Misuse::UnknownMessage);
-        let ids: Vec<TransactionId> = self.schedule.of_message(message.0).collect();
-        for id in ids {
-            let cost = match self.schedule.get(id).map(Transaction::stage) {
-                Some(Stage::Waiting) => Cancellation::Unsent,
-                Some(Stage::Envelope) => Cancellation::Withdrawn,
-                Some(Stage::Chunks) if self.link.content() != Some(id) => Cancellation::Withdrawn,
-                Some(Stage::Data | Stage::Content | Stage::Chunks) => Cancellation::EndsConnection,
-                Some(Stage::LoneDot | Stage::Over) | None => {
-                    cancellation = cancellation.or(Err(Misuse::TooLate));
-                    continue;
-                }
-            };
-            // Of a message in several parts, the dearest counts.
-            cancellation = Ok(cancellation.map_or(cost, |other| other.max(cost)));
-            self.abandon(id, NotSentReason::Cancelled);
+        let (cancellation, is_cut) = self.messages.cancel(message, self.link.content());
+        if is_cut {
+            self.link.cut();
         }
         cancellation
     }
 
     pub(super) fn quit(&mut self) {
-        self.schedule.quit();
+        self.messages.quit();
     }
 
     pub(super) fn abort(&mut self) {
@@ -265,18 +208,14 @@ impl Session {
     }
 
     pub(super) fn wants_read(&self) -> bool {
-        !(self.ledger.has_events()
+        !(self.messages.has_events()
             || self.link.has_stopped()
             || self.link.is_at_eof()
             || self.is_over())
     }
 
     pub(super) fn wants_body(&self) -> Option<BodyRequest> {
-        let transaction = self.schedule.get(self.wanted()?)?;
-        Some(BodyRequest {
-            message: MessageId(transaction.message()),
-            offset: transaction.position(),
-        })
+        self.messages.request(self.wanted()?)
     }
 
     /// Returns the transaction whose content can be used now.
@@ -286,15 +225,15 @@ impl Session {
         if !self.link.is_sound() || self.is_over() || !(is_open || open.is_some()) {
             return None;
         }
-        self.schedule.wanted(open)
+        self.messages.wanted(open)
     }
 
     pub(super) fn can_submit(&self) -> bool {
-        !self.is_ending() && self.ledger.unfinished() < self.config.queue
+        !self.is_ending() && self.messages.unfinished() < self.config.queue
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.ledger.unfinished() == 0
+        self.messages.unfinished() == 0
     }
 
     pub(super) fn is_closed(&self) -> bool {
@@ -319,13 +258,12 @@ impl Session {
 
     pub(super) fn shrink(&mut self, buffers: &mut Buffers) {
         self.link.shrink(buffers);
-        self.schedule.shrink();
-        self.ledger.shrink();
+        self.messages.shrink();
     }
 
     fn is_ending(&self) -> bool {
         let is_going = self.link.is_sound() && !self.link.is_at_eof();
-        self.schedule.is_quitting() || !is_going || self.is_over()
+        self.messages.is_quitting() || !is_going || self.is_over()
     }
 
     fn is_over(&self) -> bool {
@@ -371,20 +309,9 @@ impl Session {
 
     /// Returns the next event that no reply is needed for.
     fn next_known(&mut self) -> Option<Event<'static>> {
-        loop {
-            if let Some(event) = self.ledger.next_event() {
-                return Some(event);
-            }
-            if !self.is_over() {
-                return None;
-            }
-            if let Some(event) = self.schedule.next_unanswered() {
-                return Some(event);
-            }
-            let Some(id) = self.schedule.first_unfinished() else {
-                return self.ledger.next_closed();
-            };
-            self.finish(id);
+        match self.is_over() {
+            true => self.messages.next_last_event(),
+            false => self.messages.next_event(),
         }
     }
 
@@ -417,10 +344,16 @@ impl Session {
         }
         match settled {
             Settled::Answers(expected) => match expected.verb {
-                Verb::Own => return self.schedule.own().answer(reply),
-                Verb::Reset => self.on_reset(&reply),
+                Verb::Own => return self.messages.answer_own(reply),
+                Verb::Reset => {
+                    if let Some(fault) = self.messages.answer_reset(&reply) {
+                        self.fail_desync(fault, Verb::Reset, &reply);
+                    }
+                }
                 verb @ (Verb::ProofMail | Verb::ProofChunk | Verb::ProofReset) => {
-                    self.on_proof(verb, &reply);
+                    if let Some(fault) = self.messages.answer_proof(Turn::of(reply.code())) {
+                        self.fail_desync(fault, verb, &reply);
+                    }
                 }
                 verb if verb.is_preliminary() || verb == Verb::Quit => {
                     return self.on_opening(verb, reply);
@@ -442,7 +375,7 @@ impl Session {
         }
         if verb == Verb::Quit && turn == Turn::Yes {
             // It came in its turn, so no reply is too many.
-            self.ledger.release();
+            self.messages.release();
         }
         match self.standing.state() {
             State::Handshake => self.link.start(Timer::Handshake, &self.config),
@@ -458,13 +391,13 @@ impl Session {
             Decision::To(state) => {
                 // What was sent ahead of EHLO's answer was rightly sent.
                 if state == State::Ready {
-                    self.ledger.ready();
+                    self.messages.ready();
                 }
                 self.standing.choose(choice, state);
             }
             Decision::Open => {
                 self.standing.choose(choice, State::Ready);
-                self.ledger.ready();
+                self.messages.ready();
                 self.open();
             }
             Decision::Fail(fault) => self.fail_answered(fault, verb, reply),
@@ -478,16 +411,8 @@ impl Session {
                 };
                 self.opening.refuse(error);
                 self.standing.choose(choice, State::Due(Verb::Quit));
-                self.schedule.quit();
-                for id in self.schedule.ids() {
-                    match self.schedule.get_mut(id) {
-                        Some(transaction) if transaction.is_finished() => {}
-                        // Sent ahead of the refusal: its own refusals are still to be read.
-                        Some(transaction) if transaction.stage() == Stage::Over => {
-                            transaction.abandon(reason.clone());
-                        }
-                        _ => self.abandon(id, reason.clone()),
-                    }
+                if self.messages.abandon_all(&reason, self.link.content()) {
+                    self.link.cut();
                 }
             }
         }
@@ -495,164 +420,19 @@ impl Session {
 
     /// Opens the session for messages.
     fn open(&mut self) {
-        let offered = self.opening.capabilities();
-        let pipelining = self.config.pipelining;
-        let level = pipelining.level(offered, self.config.dialect);
-        self.schedule
-            .open(level, pipelining.window(), offered.limits()); // 9422-3.6-a
-        for id in self.schedule.ids() {
-            self.fit(id);
-        }
-    }
-
-    /// Fails a message that needs what the server does not offer, and leaves out of the others what
-    /// may be left out.
-    fn fit(&mut self, id: TransactionId) {
-        let Some(transaction) = self.schedule.get(id) else {
-            return;
-        };
-        if transaction.is_finished() || transaction.stage() != Stage::Waiting {
-            return;
-        }
-        let offered = self.opening.capabilities();
-        let envelope = self.ledger.envelope_mut(transaction.message());
-        let Some(envelope) = envelope else {
-            return;
-        };
-        let fits = envelope.fit(offered, self.opening.is_encrypted(), &self.config);
-        let is_for_nobody = match transaction.is_open() {
-            true => None,
-            false => envelope.is_for_nobody(offered),
-        };
-        if let Some(reason) = fits.err().or(is_for_nobody) {
-            self.abandon(id, reason);
-        }
-    }
-
-    fn on_reset(&mut self, reply: &Reply<'_>) {
-        if reply.is_positive() {
-            return self.schedule.reset();
-        }
-        match self.schedule.refused_reset() {
-            Refusal::Suspicion => self.step_down(),
-            Refusal::Desync => self.fail_desync(Fault::ResetRefused, Verb::Reset, reply),
-        }
-    }
-
-    /// Accounts for the answer to a command of a proof.
-    fn on_proof(&mut self, verb: Verb, reply: &Reply<'_>) {
-        let is_again = self.schedule.is_suspicious();
-        match self.schedule.prove(Turn::of(reply.code())) {
-            Shown::Swallows => self.ledger.release(),
-            Shown::Otherwise if is_again => self.fail_desync(Fault::ChunkExecuted, verb, reply),
-            Shown::Nothing | Shown::Otherwise => {}
-            Shown::Unclean => self.fail_desync(Fault::ResetRefused, verb, reply),
-        }
-    }
-
-    /// Accounts for the refusal of a MAIL, or of a chunk, that may be no refusal at all: a server that
-    /// takes content for commands answers other commands than those that were sent.
-    fn suspect(&mut self, verb: Verb, id: TransactionId, reply: &Reply<'_>) {
-        let Some(transaction) = self.schedule.get(id) else {
-            return;
-        };
-        let is_suspicious = matches!(reply.class(), Class::Transient | Class::Permanent)
-            && reply.code() != Code::NOT_AVAILABLE
-            && self.config.dialect == Dialect::Smtp
-            && match verb {
-                Verb::Mail => self.schedule.level() == Level::Stream,
-                Verb::Chunk | Verb::LastChunk => !transaction.accepted().is_empty(),
-                _ => false,
-            };
-        if is_suspicious {
-            self.schedule.suspect();
-            self.ledger.hold();
-        }
-    }
-
-    fn step_down(&mut self) {
-        if let Some(given_up) = self.schedule.step_down() {
-            self.conclude(given_up);
-        }
+        let terms = terms(&self.opening, &self.config);
+        self.messages.open(terms);
     }
 
     /// Accounts for the answer to one of a transaction's commands.
     fn on_answer<'i>(&mut self, expected: &Expected, reply: Reply<'i>) -> Option<Event<'i>> {
-        let Expected {
-            verb,
-            transaction: id,
-            recipient: place,
-            ..
-        } = *expected;
-        let is_suspicious = self.schedule.is_suspicious_of(id);
-        let transaction = self.schedule.get_mut(id)?;
-        if is_suspicious {
-            if reply.class() == Class::Transient || reply.class() == Class::Permanent {
-                transaction.hear_nothing(verb);
-                self.step_down();
-            } else {
-                self.fail_desync(Fault::ResetRefused, verb, &reply);
-            }
-            return None;
+        let verb = expected.verb;
+        match self.messages.answer(expected, reply, self.config.dialect) {
+            Answered::Told(event) => return event,
+            Answered::Failed(fault, reply) => self.fail_answered(fault, verb, &reply),
+            Answered::Desync(fault, reply) => self.fail_desync(fault, verb, &reply),
         }
-        let is_unknown = matches!(reply.code().value(), 500..=502);
-        if is_unknown && verb.is_chunk() && !transaction.accepted().is_empty() {
-            // The server does not know the command that it answers (or knows no chunks any more).
-            transaction.give_up(verb.is_end_of_message());
-            self.fail_desync(Fault::ChunkExecuted, verb, &reply);
-            return None;
-        }
-        self.suspect(verb, id, &reply);
-        let transaction = self.schedule.get_mut(id)?;
-        let message = MessageId(transaction.message());
-        let envelope = self.ledger.envelope(message.0);
-        let has_size = envelope.is_some_and(|envelope| envelope.has_size());
-        let heard = transaction.hear(verb, place, reply, self.config.dialect, has_size);
-        let event = match heard {
-            Heard::Nothing => None,
-            Heard::Recipient(recipient, reply) => Some(Event::RecipientAnswered {
-                message,
-                recipient: recipient as usize,
-                reply,
-            }),
-            Heard::Verdict(None, outcome) => {
-                let is_taken = matches!(outcome, Some(Outcome::Delivered(_)));
-                self.schedule.ended(id, is_taken);
-                return self.finish_with(id, outcome);
-            }
-            Heard::Verdict(Some(recipient), outcome) => {
-                if transaction.is_answered() {
-                    let is_taken = matches!(outcome, Some(Outcome::Delivered(_)));
-                    self.schedule.ended(id, is_taken);
-                }
-                outcome.map(|outcome| Event::RecipientFinished {
-                    message,
-                    recipient: recipient as usize,
-                    outcome,
-                })
-            }
-            Heard::Unwanted(fault, reply) => {
-                self.fail_answered(fault, verb, &reply);
-                None
-            }
-            Heard::Contradiction(reply) => {
-                self.fail_desync(Fault::RefusedTransactionContinued, verb, &reply);
-                None
-            }
-        };
-        match verb {
-            Verb::LoneDot => self.schedule.ended(id, false),
-            Verb::Recipient => {
-                if let Some(part) = self.schedule.hand_on(id) {
-                    self.add_part(part);
-                }
-            }
-            _ => {}
-        }
-        if !self.is_over() {
-            self.conclude(id);
-        }
-        event
+        None
     }
 
     /// Accounts for a 421, which answers the oldest unanswered command, or none (RFC 5321 3.8).
@@ -662,8 +442,8 @@ impl Session {
             let content = self.link.content();
             let step = content.map_or(Step::Greeting, |_| Step::Content);
             let answer = Answer { step, reply };
-            if let Some(transaction) = content.and_then(|id| self.schedule.get_mut(id)) {
-                transaction.refuse(answer.clone());
+            if let Some(id) = content {
+                self.messages.refuse(id, answer.clone());
             }
             let error = Error::answered(Fault::Closing, self.state(), answer);
             self.fail_by(error, NotSentReason::ConnectionEnded, self.link.offered());
@@ -682,7 +462,7 @@ impl Session {
                 self.link.offered()
             }
             Verb::Own => {
-                event = self.schedule.own().answer(reply.clone());
+                event = self.messages.answer_own(reply.clone());
                 0
             }
             // Neither this transaction nor what comes after it was taken.
@@ -706,29 +486,20 @@ impl Session {
             answer: error.answer().cloned().map(Box::new),
         };
         self.fail_with(error, offered);
-        for id in self.schedule.ids() {
-            if let Some(transaction) = self.schedule.get_mut(id)
-                && !transaction.is_finished()
-                && !transaction.is_refused()
-            {
-                transaction.abandon(reason.clone());
-            }
-        }
+        self.messages.blame(&reason);
     }
 
     /// Accounts for a reply that answers nothing.
     fn on_surplus(&mut self, reply: Reply<'_>) {
-        let content = self.link.content();
-        let transaction = content.and_then(|id| self.schedule.get_mut(id));
         let refuses = matches!(reply.class(), Class::Transient | Class::Permanent);
-        match transaction.filter(|_| refuses) {
-            Some(transaction) => {
+        match self.link.content().filter(|_| refuses) {
+            Some(id) => {
                 // The server does not want the rest. It cannot be told that there is none.
                 let answer = Answer {
                     step: Step::Content,
                     reply,
                 };
-                transaction.refuse(answer.clone());
+                self.messages.refuse(id, answer.clone());
                 let error = Error::answered(Fault::ContentAbandoned, self.state(), answer);
                 self.fail_with(error, self.link.offered());
             }
@@ -736,57 +507,7 @@ impl Session {
         }
     }
 
-    // Outcomes, and the end.
-
-    /// Takes a transaction out of the way that must not be completed.
-    ///
-    /// Before DATA that costs a RSET. Later it costs the connection, as the server would take a
-    /// part for the whole.
-    fn abandon(&mut self, id: TransactionId, reason: impl Into<NotSent>) {
-        match self
-            .schedule
-            .abandon(id, reason.into(), self.link.content())
-        {
-            Some(Abandoned::Stopped) => self.conclude(id),
-            Some(Abandoned::Cut) => self.link.cut(),
-            Some(Abandoned::Undecided) | None => {}
-        }
-    }
-
-    /// Takes over a further transaction of a message.
-    fn add_part(&mut self, id: TransactionId) {
-        if let Some(part) = self.schedule.get(id) {
-            self.ledger.add_part(part.message());
-        }
-        self.conclude(id);
-    }
-
-    /// Has a transaction's outcome told if nothing more is sent or read for it.
-    fn conclude(&mut self, id: TransactionId) {
-        if self.schedule.is_concluded(id) {
-            self.finish(id);
-        }
-    }
-
-    /// Has a transaction's outcome told, by what is known.
-    fn finish(&mut self, id: TransactionId) {
-        if let Some(transaction) = self.schedule.get_mut(id) {
-            let concluded = transaction.conclude(None);
-            self.schedule.tidy();
-            self.ledger.tell(concluded);
-        }
-    }
-
-    /// Ends a transaction with a verdict, if there is one, and returns the event.
-    fn finish_with<'i>(
-        &mut self,
-        id: TransactionId,
-        verdict: Option<Outcome<'i>>,
-    ) -> Option<Event<'i>> {
-        let concluded = self.schedule.get_mut(id)?.conclude(verdict);
-        self.schedule.tidy();
-        self.ledger.conclude(concluded)
-    }
+    // The end.
 
     /// Ends the session with an error.
     fn fail(&mut self, fault: Fault, bytes: &[u8]) {
@@ -813,25 +534,14 @@ impl Session {
 
     /// Ends the session, as replies and commands no longer match.
     fn fail_out_of_step(&mut self, fault: Fault, bytes: &[u8]) {
-        self.distrust();
+        self.messages.distrust();
         self.fail(fault, bytes);
     }
 
     /// The same, where a reply shows it.
     fn fail_desync(&mut self, fault: Fault, verb: Verb, reply: &Reply<'_>) {
-        self.distrust();
+        self.messages.distrust();
         self.fail_answered(fault, verb, reply);
-    }
-
-    /// Takes back every refusal of an unfinished transaction: it may be another's.
-    fn distrust(&mut self) {
-        for id in self.schedule.ids() {
-            if let Some(transaction) = self.schedule.get_mut(id)
-                && !transaction.is_finished()
-            {
-                transaction.distrust();
-            }
-        }
     }
 
     /// Ends the session with this error, unless the server has refused the session before, which tells
@@ -852,7 +562,7 @@ impl Session {
     fn close(&mut self) {
         match self.opening.take_refusal() {
             Some(error) => self.failure = Some(error),
-            None => self.ledger.closed(),
+            None => self.messages.closed(),
         }
         self.end(self.link.offered());
     }
@@ -861,18 +571,9 @@ impl Session {
     /// there, is in doubt.
     fn end(&mut self, offered: u64) {
         self.standing.end();
-        self.ledger.doubt();
-        let Self { link, schedule, .. } = self;
-        link.give_up(offered, |id| {
-            if let Some(transaction) = schedule.get_mut(id) {
-                transaction.give_up(true);
-            }
-        });
-        for id in schedule.ids() {
-            if let Some(transaction) = schedule.get_mut(id) {
-                transaction.give_up(false);
-            }
-        }
+        let Self { link, messages, .. } = self;
+        link.give_up(offered, |id| messages.doubt(id));
+        messages.end();
     }
 
     /// Returns what the session is doing, as words.
@@ -883,7 +584,7 @@ impl Session {
         match self.standing.state() {
             State::Handshake => "waiting for the TLS handshake",
             State::Connected | State::Due(_) | State::Asked => "opening the session",
-            State::Ready => self.schedule.state(),
+            State::Ready => self.messages.state(),
             State::Leaving | State::Closed => "leaving",
         }
     }
@@ -900,7 +601,12 @@ impl Session {
         self.link.tidy(buffers);
         // What was presented for another request than the one in force counts as nothing.
         let body = body.filter(|(request, _)| self.wants_body() == Some(*request));
-        let body = self.look(body.map(|(_, body)| body));
+        let id = self.wanted();
+        let body = id.and_then(|id| {
+            let terms = terms(&self.opening, &self.config);
+            let body = body.map(|(_, body)| body);
+            Some((id, self.messages.look(id, body, terms)?))
+        });
         let Buffers { commands, scratch } = buffers;
         self.render(commands);
         let mut slices = Slices::new();
@@ -915,37 +621,6 @@ impl Session {
         Transmit::new(slices, self)
     }
 
-    /// Looks at what is presented before anything of its message is sent, or little. Returns whose body
-    /// it is, unless the message has failed by that.
-    fn look<'a>(&mut self, body: Option<Body<'a>>) -> Option<(TransactionId, Body<'a>)> {
-        let id = self.wanted()?;
-        let transaction = self.schedule.get_mut(id)?;
-        let Some(body) = body else {
-            transaction.asked();
-            return None;
-        };
-        if !transaction.may_be_looked_at() {
-            return Some((id, body));
-        }
-        transaction.looked_at();
-        let reason = match body {
-            Body::Chunk(_) => None,
-            Body::Failed if transaction.needs_body_again() => Some(NotSentReason::NeedsBodyAgain),
-            Body::Failed => Some(NotSentReason::BodyFailed),
-            Body::Last(content) => {
-                let envelope = self.ledger.envelope_mut(transaction.message())?;
-                let offered = self.opening.capabilities();
-                let seen = Inspection::of(content);
-                envelope.fit_content(seen, offered, &self.config).err()
-            }
-        };
-        if let Some(reason) = reason {
-            self.abandon(id, reason);
-            return None;
-        }
-        Some((id, body))
-    }
-
     /// Renders every command that may be sent now.
     fn render(&mut self, commands: &mut Vec<u8>) {
         while self.link.takes_commands(commands.len())
@@ -956,7 +631,7 @@ impl Session {
             let (verb, id, place) = self.write(next, commands);
             if let Some(limit) = self.exceeds(verb, commands.len().saturating_sub(start)) {
                 commands.truncate(start);
-                self.leave_out(verb, id, limit);
+                self.messages.leave_out(verb, id, limit);
                 continue;
             }
             if !self
@@ -977,7 +652,7 @@ impl Session {
             _ => self.opening.is_ahead(),
         };
         let is_ahead = may_go_ahead && self.link.is_opening();
-        if !is_ahead && !self.link.may_send(self.schedule.level()) {
+        if !is_ahead && !self.link.may_send(self.messages.level()) {
             return None;
         }
         match state {
@@ -986,76 +661,23 @@ impl Session {
             State::Ready => {}
             _ => return None,
         }
-        loop {
-            let is_quiet = self.link.oldest().is_none() && self.link.content().is_none();
-            match self.schedule.next(is_quiet)? {
-                Action::Split(id) => {
-                    if let Some(part) = self.schedule.split(id) {
-                        self.add_part(part);
-                    }
-                }
-                Action::Mail(id) if !self.admits(id) => {
-                    self.abandon(id, NotSentReason::LimitReached);
-                }
-                action => return Some(Next::Action(action)),
-            }
-        }
-    }
-
-    /// Returns whether the server takes the domains of a transaction's recipients in this session.
-    fn admits(&mut self, id: TransactionId) -> bool {
-        let message = self.schedule.get(id).map(Transaction::message);
-        let envelope = message.and_then(|message| self.ledger.envelope(message));
-        self.schedule
-            .admits(id, |position| envelope?.domain(position as usize))
+        let is_quiet = self.link.oldest().is_none() && self.link.content().is_none();
+        Some(match self.messages.next_action(is_quiet)? {
+            Action::Quit => Next::Opening(Verb::Quit),
+            action => Next::Action(action),
+        })
     }
 
     /// Writes what is next, and returns its verb, whose it is, and for which recipient.
     fn write(&mut self, next: Next, out: &mut Vec<u8>) -> (Verb, TransactionId, u32) {
-        let action = match next {
+        match next {
             Next::Opening(verb) => {
                 self.opening.write(verb, &self.config, out);
-                return (verb, 0, 0);
-            }
-            Next::Action(action) => action,
-        };
-        match action {
-            Action::Own => {
-                out.extend_from_slice(self.schedule.own().line());
-                (Verb::Own, 0, 0)
-            }
-            Action::Reset => {
-                out.extend_from_slice(b"RSET\r\n");
-                (Verb::Reset, 0, 0)
-            }
-            Action::Proof(verb) => {
-                out.extend_from_slice(Proof::write(verb));
                 (verb, 0, 0)
             }
-            Action::Mail(id) => {
-                if let Some(envelope) = self.envelope(id) {
-                    envelope.write_mail(self.opening.capabilities(), out);
-                }
-                (Verb::Mail, id, 0)
-            }
-            Action::Recipient(id, place, position) => {
-                if let Some(envelope) = self.envelope(id) {
-                    envelope.write_recipient(position as usize, out);
-                }
-                (Verb::Recipient, id, place)
-            }
-            Action::Data(id) => {
-                out.extend_from_slice(b"DATA\r\n");
-                (Verb::Data, id, 0)
-            }
-            Action::LoneDot(id) => {
-                out.extend_from_slice(b".\r\n");
-                (Verb::LoneDot, id, 0)
-            }
-            Action::Quit | Action::Split(_) => {
-                self.opening.write(Verb::Quit, &self.config, out);
-                (Verb::Quit, 0, 0)
-            }
+            Next::Action(action) => self
+                .messages
+                .write(action, self.opening.capabilities(), out),
         }
     }
 
@@ -1072,47 +694,11 @@ impl Session {
         (bytes > limit).then_some(limit)
     }
 
-    /// Gives up what cannot be said within the server's limit: the message, or the recipient.
-    fn leave_out(&mut self, verb: Verb, id: TransactionId, limit: usize) {
-        if verb == Verb::Mail {
-            return self.abandon(id, NotSentReason::CommandTooLong { limit });
-        }
-        if let Some(transaction) = self.schedule.get_mut(id) {
-            transaction.leave_out(limit);
-            match transaction.is_for_nobody() {
-                Some(reason) => self.abandon(id, reason),
-                None => self.conclude(id),
-            }
-        }
-    }
-
-    fn envelope(&self, id: TransactionId) -> Option<&Written> {
-        let message = self.schedule.get(id)?.message();
-        self.ledger.envelope(message)
-    }
-
     /// Accounts for what was rendered, with or without something unanswered before it.
     fn sent(&mut self, next: Next, verb: Verb, is_ahead: bool) {
         match next {
-            Next::Opening(_) | Next::Action(Action::Quit | Action::Split(_)) => {
-                self.sent_opening(verb);
-            }
-            Next::Action(Action::Own) => self.schedule.own().sent(),
-            Next::Action(Action::Reset) => self.schedule.sent_reset(is_ahead),
-            Next::Action(Action::Proof(verb)) => self.schedule.sent_proof(verb),
-            Next::Action(
-                Action::Mail(id)
-                | Action::Recipient(id, ..)
-                | Action::Data(id)
-                | Action::LoneDot(id),
-            ) => {
-                if let Some(transaction) = self.schedule.get_mut(id) {
-                    transaction.sent(verb);
-                }
-                if verb == Verb::Mail && self.schedule.sent_mail(id) {
-                    self.abandon_waiting();
-                }
-            }
+            Next::Opening(verb) => self.sent_opening(verb),
+            Next::Action(action) => self.messages.sent(action, verb, is_ahead),
         }
     }
 
@@ -1130,16 +716,6 @@ impl Session {
         }
     }
 
-    /// Gives up all that has not begun, as the server takes no more in this session.
-    fn abandon_waiting(&mut self) {
-        for id in self.schedule.ids() {
-            let stage = self.schedule.get(id).map(Transaction::stage);
-            if stage == Some(Stage::Waiting) {
-                self.abandon(id, NotSentReason::LimitReached);
-            }
-        }
-    }
-
     /// Writes of a body what may be written now, and opens and ends contents around it.
     fn write_body<'a>(
         &mut self,
@@ -1149,29 +725,25 @@ impl Session {
         scratch: &'a mut Vec<u8>,
         slices: &mut Slices<'a>,
     ) {
-        let needs_again = self
-            .schedule
-            .get(id)
-            .is_some_and(Transaction::needs_body_again);
-        let written = match body {
-            Body::Failed if needs_again => Err(NotSentReason::NeedsBodyAgain),
-            Body::Failed => Err(NotSentReason::BodyFailed),
-            Body::Chunk(_) | Body::Last(_) if needs_again => {
-                if let Some(transaction) = self.schedule.get_mut(id) {
-                    transaction.has_body_again();
-                }
-                Ok(())
-            }
-            Body::Chunk(bytes) => self.write_content(id, (bytes, false), commands, scratch, slices),
-            Body::Last(bytes) => self.write_content(id, (bytes, true), commands, scratch, slices),
-        };
+        let written = self.messages.present(id, body).and_then(|body| {
+            let written = body.map(|body| self.write_content(id, body, commands, scratch, slices));
+            written.unwrap_or(Ok(())).map_err(|broken| match broken {
+                Broken::LineBreak(at) => NotSentReason::BareLineBreak { at },
+                Broken::Promise => NotSentReason::BodyFailed,
+                Broken::TooLarge(maximum) => NotSentReason::TooLarge { maximum },
+            })
+        });
         if let Err(reason) = written {
             slices.clear();
-            self.abandon(id, reason);
+            if self.messages.abandon(id, reason, self.link.content()) {
+                self.link.cut();
+            }
         }
         self.render(commands);
     }
 
+    /// Opens a content or a chunk, if the time has come, and plans what is written of that which is
+    /// open.
     fn write_content<'a>(
         &mut self,
         id: TransactionId,
@@ -1179,118 +751,29 @@ impl Session {
         commands: &mut Vec<u8>,
         scratch: &'a mut Vec<u8>,
         slices: &mut Slices<'a>,
-    ) -> Result<(), NotSentReason> {
-        self.open_content(id, body, commands)
-            .and_then(|()| self.plan_content(id, body, commands, scratch, slices))
-            .map_err(|broken| match broken {
-                Broken::LineBreak(at) => NotSentReason::BareLineBreak { at },
-                Broken::Promise => NotSentReason::BodyFailed,
-                Broken::TooLarge(maximum) => NotSentReason::TooLarge { maximum },
-            })
-    }
-
-    /// Opens a content or a chunk, unless one is open or the time has not come.
-    fn open_content(
-        &mut self,
-        id: TransactionId,
-        (bytes, is_last): (&[u8], bool),
-        commands: &mut Vec<u8>,
     ) -> Result<(), Broken> {
-        let Some(transaction) = self.schedule.get(id) else {
-            return Ok(());
-        };
-        if self.link.content().is_some() || !self.schedule.may_open_content(transaction) {
-            return Ok(());
-        }
-        let is_by_dot = transaction.stage() == Stage::Content;
-        let has_begun = transaction.has_begun();
-        if !has_begun {
-            let line_breaks = match transaction.is_binary() {
-                true => LineBreaks::Keep, // 3030-3-c
-                false => self.config.line_breaks_of_text(),
-            };
-            self.link.begin(line_breaks, !is_by_dot);
-        }
-        if is_by_dot {
-            self.link.open_content(id);
-        } else {
-            // An empty chunk says nothing, unless it is the last.
-            let has_purpose = !bytes.is_empty() || is_last;
-            if !has_purpose || !self.link.may_send(self.schedule.level()) {
-                return Ok(());
+        let Self {
+            config,
+            messages,
+            link,
+            opening,
+            ..
+        } = self;
+        let dialect = config.dialect;
+        if let Some(content) = messages.unopened(id, dialect) {
+            let maximum = opening.capabilities().max_size();
+            let level = messages.level();
+            if let Some(opened) = link.open(&content, body, level, maximum, commands, config)? {
+                messages.opened(id, opened, dialect);
             }
-            let limit = Limit {
-                announced: transaction.announced(),
-                maximum: self.opening.capabilities().max_size(),
-            };
-            // Where the server says no size each chunk's reply is awaited, which shows whether it had
-            // too much.
-            if limit.maximum.is_none() && self.link.oldest().is_some() {
-                return Ok(());
-            }
-            let verdicts = verdicts(transaction, self.config.dialect);
-            let last = is_last.then_some(verdicts);
-            let config = &self.config;
-            let link = &mut self.link;
-            let Some(size) = link.open_chunk(id, bytes, last, limit, commands, config)? else {
-                return Ok(());
-            };
-            if let Some(transaction) = self.schedule.get_mut(id) {
-                transaction.announce(size);
-            }
-            self.sent_content(
-                id,
-                if is_last {
-                    Verb::LastChunk
-                } else {
-                    Verb::Chunk
-                },
-            );
         }
-        if !has_begun {
-            self.schedule.begin_content(id);
+        if let Some(content) = messages.content(id, dialect)
+            && link.write_content(&content, body, commands, scratch, slices)?
+            && content.is_by_dot
+        {
+            messages.sent_content(id, Verb::Content, dialect);
         }
         Ok(())
-    }
-
-    /// Plans what is written of the content that is open.
-    fn plan_content<'a>(
-        &mut self,
-        id: TransactionId,
-        body: (&'a [u8], bool),
-        commands: &mut Vec<u8>,
-        scratch: &'a mut Vec<u8>,
-        slices: &mut Slices<'a>,
-    ) -> Result<(), Broken> {
-        let Some(transaction) = self.schedule.get(id) else {
-            return Ok(());
-        };
-        if self.link.content() != Some(id) {
-            return Ok(());
-        }
-        let is_by_dot = transaction.stage() == Stage::Content;
-        let by_dot = is_by_dot.then(|| (id, verdicts(transaction, self.config.dialect)));
-        let position = transaction.position();
-        let link = &mut self.link;
-        let has_ended = link.write_content(body, position, by_dot, commands, scratch, slices)?;
-        if has_ended && is_by_dot {
-            self.sent_content(id, Verb::Content);
-        }
-        Ok(())
-    }
-
-    /// Accounts for a chunk, or the end of a content, whose replies are expected.
-    fn sent_content(&mut self, id: TransactionId, verb: Verb) {
-        if let Some(transaction) = self.schedule.get_mut(id) {
-            match self.config.dialect {
-                Dialect::Lmtp if verb.is_end_of_message() => {
-                    for _ in 0..transaction.accepted().len() {
-                        transaction.sent(Verb::RecipientContent);
-                    }
-                }
-                _ => transaction.sent(verb),
-            }
-        }
     }
 }
 
@@ -1300,10 +783,9 @@ impl Progress for Session {
         let Some(consumed) = self.link.wrote(bytes, slices, &self.config) else {
             return 0;
         };
-        if let Some(transaction) = self.schedule.get_mut(consumed.transaction) {
-            transaction.consumed(consumed.bytes);
-        }
-        consumed.bytes
+        let bytes = consumed.bytes;
+        self.messages.consumed(consumed);
+        bytes
     }
 
     fn blocked(&mut self, now: Duration) {
@@ -1324,10 +806,11 @@ fn has_gone(fault: Fault) -> bool {
     )
 }
 
-/// Returns which replies the end of a transaction's content gets.
-fn verdicts(transaction: &Transaction, dialect: Dialect) -> Verdicts<'_> {
-    match dialect {
-        Dialect::Smtp => Verdicts::One,
-        Dialect::Lmtp => Verdicts::Each(transaction.accepted()),
+/// Returns what messages are fitted to.
+fn terms<'a>(opening: &'a Opening, config: &'a Config) -> Terms<'a> {
+    Terms {
+        offered: opening.capabilities(),
+        is_encrypted: opening.is_encrypted(),
+        config,
     }
 }

@@ -346,8 +346,9 @@ impl Transaction {
         self.has_begun
     }
 
-    pub(super) fn begin_content(&mut self) {
-        self.has_begun = true;
+    /// Accounts for a content that has begun, or goes on, and returns whether it has begun.
+    pub(super) fn begin_content(&mut self) -> bool {
+        !core::mem::replace(&mut self.has_begun, true)
     }
 
     /// Accounts for the end of a content, and returns whether one had begun.

@@ -1,0 +1,817 @@
+//! The messages: what is sent of them next (the schedule) and what is kept and told of them (the
+//! ledger), and what both decide together.
+
+use alloc::vec::Vec;
+
+use super::{
+    config::Config,
+    envelope::{Envelope, Written},
+    event::{
+        Body, BodyRequest, Cancellation, CommandId, Event, MessageId, NotSent, NotSentReason,
+        Outcome,
+    },
+    ledger::Ledger,
+    link::{Content, Opened, Verdicts},
+    outstanding::Expected,
+    proof::{Proof, Shown},
+    schedule::{Abandoned, Action, Refusal, Schedule},
+    table::{Level, Stage, Turn, Verb},
+    transaction::{Heard, Transaction, TransactionId},
+    writer::Consumed,
+};
+use crate::{
+    framing::Inspection,
+    machine::{Answer, Dialect, Fault, Misuse},
+    syntax::{Capabilities, Class, Code, Command, ForwardPath, RcptParameters, Reply},
+};
+
+/// Every message without an outcome, in the order of submission, and what is to be told of them.
+#[derive(Debug)]
+pub(super) struct Messages {
+    schedule: Schedule,
+    ledger: Ledger,
+}
+
+/// What messages are fitted to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Terms<'a> {
+    pub(super) offered: &'a Capabilities,
+    pub(super) is_encrypted: bool,
+    pub(super) config: &'a Config,
+}
+
+/// What the answer to one of a transaction's commands has led to.
+#[derive(Debug)]
+pub(super) enum Answered<'i> {
+    Told(Option<Event<'i>>),
+    /// The session cannot go on, as this reply shows.
+    Failed(Fault, Reply<'i>),
+    /// Replies and commands no longer match, as this reply shows.
+    Desync(Fault, Reply<'i>),
+}
+
+impl Messages {
+    pub(super) fn new() -> Self {
+        Self {
+            schedule: Schedule::new(),
+            ledger: Ledger::default(),
+        }
+    }
+
+    // What the application asks for.
+
+    /// Takes a message, and fits it to the server if that is known.
+    pub(super) fn submit(
+        &mut self,
+        envelope: &Envelope<'_>,
+        terms: Option<Terms<'_>>,
+    ) -> Result<MessageId, Misuse> {
+        if envelope.recipients().is_empty() {
+            return Err(Misuse::NoRecipient);
+        }
+        let (message, id) = self.enter(envelope);
+        self.fit_to(id, terms);
+        Ok(message)
+    }
+
+    /// Takes a message whose recipients are still to come.
+    pub(super) fn begin(&mut self, envelope: &Envelope<'_>, terms: Option<Terms<'_>>) -> MessageId {
+        let (message, id) = self.enter(envelope);
+        if let Some(transaction) = self.schedule.get_mut(id) {
+            transaction.open_envelope();
+        }
+        self.fit_to(id, terms);
+        message
+    }
+
+    fn enter(&mut self, envelope: &Envelope<'_>) -> (MessageId, TransactionId) {
+        let message = self.ledger.submit(envelope);
+        let written = self.ledger.envelope(message.0);
+        let is_binary = written.is_some_and(|written| written.is_binary());
+        let recipients = u32::try_from(envelope.recipients().len()).unwrap_or(u32::MAX);
+        let id = self.schedule.submit(message.0, recipients, is_binary);
+        (message, id)
+    }
+
+    fn fit_to(&mut self, id: TransactionId, terms: Option<Terms<'_>>) {
+        if let Some(terms) = terms {
+            self.fit(id, terms);
+        }
+    }
+
+    pub(super) fn add_recipient(
+        &mut self,
+        message: MessageId,
+        recipient: &ForwardPath<'_>,
+        parameters: Option<&RcptParameters<'_>>,
+        terms: Option<Terms<'_>>,
+    ) -> Result<usize, Misuse> {
+        let id = self.schedule.open_envelope(message.0);
+        let id = id.ok_or(Misuse::UnknownMessage)?;
+        if !self.schedule.has_room(id) {
+            return Err(Misuse::RecipientLimit);
+        }
+        let offered = terms.map(|terms| terms.offered);
+        let stage = self.schedule.get(id).map(Transaction::stage);
+        let envelope = self.ledger.envelope_mut(message.0);
+        let envelope = envelope.ok_or(Misuse::UnknownMessage)?;
+        let is_said = stage != Some(Stage::Waiting);
+        let position = envelope.add(recipient, parameters, offered, is_said)?;
+        if !self.schedule.admits_domain(envelope.domain(position)) {
+            envelope.remove_last();
+            return Err(Misuse::RecipientLimit);
+        }
+        if let Some(transaction) = self.schedule.get_mut(id) {
+            transaction.add_recipient();
+        }
+        Ok(position)
+    }
+
+    /// Ends an envelope that is open.
+    pub(super) fn end_envelope(&mut self, message: MessageId) -> Result<(), Misuse> {
+        let id = self.schedule.open_envelope(message.0);
+        let id = id.ok_or(Misuse::UnknownMessage)?;
+        let transaction = self.schedule.get_mut(id).ok_or(Misuse::UnknownMessage)?;
+        if transaction.recipients() == 0 {
+            return Err(Misuse::NoRecipient);
+        }
+        transaction.close_envelope();
+        self.go_on(id);
+        Ok(())
+    }
+
+    /// Withdraws a message; `open` is the transaction whose content is being sent. Returns what that
+    /// costs, and whether the connection is to be cut now.
+    pub(super) fn cancel(
+        &mut self,
+        message: MessageId,
+        open: Option<TransactionId>,
+    ) -> (Result<Cancellation, Misuse>, bool) {
+        let mut cancellation: Result<Cancellation, Misuse> = Err(Misuse::UnknownMessage);
+        let mut is_cut = false;
+        let ids: Vec<TransactionId> = self.schedule.of_message(message.0).collect();
+        for id in ids {
+            let cost = match self.schedule.get(id).map(Transaction::stage) {
+                Some(Stage::Waiting) => Cancellation::Unsent,
+                Some(Stage::Envelope) => Cancellation::Withdrawn,
+                Some(Stage::Chunks) if open != Some(id) => Cancellation::Withdrawn,
+                Some(Stage::Data | Stage::Content | Stage::Chunks) => Cancellation::EndsConnection,
+                Some(Stage::LoneDot | Stage::Over) | None => {
+                    cancellation = cancellation.or(Err(Misuse::TooLate));
+                    continue;
+                }
+            };
+            // Of a message in several parts, the dearest counts.
+            cancellation = Ok(cancellation.map_or(cost, |other| other.max(cost)));
+            is_cut |= self.abandon(id, NotSentReason::Cancelled, open);
+        }
+        (cancellation, is_cut)
+    }
+
+    /// Queues a command of the application's after the messages so far.
+    pub(super) fn command(
+        &mut self,
+        command: &Command<'_>,
+        offered: &Capabilities,
+    ) -> Result<CommandId, Misuse> {
+        let before = self.schedule.ids().end;
+        self.schedule.own().submit(command, before, offered)
+    }
+
+    /// Sends nothing but what is submitted, and then QUIT.
+    pub(super) fn quit(&mut self) {
+        self.schedule.quit();
+    }
+
+    pub(super) fn is_quitting(&self) -> bool {
+        self.schedule.is_quitting()
+    }
+
+    /// Returns how many messages are unfinished.
+    pub(super) fn unfinished(&self) -> usize {
+        self.ledger.unfinished()
+    }
+
+    pub(super) fn shrink(&mut self) {
+        self.schedule.shrink();
+        self.ledger.shrink();
+    }
+
+    // What is told.
+
+    /// Returns whether an event is due.
+    pub(super) fn has_events(&self) -> bool {
+        self.ledger.has_events()
+    }
+
+    /// Takes the event that is due next while the session goes on.
+    pub(super) fn next_event(&mut self) -> Option<Event<'static>> {
+        self.ledger.next_event()
+    }
+
+    /// Takes the event that is due next once the session is over, which finishes all that is not.
+    pub(super) fn next_last_event(&mut self) -> Option<Event<'static>> {
+        loop {
+            if let Some(event) = self.ledger.next_event() {
+                return Some(event);
+            }
+            if let Some(event) = self.schedule.next_unanswered() {
+                return Some(event);
+            }
+            let Some(id) = self.schedule.first_unfinished() else {
+                return self.ledger.next_closed();
+            };
+            self.finish(id);
+        }
+    }
+
+    /// Tells that the session is open.
+    pub(super) fn ready(&mut self) {
+        self.ledger.ready();
+    }
+
+    /// Tells that the session has ended in good order.
+    pub(super) fn closed(&mut self) {
+        self.ledger.closed();
+    }
+
+    /// Tells what was held back: every reply came in its turn.
+    pub(super) fn release(&mut self) {
+        self.ledger.release();
+    }
+
+    // The server, as it shows itself.
+
+    /// Goes by what the server offers.
+    pub(super) fn open(&mut self, terms: Terms<'_>) {
+        let Terms {
+            offered, config, ..
+        } = terms;
+        let pipelining = config.pipelining;
+        let level = pipelining.level(offered, config.dialect);
+        self.schedule
+            .open(level, pipelining.window(), offered.limits()); // 9422-3.6-a
+        for id in self.schedule.ids() {
+            self.fit(id, terms);
+        }
+    }
+
+    /// Fails a message that needs what the server does not offer, and leaves out of the others what
+    /// may be left out.
+    fn fit(&mut self, id: TransactionId, terms: Terms<'_>) {
+        let Terms {
+            offered,
+            is_encrypted,
+            config,
+        } = terms;
+        let Some(transaction) = self.schedule.get(id) else {
+            return;
+        };
+        if transaction.is_finished() || transaction.stage() != Stage::Waiting {
+            return;
+        }
+        let envelope = self.ledger.envelope_mut(transaction.message());
+        let Some(envelope) = envelope else {
+            return;
+        };
+        let fits = envelope.fit(offered, is_encrypted, config);
+        let is_for_nobody = match transaction.is_open() {
+            true => None,
+            false => envelope.is_for_nobody(offered),
+        };
+        if let Some(reason) = fits.err().or(is_for_nobody) {
+            self.withdraw(id, reason);
+        }
+    }
+
+    /// Accounts for the answer to a command of the application's.
+    pub(super) fn answer_own<'i>(&mut self, reply: Reply<'i>) -> Option<Event<'i>> {
+        self.schedule.own().answer(reply)
+    }
+
+    /// Accounts for the answer to RSET. Returns the fault that it shows.
+    pub(super) fn answer_reset(&mut self, reply: &Reply<'_>) -> Option<Fault> {
+        if reply.is_positive() {
+            self.schedule.reset();
+            return None;
+        }
+        match self.schedule.refused_reset() {
+            Refusal::Suspicion => {
+                self.step_down();
+                None
+            }
+            Refusal::Desync => Some(Fault::ResetRefused),
+        }
+    }
+
+    /// Accounts for the answer to a command of a proof. Returns the fault that it shows.
+    pub(super) fn answer_proof(&mut self, turn: Turn) -> Option<Fault> {
+        let is_again = self.schedule.is_suspicious();
+        match self.schedule.prove(turn) {
+            Shown::Swallows => {
+                self.ledger.release();
+                None
+            }
+            Shown::Otherwise if is_again => Some(Fault::ChunkExecuted),
+            Shown::Nothing | Shown::Otherwise => None,
+            Shown::Unclean => Some(Fault::ResetRefused),
+        }
+    }
+
+    /// Accounts for the answer to one of a transaction's commands.
+    pub(super) fn answer<'i>(
+        &mut self,
+        expected: &Expected,
+        reply: Reply<'i>,
+        dialect: Dialect,
+    ) -> Answered<'i> {
+        let Expected {
+            verb,
+            transaction: id,
+            recipient: place,
+            ..
+        } = *expected;
+        let is_suspicious = self.schedule.is_suspicious_of(id);
+        let Some(transaction) = self.schedule.get_mut(id) else {
+            return Answered::Told(None);
+        };
+        if is_suspicious {
+            if reply.class() == Class::Transient || reply.class() == Class::Permanent {
+                transaction.hear_nothing(verb);
+                self.step_down();
+                return Answered::Told(None);
+            }
+            return Answered::Desync(Fault::ResetRefused, reply);
+        }
+        let is_unknown = matches!(reply.code().value(), 500..=502);
+        if is_unknown && verb.is_chunk() && !transaction.accepted().is_empty() {
+            // The server does not know the command that it answers (or knows no chunks any more).
+            transaction.give_up(verb.is_end_of_message());
+            return Answered::Desync(Fault::ChunkExecuted, reply);
+        }
+        self.suspect(verb, id, &reply, dialect);
+        let Some(transaction) = self.schedule.get_mut(id) else {
+            return Answered::Told(None);
+        };
+        let message = MessageId(transaction.message());
+        let envelope = self.ledger.envelope(message.0);
+        let has_size = envelope.is_some_and(|envelope| envelope.has_size());
+        let event = match transaction.hear(verb, place, reply, dialect, has_size) {
+            Heard::Nothing => None,
+            Heard::Recipient(recipient, reply) => Some(Event::RecipientAnswered {
+                message,
+                recipient: recipient as usize,
+                reply,
+            }),
+            Heard::Verdict(None, outcome) => {
+                let is_taken = matches!(outcome, Some(Outcome::Delivered(_)));
+                self.schedule.ended(id, is_taken);
+                return Answered::Told(self.finish_with(id, outcome));
+            }
+            Heard::Verdict(Some(recipient), outcome) => {
+                if transaction.is_answered() {
+                    let is_taken = matches!(outcome, Some(Outcome::Delivered(_)));
+                    self.schedule.ended(id, is_taken);
+                }
+                outcome.map(|outcome| Event::RecipientFinished {
+                    message,
+                    recipient: recipient as usize,
+                    outcome,
+                })
+            }
+            Heard::Unwanted(fault, reply) => return Answered::Failed(fault, reply),
+            Heard::Contradiction(reply) => {
+                return Answered::Desync(Fault::RefusedTransactionContinued, reply);
+            }
+        };
+        match verb {
+            Verb::LoneDot => self.schedule.ended(id, false),
+            Verb::Recipient => {
+                if let Some(part) = self.schedule.hand_on(id) {
+                    self.add_part(part);
+                }
+            }
+            _ => {}
+        }
+        self.conclude(id);
+        Answered::Told(event)
+    }
+
+    /// Accounts for the refusal of a MAIL, or of a chunk, that may be no refusal at all: a server that
+    /// takes content for commands answers other commands than those that were sent.
+    fn suspect(&mut self, verb: Verb, id: TransactionId, reply: &Reply<'_>, dialect: Dialect) {
+        let Some(transaction) = self.schedule.get(id) else {
+            return;
+        };
+        let is_suspicious = matches!(reply.class(), Class::Transient | Class::Permanent)
+            && reply.code() != Code::NOT_AVAILABLE
+            && dialect == Dialect::Smtp
+            && match verb {
+                Verb::Mail => self.schedule.level() == Level::Stream,
+                Verb::Chunk | Verb::LastChunk => !transaction.accepted().is_empty(),
+                _ => false,
+            };
+        if is_suspicious {
+            self.schedule.suspect();
+            self.ledger.hold();
+        }
+    }
+
+    fn step_down(&mut self) {
+        if let Some(given_up) = self.schedule.step_down() {
+            self.conclude(given_up);
+        }
+    }
+
+    /// Accounts for the refusal of a content that is being sent.
+    pub(super) fn refuse(&mut self, id: TransactionId, answer: Answer<'_>) {
+        if let Some(transaction) = self.schedule.get_mut(id) {
+            transaction.refuse(answer);
+        }
+    }
+
+    // Outcomes, and the end.
+
+    /// Takes a transaction out of the way that must not be completed; `open` is that whose content is
+    /// being sent. Returns whether the connection is to be cut.
+    ///
+    /// Before DATA it costs a RSET. Later it costs the connection, as the server would take a part for
+    /// the whole.
+    pub(super) fn abandon(
+        &mut self,
+        id: TransactionId,
+        reason: impl Into<NotSent>,
+        open: Option<TransactionId>,
+    ) -> bool {
+        match self.schedule.abandon(id, reason.into(), open) {
+            Some(Abandoned::Stopped) => self.conclude(id),
+            Some(Abandoned::Cut) => return true,
+            Some(Abandoned::Undecided) | None => {}
+        }
+        false
+    }
+
+    /// Takes a transaction out of the way of whose content nothing was sent, which costs no connection.
+    fn withdraw(&mut self, id: TransactionId, reason: NotSentReason) {
+        self.abandon(id, reason, None);
+    }
+
+    /// Gives up a transaction that has come to be for nobody, or is told by that to be finished.
+    fn go_on(&mut self, id: TransactionId) {
+        match self.schedule.get(id).and_then(Transaction::is_for_nobody) {
+            Some(reason) => self.withdraw(id, reason),
+            None => self.conclude(id),
+        }
+    }
+
+    /// Gives up all that has not begun, as the server takes no more in this session.
+    fn abandon_waiting(&mut self) {
+        for id in self.schedule.ids() {
+            let stage = self.schedule.get(id).map(Transaction::stage);
+            if stage == Some(Stage::Waiting) {
+                self.withdraw(id, NotSentReason::LimitReached);
+            }
+        }
+    }
+
+    /// Gives up everything, as the server has refused the session; `open` is the transaction whose
+    /// content is being sent. Returns whether the connection is to be cut.
+    pub(super) fn abandon_all(&mut self, reason: &NotSent, open: Option<TransactionId>) -> bool {
+        let mut is_cut = false;
+        self.schedule.quit();
+        for id in self.schedule.ids() {
+            match self.schedule.get_mut(id) {
+                Some(transaction) if transaction.is_finished() => {}
+                // Sent ahead of the refusal: its own refusals are still to be read.
+                Some(transaction) if transaction.stage() == Stage::Over => {
+                    transaction.abandon(reason.clone());
+                }
+                _ => is_cut |= self.abandon(id, reason.clone(), open),
+            }
+        }
+        is_cut
+    }
+
+    /// Accounts for the end of the session as the reason why what is unfinished, and was not refused, is
+    /// not sent.
+    pub(super) fn blame(&mut self, reason: &NotSent) {
+        for transaction in self.schedule.unfinished() {
+            if !transaction.is_refused() {
+                transaction.abandon(reason.clone());
+            }
+        }
+    }
+
+    /// Takes back every refusal of an unfinished transaction: it may be another's.
+    pub(super) fn distrust(&mut self) {
+        for transaction in self.schedule.unfinished() {
+            transaction.distrust();
+        }
+    }
+
+    /// Accounts for the end of the session for a transaction whose end was offered.
+    pub(super) fn doubt(&mut self, id: TransactionId) {
+        if let Some(transaction) = self.schedule.get_mut(id) {
+            transaction.give_up(true);
+        }
+    }
+
+    /// Forgets every reply that will not come, as the session has ended.
+    pub(super) fn end(&mut self) {
+        self.ledger.doubt();
+        for id in self.schedule.ids() {
+            if let Some(transaction) = self.schedule.get_mut(id) {
+                transaction.give_up(false);
+            }
+        }
+    }
+
+    /// Takes over a further transaction of a message.
+    fn add_part(&mut self, id: TransactionId) {
+        if let Some(part) = self.schedule.get(id) {
+            self.ledger.add_part(part.message());
+        }
+        self.conclude(id);
+    }
+
+    /// Has a transaction's outcome told if nothing more is sent or read for it.
+    fn conclude(&mut self, id: TransactionId) {
+        if self.schedule.is_concluded(id) {
+            self.finish(id);
+        }
+    }
+
+    /// Has a transaction's outcome told, by what is known.
+    fn finish(&mut self, id: TransactionId) {
+        if let Some(transaction) = self.schedule.get_mut(id) {
+            let concluded = transaction.conclude(None);
+            self.schedule.tidy();
+            self.ledger.tell(concluded);
+        }
+    }
+
+    /// Ends a transaction with a verdict, if there is one, and returns the event.
+    fn finish_with<'i>(
+        &mut self,
+        id: TransactionId,
+        verdict: Option<Outcome<'i>>,
+    ) -> Option<Event<'i>> {
+        let concluded = self.schedule.get_mut(id)?.conclude(verdict);
+        self.schedule.tidy();
+        self.ledger.conclude(concluded)
+    }
+
+    // Commands.
+
+    /// Returns from which policy on more may be sent.
+    pub(super) fn level(&self) -> Level {
+        self.schedule.level()
+    }
+
+    /// Returns what is waited for while nothing is unanswered, as words.
+    pub(super) fn state(&self) -> &'static str {
+        self.schedule.state()
+    }
+
+    /// Returns what is to be sent next, at whatever time it may be. `is_quiet` says whether all is
+    /// answered, and no content is under way.
+    pub(super) fn next_action(&mut self, is_quiet: bool) -> Option<Action> {
+        loop {
+            match self.schedule.next(is_quiet)? {
+                Action::Split(id) => {
+                    if let Some(part) = self.schedule.split(id) {
+                        self.add_part(part);
+                    }
+                }
+                Action::Mail(id) if !self.admits(id) => {
+                    self.withdraw(id, NotSentReason::LimitReached);
+                }
+                action => return Some(action),
+            }
+        }
+    }
+
+    /// Returns whether the server takes the domains of a transaction's recipients in this session.
+    fn admits(&mut self, id: TransactionId) -> bool {
+        let message = self.schedule.get(id).map(Transaction::message);
+        let envelope = message.and_then(|message| self.ledger.envelope(message));
+        self.schedule
+            .admits(id, |position| envelope?.domain(position as usize))
+    }
+
+    /// Writes a command, and returns its verb, whose it is, and for which recipient.
+    pub(super) fn write(
+        &mut self,
+        action: Action,
+        offered: &Capabilities,
+        out: &mut Vec<u8>,
+    ) -> (Verb, TransactionId, u32) {
+        match action {
+            Action::Own => {
+                out.extend_from_slice(self.schedule.own().line());
+                (Verb::Own, 0, 0)
+            }
+            Action::Reset => {
+                out.extend_from_slice(b"RSET\r\n");
+                (Verb::Reset, 0, 0)
+            }
+            Action::Proof(verb) => {
+                out.extend_from_slice(Proof::write(verb));
+                (verb, 0, 0)
+            }
+            Action::Mail(id) => {
+                if let Some(envelope) = self.envelope(id) {
+                    envelope.write_mail(offered, out);
+                }
+                (Verb::Mail, id, 0)
+            }
+            Action::Recipient(id, place, position) => {
+                if let Some(envelope) = self.envelope(id) {
+                    envelope.write_recipient(position as usize, out);
+                }
+                (Verb::Recipient, id, place)
+            }
+            Action::Data(id) => {
+                out.extend_from_slice(b"DATA\r\n");
+                (Verb::Data, id, 0)
+            }
+            Action::LoneDot(id) => {
+                out.extend_from_slice(b".\r\n");
+                (Verb::LoneDot, id, 0)
+            }
+            // The session's own, and none.
+            Action::Quit | Action::Split(_) => (Verb::Quit, 0, 0),
+        }
+    }
+
+    fn envelope(&self, id: TransactionId) -> Option<&Written> {
+        let message = self.schedule.get(id)?.message();
+        self.ledger.envelope(message)
+    }
+
+    /// Gives up what cannot be said within the server's limit: the message, or the recipient.
+    pub(super) fn leave_out(&mut self, verb: Verb, id: TransactionId, limit: usize) {
+        if verb == Verb::Mail {
+            return self.withdraw(id, NotSentReason::CommandTooLong { limit });
+        }
+        if let Some(transaction) = self.schedule.get_mut(id) {
+            transaction.leave_out(limit);
+            self.go_on(id);
+        }
+    }
+
+    /// Accounts for a command that was rendered, with or without something unanswered before it.
+    pub(super) fn sent(&mut self, action: Action, verb: Verb, is_ahead: bool) {
+        match action {
+            Action::Quit | Action::Split(_) => {}
+            Action::Own => self.schedule.own().sent(),
+            Action::Reset => self.schedule.sent_reset(is_ahead),
+            Action::Proof(verb) => self.schedule.sent_proof(verb),
+            Action::Mail(id)
+            | Action::Recipient(id, ..)
+            | Action::Data(id)
+            | Action::LoneDot(id) => {
+                if let Some(transaction) = self.schedule.get_mut(id) {
+                    transaction.sent(verb);
+                }
+                if verb == Verb::Mail && self.schedule.sent_mail(id) {
+                    self.abandon_waiting();
+                }
+            }
+        }
+    }
+
+    // Contents.
+
+    /// Returns the transaction whose content can be used now; `open` is that which is being sent.
+    pub(super) fn wanted(&self, open: Option<TransactionId>) -> Option<TransactionId> {
+        self.schedule.wanted(open)
+    }
+
+    /// Returns which part of which content a transaction needs next.
+    pub(super) fn request(&self, id: TransactionId) -> Option<BodyRequest> {
+        let transaction = self.schedule.get(id)?;
+        Some(BodyRequest {
+            message: MessageId(transaction.message()),
+            offset: transaction.position(),
+        })
+    }
+
+    /// Looks at what is presented before anything of its message is sent, or little. Returns it, unless
+    /// the message has failed by that.
+    pub(super) fn look<'a>(
+        &mut self,
+        id: TransactionId,
+        body: Option<Body<'a>>,
+        terms: Terms<'_>,
+    ) -> Option<Body<'a>> {
+        let transaction = self.schedule.get_mut(id)?;
+        let Some(body) = body else {
+            transaction.asked();
+            return None;
+        };
+        if !transaction.may_be_looked_at() {
+            return Some(body);
+        }
+        transaction.looked_at();
+        let reason = match body {
+            Body::Chunk(_) => None,
+            Body::Failed if transaction.needs_body_again() => Some(NotSentReason::NeedsBodyAgain),
+            Body::Failed => Some(NotSentReason::BodyFailed),
+            Body::Last(content) => {
+                let envelope = self.ledger.envelope_mut(transaction.message())?;
+                let seen = Inspection::of(content);
+                envelope
+                    .fit_content(seen, terms.offered, terms.config)
+                    .err()
+            }
+        };
+        if let Some(reason) = reason {
+            self.withdraw(id, reason);
+            return None;
+        }
+        Some(body)
+    }
+
+    /// Takes what is presented of a content. Returns what may be written of it, and whether its end is
+    /// there; nothing where only that it can be had again was asked.
+    pub(super) fn present<'a>(
+        &mut self,
+        id: TransactionId,
+        body: Body<'a>,
+    ) -> Result<Option<(&'a [u8], bool)>, NotSentReason> {
+        let transaction = self.schedule.get_mut(id);
+        let asked_again = transaction.filter(|transaction| transaction.needs_body_again());
+        match (body, asked_again) {
+            (Body::Failed, Some(_)) => Err(NotSentReason::NeedsBodyAgain),
+            (Body::Failed, None) => Err(NotSentReason::BodyFailed),
+            (Body::Chunk(_) | Body::Last(_), Some(transaction)) => {
+                transaction.has_body_again();
+                Ok(None)
+            }
+            (Body::Chunk(bytes), None) => Ok(Some((bytes, false))),
+            (Body::Last(bytes), None) => Ok(Some((bytes, true))),
+        }
+    }
+
+    /// Returns a transaction's content if it, or a chunk of it, may be opened as far as its own commands
+    /// go.
+    pub(super) fn unopened(&self, id: TransactionId, dialect: Dialect) -> Option<Content<'_>> {
+        let transaction = self.schedule.get(id)?;
+        self.schedule
+            .may_open_content(transaction)
+            .then(|| content_of(id, transaction, dialect))
+    }
+
+    /// Returns a transaction's content.
+    pub(super) fn content(&self, id: TransactionId, dialect: Dialect) -> Option<Content<'_>> {
+        Some(content_of(id, self.schedule.get(id)?, dialect))
+    }
+
+    /// Accounts for a content, or a chunk of one, that was opened.
+    pub(super) fn opened(&mut self, id: TransactionId, opened: Opened, dialect: Dialect) {
+        let transaction = self.schedule.get_mut(id);
+        if let (Opened::Chunk(verb, size), Some(transaction)) = (opened, transaction) {
+            transaction.announce(size);
+            self.sent_content(id, verb, dialect);
+        }
+        self.schedule.begin_content(id);
+    }
+
+    /// Accounts for a chunk, or the end of a content, whose replies are expected.
+    pub(super) fn sent_content(&mut self, id: TransactionId, verb: Verb, dialect: Dialect) {
+        if let Some(transaction) = self.schedule.get_mut(id) {
+            match dialect {
+                Dialect::Lmtp if verb.is_end_of_message() => {
+                    for _ in 0..transaction.accepted().len() {
+                        transaction.sent(Verb::RecipientContent);
+                    }
+                }
+                _ => transaction.sent(verb),
+            }
+        }
+    }
+
+    /// Accounts for bytes of a content that have left.
+    pub(super) fn consumed(&mut self, consumed: Consumed) {
+        if let Some(transaction) = self.schedule.get_mut(consumed.transaction) {
+            transaction.consumed(consumed.bytes);
+        }
+    }
+}
+
+/// Returns what is to be known of a transaction's content to write it.
+fn content_of(id: TransactionId, transaction: &Transaction, dialect: Dialect) -> Content<'_> {
+    Content {
+        transaction: id,
+        is_by_dot: transaction.stage() == Stage::Content,
+        is_binary: transaction.is_binary(),
+        has_begun: transaction.has_begun(),
+        announced: transaction.announced(),
+        position: transaction.position(),
+        verdicts: match dialect {
+            Dialect::Smtp => Verdicts::One,
+            Dialect::Lmtp => Verdicts::Each(transaction.accepted()),
+        },
+    }
+}
