@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     framing::Inspection,
-    machine::{Answer, Dialect, Fault, Misuse},
+    machine::{Answer, Dialect, Fault, Misuse, limits},
     syntax::{Capabilities, Class, Code, Command, ForwardPath, RcptParameters, Reply},
 };
 
@@ -456,7 +456,7 @@ impl Messages {
         self.abandon(id, reason, None);
     }
 
-    /// Gives up a transaction that has come to be for nobody, or is told by that to be finished.
+    /// Gives up a transaction if it has come to be for nobody, or has its outcome told if it is over.
     fn go_on(&mut self, id: TransactionId) {
         match self.schedule.get(id).and_then(Transaction::is_for_nobody) {
             Some(reason) => self.withdraw(id, reason),
@@ -599,8 +599,33 @@ impl Messages {
             .admits(id, |position| envelope?.domain(position as usize))
     }
 
-    /// Writes a command, and returns its verb, whose it is, and for which recipient.
+    /// Writes a command, and returns its verb, whose it is, and for which recipient. What cannot be
+    /// said within the server's limit is left out: the message, or the recipient.
     pub(super) fn write(
+        &mut self,
+        action: Action,
+        offered: &Capabilities,
+        out: &mut Vec<u8>,
+    ) -> Option<(Verb, TransactionId, u32)> {
+        let start = out.len();
+        let (verb, id, place) = self.write_whole(action, offered, out);
+        let bytes = out.len().saturating_sub(start);
+        let limit = match verb {
+            // Any server takes so much.
+            _ if bytes <= limits::COMMAND_LINE_MINIMUM => usize::MAX,
+            Verb::Mail => offered.mail_line_limit(),
+            Verb::Recipient => offered.rcpt_line_limit(),
+            _ => usize::MAX,
+        };
+        if bytes > limit {
+            out.truncate(start);
+            self.leave_out(verb, id, limit);
+            return None;
+        }
+        Some((verb, id, place))
+    }
+
+    fn write_whole(
         &mut self,
         action: Action,
         offered: &Capabilities,
@@ -649,8 +674,7 @@ impl Messages {
         self.ledger.envelope(message)
     }
 
-    /// Gives up what cannot be said within the server's limit: the message, or the recipient.
-    pub(super) fn leave_out(&mut self, verb: Verb, id: TransactionId, limit: usize) {
+    fn leave_out(&mut self, verb: Verb, id: TransactionId, limit: usize) {
         if verb == Verb::Mail {
             return self.withdraw(id, NotSentReason::CommandTooLong { limit });
         }

@@ -20,7 +20,7 @@ use super::{
 use crate::sasl::{Attempts, Mechanism};
 use crate::{
     framing::{Progress, Slices, Transmit},
-    machine::{Answer, Error, Fault, Misuse, Step, Timer, TlsInfo, TraceEntry, limits},
+    machine::{Answer, Error, Fault, Misuse, Step, Timer, TlsInfo, TraceEntry},
     syntax::{Capabilities, Class, Code, Command, ForwardPath, RcptParameters, Reply},
 };
 
@@ -628,19 +628,29 @@ impl Session {
         {
             let start = commands.len();
             let is_ahead = self.link.oldest().is_some();
-            let (verb, id, place) = self.write(next, commands);
-            if let Some(limit) = self.exceeds(verb, commands.len().saturating_sub(start)) {
-                commands.truncate(start);
-                self.messages.leave_out(verb, id, limit);
+            let written = match next {
+                Next::Opening(verb) => {
+                    self.opening.write(verb, &self.config, commands);
+                    Some((verb, 0, 0))
+                }
+                Next::Action(action) => {
+                    let offered = self.opening.capabilities();
+                    self.messages.write(action, offered, commands)
+                }
+            };
+            let Some((verb, id, place)) = written else {
                 continue;
-            }
+            };
             if !self
                 .link
                 .say(verb, id, place, commands, start, &self.config)
             {
                 return;
             }
-            self.sent(next, verb, is_ahead);
+            match next {
+                Next::Opening(verb) => self.sent_opening(verb),
+                Next::Action(action) => self.messages.sent(action, verb, is_ahead),
+            }
         }
     }
 
@@ -666,40 +676,6 @@ impl Session {
             Action::Quit => Next::Opening(Verb::Quit),
             action => Next::Action(action),
         })
-    }
-
-    /// Writes what is next, and returns its verb, whose it is, and for which recipient.
-    fn write(&mut self, next: Next, out: &mut Vec<u8>) -> (Verb, TransactionId, u32) {
-        match next {
-            Next::Opening(verb) => {
-                self.opening.write(verb, &self.config, out);
-                (verb, 0, 0)
-            }
-            Next::Action(action) => self
-                .messages
-                .write(action, self.opening.capabilities(), out),
-        }
-    }
-
-    /// Returns how many bytes a command may have at most, if it has more.
-    fn exceeds(&self, verb: Verb, bytes: usize) -> Option<usize> {
-        let offered = self.opening.capabilities();
-        let limit = match verb {
-            // Any server takes so much.
-            _ if bytes <= limits::COMMAND_LINE_MINIMUM => return None,
-            Verb::Mail => offered.mail_line_limit(),
-            Verb::Recipient => offered.rcpt_line_limit(),
-            _ => return None,
-        };
-        (bytes > limit).then_some(limit)
-    }
-
-    /// Accounts for what was rendered, with or without something unanswered before it.
-    fn sent(&mut self, next: Next, verb: Verb, is_ahead: bool) {
-        match next {
-            Next::Opening(verb) => self.sent_opening(verb),
-            Next::Action(action) => self.messages.sent(action, verb, is_ahead),
-        }
     }
 
     fn sent_opening(&mut self, verb: Verb) {

@@ -1,7 +1,7 @@
 //! Command lines are no longer than the server takes: RFC 5321 4.5.3.1.4, RFC 1869 4.1.2.
 
 use smtp_proto::{
-    client::{Envelope, NotSentReason, Pipelining},
+    client::{Cancellation, Envelope, NotSentReason, Pipelining},
     machine::{Misuse, Step},
     syntax::{ForwardPath, MailParameters, RcptParameters},
 };
@@ -232,4 +232,24 @@ fn a_recipient_who_is_added_is_told() {
     d.says("250 ok\r\n");
     let limit = 512;
     d.finishes(&[(m, not_sent(NotSentReason::CommandTooLong { limit }))]);
+}
+
+/// Ending the envelope of a message that was cancelled, and is for nobody, costs no connection.
+#[test]
+fn a_cancelled_message_to_nobody_is_ended() {
+    let long = with_rcpt_line(513);
+    let mut d = Dialogue::with(crate::dialogue::config(Pipelining::LookAhead));
+    let m = d.client.begin(&envelope("a@example.org", &[])).unwrap();
+    d.client.add_recipient(m, path("x"), Some(&long)).unwrap();
+    d.says("220 x\r\n");
+    d.sends("EHLO client.example\r\n");
+    d.says("250-x\r\n250 PIPELINING\r\n");
+    d.sends("MAIL FROM:<a@example.org>\r\n");
+    assert_eq!(d.client.cancel(m), Ok(Cancellation::Withdrawn));
+    d.client.end(m).unwrap();
+    d.submit("a@example.org", &["b@example.net"]);
+    d.sends("RSET\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n");
+    d.take_events();
+    d.says("250 ok\r\n");
+    d.finishes(&[(m, not_sent(NotSentReason::Cancelled))]);
 }
