@@ -478,7 +478,6 @@ impl Messages {
     /// content is being sent. Returns whether the connection is to be cut.
     pub(super) fn abandon_all(&mut self, reason: &NotSent, open: Option<TransactionId>) -> bool {
         let mut is_cut = false;
-        self.schedule.quit();
         for id in self.schedule.ids() {
             match self.schedule.get_mut(id) {
                 Some(transaction) if transaction.is_finished() => {}

@@ -398,7 +398,7 @@ impl Session {
             Decision::Open => {
                 self.standing.choose(choice, State::Ready);
                 self.messages.ready();
-                self.open();
+                self.messages.open(terms(&self.opening, &self.config));
             }
             Decision::Fail(fault) => self.fail_answered(fault, verb, reply),
             Decision::Refuse(fault, reason, answer) => {
@@ -411,17 +411,12 @@ impl Session {
                 };
                 self.opening.refuse(error);
                 self.standing.choose(choice, State::Due(Verb::Quit));
+                self.messages.quit();
                 if self.messages.abandon_all(&reason, self.link.content()) {
                     self.link.cut();
                 }
             }
         }
-    }
-
-    /// Opens the session for messages.
-    fn open(&mut self) {
-        let terms = terms(&self.opening, &self.config);
-        self.messages.open(terms);
     }
 
     /// Accounts for the answer to one of a transaction's commands.
@@ -685,7 +680,7 @@ impl Session {
                 true => {
                     self.opening.go_ahead(&self.config);
                     self.standing.choose(choice, State::Ready);
-                    self.open();
+                    self.messages.open(terms(&self.opening, &self.config));
                 }
                 false => self.standing.choose(choice, State::Asked),
             }
