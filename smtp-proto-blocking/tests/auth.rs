@@ -191,7 +191,12 @@ fn name_by(mechanism: impl Mechanism + 'static) -> String {
 
 fn refusal_by(mechanism: impl Mechanism + 'static) -> String {
     match outcome_by(mechanism) {
-        (Outcome::NotSent(why), None) if why.reason == NotSentReason::AuthenticationFailed => {
+        (Outcome::NotSent(why), None)
+            if matches!(
+                why.reason,
+                NotSentReason::AuthenticationFailed | NotSentReason::UnreadableChallenge
+            ) =>
+        {
             String::from_utf8(why.answer.unwrap().reply.as_bytes().to_vec()).unwrap()
         }
         other => panic!("{other:?}"),
@@ -330,7 +335,7 @@ fn mechanisms_are_tried_by_what_is_offered() {
             .with_stream(tcp(address))
             .unwrap();
         let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
-        let unsent = NotSentReason::AuthenticationFailed.into();
+        let unsent = NotSentReason::NoMechanism.into();
         assert_eq!(report.outcome, Outcome::NotSent(unsent));
     });
 }

@@ -225,7 +225,12 @@ async fn attempt(mechanism: impl Mechanism + 'static) -> Result<String, Option<R
     }
     let senders = users.senders.lock().unwrap();
     match report.outcome {
-        Outcome::NotSent(why) if why.reason == NotSentReason::AuthenticationFailed => {
+        Outcome::NotSent(why)
+            if matches!(
+                why.reason,
+                NotSentReason::AuthenticationFailed | NotSentReason::UnreadableChallenge
+            ) =>
+        {
             let Err(Error::Session { error, .. }) = result else {
                 panic!("{result:?}");
             };
@@ -453,7 +458,7 @@ async fn no_password_leaves_in_clear() {
         .with_stream(stream)
         .unwrap();
     let report = client.send(&one(), content(0)).await.unwrap();
-    let failed = Outcome::NotSent(NotSentReason::AuthenticationFailed.into());
+    let failed = Outcome::NotSent(NotSentReason::CredentialUnprotected.into());
     assert_eq!(report.outcome, failed);
     assert_eq!(*users.shown.lock().unwrap(), "");
 }
