@@ -18,7 +18,7 @@ use smtp_proto::{
     },
     machine::Fault,
     server::Config,
-    syntax::{Parameters, Reply, ReversePath},
+    syntax::{MailParameters, Reply, ReversePath},
 };
 use smtp_proto_blocking::{
     Client, Error, Server,
@@ -113,7 +113,7 @@ impl Handler for Users {
         (mechanism == "X-COUNT").then(|| Box::new(Count(2)) as Box<dyn Exchange>)
     }
 
-    fn mail(&self, session: &Session, _: &ReversePath<'_>, _: &Parameters<'_>) -> Verdict {
+    fn mail(&self, session: &Session, _: &ReversePath<'_>, _: &MailParameters<'_>) -> Verdict {
         let identity = session.identity.clone();
         self.senders.lock().unwrap().push(identity);
         Verdict::Accept

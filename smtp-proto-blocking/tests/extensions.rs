@@ -18,7 +18,7 @@ use smtp_proto::{
     server::Config,
     syntax::{
         Argument, AttributeName, Attributes, Capabilities, Code, Command, Extension,
-        ForwardingCommand, Parameters, QueueNode, Reply, ReversePath, Word,
+        ForwardingCommand, MailParameters, QueueNode, Reply, ReversePath, Word,
     },
 };
 use smtp_proto_blocking::{
@@ -65,7 +65,7 @@ impl Handler for Gateway {
         session.peer.is_none().then_some(offer)
     }
 
-    fn mail(&self, session: &Session, _: &ReversePath<'_>, _: &Parameters<'_>) -> Verdict {
+    fn mail(&self, session: &Session, _: &ReversePath<'_>, _: &MailParameters<'_>) -> Verdict {
         let Session { peer, identity, .. } = session;
         self.note(format!("mail of {peer:?} as {identity:?}"));
         Verdict::Accept

@@ -10,7 +10,7 @@ use smtp_proto::{
     client::{Outcome, Pipelining, Report},
     machine::{Answer, Dialect},
     server::{Certainty, TransactionId},
-    syntax::{Code, ForwardPath, Parameters, Reply},
+    syntax::{Code, ForwardPath, RcptParameters, Reply},
 };
 use smtp_proto_blocking::{
     Client, Server, Transport,
@@ -38,7 +38,7 @@ impl Handler for Mailboxes {
         _: &Session,
         _: &Envelope,
         to: &ForwardPath<'_>,
-        _: &Parameters<'_>,
+        _: &RcptParameters<'_>,
     ) -> Verdict {
         match name(to).as_str() {
             "<no@server.example>" => Verdict::Reply(reply(Code::MAILBOX_UNAVAILABLE, "5.1.1 No")),

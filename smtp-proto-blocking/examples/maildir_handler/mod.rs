@@ -56,12 +56,12 @@ impl Handler for MaildirHandler {
     fn content(&self, _: &Session, envelope: &Envelope) -> Result<MaildirSink, Reply<'static>> {
         let recipients = envelope.recipients.iter().enumerate();
         let recipients = recipients.map(|(index, path)| {
-            let parameters = envelope.recipient_parameters(index).as_str().to_owned();
-            (path.clone(), parameters)
+            let parameters = envelope.recipient_parameters(index).cloned();
+            (path.clone(), parameters.unwrap_or_default())
         });
         let received = ReceivedEnvelope {
             from: envelope.from.clone(),
-            parameters: envelope.parameters().as_str().to_owned(),
+            parameters: envelope.parameters().clone(),
             recipients: recipients.collect(),
         };
         let name = name(envelope.transaction);

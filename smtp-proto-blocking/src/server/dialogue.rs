@@ -132,7 +132,7 @@ impl<'h, H: Handler> Dialogue<'h, H> {
                         transaction,
                         from: from.into_owned(),
                         recipients: Vec::new(),
-                        parameters: parameters.as_str().to_owned(),
+                        parameters: parameters.into_owned(),
                         recipient_parameters: Vec::new(),
                     });
                 }
@@ -149,7 +149,7 @@ impl<'h, H: Handler> Dialogue<'h, H> {
                 let verdict = handler.recipient(session, envelope, &to, &parameters);
                 if answer(machine, ticket, verdict) {
                     envelope.recipients.push(to.into_owned());
-                    let parameters = parameters.as_str().to_owned();
+                    let parameters = parameters.into_owned();
                     envelope.recipient_parameters.push(parameters);
                 }
             }

@@ -5,7 +5,10 @@ use smtp_proto::{
         Certainty, ResetCause, TransactionId,
         replies::{not_authorised, not_implemented, queue_unavailable},
     },
-    syntax::{Attributes, Capabilities, ForwardPath, Parameters, QueueNode, Reply, ReversePath},
+    syntax::{
+        Attributes, Capabilities, ForwardPath, MailParameters, QueueNode, RcptParameters, Reply,
+        ReversePath,
+    },
 };
 
 #[cfg(feature = "auth")]
@@ -120,7 +123,7 @@ pub trait Handler: Send + Sync {
         &self,
         session: &Session,
         from: &ReversePath<'_>,
-        parameters: &Parameters<'_>,
+        parameters: &MailParameters<'_>,
     ) -> Verdict {
         let _ = (session, from, parameters);
         Verdict::Accept
@@ -132,7 +135,7 @@ pub trait Handler: Send + Sync {
         session: &Session,
         envelope: &Envelope,
         to: &ForwardPath<'_>,
-        parameters: &Parameters<'_>,
+        parameters: &RcptParameters<'_>,
     ) -> Verdict {
         let _ = (session, envelope, to, parameters);
         Verdict::Accept

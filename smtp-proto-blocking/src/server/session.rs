@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use smtp_proto::{
     server::TransactionId,
-    syntax::{ForwardPath, Host, Parameters, ReversePath},
+    syntax::{ForwardPath, Host, MailParameters, RcptParameters, ReversePath},
 };
 
 use crate::TlsInfo;
@@ -35,22 +35,19 @@ pub struct Envelope {
     pub from: ReversePath<'static>,
     /// The recipients that were accepted.
     pub recipients: Vec<ForwardPath<'static>>,
-    pub(super) parameters: String,
-    pub(super) recipient_parameters: Vec<String>,
+    pub(super) parameters: MailParameters<'static>,
+    pub(super) recipient_parameters: Vec<RcptParameters<'static>>,
 }
 
 impl Envelope {
-    /// Returns the parameters of MAIL, checked by the machine.
-    pub fn parameters(&self) -> Parameters<'_> {
-        Parameters::parse(&self.parameters).unwrap_or_default()
+    /// Returns the parameters of MAIL.
+    pub fn parameters(&self) -> &MailParameters<'static> {
+        &self.parameters
     }
 
-    /// Returns the parameters of an accepted recipient's RCPT, checked by the machine; by the
-    /// position among the recipients, and none where there is no such.
-    pub fn recipient_parameters(&self, index: usize) -> Parameters<'_> {
-        let parameters = self.recipient_parameters.get(index);
-        parameters
-            .and_then(|parameters| Parameters::parse(parameters).ok())
-            .unwrap_or_default()
+    /// Returns the parameters of an accepted recipient's RCPT, by the position among the
+    /// recipients.
+    pub fn recipient_parameters(&self, index: usize) -> Option<&RcptParameters<'static>> {
+        self.recipient_parameters.get(index)
     }
 }

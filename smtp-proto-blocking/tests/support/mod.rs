@@ -21,7 +21,7 @@ use std::{
 use smtp_proto::{
     client,
     server::{Certainty, Config, ResetCause, TransactionId},
-    syntax::{Code, ForwardPath, Host, Parameters, Reply, ReversePath},
+    syntax::{Code, ForwardPath, Host, RcptParameters, Reply, ReversePath},
 };
 use smtp_proto_blocking::{
     Error, Server,
@@ -63,7 +63,7 @@ impl<'s> Handler for &'s Store {
         _: &Session,
         _: &Envelope,
         to: &ForwardPath<'_>,
-        _: &Parameters<'_>,
+        _: &RcptParameters<'_>,
     ) -> Verdict {
         let text = path(to);
         assert!(!text.starts_with("<panic"), "as the test wants it");

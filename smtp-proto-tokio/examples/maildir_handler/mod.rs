@@ -83,12 +83,12 @@ impl Handler for MaildirHandler {
     ) -> Result<MaildirSink, Reply<'static>> {
         let (sender, recipients) = (envelope.sender(), envelope.recipients());
         let recipients = recipients.map(|recipient| {
-            let parameters = recipient.parameters().as_str().to_owned();
+            let parameters = recipient.parameters().clone();
             (recipient.path().clone(), parameters)
         });
         let received = ReceivedEnvelope {
             from: sender.path().clone(),
-            parameters: sender.parameters().as_str().to_owned(),
+            parameters: sender.parameters().clone(),
             recipients: recipients.collect(),
         };
         let name = (*session, sender.transaction());

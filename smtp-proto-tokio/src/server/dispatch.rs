@@ -198,7 +198,7 @@ impl<H: Handler> Dispatch<H> {
                 let sender = Arc::new(Sender {
                     transaction,
                     path: from.into_owned(),
-                    parameters: parameters.as_str().into(),
+                    parameters: parameters.into_owned(),
                     client: self.client.clone(),
                 });
                 self.transaction = Some(Transaction::new(Arc::clone(&sender)));
@@ -219,7 +219,7 @@ impl<H: Handler> Dispatch<H> {
                 };
                 let recipient = Arc::new(Recipient {
                     path: to.into_owned(),
-                    parameters: parameters.as_str().into(),
+                    parameters: parameters.into_owned(),
                 });
                 let sender = Arc::clone(transaction.sender());
                 let position = transaction.name(Arc::clone(&recipient));

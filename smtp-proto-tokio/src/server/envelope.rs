@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use smtp_proto::{
     server::TransactionId,
-    syntax::{ForwardPath, Parameters, ReversePath},
+    syntax::{ForwardPath, MailParameters, RcptParameters, ReversePath},
 };
 
 use crate::TlsInfo;
@@ -14,7 +14,7 @@ use crate::TlsInfo;
 pub struct Sender {
     pub(super) transaction: TransactionId,
     pub(super) path: ReversePath<'static>,
-    pub(super) parameters: String,
+    pub(super) parameters: MailParameters<'static>,
     pub(super) client: Client,
 }
 
@@ -46,9 +46,9 @@ impl Sender {
         self.client.tls.as_deref()
     }
 
-    /// Returns the parameters of MAIL, checked by the machine.
-    pub fn parameters(&self) -> Parameters<'_> {
-        Parameters::parse(&self.parameters).unwrap_or_default()
+    /// Returns the parameters of MAIL.
+    pub fn parameters(&self) -> &MailParameters<'static> {
+        &self.parameters
     }
 }
 
@@ -56,7 +56,7 @@ impl Sender {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recipient {
     pub(super) path: ForwardPath<'static>,
-    pub(super) parameters: String,
+    pub(super) parameters: RcptParameters<'static>,
 }
 
 impl Recipient {
@@ -65,9 +65,9 @@ impl Recipient {
         &self.path
     }
 
-    /// Returns the parameters of RCPT, checked by the machine.
-    pub fn parameters(&self) -> Parameters<'_> {
-        Parameters::parse(&self.parameters).unwrap_or_default()
+    /// Returns the parameters of RCPT.
+    pub fn parameters(&self) -> &RcptParameters<'static> {
+        &self.parameters
     }
 }
 

@@ -5,14 +5,10 @@ use std::{fmt, hash::Hash, sync::Arc, time::Instant};
 use smtp_proto::{
     sasl::{Credential, ScramHash, ScramKeys},
     server::Certainty,
-    syntax::{Code, ForwardPath, Parameters, Reply, ReversePath},
+    syntax::{Code, ForwardPath, MailParameters, RcptParameters, Reply, ReversePath},
 };
 
 use crate::{Account, Delivery, Duplicates, Fingerprinter, Maildir, received_to_json};
-
-/// The parameters of MAIL and RCPT that ask for notifications (RFC 3461 4): whoever delivers the
-/// message has to know them.
-const DSN: [&str; 4] = ["RET", "ENVID", "NOTIFY", "ORCPT"];
 
 /// Takes every message, for everybody, and stores it before it is acknowledged. `M` names a message
 /// among those of all sessions.
@@ -30,9 +26,9 @@ pub struct ReceivedEnvelope {
     /// The sender.
     pub from: ReversePath<'static>,
     /// The parameters of MAIL.
-    pub parameters: String,
+    pub parameters: MailParameters<'static>,
     /// The recipients that were accepted, each with the parameters of its RCPT.
-    pub recipients: Vec<(ForwardPath<'static>, String)>,
+    pub recipients: Vec<(ForwardPath<'static>, RcptParameters<'static>)>,
 }
 
 /// One message on its way to the disk. Dropped unfinished, there is no message.
@@ -200,19 +196,21 @@ impl ReceivedEnvelope {
     /// Returns the fields that keep what the message asks for of notifications; none if it asks for
     /// none.
     fn trace(&self) -> Vec<u8> {
-        let (mut fields, mut asks) = (Vec::new(), false);
-        let mut field = |name: &str, path: &dyn fmt::Display, parameters: &str| {
-            fields.extend_from_slice(format!("{name}: {path}").as_bytes());
-            let parameters = Parameters::parse(parameters).unwrap_or_default();
-            for parameter in DSN.iter().filter_map(|keyword| parameters.get(keyword)) {
-                asks = true;
-                parameter.write_to(&mut fields);
-            }
-            fields.extend_from_slice(b"\r\n");
-        };
-        field("X-Envelope-From", &self.from, &self.parameters);
+        let mut of_message = MailParameters::default();
+        of_message.ret = self.parameters.ret;
+        of_message.envelope_id = self.parameters.envelope_id.clone();
+        let mut fields = format!("X-Envelope-From: {}", self.from).into_bytes();
+        of_message.write_to(&mut fields);
+        fields.extend_from_slice(b"\r\n");
+        let mut asks = of_message != MailParameters::default();
         for (path, parameters) in &self.recipients {
-            field("X-Envelope-To", path, parameters);
+            let mut of_recipient = RcptParameters::default();
+            of_recipient.notify = parameters.notify;
+            of_recipient.original_recipient = parameters.original_recipient.clone();
+            asks |= of_recipient != RcptParameters::default();
+            fields.extend_from_slice(format!("X-Envelope-To: {path}").as_bytes());
+            of_recipient.write_to(&mut fields);
+            fields.extend_from_slice(b"\r\n");
         }
         if asks { fields } else { Vec::new() }
     }
@@ -237,8 +235,8 @@ mod tests {
         let to = ForwardPath::parse("<b@x>").unwrap();
         ReceivedEnvelope {
             from: ReversePath::parse("<a@x>").unwrap(),
-            parameters: mail.to_owned(),
-            recipients: vec![(to, rcpt.to_owned())],
+            parameters: MailParameters::parse(mail).unwrap().into_owned(),
+            recipients: vec![(to, RcptParameters::parse(rcpt).unwrap().into_owned())],
         }
     }
 

@@ -2,7 +2,8 @@
 
 use super::{event::NotSentReason, session::Session, transaction::TransactionId};
 use crate::syntax::{
-    BodyType, ByMode, Capabilities, Extension, MailParameters, RcptParameters, RrvsAction,
+    BodyType, ByMode, Capabilities, Extension, MailParameters, ParameterName, RcptParameters,
+    RrvsAction,
 };
 
 impl Session {
@@ -84,21 +85,19 @@ fn exceeded(given: &MailParameters<'_>, offered: &Capabilities) -> Option<Extens
 
 /// Leaves out what is not offered.
 fn fit(given: &mut MailParameters<'static>, offered: &Capabilities) {
-    let has = |extension| offered.has(extension);
-    given.size = None; // written from the envelope, as BODY and SMTPUTF8 are
-    given.body = None;
-    given.smtp_utf8 = false;
-    given.auth = given.auth.take().filter(|_| has(Extension::Auth));
-    given.ret = given.ret.filter(|_| has(Extension::Dsn)); // 3461-5.2.2-a
-    let named = has(Extension::Dsn) || has(Extension::Mtrk);
-    given.envelope_id = given.envelope_id.take().filter(|_| named);
-    given.deliver_by = given.deliver_by.filter(|_| has(Extension::DeliverBy));
-    given.priority = given.priority.filter(|_| has(Extension::MtPriority));
-    given.tracking = given.tracking.take().filter(|_| has(Extension::Mtrk));
-    given.solicitation = given
-        .solicitation
-        .take()
-        .filter(|_| has(Extension::NoSoliciting));
+    for name in given.names() {
+        let is_of_envelope = matches!(
+            name,
+            // Written from the envelope.
+            ParameterName::Size
+                | ParameterName::Body
+                | ParameterName::BinaryBody
+                | ParameterName::SmtpUtf8
+        );
+        if is_of_envelope || !offered.takes(name) {
+            given.remove(name);
+        }
+    }
 }
 
 /// Returns the extensions without which a recipient must not be sent.
@@ -111,16 +110,7 @@ fn vital_of(given: &RcptParameters<'_>) -> Option<Extension> {
 
 /// Leaves out what is not offered.
 fn fit_of(given: &mut RcptParameters<'static>, offered: &Capabilities) {
-    let has = |extension| offered.has(extension);
-    given.notify = given.notify.filter(|_| has(Extension::Dsn));
-    given.original_recipient = given
-        .original_recipient
-        .take()
-        .filter(|_| has(Extension::Dsn));
-    given.valid_since = given.valid_since.take().filter(|_| has(Extension::Rrvs));
-    given.solicitation = given
-        .solicitation
-        .take()
-        .filter(|_| has(Extension::NoSoliciting));
-    given.conneg &= has(Extension::Conneg);
+    for name in given.names().filter(|name| !offered.takes(*name)) {
+        given.remove(name);
+    }
 }

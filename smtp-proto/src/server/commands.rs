@@ -12,7 +12,9 @@ use super::transaction::Transaction;
 use super::{replies, sasl};
 use crate::framing::Line;
 use crate::machine::{ForeignProtocol, Origin, limits};
-use crate::syntax::{Command, Extension, ForwardPath, Parameters, ReversePath, Verb};
+use crate::syntax::{
+    Command, Extension, ForwardPath, MailParameters, RcptParameters, ReversePath, Verb,
+};
 
 impl Session {
     /// Reads one command, unless it has to wait.
@@ -253,7 +255,7 @@ impl Session {
     fn mail<'i>(
         &mut self,
         from: ReversePath<'i>,
-        parameters: Parameters<'i>,
+        parameters: MailParameters<'i>,
         line: &'i [u8],
         now: Duration,
     ) -> Step<'i> {
@@ -282,7 +284,7 @@ impl Session {
     fn rcpt<'i>(
         &mut self,
         to: ForwardPath<'i>,
-        parameters: Parameters<'i>,
+        parameters: RcptParameters<'i>,
         line: &'i [u8],
         now: Duration,
     ) -> Step<'i> {
@@ -293,7 +295,7 @@ impl Session {
         let Some(transaction) = &mut self.transaction else {
             return self.turn_down(Some(Verb::Rcpt), Admission::OutOfPlace, Place::Any, line);
         };
-        let is_ascii = to.is_ascii() && parameters.as_str().is_ascii();
+        let is_ascii = to.is_ascii() && parameters.is_ascii();
         if !transaction.terms.utf8 && !is_ascii {
             return self.reject(&replies::RECIPIENT_NOT_ASCII, line, Place::Any);
         }

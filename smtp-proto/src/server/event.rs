@@ -7,7 +7,8 @@ use thiserror::Error;
 use super::sasl::SaslResponse;
 use crate::machine::Misuse;
 use crate::syntax::{
-    Argument, Attributes, Code, ForwardPath, Host, Parameters, QueueNode, ReversePath, Word,
+    Argument, Attributes, Code, ForwardPath, Host, MailParameters, QueueNode, RcptParameters,
+    ReversePath, Word,
 };
 
 /// Tells what the client did.
@@ -69,9 +70,8 @@ pub enum Event<'i> {
         transaction: TransactionId,
         /// Where notifications go.
         from: ReversePath<'i>,
-        /// What the client asks for. All of it was offered, and is such that
-        /// [`MailParameters`](crate::syntax::MailParameters) can be parsed from it.
-        parameters: Parameters<'i>,
+        /// What the client asks for. All of it was offered.
+        parameters: MailParameters<'i>,
     },
     /// A recipient. Those that a client sends together are handed out together.
     Rcpt {
@@ -81,9 +81,8 @@ pub enum Event<'i> {
         transaction: TransactionId,
         /// The recipient.
         to: ForwardPath<'i>,
-        /// What the client asks for. All of it was offered, and is such that
-        /// [`RcptParameters`](crate::syntax::RcptParameters) can be parsed from it.
-        parameters: Parameters<'i>,
+        /// What the client asks for. All of it was offered.
+        parameters: RcptParameters<'i>,
     },
     /// The client asks to send content by DATA. Accept it to let the content come (354).
     ///

@@ -21,10 +21,16 @@ impl Session {
         let reply = match verb {
             _ if self.state == State::TurnedAway => &replies::TURNED_AWAY,
             _ if !self.is_offered(verb) => &replies::NOT_IMPLEMENTED,
-            Verb::Mail => &replies::BAD_SENDER,
-            Verb::Rcpt => &replies::BAD_RECIPIENT,
-            Verb::Bdat => &replies::BAD_CHUNK_SIZE,
-            _ => &replies::BAD_ARGUMENT,
+            _ => match error.kind() {
+                // 5321-4.1.1.11-a
+                CommandErrorKind::Parameter(Some(name)) if !self.offers().has(name) => {
+                    &replies::NOT_OFFERED
+                }
+                CommandErrorKind::Address if verb == Verb::Mail => &replies::BAD_SENDER,
+                CommandErrorKind::Address => &replies::BAD_RECIPIENT,
+                CommandErrorKind::ChunkSize => &replies::BAD_CHUNK_SIZE,
+                _ => &replies::BAD_ARGUMENT,
+            },
         };
         if verb == Verb::Mail {
             self.tally.pardon(self.config.settings());

@@ -55,8 +55,8 @@ replies! {
     LINE_TOO_LONG "500 5.5.2 Line too long";
     UNRECOGNISED "500 5.5.2 Command not recognised";
     BAD_ARGUMENT "501 5.5.4 Syntax error in the argument";
-    BAD_SENDER "501 5.1.7 Syntax error in the sender or a parameter";
-    BAD_RECIPIENT "501 5.1.3 Syntax error in the recipient or a parameter";
+    BAD_SENDER "501 5.1.7 Syntax error in the sender";
+    BAD_RECIPIENT "501 5.1.3 Syntax error in the recipient";
     BAD_CHUNK_SIZE "501 5.5.4 Chunk size not understood, closing connection";
     NOT_IMPLEMENTED "502 5.5.1 Command not implemented";
     OUT_OF_PLACE "503 5.5.1 Bad sequence of commands";

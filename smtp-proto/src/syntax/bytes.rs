@@ -1,5 +1,8 @@
 //! The character classes of RFC 5321 and the two scans that every address goes through.
 
+use alloc::vec::Vec;
+use core::fmt;
+
 use super::error::{SyntaxError, SyntaxErrorKind};
 
 /// `Let-dig` (RFC 5321 4.1.2), and the bytes of a U-label (RFC 6531 3.3).
@@ -157,5 +160,15 @@ pub(super) fn check_text(text: &str) -> Result<(), SyntaxError> {
     match text.bytes().position(|byte| byte.is_ascii_control()) {
         Some(at) => Err(SyntaxError::new(SyntaxErrorKind::UnexpectedByte, at)),
         None => check_non_ascii(text),
+    }
+}
+
+/// Formats into bytes; never fails.
+pub(super) struct Appender<'a>(pub(super) &'a mut Vec<u8>);
+
+impl fmt::Write for Appender<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
     }
 }

@@ -10,7 +10,7 @@ use super::{
     error::{SyntaxError, SyntaxErrorKind},
     extension::Extension,
     host::Host,
-    parameters::parse_size,
+    mail_parameters::parse_size,
     reply::{MAX_REPLY_LINE, Reply},
 };
 

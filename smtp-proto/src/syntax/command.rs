@@ -5,8 +5,10 @@ use alloc::vec::Vec;
 use super::{
     forwarding::{Attributes, ForwardingCommand},
     host::Host,
-    parameters::Parameters,
+    mail_parameters::MailParameters,
+    number::{MAX_DIGITS, decimal},
     path::{ForwardPath, ReversePath},
+    rcpt_parameters::RcptParameters,
     remote_queue::AtrnDomains,
     text::{Argument, InitialResponse, Word},
     verb::Verb,
@@ -39,14 +41,14 @@ pub enum Command<'a> {
         /// The sender.
         from: ReversePath<'a>,
         /// What extensions add.
-        parameters: Parameters<'a>,
+        parameters: MailParameters<'a>,
     },
     /// `RCPT TO:<path> parameters`.
     Rcpt {
         /// The recipient.
         to: ForwardPath<'a>,
         /// What extensions add.
-        parameters: Parameters<'a>,
+        parameters: RcptParameters<'a>,
     },
     /// `DATA`.
     Data,
@@ -155,10 +157,9 @@ impl<'a> Command<'a> {
                 parameters.write_to(out);
             }
             Self::Bdat { size, last } => {
-                out.push(b' ');
-                write_number(*size, out);
+                word(decimal(*size, &mut [0; MAX_DIGITS]));
                 if *last {
-                    out.extend_from_slice(b" LAST");
+                    word("LAST");
                 }
             }
             Self::Vrfy(argument)
@@ -197,23 +198,4 @@ impl<'a> Command<'a> {
         }
         out.extend_from_slice(b"\r\n");
     }
-}
-
-fn write_number(number: u64, out: &mut Vec<u8>) {
-    let mut digits = [b'0'; 20];
-    let mut rest = number;
-    let mut used: usize = 0;
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0'.wrapping_add(u8::try_from(rest % 10).unwrap_or_default());
-        rest /= 10;
-        used = used.saturating_add(1);
-        if rest == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(
-        digits
-            .get(digits.len().saturating_sub(used)..)
-            .unwrap_or_default(),
-    );
 }

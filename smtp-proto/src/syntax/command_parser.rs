@@ -9,8 +9,9 @@ use super::{
     error::{SyntaxError, SyntaxErrorKind},
     forwarding::{Attributes, ForwardingCommand},
     host::Host,
-    parameters::Parameters,
+    mail_parameters::MailParameters,
     path::{ForwardPath, ReversePath},
+    rcpt_parameters::RcptParameters,
     remote_queue::AtrnDomains,
     text::{Argument, InitialResponse, Word},
     verb::Verb,
@@ -36,6 +37,8 @@ impl<'a> Command<'a> {
             let at = line.len().saturating_sub(rest.len()).saturating_add(after);
             CommandError::new(Some(verb), error.shifted(at))
         };
+        // Returns where a text begins that ends with the line.
+        let start = |text: &str| line.len().saturating_sub(text.len());
         // Each arm makes its command where it stays: to move one costs as much as to parse it.
         match (verb, rest) {
             // The labels are written in any case, and without any space more (RFC 5321 4.1.1.2).
@@ -52,15 +55,24 @@ impl<'a> Command<'a> {
                 ],
             ) => {
                 let rest = text(rest).map_err(|error| fail(error, 6))?;
-                let (from, end) =
-                    ReversePath::parse_prefix(rest).map_err(|error| fail(error, 6))?;
-                let parameters = parameters(rest, end).map_err(|error| fail(error, 6))?;
+                let (from, end) = ReversePath::parse_prefix(rest)
+                    .map_err(|error| CommandError::address(verb, error.shifted(start(rest))))?;
+                let parameters = match parameters(rest, end).map_err(|error| fail(error, 6))? {
+                    None => MailParameters::default(),
+                    Some(text) => MailParameters::parse_checked(text)
+                        .map_err(|error| CommandError::parameter(verb, error, start(text)))?,
+                };
                 Ok(Self::Mail { from, parameters })
             }
             (Verb::Rcpt, [b' ', b'T' | b't', b'O' | b'o', b':', rest @ ..]) => {
                 let rest = text(rest).map_err(|error| fail(error, 4))?;
-                let (to, end) = ForwardPath::parse_prefix(rest).map_err(|error| fail(error, 4))?;
-                let parameters = parameters(rest, end).map_err(|error| fail(error, 4))?;
+                let (to, end) = ForwardPath::parse_prefix(rest)
+                    .map_err(|error| CommandError::address(verb, error.shifted(start(rest))))?;
+                let parameters = match parameters(rest, end).map_err(|error| fail(error, 4))? {
+                    None => RcptParameters::default(),
+                    Some(text) => RcptParameters::parse_checked(text)
+                        .map_err(|error| CommandError::parameter(verb, error, start(text)))?,
+                };
                 Ok(Self::Rcpt { to, parameters })
             }
             // RFC 5321 4.1.1: these take no argument.
@@ -137,15 +149,13 @@ fn utf8(bytes: &[u8]) -> Result<&str, SyntaxError> {
         .map_err(|error| SyntaxError::new(SyntaxErrorKind::InvalidUtf8, error.valid_up_to()))
 }
 
-/// Parses the parameters after the path that ends at `end`.
+/// Returns the parameters after the path that ends at `end`, if there are any.
 #[inline(always)]
-fn parameters(text: &str, end: usize) -> Result<Parameters<'_>, SyntaxError> {
+fn parameters(text: &str, end: usize) -> Result<Option<&str>, SyntaxError> {
     let rest = text.get(end..).unwrap_or_default();
     match rest.split_at_checked(1) {
-        None => Ok(Parameters::default()),
-        Some((" ", rest)) => {
-            Parameters::parse_checked(rest).map_err(|error| error.shifted(end.saturating_add(1)))
-        }
+        None => Ok(None),
+        Some((" ", rest)) => Ok(Some(rest)),
         Some(_) => Err(SyntaxError::unexpected(text.as_bytes(), end)),
     }
 }

@@ -64,6 +64,9 @@ pub enum SyntaxErrorKind {
     /// A keyword that may be given only once.
     #[error("given twice")]
     Duplicate,
+    /// A parameter that cannot stand beside another, or not without one.
+    #[error("contradicts the other parameters")]
+    Contradiction,
     /// The lines of a reply have different codes, or its enhanced code is of another class.
     #[error("codes contradict each other")]
     ContradictingCodes,

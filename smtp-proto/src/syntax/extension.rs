@@ -118,37 +118,4 @@ impl Extension {
         let expected = extension.keyword().get(8..).unwrap_or_default();
         expected.eq_ignore_ascii_case(rest).then_some(extension)
     }
-
-    /// Returns by how many bytes the extension lengthens a MAIL line at most (RFC 1869 4.1.2).
-    ///
-    /// These are the figures of the RFCs, even where their own parameters do not fit in them
-    /// (MTRK, CHECKPOINT, NO-SOLICITING). 8BITMIME and CONPERM state none.
-    pub const fn mail_increment(self) -> usize {
-        match self {
-            Self::Size => 26,       // RFC 1870 3
-            Self::BinaryMime => 16, // RFC 3030 3
-            // ENVID of 107 as RFC 3885 2 reads RFC 3461, and ` RET=HDRS`.
-            Self::Dsn => 107 + 9,
-            Self::Auth => 500,          // RFC 4954 3
-            Self::SmtpUtf8 => 10,       // RFC 6531 3.1
-            Self::DeliverBy => 17,      // RFC 2852 2
-            Self::FutureRelease => 34,  // RFC 4865 3
-            Self::MtPriority => 15,     // RFC 6710 3
-            Self::RequireTls => 11,     // RFC 8689 2
-            Self::Mtrk => 40,           // RFC 3885 2
-            Self::Checkpoint => 88,     // RFC 1845 2
-            Self::NoSoliciting => 1007, // RFC 3865 4.1
-            _ => 0,
-        }
-    }
-
-    /// Returns by how many bytes the extension lengthens a RCPT line at most (RFC 1869 4.1.2).
-    pub const fn rcpt_increment(self) -> usize {
-        match self {
-            // ORCPT of 507 as RFC 3885 2 reads RFC 3461, and ` NOTIFY=SUCCESS,FAILURE,DELAY`.
-            Self::Dsn => 507 + 29,
-            Self::Rrvs => 33, // RFC 7293 3.1
-            _ => 0,
-        }
-    }
 }

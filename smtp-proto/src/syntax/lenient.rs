@@ -9,8 +9,9 @@ use super::{
     command_parser::{text, trim_end},
     error::SyntaxError,
     host::Host,
-    parameters::Parameters,
+    mail_parameters::MailParameters,
     path::{ForwardPath, ReversePath},
+    rcpt_parameters::RcptParameters,
     verb::Verb,
 };
 
@@ -45,7 +46,10 @@ fn lenient(line: &[u8]) -> Option<Command<'_>> {
                 ReversePath::parse_prefix,
                 ReversePath::parse_address,
             )?;
-            Some(Command::Mail { from, parameters })
+            Some(Command::Mail {
+                from,
+                parameters: MailParameters::parse(parameters).ok()?,
+            })
         }
         Verb::Rcpt => {
             let argument = after_label(rest, "TO")?;
@@ -54,7 +58,10 @@ fn lenient(line: &[u8]) -> Option<Command<'_>> {
                 ForwardPath::parse_prefix,
                 ForwardPath::parse_address,
             )?;
-            Some(Command::Rcpt { to, parameters })
+            Some(Command::Rcpt {
+                to,
+                parameters: RcptParameters::parse(parameters).ok()?,
+            })
         }
         Verb::Ehlo => Host::parse_leniently(rest).map(Command::Ehlo),
         Verb::Helo => Host::parse_leniently(rest).map(Command::Helo),
@@ -75,7 +82,7 @@ fn path<'a, P>(
     text: &'a str,
     in_brackets: impl FnOnce(&'a str) -> Result<(P, usize), SyntaxError>,
     bare: impl FnOnce(&'a str) -> Result<P, SyntaxError>,
-) -> Option<(P, Parameters<'a>)> {
+) -> Option<(P, &'a str)> {
     let (path, end) = if text.starts_with('<') {
         in_brackets(text).ok()?
     } else {
@@ -89,7 +96,6 @@ fn path<'a, P>(
     let rest = text.get(end..)?;
     let parameters = rest.trim_start_matches(' ');
     let is_apart = parameters.is_empty() || parameters.len() < rest.len();
-    let parameters = Parameters::parse_checked(parameters).ok()?;
     is_apart.then_some((path, parameters))
 }
 

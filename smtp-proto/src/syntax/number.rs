@@ -1,4 +1,6 @@
-//! Numbers of few digits, as parameters have them.
+//! Numbers as commands and parameters have them.
+
+use core::str;
 
 use super::error::{SyntaxError, SyntaxErrorKind};
 
@@ -26,4 +28,22 @@ pub(super) fn positive(text: &str, most: u32) -> Result<u32, SyntaxError> {
         return Err(SyntaxError::new(SyntaxErrorKind::OutOfRange, 0));
     }
     Ok(number)
+}
+
+/// How many digits a number has at most.
+pub(super) const MAX_DIGITS: usize = 20;
+
+/// Returns the decimal digits of `number`, in `buffer`.
+pub(super) fn decimal(number: u64, buffer: &mut [u8; MAX_DIGITS]) -> &str {
+    let mut rest = number;
+    let mut unused = buffer.len();
+    for digit in buffer.iter_mut().rev() {
+        *digit = b'0'.wrapping_add(u8::try_from(rest % 10).unwrap_or_default());
+        rest /= 10;
+        unused = unused.saturating_sub(1);
+        if rest == 0 {
+            break;
+        }
+    }
+    str::from_utf8(buffer.get(unused..).unwrap_or_default()).unwrap_or_default()
 }

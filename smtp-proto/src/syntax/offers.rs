@@ -9,6 +9,7 @@ use super::{
     forwarding::{AttributeName, ForwardingCommand},
     limits::Limits,
     number::nine_digits,
+    parameters::ParameterName,
 };
 
 /// The longest command line in bytes without extensions, CR LF included (RFC 5321 4.5.3.1.4).
@@ -52,6 +53,12 @@ impl<'a> FutureRelease<'a> {
 }
 
 impl Capabilities {
+    /// Returns whether an extension that brings the parameter is announced.
+    pub fn takes(&self, parameter: ParameterName) -> bool {
+        let extensions = parameter.extensions().iter();
+        extensions.copied().any(|extension| self.has(extension))
+    }
+
     /// Returns the announced limits, which are none if LIMITS is missing or malformed (RFC 9422
     /// 3.7).
     pub fn limits(&self) -> Limits {
@@ -114,20 +121,18 @@ impl Capabilities {
     ///
     /// A client does not exceed this; a server had better be generous.
     pub fn mail_line_limit(&self) -> usize {
-        self.line_limit(Extension::mail_increment)
+        self.line_limit(ParameterName::MAIL)
     }
 
     /// Returns how many bytes a RCPT line can have, in the same way.
     pub fn rcpt_line_limit(&self) -> usize {
-        self.line_limit(Extension::rcpt_increment)
+        self.line_limit(ParameterName::RCPT)
     }
 
-    fn line_limit(&self, increment: impl Fn(Extension) -> usize) -> usize {
-        let announced = Extension::ALL
-            .iter()
-            .filter(|extension| self.has(**extension));
-        let sum = announced.fold(COMMAND_LINE, |sum, extension| {
-            sum.saturating_add(increment(*extension))
+    fn line_limit(&self, parameters: &[ParameterName]) -> usize {
+        let offered = parameters.iter().filter(|name| self.takes(**name));
+        let sum = offered.fold(COMMAND_LINE, |sum, name| {
+            sum.saturating_add(name.increment())
         });
         if self.has(Extension::Dsn) {
             sum.max(DSN_LINE)

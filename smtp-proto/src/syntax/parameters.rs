@@ -1,115 +1,123 @@
-//! The parameters that extensions add to MAIL and RCPT.
+//! What extensions add to MAIL and RCPT: which parameter belongs to which extension, and the form
+//! that all of them have.
 
-use alloc::vec::Vec;
+use alloc::boxed::Box;
+use alloc::string::String;
 use core::fmt::{self, Write};
+
+use thiserror::Error;
 
 use super::bytes::{self, KEYWORD, VALUE};
 use super::error::{SyntaxError, SyntaxErrorKind};
+use super::extension::Extension;
 
 /// How many parameters a command may have: more than all known extensions together define.
 pub const MAX_PARAMETERS: usize = 32;
 
-/// Holds the checked parameters of a MAIL or RCPT command, `KEY=VALUE KEY`.
-#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
-pub struct Parameters<'a>(&'a str);
+macro_rules! parameters {
+    ($($command:ident: {
+        $($(#[$documentation:meta])* $name:ident = $keyword:literal, $extensions:expr, $increment:expr;)*
+    })*) => {
+        /// A parameter of MAIL or RCPT that this library knows.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum ParameterName {
+            $($($(#[$documentation])* $name,)*)*
+        }
 
-impl<'a> Parameters<'a> {
-    /// Parses parameters that single spaces separate; the empty text has none.
-    ///
-    /// # Errors
-    ///
-    /// Fails if one is malformed (RFC 5321 4.1.2), if a keyword is given twice (RFC 1870 6,
-    /// RFC 6152 3, RFC 3461 4.5), or if there are more than [`MAX_PARAMETERS`].
-    pub fn parse(text: &'a str) -> Result<Self, SyntaxError> {
-        bytes::check_non_ascii(text)?;
-        Self::parse_checked(text)
+        impl ParameterName {
+            $(pub(super) const $command: &[Self] = &[$(Self::$name,)*];)*
+
+            /// Returns the keyword.
+            pub const fn keyword(self) -> &'static str {
+                match self {
+                    $($(Self::$name => $keyword,)*)*
+                }
+            }
+
+            /// Returns the extensions of which each brings the parameter.
+            pub const fn extensions(self) -> &'static [Extension] {
+                use Extension::*;
+                match self {
+                    $($(Self::$name => &$extensions,)*)*
+                }
+            }
+
+            /// Returns by how many bytes the parameter lengthens its command line at most (RFC
+            /// 1869 4.1.2).
+            pub(super) const fn increment(self) -> usize {
+                match self {
+                    $($(Self::$name => $increment,)*)*
+                }
+            }
+        }
+    };
+}
+
+// The increments are the RFCs' figures, even where their own parameters do not fit in them (MTRK,
+// TRANSID, SOLICIT), and 0 where an RFC states none. RFC 3885 2 has ENVID and ORCPT come with MTRK.
+parameters! {
+    MAIL: {
+        /// SIZE (RFC 1870).
+        Size = "SIZE", [Size], 26;
+        /// BODY with `7BIT` or `8BITMIME` (RFC 6152).
+        Body = "BODY", [EightBitMime], 0;
+        /// BODY with `BINARYMIME` (RFC 3030 3).
+        BinaryBody = "BODY", [BinaryMime], 16;
+        /// SMTPUTF8 (RFC 6531).
+        SmtpUtf8 = "SMTPUTF8", [SmtpUtf8], 10;
+        /// AUTH (RFC 4954 5).
+        Auth = "AUTH", [Auth], 500;
+        /// RET (RFC 3461 4.3).
+        Ret = "RET", [Dsn], 9;
+        /// ENVID (RFC 3461 4.4).
+        EnvId = "ENVID", [Dsn, Mtrk], 107;
+        /// BY (RFC 2852).
+        By = "BY", [DeliverBy], 17;
+        /// HOLDFOR (RFC 4865).
+        HoldFor = "HOLDFOR", [FutureRelease], 34;
+        /// HOLDUNTIL (RFC 4865), of which a command has only one.
+        HoldUntil = "HOLDUNTIL", [FutureRelease], 0;
+        /// MT-PRIORITY (RFC 6710).
+        MtPriority = "MT-PRIORITY", [MtPriority], 15;
+        /// REQUIRETLS (RFC 8689).
+        RequireTls = "REQUIRETLS", [RequireTls], 11;
+        /// MTRK (RFC 3885).
+        Mtrk = "MTRK", [Mtrk], 40;
+        /// SOLICIT of MAIL (RFC 3865).
+        Solicit = "SOLICIT", [NoSoliciting], 1007;
+        /// CONPERM (RFC 4141).
+        Conperm = "CONPERM", [Conperm], 0;
+        /// TRANSID (RFC 1845), which is kept as text.
+        TransId = "TRANSID", [Checkpoint], 88;
     }
+    RCPT: {
+        /// NOTIFY (RFC 3461 4.1).
+        Notify = "NOTIFY", [Dsn], 29;
+        /// ORCPT (RFC 3461 4.2).
+        Orcpt = "ORCPT", [Dsn, Mtrk], 507;
+        /// RRVS (RFC 7293).
+        Rrvs = "RRVS", [Rrvs], 33;
+        /// SOLICIT of RCPT (RFC 3865).
+        RcptSolicit = "SOLICIT", [NoSoliciting], 0;
+        /// CONNEG (RFC 4141).
+        Conneg = "CONNEG", [Conneg], 0;
+    }
+}
 
-    /// Parses parameters that [`bytes::check_non_ascii`] went through.
+impl ParameterName {
+    /// Recognises a keyword in any case among `names`, unless its values are kept as text; of
+    /// BODY, whose value it does not look at, the first.
     #[inline]
-    pub(super) fn parse_checked(text: &'a str) -> Result<Self, SyntaxError> {
-        let mut rest = text;
-        let mut seen: u64 = 0;
-        for _ in 0..MAX_PARAMETERS {
-            if rest.is_empty() && seen == 0 {
-                return Ok(Self(text));
-            }
-            let at = text.len().saturating_sub(rest.len());
-            let (keyword, length) = parameter_end(rest).map_err(|error| error.shifted(at))?;
-            // Keywords that differ mostly differ in this; only the others are compared.
-            let mark = signature(keyword);
-            if seen & mark != 0
-                && Self(text.get(..at).unwrap_or_default())
-                    .get(keyword)
-                    .is_some()
-            {
-                return Err(SyntaxError::new(SyntaxErrorKind::Duplicate, at));
-            }
-            seen |= mark;
-            match rest.split_at_checked(length) {
-                Some((_, "")) | None => return Ok(Self(text)),
-                // parameter_end stops at a space only.
-                Some((_, after)) => rest = after.get(1..).unwrap_or_default(),
-            }
-        }
-        let at = text.len().saturating_sub(rest.len());
-        Err(SyntaxError::new(SyntaxErrorKind::TooLong, at))
-    }
-
-    /// Wraps a text of which each parameter was checked.
-    pub(super) const fn trusted(text: &'a str) -> Self {
-        Self(text)
-    }
-
-    /// Returns the parameters in the order they were written.
-    pub fn iter(&self) -> impl Iterator<Item = Parameter<'a>> + use<'a> {
-        self.0
-            .split(' ')
-            .filter(|parameter| !parameter.is_empty())
-            .map(|parameter| match parameter.split_once('=') {
-                Some((keyword, value)) => Parameter {
-                    keyword,
-                    value: Some(value),
-                },
-                None => Parameter {
-                    keyword: parameter,
-                    value: None,
-                },
-            })
-    }
-
-    /// Returns the parameter of that keyword, which is compared without regard to case.
-    pub fn get(&self, keyword: &str) -> Option<Parameter<'a>> {
-        self.iter()
-            .find(|parameter| parameter.keyword.eq_ignore_ascii_case(keyword))
-    }
-
-    /// Tells whether there is none.
-    pub const fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Returns the text as it was written.
-    pub const fn as_str(&self) -> &'a str {
-        self.0
-    }
-
-    /// Appends each parameter with a space before it.
-    pub fn write_to(&self, out: &mut Vec<u8>) {
-        if !self.is_empty() {
-            out.push(b' ');
-            out.extend_from_slice(self.0.as_bytes());
-        }
+    fn recognise(names: &[Self], keyword: &str) -> Option<Self> {
+        let mut names = names.iter().copied();
+        names
+            .find(|name| name.keyword().eq_ignore_ascii_case(keyword))
+            .filter(|name| *name != Self::TransId)
     }
 }
 
-impl fmt::Debug for Parameters<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self.0, f)
-    }
-}
-
-/// Holds one parameter of MAIL or RCPT.
+/// One parameter of MAIL or RCPT.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Parameter<'a> {
     keyword: &'a str,
@@ -129,9 +137,37 @@ impl<'a> Parameter<'a> {
         check_keyword(keyword)?;
         if let Some(value) = value {
             bytes::check_non_ascii(value)?;
-            check_value(value)?;
+            let length = bytes::span(value.as_bytes(), VALUE);
+            if length < value.len() || value.is_empty() {
+                return Err(SyntaxError::unexpected(value.as_bytes(), length));
+            }
         }
         Ok(Self { keyword, value })
+    }
+
+    /// Parses the parameter at the beginning of `text`, which [`bytes::check_non_ascii`] went
+    /// through; returns it and where it ends: before a space, or with `text`.
+    #[inline]
+    fn parse_prefix(text: &'a str) -> Result<(Self, usize), SyntaxError> {
+        let bytes = text.as_bytes();
+        let length = keyword_length(bytes);
+        let mut end = length;
+        if let Some(b'=') = bytes.get(length) {
+            let value = bytes.get(length.saturating_add(1)..).unwrap_or_default();
+            let value_length = bytes::span(value, VALUE);
+            end = end.saturating_add(1).saturating_add(value_length);
+            if value_length == 0 {
+                return Err(SyntaxError::unexpected(bytes, end));
+            }
+        }
+        match (text.get(..length), bytes.get(end)) {
+            (Some(keyword), None | Some(b' ')) if length > 0 => {
+                let value = text.get(length.saturating_add(1)..end);
+                Ok((Self { keyword, value }, end))
+            }
+            (_, _) if length > 0 => Err(SyntaxError::unexpected(bytes, end)),
+            (_, _) => Err(SyntaxError::unexpected(bytes, 0)),
+        }
     }
 
     /// Returns the keyword as it was written.
@@ -150,69 +186,220 @@ impl<'a> Parameter<'a> {
             .ok_or(SyntaxError::new(SyntaxErrorKind::UnexpectedEnd, 0))
     }
 
-    /// Checks that there is no value, which the extension forbids.
-    pub(super) fn check_flag(&self) -> Result<(), SyntaxError> {
+    /// Returns `true`, unless there is a value, which the extension forbids.
+    pub(super) fn is_flag(&self) -> Result<bool, SyntaxError> {
         match self.value {
-            None => Ok(()),
+            None => Ok(true),
             Some(_) => Err(SyntaxError::new(SyntaxErrorKind::UnexpectedByte, 0)),
         }
     }
+}
 
-    /// Appends the parameter with a space before it.
-    pub fn write_to(&self, out: &mut Vec<u8>) {
-        out.push(b' ');
-        out.extend_from_slice(self.keyword.as_bytes());
-        if let Some(value) = self.value {
-            out.push(b'=');
-            out.extend_from_slice(value.as_bytes());
+impl fmt::Display for Parameter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.keyword)?;
+        match self.value {
+            None => Ok(()),
+            Some(value) => write!(f, "={value}"),
         }
     }
 }
 
-/// Appends ` KEYWORD=value`; the value has to be checked.
-pub(super) fn write_parameter(out: &mut Vec<u8>, keyword: &str, value: impl fmt::Display) {
-    struct Bytes<'a>(&'a mut Vec<u8>);
-    impl Write for Bytes<'_> {
-        fn write_str(&mut self, text: &str) -> fmt::Result {
-            self.0.extend_from_slice(text.as_bytes());
-            Ok(())
-        }
-    }
-    // Appending bytes does not fail.
-    let _ = write!(Bytes(out), " {keyword}={value}");
+/// What is wrong with the parameters of a command, and with which of them.
+///
+/// It holds nothing of what a peer sent, so that displaying it is safe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[error("{}: {error}", .parameter.map_or("parameter", ParameterName::keyword))]
+pub struct ParameterError {
+    parameter: Option<ParameterName>,
+    error: SyntaxError,
 }
 
-/// Finds the end of the parameter at the beginning of `text`, which is a space or the end of
-/// `text`; returns its keyword and its length.
+impl ParameterError {
+    pub(super) const fn new(parameter: Option<ParameterName>, error: SyntaxError) -> Self {
+        Self { parameter, error }
+    }
+
+    /// Blames a parameter for standing beside another, or for standing without one.
+    pub(super) const fn contradiction(parameter: ParameterName) -> Self {
+        let error = SyntaxError::new(SyntaxErrorKind::Contradiction, 0);
+        Self::new(Some(parameter), error)
+    }
+
+    /// Returns which parameter is wrong, if it is one that this library knows.
+    pub const fn parameter(&self) -> Option<ParameterName> {
+        self.parameter
+    }
+
+    /// Returns what is wrong and at which byte of the parameters.
+    pub const fn error(&self) -> SyntaxError {
+        self.error
+    }
+}
+
+/// Gives each parameter of `text` that is one of `names` to `take`, and returns copies of the
+/// others.
+///
+/// `text` went through [`bytes::check_non_ascii`].
 #[inline]
-fn parameter_end(text: &str) -> Result<(&str, usize), SyntaxError> {
-    let bytes = text.as_bytes();
-    let length = keyword_length(bytes);
-    let mut end = length;
-    if let Some(b'=') = bytes.get(length) {
-        let value = bytes.get(length.saturating_add(1)..).unwrap_or_default();
-        let value_length = bytes::span(value, VALUE);
-        end = end.saturating_add(1).saturating_add(value_length);
-        if value_length == 0 {
-            return Err(SyntaxError::unexpected(bytes, end));
+pub(super) fn read<'a>(
+    text: &'a str,
+    names: &[ParameterName],
+    mut take: impl FnMut(ParameterName, &Parameter<'a>) -> Result<(), SyntaxError>,
+) -> Result<Others, ParameterError> {
+    let mut others = String::new();
+    let mut seen: u32 = 0;
+    let mut rest = text;
+    let at = |rest: &str| text.len().saturating_sub(rest.len());
+    for _ in 0..MAX_PARAMETERS {
+        let fail = |error: SyntaxError| ParameterError::new(None, error.shifted(at(rest)));
+        let (parameter, end) = Parameter::parse_prefix(rest).map_err(fail)?;
+        let duplicate = SyntaxError::new(SyntaxErrorKind::Duplicate, at(rest));
+        match ParameterName::recognise(names, parameter.keyword) {
+            // RFC 1870 6, RFC 6152 3, RFC 3461 4.5
+            Some(name) if seen & (1 << name as u32) != 0 => {
+                return Err(ParameterError::new(Some(name), duplicate));
+            }
+            Some(name) => {
+                seen |= 1 << name as u32;
+                take(name, &parameter).map_err(|error| {
+                    // Offsets count in the value, which may be missing.
+                    let value = at(rest).saturating_add(parameter.keyword.len());
+                    let value = value.saturating_add(1).min(text.len());
+                    ParameterError::new(Some(name), error.shifted(value))
+                })?;
+            }
+            None if find(&others, parameter.keyword).is_some() => {
+                return Err(ParameterError::new(None, duplicate));
+            }
+            None => keep(&mut others, rest.get(..end).unwrap_or_default()),
+        }
+        match rest.get(end.saturating_add(1)..) {
+            None => return Ok(Others(others.into())),
+            Some(after) => rest = after,
         }
     }
-    match (text.get(..length), bytes.get(end)) {
-        (Some(keyword), None | Some(b' ')) if length > 0 => Ok((keyword, end)),
-        (_, _) => Err(SyntaxError::unexpected(
-            bytes,
-            if length > 0 { end } else { 0 },
-        )),
+    let error = SyntaxError::new(SyntaxErrorKind::TooLong, at(rest));
+    Err(ParameterError::new(None, error))
+}
+
+/// Copies of checked parameters that this library does not know, as single spaces separate them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Others(Box<str>);
+
+impl Others {
+    /// Adds a parameter unless it is one of `names`.
+    pub(super) fn push(
+        &mut self,
+        parameter: Parameter<'_>,
+        names: &[ParameterName],
+    ) -> Result<(), ParameterError> {
+        if let Some(known) = ParameterName::recognise(names, parameter.keyword) {
+            return Err(ParameterError::contradiction(known));
+        }
+        let kind = if find(&self.0, parameter.keyword).is_some() {
+            SyntaxErrorKind::Duplicate
+        } else if self.iter().count() >= MAX_PARAMETERS {
+            SyntaxErrorKind::TooLong
+        } else {
+            let mut text = String::from(core::mem::take(&mut self.0));
+            keep(&mut text, &alloc::format!("{parameter}"));
+            self.0 = text.into();
+            return Ok(());
+        };
+        Err(ParameterError::new(None, SyntaxError::new(kind, 0)))
+    }
+
+    pub(super) fn is_ascii(&self) -> bool {
+        self.0.is_ascii()
+    }
+
+    /// Returns the parameters in the order they were written.
+    pub(super) fn iter(&self) -> impl Iterator<Item = Parameter<'_>> {
+        split(&self.0)
     }
 }
 
-/// Returns one bit of 64 that stands for `keyword` in any case.
-#[inline]
-fn signature(keyword: &str) -> u64 {
-    let first = keyword.as_bytes().first().copied().unwrap_or_default();
-    let last = keyword.as_bytes().last().copied().unwrap_or_default();
-    let mixed = (first & 0x1f).wrapping_mul(7) ^ (last & 0x1f) ^ (keyword.len() as u8);
-    1 << (mixed & 63)
+fn keep(others: &mut String, parameter: &str) {
+    if !others.is_empty() {
+        others.push(' ');
+    }
+    others.push_str(parameter);
+}
+
+fn find<'a>(others: &'a str, keyword: &str) -> Option<Parameter<'a>> {
+    split(others).find(|other| other.keyword.eq_ignore_ascii_case(keyword))
+}
+
+fn split(others: &str) -> impl Iterator<Item = Parameter<'_>> {
+    others
+        .split(' ')
+        .filter(|parameter| !parameter.is_empty())
+        .map(|parameter| match parameter.split_once('=') {
+            Some((keyword, value)) => Parameter {
+                keyword,
+                value: Some(value),
+            },
+            None => Parameter {
+                keyword: parameter,
+                value: None,
+            },
+        })
+}
+
+/// Writes parameters, each with a space before it.
+pub(super) struct Writer<W>(pub(super) W);
+
+impl<W: Write> Writer<W> {
+    /// Writes ` KEYWORD` if it is there.
+    pub(super) fn flag(&mut self, is_there: bool, name: ParameterName) -> fmt::Result {
+        if is_there {
+            self.0.write_str(" ")?;
+            self.0.write_str(name.keyword())?;
+        }
+        Ok(())
+    }
+
+    /// Writes ` KEYWORD=text` if there is a text.
+    pub(super) fn text(&mut self, name: ParameterName, text: Option<&str>) -> fmt::Result {
+        if let Some(text) = text {
+            self.flag(true, name)?;
+            self.0.write_str("=")?;
+            self.0.write_str(text)?;
+        }
+        Ok(())
+    }
+
+    /// Writes ` KEYWORD=value` if there is a value.
+    pub(super) fn value(
+        &mut self,
+        name: ParameterName,
+        value: Option<impl fmt::Display>,
+    ) -> fmt::Result {
+        match value {
+            Some(value) => write!(self.0, " {}={value}", name.keyword()),
+            None => Ok(()),
+        }
+    }
+
+    /// Writes what is kept as text.
+    pub(super) fn others(&mut self, others: &Others) -> fmt::Result {
+        match &*others.0 {
+            "" => Ok(()),
+            text => write!(self.0, " {text}"),
+        }
+    }
+}
+
+/// Leaves out the first space of what is written to it.
+pub(super) struct Trimmed<'a, 'f>(pub(super) &'a mut fmt::Formatter<'f>, pub(super) bool);
+
+impl Write for Trimmed<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let is_first = !text.is_empty() && !core::mem::replace(&mut self.1, true);
+        self.0
+            .write_str(if is_first { text.trim_start() } else { text })
+    }
 }
 
 /// Returns the length of the `(ALPHA / DIGIT) *(ALPHA / DIGIT / "-")` at the beginning.
@@ -233,72 +420,4 @@ pub(super) fn check_keyword(keyword: &str) -> Result<(), SyntaxError> {
         return Err(SyntaxError::unexpected(bytes, length));
     }
     Ok(())
-}
-
-#[inline]
-fn check_value(value: &str) -> Result<(), SyntaxError> {
-    let length = bytes::span(value.as_bytes(), VALUE);
-    if length < value.len() || value.is_empty() {
-        return Err(SyntaxError::unexpected(value.as_bytes(), length));
-    }
-    Ok(())
-}
-
-/// Names what bytes the content has: the values of BODY (RFC 6152 2, RFC 3030 3).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum BodyType {
-    /// `7BIT`: lines of ASCII, also what a MAIL without BODY means.
-    SevenBit,
-    /// `8BITMIME`: lines with any bytes but CR, LF.
-    EightBitMime,
-    /// `BINARYMIME`: any bytes; only with BDAT.
-    BinaryMime,
-}
-
-impl BodyType {
-    /// Parses the value of BODY, in any case.
-    ///
-    /// # Errors
-    ///
-    /// Fails on any other value.
-    pub fn parse(value: &str) -> Result<Self, SyntaxError> {
-        [Self::SevenBit, Self::EightBitMime, Self::BinaryMime]
-            .into_iter()
-            .find(|body| body.as_str().eq_ignore_ascii_case(value))
-            .ok_or(SyntaxError::unexpected(value.as_bytes(), 0))
-    }
-
-    /// Returns the value of BODY.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::SevenBit => "7BIT",
-            Self::EightBitMime => "8BITMIME",
-            Self::BinaryMime => "BINARYMIME",
-        }
-    }
-}
-
-/// Parses the value of SIZE: 1 to 20 digits, where what exceeds [`u64::MAX`] counts as that
-/// (RFC 1870 3).
-///
-/// # Errors
-///
-/// Fails on anything else.
-pub fn parse_size(value: &str) -> Result<u64, SyntaxError> {
-    let mut size: u64 = 0;
-    for (at, byte) in value.bytes().enumerate() {
-        if !byte.is_ascii_digit() {
-            return Err(SyntaxError::unexpected(value.as_bytes(), at));
-        }
-        if at == 20 {
-            return Err(SyntaxError::new(SyntaxErrorKind::TooLong, at));
-        }
-        let digit = u64::from(byte.wrapping_sub(b'0'));
-        // Saturates for good: a 21st digit is refused.
-        size = size.saturating_mul(10).saturating_add(digit);
-    }
-    if value.is_empty() {
-        return Err(SyntaxError::unexpected(value.as_bytes(), 0));
-    }
-    Ok(size)
 }

@@ -1,29 +1,30 @@
-//! What extensions add to RCPT, typed.
+//! What extensions add to RCPT.
 
-use alloc::vec::Vec;
+use alloc::{boxed::Box, vec::Vec};
+use core::fmt;
 
 use super::{
+    bytes::{self, Appender},
     delivery::ValidSince,
     dsn::Notify,
     error::SyntaxError,
-    extension::Extension,
     original_recipient::OriginalRecipient,
-    others::Others,
-    parameter_error::ParameterError,
-    parameters::{Parameter, Parameters, write_parameter},
+    parameters::{self, Others, Parameter, ParameterError, ParameterName, Trimmed, Writer},
     tracking::Solicitation,
 };
 
-/// Holds the parameters of RCPT that this library knows, typed, and the others as they are.
+/// The parameters of a RCPT command: those that this library knows, typed, and the others as they
+/// are.
+///
+/// What is rare is boxed, so that the usual parameters take little room and no allocation.
 ///
 /// ```
-/// use smtp_proto::syntax::{Notify, Parameters, RcptParameters};
+/// use smtp_proto::syntax::{Notify, RcptParameters};
 ///
-/// let line = Parameters::parse("notify=never ORCPT=rfc822;Bob+2B@x.example")?;
-/// let parameters = RcptParameters::parse(&line)?;
+/// let parameters = RcptParameters::parse("notify=never ORCPT=rfc822;Bob+2B@x.example")?;
 /// assert_eq!(parameters.notify, Some(Notify::NEVER));
 /// assert_eq!(parameters.original_recipient.unwrap().address(), "Bob+@x.example");
-/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # Ok::<(), smtp_proto::syntax::ParameterError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RcptParameters<'a> {
@@ -33,53 +34,95 @@ pub struct RcptParameters<'a> {
     /// ORCPT: whom the message was first meant for (RFC 3461 4.2).
     pub original_recipient: Option<OriginalRecipient<'a>>,
     /// RRVS: since when the recipient has to be the same (RFC 7293).
-    pub valid_since: Option<ValidSince<'a>>,
+    pub valid_since: Option<Box<ValidSince<'a>>>,
     /// SOLICIT: what the message solicits (RFC 3865).
-    pub solicitation: Option<Solicitation<'a>>,
+    pub solicitation: Option<Box<Solicitation<'a>>>,
     /// CONNEG: whether to reply with what the recipient can display (RFC 4141).
     pub conneg: bool,
     others: Others,
 }
 
 impl<'a> RcptParameters<'a> {
-    /// Parses the parameters of a RCPT command.
+    /// Parses the parameters of a RCPT command, which single spaces separate.
     ///
     /// Keywords that this library does not know go to the [others](Self::others). That an ORCPT
     /// which is not ASCII needs SMTPUTF8 with its MAIL is the caller's to check (RFC 6531 3.4).
     ///
     /// # Errors
     ///
-    /// Fails if a value is malformed, or if a parameter that needs none has one.
-    pub fn parse(parameters: &Parameters<'a>) -> Result<Self, ParameterError> {
+    /// Fails if a parameter is malformed (RFC 5321 4.1.2) or its value is, if one that needs none
+    /// has one, if one is given twice, or beyond [`MAX_PARAMETERS`](super::MAX_PARAMETERS).
+    pub fn parse(text: &'a str) -> Result<Self, ParameterError> {
+        bytes::check_non_ascii(text).map_err(|error| ParameterError::new(None, error))?;
+        match text {
+            "" => Ok(Self::default()),
+            text => Self::parse_checked(text),
+        }
+    }
+
+    /// Parses parameters that [`bytes::check_non_ascii`] went through.
+    #[inline]
+    pub(super) fn parse_checked(text: &'a str) -> Result<Self, ParameterError> {
         let mut parsed = Self::default();
-        parsed.others = Others::collect(parameters, |parameter| parsed.read(parameter))?;
+        parsed.others = parameters::read(text, ParameterName::RCPT, |name, parameter| {
+            parsed.take(name, parameter)
+        })?;
         Ok(parsed)
     }
 
-    /// Reads a parameter; returns whether it is known.
-    fn read(&mut self, parameter: &Parameter<'a>) -> Result<bool, SyntaxError> {
-        let is = |keyword: &str| parameter.keyword().eq_ignore_ascii_case(keyword);
+    fn take(&mut self, name: ParameterName, parameter: &Parameter<'a>) -> Result<(), SyntaxError> {
         let value = parameter.demanded_value();
-        if is("NOTIFY") {
-            self.notify = Some(Notify::parse(value?)?);
-        } else if is("ORCPT") {
-            self.original_recipient = Some(OriginalRecipient::parse(value?)?);
-        } else if is("RRVS") {
-            self.valid_since = Some(ValidSince::parse(value?)?);
-        } else if is("SOLICIT") {
-            self.solicitation = Some(Solicitation::parse(value?)?);
-        } else if is("CONNEG") {
-            parameter.check_flag()?;
-            self.conneg = true;
-        } else {
-            return Ok(false);
+        match name {
+            ParameterName::Notify => self.notify = Some(Notify::parse(value?)?),
+            ParameterName::Orcpt => {
+                self.original_recipient = Some(OriginalRecipient::parse(value?)?);
+            }
+            ParameterName::Rrvs => self.valid_since = Some(Box::new(ValidSince::parse(value?)?)),
+            ParameterName::RcptSolicit => {
+                self.solicitation = Some(Box::new(Solicitation::parse(value?)?));
+            }
+            ParameterName::Conneg => self.conneg = parameter.is_flag()?,
+            // None of RCPT.
+            _ => {}
         }
-        Ok(true)
+        Ok(())
+    }
+
+    /// Returns which of the parameters that this library knows are given.
+    pub fn names(&self) -> impl Iterator<Item = ParameterName> + use<> {
+        [
+            (self.notify.is_some(), ParameterName::Notify),
+            (self.original_recipient.is_some(), ParameterName::Orcpt),
+            (self.valid_since.is_some(), ParameterName::Rrvs),
+            (self.solicitation.is_some(), ParameterName::RcptSolicit),
+            (self.conneg, ParameterName::Conneg),
+        ]
+        .into_iter()
+        .filter_map(|(is_given, name)| is_given.then_some(name))
+    }
+
+    /// Leaves out the parameter of that name.
+    pub fn remove(&mut self, name: ParameterName) {
+        match name {
+            ParameterName::Notify => self.notify = None,
+            ParameterName::Orcpt => self.original_recipient = None,
+            ParameterName::Rrvs => self.valid_since = None,
+            ParameterName::RcptSolicit => self.solicitation = None,
+            ParameterName::Conneg => self.conneg = false,
+            // None of RCPT.
+            _ => {}
+        }
+    }
+
+    /// Returns whether the parameters can be written without SMTPUTF8 (RFC 6531 3.4).
+    pub fn is_ascii(&self) -> bool {
+        let original = self.original_recipient.as_ref();
+        original.is_none_or(OriginalRecipient::is_ascii) && self.others.is_ascii()
     }
 
     /// Returns the parameters that this library does not know.
     pub fn others(&self) -> impl Iterator<Item = Parameter<'_>> {
-        self.others.as_parameters().iter()
+        self.others.iter()
     }
 
     /// Adds a parameter that this library does not know.
@@ -89,50 +132,27 @@ impl<'a> RcptParameters<'a> {
     /// Fails if the library does know it, if there is one of its keyword, or if there are
     /// [`MAX_PARAMETERS`](super::MAX_PARAMETERS).
     pub fn push_other(&mut self, parameter: Parameter<'_>) -> Result<(), ParameterError> {
-        let read = RcptParameters::default().read(&parameter);
-        self.others.push(parameter, read)
-    }
-
-    /// Refuses the [others](Self::others), as a server does that knows no further extensions.
-    ///
-    /// # Errors
-    ///
-    /// Fails with the first of them (RFC 5321 4.1.1.11).
-    pub fn refuse_others(&self) -> Result<(), ParameterError> {
-        self.others.refuse()
-    }
-
-    /// Returns the extensions that a server has to offer for these parameters, the
-    /// [others](Self::others) apart.
-    pub fn extensions(&self) -> impl Iterator<Item = Extension> + use<> {
-        [
-            (self.notify.is_some() || self.original_recipient.is_some()).then_some(Extension::Dsn),
-            self.valid_since.as_ref().map(|_| Extension::Rrvs),
-            self.solicitation.as_ref().map(|_| Extension::NoSoliciting),
-            self.conneg.then_some(Extension::Conneg),
-        ]
-        .into_iter()
-        .flatten()
+        self.others.push(parameter, ParameterName::RCPT)
     }
 
     /// Appends each parameter with a space before it.
     pub fn write_to(&self, out: &mut Vec<u8>) {
-        if self.conneg {
-            out.extend_from_slice(b" CONNEG");
-        }
-        if let Some(notify) = self.notify {
-            write_parameter(out, "NOTIFY", notify);
-        }
-        if let Some(original) = &self.original_recipient {
-            write_parameter(out, "ORCPT", original);
-        }
-        if let Some(valid_since) = &self.valid_since {
-            write_parameter(out, "RRVS", valid_since);
-        }
-        if let Some(solicitation) = &self.solicitation {
-            write_parameter(out, "SOLICIT", solicitation);
-        }
-        self.others.as_parameters().write_to(out);
+        // Appending bytes does not fail.
+        let _ = self.write(Appender(out));
+    }
+
+    fn write(&self, out: impl fmt::Write) -> fmt::Result {
+        let mut out = Writer(out);
+        out.flag(self.conneg, ParameterName::Conneg)?;
+        out.value(ParameterName::Notify, self.notify)?;
+        let original = self.original_recipient.as_ref();
+        out.text(
+            ParameterName::Orcpt,
+            original.map(OriginalRecipient::as_str),
+        )?;
+        out.value(ParameterName::Rrvs, self.valid_since.as_deref())?;
+        out.value(ParameterName::RcptSolicit, self.solicitation.as_deref())?;
+        out.others(&self.others)
     }
 
     /// Copies what is borrowed, so that the parameters outlive the line they came from.
@@ -140,10 +160,18 @@ impl<'a> RcptParameters<'a> {
         RcptParameters {
             notify: self.notify,
             original_recipient: self.original_recipient.map(OriginalRecipient::into_owned),
-            valid_since: self.valid_since.map(ValidSince::into_owned),
-            solicitation: self.solicitation.map(Solicitation::into_owned),
+            valid_since: self.valid_since.map(|since| Box::new(since.into_owned())),
+            solicitation: self
+                .solicitation
+                .map(|classes| Box::new(classes.into_owned())),
             conneg: self.conneg,
             others: self.others,
         }
+    }
+}
+
+impl fmt::Display for RcptParameters<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(Trimmed(f, false))
     }
 }

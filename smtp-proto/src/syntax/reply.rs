@@ -4,7 +4,7 @@ use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use core::fmt::{self, Write as _};
 
-use super::bytes;
+use super::bytes::{self, Appender};
 use super::{
     code::{Class, Code},
     enhanced::EnhancedCode,
@@ -71,34 +71,30 @@ impl Reply<'static> {
         enhanced: Option<EnhancedCode>,
         text: &str,
     ) -> Result<Self, SyntaxError> {
-        let mut writer = Writer {
-            bytes: Vec::with_capacity(text.len().saturating_add(16)),
-        };
+        let mut bytes = Vec::with_capacity(text.len().saturating_add(16));
         let digits = code.digits();
         let mut at: usize = 0;
         let mut lines = text.split('\n').peekable();
         while let Some(line) = lines.next() {
             check_line(code, line).map_err(|error| error.shifted(at))?;
-            let start = writer.bytes.len();
-            writer.bytes.extend_from_slice(&digits);
+            let start = bytes.len();
+            bytes.extend_from_slice(&digits);
             // A last line has its space even without text (RFC 5321 4.2).
-            writer
-                .bytes
-                .push(if lines.peek().is_some() { b'-' } else { b' ' });
+            bytes.push(if lines.peek().is_some() { b'-' } else { b' ' });
             if let Some(enhanced) = enhanced {
                 // Writing to memory does not fail.
-                let _ = write!(writer, "{enhanced} ");
+                let _ = write!(Appender(&mut bytes), "{enhanced} ");
             }
-            writer.bytes.extend_from_slice(line.as_bytes());
-            writer.bytes.extend_from_slice(b"\r\n");
-            if writer.bytes.len().saturating_sub(start) > MAX_REPLY_LINE {
+            bytes.extend_from_slice(line.as_bytes());
+            bytes.extend_from_slice(b"\r\n");
+            if bytes.len().saturating_sub(start) > MAX_REPLY_LINE {
                 return Err(SyntaxError::new(SyntaxErrorKind::TooLong, at));
             }
             at = at.saturating_add(line.len()).saturating_add(1);
         }
         Ok(Self {
             code,
-            bytes: Cow::Owned(writer.bytes),
+            bytes: Cow::Owned(bytes),
         })
     }
 
@@ -351,18 +347,6 @@ fn leading_code(text: &[u8]) -> Option<EnhancedCode> {
 
 fn agree(code: Code, enhanced: EnhancedCode) -> bool {
     code.value() / 100 == u16::from(enhanced.class())
-}
-
-/// Formats into bytes.
-struct Writer {
-    bytes: Vec<u8>,
-}
-
-impl fmt::Write for Writer {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.bytes.extend_from_slice(text.as_bytes());
-        Ok(())
-    }
 }
 
 #[cfg(test)]

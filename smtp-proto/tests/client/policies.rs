@@ -300,11 +300,9 @@ fn binary_content_goes_by_chunks() {
 fn extensions_are_dropped_or_demanded() {
     use crate::dialogue::envelope;
     use smtp_proto::client::{Envelope, NotSentReason};
-    use smtp_proto::syntax::{Extension, ForwardPath, MailParameters, Parameters, RcptParameters};
-    let parse =
-        |text: &'static str| MailParameters::parse(&Parameters::parse(text).unwrap()).unwrap();
-    let recipient =
-        |text: &'static str| RcptParameters::parse(&Parameters::parse(text).unwrap()).unwrap();
+    use smtp_proto::syntax::{Extension, ForwardPath, MailParameters, RcptParameters};
+    let parse = |text: &'static str| MailParameters::parse(text).unwrap();
+    let recipient = |text: &'static str| RcptParameters::parse(text).unwrap();
     let path = || ForwardPath::parse("<c@example.net>").unwrap();
     let message = |mail, rcpt| {
         let envelope: Envelope<'static> =

@@ -196,7 +196,7 @@ fn bad_lines_in_a_group() {
         )),
         "250 2.1.0 Sender OK\r\n500 5.5.2 Line too long\r\n\
          500 5.5.2 Command not recognised\r\n\
-         501 5.1.3 Syntax error in the recipient or a parameter\r\n\
+         501 5.1.3 Syntax error in the recipient\r\n\
          250 2.1.5 Recipient OK\r\n"
     );
 }

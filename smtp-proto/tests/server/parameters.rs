@@ -84,3 +84,30 @@ fn of_rcpt() {
         assert_eq!(told[0].starts_with("rcpt"), code == "250", "{told:?}");
     }
 }
+
+/// 5321-4.1.1.11-a: the reply tells a malformed address (X.1.7, X.1.3) from a malformed parameter
+/// (X.5.4), and one that is not offered is that, well-formed or not.
+#[test]
+fn replies_say_what_is_wrong() {
+    let mut peer = Peer::greeted(config().offer(Capabilities::new().with(Extension::Dsn)));
+    for (line, reply) in [
+        ("MAIL FROM:<a@b@c>", "501 5.1.7 "),
+        ("MAIL FROM:<a@b.example> RET=X", "501 5.5.4 "),
+        ("MAIL FROM:<a@b.example> RET=", "501 5.5.4 "),
+        ("MAIL FROM:<a@b.example> =", "501 5.5.4 "),
+        ("MAIL FROM:<a@b.example> RET=FULL ret=FULL", "501 5.5.4 "),
+        ("MAIL FROM:<a@b.example> BY=x", "555 5.5.4 "),
+        ("MAIL FROM:<a@b.example> BY=60;R", "555 5.5.4 "),
+        ("MAIL FROM:<a@b.example> LANE=3", "555 5.5.4 "),
+        ("MAIL TO:<a@b.example>", "501 5.5.4 "),
+        ("MAIL FROM:<a@b.example>", "250 "),
+        ("RCPT TO:<a@b@c>", "501 5.1.3 "),
+        ("RCPT TO:<a@b.example> NOTIFY=X", "501 5.5.4 "),
+        ("RCPT TO:<a@b.example> RRVS=x", "555 5.5.4 "),
+        ("RCPT TO:<a@b.example> NOTIFY=NEVER", "250 "),
+    ] {
+        let got = peer.send(&format!("{line}\r\n"));
+        assert!(got.starts_with(reply), "{line}: {got}");
+        peer.events();
+    }
+}

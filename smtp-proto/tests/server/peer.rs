@@ -255,7 +255,7 @@ pub(crate) fn describe(event: &Event<'_>) -> String {
             from,
             parameters,
             ..
-        } => format!("mail {transaction} {from} {}", parameters.as_str())
+        } => format!("mail {transaction} {from} {parameters}")
             .trim_end()
             .into(),
         Event::Rcpt {
@@ -263,7 +263,7 @@ pub(crate) fn describe(event: &Event<'_>) -> String {
             to,
             parameters,
             ..
-        } => format!("rcpt {transaction} {to} {}", parameters.as_str())
+        } => format!("rcpt {transaction} {to} {parameters}")
             .trim_end()
             .into(),
         Event::Data { transaction, .. } => format!("data {transaction}"),

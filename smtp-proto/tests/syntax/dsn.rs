@@ -1,18 +1,24 @@
 use smtp_proto::syntax::{
-    EnvelopeId, ForwardPath, MailParameters, Notify, OriginalRecipient, Parameters, RcptParameters,
+    Command, EnvelopeId, ForwardPath, MailParameters, Notify, OriginalRecipient, RcptParameters,
     Return, SyntaxErrorKind,
 };
 
 use super::written;
 
-fn mail(text: &str) -> Result<MailParameters<'_>, u16> {
-    MailParameters::parse(&Parameters::parse(text).map_err(|_| 501_u16)?)
-        .map_err(|error| error.reply_code().value())
+fn mail(text: &str) -> Result<MailParameters<'static>, u16> {
+    match Command::parse(format!("MAIL FROM:<> {text}").as_bytes()) {
+        Ok(Command::Mail { parameters, .. }) => Ok(parameters.into_owned()),
+        Ok(command) => panic!("{command:?}"),
+        Err(error) => Err(error.reply_code().value()),
+    }
 }
 
-fn rcpt(text: &str) -> Result<RcptParameters<'_>, u16> {
-    RcptParameters::parse(&Parameters::parse(text).map_err(|_| 501_u16)?)
-        .map_err(|error| error.reply_code().value())
+fn rcpt(text: &str) -> Result<RcptParameters<'static>, u16> {
+    match Command::parse(format!("RCPT TO:<a@b> {text}").as_bytes()) {
+        Ok(Command::Rcpt { parameters, .. }) => Ok(parameters.into_owned()),
+        Ok(command) => panic!("{command:?}"),
+        Err(error) => Err(error.reply_code().value()),
+    }
 }
 
 /// 3461-4.1-a, 3461-4.1-b, 3461-4.1-c

@@ -189,7 +189,8 @@ fn line_limits() {
         (Extension::MtPriority, 15, 0),
         (Extension::RequireTls, 11, 0),
         (Extension::Rrvs, 0, 33),
-        (Extension::Mtrk, 40, 0),
+        // RFC 3885 2: ENVID and ORCPT come with it.
+        (Extension::Mtrk, 40 + 107, 507),
         (Extension::Checkpoint, 88, 0),
         (Extension::NoSoliciting, 1007, 0),
         (Extension::Limits, 0, 0),

@@ -1,5 +1,5 @@
 use smtp_proto::syntax::{
-    BodyType, EnhancedCode, Parameter, Parameters, SyntaxErrorKind, parse_size, xtext,
+    BodyType, EnhancedCode, MailParameters, Parameter, RcptParameters, SyntaxErrorKind, xtext,
 };
 
 use super::written;
@@ -7,30 +7,22 @@ use super::written;
 /// 5321-4.1.2-c
 #[test]
 fn parameters() {
-    let parameters = Parameters::parse("SIZE=5 body=8bitmime SMTPUTF8 X=δ").unwrap();
-    let all: Vec<_> = parameters
-        .iter()
+    let parameters = MailParameters::parse("SIZE=5 body=8bitmime Y SMTPUTF8 X=δ;").unwrap();
+    assert_eq!(parameters.size, Some(5));
+    assert_eq!(parameters.body, Some(BodyType::EightBitMime));
+    assert!(parameters.smtp_utf8);
+    let others: Vec<_> = parameters
+        .others()
         .map(|each| (each.keyword(), each.value()))
         .collect();
+    assert_eq!(others, [("Y", None), ("X", Some("δ;"))]);
     assert_eq!(
-        all,
-        [
-            ("SIZE", Some("5")),
-            ("body", Some("8bitmime")),
-            ("SMTPUTF8", None),
-            ("X", Some("δ"))
-        ]
+        written(|out| parameters.write_to(out)),
+        " SMTPUTF8 SIZE=5 BODY=8BITMIME Y X=δ;"
     );
-    assert_eq!(parameters.get("Body").unwrap().value(), Some("8bitmime"));
-    assert_eq!(parameters.get("smtputf8").unwrap().value(), None);
-    assert_eq!(parameters.get("RET"), None);
-    assert!(!parameters.is_empty());
-    let rewritten = written(|out| parameters.iter().for_each(|each| each.write_to(out)));
-    assert_eq!(rewritten, " SIZE=5 body=8bitmime SMTPUTF8 X=δ");
-    assert_eq!(written(|out| parameters.write_to(out)), rewritten);
 
-    let none = Parameters::parse("").unwrap();
-    assert_eq!((none.is_empty(), none.iter().count()), (true, 0));
+    let none = MailParameters::parse("").unwrap();
+    assert_eq!(none, MailParameters::default());
     assert_eq!(written(|out| none.write_to(out)), "");
 }
 
@@ -49,15 +41,15 @@ fn malformed_parameters() {
         ("A=\u{85}", 2, SyntaxErrorKind::UnexpectedByte),
         ("A B a=1", 4, SyntaxErrorKind::Duplicate),
     ] {
-        let error = Parameters::parse(text).expect_err(text);
+        let error = MailParameters::parse(text).expect_err(text).error();
+        assert_eq!((error.at(), error.kind()), (at, kind), "{text:?}");
+        let error = RcptParameters::parse(text).expect_err(text).error();
         assert_eq!((error.at(), error.kind()), (at, kind), "{text:?}");
     }
     let many: Vec<_> = (0..33).map(|number| format!("A{number}")).collect();
-    assert!(Parameters::parse(&many[..32].join(" ")).is_ok());
-    assert_eq!(
-        Parameters::parse(&many.join(" ")).unwrap_err().kind(),
-        SyntaxErrorKind::TooLong
-    );
+    assert!(MailParameters::parse(&many[..32].join(" ")).is_ok());
+    let error = MailParameters::parse(&many.join(" ")).unwrap_err().error();
+    assert_eq!(error.kind(), SyntaxErrorKind::TooLong);
 
     assert!(Parameter::new("ENVID", Some("a b")).is_err());
     assert!(Parameter::new("ENVID", Some("")).is_err());
@@ -81,7 +73,8 @@ fn sizes() {
         ("18446744073709551616", u64::MAX),
         ("99999999999999999999", u64::MAX),
     ] {
-        assert_eq!(parse_size(text), Ok(size), "{text}");
+        let line = format!("SIZE={text}");
+        assert_eq!(MailParameters::parse(&line).unwrap().size, Some(size));
     }
     for text in [
         "",
@@ -92,7 +85,7 @@ fn sizes() {
         "999999999999999999999",
         "000000000000000000001",
     ] {
-        assert!(parse_size(text).is_err(), "{text}");
+        assert!(MailParameters::parse(&format!("SIZE={text}")).is_err());
     }
 }
 

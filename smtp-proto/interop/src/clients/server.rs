@@ -10,7 +10,10 @@ use std::{
 use anyhow::Result;
 use smtp_proto::{
     server::Config,
-    syntax::{Capabilities, Extension, ForwardPath, Host, Parameters, Reply, ReversePath},
+    syntax::{
+        Capabilities, Extension, ForwardPath, Host, MailParameters, RcptParameters, Reply,
+        ReversePath,
+    },
 };
 use smtp_proto_blocking::server as blocking;
 use smtp_proto_tokio::{TlsInfo, server as asynchronous};
@@ -151,7 +154,7 @@ impl asynchronous::Handler for Keeper {
     }
 
     async fn mail(&self, (): &(), sender: &asynchronous::Sender) -> asynchronous::Verdict {
-        self.0.mail(sender.path(), &sender.parameters());
+        self.0.mail(sender.path(), sender.parameters());
         asynchronous::Verdict::Accept
     }
 
@@ -162,7 +165,7 @@ impl asynchronous::Handler for Keeper {
         recipient: &asynchronous::Recipient,
     ) -> asynchronous::Verdict {
         self.0
-            .recipient(recipient.path(), &recipient.parameters())
+            .recipient(recipient.path(), recipient.parameters())
             .map_or(asynchronous::Verdict::Accept, Into::into)
     }
 
@@ -232,7 +235,7 @@ impl blocking::Handler for Keeper {
         &self,
         _: &blocking::Session,
         from: &ReversePath<'_>,
-        parameters: &Parameters<'_>,
+        parameters: &MailParameters<'_>,
     ) -> blocking::Verdict {
         self.0.mail(from, parameters);
         blocking::Verdict::Accept
@@ -243,7 +246,7 @@ impl blocking::Handler for Keeper {
         _: &blocking::Session,
         _: &blocking::Envelope,
         to: &ForwardPath<'_>,
-        parameters: &Parameters<'_>,
+        parameters: &RcptParameters<'_>,
     ) -> blocking::Verdict {
         self.0
             .recipient(to, parameters)

@@ -6,7 +6,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use smtp_proto::syntax::{Code, ForwardPath, Parameters, Reply, ReversePath};
+use smtp_proto::syntax::{Code, ForwardPath, MailParameters, RcptParameters, Reply, ReversePath};
 
 use crate::servers::{PASSWORD, USER};
 
@@ -94,17 +94,17 @@ impl Store {
         lock(&self.failures).extend(failure);
     }
 
-    pub(super) fn mail(&self, from: &ReversePath<'_>, parameters: &Parameters<'_>) {
-        self.note(format!("MAIL FROM:{from}"), parameters);
+    pub(super) fn mail(&self, from: &ReversePath<'_>, parameters: &MailParameters<'_>) {
+        self.note(format!("MAIL FROM:{from} {parameters}"));
     }
 
     /// Accepts a recipient, or tells why not.
     pub(super) fn recipient(
         &self,
         to: &ForwardPath<'_>,
-        parameters: &Parameters<'_>,
+        parameters: &RcptParameters<'_>,
     ) -> Option<Reply<'static>> {
-        self.note(format!("RCPT TO:{to}"), parameters);
+        self.note(format!("RCPT TO:{to} {parameters}"));
         let recipient = to.to_string();
         let is_refused = self.is_choosy && refuses(recipient.trim_matches(['<', '>']));
         is_refused.then(|| reply(Code::MAILBOX_UNAVAILABLE, "5.1.1 No such mailbox"))
@@ -136,12 +136,8 @@ impl Store {
         fs::rename(partial, folder.join(format!("{number}.envelope")))
     }
 
-    fn note(&self, mut line: String, parameters: &Parameters<'_>) {
-        if !parameters.as_str().is_empty() {
-            line.push(' ');
-            line.push_str(parameters.as_str());
-        }
-        lock(&self.commands).push(line);
+    fn note(&self, line: String) {
+        lock(&self.commands).push(line.trim_end().to_owned());
     }
 }
 
