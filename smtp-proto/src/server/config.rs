@@ -387,6 +387,11 @@ impl Config {
         self.set_offer(|settings| settings.max_message_size = bytes)
     }
 
+    /// Returns the name of the server.
+    pub fn hostname(&self) -> &Host<'static> {
+        &self.settings.hostname
+    }
+
     /// Offers these extensions from now on, or what was configured.
     pub(super) fn set_own_capabilities(&mut self, capabilities: Option<Capabilities>) {
         if self.settings.own_capabilities != capabilities {
