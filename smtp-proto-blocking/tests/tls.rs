@@ -49,6 +49,7 @@ fn every_way_and_policy_delivers_unchanged() {
                 assert!(reports.iter().all(Report::is_delivered), "{reports:?}");
                 let info = client.stream().tls_info().unwrap();
                 assert_eq!(info.version, 0x0304);
+                assert!(info.is_verified() && info.exporter.is_some());
                 assert_eq!(info.peer_certificates, [pki.certificate.to_vec()]);
                 client.quit().unwrap();
             });

@@ -28,7 +28,7 @@ enum State<S> {
     #[cfg(feature = "rustls")]
     Accepting(Box<FallibleAccept<S>>),
     #[cfg(feature = "rustls")]
-    Encrypted(Box<TlsStream<S>>),
+    Encrypted(Box<TlsStream<S>>, Box<TlsInfo>),
     /// The handshake failed: nothing may be written any more.
     #[cfg(feature = "rustls")]
     Failed(Option<S>),
@@ -45,6 +45,22 @@ pub(crate) enum Handshake {
     Accept(TlsAcceptor),
 }
 
+#[cfg(feature = "rustls")]
+impl Handshake {
+    /// Returns what it came to.
+    fn info<S>(&self, stream: &TlsStream<S>) -> TlsInfo {
+        match (self, stream) {
+            (Self::Connect(connector), TlsStream::Client(stream)) => {
+                connector.info(stream.get_ref().1)
+            }
+            (Self::Accept(acceptor), TlsStream::Server(stream)) => {
+                acceptor.info(stream.get_ref().1)
+            }
+            _ => TlsInfo::default(),
+        }
+    }
+}
+
 impl<S> Stream<S> {
     pub(crate) fn new(stream: S) -> Self {
         Self(State::Clear(stream))
@@ -57,7 +73,7 @@ impl<S> Stream<S> {
             #[cfg(feature = "rustls")]
             State::Connecting(_) | State::Accepting(_) => None,
             #[cfg(feature = "rustls")]
-            State::Encrypted(stream) => Some(stream.get_ref().0),
+            State::Encrypted(stream, _) => Some(stream.get_ref().0),
             #[cfg(feature = "rustls")]
             State::Failed(stream) => stream.as_ref(),
         }
@@ -67,7 +83,7 @@ impl<S> Stream<S> {
     pub fn tls_info(&self) -> Option<TlsInfo> {
         match &self.0 {
             #[cfg(feature = "rustls")]
-            State::Encrypted(stream) => Some(tls::info(stream)),
+            State::Encrypted(_, info) => Some((**info).clone()),
             _ => None,
         }
     }
@@ -93,7 +109,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Stream<S> {
         };
         Poll::Ready(match result {
             Ok(stream) => {
-                self.0 = State::Encrypted(Box::new(stream));
+                let info = handshake.info(&stream);
+                self.0 = State::Encrypted(Box::new(stream), Box::new(info));
                 Ok(())
             }
             Err((error, stream)) => {
@@ -154,7 +171,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<S> {
         match &mut self.0 {
             State::Clear(stream) => Pin::new(stream).poll_read(cx, buffer),
             #[cfg(feature = "rustls")]
-            State::Encrypted(stream) => Pin::new(stream).poll_read(cx, buffer),
+            State::Encrypted(stream, _) => Pin::new(stream).poll_read(cx, buffer),
             #[cfg(feature = "rustls")]
             State::Failed(Some(stream)) => Pin::new(stream).poll_read(cx, buffer),
             #[cfg(feature = "rustls")]
@@ -173,7 +190,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
         match &mut self.0 {
             State::Clear(stream) => Pin::new(stream).poll_write(cx, bytes),
             #[cfg(feature = "rustls")]
-            State::Encrypted(stream) => Pin::new(stream).poll_write(cx, bytes),
+            State::Encrypted(stream, _) => Pin::new(stream).poll_write(cx, bytes),
             #[cfg(feature = "rustls")]
             _ => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
@@ -187,7 +204,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
         match &mut self.0 {
             State::Clear(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             #[cfg(feature = "rustls")]
-            State::Encrypted(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            State::Encrypted(stream, _) => Pin::new(stream).poll_write_vectored(cx, slices),
             #[cfg(feature = "rustls")]
             _ => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
@@ -197,7 +214,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
         match &self.0 {
             State::Clear(stream) => stream.is_write_vectored(),
             #[cfg(feature = "rustls")]
-            State::Encrypted(stream) => stream.is_write_vectored(),
+            State::Encrypted(stream, _) => stream.is_write_vectored(),
             #[cfg(feature = "rustls")]
             _ => false,
         }
@@ -207,7 +224,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
         match &mut self.0 {
             State::Clear(stream) => Pin::new(stream).poll_flush(cx),
             #[cfg(feature = "rustls")]
-            State::Encrypted(stream) => Pin::new(stream).poll_flush(cx),
+            State::Encrypted(stream, _) => Pin::new(stream).poll_flush(cx),
             #[cfg(feature = "rustls")]
             _ => Poll::Ready(Ok(())),
         }
@@ -217,7 +234,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
         match &mut self.0 {
             State::Clear(stream) => Pin::new(stream).poll_shutdown(cx),
             #[cfg(feature = "rustls")]
-            State::Encrypted(stream) => Pin::new(stream).poll_shutdown(cx),
+            State::Encrypted(stream, _) => Pin::new(stream).poll_shutdown(cx),
             #[cfg(feature = "rustls")]
             State::Failed(Some(stream)) => Pin::new(stream).poll_shutdown(cx),
             #[cfg(feature = "rustls")]
@@ -234,7 +251,7 @@ impl<S> fmt::Debug for Stream<S> {
             #[cfg(feature = "rustls")]
             State::Connecting(_) | State::Accepting(_) => "Stream(handshake)",
             #[cfg(feature = "rustls")]
-            State::Encrypted(_) => "Stream(encrypted)",
+            State::Encrypted(..) => "Stream(encrypted)",
             #[cfg(feature = "rustls")]
             State::Failed(_) => "Stream(failed)",
         })

@@ -9,11 +9,9 @@
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_rustls::{FallibleAccept, FallibleConnect, TlsStream};
+use tokio_rustls::{FallibleAccept, FallibleConnect};
 
 pub use smtp_proto_rustls::{Pin, TlsAcceptor, TlsConnector, crypto_provider, rustls};
-
-use crate::TlsInfo;
 
 /// Begins a handshake with a server.
 pub(crate) fn connect<S>(connector: &TlsConnector, stream: S) -> FallibleConnect<S>
@@ -33,13 +31,4 @@ where
     tokio_rustls::TlsAcceptor::from(Arc::clone(acceptor.config()))
         .accept(stream)
         .into_fallible()
-}
-
-/// Returns what a handshake came to.
-pub(crate) fn info<S>(stream: &TlsStream<S>) -> TlsInfo {
-    let server_name = match stream {
-        TlsStream::Server(stream) => stream.get_ref().1.server_name(),
-        TlsStream::Client(_) => None,
-    };
-    smtp_proto_rustls::tls_info(stream.get_ref().1, server_name)
 }

@@ -49,7 +49,9 @@ async fn every_mode_delivers_by_every_policy_through_buffers_of_every_size() {
                     count += 1;
                 }
                 assert_eq!(count, 5, "{client_tls:?} {policy:?} {buffer}");
-                assert_eq!(client.stream().tls_info().unwrap().version, 0x0304);
+                let info = client.stream().tls_info().unwrap();
+                assert_eq!(info.version, 0x0304);
+                assert!(info.is_verified() && info.exporter.is_some());
                 // 3207-4.2-d
                 assert!(!client.capabilities().has(Extension::StartTls));
                 client.quit().await.unwrap();

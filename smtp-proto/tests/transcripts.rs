@@ -103,12 +103,12 @@ fn the_client_keeps_to_the_transcripts() {
         for piece in PIECES {
             let name = Host::parse(transcript.name).unwrap();
             let mut client = Client::new(Config::new(name).pipelining(transcript.policy), NOW);
-            let sender = ReversePath::parse_address(transcript.from).unwrap();
+            let sender = ReversePath::parse(transcript.from).unwrap();
             let envelope = transcript
                 .to
                 .iter()
                 .fold(Envelope::new(sender), |envelope, to| {
-                    envelope.recipient(ForwardPath::parse_address(to).unwrap())
+                    envelope.recipient(ForwardPath::parse(to).unwrap())
                 });
             client.submit(&envelope).unwrap();
             client.quit();

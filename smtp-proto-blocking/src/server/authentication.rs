@@ -1,7 +1,7 @@
 //! Who a client is: the exchanges of the built-in mechanisms and of a handler's own.
 
 use smtp_proto::{
-    sasl::{ServerExchange, Step, Turn},
+    sasl::{Channel, ServerExchange, Step, Turn},
     server::{SaslResponse, replies::local_error},
 };
 
@@ -21,10 +21,11 @@ impl<'h> Authentication<'h> {
         handler: &'h H,
         session: &Session,
         mechanism: &str,
+        channel: &Channel<'_>,
     ) -> Option<Self> {
         match handler.exchange(session, mechanism) {
             Some(exchange) => Some(Self::Other(exchange)),
-            None => ServerExchange::begin(mechanism).map(Self::BuiltIn),
+            None => ServerExchange::begin(mechanism, channel).map(Self::BuiltIn),
         }
     }
 

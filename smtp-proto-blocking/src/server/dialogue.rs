@@ -110,7 +110,8 @@ impl<'h, H: Handler> Dialogue<'h, H> {
                 mechanism,
                 initial_response,
             } => {
-                self.authentication = Authentication::begin(handler, session, &mechanism);
+                self.authentication =
+                    Authentication::begin(handler, session, &mechanism, &machine.channel());
                 self.authenticate(machine, ticket, initial_response);
             }
             #[cfg(feature = "auth")]

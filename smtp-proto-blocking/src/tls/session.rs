@@ -16,25 +16,39 @@ use crate::TlsInfo;
 ///
 /// No call reads or writes more than once, so that none takes longer than the transport's time, and
 /// none lets a direction wait for the other.
-pub(crate) struct Session(Box<Connection>);
+pub(crate) struct Session {
+    connection: Box<Connection>,
+    beginner: Beginner,
+}
+
+/// Who has begun it, and knows what it is worth.
+enum Beginner {
+    Connector(TlsConnector),
+    Acceptor(TlsAcceptor),
+}
 
 impl Session {
     /// Begins a session with a server.
     pub(crate) fn connect(connector: &TlsConnector) -> io::Result<Self> {
         let (config, name) = (connector.config(), connector.server_name());
         let connection = ClientConnection::new(Arc::clone(config), name.clone());
-        Self::new(connection.map(Connection::from))
+        let beginner = Beginner::Connector(connector.clone());
+        Self::new(connection.map(Connection::from), beginner)
     }
 
     /// Begins a session with a client.
     pub(crate) fn accept(acceptor: &TlsAcceptor) -> io::Result<Self> {
         let connection = ServerConnection::new(Arc::clone(acceptor.config()));
-        Self::new(connection.map(Connection::from))
+        let beginner = Beginner::Acceptor(acceptor.clone());
+        Self::new(connection.map(Connection::from), beginner)
     }
 
-    fn new(connection: Result<Connection, rustls::Error>) -> io::Result<Self> {
+    fn new(connection: Result<Connection, rustls::Error>, beginner: Beginner) -> io::Result<Self> {
         match connection {
-            Ok(connection) => Ok(Self(Box::new(connection))),
+            Ok(connection) => Ok(Self {
+                connection: Box::new(connection),
+                beginner,
+            }),
             Err(error) => Err(io::Error::new(io::ErrorKind::InvalidData, error)),
         }
     }
@@ -42,14 +56,14 @@ impl Session {
     /// Goes on with the handshake, and tells whether it is complete.
     pub(crate) fn handshake(&mut self, transport: &mut (impl Read + Write)) -> io::Result<bool> {
         self.write_pending(transport)?;
-        if self.0.is_handshaking() {
-            if self.0.read_tls(transport)? == 0 {
+        if self.connection.is_handshaking() {
+            if self.connection.read_tls(transport)? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             self.process(transport)?;
             self.write_pending(transport)?;
         }
-        Ok(!self.0.is_handshaking())
+        Ok(!self.connection.is_handshaking())
     }
 
     pub(crate) fn read(
@@ -57,14 +71,14 @@ impl Session {
         transport: &mut (impl Read + Write),
         buffer: &mut [u8],
     ) -> io::Result<usize> {
-        match self.0.reader().read(buffer) {
+        match self.connection.reader().read(buffer) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             // 0 is the peer's close_notify; without it the end is an error (TLS-13).
             result => return result,
         }
-        self.0.read_tls(transport)?;
+        self.connection.read_tls(transport)?;
         self.process(transport)?;
-        self.0.reader().read(buffer).map_err(|error| {
+        self.connection.reader().read(buffer).map_err(|error| {
             match error.kind() {
                 // What came is not a whole record, or is not for those above.
                 io::ErrorKind::WouldBlock => io::ErrorKind::Interrupted.into(),
@@ -79,7 +93,7 @@ impl Session {
         slices: &[IoSlice<'_>],
     ) -> io::Result<usize> {
         self.write_pending(transport)?;
-        let taken = self.0.writer().write_vectored(slices)?;
+        let taken = self.connection.writer().write_vectored(slices)?;
         // The bytes are taken, whatever becomes of them: the next call tells.
         let _ = self.write_pending(transport);
         Ok(taken)
@@ -92,25 +106,29 @@ impl Session {
 
     /// Tells the peer that nothing more comes.
     pub(crate) fn close(&mut self, transport: &mut impl Write) -> io::Result<()> {
-        self.0.send_close_notify();
+        self.connection.send_close_notify();
         self.flush(transport)
     }
 
     /// Returns what the handshake came to, once it is complete.
     pub(crate) fn info(&self) -> Option<TlsInfo> {
-        if self.0.is_handshaking() {
+        if self.connection.is_handshaking() {
             return None;
         }
-        let server_name = match &*self.0 {
-            Connection::Server(connection) => connection.server_name(),
-            Connection::Client(_) => None,
-        };
-        Some(smtp_proto_rustls::tls_info(&self.0, server_name))
+        match (&*self.connection, &self.beginner) {
+            (Connection::Client(connection), Beginner::Connector(connector)) => {
+                Some(connector.info(connection))
+            }
+            (Connection::Server(connection), Beginner::Acceptor(acceptor)) => {
+                Some(acceptor.info(connection))
+            }
+            _ => None,
+        }
     }
 
     /// Deciphers what was read. Tells the peer if it makes no sense.
     fn process(&mut self, transport: &mut impl Write) -> io::Result<()> {
-        match self.0.process_new_packets() {
+        match self.connection.process_new_packets() {
             Ok(_) => Ok(()),
             Err(error) => {
                 let _ = self.write_pending(transport);
@@ -121,10 +139,10 @@ impl Session {
 
     /// Writes what is enciphered: all of it, or it fails.
     fn write_pending(&mut self, transport: &mut impl Write) -> io::Result<()> {
-        if self.0.wants_write() && self.0.write_tls(transport)? == 0 {
+        if self.connection.wants_write() && self.connection.write_tls(transport)? == 0 {
             return Err(io::ErrorKind::WriteZero.into());
         }
-        match self.0.wants_write() {
+        match self.connection.wants_write() {
             true => Err(io::ErrorKind::WouldBlock.into()),
             false => Ok(()),
         }

@@ -1,7 +1,7 @@
 //! Who a client is: the exchanges of the built-in mechanisms and of a handler's own.
 
 use smtp_proto::{
-    sasl::{ServerExchange, Step, Turn},
+    sasl::{Channel, ServerExchange, Step, Turn},
     server::{SaslResponse, Ticket, replies::local_error},
 };
 
@@ -24,10 +24,15 @@ pub(super) struct Authenticating {
 
 impl Authentication {
     /// Begins an exchange, unless neither the handler nor anything here knows the mechanism.
-    pub(super) fn begin<H: Handler>(handler: &H, state: &H::Session, name: &str) -> Option<Self> {
+    pub(super) fn begin<H: Handler>(
+        handler: &H,
+        state: &H::Session,
+        name: &str,
+        channel: &Channel<'_>,
+    ) -> Option<Self> {
         match handler.exchange(state, name) {
             Some(exchange) => Some(Self::Other(exchange)),
-            None => ServerExchange::begin(name).map(Self::BuiltIn),
+            None => ServerExchange::begin(name, channel).map(Self::BuiltIn),
         }
     }
 

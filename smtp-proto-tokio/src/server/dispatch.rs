@@ -176,12 +176,17 @@ impl<H: Handler> Dispatch<H> {
                 ticket,
                 mechanism,
                 initial_response,
-            } => match Authentication::begin(&**handler, state, &mechanism) {
-                Some(exchange) => self.authenticate(ticket, exchange, initial_response),
-                None => {
-                    self.give(ticket, mechanism_unknown().into());
+            } => {
+                let channel = self.machine.channel();
+                let exchange = Authentication::begin(&**handler, state, &mechanism, &channel);
+                drop(channel);
+                match exchange {
+                    Some(exchange) => self.authenticate(ticket, exchange, initial_response),
+                    None => {
+                        self.give(ticket, mechanism_unknown().into());
+                    }
                 }
-            },
+            }
             #[cfg(feature = "auth")]
             Event::AuthResponse { ticket, response } => match self.authentication.take() {
                 Some(exchange) => self.authenticate(ticket, exchange, Some(response)),

@@ -11,7 +11,10 @@ use std::{
 };
 
 use smtp_proto::{
-    client::{Config, Envelope, NotSentReason, Outcome, Pipelining, Report, mechanism::Mechanism},
+    client::{
+        Config, Envelope, NotSentReason, Outcome, Pipelining, Report,
+        mechanism::{Mechanism, Protection},
+    },
     machine::{Dialect, TraceEntry},
     syntax::Capabilities,
 };
@@ -325,7 +328,7 @@ fn job(
         config = config.dialect(Dialect::Lmtp);
     }
     if matches!(address, Address::Unix(_)) {
-        config = config.allow_plain_text_auth(); // nobody listens in between
+        config = config.credentials_over(Protection::InClear); // nobody listens in between
     }
     if options.trace || options.svg.is_some() {
         config = config.traced();

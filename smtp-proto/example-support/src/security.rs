@@ -142,7 +142,10 @@ impl Security {
             });
         };
         let secret = read_secret(file)?;
-        let (host, port) = server.host_and_port().unwrap_or(("localhost", 0));
+        let (host, port) = match server.host_and_port() {
+            Some((host, port)) => (host, Some(port)),
+            None => ("localhost", None),
+        };
         Ok(match self.login {
             None => by_scram_or_password(&user, &secret, nonce()?),
             Some(Login::Plain) => vec![Box::new(Plain::new(user, secret))],

@@ -8,7 +8,7 @@ use libfuzzer_sys::fuzz_target;
 use smtp_proto::{
     client::{
         Body, Client, Config, Envelope, Event, Pipelining, Tls,
-        mechanism::{Login, Mechanism, Plain},
+        mechanism::{Login, Mechanism, Plain, Protection},
     },
     machine::{Dialect, TlsInfo},
     syntax::{Capabilities, ForwardPath, Host, Reply, ReversePath},
@@ -53,7 +53,7 @@ impl Setting {
             config = config.known_capabilities(Capabilities::parse(&known));
         }
         if self.is_set(2) {
-            config = config.allow_plain_text_auth();
+            config = config.credentials_over(Protection::InClear);
         }
         let mut client = Client::new(config, NOW);
         if self.is_set(3) {

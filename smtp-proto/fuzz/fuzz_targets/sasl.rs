@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
 use smtp_proto::sasl::{
-    Credential, External, Login, Mechanism, Nonce, OAuthBearer, Plain, Scram, ScramHash, ScramKeys,
-    ServerExchange, Step, Turn, XOAuth2, invalid_credentials,
+    Channel, Credential, External, Login, Mechanism, Nonce, OAuthBearer, Plain, Scram, ScramHash,
+    ScramKeys, ServerExchange, Step, Turn, XOAuth2, invalid_credentials,
 };
 
 const SECRET: &str = "tanstaaftanstaaf";
@@ -62,7 +62,7 @@ fn client<'a>(mut mechanism: Box<dyn Mechanism>, said: impl Iterator<Item = &'a 
 
 /// Answers a client.
 fn server<'a>(name: &str, said: impl Iterator<Item = &'a [u8]>) {
-    let mut exchange = ServerExchange::begin(name).expect("a mechanism that is built in");
+    let mut exchange = ServerExchange::begin(name, &Channel::in_clear([name])).expect("a mechanism that is built in");
     let mut is_right = false;
     for response in said.map(Some).chain([None]).take(20) {
         let step = match exchange.respond(response) {

@@ -12,7 +12,7 @@ use anyhow::Result;
 use smtp_proto::{
     client::{
         Config, Duplex, Envelope, Pipelining, Report, Timeouts, Tls,
-        mechanism::{Login, Plain},
+        mechanism::{Login, Plain, Protection},
     },
     machine::{Dialect, Origin, TraceEntry},
     syntax::{Capabilities, Host},
@@ -107,8 +107,8 @@ impl Session {
         if self.ca.is_some() {
             config = config.tls(Tls::Required);
         }
-        if matches!(self.authentication, Some(Authentication::Plain)) {
-            config = config.allow_plain_text_auth();
+        if self.ca.is_none() {
+            config = config.credentials_over(Protection::InClear);
         }
         if let Some(known) = &self.known {
             config = config.known_capabilities(known.clone());

@@ -3,12 +3,13 @@
 use std::{fmt, io, path::Path, sync::Arc};
 
 use rustls::{
-    ServerConfig,
+    ServerConfig, ServerConnection,
     server::{WebPkiClientVerifier, danger::ClientCertVerifier},
 };
+use smtp_proto::machine::{TlsInfo, Verification, VerifiedBy};
 
 use crate::{
-    crypto_provider,
+    crypto_provider, info,
     pem::{certificates, invalid, private_key, roots},
 };
 
@@ -20,6 +21,7 @@ const PROTOCOLS: [&[u8]; 3] = [b"smtp", b"esmtp", b"lmtp"];
 #[derive(Clone)]
 pub struct TlsAcceptor {
     config: Arc<ServerConfig>,
+    verification: Verification,
 }
 
 impl TlsAcceptor {
@@ -62,7 +64,20 @@ impl TlsAcceptor {
             .with_single_cert(certificates(chain)?, private_key(key)?)
             .map_err(invalid)?;
         config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).into();
-        Ok(Arc::new(config).into())
+        Ok(Self::from(Arc::new(config)).verified_by(VerifiedBy::Authority))
+    }
+
+    /// Says what vouches for every certificate that the configuration lets pass, where rustls was told
+    /// how to verify them by hand. Otherwise they count as unverified.
+    #[must_use]
+    pub fn verified_by(mut self, by: VerifiedBy) -> Self {
+        self.verification = Verification::Verified(by);
+        self
+    }
+
+    /// Returns what a handshake that this has begun came to, once it is complete.
+    pub fn info(&self, connection: &ServerConnection) -> TlsInfo {
+        info::of_server(connection, self.verification)
     }
 
     /// Returns what rustls is told.
@@ -74,7 +89,10 @@ impl TlsAcceptor {
 /// Does as rustls is told.
 impl From<Arc<ServerConfig>> for TlsAcceptor {
     fn from(config: Arc<ServerConfig>) -> Self {
-        Self { config }
+        Self {
+            config,
+            verification: Verification::default(),
+        }
     }
 }
 

@@ -3,14 +3,15 @@
 use std::{fmt, io, path::Path, sync::Arc};
 
 use rustls::{
-    ClientConfig, RootCertStore,
+    ClientConfig, ClientConnection, RootCertStore,
     client::danger::ServerCertVerifier,
     pki_types::ServerName,
     sign::{CertifiedKey, SingleCertAndKey},
 };
+use smtp_proto::machine::{TlsInfo, UnverifiedReason, Verification, VerifiedBy};
 
 use crate::{
-    Pin, crypto_provider,
+    Pin, crypto_provider, info,
     pem::{certificates, invalid, private_key, roots},
     trust::{Trust, Verifier},
 };
@@ -27,6 +28,7 @@ use crate::{
 pub struct TlsConnector {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
+    verification: Verification,
 }
 
 impl TlsConnector {
@@ -64,7 +66,8 @@ impl TlsConnector {
     ///
     /// Fails if `name` is no name of a host.
     pub fn with_pin(name: &str, pin: impl Into<Pin>) -> io::Result<Self> {
-        Self::with_trust(name, Trust::Pinned(pin.into()))
+        let connector = Self::with_trust(name, Trust::Pinned(pin.into()))?;
+        Ok(connector.verified_by(VerifiedBy::Fingerprint))
     }
 
     /// Trusts whoever answers: it keeps listeners out, and no attacker (RFC 7435). For
@@ -78,7 +81,7 @@ impl TlsConnector {
         Self::with_trust(name, Trust::Anyone)
     }
 
-    /// Does as rustls is told.
+    /// Does as rustls is told. Say by what it verifies servers: [`verified_by`](Self::verified_by).
     ///
     /// # Errors
     ///
@@ -87,7 +90,19 @@ impl TlsConnector {
         let name = ServerName::try_from(name)
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         let name = name.to_owned();
-        Ok(Self { config, name })
+        Ok(Self {
+            config,
+            name,
+            verification: Verification::Unverified(UnverifiedReason::NotChecked),
+        })
+    }
+
+    /// Says what vouches for every server that the [configuration](Self::with_config) lets pass.
+    /// Otherwise they count as unverified, and get no credentials.
+    #[must_use]
+    pub fn verified_by(mut self, by: VerifiedBy) -> Self {
+        self.verification = Verification::Verified(by);
+        self
     }
 
     /// Shows the server a certificate if it asks for one: its chain and its key, in files in PEM.
@@ -114,7 +129,8 @@ impl TlsConnector {
             .map_err(invalid)?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Self::with_config(name, Arc::new(config))
+        let connector = Self::with_config(name, Arc::new(config))?;
+        Ok(connector.verified_by(VerifiedBy::Authority))
     }
 
     fn with_trust(name: &str, trust: Trust) -> io::Result<Self> {
@@ -128,6 +144,11 @@ impl TlsConnector {
             .with_custom_certificate_verifier(verifier)
             .with_no_client_auth();
         Self::with_config(name, Arc::new(config))
+    }
+
+    /// Returns what a handshake that this has begun came to, once it is complete.
+    pub fn info(&self, connection: &ClientConnection) -> TlsInfo {
+        info::of_client(connection, self.verification)
     }
 
     /// Returns what rustls is told.

@@ -6,6 +6,8 @@ use core::time::Duration;
 use super::rules::Level;
 use crate::framing::LineBreaks;
 use crate::machine::{Dialect, Timer, limits};
+#[cfg(feature = "auth")]
+use crate::sasl::Protection;
 use crate::syntax::{Capabilities, Extension, Host};
 
 /// Chooses how far the client runs ahead of the server's replies.
@@ -180,7 +182,8 @@ pub struct Config {
     pub(super) trace: bool,
     pub(super) dialect: Dialect,
     pub(super) tls: Tls,
-    pub(super) plain_text_auth: bool,
+    #[cfg(feature = "auth")]
+    pub(super) credentials_over: Protection,
     pub(super) known: Option<Box<Capabilities>>,
     pub(super) ignored: Vec<Extension>,
     pub(super) bare_lf_replies: bool,
@@ -202,7 +205,8 @@ impl Config {
             trace: false,
             dialect: Dialect::Smtp,
             tls: Tls::Off,
-            plain_text_auth: false,
+            #[cfg(feature = "auth")]
+            credentials_over: Protection::VerifiedTls,
             known: None,
             ignored: Vec::new(),
             bare_lf_replies: false,
@@ -264,10 +268,15 @@ impl Config {
         self
     }
 
-    /// Has the client send passwords and tokens in clear, too, where there is no TLS.
+    /// Sets how well a connection has to be protected for credentials to go through it, SCRAM's proofs
+    /// included; [`Protection::VerifiedTls`] unless set.
+    ///
+    /// With less, whoever is on the way can have them, or guess passwords from proofs: in clear by
+    /// listening, and under TLS that is not verified by answering in the server's stead.
+    #[cfg(feature = "auth")]
     #[must_use]
-    pub fn allow_plain_text_auth(mut self) -> Self {
-        self.plain_text_auth = true;
+    pub fn credentials_over(mut self, protection: Protection) -> Self {
+        self.credentials_over = protection;
         self
     }
 

@@ -2,8 +2,6 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
-use smallvec::SmallVec;
-
 use crate::syntax::{BodyType, ForwardPath, MailParameters, RcptParameters, ReversePath};
 
 /// Holds the sender, the recipients and the parameters of one message.
@@ -21,7 +19,7 @@ use crate::syntax::{BodyType, ForwardPath, MailParameters, RcptParameters, Rever
 #[derive(Clone, Debug)]
 pub struct Envelope<'a> {
     pub(super) sender: ReversePath<'a>,
-    pub(super) recipients: SmallVec<[ForwardPath<'a>; 4]>,
+    recipients: Recipients<'a>,
     pub(super) size: Option<u64>,
     pub(super) body: Option<BodyType>,
     pub(super) parameters: Option<Box<MailParameters<'a>>>,
@@ -34,7 +32,7 @@ impl<'a> Envelope<'a> {
     pub fn new(sender: ReversePath<'a>) -> Self {
         Self {
             sender,
-            recipients: SmallVec::new(),
+            recipients: Recipients::Many(Vec::new()),
             size: None,
             body: None,
             parameters: None,
@@ -57,7 +55,7 @@ impl<'a> Envelope<'a> {
         parameters: RcptParameters<'a>,
     ) -> Self {
         self.recipient_parameters
-            .push((self.recipients.len(), parameters));
+            .push((self.recipients.as_slice().len(), parameters));
         self.recipient(recipient)
     }
 
@@ -102,18 +100,19 @@ impl<'a> Envelope<'a> {
 
     /// Returns the recipients in the order in which they were added.
     pub fn recipients(&self) -> &[ForwardPath<'a>] {
-        &self.recipients
+        self.recipients.as_slice()
     }
 
     /// Copies what is borrowed, so that the envelope can live on.
     pub fn into_owned(self) -> Envelope<'static> {
         Envelope {
             sender: self.sender.into_owned(),
-            recipients: self
-                .recipients
-                .into_iter()
-                .map(ForwardPath::into_owned)
-                .collect(),
+            recipients: match self.recipients {
+                Recipients::One(only) => Recipients::One(only.into_owned()),
+                Recipients::Many(all) => {
+                    Recipients::Many(all.into_iter().map(ForwardPath::into_owned).collect())
+                }
+            },
             size: self.size,
             body: self.body,
             parameters: self.parameters.map(|given| Box::new(given.into_owned())),
@@ -122,6 +121,33 @@ impl<'a> Envelope<'a> {
                 .into_iter()
                 .map(|(recipient, given)| (recipient, given.into_owned()))
                 .collect(),
+        }
+    }
+}
+
+/// Recipients, of which one alone needs no allocation. Covariant, as [`smallvec::SmallVec`] is not.
+#[derive(Clone, Debug)]
+enum Recipients<'a> {
+    One(ForwardPath<'a>),
+    Many(Vec<ForwardPath<'a>>),
+}
+
+impl<'a> Recipients<'a> {
+    fn push(&mut self, recipient: ForwardPath<'a>) {
+        *self = match core::mem::replace(self, Self::Many(Vec::new())) {
+            Self::Many(all) if all.is_empty() => Self::One(recipient),
+            Self::Many(mut all) => {
+                all.push(recipient);
+                Self::Many(all)
+            }
+            Self::One(first) => Self::Many([first, recipient].into()),
+        };
+    }
+
+    fn as_slice(&self) -> &[ForwardPath<'a>] {
+        match self {
+            Self::One(only) => core::slice::from_ref(only),
+            Self::Many(all) => all,
         }
     }
 }

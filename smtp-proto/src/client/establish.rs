@@ -35,12 +35,18 @@ impl Session {
         self.phase == Phase::Handshake && !self.is_over()
     }
 
-    pub(super) fn tls_established(&mut self, _info: TlsInfo, now: Duration) -> Result<(), Misuse> {
+    pub(super) fn tls_established(&mut self, info: TlsInfo, now: Duration) -> Result<(), Misuse> {
         if !self.wants_tls() {
             return Err(Misuse::NoHandshake);
         }
         self.reply_deadline.stop();
         self.encrypted = true;
+        #[cfg(feature = "auth")]
+        {
+            self.tls = Some(Box::new(info));
+        }
+        #[cfg(not(feature = "auth"))]
+        drop(info);
         if self.config.tls == Tls::Implicit {
             self.await_greeting(now);
         } else {

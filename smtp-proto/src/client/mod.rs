@@ -75,8 +75,6 @@ mod authentication;
 mod commands;
 mod config;
 mod content;
-#[cfg(feature = "auth")]
-mod credentials;
 mod ending;
 mod envelope;
 mod establish;
@@ -109,9 +107,13 @@ use crate::{
 /// The mechanisms by which a client authenticates, of [`sasl`](crate::sasl).
 #[cfg(feature = "auth")]
 pub mod mechanism {
-    pub use crate::sasl::{External, Login, Mechanism, OAuthBearer, Plain, XOAuth2, by_password};
+    pub use crate::sasl::{
+        Channel, External, Login, Mechanism, OAuthBearer, Plain, Protection, XOAuth2, by_password,
+    };
     #[cfg(feature = "scram")]
-    pub use crate::sasl::{Nonce, Scram, ScramError, ScramHash, by_scram_or_password};
+    pub use crate::sasl::{
+        Nonce, Scram, ScramError, ScramHash, by_scram_or_password, by_scram_then_password,
+    };
 }
 
 pub use self::{

@@ -6,8 +6,6 @@ use alloc::{
 };
 use core::time::Duration;
 
-#[cfg(feature = "auth")]
-use super::credentials::Authentication;
 use super::{
     config::{Config, Tls},
     envelope::Envelope,
@@ -26,6 +24,8 @@ use crate::{
     machine::{Deadline, Error, Misuse, Trace},
     syntax::Capabilities,
 };
+#[cfg(feature = "auth")]
+use crate::{machine::TlsInfo, sasl::Attempts};
 
 /// Where the session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,10 +90,13 @@ pub(super) struct Session {
     /// The last event, or the error, has been read.
     read_to_end: bool,
     pub(super) encrypted: bool,
+    /// What the handshake came to.
+    #[cfg(feature = "auth")]
+    pub(super) tls: Option<Box<TlsInfo>>,
     /// Commands were sent before EHLO was answered.
     pub(super) early: bool,
     #[cfg(feature = "auth")]
-    pub(super) authentication: Authentication,
+    pub(super) authentication: Option<Box<Attempts>>,
 }
 
 impl Session {
@@ -129,9 +132,11 @@ impl Session {
             eof: false,
             read_to_end: false,
             encrypted: false,
+            #[cfg(feature = "auth")]
+            tls: None,
             early: false,
             #[cfg(feature = "auth")]
-            authentication: Authentication::default(),
+            authentication: None,
             config,
         };
         if session.config.tls == Tls::Implicit {

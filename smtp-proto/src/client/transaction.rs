@@ -106,7 +106,7 @@ impl Transaction {
         accepted.clear();
         envelope.sender.write_to(&mut paths);
         ends.push(paths.len());
-        for recipient in &envelope.recipients {
+        for recipient in envelope.recipients() {
             recipient.write_to(&mut paths);
             ends.push(paths.len());
         }

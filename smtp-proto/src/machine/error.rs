@@ -121,9 +121,22 @@ pub enum Fault {
     /// The server offers no TLS, or refuses it, and it is required.
     #[error("TLS is required and cannot be had")]
     TlsUnavailable,
-    /// No mechanism led to an authentication that is required.
-    #[error("authentication is required and failed")]
+    /// The server refused an authentication that is required.
+    #[error("the server refused the authentication")]
     AuthenticationFailed,
+    /// The server offers no mechanism that the client has.
+    #[error("the server offers no authentication that the client knows")]
+    NoMechanism,
+    /// The server offers a mechanism that the client has, but the connection is not protected as its
+    /// credentials need it: in clear, or with a peer that is not verified.
+    #[error("the connection is not protected as the credentials need it")]
+    CredentialUnprotected,
+    /// A challenge of the server's could not be read, or was one too many.
+    #[error("the server sent a challenge that cannot be answered")]
+    UnreadableChallenge,
+    /// The server accepted without having proven that it knows the password, or failed to prove it.
+    #[error("the server has not proven that it knows the password")]
+    ServerUnproven,
     /// The server announced that it closes the connection (421).
     #[error("the server is closing the connection")]
     Closing,

@@ -4,8 +4,9 @@ use alloc::{string::String, vec::Vec};
 use core::{fmt, mem, str};
 
 #[cfg(feature = "scram")]
-use super::scram::{Nonce, ScramHash, ScramKeys, WithKeys, WithoutKeys};
+use super::scram::{Nonce, Opening, ScramHash, ScramKeys, WithKeys, WithoutKeys};
 use super::{
+    channel::Channel,
     credential::Credential,
     external, login, oauthbearer, plain,
     step::{Step, invalid_credentials},
@@ -16,7 +17,7 @@ use crate::machine::limits;
 use crate::syntax::{Class, Reply};
 
 /// Takes a server's part in one exchange: PLAIN, LOGIN, EXTERNAL, XOAUTH2, OAUTHBEARER, and with
-/// the feature `scram` SCRAM-SHA-256 and SCRAM-SHA-1.
+/// the feature `scram` SCRAM-SHA-256 and SCRAM-SHA-1, with and without `-PLUS`.
 ///
 /// It knows how an exchange goes; who is let in, is the application's to say. Give it what the
 /// client says by [`respond`](Self::respond), do what the [`Turn`] asks for, and hand the outcome
@@ -44,7 +45,7 @@ enum State {
     /// The client was told why, and has to say that it has heard it.
     Refused(Reply<'static>),
     #[cfg(feature = "scram")]
-    Scram(ScramHash),
+    Scram(Opening),
     #[cfg(feature = "scram")]
     ScramKeys(WithoutKeys),
     #[cfg(feature = "scram")]
@@ -78,8 +79,12 @@ pub enum Turn<'a> {
 }
 
 impl ServerExchange {
-    /// Begins an exchange by the mechanism of this name, in any case; `None` if it is not built in.
-    pub fn begin(mechanism: &str) -> Option<Self> {
+    /// Begins an exchange by the mechanism of this name, in any case; `None` if it is not built in,
+    /// or not offered on this channel.
+    pub fn begin(mechanism: &str, channel: &Channel<'_>) -> Option<Self> {
+        if !channel.offers(mechanism) {
+            return None;
+        }
         let is = |name: &str| mechanism.eq_ignore_ascii_case(name);
         let state = match () {
             () if is("PLAIN") => State::Plain,
@@ -88,9 +93,8 @@ impl ServerExchange {
             () if is("XOAUTH2") => State::XOAuth2,
             () if is("OAUTHBEARER") => State::OAuthBearer,
             #[cfg(feature = "scram")]
-            () if is(ScramHash::Sha256.mechanism()) => State::Scram(ScramHash::Sha256),
-            #[cfg(feature = "scram")]
-            () if is(ScramHash::Sha1.mechanism()) => State::Scram(ScramHash::Sha1),
+            () => State::Scram(Opening::new(mechanism, channel)?),
+            #[cfg(not(feature = "scram"))]
             () => return None,
         };
         Some(Self {
@@ -143,12 +147,15 @@ impl ServerExchange {
             }
             State::Refused(reply) => return Turn::Step(Step::Reject(reply)),
             #[cfg(feature = "scram")]
-            State::Scram(hash) => match WithoutKeys::read(hash, response) {
+            State::Scram(opening) => match opening.read(response) {
                 Some((user, acting_for, exchange)) => {
+                    let hash = exchange.hash();
                     (self.user, self.acting_for) = (user, acting_for);
                     self.state = State::ScramKeys(exchange);
-                    let user = &self.user;
-                    return Turn::Keys { user, hash };
+                    return Turn::Keys {
+                        user: &self.user,
+                        hash,
+                    };
                 }
                 None => None,
             },

@@ -30,7 +30,8 @@ impl Mechanism for External {
         "EXTERNAL"
     }
 
-    fn is_plain_text(&self) -> bool {
+    /// What counts has been shown already, or is known otherwise.
+    fn exposes_credential(&self) -> bool {
         false
     }
 

@@ -34,16 +34,17 @@ impl Mechanism for Login {
         "LOGIN"
     }
 
-    fn is_plain_text(&self) -> bool {
-        true
-    }
-
     fn initial_response(&mut self) -> Option<Vec<u8>> {
         self.answered = 0;
         None
     }
 
-    /// What the prompts say is of no account (LOGIN-b).
+    /// What the prompts say is of no account (LOGIN-b): there are servers that ask in plain text, or
+    /// with nothing.
+    fn reads_challenges(&self) -> bool {
+        false
+    }
+
     fn respond(&mut self, _: &[u8]) -> Option<Vec<u8>> {
         self.answered = self.answered.saturating_add(1);
         match self.answered {

@@ -2,6 +2,8 @@
 
 use alloc::{boxed::Box, vec::Vec};
 
+use super::channel::Channel;
+
 /// Proves who the client is.
 ///
 /// Implement it for mechanisms that are not built in. What is passed and returned is not encoded:
@@ -10,21 +12,41 @@ pub trait Mechanism: Send {
     /// Returns the registered name, as in `EXTERNAL`: 1 to 20 of `A`-`Z`, `0`-`9`, `-` and `_`.
     fn name(&self) -> &str;
 
-    /// Tells whether whoever reads the exchange learns the password or token. Such a mechanism is
-    /// used under TLS only, unless the configuration says otherwise.
-    fn is_plain_text(&self) -> bool;
+    /// Takes note of the channel that the exchange is going to run through. It is called before the
+    /// exchange begins; the [`name`](Self::name) may depend on it.
+    fn prepare(&mut self, _channel: &Channel<'_>) {}
+
+    /// Returns whether the exchange carries a password, a token, or a proof by which one can be
+    /// guessed. Such a mechanism is used only where the peer was verified, unless the configuration
+    /// says otherwise.
+    fn exposes_credential(&self) -> bool {
+        true
+    }
 
     /// Returns what the client says first, or `None` where the server begins. Called again if the
     /// exchange begins again.
     fn initial_response(&mut self) -> Option<Vec<u8>>;
 
-    /// Returns the answer to a challenge; `None` cancels the exchange.
+    /// Returns the answer to a challenge; `None` cancels the exchange, and no other mechanism is
+    /// tried after it: who asks wrongly here is not asked again in another way.
     fn respond(&mut self, challenge: &[u8]) -> Option<Vec<u8>>;
 
-    /// Tells whether the server may accept now. Mechanisms by which the server proves itself return
+    /// Returns whether it matters what the server says. Where it does not, a challenge that is no
+    /// base64 comes as an empty one.
+    fn reads_challenges(&self) -> bool {
+        true
+    }
+
+    /// Returns whether the server may accept now. Mechanisms by which the server proves itself return
     /// false until it has.
     fn is_complete(&self) -> bool {
         true
+    }
+
+    /// Returns whether the next mechanism may be tried once, where the peer was verified, after the
+    /// server has called the credentials wrong (535).
+    fn falls_back(&self) -> bool {
+        false
     }
 }
 
@@ -33,8 +55,12 @@ impl<M: Mechanism + ?Sized> Mechanism for Box<M> {
         (**self).name()
     }
 
-    fn is_plain_text(&self) -> bool {
-        (**self).is_plain_text()
+    fn prepare(&mut self, channel: &Channel<'_>) {
+        (**self).prepare(channel);
+    }
+
+    fn exposes_credential(&self) -> bool {
+        (**self).exposes_credential()
     }
 
     fn initial_response(&mut self) -> Option<Vec<u8>> {
@@ -45,7 +71,15 @@ impl<M: Mechanism + ?Sized> Mechanism for Box<M> {
         (**self).respond(challenge)
     }
 
+    fn reads_challenges(&self) -> bool {
+        (**self).reads_challenges()
+    }
+
     fn is_complete(&self) -> bool {
         (**self).is_complete()
+    }
+
+    fn falls_back(&self) -> bool {
+        (**self).falls_back()
     }
 }

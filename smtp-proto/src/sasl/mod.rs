@@ -8,9 +8,15 @@
 //! # A server's part
 //!
 //! ```
-//! use smtp_proto::sasl::{Credential, ServerExchange, Step, Turn, invalid_credentials};
+//! use smtp_proto::{
+//!     machine::TlsInfo,
+//!     sasl::{Channel, Credential, ServerExchange, Step, Turn, invalid_credentials},
+//! };
 //!
-//! let mut exchange = ServerExchange::begin("PLAIN").expect("a mechanism that is built in");
+//! let tls = TlsInfo::default(); // what the handshake came to
+//! let channel = Channel::secured(&tls, ["PLAIN"]);
+//! let mut exchange =
+//!     ServerExchange::begin("PLAIN", &channel).expect("a mechanism that is built in");
 //! let step = match exchange.respond(Some(b"\0tim\0tanstaaftanstaaf")) {
 //!     Turn::Check(credential) => {
 //!         let verdict = match credential {
@@ -32,6 +38,8 @@
 //! What is held of passwords, tokens and keys is overwritten in the end, and shown by no
 //! [`Debug`](core::fmt::Debug). That does not reach the buffers of the transport.
 
+mod attempts;
+mod channel;
 mod credential;
 mod exchange;
 mod external;
@@ -47,7 +55,9 @@ mod secret;
 mod step;
 mod xoauth2;
 
+pub(crate) use self::attempts::{Attempts, Progress};
 pub use self::{
+    channel::{Channel, Protection},
     credential::Credential,
     exchange::{ServerExchange, Turn},
     external::External,
@@ -61,6 +71,6 @@ pub use self::{
 };
 #[cfg(feature = "scram")]
 pub use self::{
-    password::by_scram_or_password,
+    password::{by_scram_or_password, by_scram_then_password},
     scram::{Nonce, Scram, ScramError, ScramHash, ScramKeys},
 };

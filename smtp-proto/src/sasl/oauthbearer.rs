@@ -13,23 +13,23 @@ pub(super) const FAILURE: &[u8] = br#"{"status":"invalid_token"}"#;
 pub struct OAuthBearer {
     user: String,
     host: String,
-    port: u16,
+    port: Option<u16>,
     token: Secret<String>,
 }
 
 impl OAuthBearer {
     /// Takes a user name, empty if the token alone tells; the server's name and port as the client
-    /// knows them; and a token.
+    /// knows them, a port only where there is one; and a token.
     pub fn new(
         user: impl Into<String>,
         host: impl Into<String>,
-        port: u16,
+        port: impl Into<Option<u16>>,
         token: impl Into<String>,
     ) -> Self {
         Self {
             user: user.into(),
             host: host.into(),
-            port,
+            port: port.into(),
             token: Secret::new(token.into()),
         }
     }
@@ -40,10 +40,6 @@ impl Mechanism for OAuthBearer {
         "OAUTHBEARER"
     }
 
-    fn is_plain_text(&self) -> bool {
-        true
-    }
-
     fn initial_response(&mut self) -> Option<Vec<u8>> {
         let Self {
             user,
@@ -51,7 +47,9 @@ impl Mechanism for OAuthBearer {
             port,
             token,
         } = self;
-        let begin = format!("{}\x01host={host}\x01port={port}", gs2::header(user));
+        let header = gs2::header(gs2::Flag::Unable, user);
+        let port = port.map_or_else(String::new, |port| format!("\x01port={port}"));
+        let begin = format!("{header}\x01host={host}{port}");
         // In one piece: what grows leaves copies behind.
         let message = [&*begin, "\x01auth=Bearer ", token, "\x01\x01"].concat();
         Some(message.into_bytes())
@@ -78,7 +76,10 @@ pub(super) struct Message<'a> {
 /// Reads a GS2 header, `^A`, and keys with their values, each with a `^A` after it (7628-3.1-a).
 /// Keys that are not known are ignored (7628-3.1-b); the others come once at most.
 pub(super) fn read(message: &[u8]) -> Option<Message<'_>> {
-    let (_, user, after) = gs2::read(str::from_utf8(message).ok()?)?;
+    let (header, after) = gs2::read(str::from_utf8(message).ok()?)?;
+    if header.flag == gs2::Flag::Exporter {
+        return None; // nothing here could prove it
+    }
     let pairs = after.strip_prefix('\x01')?.strip_suffix("\x01\x01")?;
     let (mut token, mut host, mut port) = (None, None, None);
     for pair in pairs.split('\x01') {
@@ -94,7 +95,7 @@ pub(super) fn read(message: &[u8]) -> Option<Message<'_>> {
         }
     }
     Some(Message {
-        user,
+        user: header.acting_for,
         token: token?,
         host,
         port,

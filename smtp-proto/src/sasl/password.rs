@@ -22,9 +22,27 @@ pub fn by_password(user: &str, password: &str) -> Vec<Box<dyn Mechanism>> {
 /// [`ScramError::Characters`]: super::ScramError::Characters
 #[cfg(feature = "scram")]
 pub fn by_scram_or_password(user: &str, password: &str, nonce: Nonce) -> Vec<Box<dyn Mechanism>> {
-    let mut mechanisms = by_password(user, password);
-    if let Ok(scram) = Scram::new(ScramHash::Sha256, user, password, nonce) {
-        mechanisms.insert(0, Box::new(scram));
-    }
-    mechanisms
+    let scram = Scram::new(ScramHash::Sha256, user, password, nonce).ok();
+    before_password(scram, user, password)
+}
+
+/// Returns the same mechanisms as [`by_scram_or_password`], for servers that offer SCRAM and do not
+/// hold every user's password in its form: where such a server calls the credentials wrong, PLAIN or
+/// LOGIN is tried once, under verified TLS.
+///
+/// The server that asks for it gets to know the password. So it is never tried with one that failed
+/// to prove itself.
+#[cfg(feature = "scram")]
+pub fn by_scram_then_password(user: &str, password: &str, nonce: Nonce) -> Vec<Box<dyn Mechanism>> {
+    let scram = Scram::new(ScramHash::Sha256, user, password, nonce).ok();
+    before_password(scram.map(Scram::or_next), user, password)
+}
+
+#[cfg(feature = "scram")]
+fn before_password(scram: Option<Scram>, user: &str, password: &str) -> Vec<Box<dyn Mechanism>> {
+    let scram = scram.map(|scram| Box::new(scram) as Box<dyn Mechanism>);
+    scram
+        .into_iter()
+        .chain(by_password(user, password))
+        .collect()
 }

@@ -36,10 +36,6 @@ impl Mechanism for Plain {
         "PLAIN"
     }
 
-    fn is_plain_text(&self) -> bool {
-        true
-    }
-
     fn initial_response(&mut self) -> Option<Vec<u8>> {
         let Self {
             acting_for,

@@ -30,10 +30,6 @@ impl Mechanism for XOAuth2 {
         "XOAUTH2"
     }
 
-    fn is_plain_text(&self) -> bool {
-        true
-    }
-
     fn initial_response(&mut self) -> Option<Vec<u8>> {
         let Self { user, token } = self;
         // In one piece: what grows leaves copies behind.

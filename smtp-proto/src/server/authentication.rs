@@ -110,6 +110,17 @@ impl Session {
         }
     }
 
+    #[cfg(feature = "auth")]
+    pub(super) fn channel(&self) -> crate::sasl::Channel<'_> {
+        let is_encrypted = self.security == Security::Encrypted;
+        let offered = self.settings().usable_mechanisms(is_encrypted);
+        let offered = offered.map(|mechanism| &**mechanism);
+        match &self.tls {
+            Some(tls) => crate::sasl::Channel::secured(tls, offered),
+            None => crate::sasl::Channel::in_clear(offered),
+        }
+    }
+
     fn count_failed_authentication(&mut self) {
         let failed = &mut self.tally.failed_authentications;
         *failed = failed.saturating_add(1);

@@ -59,7 +59,7 @@ pub(super) struct Settings {
     pub(super) write_timeout: Duration,
     pub(super) verdict_timeout: Duration,
     pub(super) message_verdict_timeout: Duration,
-    is_lenient: bool,
+    is_strict: bool,
     pub(super) trace: bool,
     pub(super) additions: Additions,
 }
@@ -106,7 +106,7 @@ impl Settings {
             .find(|mechanism| mechanism.eq_ignore_ascii_case(name))
     }
 
-    fn usable_mechanisms(&self, is_encrypted: bool) -> impl Iterator<Item = &Arc<str>> {
+    pub(super) fn usable_mechanisms(&self, is_encrypted: bool) -> impl Iterator<Item = &Arc<str>> {
         let may_be_read = is_encrypted || self.plain_text_auth;
         self.mechanisms
             .iter()
@@ -115,8 +115,8 @@ impl Settings {
 
     /// Parses a command by the grammar that is in force.
     pub(super) fn parse<'i>(&self, line: &'i [u8]) -> Result<Command<'i>, CommandError> {
-        match self.is_lenient {
-            true => Command::parse_leniently(line),
+        match self.is_strict {
+            true => Command::parse_strictly(line),
             false => Command::parse(line),
         }
     }
@@ -206,7 +206,7 @@ impl Config {
                 write_timeout: Duration::from_secs(3 * 60),
                 verdict_timeout: Duration::from_secs(4 * 60),
                 message_verdict_timeout: Duration::from_secs(9 * 60),
-                is_lenient: false,
+                is_strict: false,
                 trace: false,
                 additions: Additions::default(),
             }),
@@ -362,11 +362,11 @@ impl Config {
         self.set(|settings| settings.message_verdict_timeout = message_verdict_timeout)
     }
 
-    /// Takes commands that old clients are known to write against the grammar, as Postfix does by
-    /// default: see [`Command::parse_leniently`] for what they are. Otherwise they are answered 501.
+    /// Answers 501 to commands that are against the grammar even where they can mean but one thing:
+    /// [`Command::parse`] says what is taken otherwise.
     #[must_use]
-    pub fn lenient_syntax(self) -> Self {
-        self.set(|settings| settings.is_lenient = true)
+    pub fn strict_syntax(self) -> Self {
+        self.set(|settings| settings.is_strict = true)
     }
 
     /// Has the server keep a trace of the dialogue for

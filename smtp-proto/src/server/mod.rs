@@ -298,6 +298,13 @@ impl Server {
         self.session.tls_established(info, now)
     }
 
+    /// Returns what an exchange runs through, for
+    /// [`ServerExchange::begin`](crate::sasl::ServerExchange::begin).
+    #[cfg(feature = "auth")]
+    pub fn channel(&self) -> crate::sasl::Channel<'_> {
+        self.session.channel()
+    }
+
     /// Takes note that the handshake failed: the session has failed, without another word. Does
     /// nothing if none was due.
     pub fn tls_failed(&mut self) {

@@ -1,5 +1,6 @@
 //! From clear text to TLS.
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use super::event::{Event, TransactionId};
@@ -66,7 +67,7 @@ impl Session {
         }
     }
 
-    pub(super) fn tls_established(&mut self, _info: TlsInfo, now: Duration) -> Result<(), Misuse> {
+    pub(super) fn tls_established(&mut self, info: TlsInfo, now: Duration) -> Result<(), Misuse> {
         if !self.wants_tls() {
             return Err(Misuse::NoHandshake);
         }
@@ -74,6 +75,7 @@ impl Session {
         self.receipts.bytes_came(self.account.sent_in_all());
         self.read_timer.stop();
         self.security = Security::Encrypted;
+        self.tls = Some(Box::new(info));
         // 3207-4.2-a, X-15, X-17: what was said in clear is forgotten.
         self.lines = LineReader::default();
         self.esmtp = false;

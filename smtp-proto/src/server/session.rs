@@ -11,7 +11,7 @@ use super::sequence::{Asked, Place, State, Waits};
 use super::tally::Tally;
 use super::transaction::{Deliveries, Receiving, Transaction};
 use crate::framing::LineReader;
-use crate::machine::{Deadline, Error, Trace};
+use crate::machine::{Deadline, Error, TlsInfo, Trace};
 use crate::syntax::Capabilities;
 
 /// What there is to know of one session.
@@ -20,6 +20,8 @@ pub(super) struct Session {
     pub(super) config: Config,
     pub(super) state: State,
     pub(super) security: Security,
+    /// What the handshake came to.
+    pub(super) tls: Option<Box<TlsInfo>>,
     pub(super) authentication: Authentication,
     /// A proxy speaks for the client, and has said by XCLIENT who it is.
     pub(super) is_spoken_for: bool,
@@ -116,6 +118,7 @@ impl Session {
             config,
             state: State::Ungreeted,
             security: Security::Clear,
+            tls: None,
             authentication: Authentication::Missing,
             is_spoken_for: false,
             esmtp: false,

@@ -1,9 +1,10 @@
 //! The character classes of RFC 5321 and the two scans that every address goes through.
 
-use alloc::vec::Vec;
+use alloc::{borrow::Cow, string::String, vec::Vec};
 use core::fmt;
 
 use super::error::{SyntaxError, SyntaxErrorKind};
+use super::grammar::Grammar;
 
 /// `Let-dig` (RFC 5321 4.1.2), and the bytes of a U-label (RFC 6531 3.3).
 pub(super) const LET_DIG: u8 = 1;
@@ -17,8 +18,10 @@ pub(super) const QTEXT: u8 = 16;
 pub(super) const VALUE: u8 = 32;
 /// `dcontent` (RFC 5321 4.1.3).
 pub(super) const DCONTENT: u8 = 64;
-/// What may stand after the backslash of a `quoted-pairSMTP` (RFC 5321 4.1.2).
-pub(super) const PRINTABLE: u8 = 128;
+/// The dot, between atoms and between labels.
+const DOT: u8 = 4;
+/// The underscore, which real domains have.
+const UNDERSCORE: u8 = 128;
 
 static CLASSES: [u8; 256] = classes();
 
@@ -55,8 +58,11 @@ const fn classify(byte: u8) -> u8 {
     if matches!(byte, 33..=90 | 94..=126) {
         class |= DCONTENT;
     }
-    if matches!(byte, 32..=126) {
-        class |= PRINTABLE;
+    if byte == b'.' {
+        class |= DOT;
+    }
+    if byte == b'_' {
+        class |= UNDERSCORE;
     }
     class
 }
@@ -76,16 +82,31 @@ pub(super) fn span(text: &[u8], wanted: u8) -> usize {
 }
 
 /// Finds the end of the `Domain` that begins at `start` (RFC 5321 4.1.2).
+///
+/// Tolerates underscores, and a dot at the end.
 #[inline(always)]
-pub(super) fn domain_end(text: &[u8], start: usize) -> Result<usize, SyntaxError> {
+pub(super) fn domain_end(
+    text: &[u8],
+    start: usize,
+    grammar: Grammar,
+) -> Result<usize, SyntaxError> {
+    let letters = match grammar {
+        Grammar::Tolerant => LET_DIG | UNDERSCORE,
+        Grammar::Strict => LET_DIG,
+    };
     let mut end = start;
     loop {
         let rest = text.get(end..).unwrap_or_default();
-        let length = span(rest, LET_DIG);
+        let length = span(rest, letters);
         end += length;
         // A label neither begins nor ends with a hyphen, and is never empty.
         if length == 0 {
-            return Err(SyntaxError::unexpected(text, end));
+            let error = SyntaxError::unexpected(text, end);
+            let follows_a_dot = end > start && text.get(end.wrapping_sub(1)) == Some(&b'.');
+            return match grammar {
+                Grammar::Tolerant if follows_a_dot => Ok(end),
+                _ => Err(error),
+            };
         }
         match rest.get(length..) {
             Some([b'.', ..]) => end += 1,
@@ -98,23 +119,41 @@ pub(super) fn domain_end(text: &[u8], start: usize) -> Result<usize, SyntaxError
 }
 
 /// Finds the end of the `Local-part` that begins at `start` (RFC 5321 4.1.2).
+///
+/// Tolerates dots that stand together, or at either end.
 #[inline(always)]
-pub(super) fn local_part_end(text: &[u8], start: usize) -> Result<usize, SyntaxError> {
-    let mut end = start;
-    loop {
-        let rest = text.get(end..).unwrap_or_default();
-        let length = span(rest, ATEXT);
-        end += length;
-        match (length, rest.get(length..)) {
-            (0, Some([b'"', quoted @ ..])) if end == start => {
-                return quoted_end(text, quoted, start);
-            }
-            // An atom is never empty.
-            (0, _) => return Err(SyntaxError::unexpected(text, end)),
-            (_, Some([b'.', ..])) => end += 1,
-            _ => return Ok(end),
-        }
+pub(super) fn local_part_end(
+    text: &[u8],
+    start: usize,
+    grammar: Grammar,
+) -> Result<usize, SyntaxError> {
+    let rest = text.get(start..).unwrap_or_default();
+    if let [b'"', quoted @ ..] = rest {
+        return quoted_end(text, quoted, start);
     }
+    let length = span(rest, ATEXT | DOT);
+    let atoms = rest.get(..length).unwrap_or_default();
+    if atoms.iter().all(|byte| *byte == b'.') {
+        return Err(SyntaxError::unexpected(text, start));
+    }
+    if grammar == Grammar::Strict
+        && let Some(at) = empty_atom(atoms)
+    {
+        return Err(SyntaxError::unexpected(text, start.saturating_add(at)));
+    }
+    Ok(start.saturating_add(length))
+}
+
+/// Finds the first place among atoms with dots between where one is missing.
+fn empty_atom(atoms: &[u8]) -> Option<usize> {
+    let mut at: usize = 0;
+    for atom in atoms.split(|byte| *byte == b'.') {
+        if atom.is_empty() {
+            return Some(at);
+        }
+        at = at.saturating_add(atom.len()).saturating_add(1);
+    }
+    None
 }
 
 /// Finds the end of the `Quoted-string` whose first quote stands at `start` in `text`.
@@ -122,7 +161,8 @@ fn quoted_end(text: &[u8], quoted: &[u8], start: usize) -> Result<usize, SyntaxE
     let mut escaped = false;
     for (byte, at) in quoted.iter().zip(start.saturating_add(1)..) {
         match byte {
-            _ if escaped && class(*byte) & PRINTABLE != 0 => escaped = false,
+            // `quoted-pairSMTP`
+            32..=126 if escaped => escaped = false,
             _ if escaped => return Err(SyntaxError::unexpected(text, at)),
             b'\\' => escaped = true,
             b'"' => return Ok(at.saturating_add(1)),
@@ -131,6 +171,28 @@ fn quoted_end(text: &[u8], quoted: &[u8], start: usize) -> Result<usize, SyntaxE
         }
     }
     Err(SyntaxError::unexpected(text, text.len()))
+}
+
+/// Takes the quotes and backslashes off a `Quoted-string`; anything else stays as it is.
+pub(super) fn unquote(text: &str) -> Cow<'_, str> {
+    let Some(quoted) = text
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'))
+    else {
+        return Cow::Borrowed(text);
+    };
+    if !quoted.contains('\\') {
+        return Cow::Borrowed(quoted);
+    }
+    let mut unquoted = String::with_capacity(quoted.len());
+    let mut escaped = false;
+    for character in quoted.chars() {
+        escaped = character == '\\' && !escaped;
+        if !escaped {
+            unquoted.push(character);
+        }
+    }
+    Cow::Owned(unquoted)
 }
 
 /// Refuses non-ASCII characters that a later reader may take for the end of a line or for a
@@ -150,6 +212,24 @@ fn find_line_breakers(text: &str) -> Result<(), SyntaxError> {
     let forbidden =
         |character: char| matches!(character, '\u{80}'..='\u{9f}' | '\u{2028}' | '\u{2029}');
     match text.find(forbidden) {
+        Some(at) => Err(SyntaxError::new(SyntaxErrorKind::UnexpectedByte, at)),
+        None => Ok(()),
+    }
+}
+
+/// Refuses characters that cannot be seen, so that no two addresses look the same for them (RFC
+/// 8264 9.13 knows more, of which some are seen). The joiners U+200C and U+200D belong to words.
+#[inline]
+pub(super) fn check_visible(text: &str) -> Result<(), SyntaxError> {
+    if text.is_ascii() {
+        return Ok(());
+    }
+    let invisible = |character: char| {
+        matches!(character,
+            '\u{ad}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
+    match text.find(invisible) {
         Some(at) => Err(SyntaxError::new(SyntaxErrorKind::UnexpectedByte, at)),
         None => Ok(()),
     }

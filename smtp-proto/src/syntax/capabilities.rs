@@ -10,6 +10,7 @@ use super::{
     error::{SyntaxError, SyntaxErrorKind},
     extension::Extension,
     host::Host,
+    limits::Limits,
     mail_parameters::parse_size,
     reply::{MAX_REPLY_LINE, Reply},
 };
@@ -49,7 +50,8 @@ impl Capabilities {
     /// Reads the answer to EHLO or LHLO.
     ///
     /// The first line names the server and is never a keyword. Malformed lines are ignored, as is
-    /// what exceeds [`MAX_CAPABILITIES`]. `AUTH=` counts as `AUTH`, as old servers write it.
+    /// what exceeds [`MAX_CAPABILITIES`]. `AUTH=` counts as `AUTH`, as old servers write it, and
+    /// several lines of AUTH, LIMITS, XCLIENT or XFORWARD as one with the arguments of all.
     pub fn parse(answer: &Reply<'_>) -> Self {
         let mut capabilities = Self::new();
         let bytes = answer.as_bytes();
@@ -202,6 +204,14 @@ impl Capabilities {
             return false;
         }
         if let Some(extension) = Extension::recognise(keyword) {
+            // RFC 9422 3.7: as if it were not announced.
+            let is_limits = extension == Extension::Limits && !arguments.is_empty();
+            if is_limits && Limits::parse(arguments).is_err() {
+                return true;
+            }
+            if extension.is_list() && self.has(extension) && self.extend(extension, arguments) {
+                return true;
+            }
             if extension == Extension::Size && !self.has(Extension::Size) {
                 self.max_size = parse_size(arguments)
                     .ok()
@@ -216,6 +226,29 @@ impl Capabilities {
         }
         self.lines.push('\n');
         true
+    }
+
+    /// Adds arguments to the line of `extension`; returns whether they fit in it.
+    fn extend(&mut self, extension: Extension, arguments: &str) -> bool {
+        let mut end: usize = 0;
+        for line in self.lines.split_terminator('\n') {
+            end = end.saturating_add(line.len());
+            let keyword = line.split(' ').next().unwrap_or_default();
+            if keyword.eq_ignore_ascii_case(extension.keyword()) {
+                let length = line.len().saturating_add(arguments.len());
+                // Code, separator, space and CR LF take 7.
+                if length.saturating_add(7) > MAX_REPLY_LINE {
+                    return false;
+                }
+                if !arguments.is_empty() {
+                    self.lines.insert_str(end, arguments);
+                    self.lines.insert(end, ' ');
+                }
+                return true;
+            }
+            end = end.saturating_add(1);
+        }
+        false
     }
 }
 

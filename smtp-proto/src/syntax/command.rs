@@ -1,12 +1,20 @@
 //! Commands: one line each.
 
 use alloc::vec::Vec;
+use core::str;
+
+use thiserror::Error;
 
 use super::{
+    bytes,
+    code::Code,
+    error::{SyntaxError, SyntaxErrorKind},
     forwarding::{Attributes, ForwardingCommand},
+    grammar::Grammar,
     host::Host,
     mail_parameters::MailParameters,
     number::{MAX_DIGITS, decimal},
+    parameters::{ParameterError, ParameterName},
     path::{ForwardPath, ReversePath},
     rcpt_parameters::RcptParameters,
     remote_queue::AtrnDomains,
@@ -14,7 +22,7 @@ use super::{
     verb::Verb,
 };
 
-/// Holds one command.
+/// One command.
 ///
 /// Whatever can be constructed can be written: as one line, however hostile the values.
 ///
@@ -103,6 +111,107 @@ pub enum Command<'a> {
 }
 
 impl<'a> Command<'a> {
+    /// Parses a line that stands without its CR LF. White space at its end is dropped (RFC 5321
+    /// 4.1.1).
+    ///
+    /// What nearly every server takes against the grammar is taken too, as it can mean but one
+    /// thing (5321-3.3-e, 5321-4.1.2-f):
+    ///
+    /// - spaces around the colon of `FROM:` and `TO:`, and several where one is due,
+    /// - an address without its brackets,
+    /// - in an address, dots that stand together or at either end of the local part, underscores
+    ///   and a final dot in the domain,
+    /// - after EHLO, HELO and LHLO any text: clients write names with underscores or blanks, ports,
+    ///   IPv6 addresses without their tag.
+    ///
+    /// The length of the line is the caller's to bound (RFC 5321 4.5.3.1.4).
+    ///
+    /// # Errors
+    ///
+    /// Fails if the line is not a command of the form that its verb demands; the error knows
+    /// which reply that calls for.
+    pub fn parse(line: &'a [u8]) -> Result<Self, CommandError> {
+        Self::parse_by(line, Grammar::Tolerant)
+    }
+
+    /// Parses a line like [`parse`](Self::parse), but takes nothing against the grammar.
+    ///
+    /// # Errors
+    ///
+    /// Fails like it.
+    pub fn parse_strictly(line: &'a [u8]) -> Result<Self, CommandError> {
+        Self::parse_by(line, Grammar::Strict)
+    }
+
+    fn parse_by(line: &'a [u8], grammar: Grammar) -> Result<Self, CommandError> {
+        let line = trim_end(line);
+        let Some((verb, rest)) = Verb::recognise(line) else {
+            return parse_other(line).map_err(|error| CommandError::new(None, error));
+        };
+        // Blames a byte of the text that stands `after` bytes after the verb.
+        let fail = |error: SyntaxError, after: usize| {
+            let at = line.len().saturating_sub(rest.len()).saturating_add(after);
+            CommandError::new(Some(verb), error.shifted(at))
+        };
+        // Returns where a text begins that ends with the line.
+        let start = |text: &str| line.len().saturating_sub(text.len());
+        // Each arm makes its command where it stays: to move one costs as much as to parse it.
+        match (verb, rest) {
+            (Verb::Mail, _) => {
+                let path = after_label(rest, b"FROM:", grammar).map_err(|error| fail(error, 0))?;
+                let before = rest.len().saturating_sub(path.len());
+                let path = text(path).map_err(|error| fail(error, before))?;
+                let address =
+                    |error: SyntaxError| CommandError::address(verb, error.shifted(start(path)));
+                let (from, end) = ReversePath::parse_prefix(path, grammar).map_err(address)?;
+                let parameters = match parameters(path, end).map_err(address)? {
+                    None => MailParameters::default(),
+                    Some(text) => MailParameters::parse_by(text, grammar)
+                        .map_err(|error| CommandError::parameter(verb, error, start(text)))?,
+                };
+                Ok(Self::Mail { from, parameters })
+            }
+            (Verb::Rcpt, _) => {
+                let path = after_label(rest, b"TO:", grammar).map_err(|error| fail(error, 0))?;
+                let before = rest.len().saturating_sub(path.len());
+                let path = text(path).map_err(|error| fail(error, before))?;
+                let address =
+                    |error: SyntaxError| CommandError::address(verb, error.shifted(start(path)));
+                let (to, end) = ForwardPath::parse_prefix(path, grammar).map_err(address)?;
+                let parameters = match parameters(path, end).map_err(address)? {
+                    None => RcptParameters::default(),
+                    Some(text) => RcptParameters::parse_by(text, grammar)
+                        .map_err(|error| CommandError::parameter(verb, error, start(text)))?,
+                };
+                Ok(Self::Rcpt { to, parameters })
+            }
+            // RFC 5321 4.1.1: these take no argument.
+            (Verb::Data, []) => Ok(Self::Data),
+            (Verb::Rset, []) => Ok(Self::Rset),
+            (Verb::Quit, []) => Ok(Self::Quit),
+            (Verb::StartTls, []) => Ok(Self::StartTls),
+            (Verb::Noop, []) => Ok(Self::Noop),
+            (Verb::Help, []) => Ok(Self::Help(None)),
+            (Verb::Atrn, []) => Ok(Self::Atrn(None)),
+            (Verb::Bdat, [b' ', argument @ ..]) => {
+                let (size, last) = bdat(argument).map_err(|error| fail(error, 1))?;
+                Ok(Self::Bdat { size, last })
+            }
+            (Verb::Ehlo | Verb::Helo | Verb::Lhlo, [b' ', argument @ ..]) => {
+                let host = host(argument, grammar).map_err(|error| fail(error, 1))?;
+                Ok(match verb {
+                    Verb::Ehlo => Self::Ehlo(host),
+                    Verb::Helo => Self::Helo(host),
+                    _ => Self::Lhlo(host),
+                })
+            }
+            (verb, [b' ', argument @ ..]) => text(argument)
+                .and_then(|argument| parse_text(verb, argument))
+                .map_err(|error| fail(error, 1)),
+            _ => Err(fail(SyntaxError::unexpected(rest, 0), 0)),
+        }
+    }
+
     /// Returns the verb, if it is one that this library knows.
     pub const fn verb(&self) -> Option<Verb> {
         Some(match self {
@@ -198,4 +307,268 @@ impl<'a> Command<'a> {
         }
         out.extend_from_slice(b"\r\n");
     }
+}
+
+/// Why a line is not a command, and what to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[error("{error}")]
+pub struct CommandError {
+    verb: Option<Verb>,
+    kind: CommandErrorKind,
+    error: SyntaxError,
+}
+
+/// What is wrong with a command, as far as it matters for what follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CommandErrorKind {
+    /// The line has no verb that could be recognised.
+    Unrecognised,
+    /// The verb is known, but not what stands after it.
+    Argument,
+    /// The address of MAIL or RCPT is malformed.
+    Address,
+    /// A parameter of MAIL or RCPT is malformed, or contradicts another: this one, if it is one
+    /// that this library knows. Where it is not on offer, the answer is 555 as if it were well-formed
+    /// (RFC 5321 4.1.1.11).
+    Parameter(Option<ParameterName>),
+    /// A BDAT without a usable size: what follows cannot be told from content, so that the
+    /// connection has to be closed.
+    ChunkSize,
+}
+
+impl CommandError {
+    /// Blames what stands after `verb`; without one, the whole line.
+    pub(super) const fn new(verb: Option<Verb>, error: SyntaxError) -> Self {
+        let kind = match verb {
+            None => CommandErrorKind::Unrecognised,
+            Some(Verb::Bdat) => CommandErrorKind::ChunkSize,
+            Some(_) => CommandErrorKind::Argument,
+        };
+        Self { verb, kind, error }
+    }
+
+    /// Blames the address of MAIL or RCPT.
+    pub(super) const fn address(verb: Verb, error: SyntaxError) -> Self {
+        Self {
+            verb: Some(verb),
+            kind: CommandErrorKind::Address,
+            error,
+        }
+    }
+
+    /// Blames a parameter of MAIL or RCPT; the parameters begin at `start`.
+    pub(super) const fn parameter(verb: Verb, error: ParameterError, start: usize) -> Self {
+        Self {
+            verb: Some(verb),
+            kind: CommandErrorKind::Parameter(error.parameter()),
+            error: error.error().shifted(start),
+        }
+    }
+
+    /// Returns the verb, if it was recognised.
+    pub const fn verb(&self) -> Option<Verb> {
+        self.verb
+    }
+
+    /// Returns what is wrong and at which byte of the line.
+    pub const fn error(&self) -> SyntaxError {
+        self.error
+    }
+
+    /// Returns what is wrong, as far as it matters for the answer and for the session.
+    pub const fn kind(&self) -> CommandErrorKind {
+        self.kind
+    }
+
+    /// Returns the code of the reply: 500 if the verb was not recognised, else 501 (RFC 5321
+    /// 4.2.4).
+    pub const fn reply_code(&self) -> Code {
+        match self.verb {
+            None => Code::SYNTAX_ERROR,
+            Some(_) => Code::ARGUMENT_ERROR,
+        }
+    }
+}
+
+/// Parses the argument of one of the less frequent verbs.
+fn parse_text(verb: Verb, argument: &str) -> Result<Command<'_>, SyntaxError> {
+    let trimmed = argument.trim_start_matches(' ');
+    match verb {
+        Verb::Noop => bytes::check_text(argument).map(|()| Command::Noop),
+        Verb::Vrfy => Argument::parse(trimmed).map(Command::Vrfy),
+        Verb::Expn => Argument::parse(trimmed).map(Command::Expn),
+        Verb::Help => optional(argument).map(Command::Help),
+        Verb::Auth => auth(argument),
+        Verb::Etrn => Word::parse(argument).map(Command::Etrn),
+        Verb::Atrn => AtrnDomains::parse(argument).map(|domains| Command::Atrn(Some(domains))),
+        Verb::Burl => burl(argument),
+        Verb::XClient => {
+            Attributes::parse(ForwardingCommand::XClient, argument).map(Command::Forwarding)
+        }
+        Verb::XForward => {
+            Attributes::parse(ForwardingCommand::XForward, argument).map(Command::Forwarding)
+        }
+        // The others have no such argument.
+        _ => Err(SyntaxError::unexpected(argument.as_bytes(), 0)),
+    }
+}
+
+fn parse_other(line: &[u8]) -> Result<Command<'_>, SyntaxError> {
+    let line = text(line)?;
+    let (verb, argument) = line.split_once(' ').unwrap_or((line, ""));
+    let verb = Word::parse(verb)?;
+    let argument =
+        optional(argument).map_err(|error| error.shifted(verb.len().saturating_add(1)))?;
+    Ok(Command::Other { verb, argument })
+}
+
+/// Takes bytes for text, if they are UTF-8 and hide no control characters after it.
+#[inline(always)]
+fn text(bytes: &[u8]) -> Result<&str, SyntaxError> {
+    let text = str::from_utf8(bytes)
+        .map_err(|error| SyntaxError::new(SyntaxErrorKind::InvalidUtf8, error.valid_up_to()))?;
+    bytes::check_non_ascii(text)?;
+    Ok(text)
+}
+
+/// Returns what stands after `label`, written in any case and without any space more (RFC 5321
+/// 4.1.1.2). Tolerates spaces before it and around its colon.
+#[inline(always)]
+fn after_label<'l, const N: usize>(
+    rest: &'l [u8],
+    label: &[u8; N],
+    grammar: Grammar,
+) -> Result<&'l [u8], SyntaxError> {
+    if let [b' ', written @ ..] = rest
+        && let Some((first, path)) = written.split_first_chunk::<N>()
+        && first.eq_ignore_ascii_case(label)
+        && (grammar == Grammar::Strict || !path.starts_with(b" "))
+    {
+        return Ok(path);
+    }
+    match grammar {
+        Grammar::Tolerant => after_spaced_label(rest, label),
+        Grammar::Strict => None,
+    }
+    .ok_or(SyntaxError::unexpected(
+        rest,
+        usize::from(rest.starts_with(b" ")),
+    ))
+}
+
+/// Returns what stands after `label`, wherever there are spaces.
+#[cold]
+fn after_spaced_label<'l>(rest: &'l [u8], label: &[u8]) -> Option<&'l [u8]> {
+    let trimmed = trim_start(rest.strip_prefix(b" ")?);
+    let (word, colon) = label.split_last_chunk::<1>()?;
+    let (written, after) = trimmed.split_at_checked(word.len())?;
+    let path = trim_start(after).strip_prefix(colon)?;
+    written.eq_ignore_ascii_case(word).then(|| trim_start(path))
+}
+
+/// Returns the parameters after the path that ends at `end`, if there are any.
+#[inline(always)]
+fn parameters(text: &str, end: usize) -> Result<Option<&str>, SyntaxError> {
+    let rest = text.get(end..).unwrap_or_default();
+    match rest.split_at_checked(1) {
+        None => Ok(None),
+        Some((" ", rest)) => Ok(Some(rest)),
+        Some(_) => Err(SyntaxError::unexpected(text.as_bytes(), end)),
+    }
+}
+
+/// Parses the argument of EHLO, without the words that old clients write after an address
+/// literal (RFC 5321 4.1.1.1).
+#[inline]
+fn host(argument: &[u8], grammar: Grammar) -> Result<Host<'_>, SyntaxError> {
+    let argument = match grammar {
+        Grammar::Tolerant => text(argument)?.trim_start_matches(' '),
+        Grammar::Strict => text(argument)?,
+    };
+    if argument.starts_with('[')
+        && let Some((literal, _)) = argument.split_once("] ")
+        && let Some(literal) = argument.get(..literal.len().saturating_add(1))
+        && let Ok(host) = Host::parse_by(literal, Grammar::Strict)
+    {
+        return Ok(host);
+    }
+    Host::parse_by(argument, grammar)
+}
+
+fn optional(argument: &str) -> Result<Option<Argument<'_>>, SyntaxError> {
+    match argument.trim_start_matches(' ') {
+        "" => Ok(None),
+        argument => Argument::parse(argument).map(Some),
+    }
+}
+
+/// Parses `chunk-size [SP "LAST"]` (RFC 3030 2).
+#[inline]
+fn bdat(argument: &[u8]) -> Result<(u64, bool), SyntaxError> {
+    let digits = argument
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
+    let (number, rest) = argument.split_at_checked(digits).unwrap_or_default();
+    let last = match rest {
+        _ if digits == 0 => return Err(SyntaxError::unexpected(argument, 0)),
+        [] => false,
+        [b' ', last @ ..] if last.eq_ignore_ascii_case(b"LAST") => true,
+        _ => return Err(SyntaxError::unexpected(argument, digits)),
+    };
+    // Unlike a SIZE, a number that cannot be held cannot be obeyed.
+    let size = number.iter().try_fold(0_u64, |size, digit| {
+        size.checked_mul(10)?
+            .checked_add(u64::from(digit.wrapping_sub(b'0')))
+    });
+    let size = size.ok_or(SyntaxError::new(SyntaxErrorKind::OutOfRange, 0))?;
+    Ok((size, last))
+}
+
+fn auth(argument: &str) -> Result<Command<'_>, SyntaxError> {
+    let Some((mechanism, response)) = argument.split_once(' ') else {
+        let mechanism = Word::parse(argument)?;
+        return Ok(Command::Auth {
+            mechanism,
+            initial_response: None,
+        });
+    };
+    let mechanism = Word::parse(mechanism)?;
+    let response = InitialResponse::parse(response)
+        .map_err(|error| error.shifted(mechanism.len().saturating_add(1)))?;
+    Ok(Command::Auth {
+        mechanism,
+        initial_response: Some(response),
+    })
+}
+
+/// Parses `absolute-URI [SP "LAST"]` (RFC 4468 3.5); the URI is for whoever fetches it to check.
+fn burl(argument: &str) -> Result<Command<'_>, SyntaxError> {
+    let (url, last) = match argument.split_once(' ') {
+        None => (argument, false),
+        Some((url, last)) if last.eq_ignore_ascii_case("LAST") => (url, true),
+        Some((url, _)) => {
+            let after = url.len().saturating_add(1);
+            return Err(SyntaxError::unexpected(argument.as_bytes(), after));
+        }
+    };
+    let url = Word::parse(url)?;
+    Ok(Command::Burl { url, last })
+}
+
+/// Drops the white space that RFC 5321 4.1.1 tolerates before the CR LF.
+#[inline]
+fn trim_end(mut line: &[u8]) -> &[u8] {
+    while let [rest @ .., b' ' | b'\t'] = line {
+        line = rest;
+    }
+    line
+}
+
+fn trim_start(mut text: &[u8]) -> &[u8] {
+    while let [b' ', rest @ ..] = text {
+        text = rest;
+    }
+    text
 }

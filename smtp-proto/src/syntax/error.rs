@@ -1,8 +1,11 @@
 //! What is wrong with a text, and where.
 
+use alloc::boxed::Box;
+use alloc::string::String;
+
 use thiserror::Error;
 
-/// Tells what is wrong with a text and at which byte.
+/// What is wrong with a text, and at which byte.
 ///
 /// It holds nothing of the text itself, so that displaying it is safe whatever a peer sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
@@ -42,7 +45,7 @@ impl SyntaxError {
     }
 }
 
-/// Names what is wrong with a text.
+/// What can be wrong with a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum SyntaxErrorKind {
@@ -71,3 +74,82 @@ pub enum SyntaxErrorKind {
     #[error("codes contradict each other")]
     ContradictingCodes,
 }
+
+/// How many characters of a text are quoted: more than any address has.
+const QUOTED: usize = 320;
+
+/// A text that is not the address it should be.
+///
+/// Displays what was expected, the text (escaped, and cut if it is long) and what is wrong with it.
+///
+/// ```
+/// use smtp_proto::syntax::Mailbox;
+///
+/// let error = "user.example.org".parse::<Mailbox>().unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "expected a mailbox such as user@example.org, found \"user.example.org\" \
+///      (something is missing at byte 16)"
+/// );
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Error)]
+#[error("expected {expected}, found {found:?} ({error})")]
+pub struct AddressError {
+    expected: &'static str,
+    found: Box<str>,
+    error: SyntaxError,
+}
+
+impl AddressError {
+    #[cold]
+    pub(super) fn new(expected: &'static str, found: &str, error: SyntaxError) -> Self {
+        let mut quoted: String = found.chars().take(QUOTED).collect();
+        if quoted.len() < found.len() {
+            quoted.push('…');
+        }
+        Self {
+            expected,
+            found: quoted.into(),
+            error,
+        }
+    }
+
+    /// Returns what is wrong.
+    pub const fn kind(&self) -> SyntaxErrorKind {
+        self.error.kind
+    }
+
+    /// Returns the offset of the offending byte in the text that was given.
+    pub const fn at(&self) -> usize {
+        self.error.at
+    }
+}
+
+impl From<AddressError> for SyntaxError {
+    fn from(error: AddressError) -> Self {
+        error.error
+    }
+}
+
+/// Gives a type whose `parse` borrows from the text what strings are converted by.
+macro_rules! from_text {
+    ($name:ident) => {
+        impl<'a> TryFrom<&'a str> for $name<'a> {
+            type Error = AddressError;
+
+            fn try_from(text: &'a str) -> Result<Self, AddressError> {
+                Self::parse(text)
+            }
+        }
+
+        impl core::str::FromStr for $name<'static> {
+            type Err = AddressError;
+
+            fn from_str(text: &str) -> Result<Self, AddressError> {
+                $name::parse(text).map($name::into_owned)
+            }
+        }
+    };
+}
+
+pub(super) use from_text;

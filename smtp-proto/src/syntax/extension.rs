@@ -110,6 +110,15 @@ impl Extension {
         1 << self as u32
     }
 
+    /// Returns whether the arguments are a list, of which each line that announces the extension has
+    /// a part.
+    pub(super) const fn is_list(self) -> bool {
+        matches!(
+            self,
+            Self::Auth | Self::Limits | Self::XClient | Self::XForward
+        )
+    }
+
     /// Recognises a keyword in any case.
     pub(super) fn recognise(keyword: &str) -> Option<Self> {
         let at = Self::BEGINNINGS.binary_search(&beginning(keyword)).ok()?;

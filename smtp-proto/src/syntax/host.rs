@@ -7,15 +7,17 @@ use core::hash::{Hash, Hasher};
 use core::net::{Ipv4Addr, Ipv6Addr};
 
 use super::bytes::{self, DCONTENT, KEYWORD};
-use super::error::{SyntaxError, SyntaxErrorKind};
+use super::error::{AddressError, SyntaxError, SyntaxErrorKind, from_text};
+use super::grammar::Grammar;
+use super::text::Argument;
 
 /// The longest domain or address literal in bytes (RFC 5321 4.5.3.1.2).
 pub const MAX_DOMAIN: usize = 255;
 
-/// Holds a domain or an address literal, as EHLO takes it and as it stands after the `@` of a
-/// mailbox.
+/// A domain or an address literal, as EHLO takes it and as it stands after the `@` of a mailbox.
 ///
-/// Compares without regard to ASCII case (RFC 5321 2.4).
+/// What a client introduced itself with may be text of another form, as real clients write it:
+/// [`conforms`](Self::conforms) tells. Compares without regard to ASCII case (RFC 5321 2.4).
 ///
 /// ```
 /// use smtp_proto::syntax::Host;
@@ -23,12 +25,14 @@ pub const MAX_DOMAIN: usize = 255;
 /// let host = Host::parse("mail.example.org")?;
 /// assert_eq!(host, Host::parse("MAIL.example.ORG")?);
 /// assert!(Host::parse("a_b.example").is_err());
-/// # Ok::<(), smtp_proto::syntax::SyntaxError>(())
+/// # Ok::<(), smtp_proto::syntax::AddressError>(())
 /// ```
 #[derive(Clone)]
 pub struct Host<'a> {
     text: Cow<'a, str>,
 }
+
+from_text!(Host);
 
 impl<'a> Host<'a> {
     /// Parses an ASCII domain (letters, digits, hyphens; A-labels for anything else) or an
@@ -39,49 +43,33 @@ impl<'a> Host<'a> {
     /// # Errors
     ///
     /// Fails if `text` is neither (RFC 5321 4.1.2, 4.1.3), or exceeds [`MAX_DOMAIN`].
-    #[inline]
-    pub fn parse(text: &'a str) -> Result<Self, SyntaxError> {
-        if let Some(at) = first_non_ascii(text) {
-            return Err(SyntaxError::new(SyntaxErrorKind::UnexpectedByte, at));
-        }
-        Self::parse_checked(text)
+    pub fn parse(text: &'a str) -> Result<Self, AddressError> {
+        Self::parse_by(text, Grammar::Strict).map_err(|error| {
+            const EXPECTED: &str =
+                "a domain such as mail.example.org or an address such as [192.0.2.1]";
+            AddressError::new(EXPECTED, text, error)
+        })
     }
 
-    /// Parses a domain that may have U-labels, or an address literal.
-    ///
-    /// This is the form that mailboxes have under SMTPUTF8 (RFC 6531 3.3).
-    ///
-    /// # Errors
-    ///
-    /// Fails like [`parse`](Self::parse).
-    pub fn parse_internationalized(text: &'a str) -> Result<Self, SyntaxError> {
-        bytes::check_non_ascii(text)?;
-        Self::parse_checked(text)
-    }
-
-    /// Parses a host that [`bytes::check_non_ascii`] went through.
+    /// Parses what [`parse`](Self::parse) takes; tolerates any text, which may have blanks inside
+    /// but no control characters.
     #[inline]
-    fn parse_checked(text: &'a str) -> Result<Self, SyntaxError> {
-        let end = host_end(text, 0)?;
-        if end < text.len() {
-            return Err(SyntaxError::unexpected(text.as_bytes(), end));
+    pub(super) fn parse_by(text: &'a str, grammar: Grammar) -> Result<Self, SyntaxError> {
+        match (check(text), grammar) {
+            (Ok(()), _) => {}
+            (Err(error), Grammar::Strict) => return Err(error),
+            (Err(_), Grammar::Tolerant) => {
+                Argument::parse(text)?;
+                bytes::check_visible(text)?;
+            }
         }
-        if end > MAX_DOMAIN {
+        if text.len() > MAX_DOMAIN {
             return Err(SyntaxError::new(SyntaxErrorKind::TooLong, MAX_DOMAIN));
         }
         Ok(Self::trusted(text))
     }
 
-    /// Parses a name that clients have, though it is no domain: labels of letters, digits, hyphens and
-    /// underscores.
-    pub(super) fn parse_leniently(text: &'a str) -> Option<Self> {
-        let is_letter = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-        let is_label = |label: &str| !label.is_empty() && label.bytes().all(is_letter);
-        let is_name = text.len() <= MAX_DOMAIN && text.split('.').all(is_label);
-        is_name.then(|| Self::trusted(text))
-    }
-
-    /// Wraps a text that [`host_end`] went through.
+    /// Wraps a text that was checked.
     pub(super) fn trusted(text: &'a str) -> Self {
         Self {
             text: Cow::Borrowed(text),
@@ -93,13 +81,21 @@ impl<'a> Host<'a> {
         &self.text
     }
 
-    /// Returns the address if this is an address literal.
-    pub fn literal(&self) -> Option<AddressLiteral<'_>> {
-        let content = self.text.strip_prefix('[')?.strip_suffix(']')?;
-        AddressLiteral::parse(content).ok()
+    /// Returns whether this is a domain or an address literal as RFC 5321 4.1.2 has them in ASCII,
+    /// rather than text of another form.
+    pub fn conforms(&self) -> bool {
+        check(&self.text).is_ok()
     }
 
-    /// Tells whether the host can be written without SMTPUTF8.
+    /// Returns the address if this is an address literal, or an IPv6 address in brackets without
+    /// its tag.
+    pub fn literal(&self) -> Option<AddressLiteral<'_>> {
+        let content = self.text.strip_prefix('[')?.strip_suffix(']')?;
+        let untagged = || content.parse().ok().map(AddressLiteral::Ipv6);
+        AddressLiteral::parse(content).ok().or_else(untagged)
+    }
+
+    /// Returns whether the host can be written without SMTPUTF8.
     pub fn is_ascii(&self) -> bool {
         self.text.is_ascii()
     }
@@ -129,9 +125,9 @@ impl From<Ipv6Addr> for Host<'static> {
 }
 
 impl TryFrom<String> for Host<'static> {
-    type Error = SyntaxError;
+    type Error = AddressError;
 
-    fn try_from(text: String) -> Result<Self, SyntaxError> {
+    fn try_from(text: String) -> Result<Self, AddressError> {
         Host::parse(&text)?;
         Ok(Self {
             text: Cow::Owned(text),
@@ -168,7 +164,7 @@ impl Hash for Host<'_> {
     }
 }
 
-/// Holds what stands between the brackets of an address literal (RFC 5321 4.1.3).
+/// What stands between the brackets of an address literal (RFC 5321 4.1.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AddressLiteral<'a> {
     /// An IPv4 address, `[192.0.2.1]`.
@@ -249,20 +245,26 @@ fn parse_ipv4(text: &str) -> Result<Ipv4Addr, SyntaxError> {
     }
 }
 
+/// Checks that the whole is a domain or an address literal in ASCII.
 #[inline]
-fn first_non_ascii(text: &str) -> Option<usize> {
-    if text.is_ascii() {
-        return None;
+fn check(text: &str) -> Result<(), SyntaxError> {
+    let ascii = text.bytes().take_while(u8::is_ascii).count();
+    let end = match ascii < text.len() {
+        true => ascii,
+        false => host_end(text, 0, Grammar::Strict)?,
+    };
+    match end < text.len() {
+        true => Err(SyntaxError::unexpected(text.as_bytes(), end)),
+        false => Ok(()),
     }
-    text.bytes().position(|byte| !byte.is_ascii())
 }
 
 /// Finds the end of the domain or address literal that begins at `start`.
 #[inline(always)]
-pub(super) fn host_end(text: &str, start: usize) -> Result<usize, SyntaxError> {
+pub(super) fn host_end(text: &str, start: usize, grammar: Grammar) -> Result<usize, SyntaxError> {
     let bytes = text.as_bytes();
     if bytes.get(start) != Some(&b'[') {
-        return bytes::domain_end(bytes, start);
+        return bytes::domain_end(bytes, start, grammar);
     }
     literal_end(text, start)
 }

@@ -9,6 +9,7 @@ use super::{
     delivery::{DeliverBy, Hold, HoldInterval, Priority},
     dsn::{EnvelopeId, Return},
     error::{SyntaxError, SyntaxErrorKind},
+    grammar::Grammar,
     mailbox::Mailbox,
     number::{MAX_DIGITS, decimal},
     parameters::{self, Others, Parameter, ParameterError, ParameterName, Trimmed, Writer},
@@ -80,15 +81,15 @@ impl<'a> MailParameters<'a> {
         bytes::check_non_ascii(text).map_err(|error| ParameterError::new(None, error))?;
         match text {
             "" => Ok(Self::default()),
-            text => Self::parse_checked(text),
+            text => Self::parse_by(text, Grammar::Strict),
         }
     }
 
     /// Parses parameters that [`bytes::check_non_ascii`] went through.
     #[inline]
-    pub(super) fn parse_checked(text: &'a str) -> Result<Self, ParameterError> {
+    pub(super) fn parse_by(text: &'a str, grammar: Grammar) -> Result<Self, ParameterError> {
         let mut parsed = Self::default();
-        parsed.others = parameters::read(text, ParameterName::MAIL, |name, parameter| {
+        parsed.others = parameters::read(text, grammar, ParameterName::MAIL, |name, parameter| {
             parsed.take(name, parameter)
         })?;
         parsed.check()?;
@@ -341,7 +342,7 @@ pub(super) fn parse_size(value: &str) -> Result<u64, SyntaxError> {
 fn parse_auth(value: &str) -> Result<ReversePath<'_>, SyntaxError> {
     match xtext::decode(value)? {
         path if path == "<>" => Ok(ReversePath::Null),
-        Cow::Borrowed(mailbox) => Mailbox::parse(mailbox).map(ReversePath::Mailbox),
+        Cow::Borrowed(mailbox) => Mailbox::parse_bare(mailbox).map(ReversePath::Mailbox),
         Cow::Owned(mailbox) => Mailbox::try_from(mailbox).map(ReversePath::Mailbox),
     }
 }

@@ -6,7 +6,8 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 
 use super::bytes;
-use super::error::{SyntaxError, SyntaxErrorKind};
+use super::error::{AddressError, SyntaxError, SyntaxErrorKind, from_text};
+use super::grammar::Grammar;
 use super::host::{Host, host_end};
 
 /// The longest mailbox in bytes: a path (RFC 5321 4.5.3.1.3) without its brackets.
@@ -14,7 +15,10 @@ use super::host::{Host, host_end};
 /// The local part has no bound of its own, as real ones exceed the 64 bytes of RFC 5321 4.5.3.1.1.
 pub const MAX_MAILBOX: usize = 254;
 
-/// Holds a mailbox as it was written.
+/// A mailbox as it was written.
+///
+/// Takes what servers take of addresses that are against the grammar: dots that stand together or
+/// at either end of the local part, underscores and a final dot in the domain. It can be sent to.
 ///
 /// Compares local parts unquoted and with regard to case, hosts without regard to ASCII case
 /// (RFC 5321 2.4, 4.1.2).
@@ -26,7 +30,7 @@ pub const MAX_MAILBOX: usize = 254;
 /// assert_eq!(mailbox.local_part(), "\"john doe\"");
 /// assert_eq!(mailbox.unquoted_local_part(), "john doe");
 /// assert_eq!(mailbox.host().as_str(), "example.org");
-/// # Ok::<(), smtp_proto::syntax::SyntaxError>(())
+/// # Ok::<(), smtp_proto::syntax::AddressError>(())
 /// ```
 #[derive(Clone)]
 pub struct Mailbox<'a> {
@@ -35,15 +39,31 @@ pub struct Mailbox<'a> {
     at: usize,
 }
 
+from_text!(Mailbox);
+
 impl<'a> Mailbox<'a> {
-    /// Parses `local-part@host`, either part possibly with UTF-8 (RFC 6531 3.3).
+    /// Parses `local-part@host`, either part possibly with UTF-8 (RFC 6531 3.3), with or without
+    /// angle brackets.
     ///
     /// # Errors
     ///
-    /// Fails if `text` is not a `Mailbox` (RFC 5321 4.1.2) or exceeds [`MAX_MAILBOX`].
-    pub fn parse(text: &'a str) -> Result<Self, SyntaxError> {
+    /// Fails if `text` is not a `Mailbox` (RFC 5321 4.1.2), has characters that cannot be seen, or
+    /// exceeds [`MAX_MAILBOX`].
+    pub fn parse(text: &'a str) -> Result<Self, AddressError> {
+        let parsed = match text.strip_prefix('<') {
+            None => Self::parse_bare(text),
+            Some(rest) => match rest.strip_suffix('>') {
+                Some(bare) => Self::parse_bare(bare).map_err(|error| error.shifted(1)),
+                None => Err(SyntaxError::unexpected(text.as_bytes(), text.len())),
+            },
+        };
+        parsed.map_err(|error| AddressError::new("a mailbox such as user@example.org", text, error))
+    }
+
+    /// Parses `local-part@host`.
+    pub(super) fn parse_bare(text: &'a str) -> Result<Self, SyntaxError> {
         bytes::check_non_ascii(text)?;
-        let (mailbox, end) = Self::parse_at(text, 0)?;
+        let (mailbox, end) = Self::parse_at(text, 0, Grammar::Tolerant)?;
         if end < text.len() {
             return Err(SyntaxError::unexpected(text.as_bytes(), end));
         }
@@ -52,13 +72,17 @@ impl<'a> Mailbox<'a> {
 
     /// Parses the mailbox that begins at `start`; returns it and where it ends.
     #[inline(always)]
-    pub(super) fn parse_at(text: &'a str, start: usize) -> Result<(Self, usize), SyntaxError> {
+    pub(super) fn parse_at(
+        text: &'a str,
+        start: usize,
+        grammar: Grammar,
+    ) -> Result<(Self, usize), SyntaxError> {
         let bytes = text.as_bytes();
-        let at = bytes::local_part_end(bytes, start)?;
+        let at = bytes::local_part_end(bytes, start, grammar)?;
         if bytes.get(at) != Some(&b'@') {
             return Err(SyntaxError::unexpected(bytes, at));
         }
-        let end = host_end(text, at.saturating_add(1))?;
+        let end = host_end(text, at.saturating_add(1), grammar)?;
         let mailbox = text.get(start..end).unwrap_or_default();
         if mailbox.len() > MAX_MAILBOX {
             return Err(SyntaxError::new(
@@ -66,6 +90,7 @@ impl<'a> Mailbox<'a> {
                 start.saturating_add(MAX_MAILBOX),
             ));
         }
+        bytes::check_visible(mailbox).map_err(|error| error.shifted(start))?;
         let at = at.saturating_sub(start);
         Ok((
             Self {
@@ -88,7 +113,7 @@ impl<'a> Mailbox<'a> {
 
     /// Returns the local part without its quoting: what names the mailbox at its host.
     pub fn unquoted_local_part(&self) -> Cow<'_, str> {
-        unquote(self.local_part())
+        bytes::unquote(self.local_part())
     }
 
     /// Returns the domain or address literal after the `@`.
@@ -100,7 +125,7 @@ impl<'a> Mailbox<'a> {
         )
     }
 
-    /// Tells whether the mailbox can be written without SMTPUTF8.
+    /// Returns whether the mailbox can be written without SMTPUTF8.
     pub fn is_ascii(&self) -> bool {
         self.text.is_ascii()
     }
@@ -124,9 +149,8 @@ impl Mailbox<'static> {
     /// a domain nor an address literal, or both together exceed [`MAX_MAILBOX`].
     pub fn new(local_part: &str, host: &str) -> Result<Self, SyntaxError> {
         let mut text = String::new();
-        if bytes::local_part_end(local_part.as_bytes(), 0) == Ok(local_part.len())
-            && !local_part.starts_with('"')
-        {
+        let end = bytes::local_part_end(local_part.as_bytes(), 0, Grammar::Strict);
+        if end == Ok(local_part.len()) && !local_part.starts_with('"') {
             text.push_str(local_part);
         } else {
             text.push('"');
@@ -140,7 +164,7 @@ impl Mailbox<'static> {
         }
         text.push('@');
         text.push_str(host);
-        let mailbox = Mailbox::parse(&text)?;
+        let mailbox = Mailbox::parse_bare(&text)?;
         // The host has no say in where the local part ends.
         let at = text.len().saturating_sub(host.len()).saturating_sub(1);
         if mailbox.at != at {
@@ -157,34 +181,12 @@ impl TryFrom<String> for Mailbox<'static> {
     type Error = SyntaxError;
 
     fn try_from(text: String) -> Result<Self, SyntaxError> {
-        let at = Mailbox::parse(&text)?.at;
+        let at = Mailbox::parse_bare(&text)?.at;
         Ok(Self {
             text: Cow::Owned(text),
             at,
         })
     }
-}
-
-/// Takes the quotes and backslashes off a `Quoted-string`; anything else stays as it is.
-pub(super) fn unquote(text: &str) -> Cow<'_, str> {
-    let Some(quoted) = text
-        .strip_prefix('"')
-        .and_then(|text| text.strip_suffix('"'))
-    else {
-        return Cow::Borrowed(text);
-    };
-    if !quoted.contains('\\') {
-        return Cow::Borrowed(quoted);
-    }
-    let mut unquoted = String::with_capacity(quoted.len());
-    let mut escaped = false;
-    for character in quoted.chars() {
-        escaped = character == '\\' && !escaped;
-        if !escaped {
-            unquoted.push(character);
-        }
-    }
-    Cow::Owned(unquoted)
 }
 
 impl fmt::Display for Mailbox<'_> {

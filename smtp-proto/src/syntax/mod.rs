@@ -9,8 +9,6 @@ mod bytes;
 mod capabilities;
 mod code;
 mod command;
-mod command_error;
-mod command_parser;
 mod date_time;
 mod delivery;
 mod dsn;
@@ -18,9 +16,9 @@ mod enhanced;
 mod error;
 mod extension;
 mod forwarding;
+mod grammar;
 mod host;
 mod kept;
-mod lenient;
 mod limits;
 mod mail_parameters;
 mod mailbox;
@@ -39,13 +37,12 @@ pub mod xtext;
 
 pub use capabilities::{Capabilities, MAX_CAPABILITIES};
 pub use code::{Class, Code};
-pub use command::Command;
-pub use command_error::{CommandError, CommandErrorKind};
+pub use command::{Command, CommandError, CommandErrorKind};
 pub use date_time::DateTime;
 pub use delivery::{ByMode, DeliverBy, Hold, HoldInterval, Priority, RrvsAction, ValidSince};
 pub use dsn::{EnvelopeId, MAX_ENVELOPE_ID, Notify, Return};
 pub use enhanced::EnhancedCode;
-pub use error::{SyntaxError, SyntaxErrorKind};
+pub use error::{AddressError, SyntaxError, SyntaxErrorKind};
 pub use extension::Extension;
 pub use forwarding::{
     Attribute, AttributeName, AttributeValue, Attributes, ForwardingCommand, MAX_ATTRIBUTE,

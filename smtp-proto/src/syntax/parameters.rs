@@ -10,6 +10,7 @@ use thiserror::Error;
 use super::bytes::{self, KEYWORD, VALUE};
 use super::error::{SyntaxError, SyntaxErrorKind};
 use super::extension::Extension;
+use super::grammar::Grammar;
 
 /// How many parameters a command may have: more than all known extensions together define.
 pub const MAX_PARAMETERS: usize = 32;
@@ -244,14 +245,18 @@ impl ParameterError {
 #[inline]
 pub(super) fn read<'a>(
     text: &'a str,
+    grammar: Grammar,
     names: &[ParameterName],
     mut take: impl FnMut(ParameterName, &Parameter<'a>) -> Result<(), SyntaxError>,
 ) -> Result<Others, ParameterError> {
     let mut others = String::new();
     let mut seen: u32 = 0;
-    let mut rest = text;
+    let mut rest = next(text, grammar);
     let at = |rest: &str| text.len().saturating_sub(rest.len());
     for _ in 0..MAX_PARAMETERS {
+        if rest.is_empty() && grammar == Grammar::Tolerant {
+            return Ok(Others(others.into()));
+        }
         let fail = |error: SyntaxError| ParameterError::new(None, error.shifted(at(rest)));
         let (parameter, end) = Parameter::parse_prefix(rest).map_err(fail)?;
         let duplicate = SyntaxError::new(SyntaxErrorKind::Duplicate, at(rest));
@@ -274,13 +279,23 @@ pub(super) fn read<'a>(
             }
             None => keep(&mut others, rest.get(..end).unwrap_or_default()),
         }
+        // A space follows, or nothing.
         match rest.get(end.saturating_add(1)..) {
             None => return Ok(Others(others.into())),
-            Some(after) => rest = after,
+            Some(after) => rest = next(after, grammar),
         }
     }
     let error = SyntaxError::new(SyntaxErrorKind::TooLong, at(rest));
     Err(ParameterError::new(None, error))
+}
+
+/// Returns what stands from the next parameter on. Tolerates spaces before it.
+#[inline]
+fn next(text: &str, grammar: Grammar) -> &str {
+    match grammar {
+        Grammar::Tolerant => text.trim_start_matches(' '),
+        Grammar::Strict => text,
+    }
 }
 
 /// Copies of checked parameters that this library does not know, as single spaces separate them.

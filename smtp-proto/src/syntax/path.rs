@@ -5,7 +5,8 @@ use core::fmt;
 
 use super::{
     bytes,
-    error::{SyntaxError, SyntaxErrorKind},
+    error::{AddressError, SyntaxError, SyntaxErrorKind, from_text},
+    grammar::Grammar,
     mailbox::Mailbox,
 };
 
@@ -14,7 +15,7 @@ pub const MAX_PATH: usize = 256;
 
 const POSTMASTER: &str = "<Postmaster>";
 
-/// Names whom a message comes from and who hears of its fate: the argument of MAIL.
+/// Whom a message comes from and who hears of its fate: the argument of MAIL.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ReversePath<'a> {
     /// `<>`: nobody, as notifications have it.
@@ -23,36 +24,32 @@ pub enum ReversePath<'a> {
     Mailbox(Mailbox<'a>),
 }
 
+from_text!(ReversePath);
+
 impl<'a> ReversePath<'a> {
-    /// Parses a path in angle brackets. A source route is accepted and dropped (RFC 5321 4.1.1.3).
+    /// Parses a mailbox, with or without angle brackets, or `<>`. A source route is accepted in
+    /// brackets, and dropped (RFC 5321 4.1.1.3).
     ///
     /// # Errors
     ///
-    /// Fails if `text` is not a `Reverse-path` (RFC 5321 4.1.2) or exceeds [`MAX_PATH`].
-    pub fn parse(text: &'a str) -> Result<Self, SyntaxError> {
-        bytes::check_non_ascii(text)?;
-        whole(text, Self::parse_prefix(text)?)
+    /// Fails if `text` is neither, as the empty one is not, or exceeds [`MAX_PATH`].
+    pub fn parse(text: &'a str) -> Result<Self, AddressError> {
+        whole(text, Self::parse_prefix).map_err(|error| {
+            AddressError::new("a mailbox such as user@example.org, or <>", text, error)
+        })
     }
 
-    /// Parses an address without brackets; the empty one is [`Null`](Self::Null).
-    ///
-    /// # Errors
-    ///
-    /// Fails like [`Mailbox::parse`].
-    pub fn parse_address(address: &'a str) -> Result<Self, SyntaxError> {
-        if address.is_empty() {
-            return Ok(Self::Null);
-        }
-        Mailbox::parse(address).map(Self::Mailbox)
-    }
-
-    /// Parses the path at the beginning of `text`; returns it and where it ends.
+    /// Parses the path at the beginning of `text`; returns it and where it ends. Tolerates an
+    /// address without brackets.
     #[inline(always)]
-    pub(super) fn parse_prefix(text: &'a str) -> Result<(Self, usize), SyntaxError> {
+    pub(super) fn parse_prefix(
+        text: &'a str,
+        grammar: Grammar,
+    ) -> Result<(Self, usize), SyntaxError> {
         if text.as_bytes().starts_with(b"<>") {
             return Ok((Self::Null, 2));
         }
-        let (mailbox, end) = parse_path(text)?;
+        let (mailbox, end) = parse_path(text, grammar)?;
         Ok((Self::Mailbox(mailbox), end))
     }
 
@@ -64,7 +61,7 @@ impl<'a> ReversePath<'a> {
         }
     }
 
-    /// Tells whether the path can be written without SMTPUTF8.
+    /// Returns whether the path can be written without SMTPUTF8.
     pub fn is_ascii(&self) -> bool {
         self.mailbox().is_none_or(Mailbox::is_ascii)
     }
@@ -101,7 +98,7 @@ impl fmt::Display for ReversePath<'_> {
     }
 }
 
-/// Names whom a message goes to: the argument of RCPT.
+/// Whom a message goes to: the argument of RCPT.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ForwardPath<'a> {
     /// `<Postmaster>` in any case: the postmaster of the server itself (RFC 5321 4.5.1).
@@ -110,41 +107,46 @@ pub enum ForwardPath<'a> {
     Mailbox(Mailbox<'a>),
 }
 
+from_text!(ForwardPath);
+
 impl<'a> ForwardPath<'a> {
-    /// Parses a path in angle brackets. A source route is accepted and dropped (RFC 5321 4.1.1.3).
+    /// Parses a mailbox, or `Postmaster` in any case, with or without angle brackets. A source route
+    /// is accepted in brackets, and dropped (RFC 5321 4.1.1.3).
     ///
     /// # Errors
     ///
-    /// Fails if `text` is not a `Forward-path` (RFC 5321 4.1.2), as `<>` is not, or exceeds
-    /// [`MAX_PATH`].
-    pub fn parse(text: &'a str) -> Result<Self, SyntaxError> {
-        bytes::check_non_ascii(text)?;
-        whole(text, Self::parse_prefix(text)?)
+    /// Fails if `text` is neither, as `<>` is not, or exceeds [`MAX_PATH`].
+    pub fn parse(text: &'a str) -> Result<Self, AddressError> {
+        whole(text, Self::parse_prefix).map_err(|error| {
+            let expected = "a mailbox such as user@example.org, or Postmaster";
+            AddressError::new(expected, text, error)
+        })
     }
 
-    /// Parses an address without brackets: a mailbox, or `Postmaster` in any case.
-    ///
-    /// # Errors
-    ///
-    /// Fails like [`Mailbox::parse`].
-    pub fn parse_address(address: &'a str) -> Result<Self, SyntaxError> {
-        if address.eq_ignore_ascii_case("Postmaster") {
-            return Ok(Self::Postmaster);
-        }
-        Mailbox::parse(address).map(Self::Mailbox)
-    }
-
-    /// Parses the path at the beginning of `text`; returns it and where it ends.
+    /// Parses the path at the beginning of `text`; returns it and where it ends. Tolerates an
+    /// address without brackets.
     #[inline(always)]
-    pub(super) fn parse_prefix(text: &'a str) -> Result<(Self, usize), SyntaxError> {
+    pub(super) fn parse_prefix(
+        text: &'a str,
+        grammar: Grammar,
+    ) -> Result<(Self, usize), SyntaxError> {
         if let Some(path) = text.as_bytes().first_chunk::<{ POSTMASTER.len() }>()
             && path.ends_with(b">")
             && path.eq_ignore_ascii_case(POSTMASTER.as_bytes())
         {
             return Ok((Self::Postmaster, POSTMASTER.len()));
         }
-        let (mailbox, end) = parse_path(text)?;
-        Ok((Self::Mailbox(mailbox), end))
+        let error = match parse_path(text, grammar) {
+            Ok((mailbox, end)) => return Ok((Self::Mailbox(mailbox), end)),
+            Err(error) => error,
+        };
+        let word = text.split(' ').next().unwrap_or_default();
+        match grammar {
+            Grammar::Tolerant if word.eq_ignore_ascii_case("Postmaster") => {
+                Ok((Self::Postmaster, word.len()))
+            }
+            _ => Err(error),
+        }
     }
 
     /// Returns the mailbox, if it is not the server's postmaster.
@@ -155,7 +157,7 @@ impl<'a> ForwardPath<'a> {
         }
     }
 
-    /// Tells whether the path can be written without SMTPUTF8.
+    /// Returns whether the path can be written without SMTPUTF8.
     pub fn is_ascii(&self) -> bool {
         self.mailbox().is_none_or(Mailbox::is_ascii)
     }
@@ -192,8 +194,13 @@ impl fmt::Display for ForwardPath<'_> {
     }
 }
 
-/// Returns what was parsed if that was the whole of `text`.
-fn whole<T>(text: &str, (path, end): (T, usize)) -> Result<T, SyntaxError> {
+/// Parses the whole of `text`.
+fn whole<'a, T>(
+    text: &'a str,
+    parse_prefix: impl FnOnce(&'a str, Grammar) -> Result<(T, usize), SyntaxError>,
+) -> Result<T, SyntaxError> {
+    bytes::check_non_ascii(text)?;
+    let (path, end) = parse_prefix(text, Grammar::Tolerant)?;
     if end < text.len() {
         return Err(SyntaxError::unexpected(text.as_bytes(), end));
     }
@@ -206,16 +213,18 @@ fn write_path(mailbox: &Mailbox<'_>, out: &mut Vec<u8>) {
     out.push(b'>');
 }
 
-/// Parses `"<" [A-d-l ":"] Mailbox ">"` at the beginning of `text` (RFC 5321 4.1.2).
+/// Parses `"<" [A-d-l ":"] Mailbox ">"` at the beginning of `text` (RFC 5321 4.1.2). Tolerates a
+/// mailbox without the rest.
 #[inline(always)]
-fn parse_path(text: &str) -> Result<(Mailbox<'_>, usize), SyntaxError> {
+fn parse_path(text: &str, grammar: Grammar) -> Result<(Mailbox<'_>, usize), SyntaxError> {
     let bytes = text.as_bytes();
-    let start = match bytes {
-        [b'<', b'@', ..] => source_route_end(bytes)?,
-        [b'<', ..] => 1,
-        _ => return Err(SyntaxError::unexpected(bytes, 0)),
+    let start = match (bytes, grammar) {
+        ([b'<', b'@', ..], _) => source_route_end(bytes, grammar)?,
+        ([b'<', ..], _) => 1,
+        (_, Grammar::Tolerant) => return Mailbox::parse_at(text, 0, grammar),
+        (_, Grammar::Strict) => return Err(SyntaxError::unexpected(bytes, 0)),
     };
-    let (mailbox, end) = Mailbox::parse_at(text, start)?;
+    let (mailbox, end) = Mailbox::parse_at(text, start, grammar)?;
     if bytes.get(end) != Some(&b'>') {
         return Err(SyntaxError::unexpected(bytes, end));
     }
@@ -227,13 +236,13 @@ fn parse_path(text: &str) -> Result<(Mailbox<'_>, usize), SyntaxError> {
 }
 
 /// Finds where the mailbox begins after `"<" "@" Domain *( ",@" Domain ) ":"`.
-fn source_route_end(bytes: &[u8]) -> Result<usize, SyntaxError> {
+fn source_route_end(bytes: &[u8], grammar: Grammar) -> Result<usize, SyntaxError> {
     let mut end = 1;
     loop {
         if bytes.get(end) != Some(&b'@') {
             return Err(SyntaxError::unexpected(bytes, end));
         }
-        end = bytes::domain_end(bytes, end.saturating_add(1))?;
+        end = bytes::domain_end(bytes, end.saturating_add(1), grammar)?;
         let separator = bytes.get(end);
         match separator {
             Some(b',') => end = end.saturating_add(1),

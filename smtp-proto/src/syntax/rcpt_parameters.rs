@@ -8,6 +8,7 @@ use super::{
     delivery::ValidSince,
     dsn::Notify,
     error::SyntaxError,
+    grammar::Grammar,
     original_recipient::OriginalRecipient,
     parameters::{self, Others, Parameter, ParameterError, ParameterName, Trimmed, Writer},
     tracking::Solicitation,
@@ -56,15 +57,15 @@ impl<'a> RcptParameters<'a> {
         bytes::check_non_ascii(text).map_err(|error| ParameterError::new(None, error))?;
         match text {
             "" => Ok(Self::default()),
-            text => Self::parse_checked(text),
+            text => Self::parse_by(text, Grammar::Strict),
         }
     }
 
     /// Parses parameters that [`bytes::check_non_ascii`] went through.
     #[inline]
-    pub(super) fn parse_checked(text: &'a str) -> Result<Self, ParameterError> {
+    pub(super) fn parse_by(text: &'a str, grammar: Grammar) -> Result<Self, ParameterError> {
         let mut parsed = Self::default();
-        parsed.others = parameters::read(text, ParameterName::RCPT, |name, parameter| {
+        parsed.others = parameters::read(text, grammar, ParameterName::RCPT, |name, parameter| {
             parsed.take(name, parameter)
         })?;
         Ok(parsed)

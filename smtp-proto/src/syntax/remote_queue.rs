@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{error::SyntaxError, host::Host, text::Word};
+use super::{error::SyntaxError, grammar::Grammar, host::Host, text::Word};
 
 /// Names the mail that ETRN asks a server to send: the node of the command (RFC 1985 5).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -24,9 +24,9 @@ impl<'a> QueueNode<'a> {
     pub fn parse(text: &'a str) -> Result<Self, SyntaxError> {
         let (marker, name) = text.split_at_checked(1).unwrap_or(("", text));
         match marker {
-            "@" => Host::parse(name).map(Self::Subdomains),
+            "@" => Host::parse_by(name, Grammar::Strict).map(Self::Subdomains),
             "#" => Word::parse(name).map(Self::Queue),
-            _ => return Host::parse(text).map(Self::Host),
+            _ => return Host::parse_by(text, Grammar::Strict).map(Self::Host),
         }
         .map_err(|error| error.shifted(1))
     }
@@ -60,7 +60,7 @@ impl<'a> AtrnDomains<'a> {
             if domain.starts_with('[') {
                 return Err(SyntaxError::unexpected(argument.as_bytes(), at));
             }
-            Host::parse(domain).map_err(|error| error.shifted(at))?;
+            Host::parse_by(domain, Grammar::Strict).map_err(|error| error.shifted(at))?;
             at = at.saturating_add(domain.len()).saturating_add(1);
         }
         Ok(Self(argument))

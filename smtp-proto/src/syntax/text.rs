@@ -4,13 +4,13 @@ use alloc::borrow::Cow;
 use core::fmt;
 use core::ops::Deref;
 
-use super::mailbox::unquote;
 use super::{
     bytes,
     error::{SyntaxError, SyntaxErrorKind},
+    grammar::Grammar,
 };
 
-/// Holds one word: printable ASCII without white space, at least one character.
+/// One word: printable ASCII without white space, at least one character.
 ///
 /// Dereferences to [`str`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -56,7 +56,7 @@ impl fmt::Debug for Word<'_> {
     }
 }
 
-/// Holds free text after a verb: no control characters, no white space at either end, not empty.
+/// Free text after a verb: no control characters, no white space at either end, not empty.
 ///
 /// May have non-ASCII characters (RFC 6531 3.7.4). Dereferences to [`str`].
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -87,8 +87,8 @@ impl<'a> Argument<'a> {
 
     /// Returns the text without its quoting, if it is a quoted string (RFC 5321 4.1.2).
     pub fn unquoted(&self) -> Cow<'a, str> {
-        match bytes::local_part_end(self.0.as_bytes(), 0) {
-            Ok(end) if end == self.0.len() => unquote(self.0),
+        match bytes::local_part_end(self.0.as_bytes(), 0, Grammar::Strict) {
+            Ok(end) if end == self.0.len() => bytes::unquote(self.0),
             _ => Cow::Borrowed(self.0),
         }
     }
@@ -114,7 +114,7 @@ impl fmt::Debug for Argument<'_> {
     }
 }
 
-/// Holds the initial response of AUTH, in base64 or `=` (RFC 4954 4).
+/// The initial response of AUTH, in base64 or `=` (RFC 4954 4).
 ///
 /// It is a credential: [`Debug`](fmt::Debug) shows its length only.
 #[derive(Clone, Copy, PartialEq, Eq)]

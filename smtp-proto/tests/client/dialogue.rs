@@ -34,11 +34,14 @@ pub(crate) fn config(pipelining: Pipelining) -> Config {
 }
 
 pub(crate) fn envelope(sender: &str, recipients: &[&str]) -> Envelope<'static> {
-    let sender = ReversePath::parse_address(sender).unwrap().into_owned();
+    let sender = match sender {
+        "" => ReversePath::Null,
+        address => ReversePath::parse(address).unwrap().into_owned(),
+    };
     recipients
         .iter()
         .fold(Envelope::new(sender), |envelope, recipient| {
-            envelope.recipient(ForwardPath::parse_address(recipient).unwrap().into_owned())
+            envelope.recipient(ForwardPath::parse(recipient).unwrap().into_owned())
         })
 }
 

@@ -118,9 +118,9 @@ impl Message {
     }
 
     pub(crate) fn envelope(&self) -> Envelope<'_> {
-        let mut envelope = Envelope::new(ReversePath::parse_address(&self.sender).unwrap());
+        let mut envelope = Envelope::new(ReversePath::parse(&self.sender).unwrap());
         for recipient in &self.recipients {
-            envelope = envelope.recipient(ForwardPath::parse_address(recipient).unwrap());
+            envelope = envelope.recipient(ForwardPath::parse(recipient).unwrap());
         }
         match self.is_binary {
             true => envelope.body(BodyType::BinaryMime),

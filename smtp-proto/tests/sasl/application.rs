@@ -5,8 +5,8 @@
 use smtp_proto::sasl::{Nonce, Scram, ScramHash, ScramKeys};
 use smtp_proto::{
     sasl::{
-        Credential, External, Login, Mechanism, OAuthBearer, Plain, ServerExchange, Step, Turn,
-        XOAuth2, invalid_credentials,
+        Channel, Credential, External, Login, Mechanism, OAuthBearer, Plain, ServerExchange, Step,
+        Turn, XOAuth2, invalid_credentials,
     },
     syntax::Reply,
 };
@@ -24,10 +24,6 @@ pub(crate) struct Own {
 impl Mechanism for Own {
     fn name(&self) -> &str {
         self.name
-    }
-
-    fn is_plain_text(&self) -> bool {
-        false
     }
 
     fn initial_response(&mut self) -> Option<Vec<u8>> {
@@ -105,6 +101,11 @@ pub(crate) fn keys(user: &str, hash: ScramHash) -> Option<ScramKeys> {
     (user == "tim").then(keys)
 }
 
+/// Begins an exchange in clear, by a mechanism that is offered.
+pub(crate) fn begin(mechanism: &str) -> Option<ServerExchange> {
+    ServerExchange::begin(mechanism, &Channel::in_clear([mechanism]))
+}
+
 /// Has the application answer what an exchange asks for.
 pub(crate) fn answer(exchange: &mut ServerExchange, response: Option<&[u8]>) -> Step {
     match exchange.respond(response) {
@@ -122,9 +123,15 @@ pub(crate) fn answer(exchange: &mut ServerExchange, response: Option<&[u8]>) -> 
     }
 }
 
-/// Runs an exchange to its end; `None` if the client breaks it off, or does not believe its success.
+/// Runs an exchange in clear to its end; `None` if the client breaks it off, or does not believe its
+/// success.
 pub(crate) fn attempt(mechanism: &mut dyn Mechanism) -> Option<Step> {
-    let mut exchange = ServerExchange::begin(mechanism.name()).unwrap();
+    let exchange = begin(mechanism.name()).unwrap();
+    run(mechanism, exchange)
+}
+
+/// Runs an exchange to its end.
+pub(crate) fn run(mechanism: &mut dyn Mechanism, mut exchange: ServerExchange) -> Option<Step> {
     let mut response = mechanism.initial_response();
     for _ in 0..10 {
         match answer(&mut exchange, response.as_deref()) {

@@ -1,13 +1,11 @@
 //! The server's part in the mechanisms, and that of a client with it.
 
 use smtp_proto::{
-    sasl::{
-        Credential, External, Plain, ServerExchange, Step, Turn, by_password, invalid_credentials,
-    },
+    sasl::{Credential, External, Plain, Step, Turn, by_password, invalid_credentials},
     syntax::Reply,
 };
 
-use crate::application::{Own, SECRET, answer, attempt, mechanisms};
+use crate::application::{Own, SECRET, answer, attempt, begin, mechanisms};
 
 fn accepted(name: &str) -> Option<Step> {
     Some(Step::Accept(name.into()))
@@ -20,7 +18,7 @@ fn rejected() -> Option<Step> {
 /// Returns what the application is asked about.
 #[track_caller]
 fn asked(mechanism: &str, message: &[u8], expected: Option<Credential<'_>>) {
-    let mut exchange = ServerExchange::begin(mechanism).unwrap();
+    let mut exchange = begin(mechanism).unwrap();
     let turn = exchange.respond(Some(message));
     let shown = message.escape_ascii();
     match expected {
@@ -101,7 +99,7 @@ fn plain_has_three_parts() {
 fn login_asks_twice() {
     let challenge = |text: &str| Turn::Step(Step::Challenge(text.into()));
     for has_initial_response in [false, true] {
-        let mut exchange = ServerExchange::begin("LOGIN").unwrap();
+        let mut exchange = begin("LOGIN").unwrap();
         if !has_initial_response {
             assert_eq!(exchange.respond(None), challenge("Username:"));
         }
@@ -116,7 +114,7 @@ fn login_asks_twice() {
         [b"tim", b"\xff"],
     ];
     for [user, secret] in malformed {
-        let mut exchange = ServerExchange::begin("LOGIN").unwrap();
+        let mut exchange = begin("LOGIN").unwrap();
         assert_eq!(exchange.respond(Some(user)), challenge("Password:"));
         let rejected = Turn::Step(rejected().unwrap());
         assert_eq!(exchange.respond(Some(secret)), rejected);
@@ -224,12 +222,12 @@ fn a_wrong_token_is_refused_in_two_steps() {
         ),
     ] {
         let message = format!("{user}auth=Bearer wrong\x01\x01");
-        let mut exchange = ServerExchange::begin(name).unwrap();
+        let mut exchange = begin(name).unwrap();
         let step = answer(&mut exchange, Some(message.as_bytes()));
         assert_eq!(step, Step::Challenge(why.into()));
         assert_eq!(Some(answer(&mut exchange, Some(b"\x01"))), rejected());
         let message = message.replace("tim", "later");
-        let mut exchange = ServerExchange::begin(name).unwrap();
+        let mut exchange = begin(name).unwrap();
         let Step::Reject(reply) = answer(&mut exchange, Some(message.as_bytes())) else {
             panic!("{name}");
         };
@@ -241,27 +239,27 @@ fn a_wrong_token_is_refused_in_two_steps() {
 #[test]
 fn calls_out_of_order_let_nobody_in() {
     let plain: &[u8] = b"\0tim\0s3cr3t-t0k3n";
-    let mut exchange = ServerExchange::begin("PLAIN").unwrap();
+    let mut exchange = begin("PLAIN").unwrap();
     assert_eq!(Some(exchange.decide(Ok("tim".into()))), rejected());
-    let mut exchange = ServerExchange::begin("PLAIN").unwrap();
+    let mut exchange = begin("PLAIN").unwrap();
     assert!(matches!(exchange.respond(Some(plain)), Turn::Check(_)));
     assert_eq!(Some(exchange.decide(Ok("tim".into()))), accepted("tim"));
     assert_eq!(Some(exchange.decide(Ok("tim".into()))), rejected());
     assert_eq!(Some(answer(&mut exchange, Some(plain))), rejected());
     // Nor does a refusal that is none.
-    let mut exchange = ServerExchange::begin("PLAIN").unwrap();
+    let mut exchange = begin("PLAIN").unwrap();
     assert!(matches!(exchange.respond(Some(plain)), Turn::Check(_)));
     let reply = Reply::parse(b"235 2.7.0 OK\r\n").unwrap();
     assert_eq!(Some(exchange.decide(Err(reply))), rejected());
     // A verdict that is not waited for is void.
-    let mut exchange = ServerExchange::begin("EXTERNAL").unwrap();
+    let mut exchange = begin("EXTERNAL").unwrap();
     assert!(matches!(exchange.respond(Some(b"tim")), Turn::Check(_)));
     assert!(matches!(
         exchange.respond(None),
         Turn::Step(Step::Challenge(_))
     ));
     assert_eq!(Some(exchange.decide(Ok("tim".into()))), rejected());
-    assert!(ServerExchange::begin("CRAM-MD5").is_none());
+    assert!(begin("CRAM-MD5").is_none());
     let says = vec!["tim"];
     assert_eq!(
         attempt(&mut Own {
@@ -299,7 +297,7 @@ fn a_password_is_tried_in_order() {
 fn no_secret_is_shown() {
     let mut shown = String::new();
     for mut mechanism in mechanisms("tim", SECRET) {
-        let mut exchange = ServerExchange::begin(mechanism.name()).unwrap();
+        let mut exchange = begin(mechanism.name()).unwrap();
         let mut response = mechanism.initial_response();
         for _ in 0..3 {
             shown += &format!("{:?}", exchange.respond(response.as_deref()));

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use smtp_proto::{
     client::{self, Client, Envelope},
-    machine::Fault,
-    sasl::{Mechanism, ServerExchange, Step},
+    machine::{Fault, TlsInfo},
+    sasl::{Mechanism, Protection, ServerExchange, Step},
     server::{self, Event, SaslResponse, Server, Ticket},
     syntax::{ForwardPath, Host, ReversePath},
 };
@@ -24,23 +24,49 @@ struct Session {
     shown: String,
 }
 
-/// Runs a session as far as MAIL. The server's steps may be tampered with on their way to the client.
+/// Runs a session in clear as far as MAIL. The server's steps may be tampered with on their way to
+/// the client.
 fn session(mechanism: Box<dyn Mechanism>, tamper: fn(Step) -> Step) -> Session {
+    let offer = mechanism.name().to_owned();
+    session_over(None, mechanism, &[&offer], tamper)
+}
+
+/// Runs a session as far as MAIL, over TLS of which each side has its view.
+fn session_over(
+    tls: Option<[TlsInfo; 2]>,
+    mechanism: Box<dyn Mechanism>,
+    offer: &[&str],
+    tamper: fn(Step) -> Step,
+) -> Session {
     let now = Duration::ZERO;
     let name = || Host::parse("mx.example.net").unwrap();
-    let config = client::Config::new(name()).allow_plain_text_auth().traced();
+    let config = client::Config::new(name())
+        .credentials_over(Protection::InClear)
+        .tls(match tls {
+            Some(_) => client::Tls::Implicit,
+            None => client::Tls::Off,
+        })
+        .traced();
     let mut client = Client::new(config, now);
     let envelope =
         Envelope::new(ReversePath::Null).recipient(ForwardPath::parse("<a@example.net>").unwrap());
     let config = server::Config::new(name())
-        .mechanisms([mechanism.name()])
+        .mechanisms(offer.iter().copied())
         .unwrap()
         .allow_plain_text_auth()
+        .tls(match tls {
+            Some(_) => server::Tls::Implicit,
+            None => server::Tls::Off,
+        })
         .require_auth()
         .traced();
     client.authenticate(vec![mechanism]).unwrap();
     client.submit(&envelope).unwrap();
     let mut server = Server::new(config, now);
+    if let Some([client_side, server_side]) = tls {
+        client.tls_established(client_side, now).unwrap();
+        server.tls_established(server_side, now).unwrap();
+    }
     let mut exchange = None;
     let mut it = Session {
         is_in: false,
@@ -62,7 +88,8 @@ fn session(mechanism: Box<dyn Mechanism>, tamper: fn(Step) -> Step) -> Session {
                     mechanism,
                     initial_response,
                 } => {
-                    let exchange = exchange.insert(ServerExchange::begin(&mechanism).unwrap());
+                    let begun = ServerExchange::begin(&mechanism, &server.channel());
+                    let exchange = exchange.insert(begun.unwrap());
                     step(&mut server, exchange, ticket, initial_response, tamper);
                 }
                 Event::AuthResponse { ticket, response } => {
@@ -180,7 +207,7 @@ fn each_mechanism_can_be_broken_off() {
         let (_, said) = it.wire.split_once(&format!("AUTH {name}\r\n")).unwrap();
         assert!(said.ends_with("*\r\nQUIT\r\n"), "{name}: {said}");
         assert_eq!(said.lines().count(), lines + 1, "{name}: {said}");
-        assert_eq!(it.fault, Some(Fault::AuthenticationFailed));
+        assert_eq!(it.fault, Some(Fault::UnreadableChallenge));
         assert!(!it.is_in);
     }
 }
@@ -214,11 +241,40 @@ fn a_server_that_proves_nothing_is_not_believed() {
     assert!(run(|step| step).is_in);
     for tamper in [accept, skip_proof] {
         let it = run(tamper);
-        assert_eq!(it.fault, Some(Fault::AuthenticationFailed), "{}", it.wire);
+        assert_eq!(it.fault, Some(Fault::ServerUnproven), "{}", it.wire);
         assert!(!it.is_in);
     }
     let it = run(lie);
     assert!(it.wire.ends_with("*\r\nQUIT\r\n"), "{}", it.wire);
-    assert_eq!(it.fault, Some(Fault::AuthenticationFailed));
+    assert_eq!(it.fault, Some(Fault::ServerUnproven));
     assert!(!it.is_in);
+}
+
+/// 9266-2-a, AUT-13: the machines hand on what TLS came to, and a man in the middle gets nowhere: not
+/// by two connections, and not by an offer without the mechanism that finds him.
+#[cfg(feature = "scram")]
+#[test]
+fn the_channel_is_bound_from_end_to_end() {
+    use crate::application::scram;
+    use smtp_proto::sasl::ScramHash;
+
+    let tls = |exporter| {
+        let mut tls = TlsInfo::default();
+        tls.exporter = exporter;
+        tls
+    };
+    let run = |exporters: [Option<[u8; 32]>; 2], offer: &[&str]| {
+        let mechanism = Box::new(scram(ScramHash::Sha256, "tim", SECRET));
+        session_over(Some(exporters.map(tls)), mechanism, offer, |step| step)
+    };
+    let both = ["SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"];
+    let it = run([Some([1; 32]); 2], &both);
+    assert!(it.is_in && it.wire.contains("AUTH SCRAM-SHA-256-PLUS "));
+    assert!(!it.shown.contains("1, 1, 1"));
+    let it = run([Some([1; 32]), Some([2; 32])], &both);
+    assert!(!it.is_in && it.wire.contains("AUTH SCRAM-SHA-256-PLUS "));
+    assert_eq!(it.fault, Some(Fault::AuthenticationFailed));
+    // Where the server cannot bind, it does not offer to.
+    let it = run([Some([1; 32]), Some([1; 32])], &both[..1]);
+    assert!(it.is_in && it.wire.contains("AUTH SCRAM-SHA-256 eSws"));
 }

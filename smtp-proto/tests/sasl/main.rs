@@ -2,6 +2,9 @@
 #![cfg(feature = "auth")]
 
 mod application;
+mod attempts;
+#[cfg(feature = "scram")]
+mod binding;
 mod exchange;
 mod machines;
 #[cfg(feature = "scram")]

@@ -2,13 +2,10 @@
 
 use smtp_proto::{
     machine::limits,
-    sasl::{
-        Credential, Mechanism, Nonce, Scram, ScramError, ScramHash, ScramKeys, ServerExchange,
-        Step, Turn,
-    },
+    sasl::{Credential, Mechanism, Nonce, Scram, ScramError, ScramHash, ScramKeys, Step, Turn},
 };
 
-use crate::application::{ITERATIONS, SECRET, attempt, nonce, scram};
+use crate::application::{ITERATIONS, SECRET, attempt, begin, nonce, scram};
 
 /// One exchange to the byte.
 struct Vector {
@@ -71,7 +68,7 @@ fn the_clients_part_to_the_byte() {
         let [client_first, server_first, client_final, server_final] = vector.messages;
         let mut client = vector.client();
         assert_eq!(client.name(), vector.hash.mechanism());
-        assert!(!client.is_plain_text());
+        assert!(client.exposes_credential());
         assert_eq!(client.initial_response().unwrap(), client_first.as_bytes());
         let proof = client.respond(server_first.as_bytes()).unwrap();
         assert_eq!(proof, client_final.as_bytes());
@@ -89,7 +86,7 @@ fn the_servers_part_to_the_byte() {
     for vector in VECTORS {
         let [client_first, server_first, client_final, server_final] = vector.messages;
         let hash = vector.hash;
-        let mut exchange = ServerExchange::begin(hash.mechanism()).unwrap();
+        let mut exchange = begin(hash.mechanism()).unwrap();
         assert_eq!(exchange.respond(None), Turn::Step(challenge("")));
         let turn = exchange.respond(Some(client_first.as_bytes()));
         assert_eq!(turn, Turn::Keys { user: "user", hash });
@@ -221,7 +218,7 @@ fn a_client_refuses_a_wrong_signature() {
 
 /// Tells whether a server goes on with a client's first message.
 fn begins(client_first: &str) -> bool {
-    let mut exchange = ServerExchange::begin("scram-sha-256").unwrap();
+    let mut exchange = begin("scram-sha-256").unwrap();
     let turn = exchange.respond(Some(client_first.as_bytes()));
     matches!(turn, Turn::Keys { .. })
 }
@@ -256,8 +253,9 @@ fn a_server_refuses_a_malformed_beginning() {
         "n,,n=user,r=x,m=x",
         "n,a=,n=user,r=x",
         "n,x=y,n=user,r=x",
-        // No channel can be bound.
+        // None is bound under this name.
         "p=tls-unique,,n=user,r=x",
+        "p=tls-exporter,,n=user,r=x",
         "x,,n=user,r=x",
     ] {
         assert!(!begins(wrong), "{wrong}");
@@ -267,7 +265,7 @@ fn a_server_refuses_a_malformed_beginning() {
 /// Tells whether a server takes a client's last message for a proof.
 fn proves(client_final: &[u8]) -> bool {
     let [vector, _] = VECTORS;
-    let mut exchange = ServerExchange::begin("SCRAM-SHA-256").unwrap();
+    let mut exchange = begin("SCRAM-SHA-256").unwrap();
     exchange.respond(Some(vector.messages[0].as_bytes()));
     exchange.keys(Some(vector.keys()), &nonce(vector.server_nonce), b"");
     matches!(exchange.respond(Some(client_final)), Turn::Check(_))
@@ -305,7 +303,7 @@ fn a_server_refuses_whatever_is_no_proof() {
 #[test]
 fn a_client_has_to_believe_the_server() {
     let [vector, _] = VECTORS;
-    let mut exchange = ServerExchange::begin("SCRAM-SHA-256").unwrap();
+    let mut exchange = begin("SCRAM-SHA-256").unwrap();
     exchange.respond(Some(vector.messages[0].as_bytes()));
     exchange.keys(Some(vector.keys()), &nonce(vector.server_nonce), b"");
     exchange.respond(Some(vector.messages[2].as_bytes()));
@@ -324,21 +322,21 @@ fn a_client_has_to_believe_the_server() {
 #[test]
 fn keys_are_taken_when_they_are_asked_for() {
     let [vector, other] = VECTORS;
-    let mut exchange = ServerExchange::begin("SCRAM-SHA-256").unwrap();
+    let mut exchange = begin("SCRAM-SHA-256").unwrap();
     let is_rejected = |step| matches!(step, Step::Reject(_));
     assert!(is_rejected(exchange.keys(
         Some(vector.keys()),
         &nonce("x"),
         b""
     )));
-    let mut exchange = ServerExchange::begin("SCRAM-SHA-256").unwrap();
+    let mut exchange = begin("SCRAM-SHA-256").unwrap();
     exchange.respond(Some(vector.messages[0].as_bytes()));
     assert!(is_rejected(exchange.keys(
         Some(other.keys()),
         &nonce("x"),
         b""
     )));
-    let mut exchange = ServerExchange::begin("PLAIN").unwrap();
+    let mut exchange = begin("PLAIN").unwrap();
     assert!(is_rejected(exchange.keys(
         Some(vector.keys()),
         &nonce("x"),
@@ -350,7 +348,7 @@ fn keys_are_taken_when_they_are_asked_for() {
 #[test]
 fn users_that_do_not_exist_have_salts_too() {
     let first = |user: &str, secret: &[u8]| {
-        let mut exchange = ServerExchange::begin("SCRAM-SHA-256").unwrap();
+        let mut exchange = begin("SCRAM-SHA-256").unwrap();
         exchange.respond(Some(format!("n,,n={user},r=c").as_bytes()));
         match exchange.keys(None, &nonce("s"), secret) {
             Step::Challenge(challenge) => String::from_utf8(challenge).unwrap(),
@@ -365,7 +363,7 @@ fn users_that_do_not_exist_have_salts_too() {
     let salt = [7; ScramKeys::SALT];
     let (hash, iterations) = (ScramHash::Sha256, limits::SCRAM_ITERATIONS);
     let keys = ScramKeys::from_password(hash, "pw", &salt, iterations).unwrap();
-    let mut exchange = ServerExchange::begin("SCRAM-SHA-256").unwrap();
+    let mut exchange = begin("SCRAM-SHA-256").unwrap();
     exchange.respond(Some(b"n,,n=nobody,r=c"));
     let Step::Challenge(real) = exchange.keys(Some(keys), &nonce("s"), b"") else {
         panic!("no challenge");
@@ -387,7 +385,7 @@ fn who_acts_for_another_is_accepted_under_that_name() {
     let mut scram = Scram::new(ScramHash::Sha256, "a,b=c", "pw", nonce("n")).unwrap();
     let first = scram.initial_response().unwrap();
     assert_eq!(first, b"n,,n=a=2Cb=3Dc,r=n");
-    let mut exchange = ServerExchange::begin("SCRAM-SHA-256").unwrap();
+    let mut exchange = begin("SCRAM-SHA-256").unwrap();
     let (user, hash) = ("a,b=c", ScramHash::Sha256);
     assert_eq!(exchange.respond(Some(&first)), Turn::Keys { user, hash });
 }
@@ -459,7 +457,7 @@ fn changed_messages_prove_nothing() {
         }
         // These may be taken; then the proofs do not match.
         if let Some(message) = change(client_first) {
-            let mut exchange = ServerExchange::begin("SCRAM-SHA-256").unwrap();
+            let mut exchange = begin("SCRAM-SHA-256").unwrap();
             exchange.respond(Some(&message));
             exchange.keys(Some(vector.keys()), &nonce(vector.server_nonce), b"");
             let turn = exchange.respond(Some(client_final.as_bytes()));

@@ -41,7 +41,7 @@ fn lhlo_and_no_other() {
         );
     }
     assert_eq!(peer.send("MAIL FROM:<>\r\n"), BAD_SEQUENCE);
-    assert_eq!(&peer.send("LHLO a_b\r\n")[..3], "501");
+    assert_eq!(&peer.send("LHLO a\tb\r\n")[..3], "501");
     assert_eq!(
         peer.send("LHLO c.example\r\n"),
         "250-mx.example\r\n250-SMTPUTF8\r\n250-8BITMIME\r\n250-PIPELINING\r\n250 ENHANCEDSTATUSCODES\r\n"

@@ -1,4 +1,7 @@
-use smtp_proto::syntax::{Capabilities, Extension, Host, MAX_CAPABILITIES, Reply};
+use smtp_proto::syntax::{
+    AttributeName, Capabilities, Extension, ForwardingCommand, Host, Limits, MAX_CAPABILITIES,
+    Reply,
+};
 
 use super::written;
 
@@ -49,11 +52,62 @@ fn announced_sizes() {
 fn announced_mechanisms() {
     let capabilities =
         parse(b"250-h\r\n250-AUTH PLAIN LOGIN\r\n250-SMTPUTF8 x\r\n250 AUTH=LOGIN\r\n");
-    assert_eq!(capabilities.get("AUTH"), Some("PLAIN LOGIN"));
+    assert_eq!(capabilities.get("AUTH"), Some("PLAIN LOGIN LOGIN"));
     assert!(capabilities.has(Extension::SmtpUtf8));
     let old = parse(b"250-h\r\n250 auth=LOGIN PLAIN\r\n");
     assert_eq!(old.get("AUTH"), Some("LOGIN PLAIN"));
     assert!(old.has(Extension::Auth));
+}
+
+/// 4954-3-a, 4954-3-b, 9422-3.7-a, XCLIENT-a: what several lines announce counts as one list.
+#[test]
+fn lists_in_several_lines() {
+    let all = |lines: &[&str]| {
+        let lines: String = lines.iter().map(|line| format!("250-{line}\r\n")).collect();
+        parse(format!("250-h\r\n{lines}250 DSN\r\n").as_bytes())
+    };
+    for lines in [
+        &["AUTH GSSAPI NTLM", "AUTH=LOGIN"][..],
+        &["AUTH=GSSAPI", "SIZE 1", "auth NTLM", "AUTH LOGIN"],
+        &["AUTH", "AUTH GSSAPI NTLM LOGIN"],
+        &["AUTH GSSAPI", "AUTH", "AUTH NTLM LOGIN", "AUTH="],
+    ] {
+        let capabilities = all(lines);
+        assert_eq!(
+            capabilities.auth_mechanisms().collect::<Vec<_>>(),
+            ["GSSAPI", "NTLM", "LOGIN"],
+            "{lines:?}"
+        );
+        assert_eq!(capabilities.get("AUTH"), Some("GSSAPI NTLM LOGIN"));
+        assert!(!capabilities.without(Extension::Auth).has(Extension::Auth));
+    }
+    // Beyond what a line holds there is another.
+    let long: Vec<_> = (100..300)
+        .map(|number| format!("AUTH M-{number}"))
+        .collect();
+    let long = all(&long.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(long.auth_mechanisms().count(), 200);
+
+    let limits = all(&[
+        "LIMITS RCPTMAX=20",
+        "LIMITS a;b=1",
+        "LIMITS MAILMAX=5 RCPTMAX=10",
+    ])
+    .limits();
+    let expected = Limits::default().with_mail_max(5).with_rcpt_max(10);
+    assert_eq!(limits, expected);
+    assert!(!all(&["LIMITS a;b=1"]).has(Extension::Limits));
+
+    let forwarding = all(&["XCLIENT NAME", "XFORWARD HELO", "XCLIENT ADDR PORT"]);
+    let attributes = forwarding.attributes(ForwardingCommand::XClient);
+    assert_eq!(
+        attributes.collect::<Vec<_>>(),
+        [
+            AttributeName::Name,
+            AttributeName::Addr,
+            AttributeName::Port
+        ]
+    );
 }
 
 #[test]

@@ -1,13 +1,17 @@
 use smtp_proto::syntax::{
-    Argument, AtrnDomains, Attributes, Code, Command, CommandErrorKind, ForwardPath,
-    ForwardingCommand, Host, InitialResponse, MailParameters, Mailbox, ParameterName,
-    RcptParameters, ReversePath, SyntaxErrorKind, Verb, Word,
+    AddressLiteral, Argument, AtrnDomains, Attributes, Code, Command, CommandError,
+    CommandErrorKind, ForwardPath, ForwardingCommand, Host, InitialResponse, MailParameters,
+    Mailbox, ParameterName, RcptParameters, ReversePath, SyntaxErrorKind, Verb, Word,
 };
 
 use super::written;
 
 fn parse(line: &str) -> Command<'_> {
     Command::parse(line.as_bytes()).unwrap_or_else(|error| panic!("{line:?}: {error}"))
+}
+
+fn strictly(line: &str) -> Result<Command<'_>, CommandError> {
+    Command::parse_strictly(line.as_bytes())
 }
 
 fn code(line: impl AsRef<[u8]>) -> u16 {
@@ -300,22 +304,144 @@ fn arguments_where_none_belong() {
 fn greetings() {
     assert_eq!(parse("EHLO [IPv6:2001:db8::1]").verb(), Some(Verb::Ehlo));
     assert_eq!(parse("HELO [192.0.2.1]").verb(), Some(Verb::Helo));
-    assert_eq!(
-        parse("EHLO [192.0.2.1] laptop"),
-        Command::Ehlo(Host::parse("[192.0.2.1]").unwrap())
-    );
+    let literal = Command::Ehlo(Host::parse("[192.0.2.1]").unwrap());
+    assert_eq!(parse("EHLO [192.0.2.1] laptop"), literal);
+    assert_eq!(strictly("EHLO [192.0.2.1] laptop"), Ok(literal));
+    for (line, name) in [
+        ("EHLO a_b", "a_b"),
+        ("EHLO mail.example.org.", "mail.example.org."),
+        ("EHLO mail.example.org:25", "mail.example.org:25"),
+        ("EHLO -a-.b_c", "-a-.b_c"),
+        ("LHLO a..b", "a..b"),
+        ("EHLO [2001:db8::1]", "[2001:db8::1]"),
+        ("EHLO 2001:db8::1", "2001:db8::1"),
+        ("EHLO [192.0.2.1", "[192.0.2.1"),
+        ("EHLO John's MacBook Pro (2)", "John's MacBook Pro (2)"),
+        ("EHLO Büro-PC", "Büro-PC"),
+    ] {
+        let (Command::Ehlo(host) | Command::Lhlo(host)) = parse(line) else {
+            panic!("{line}");
+        };
+        assert_eq!((host.as_str(), host.conforms()), (name, false));
+        let error = strictly(line).expect_err(line);
+        assert_eq!(error.kind(), CommandErrorKind::Argument, "{line}");
+        let written = written(|out| Command::Ehlo(host.clone()).write_to(out));
+        assert_eq!(written, format!("EHLO {name}\r\n"));
+    }
+    assert_eq!(parse("EHLO  a.example"), parse("EHLO a.example"));
+    assert!(strictly("EHLO  a.example").is_err());
+    let Command::Ehlo(host) = parse("EHLO [2001:db8::1]") else {
+        panic!("not EHLO");
+    };
+    let address = AddressLiteral::Ipv6("2001:db8::1".parse().unwrap());
+    assert_eq!(host.literal(), Some(address));
+    let long = format!("EHLO {}", "a b".repeat(86));
     for line in [
         "EHLO",
         "EHLO ",
-        "EHLO a_b",
-        "EHLO δ.example",
-        "EHLO a b",
         "HELO",
-        "LHLO a..b",
-        "EHLO  a",
+        "EHLO a\tb",
+        "EHLO a\u{7f}b",
+        "EHLO a\u{85}b",
+        "EHLO a\u{202e}b",
+        "EHLO a\u{2028}b",
+        &long,
     ] {
         assert_eq!(code(line), 501, "{line}");
     }
+    assert_eq!(code(b"EHLO B\xfcro"), 501);
+}
+
+/// 5321-3.3-e: what every server takes against the grammar, and what it means.
+#[test]
+fn what_cannot_be_misread_is_taken() {
+    for (line, meant) in [
+        ("MAIL FROM: <a@b.example>", "MAIL FROM:<a@b.example>"),
+        ("mail  from : <>  SIZE=1", "MAIL FROM:<> SIZE=1"),
+        ("MAIL FROM:a@b.example", "MAIL FROM:<a@b.example>"),
+        (
+            "MAIL FROM:a@b.example BODY=7BIT",
+            "MAIL FROM:<a@b.example> BODY=7BIT",
+        ),
+        (
+            "RCPT TO:  <a@b.example>   NOTIFY=NEVER    CONNEG ",
+            "RCPT TO:<a@b.example> CONNEG NOTIFY=NEVER",
+        ),
+        (
+            "MAIL FROM: \"a b\"@c.example  SIZE=1",
+            "MAIL FROM:<\"a b\"@c.example> SIZE=1",
+        ),
+        ("RCPT TO : postmaster", "RCPT TO:<Postmaster>"),
+        (
+            "RCPT TO:Postmaster NOTIFY=NEVER",
+            "RCPT TO:<Postmaster> NOTIFY=NEVER",
+        ),
+        ("RCPT TO:<a..b@x.example>", "RCPT TO:<a..b@x.example>"),
+        ("RCPT TO:<.a.@x.example>", "RCPT TO:<.a.@x.example>"),
+        ("RCPT TO:a.@x_y.example.", "RCPT TO:<a.@x_y.example.>"),
+        ("RCPT TO:<@a_b.:u@d>", "RCPT TO:<u@d>"),
+    ] {
+        let command = parse(line);
+        assert_eq!(written(|out| command.write_to(out)), format!("{meant}\r\n"));
+        assert_eq!(parse(meant), command, "{line}");
+        assert!(strictly(line).is_err(), "{line}");
+    }
+    // And nothing else.
+    for line in [
+        "MAIL FROM:",
+        "MAIL FROM: ",
+        "MAIL TO:<a@b.example>",
+        "MAIL FROM<a@b.example>",
+        "MAIL FROM:<a@b.example>SIZE=1",
+        "MAIL FROM:<a@b.example SIZE=1",
+        "MAIL FROM:a@b.example> SIZE=1",
+        "MAIL FROM:<a@b.example>> SIZE=1",
+        "MAIL FROM:< a@b.example>",
+        "MAIL FROM:a b@c.example",
+        "MAIL FROM:a@b@c.example",
+        "MAIL FROM:@r:a@b.example",
+        "MAIL FROM:\t<a@b.example>",
+        "MAIL FROM:\n<a@b.example>",
+        "MAIL \rFROM:<a@b.example>",
+        "MAIL FROM:<a@b..example>",
+        "MAIL FROM:<a@.b.example>",
+        "MAIL FROM:<a@b.example..>",
+        "MAIL FROM:<a@>",
+        "MAIL FROM:<..@b.example>",
+        "MAIL FROM:<a@[2001:db8::1]>",
+        "RCPT TO:<>",
+        "RCPT TO: a",
+        "RCPT TO:postmaster@",
+        "RCPT <a@b.example>",
+        "DATA now",
+        "BDAT  5",
+    ] {
+        assert_eq!(code(line), 501, "{line}");
+        assert!(strictly(line).is_err(), "{line}");
+    }
+}
+
+/// 6531-3.3-a: no two addresses look the same but for what cannot be seen.
+#[test]
+fn invisible_characters_are_refused() {
+    for invisible in ["\u{200b}", "\u{2060}", "\u{feff}", "\u{ad}", "\u{202e}"] {
+        for address in [
+            format!("a{invisible}@b.example"),
+            format!("\"a{invisible}\"@b.example"),
+            format!("a@{invisible}b.example"),
+        ] {
+            for line in [
+                format!("MAIL FROM:<{address}> SMTPUTF8"),
+                format!("RCPT TO:{address}"),
+            ] {
+                let error = Command::parse(line.as_bytes()).expect_err(&line);
+                assert_eq!(error.kind(), CommandErrorKind::Address);
+                assert_eq!(error.error().at(), line.find(invisible).unwrap());
+            }
+        }
+    }
+    // The joiners make words of some scripts.
+    assert!(Command::parse("RCPT TO:<a\u{200c}b@c.example>".as_bytes()).is_ok());
 }
 
 /// 5321-4.1.1.2-a, 5321-4.1.2-a, 5321-4.1.2-c, 5321-4.1.2-d, CMD-13, 5321-3.3-e
@@ -328,8 +454,12 @@ fn malformed_mail_and_rcpt() {
         ("MAIL FROM:", 10, Address),
         ("MAIL FROM:a@b.example", 10, Address),
         ("MAIL FROM: <a@b.example>", 10, Address),
-        ("MAIL FROM:<a@b.example>SIZE=1", 23, Argument),
+        ("MAIL FROM:<a@b.example>SIZE=1", 23, Address),
         ("MAIL FROM:<a@b.example>  SIZE=1", 24, Parameter(None)),
+        ("MAIL FROM:<a..b@x.example>", 13, Address),
+        ("MAIL FROM:<.a@x.example>", 11, Address),
+        ("MAIL FROM:<a.@x.example>", 13, Address),
+        ("MAIL FROM:<a@x.example.>", 23, Address),
         ("MAIL FROM:<a@b.example> X=", 26, Parameter(None)),
         ("MAIL FROM:<a@b.example> X=a=b", 27, Parameter(None)),
         ("MAIL FROM:<a@b.example> =a", 24, Parameter(None)),
@@ -360,7 +490,7 @@ fn malformed_mail_and_rcpt() {
         ("RCPT TO: <a@b>", 8, Address),
         ("RCPT FROM:<a@b>", 5, Argument),
     ] {
-        let error = Command::parse(line.as_bytes()).expect_err(line);
+        let error = strictly(line).expect_err(line);
         assert_eq!(
             (error.error().at(), error.kind(), error.reply_code()),
             (at, kind, Code::ARGUMENT_ERROR),

@@ -11,6 +11,7 @@ mod random;
 mod reply;
 mod typed;
 mod value;
+mod variance;
 
 /// Returns what `write` appends, as text.
 fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {

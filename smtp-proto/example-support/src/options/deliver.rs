@@ -253,23 +253,23 @@ fn ret(text: &str) -> Result<Return, Stop> {
 fn host(text: &str) -> Result<Host<'static>, Stop> {
     Host::parse(text)
         .map(Host::into_owned)
-        .map_err(|error| Stop::Usage(format!("--helo {text:?}: {error}")))
+        .map_err(|error| Stop::Usage(format!("--helo: {error}")))
 }
 
 fn sender(text: &str) -> Result<ReversePath<'static>, Stop> {
     let parsed = match text {
         "" => ReversePath::parse("<>"),
-        address => ReversePath::parse_address(address),
+        address => ReversePath::parse(address),
     };
     parsed
         .map(ReversePath::into_owned)
-        .map_err(|error| Stop::Usage(format!("--from {text:?}: {error}")))
+        .map_err(|error| Stop::Usage(format!("--from: {error}")))
 }
 
 fn recipient(text: &str) -> Result<ForwardPath<'static>, Stop> {
-    ForwardPath::parse_address(text)
+    ForwardPath::parse(text)
         .map(ForwardPath::into_owned)
-        .map_err(|error| Stop::Usage(format!("--rcpt {text:?}: {error}")))
+        .map_err(|error| Stop::Usage(format!("--rcpt: {error}")))
 }
 
 #[cfg(test)]

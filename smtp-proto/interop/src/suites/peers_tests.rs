@@ -149,9 +149,8 @@ fn configurations() -> Result<Vec<(&'static str, Config)>> {
         .with(Extension::Dsn)
         .with(Extension::Help);
     let usual = without_utf8.clone().with(Extension::SmtpUtf8);
-    let strict = Config::new(Host::parse("localhost")?);
-    // Their clients write paths without brackets, and underscores in names of hosts.
-    let simple = strict.clone().lenient_syntax();
+    let simple = Config::new(Host::parse("localhost")?);
+    let strict = simple.clone().strict_syntax();
     let smtp = simple.clone().offer(usual.clone());
     let ascii = simple.clone().offer(without_utf8);
     let with = |mechanisms: &[&str]| {

@@ -6,7 +6,12 @@ use core::{mem, str};
 use subtle::ConstantTimeEq;
 
 use super::{
-    super::{gs2, mechanism::Mechanism, secret::Secret},
+    super::{
+        channel::Channel,
+        gs2::{self, Flag},
+        mechanism::Mechanism,
+        secret::Secret,
+    },
     error::ScramError,
     hash::{Key, ScramHash, xor},
     keys::{derive, is_in_bounds},
@@ -18,6 +23,11 @@ use crate::syntax::base64;
 
 /// A password that both sides prove to know, and neither says (RFC 5802, RFC 7677).
 ///
+/// Under TLS that can be bound ([`TlsInfo::exporter`](crate::machine::TlsInfo::exporter)) it binds the
+/// exchange to it, where the server offers the mechanism that ends in `-PLUS`: then nobody in between
+/// gets in, whatever his certificate. Where the server does not, it is told that the client could
+/// have, so that it finds out if somebody else left that out of its offer.
+///
 /// The client does not take an acceptance for one unless the server has proven itself. Answering
 /// the challenge takes the time of as many iterations as the server wants, of at most
 /// [`SCRAM_ITERATIONS_MAXIMUM`](crate::machine::limits::SCRAM_ITERATIONS_MAXIMUM).
@@ -28,7 +38,20 @@ pub struct Scram {
     acting_for: String,
     password: Secret<String>,
     nonce: Nonce,
+    binding: Binding,
+    falls_back: bool,
     state: State,
+}
+
+/// What is done about the channel (RFC 5802 6).
+#[derive(Debug)]
+enum Binding {
+    /// It is never bound.
+    Unwanted,
+    /// It is not, as this flag says.
+    Unbound(Flag),
+    /// It is, by what the two ends of it know.
+    Exporter(Secret<[u8; 32]>),
 }
 
 /// What the server has to say next.
@@ -62,6 +85,8 @@ impl Scram {
             acting_for: String::new(),
             password: Secret::new(prepare(password)?.into_owned()),
             nonce,
+            binding: Binding::Unbound(Flag::Unable),
+            falls_back: false,
             state: State::First,
         })
     }
@@ -74,6 +99,40 @@ impl Scram {
     pub fn acting_for(mut self, user: &str) -> Result<Self, ScramError> {
         self.acting_for = prepare(user)?.into_owned();
         Ok(self)
+    }
+
+    /// Binds no channel: for servers that offer to, and know no `tls-exporter` (RFC 9266).
+    #[must_use]
+    pub fn without_binding(mut self) -> Self {
+        self.binding = Binding::Unwanted;
+        self
+    }
+
+    /// Lets the client try its next mechanism once, under verified TLS, where the server calls the
+    /// credentials wrong (535): it may hold the password in a form that SCRAM cannot use. Not after a
+    /// server that failed to prove itself.
+    #[must_use]
+    pub fn or_next(mut self) -> Self {
+        self.falls_back = true;
+        self
+    }
+
+    fn header(&self) -> String {
+        let flag = match self.binding {
+            Binding::Unwanted => Flag::Unable,
+            Binding::Unbound(flag) => flag,
+            Binding::Exporter(_) => Flag::Exporter,
+        };
+        gs2::header(flag, &self.acting_for)
+    }
+
+    /// Returns the header with what is bound, as the last message repeats it (RFC 5802 6).
+    fn binding_input(&self) -> Vec<u8> {
+        let mut input = self.header().into_bytes();
+        if let Binding::Exporter(exporter) = &self.binding {
+            input.extend_from_slice(&**exporter);
+        }
+        input
     }
 
     fn first_bare(&self) -> String {
@@ -94,8 +153,8 @@ impl Scram {
         if salt.is_empty() {
             return None;
         }
-        let header = base64::encode(gs2::header(&self.acting_for).as_bytes());
-        let without_proof = format!("c={},r={nonce}", *header);
+        let bound = base64::encode(&self.binding_input());
+        let without_proof = format!("c={},r={nonce}", *bound);
         let auth_message = format!("{},{server_first},{without_proof}", self.first_bare());
         let auth_message = auth_message.as_bytes();
         let hash = self.hash;
@@ -124,16 +183,29 @@ fn has_signature(server_final: &[u8], signature: &Key) -> Option<bool> {
 
 impl Mechanism for Scram {
     fn name(&self) -> &str {
-        self.hash.mechanism()
+        match self.binding {
+            Binding::Exporter(_) => self.hash.binding_mechanism(),
+            Binding::Unwanted | Binding::Unbound(_) => self.hash.mechanism(),
+        }
     }
 
-    fn is_plain_text(&self) -> bool {
-        false
+    /// RFC 5802 6: who can bind a channel does so where that is offered, and else says that it could.
+    fn prepare(&mut self, channel: &Channel<'_>) {
+        if matches!(self.binding, Binding::Unwanted) {
+            return;
+        }
+        self.binding = match channel.binding() {
+            None => Binding::Unbound(Flag::Unable),
+            Some(exporter) if channel.offers(self.hash.binding_mechanism()) => {
+                Binding::Exporter(Secret::new(*exporter))
+            }
+            Some(_) => Binding::Unbound(Flag::NotOffered),
+        };
     }
 
     fn initial_response(&mut self) -> Option<Vec<u8>> {
         self.state = State::First;
-        let message = gs2::header(&self.acting_for) + &self.first_bare();
+        let message = self.header() + &self.first_bare();
         Some(message.into_bytes())
     }
 
@@ -154,5 +226,9 @@ impl Mechanism for Scram {
 
     fn is_complete(&self) -> bool {
         matches!(self.state, State::Verified)
+    }
+
+    fn falls_back(&self) -> bool {
+        self.falls_back && !matches!(self.state, State::Failed)
     }
 }

@@ -22,11 +22,19 @@ pub enum ScramHash {
 pub(super) type Key = Secret<Vec<u8>>;
 
 impl ScramHash {
-    /// Returns the name of the mechanism.
+    /// Returns the name of the mechanism that binds no channel.
     pub const fn mechanism(self) -> &'static str {
         match self {
             Self::Sha1 => "SCRAM-SHA-1",
             Self::Sha256 => "SCRAM-SHA-256",
+        }
+    }
+
+    /// Returns the name of the mechanism that binds the channel.
+    pub const fn binding_mechanism(self) -> &'static str {
+        match self {
+            Self::Sha1 => "SCRAM-SHA-1-PLUS",
+            Self::Sha256 => "SCRAM-SHA-256-PLUS",
         }
     }
 

@@ -1,6 +1,7 @@
 //! SCRAM: both sides prove that they know of a password, and neither says it (RFC 5802, RFC 7677).
 //!
-//! No channel is bound: the mechanisms whose names end in `-PLUS` are not here.
+//! Under the names that end in `-PLUS` they prove besides that they are the two ends of one TLS
+//! connection (RFC 9266).
 
 mod client;
 mod error;
@@ -11,5 +12,5 @@ mod nonce;
 mod prepare;
 mod server;
 
-pub(super) use self::server::{WithKeys, WithoutKeys};
+pub(super) use self::server::{Opening, WithKeys, WithoutKeys};
 pub use self::{client::Scram, error::ScramError, hash::ScramHash, keys::ScramKeys, nonce::Nonce};

@@ -118,6 +118,16 @@ fn authenticate(client: &mut Client) {
     client.authenticate(mechanisms.into()).unwrap();
 }
 
+#[cfg(feature = "auth")]
+fn with_credentials_in_clear(config: Config) -> Config {
+    config.credentials_over(smtp_proto::sasl::Protection::InClear)
+}
+
+#[cfg(not(feature = "auth"))]
+fn with_credentials_in_clear(config: Config) -> Config {
+    config
+}
+
 #[cfg(not(feature = "auth"))]
 fn authenticate(_: &mut Client) {}
 
@@ -413,7 +423,7 @@ fn run(seed: u64) -> Vec<&'static str> {
     let mut config = config(tls, dialect, window, random);
     let in_clear = random.one_in(4);
     if in_clear {
-        config = config.allow_plain_text_auth();
+        config = with_credentials_in_clear(config);
     }
     let mut session = Session::new(config, dialect, random);
     if random.one_in(3) {

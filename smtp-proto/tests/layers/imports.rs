@@ -3,8 +3,9 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::{Path, PathBuf},
 };
+
+use crate::source::{Module, folder, modules};
 
 /// What each layer may import besides itself.
 const LAYERS: [(&str, &[&str]); 7] = [
@@ -17,30 +18,7 @@ const LAYERS: [(&str, &[&str]); 7] = [
     ("server", &["syntax", "framing", "machine", "sasl"]),
 ];
 
-type Imports = BTreeMap<String, BTreeSet<String>>;
-
-/// Returns the files below a folder, as module paths (`client/session`, `framing/dot`), with their
-/// text; tests apart.
-fn modules(folder: &Path, prefix: &str, found: &mut Vec<(String, String)>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        if name == "tests" {
-            continue;
-        }
-        if path.is_dir() {
-            modules(&path, &format!("{prefix}{name}/"), found);
-        } else {
-            let module = match name.as_str() {
-                "mod" => prefix.trim_end_matches('/').to_owned(),
-                _ => format!("{prefix}{name}"),
-            };
-            let text = fs::read_to_string(&path).unwrap();
-            let code = text.split("#[cfg(test)]").next().unwrap().to_owned();
-            found.push((module, code));
-        }
-    }
-}
+pub(crate) type Imports = BTreeMap<String, BTreeSet<String>>;
 
 /// Returns the paths that `use` declarations name, each whole, and whether they are handed on.
 fn used(code: &str) -> Vec<(String, bool)> {
@@ -115,13 +93,11 @@ fn located(module: &str, path: &str, names: &BTreeSet<String>) -> Option<Vec<Str
 
 /// Returns which module of a crate imports which. What a module hands on counts as imported from
 /// where it is.
-fn imports(source: &Path) -> Imports {
-    let mut found = Vec::new();
-    modules(source, "", &mut found);
-    let names: BTreeSet<String> = found.iter().map(|(name, _)| name.clone()).collect();
+pub(crate) fn imports_of(modules: &[Module]) -> Imports {
+    let names: BTreeSet<String> = modules.iter().map(|module| module.path.clone()).collect();
     let mut declared = Vec::new();
     let mut handed_on = BTreeMap::new();
-    for (module, code) in &found {
+    for Module { path: module, code } in modules {
         for (path, hands_on) in used(code) {
             let Some(path) = located(module, &path, &names) else {
                 continue;
@@ -150,15 +126,25 @@ fn imports(source: &Path) -> Imports {
     imports
 }
 
-/// Returns where the source of a package is, whose folder is given from that of the core.
-fn source(folder: &str) -> PathBuf {
-    let core = Path::new(env!("CARGO_MANIFEST_DIR"));
-    core.join(folder).join("src")
+/// Returns the modules that one of them imports or calls, and that come back to it; itself too.
+pub(crate) fn circle_of(module: &str, edges: &Imports) -> BTreeSet<String> {
+    let reached = |from: &str| {
+        let (mut reached, mut open) = (BTreeSet::new(), vec![from.to_owned()]);
+        while let Some(module) = open.pop() {
+            if reached.insert(module.clone()) {
+                open.extend(edges.get(&module).into_iter().flatten().cloned());
+            }
+        }
+        reached
+    };
+    let mut circle = reached(module);
+    circle.retain(|other| reached(other).contains(module));
+    circle
 }
 
 #[test]
 fn layers_import_only_what_is_below() {
-    let imports = imports(&source("."));
+    let imports = imports_of(&modules("."));
     assert!(imports.len() > 30, "the source was found");
     for (module, targets) in &imports {
         let layer = |module: &str| module.split('/').next().unwrap().to_owned();
@@ -175,44 +161,28 @@ fn layers_import_only_what_is_below() {
 
 #[test]
 fn no_imports_go_in_a_circle() {
-    for folder in [
+    for package in [
         ".",
         "rustls",
         "../smtp-proto-tokio",
         "../smtp-proto-blocking",
     ] {
-        let imports = imports(&source(folder));
-        let mut done = BTreeSet::new();
+        let imports = imports_of(&modules(package));
+        assert!(
+            imports.contains_key("lib"),
+            "the source of {package} was found"
+        );
         for module in imports.keys() {
-            visit(module, &imports, &mut Vec::new(), &mut done);
+            let circle = circle_of(module, &imports);
+            assert!(circle.len() == 1, "a circle: {circle:?}");
         }
-        assert!(done.contains("lib"), "the source of {folder} was found");
     }
-}
-
-fn visit(module: &str, imports: &Imports, above: &mut Vec<String>, done: &mut BTreeSet<String>) {
-    assert!(
-        !above.iter().any(|other| other == module),
-        "a circle: {above:?} -> {module}"
-    );
-    if done.contains(module) {
-        return;
-    }
-    above.push(module.to_owned());
-    for target in &imports[module] {
-        visit(target, imports, above, done);
-    }
-    above.pop();
-    done.insert(module.to_owned());
 }
 
 /// What the adapters share of TLS knows none of them, and an adapter takes rustls from nowhere else.
 #[test]
 fn tls_is_configured_in_one_place() {
-    let manifest = |folder: &str| {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
-        fs::read_to_string(path.join("Cargo.toml")).unwrap()
-    };
+    let manifest = |package: &str| fs::read_to_string(folder(package).join("Cargo.toml")).unwrap();
     let depends_on = |manifest: &str, name: &str| {
         let dependency = |line: &str| line.split([' ', '.']).next() == Some(name);
         manifest.lines().any(dependency)

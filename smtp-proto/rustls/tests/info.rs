@@ -1,0 +1,138 @@
+//! What a handshake in memory comes to, at both ends.
+
+#![cfg(any(feature = "ring", feature = "aws-lc-rs"))]
+
+use std::sync::Arc;
+
+use smtp_proto::machine::{TlsInfo, UnverifiedReason, Verification, VerifiedBy};
+use smtp_proto_rustls::{
+    TlsAcceptor, TlsConnector,
+    rustls::{
+        ClientConnection, Connection, ServerConfig, ServerConnection,
+        pki_types::{PrivateKeyDer, pem::PemObject},
+        version,
+    },
+};
+use smtp_proto_test_support::{Pki, SERVER};
+
+/// Moves what one end has to say to the other.
+fn carry(from: &mut Connection, to: &mut Connection) {
+    let mut bytes = Vec::new();
+    while from.wants_write() {
+        from.write_tls(&mut bytes).unwrap();
+    }
+    let mut bytes = bytes.as_slice();
+    while !bytes.is_empty() {
+        to.read_tls(&mut bytes).unwrap();
+        to.process_new_packets().unwrap();
+    }
+}
+
+/// Does a handshake, and returns what it came to for the client and for the server.
+fn handshake(connector: &TlsConnector, acceptor: &TlsAcceptor) -> [TlsInfo; 2] {
+    let (config, name) = (connector.config(), connector.server_name());
+    let client = ClientConnection::new(Arc::clone(config), name.clone()).unwrap();
+    let server = ServerConnection::new(Arc::clone(acceptor.config())).unwrap();
+    let (mut client, mut server) = (Connection::from(client), Connection::from(server));
+    while client.is_handshaking() || server.is_handshaking() {
+        carry(&mut client, &mut server);
+        carry(&mut server, &mut client);
+    }
+    let (Connection::Client(client), Connection::Server(server)) = (&client, &server) else {
+        unreachable!("as they were made");
+    };
+    [connector.info(client), acceptor.info(server)]
+}
+
+/// RFC 9266 2: both ends have the same, each connection its own.
+#[test]
+fn both_ends_can_bind_the_channel() {
+    let pki = Pki::new();
+    let [client, server] = handshake(&pki.connector(), &pki.acceptor());
+    assert!(client.exporter.is_some());
+    assert_eq!(client.exporter, server.exporter);
+    let [again, _] = handshake(&pki.connector(), &pki.acceptor());
+    assert_ne!(client.exporter, again.exporter);
+    for info in [&client, &server] {
+        assert_eq!(info.version, 0x0304);
+        assert_eq!(info.cipher_suite >> 8, 0x13); // RFC 8446 B.4
+    }
+    assert_eq!(client.server_name, None);
+    assert_eq!(server.server_name.as_deref(), Some(SERVER));
+    assert_eq!(client.peer_certificates[0], pki.certificate.as_ref());
+}
+
+/// RFC 9266 3: not TLS 1.2, unless its master secret is known to be an extended one.
+#[test]
+fn tls_1_2_is_not_bound() {
+    let pki = Pki::new();
+    let provider = Arc::clone(pki.connector().config().crypto_provider());
+    let key = PrivateKeyDer::from_pem_file(pki.file("server.key")).unwrap();
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&version::TLS12])
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![pki.certificate.clone()], key)
+        .unwrap();
+    for info in handshake(&pki.connector(), &TlsAcceptor::from(Arc::new(config))) {
+        assert_eq!((info.version, info.exporter), (0x0303, None));
+    }
+}
+
+/// AUT-11: a client knows whether it knows the server.
+#[test]
+fn a_server_is_verified_as_it_was_said() {
+    let pki = Pki::new();
+    let verified = Verification::Verified;
+    let unchecked = Verification::Unverified(UnverifiedReason::NotChecked);
+    let by_hand =
+        |it: TlsConnector| TlsConnector::with_config(SERVER, Arc::clone(it.config())).unwrap();
+    for (connector, expected) in [
+        (pki.connector(), verified(VerifiedBy::Authority)),
+        (
+            TlsConnector::with_pin("other.example", pki.certificate.clone()).unwrap(),
+            verified(VerifiedBy::Fingerprint),
+        ),
+        (
+            TlsConnector::with_any_certificate(SERVER).unwrap(),
+            unchecked,
+        ),
+        (by_hand(pki.connector()), unchecked),
+        (
+            by_hand(pki.connector()).verified_by(VerifiedBy::Dane),
+            verified(VerifiedBy::Dane),
+        ),
+    ] {
+        let [client, _] = handshake(&connector, &pki.acceptor());
+        assert_eq!(client.verification, expected);
+        assert_eq!(
+            client.is_verified(),
+            matches!(expected, Verification::Verified(_))
+        );
+    }
+}
+
+/// A server knows whether it knows the client, for EXTERNAL.
+#[test]
+fn a_client_is_verified_if_it_shows_a_certificate() {
+    let pki = Pki::new();
+    let none = Verification::Unverified(UnverifiedReason::NoCertificate);
+    let asked = [
+        (pki.connector(), pki.acceptor(), none),
+        (pki.connector(), pki.asking_acceptor(), none),
+        (
+            pki.showing_connector(),
+            pki.asking_acceptor(),
+            Verification::Verified(VerifiedBy::Authority),
+        ),
+        (
+            pki.showing_connector(),
+            TlsAcceptor::from(Arc::clone(pki.asking_acceptor().config())),
+            Verification::Unverified(UnverifiedReason::NotChecked),
+        ),
+    ];
+    for (connector, acceptor, expected) in asked {
+        let [_, server] = handshake(&connector, &acceptor);
+        assert_eq!(server.verification, expected);
+    }
+}
