@@ -21,8 +21,8 @@ use smtp_proto::{
     server::Config,
     syntax::Host,
 };
-use smtp_proto_blocking::{Client, Server, Transport, server::ShutdownHandle};
-use smtp_proto_example_support::{Address, DeliverOptions, Job, Maildir, Reception, Sent, deliver};
+use smtp_proto_blocking::{Client, Server, Transport, server::Shutdown};
+use smtp_proto_example_support::{Address, DeliverOptions, Inbox, Job, Maildir, Sent, deliver};
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     match DeliverOptions::from_env() {
@@ -107,11 +107,11 @@ fn send_over<T: Transport>(
 }
 
 /// Ends a server when it is dropped.
-struct Running(ShutdownHandle);
+struct Running(Shutdown);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.shut_down();
+        self.0.begin();
     }
 }
 
@@ -119,8 +119,8 @@ impl Drop for Running {
 fn serve(maildir: Arc<Maildir>) -> io::Result<(SocketAddr, Running)> {
     let name = Host::parse("server.example").map_err(io::Error::other)?;
     let server = Server::bind("127.0.0.1:0", Config::new(name))?;
-    let (address, handle) = (server.local_addr()?, server.shutdown_handle()?);
-    let handler = MaildirHandler::new(Reception::new(Some(maildir)));
-    thread::spawn(move || server.serve(&handler));
-    Ok((address, Running(handle)))
+    let (address, shutdown) = (server.local_addr()?, Shutdown::new());
+    let (handler, ends) = (MaildirHandler(Inbox::new(Some(maildir))), shutdown.clone());
+    thread::spawn(move || server.serve_until(handler, ends));
+    Ok((address, Running(shutdown)))
 }

@@ -10,7 +10,7 @@ use super::session::Identity;
 use super::verdict::Refusal;
 #[cfg(feature = "scram")]
 use crate::sasl::ScramHash;
-use crate::sasl::{Credential, ServerExchange, Step, Turn, invalid_credentials};
+use crate::sasl::{Channel, Credential, ServerExchange, Step, Turn, invalid_credentials};
 use crate::server::SaslResponse;
 use crate::server::replies::{local_error, mechanism_unknown};
 
@@ -65,13 +65,13 @@ impl Authentication {
     }
 
     /// Begins the exchange, as the application says.
-    pub(super) fn begin(&mut self, is_own: bool) -> Next {
+    pub(super) fn begin(&mut self, is_own: bool, channel: &Channel<'_>) -> Next {
         let initial = self.initial.take();
         if is_own {
             self.exchange = Exchange::Own;
             return Next::Response(initial);
         }
-        match ServerExchange::begin(&self.mechanism) {
+        match ServerExchange::begin(&self.mechanism, channel) {
             Some(exchange) => {
                 self.exchange = Exchange::BuiltIn(exchange);
                 self.respond(initial)

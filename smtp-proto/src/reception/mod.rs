@@ -57,6 +57,7 @@
 //! # Ok::<(), smtp_proto::syntax::SyntaxError>(())
 //! ```
 
+mod admission;
 mod attributes;
 #[cfg(feature = "auth")]
 mod authentication;
@@ -64,7 +65,7 @@ mod call;
 mod current;
 mod deliveries;
 mod envelope;
-pub mod replies;
+mod replies;
 mod session;
 mod state;
 mod tally;
@@ -77,8 +78,9 @@ use core::{mem, time::Duration};
 use authentication::{Authentication, Next};
 use call::Subject;
 use current::{Current, NoEnvelope};
-use replies::{shutting_down, unavailable};
+use replies::{shutting_down, too_many_connections, unavailable};
 
+pub use admission::{Admission, Full};
 pub use attributes::ClientAttributes;
 #[cfg(feature = "auth")]
 pub use authentication::Claim;
@@ -90,6 +92,8 @@ pub use envelope::{Accepted, Envelope, Recipient, Sender, Transaction};
 pub use session::{Hello, Identity, Session};
 pub use state::State;
 pub use tally::Tally;
+#[doc(hidden)]
+pub use verdict::negative_reply;
 pub use verdict::{Accept, Refusal, Verdict, accept};
 
 use crate::framing::Transmit;
@@ -309,6 +313,17 @@ impl<S: State> Reception<S> {
             let _ = self.server.refuse_content(transaction, local_error());
         }
         self.current.end(transaction);
+    }
+
+    /// Turns a client away that there is no room for (421), without asking the application. For
+    /// the beginning alone; what is to be written then, is written at once or not at all.
+    pub fn turn_away(&mut self, now: Duration) {
+        if let Ok(Some(Call::Question(asked, Question::Connected))) =
+            self.poll_call(&mut [].as_slice(), now)
+        {
+            let reply = too_many_connections(&self.hostname);
+            self.refuse(asked.ticket, Refusal::closing(reply));
+        }
     }
 
     /// Ends the session as soon as no transaction is under way (421, RFC 5321 3.8).
@@ -676,7 +691,7 @@ impl<S: State> Reception<S> {
             return;
         };
         let next = match answer {
-            Answer::Mechanism(Ok(is_own)) => authentication.begin(is_own),
+            Answer::Mechanism(Ok(is_own)) => authentication.begin(is_own, &self.server.channel()),
             Answer::Step(step) => Next::Step(step),
             Answer::Identity(verdict) => Next::Step(authentication.decide(verdict)),
             #[cfg(feature = "scram")]

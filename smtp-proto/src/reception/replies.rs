@@ -7,7 +7,7 @@ use crate::server::replies::local_error;
 use crate::syntax::{Code, Host, Reply};
 
 /// Returns the reply with which to end a session as the server ends: 421 (RFC 5321 3.8).
-pub fn shutting_down(hostname: &Host<'_>) -> Reply<'static> {
+pub(super) fn shutting_down(hostname: &Host<'_>) -> Reply<'static> {
     farewell(
         hostname,
         "4.3.2",
@@ -17,12 +17,12 @@ pub fn shutting_down(hostname: &Host<'_>) -> Reply<'static> {
 
 /// Returns the reply to a client that cannot be served as there are too many others: 421 (Postfix's
 /// `smtpd_client_connection_count_limit`).
-pub fn too_many_connections(hostname: &Host<'_>) -> Reply<'static> {
+pub(super) fn too_many_connections(hostname: &Host<'_>) -> Reply<'static> {
     farewell(hostname, "4.7.0", "Too many connections, try again later")
 }
 
 /// Returns the reply to a client that cannot be served for a fault of the server's own: 421.
-pub fn unavailable(hostname: &Host<'_>) -> Reply<'static> {
+pub(super) fn unavailable(hostname: &Host<'_>) -> Reply<'static> {
     farewell(
         hostname,
         "4.3.0",

@@ -35,6 +35,38 @@ pub fn accept() -> Verdict {
     Ok(Accept::with(()))
 }
 
+/// Refuses a command by a reply that the compiler has checked.
+///
+/// ```
+/// use smtp_proto::{reception::Verdict, refuse};
+///
+/// fn decide(mailbox: &str) -> Verdict {
+///     match mailbox {
+///         "postmaster" => smtp_proto::reception::accept(),
+///         _ => Err(refuse!("550 5.1.1 No such mailbox")),
+///     }
+/// }
+/// ```
+///
+/// ```compile_fail
+/// smtp_proto::refuse!("250 2.0.0 Gladly");
+/// ```
+#[macro_export]
+macro_rules! refuse {
+    ($reply:literal) => {{
+        const REPLY: $crate::syntax::Reply<'static> =
+            $crate::reception::negative_reply(concat!($reply, "\r\n"));
+        $crate::reception::Refusal::from(REPLY)
+    }};
+}
+
+/// Wraps a line for [`refuse!`], for the compiler alone.
+#[doc(hidden)]
+pub const fn negative_reply(line: &'static str) -> Reply<'static> {
+    assert!(matches!(line.as_bytes(), [b'4' | b'5', ..]));
+    Reply::fixed(line)
+}
+
 impl<T> Accept<T> {
     /// Accepts a command, and has this remembered.
     pub fn with(state: T) -> Self {

@@ -1,6 +1,6 @@
 //! The command line of `receive`.
 
-use std::{env, error::Error, hash::Hash, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{env, error::Error, io, path::PathBuf, sync::Arc, time::Duration};
 
 use smtp_proto::{
     machine::Dialect,
@@ -10,7 +10,7 @@ use smtp_proto::{
 use smtp_proto_rustls::TlsAcceptor;
 
 use super::{Endpoint, Stop, number, read_secret, unknown, usage};
-use crate::{Account, Duplicates, Maildir, Reception};
+use crate::{Account, Duplicates, Inbox, Maildir};
 
 const RECEIVE: &str = "\
 Receives messages by SMTP or LMTP.
@@ -203,22 +203,22 @@ impl ReceiveOptions {
     /// # Errors
     ///
     /// Those of the Maildir, and of reading the password.
-    pub fn reception<M: Eq + Hash>(&self) -> Result<Reception<M>, Box<dyn Error>> {
+    pub fn inbox(&self) -> Result<Inbox, Box<dyn Error>> {
         let maildir = match &self.storage {
             Storage::Maildir(directory) => Some(Maildir::open(directory)?),
             Storage::Discard => None,
         };
-        let mut reception = Reception::new(maildir);
+        let mut inbox = Inbox::new(maildir);
         if self.json {
-            reception = reception.telling();
+            inbox = inbox.telling();
         }
         if let (Some(user), Some(file)) = (&self.user, &self.password_file) {
-            reception = reception.admitting(Account::new(user, &read_secret(file)?)?);
+            inbox = inbox.admitting(Account::new(user, &read_secret(file)?)?);
         }
         if let Some(kept_for) = self.dedup {
-            reception = reception.recognising(Arc::new(Duplicates::new(kept_for)));
+            inbox = inbox.recognising(Arc::new(Duplicates::new(kept_for)));
         }
-        Ok(reception)
+        Ok(inbox)
     }
 
     /// Returns what does TLS, if there is to be any.
