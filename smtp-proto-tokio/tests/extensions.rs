@@ -240,7 +240,7 @@ async fn a_proxy_speaks_for_its_client() {
     assert_eq!(
         *gateway.notes.lock().unwrap(),
         [
-            "XFORWARD \"NAME=y\"",
+            "XFORWARD NAME",
             "mail of proxy as None",
             "mail of c.example as Some(\"jo\")"
         ]

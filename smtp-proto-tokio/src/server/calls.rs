@@ -64,17 +64,6 @@ struct Asking<S: State> {
     outcome: Task<Outcome<S>>,
 }
 
-impl<S: State> Asking<S> {
-    fn outlasts_client(&self) -> bool {
-        self.asked.as_ref().is_none_or(Asked::outlasts_client)
-    }
-
-    fn give_up(&mut self) {
-        self.asked = None;
-        self.outcome.give_up();
-    }
-}
-
 impl<S: State> Future for Asking<S> {
     type Output = (Option<Asked>, Option<Outcome<S>>);
 
@@ -171,15 +160,7 @@ impl<S: State, H: Handler<S>> Calls<S, H> {
                 }
             }
             Call::Overdue(transaction) => {
-                for asking in self.asking.iter_mut() {
-                    if asking
-                        .asked
-                        .as_ref()
-                        .is_some_and(|asked| asked.is_about(transaction))
-                    {
-                        asking.give_up();
-                    }
-                }
+                self.retain(|asked| !asked.is_about(transaction));
             }
             Call::Notice(notice) => {
                 if let Notice::Reset { transaction, .. } = notice {
@@ -211,11 +192,7 @@ impl<S: State, H: Handler<S>> Calls<S, H> {
     pub(super) fn abandon(&mut self) {
         let intake = self.intake.take();
         guarded(|| drop(intake));
-        for asking in self.asking.iter_mut() {
-            if !asking.outlasts_client() {
-                asking.give_up();
-            }
-        }
+        self.retain(Asked::outlasts_client);
     }
 
     /// Returns whether the handler is at nothing.
@@ -239,6 +216,14 @@ impl<S: State, H: Handler<S>> Calls<S, H> {
             Poll::Ready((asked, outcome)) => self.settle(reception, asked, outcome),
             Poll::Pending => self.asking.push(asking),
         }
+    }
+
+    /// Drops questions of which the answers are of no use.
+    fn retain(&mut self, is_of_use: impl Fn(&Asked) -> bool) {
+        let asking = std::mem::take(&mut self.asking).into_iter();
+        self.asking = asking
+            .filter(|asking| asking.asked.as_ref().is_none_or(&is_of_use))
+            .collect();
     }
 
     fn settle(

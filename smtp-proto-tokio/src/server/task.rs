@@ -9,7 +9,7 @@ use std::{
 /// A future on the heap.
 pub(super) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Runs a future; completes with nothing if it panics, or was given up.
+/// Runs a future; completes with nothing if it panics.
 pub(super) struct Task<T>(Option<Boxed<T>>);
 
 impl<T> Task<T> {
@@ -18,7 +18,7 @@ impl<T> Task<T> {
     }
 
     /// Drops the future.
-    pub(super) fn give_up(&mut self) {
+    fn give_up(&mut self) {
         let future = self.0.take();
         guarded(|| drop(future));
     }
