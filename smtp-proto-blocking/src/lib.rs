@@ -96,7 +96,8 @@
 //! * `ring`, `aws-lc-rs`: the library of cryptography for it, unless the process has installed one as
 //!   rustls' default.
 //! * `auth`: authentication (RFC 4954).
-//! * `scram`: SCRAM-SHA-256 and SCRAM-SHA-1 (RFC 7677, RFC 5802) among its mechanisms.
+//! * `scram`: SCRAM-SHA-256 and SCRAM-SHA-1 (RFC 7677, RFC 5802) among its mechanisms, with channel
+//!   binding (RFC 9266).
 //!
 //! [`client::Config::tls`]: smtp_proto::client::Config::tls
 //! [`server::Config::tls`]: smtp_proto::server::Config::tls

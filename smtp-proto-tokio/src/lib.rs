@@ -80,7 +80,8 @@
 //! - `rustls`: TLS. It takes the cryptography that the process has installed as rustls' default; or
 //!   else `aws-lc-rs`, if that is on; or else `ring`.
 //! - `auth`: authentication (RFC 4954), in both roles.
-//! - `scram`: SCRAM-SHA-256 and SCRAM-SHA-1 (RFC 7677, RFC 5802) among its mechanisms.
+//! - `scram`: SCRAM-SHA-256 and SCRAM-SHA-1 (RFC 7677, RFC 5802) among its mechanisms, with channel
+//!   binding (RFC 9266).
 
 pub mod client;
 #[cfg(feature = "scram")]

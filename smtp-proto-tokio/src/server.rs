@@ -62,7 +62,7 @@ pub use smtp_proto::{
         Session, State, Tally, Transaction, Verdict, accept,
     },
     refuse,
-    server::{Config, TransactionId},
+    server::{Config, Reason, TransactionId},
     syntax::{Host, Reply},
 };
 

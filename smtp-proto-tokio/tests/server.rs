@@ -13,7 +13,7 @@ use std::{
 use smtp_proto::{
     client::{Outcome, Pipelining},
     machine::{Answer, Fault},
-    server::{Certainty, ResetCause},
+    server::{Certainty, Reason},
 };
 use smtp_proto_tokio::{
     Client, Error, Server,
@@ -165,7 +165,7 @@ async fn resets_and_acknowledgements_are_told() {
     exchange(&mut stream, "x\r\n.\r\n", ACCEPTED).await;
     exchange(&mut stream, "QUIT\r\n", QUIT).await;
     server.await.unwrap().unwrap();
-    assert_eq!(*store.resets.lock().unwrap(), [ResetCause::Reset]);
+    assert_eq!(*store.resets.lock().unwrap(), [Reason::Reset]);
     assert_eq!(*store.acknowledged.lock().unwrap(), [Certainty::Probable]);
     assert_eq!(*store.closed.lock().unwrap(), [Ok(())]);
 }

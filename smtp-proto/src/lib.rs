@@ -14,7 +14,7 @@
 //! | `sasl` | what AUTH carries, in both roles (feature `auth`; SCRAM with `scram`) |
 //! | [`framing`] | streams to units: lines, dots, chunks, and slices to write |
 //! | [`syntax`] | one line or value, and its typed value |
-//! | [`guide`] | pages to read: runs against mail programs that others wrote |
+//! | [`guide`] | pages to read: streams, outcomes, your own loop, security, runs against other mail programs |
 //!
 //! [`client`] and [`server`] begin with the loop that drives them. Both machines keep to this:
 //!

@@ -120,6 +120,9 @@ impl<'h, S: State, H: Handler<S>> Calls<'h, S, H> {
                     Err(_) => Err(Refusal::local_error()),
                 }));
             }
+            Question::Reply { reply, reason, .. } => {
+                return Answer::Reply(handler.review(session, &reply, reason));
+            }
             Question::Hello => handler.hello(session),
             Question::StartTls => handler.start_tls(session),
             Question::Message(transaction) => match self.sink.take() {

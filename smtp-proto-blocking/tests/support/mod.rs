@@ -92,7 +92,7 @@ impl Handler for Store {
 
     fn notice(&self, _: &Session, notice: &Notice<'_>) {
         match notice {
-            Notice::Reset { cause, .. } => self.note(format!("reset: {cause:?}")),
+            Notice::Reset { reason, .. } => self.note(format!("reset: {reason:?}")),
             Notice::Acknowledged {
                 transaction,
                 certainty,

@@ -109,7 +109,8 @@ impl Builder {
 
     /// Has the client authenticate by a user name and a password, in the best way that the server
     /// offers: SCRAM-SHA-256, with the feature `scram`, by which the server does not get to know
-    /// the password; else PLAIN or LOGIN, under TLS only unless the configuration says otherwise.
+    /// the password; else PLAIN or LOGIN. Only with a server that was verified, unless the
+    /// configuration [says otherwise](smtp_proto::client::Config::credentials_over).
     ///
     /// # Errors
     ///

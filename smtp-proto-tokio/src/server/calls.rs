@@ -310,6 +310,9 @@ async fn answer<S: State, H: Handler<S>>(
                 Err(_) => Err(Refusal::local_error()),
             }))
         }
+        Question::Reply { reply, reason, .. } => {
+            Answer::Reply(handler.review(session, &reply, reason).await)
+        }
         Question::Hello => Answer::Plain(handler.hello(session).await),
         Question::StartTls => Answer::Plain(handler.start_tls(session).await),
         Question::Verify(name) => Answer::Plain(handler.verify(session, &name).await),

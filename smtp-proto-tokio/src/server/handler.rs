@@ -14,7 +14,11 @@ use smtp_proto::{
         ClientAttributes, Envelope, Notice, Recipient, Refusal, Sender, Session, State, Tally,
         Transaction, Verdict, accept,
     },
-    server::replies::{not_authorised, not_implemented, queue_unavailable},
+    server::{
+        Reason,
+        replies::{not_authorised, not_implemented, queue_unavailable},
+    },
+    syntax::Reply,
 };
 
 #[cfg(feature = "auth")]
@@ -260,6 +264,19 @@ pub trait Handler<S: State = ()>: Send + Sync + 'static {
         async { Err(not_implemented().into()) }
     }
 
+    /// Rewords what the machine says by itself, as far as the configuration has it
+    /// [reviewed](smtp_proto::server::Config::review), within the class of the reply. Leaves it
+    /// unless written.
+    fn review(
+        &self,
+        session: &Session<S>,
+        reply: &Reply<'static>,
+        reason: Reason,
+    ) -> impl Future<Output = Option<Reply<'static>>> + Send {
+        let _ = (session, reply, reason);
+        async { None }
+    }
+
     /// Hears what needs no answer.
     fn notice(&self, session: &Session<S>, notice: &Notice<'_>) {
         let _ = (session, notice);
@@ -323,4 +340,5 @@ forward! {
     xclient(session: &Session<S>, attributes: &ClientAttributes) -> Verdict<S::Session>;
     xforward(session: &Session<S>, attributes: &ClientAttributes) -> Verdict;
     command(session: &Session<S>, verb: &str, argument: Option<&str>) -> Verdict;
+    review(session: &Session<S>, reply: &Reply<'static>, reason: Reason) -> Option<Reply<'static>>;
 }

@@ -11,7 +11,7 @@ use std::{
 
 use smtp_proto::{
     client::{self, Envelope, Outcome, Pipelining, Report},
-    server::{self, Certainty, ResetCause},
+    server::{self, Certainty, Reason},
     syntax::{Code, ForwardPath, Host, Reply, ReversePath},
 };
 use smtp_proto_tokio::{
@@ -86,7 +86,7 @@ pub(crate) async fn drain<S: AsyncRead + AsyncWrite + Unpin>(
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     pub messages: Mutex<Vec<Stored>>,
-    pub resets: Mutex<Vec<ResetCause>>,
+    pub resets: Mutex<Vec<Reason>>,
     pub acknowledged: Mutex<Vec<Certainty>>,
     pub expired: Mutex<usize>,
     pub closed: Mutex<Vec<Result<(), String>>>,
@@ -143,7 +143,7 @@ impl Handler for Shared {
 
     fn notice(&self, _: &Session, notice: &Notice<'_>) {
         match notice {
-            Notice::Reset { cause, .. } => self.0.resets.lock().unwrap().push(*cause),
+            Notice::Reset { reason, .. } => self.0.resets.lock().unwrap().push(*reason),
             Notice::Acknowledged { certainty, .. } => {
                 self.0.acknowledged.lock().unwrap().push(*certainty);
             }

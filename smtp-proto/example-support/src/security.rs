@@ -82,7 +82,11 @@ impl Trust {
         match &self.by {
             Trusted::Authorities(file) => TlsConnector::with_ca_file(name, file),
             Trusted::Platform => TlsConnector::with_platform_roots(name),
-            Trusted::Anyone => TlsConnector::with_any_certificate(name),
+            // Who is known all the same may have credentials.
+            Trusted::Anyone => match TlsConnector::with_platform_roots(name) {
+                Ok(connector) => connector.opportunistic(),
+                Err(_) => TlsConnector::with_any_certificate(name),
+            },
         }
     }
 }

@@ -4,16 +4,16 @@ use std::{fmt, io, path::Path, sync::Arc};
 
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore,
-    client::danger::ServerCertVerifier,
+    client::{Resumption, WebPkiServerVerifier, danger::ServerCertVerifier},
     pki_types::ServerName,
     sign::{CertifiedKey, SingleCertAndKey},
 };
-use smtp_proto::machine::{TlsInfo, UnverifiedReason, Verification, VerifiedBy};
+use smtp_proto::machine::{TlsInfo, Verification, VerifiedBy};
 
 use crate::{
     Pin, crypto_provider, info,
     pem::{certificates, invalid, private_key, roots},
-    trust::{Trust, Verifier},
+    trust::{self, Trust, Verifier},
 };
 
 /// Begins TLS as a client, with a server of one name.
@@ -28,7 +28,12 @@ use crate::{
 pub struct TlsConnector {
     config: Arc<ClientConfig>,
     name: ServerName<'static>,
+    /// What a server is that passes.
     verification: Verification,
+    /// What decided that, unless rustls was told by hand.
+    verifier: Option<Arc<dyn ServerCertVerifier>>,
+    /// Servers pass that do not.
+    is_opportunistic: bool,
 }
 
 impl TlsConnector {
@@ -66,8 +71,9 @@ impl TlsConnector {
     ///
     /// Fails if `name` is no name of a host.
     pub fn with_pin(name: &str, pin: impl Into<Pin>) -> io::Result<Self> {
-        let connector = Self::with_trust(name, Trust::Pinned(pin.into()))?;
-        Ok(connector.verified_by(VerifiedBy::Fingerprint))
+        let verifier = Verifier::new(Trust::Pinned(pin.into()), crypto_provider()?);
+        let verification = Verification::Verified(VerifiedBy::Fingerprint);
+        Self::with_verifier(name, Arc::new(verifier), verification)
     }
 
     /// Trusts whoever answers: it keeps listeners out, and no attacker (RFC 7435). For
@@ -78,7 +84,27 @@ impl TlsConnector {
     ///
     /// Fails if `name` is no name of a host.
     pub fn with_any_certificate(name: &str) -> io::Result<Self> {
-        Self::with_trust(name, Trust::Anyone)
+        let verifier = Verifier::new(Trust::Anyone, crypto_provider()?);
+        Self::with_verifier(name, Arc::new(verifier), Verification::default())
+    }
+
+    /// Lets whoever answers pass, as [`with_any_certificate`](Self::with_any_certificate) does, and
+    /// still looks: [`info`](Self::info) says whether the server is one of those that are trusted,
+    /// who may have credentials, and if not, why.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the process has no cryptography.
+    pub fn opportunistic(mut self) -> io::Result<Self> {
+        let anyone = Verifier::new(Trust::Anyone, crypto_provider()?);
+        let config = Arc::make_mut(&mut self.config);
+        config
+            .dangerous()
+            .set_certificate_verifier(Arc::new(anyone));
+        // A session that is resumed is not verified again: what is begun here must not go on there.
+        config.resumption = Resumption::default();
+        self.is_opportunistic = true;
+        Ok(self)
     }
 
     /// Does as rustls is told. Say by what it verifies servers: [`verified_by`](Self::verified_by).
@@ -93,7 +119,9 @@ impl TlsConnector {
         Ok(Self {
             config,
             name,
-            verification: Verification::Unverified(UnverifiedReason::NotChecked),
+            verification: Verification::default(),
+            verifier: None,
+            is_opportunistic: false,
         })
     }
 
@@ -124,31 +152,44 @@ impl TlsConnector {
     }
 
     fn with_roots(name: &str, roots: RootCertStore) -> io::Result<Self> {
+        let verifier =
+            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), crypto_provider()?)
+                .build()
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let verification = Verification::Verified(VerifiedBy::Authority);
+        Self::with_verifier(name, verifier, verification)
+    }
+
+    fn with_verifier(
+        name: &str,
+        verifier: Arc<dyn ServerCertVerifier>,
+        verification: Verification,
+    ) -> io::Result<Self> {
         let config = ClientConfig::builder_with_provider(crypto_provider()?)
             .with_safe_default_protocol_versions()
             .map_err(invalid)?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let connector = Self::with_config(name, Arc::new(config))?;
-        Ok(connector.verified_by(VerifiedBy::Authority))
-    }
-
-    fn with_trust(name: &str, trust: Trust) -> io::Result<Self> {
-        let provider = crypto_provider()?;
-        let verifier: Arc<dyn ServerCertVerifier> =
-            Arc::new(Verifier::new(trust, Arc::clone(&provider)));
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(invalid)?
             .dangerous()
-            .with_custom_certificate_verifier(verifier)
+            .with_custom_certificate_verifier(Arc::clone(&verifier))
             .with_no_client_auth();
-        Self::with_config(name, Arc::new(config))
+        Ok(Self {
+            verification,
+            verifier: Some(verifier),
+            ..Self::with_config(name, Arc::new(config))?
+        })
     }
 
     /// Returns what a handshake that this has begun came to, once it is complete.
     pub fn info(&self, connection: &ClientConnection) -> TlsInfo {
-        info::of_client(connection, self.verification)
+        let verification = match &self.verifier {
+            _ if !self.is_opportunistic => self.verification,
+            Some(verifier) => {
+                let shown = connection.peer_certificates().unwrap_or_default();
+                trust::look_at(shown, &self.name, &**verifier)
+                    .map_or_else(Verification::Unverified, |()| self.verification)
+            }
+            None => Verification::default(),
+        };
+        info::of_client(connection, verification)
     }
 
     /// Returns what rustls is told.

@@ -8,6 +8,7 @@ use rustls::{
     crypto::{CryptoProvider, hash::HashAlgorithm, verify_tls12_signature, verify_tls13_signature},
     pki_types::{CertificateDer, ServerName, UnixTime},
 };
+use smtp_proto::machine::UnverifiedReason;
 
 /// Knows a certificate again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +63,35 @@ impl Verifier {
                 .find(|hash| hash.algorithm() == HashAlgorithm::SHA256)
                 .is_some_and(|hash| hash.hash(certificate).as_ref() == digest),
         }
+    }
+}
+
+/// Returns why a server that was let pass would not have been otherwise (RFC 8460 4.3.1).
+pub(crate) fn look_at(
+    certificates: &[CertificateDer<'_>],
+    name: &ServerName<'_>,
+    verifier: &dyn ServerCertVerifier,
+) -> Result<(), UnverifiedReason> {
+    let Some((end_entity, intermediates)) = certificates.split_first() else {
+        return Err(UnverifiedReason::NoCertificate);
+    };
+    let now = UnixTime::now();
+    match verifier.verify_server_cert(end_entity, intermediates, name, &[], now) {
+        Ok(_) => Ok(()),
+        Err(Error::InvalidCertificate(error)) => Err(reason(&error)),
+        Err(_) => Err(UnverifiedReason::Other),
+    }
+}
+
+fn reason(error: &CertificateError) -> UnverifiedReason {
+    use CertificateError as E;
+    match error {
+        E::NotValidForName | E::NotValidForNameContext { .. } => UnverifiedReason::HostMismatch,
+        E::Expired | E::ExpiredContext { .. } | E::NotValidYet | E::NotValidYetContext { .. } => {
+            UnverifiedReason::Expired
+        }
+        E::UnknownIssuer | E::ApplicationVerificationFailure => UnverifiedReason::NotTrusted,
+        _ => UnverifiedReason::Other,
     }
 }
 

@@ -112,6 +112,41 @@ fn a_server_is_verified_as_it_was_said() {
     }
 }
 
+/// RFC 7435, RFC 8460 4.3.1: who is let pass all the same is still told apart.
+#[test]
+fn an_opportunistic_client_knows_whom_it_has() {
+    let (pki, stranger) = (Pki::new(), Pki::new());
+    let outcome = |connector: TlsConnector, acceptor: &TlsAcceptor| {
+        let connector = connector.opportunistic().unwrap();
+        let [client, _] = handshake(&connector, acceptor);
+        client.verification
+    };
+    let named = |name| TlsConnector::with_ca_file(name, pki.file("ca.pem")).unwrap();
+    let pinned = || TlsConnector::with_pin(SERVER, pki.digest()).unwrap();
+    let (ours, other) = (pki.acceptor(), stranger.acceptor());
+    let verified = Verification::Verified;
+    assert_eq!(
+        outcome(named(SERVER), &ours),
+        verified(VerifiedBy::Authority)
+    );
+    assert_eq!(outcome(pinned(), &ours), verified(VerifiedBy::Fingerprint));
+    let by_hand = TlsConnector::with_config(SERVER, Arc::clone(named(SERVER).config())).unwrap();
+    let by_hand = by_hand.verified_by(VerifiedBy::Dane);
+    for (connector, acceptor, reason) in [
+        (named(SERVER), &other, UnverifiedReason::NotTrusted),
+        (
+            named("other.example"),
+            &ours,
+            UnverifiedReason::HostMismatch,
+        ),
+        (pinned(), &other, UnverifiedReason::NotTrusted),
+        (by_hand, &ours, UnverifiedReason::NotChecked),
+    ] {
+        let outcome = outcome(connector, acceptor);
+        assert_eq!(outcome, Verification::Unverified(reason));
+    }
+}
+
 /// A server knows whether it knows the client, for EXTERNAL.
 #[test]
 fn a_client_is_verified_if_it_shows_a_certificate() {

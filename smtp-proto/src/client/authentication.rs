@@ -51,8 +51,7 @@ impl Session {
         let Some(attempts) = &mut self.authentication else {
             return self.open();
         };
-        let offered = self.capabilities.get("AUTH").unwrap_or_default();
-        let offered = offered.split_ascii_whitespace();
+        let offered = self.capabilities.auth_mechanisms();
         let channel = match &self.tls {
             Some(tls) => Channel::secured(tls, offered),
             None => Channel::in_clear(offered),

@@ -29,6 +29,8 @@ pub struct LineReader {
     discarding: bool,
     /// Whether the last byte that was dropped is a CR.
     after_cr: bool,
+    /// Whether the line that was searched last holds an LF without a CR before it.
+    has_bare_lf: bool,
 }
 
 /// A unit that [`LineReader::next`] found.
@@ -50,6 +52,7 @@ impl LineReader {
     pub fn next<'i>(&mut self, input: &mut &'i [u8], limit: usize) -> Option<Line<'i>> {
         if !self.discarding {
             self.discarded = 0;
+            self.has_bare_lf &= self.scanned > 0;
         }
         let Some((line, rest)) = self.split(input) else {
             if self.discarding || input.len() >= limit {
@@ -77,6 +80,12 @@ impl LineReader {
         self.discarding
     }
 
+    /// Returns whether the line that [`next`](Self::next) returned last, or that is arriving, holds an
+    /// LF that no CR stands before.
+    pub fn has_bare_lf(&self) -> bool {
+        self.has_bare_lf
+    }
+
     /// Returns how many bytes of an over-long line were dropped so far.
     ///
     /// Counts the line that is arriving, or the one that [`Line::TooLong`] just reported; 0 for
@@ -86,7 +95,7 @@ impl LineReader {
     }
 
     /// Splits `input` into the rest of the line, without CR LF, and what follows.
-    fn split<'i>(&self, input: &'i [u8]) -> Option<(&'i [u8], &'i [u8])> {
+    fn split<'i>(&mut self, input: &'i [u8]) -> Option<(&'i [u8], &'i [u8])> {
         if self.after_cr
             && let [b'\n', rest @ ..] = input
         {
@@ -95,7 +104,9 @@ impl LineReader {
         let known = self.scanned.min(input.len());
         memchr_iter(b'\n', work::search(input.get(known..)?)).find_map(|at| {
             let (through_lf, rest) = input.split_at_checked(known + at + 1)?;
-            Some((through_lf.strip_suffix(b"\r\n")?, rest))
+            let line = through_lf.strip_suffix(b"\r\n");
+            self.has_bare_lf |= line.is_none();
+            Some((line?, rest))
         })
     }
 

@@ -165,6 +165,13 @@ pub enum Fault {
     /// A BDAT command without a usable size, after which commands cannot be told from content.
     #[error("the client sent BDAT without a usable size")]
     MalformedChunk,
+    /// A command line of the client's holds an LF that no CR stands before (RFC 5321 2.3.8): what one
+    /// server takes for one command may be two to another.
+    #[error("the client sent a bare LF in a command line")]
+    BareLineFeed,
+    /// The session has lasted as long, or brought as much, as it may.
+    #[error("the session reached a limit")]
+    SessionLimit,
     /// The application shut the session down.
     #[error("the session was shut down")]
     ShutDown,
@@ -261,6 +268,9 @@ pub enum Misuse {
     /// The name of a SASL mechanism is none (RFC 4422 3.1).
     #[error("not the name of a SASL mechanism")]
     InvalidMechanism,
+    /// The settings may change only while certain tickets are open.
+    #[error("no ticket is open at which the settings may change")]
+    SettingsFixed,
     /// No TLS handshake is due.
     #[error("no TLS handshake is due")]
     NoHandshake,

@@ -10,6 +10,8 @@ pub enum ForeignProtocol {
     Http,
     /// TLS, where the session begins in clear.
     Tls,
+    /// The PROXY protocol's header, from a proxy that was not expected.
+    Proxy,
     /// Something whose first byte is no letter.
     Unknown,
 }
@@ -19,6 +21,7 @@ impl fmt::Display for ForeignProtocol {
         f.write_str(match self {
             Self::Http => "HTTP",
             Self::Tls => "TLS",
+            Self::Proxy => "the PROXY protocol",
             Self::Unknown => "something unknown",
         })
     }

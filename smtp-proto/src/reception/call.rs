@@ -17,8 +17,8 @@ use crate::sasl::Step;
 use crate::sasl::{Nonce, ScramHash, ScramKeys};
 #[cfg(feature = "auth")]
 use crate::server::SaslResponse;
-use crate::server::{Certainty, ResetCause, Ticket, TransactionId};
-use crate::syntax::Code;
+use crate::server::{Certainty, Reason, Ticket, TransactionId};
+use crate::syntax::{Code, Reply};
 
 /// Calls for the application.
 #[derive(Debug)]
@@ -107,6 +107,16 @@ pub enum Question<S: State> {
     XClient(ClientAttributes),
     /// May it tell about that client (XFORWARD)? [`Answer::Plain`].
     XForward(ClientAttributes),
+    /// Is this what the machine is to say, by itself? Comes as the configuration's
+    /// [review](crate::server::Config::review) says. [`Answer::Reply`].
+    Reply {
+        /// What it would say.
+        reply: Reply<'static>,
+        /// Why.
+        reason: Reason,
+        /// The transaction that it is about, if it is about one.
+        transaction: Option<TransactionId>,
+    },
     /// What is to be said to a [command](crate::server::Config::command) of the application's own?
     /// [`Answer::Plain`].
     Command {
@@ -129,6 +139,8 @@ pub enum Answer<S: State> {
     Transaction(Verdict<S::Transaction>),
     /// Answers [`Question::Recipient`].
     Recipient(Verdict<S::Recipient>),
+    /// Answers [`Question::Reply`]: what is to be said in place of it, in other words.
+    Reply(Option<Reply<'static>>),
     /// Answers [`Call::Begin`].
     Content(Result<(), Refusal>),
     /// Answers [`Question::Mechanism`]: whether the application does it itself.
@@ -177,12 +189,14 @@ pub enum Notice<'i> {
         /// The transaction that ended.
         transaction: TransactionId,
         /// Why it ended.
-        cause: ResetCause,
+        reason: Reason,
     },
     /// The machine itself refused a command.
     Rejected {
         /// How it was answered.
         code: Code,
+        /// Why it was refused.
+        reason: Reason,
         /// The line, as [`Event::Rejected`](crate::server::Event::Rejected) has it.
         line: &'i [u8],
     },
@@ -246,6 +260,7 @@ pub(super) enum Subject {
     /// With how the client introduced itself before.
     Hello(Option<Hello>),
     Plain,
+    Reply,
     #[cfg(feature = "auth")]
     /// With the number of the exchange.
     Authentication(u64),

@@ -225,9 +225,10 @@ impl<S: State> Reception<S> {
                 }
             }
             (Subject::Hello(before), Answer::Plain(verdict)) => {
-                let verdict = verdict.map(Accept::into_parts).map(|((), reply, offer)| {
-                    self.server.offer(offer);
-                    reply
+                let verdict = verdict.map(|mut accept| {
+                    self.configure(&mut accept);
+                    self.server.offer(accept.take_offer());
+                    accept.into_parts().1
                 });
                 if !self.settle(ticket, verdict) {
                     // 5321-4.1.4-c
@@ -237,6 +238,7 @@ impl<S: State> Reception<S> {
             (Subject::Plain, Answer::Plain(verdict)) => {
                 self.settle(ticket, verdict.map(|accept| accept.into_parts().1));
             }
+            (Subject::Reply, Answer::Reply(reworded)) => self.reword(ticket, reworded),
             (Subject::Mail(id, sender), Answer::Transaction(verdict)) => {
                 let state = self.settle_state(ticket, verdict);
                 self.current.open(id, sender, state);
@@ -279,6 +281,7 @@ impl<S: State> Reception<S> {
             Subject::Content(id) if ticket.is_none() => {
                 self.refuse_content(id, Refusal::local_error());
             }
+            Subject::Reply => self.reword(ticket, None),
             subject => {
                 self.refuse(ticket, Refusal::local_error());
                 match subject {
@@ -519,9 +522,15 @@ impl<S: State> Reception<S> {
                 let asked = Asked::new(ticket, Subject::Delivery(transaction, recipient));
                 return self.end_content(transaction, asked);
             }
-            Event::Reset { transaction, cause } => {
+            Event::Reset {
+                transaction,
+                reason,
+            } => {
                 self.current.end(transaction);
-                return Some(Call::Notice(Notice::Reset { transaction, cause }));
+                return Some(Call::Notice(Notice::Reset {
+                    transaction,
+                    reason,
+                }));
             }
             Event::Vrfy { ticket, name, .. } => (ticket, Question::Verify((*name).into())),
             Event::Expn { ticket, name, .. } => (ticket, Question::Expand((*name).into())),
@@ -547,14 +556,28 @@ impl<S: State> Reception<S> {
                 let verb = (*verb).into();
                 (ticket, Question::Command { verb, argument })
             }
-            Event::Rejected { code, line } => {
+            Event::Rejected { code, reason, line } => {
                 // It may be the client that broke off an exchange.
                 #[cfg(feature = "auth")]
                 {
                     self.authentication = None;
                 }
                 self.tally.refusal(None);
-                return Some(Call::Notice(Notice::Rejected { code, line }));
+                return Some(Call::Notice(Notice::Rejected { code, reason, line }));
+            }
+            Event::Reply {
+                ticket,
+                reply,
+                reason,
+                transaction,
+            } => {
+                let asked = Asked::new(ticket, Subject::Reply);
+                let question = Question::Reply {
+                    reply,
+                    reason,
+                    transaction,
+                };
+                return Some(Call::Question(asked, question));
             }
             Event::Acknowledged {
                 transaction,
@@ -581,7 +604,10 @@ impl<S: State> Reception<S> {
                 self.tally.quit = true;
                 return None;
             }
-            _ => return None,
+            event => {
+                self.server.decline(event);
+                return None;
+            }
         };
         Some(Call::Question(Asked::new(ticket, Subject::Plain), question))
     }
@@ -758,12 +784,24 @@ impl<S: State> Reception<S> {
 
     /// Takes a verdict, and returns what is to be remembered if the command is accepted by it.
     fn settle_state<T>(&mut self, ticket: Option<Ticket>, verdict: Verdict<T>) -> Option<T> {
-        match verdict.map(Accept::into_parts) {
-            Ok((state, reply, _)) => self.settle(ticket, Ok(reply)).then_some(state),
+        match verdict {
+            Ok(mut accept) => {
+                self.configure(&mut accept);
+                let (state, reply) = accept.into_parts();
+                self.settle(ticket, Ok(reply)).then_some(state)
+            }
             Err(refusal) => {
                 self.refuse(ticket, refusal);
                 None
             }
+        }
+    }
+
+    /// Has the settings changed, as a verdict says.
+    fn configure<T>(&mut self, accept: &mut Accept<T>) {
+        if let Some(config) = accept.take_config() {
+            // It can only fail where settings stand, which is documented.
+            let _ = self.server.reconfigure(config);
         }
     }
 
@@ -816,20 +854,30 @@ impl<S: State> Reception<S> {
         }
     }
 
+    /// Has the machine say what it would, or else this, if that is of the same class.
+    fn reword(&mut self, ticket: Option<Ticket>, reworded: Option<Reply<'static>>) {
+        let refused = match (ticket, reworded) {
+            (Some(ticket), Some(reply)) => self.server.reply(ticket, reply),
+            (Some(ticket), None) => self.server.accept(ticket),
+            (None, _) => return,
+        };
+        if let Err(refused) = refused {
+            // It is of another class, or too late.
+            let _ = self.server.accept(refused.ticket);
+        }
+    }
+
     fn refuse(&mut self, ticket: Option<Ticket>, refusal: Refusal) {
         self.tally.refusal(refusal.reply());
         let Some(ticket) = ticket else {
             return;
         };
-        let closes = refusal.closes();
-        let reply = refusal
-            .into_reply()
-            .unwrap_or_else(|| unavailable(&self.hostname));
-        if let Err(refused) = self.server.reply(ticket, reply) {
+        let given = match (refusal.closes(), refusal.into_reply()) {
+            (false, Some(reply)) => self.server.reply(ticket, reply),
+            (_, reply) => self.server.close(ticket, reply),
+        };
+        if let Err(refused) = given {
             self.stand_in(refused);
-        }
-        if closes {
-            self.abort();
         }
     }
 

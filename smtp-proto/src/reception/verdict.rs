@@ -2,18 +2,19 @@
 
 use core::fmt;
 
-use crate::server::replies::local_error;
+use crate::server::{Config, replies::local_error};
 use crate::syntax::{Capabilities, Class, Reply};
 
 /// Decides about a command: accepts it, with what is to be remembered, or refuses it.
 pub type Verdict<T = ()> = Result<Accept<T>, Refusal>;
 
 /// Accepts a command.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Accept<T = ()> {
     state: T,
     reply: Option<Reply<'static>>,
     offer: Option<Capabilities>,
+    config: Option<Config>,
 }
 
 /// Refuses a command.
@@ -74,6 +75,7 @@ impl<T> Accept<T> {
             state,
             reply: None,
             offer: None,
+            config: None,
         }
     }
 
@@ -93,13 +95,29 @@ impl<T> Accept<T> {
         self
     }
 
+    /// Goes on by another configuration: in answer to a connection, to EHLO, to MAIL or to XCLIENT,
+    /// where [`Server::reconfigure`](crate::server::Server::reconfigure) takes it.
+    #[must_use]
+    pub fn configure(mut self, config: Config) -> Self {
+        self.config = Some(config);
+        self
+    }
+
     /// Returns the reply if it is none that can accept anything.
     pub(super) fn refusal(&self) -> Option<&Reply<'static>> {
         self.reply.as_ref().filter(|reply| !reply.is_positive())
     }
 
-    pub(super) fn into_parts(self) -> (T, Option<Reply<'static>>, Option<Capabilities>) {
-        (self.state, self.reply, self.offer)
+    pub(super) fn take_offer(&mut self) -> Option<Capabilities> {
+        self.offer.take()
+    }
+
+    pub(super) fn take_config(&mut self) -> Option<Config> {
+        self.config.take()
+    }
+
+    pub(super) fn into_parts(self) -> (T, Option<Reply<'static>>) {
+        (self.state, self.reply)
     }
 }
 

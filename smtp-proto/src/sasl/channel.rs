@@ -7,8 +7,7 @@ use crate::machine::TlsInfo;
 /// What an exchange runs through: the protection of the connection, and the mechanisms that the
 /// server offers on it.
 ///
-/// Both sides look at the same: a channel can be bound ([`binding`](Self::binding)) and what one side
-/// believes of the other can be checked only by who knows both.
+/// On both depends whether a mechanism may be used, and what SCRAM says of channel binding.
 #[derive(Clone, Debug)]
 pub struct Channel<'a> {
     tls: Option<&'a TlsInfo>,

@@ -28,7 +28,7 @@ pub trait Mechanism: Send {
     fn initial_response(&mut self) -> Option<Vec<u8>>;
 
     /// Returns the answer to a challenge; `None` cancels the exchange, and no other mechanism is
-    /// tried after it: who asks wrongly here is not asked again in another way.
+    /// tried after it: a server that is not believed gets no password in another way either.
     fn respond(&mut self, challenge: &[u8]) -> Option<Vec<u8>>;
 
     /// Returns whether it matters what the server says. Where it does not, a challenge that is no

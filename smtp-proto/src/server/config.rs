@@ -4,11 +4,12 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::additions::Additions;
-use super::sasl;
+use super::offer::{Additions, Basis, Offer, Protection};
 use crate::framing::LineBreaks;
 use crate::machine::{Dialect, limits};
-use crate::syntax::{Capabilities, Command, CommandError, Extension, Host};
+#[cfg(feature = "auth")]
+use crate::syntax::Word;
+use crate::syntax::{Capabilities, Command, CommandError, Extension, Host, SyntaxError};
 
 /// Says what a server is called, what it offers and how far it goes.
 ///
@@ -33,13 +34,20 @@ pub(super) struct Settings {
     capabilities: Capabilities,
     /// What is offered to one client in its place.
     own_capabilities: Option<Capabilities>,
-    in_clear: Capabilities,
-    encrypted: Capabilities,
+    /// What is offered in clear, under TLS, and under TLS that an authentication can be bound to.
+    offers: [Arc<Offer>; 3],
     pub(super) dialect: Dialect,
     pub(super) tls: Tls,
-    pub(super) mechanisms: Vec<Arc<str>>,
-    pub(super) plain_text_auth: bool,
+    mechanisms: Vec<Arc<str>>,
+    plain_text_auth: bool,
     pub(super) requires_auth: bool,
+    pub(super) requires_hello: bool,
+    pub(super) is_in_turn: bool,
+    review: Option<Review>,
+    pub(super) hands_out_unknown: bool,
+    pub(super) max_session: Option<Duration>,
+    pub(super) max_session_messages: usize,
+    pub(super) max_session_bytes: u64,
     pub(super) max_auth_failures: usize,
     pub(super) line_breaks: LineBreaks,
     pub(super) improper_pipelining: ImproperPipelining,
@@ -91,26 +99,44 @@ pub enum Tls {
     Implicit,
 }
 
+/// Says which of its own replies a machine hands out before it gives them, as
+/// [`Event::Reply`](super::Event::Reply).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Review {
+    /// Those that refuse something, or end the session for a reason of the server's.
+    Refusals,
+    /// Those to NOOP, RSET, QUIT and chunks, too.
+    All,
+}
+
 impl Settings {
-    /// Returns what is offered in clear, or under TLS.
-    pub(super) fn capabilities(&self, is_encrypted: bool) -> &Capabilities {
-        match is_encrypted {
-            true => &self.encrypted,
-            false => &self.in_clear,
+    /// Returns what is offered.
+    pub(super) fn offer(&self, protection: Protection) -> &Arc<Offer> {
+        let [in_clear, under_tls, bound] = &self.offers;
+        match protection {
+            Protection::InClear => in_clear,
+            Protection::Tls => under_tls,
+            Protection::Bound => bound,
         }
     }
 
-    /// Returns the mechanism of that name, in any case (4954-4-d), if it may be used.
-    pub(super) fn mechanism(&self, name: &str, is_encrypted: bool) -> Option<&Arc<str>> {
-        self.usable_mechanisms(is_encrypted)
-            .find(|mechanism| mechanism.eq_ignore_ascii_case(name))
+    /// Returns whether AUTH is known at all.
+    pub(super) fn has_mechanisms(&self) -> bool {
+        !self.mechanisms.is_empty()
     }
 
-    pub(super) fn usable_mechanisms(&self, is_encrypted: bool) -> impl Iterator<Item = &Arc<str>> {
-        let may_be_read = is_encrypted || self.plain_text_auth;
-        self.mechanisms
-            .iter()
-            .filter(move |mechanism| may_be_read || sasl::is_safe_in_clear(mechanism))
+    /// Returns whether a reply of the machine's own is handed out first.
+    pub(super) fn reviews(&self, is_positive: bool) -> bool {
+        match self.review {
+            None => false,
+            Some(Review::Refusals) => !is_positive,
+            Some(Review::All) => true,
+        }
+    }
+
+    /// Returns whether commands of that verb, in any case, are the application's.
+    pub(super) fn has_command(&self, verb: &str) -> bool {
+        self.additions.has_command(verb)
     }
 
     /// Parses a command by the grammar that is in force.
@@ -123,43 +149,18 @@ impl Settings {
 
     /// Brings the offers up to date.
     fn renew_offers(&mut self) {
-        // 8689-2-c
-        let in_clear = self.offers(false).without(Extension::RequireTls);
-        self.in_clear = match self.tls {
-            Tls::Offered | Tls::Required => in_clear.with(Extension::StartTls),
-            Tls::Off | Tls::Implicit => in_clear,
+        let own = self.own_capabilities.as_ref();
+        let announced = own.and_then(Capabilities::max_size).filter(|it| *it > 0);
+        let basis = Basis {
+            capabilities: own.unwrap_or(&self.capabilities),
+            dialect: self.dialect,
+            has_starttls: matches!(self.tls, Tls::Offered | Tls::Required),
+            mechanisms: &self.mechanisms,
+            plain_text_auth: self.plain_text_auth,
+            max_message_size: announced.unwrap_or(self.max_message_size),
         };
-        self.encrypted = self.offers(true);
-    }
-
-    fn offers(&self, is_encrypted: bool) -> Capabilities {
-        let offered = self.own_capabilities.as_ref();
-        let mut offers = offered
-            .unwrap_or(&self.capabilities)
-            .clone()
-            // 3207-4.2-d
-            .without(Extension::StartTls)
-            .without(Extension::Auth);
-        if self.dialect == Dialect::Lmtp {
-            // 2033-5-b
-            offers = offers
-                .with(Extension::Pipelining)
-                .with(Extension::EnhancedStatusCodes);
-        }
-        if offers.has(Extension::Size) && offers.max_size() != Some(self.max_message_size) {
-            offers = offers.with_size(self.max_message_size);
-        }
-        let mechanisms: Vec<&str> = self
-            .usable_mechanisms(is_encrypted)
-            .map(AsRef::as_ref)
-            .collect();
-        match mechanisms.as_slice() {
-            [] => offers,
-            names => match offers.clone().with_keyword("AUTH", &names.join(" ")) {
-                Ok(offers) => offers,
-                Err(_) => offers,
-            },
-        }
+        self.offers = [Protection::InClear, Protection::Tls, Protection::Bound]
+            .map(|protection| Arc::new(Offer::new(&basis, protection)));
     }
 }
 
@@ -175,18 +176,33 @@ impl Config {
             .with(Extension::EnhancedStatusCodes)
             .with(Extension::Chunking)
             .with(Extension::Help);
-        let config = Self {
+        let basis = Basis {
+            capabilities: &capabilities,
+            dialect: Dialect::Smtp,
+            has_starttls: false,
+            mechanisms: &[],
+            plain_text_auth: false,
+            max_message_size: limits::MESSAGE_SIZE,
+        };
+        let offer = Arc::new(Offer::new(&basis, Protection::InClear));
+        Self {
             settings: Arc::new(Settings {
                 hostname: hostname.into_owned(),
+                offers: [offer.clone(), offer.clone(), offer],
                 capabilities,
                 own_capabilities: None,
-                in_clear: Capabilities::new(),
-                encrypted: Capabilities::new(),
                 dialect: Dialect::Smtp,
                 tls: Tls::Off,
                 mechanisms: Vec::new(),
                 plain_text_auth: false,
                 requires_auth: false,
+                requires_hello: true,
+                is_in_turn: false,
+                review: None,
+                hands_out_unknown: false,
+                max_session: None,
+                max_session_messages: usize::MAX,
+                max_session_bytes: u64::MAX,
                 max_auth_failures: limits::AUTHENTICATION_FAILURES,
                 line_breaks: LineBreaks::Refuse,
                 improper_pipelining: ImproperPipelining::Refuse,
@@ -210,8 +226,7 @@ impl Config {
                 trace: false,
                 additions: Additions::default(),
             }),
-        };
-        config.set(Settings::renew_offers)
+        }
     }
 
     /// Offers these extensions in place of the default ones.
@@ -392,21 +407,182 @@ impl Config {
         &self.settings.hostname
     }
 
+    /// Offers authentication by these mechanisms (RFC 4954), by default by none.
+    ///
+    /// Those by which whoever listens learns a credential, as PLAIN and LOGIN, are offered and
+    /// taken under TLS only (4954-4-v).
+    ///
+    /// ```
+    /// use smtp_proto::server::{Config, Tls};
+    /// use smtp_proto::syntax::Host;
+    ///
+    /// let config = Config::new(Host::parse("submit.example.net")?)
+    ///     .tls(Tls::Implicit)
+    ///     .mechanisms(["SCRAM-SHA-256", "PLAIN"])?
+    ///     .require_auth();
+    /// # Ok::<(), smtp_proto::syntax::SyntaxError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Fails if a name is not one word, or if they are too many for one line.
+    #[cfg(feature = "auth")]
+    pub fn mechanisms<'a>(
+        self,
+        names: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Self, SyntaxError> {
+        let mut mechanisms: Vec<Arc<str>> = Vec::new();
+        for name in names {
+            mechanisms.push(Word::parse(name)?.as_str().into());
+        }
+        Capabilities::new().with_keyword("AUTH", &mechanisms.join(" "))?;
+        Ok(self.set_offer(|settings| settings.mechanisms = mechanisms))
+    }
+
+    /// Offers every mechanism in clear, too: only where the link cannot be listened to.
+    #[cfg(feature = "auth")]
+    #[must_use]
+    pub fn allow_plain_text_auth(self) -> Self {
+        self.set_offer(|settings| settings.plain_text_auth = true)
+    }
+
+    /// Demands authentication before mail (530), as submission does (RFC 6409 4.3).
+    #[cfg(feature = "auth")]
+    #[must_use]
+    pub fn require_auth(self) -> Self {
+        self.set(|settings| settings.requires_auth = true)
+    }
+
+    /// Sets how many authentications may fail, by default and at least
+    /// [`limits::AUTHENTICATION_FAILURES`]. A
+    /// further AUTH is answered 421 and ends the session.
+    #[cfg(feature = "auth")]
+    #[must_use]
+    pub fn max_auth_failures(self, max_auth_failures: usize) -> Self {
+        let least = limits::AUTHENTICATION_FAILURES;
+        self.set(|settings| settings.max_auth_failures = max_auth_failures.max(least))
+    }
+
+    /// Takes a parameter of MAIL that an extension of the application's brings, where that extension
+    /// is [offered](Self::offer).
+    ///
+    /// [`Event::Mail`](super::Event::Mail) hands it out among the others, unexamined; parameters that
+    /// neither the library nor the application knows are answered 555. One that the library knows
+    /// keeps its meaning. An extension whose keyword begins with X is taken to bring a parameter of
+    /// its own name without this (RFC 5321 2.2.2).
+    ///
+    /// ```
+    /// use smtp_proto::server::Config;
+    /// use smtp_proto::syntax::{Capabilities, Host};
+    ///
+    /// let config = Config::new(Host::parse("mx.example.net")?)
+    ///     .offer(Capabilities::new().with_keyword("LANES", "3")?)
+    ///     .mail_parameter("LANE", "LANES")?;
+    /// # Ok::<(), smtp_proto::syntax::SyntaxError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Fails unless both are letters, digits and hyphens, not beginning with a hyphen (RFC 5321
+    /// 4.1.1.1, 4.1.2).
+    pub fn mail_parameter(self, parameter: &str, extension: &str) -> Result<Self, SyntaxError> {
+        self.try_set(|settings| settings.additions.add_mail(parameter, extension))
+    }
+
+    /// Takes a parameter of RCPT that an extension of the application's brings, as
+    /// [`mail_parameter`](Self::mail_parameter) does.
+    ///
+    /// # Errors
+    ///
+    /// Fails like it.
+    pub fn rcpt_parameter(self, parameter: &str, extension: &str) -> Result<Self, SyntaxError> {
+        self.try_set(|settings| settings.additions.add_rcpt(parameter, extension))
+    }
+
+    /// Hands commands of that verb, in any case, to the application, as
+    /// [`Event::Command`](super::Event::Command): after EHLO, in or out of a transaction, and each
+    /// the last of its group. Announce the extension that brings it by [`offer`](Self::offer).
+    ///
+    /// NOOP and QUIT can be had so, too, to word or to log the answer; the machine does what they
+    /// mean. Other verbs that the library knows keep their meaning. All others are answered 500.
+    ///
+    /// # Errors
+    ///
+    /// Fails unless `verb` is letters, digits and hyphens, not beginning with a hyphen.
+    pub fn command(self, verb: &str) -> Result<Self, SyntaxError> {
+        self.try_set(|settings| settings.additions.add_command(verb))
+    }
+
+    /// Takes MAIL without EHLO before it, as Postfix does by default. Without this it is answered 503
+    /// (RFC 5321 4.1.1.1).
+    #[must_use]
+    pub fn require_hello(self, is_required: bool) -> Self {
+        self.set(|settings| settings.requires_hello = is_required)
+    }
+
+    /// Has MAIL, RCPT, DATA and BDAT wait for every earlier verdict, those over messages included: for
+    /// policies that think in one order, as milters do. Replies still leave together.
+    #[must_use]
+    pub fn in_turn(self) -> Self {
+        self.set(|settings| settings.is_in_turn = true)
+    }
+
+    /// Hands out the machine's own replies before they are given, as
+    /// [`Event::Reply`](super::Event::Reply), by default none.
+    #[must_use]
+    pub fn review(self, review: Review) -> Self {
+        self.set(|settings| settings.review = Some(review))
+    }
+
+    /// Hands commands that nobody knows to the application, as
+    /// [`Event::Command`](super::Event::Command), as if each were its [own](Self::command).
+    #[must_use]
+    pub fn unknown_commands(self) -> Self {
+        self.set(|settings| settings.hands_out_unknown = true)
+    }
+
+    /// Sets how long a session may last, by default for ever. Then, or once the transaction that is
+    /// under way is over, it is ended by 421, as MAIL is beyond the other limits of a session.
+    #[must_use]
+    pub fn max_session(self, duration: Duration) -> Self {
+        self.set(|settings| settings.max_session = Some(duration))
+    }
+
+    /// Sets how many messages a session may bring, by default any number. A further MAIL is answered
+    /// 421.
+    #[must_use]
+    pub fn max_session_messages(self, messages: usize) -> Self {
+        self.set(|settings| settings.max_session_messages = messages)
+    }
+
+    /// Sets after how many bytes of content in all a further MAIL is answered 421, by default never.
+    #[must_use]
+    pub fn max_session_bytes(self, bytes: u64) -> Self {
+        self.set(|settings| settings.max_session_bytes = bytes)
+    }
+
     /// Offers these extensions from now on, or what was configured.
-    pub(super) fn set_own_capabilities(&mut self, capabilities: Option<Capabilities>) {
-        if self.settings.own_capabilities != capabilities {
-            let settings = Arc::make_mut(&mut self.settings);
-            settings.own_capabilities = capabilities;
-            settings.renew_offers();
+    pub(super) fn offer_instead(self, capabilities: Option<Capabilities>) -> Self {
+        match self.settings.own_capabilities == capabilities {
+            true => self,
+            false => self.set_offer(|settings| settings.own_capabilities = capabilities),
         }
     }
 
-    pub(super) fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+    fn try_set(
+        mut self,
+        change: impl FnOnce(&mut Settings) -> Result<(), SyntaxError>,
+    ) -> Result<Self, SyntaxError> {
+        change(Arc::make_mut(&mut self.settings))?;
+        Ok(self)
+    }
+
+    fn set(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(Arc::make_mut(&mut self.settings));
         self
     }
 
-    pub(super) fn set_offer(self, change: impl FnOnce(&mut Settings)) -> Self {
+    fn set_offer(self, change: impl FnOnce(&mut Settings)) -> Self {
         self.set(|settings| {
             change(settings);
             settings.renew_offers();

@@ -4,11 +4,11 @@ use alloc::sync::Arc;
 
 use thiserror::Error;
 
-use super::sasl::SaslResponse;
+use super::security::SaslResponse;
 use crate::machine::Misuse;
 use crate::syntax::{
     Argument, Attributes, Code, ForwardPath, Host, MailParameters, QueueNode, RcptParameters,
-    ReversePath, Word,
+    Reply, ReversePath, Word,
 };
 
 /// Tells what the client did.
@@ -133,7 +133,7 @@ pub enum Event<'i> {
         /// The transaction that ends.
         transaction: TransactionId,
         /// Why it ends.
-        cause: ResetCause,
+        reason: Reason,
     },
     /// The client wants an address verified. Accepting it answers 252, which promises nothing.
     Vrfy {
@@ -198,8 +198,9 @@ pub enum Event<'i> {
         /// What is known of the message's way so far.
         attributes: Attributes<'i>,
     },
-    /// The client sends a command that the [configuration](super::Config::command) gives to the
-    /// application. All that came before it has been answered. Accepting it answers 250.
+    /// The client sends a command that the configuration gives to the application: by
+    /// [name](super::Config::command), or because [nobody knows it](super::Config::unknown_commands).
+    /// All that came before it has been decided. Accepting it answers 250, and 221 to QUIT.
     Command {
         /// Answers the command.
         ticket: Ticket,
@@ -214,9 +215,26 @@ pub enum Event<'i> {
         /// How the machine answered. Only LMTP's BDAT LAST without an accepted recipient has no
         /// answer (2033-4.3-b).
         code: Code,
+        /// Why.
+        reason: Reason,
         /// The line without its CR LF, and without a credential; empty if it was over-long or a
         /// line of an authentication exchange. It may hold any bytes.
         line: &'i [u8],
+    },
+    /// The machine is about to give a reply of its own. Comes only if they are to be
+    /// [reviewed](super::Config::review).
+    ///
+    /// Accepting it sends it; another reply in its place is to be of the same class, and of the same
+    /// code if that is 221 or 421. If the time for verdicts runs out, it goes as it is.
+    Reply {
+        /// Answers the command with the machine's words, or others.
+        ticket: Ticket,
+        /// What the machine would say.
+        reply: Reply<'static>,
+        /// Why.
+        reason: Reason,
+        /// The transaction under way, if there is one, or the one whose content is answered.
+        transaction: Option<TransactionId>,
     },
     /// Tells how sure it is that the client knows of an accepted message that it was accepted.
     ///
@@ -246,11 +264,54 @@ pub enum Event<'i> {
     Closed,
 }
 
+impl Event<'_> {
+    /// Takes out the right to answer, if the event gives one.
+    ///
+    /// With it, and [`Server::decline`](super::Server::decline), no command stays unanswered that an
+    /// application does not care for.
+    pub fn into_ticket(self) -> Option<Ticket> {
+        match self {
+            Self::Connected { ticket }
+            | Self::Hello { ticket, .. }
+            | Self::StartTls { ticket }
+            | Self::Auth { ticket, .. }
+            | Self::AuthResponse { ticket, .. }
+            | Self::Mail { ticket, .. }
+            | Self::Rcpt { ticket, .. }
+            | Self::Data { ticket, .. }
+            | Self::Message { ticket, .. }
+            | Self::Delivery { ticket, .. }
+            | Self::Vrfy { ticket, .. }
+            | Self::Expn { ticket, .. }
+            | Self::Help { ticket, .. }
+            | Self::Etrn { ticket, .. }
+            | Self::XClient { ticket, .. }
+            | Self::XForward { ticket, .. }
+            | Self::Command { ticket, .. }
+            | Self::Reply { ticket, .. } => Some(ticket),
+            Self::Content { .. }
+            | Self::Reset { .. }
+            | Self::Rejected { .. }
+            | Self::Acknowledged { .. }
+            | Self::DeliveryAcknowledged { .. }
+            | Self::Quit
+            | Self::Closed => None,
+        }
+    }
+}
+
 /// Names a transaction, and so its message, within one connection.
 ///
 /// Later transactions compare greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TransactionId(pub(super) u64);
+pub struct TransactionId(u64);
+
+impl TransactionId {
+    /// Names the transaction of that number in its session.
+    pub(super) fn new(number: u64) -> Self {
+        Self(number)
+    }
+}
 
 impl core::fmt::Display for TransactionId {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
@@ -258,24 +319,84 @@ impl core::fmt::Display for TransactionId {
     }
 }
 
-/// Tells why a transaction ended without a message.
+/// Tells why the machine says or does something by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum ResetCause {
+pub enum Reason {
     /// The client sent RSET.
     Reset,
     /// The client introduced itself anew.
     Hello,
     /// The client sent QUIT.
     Quit,
+    /// The client sent NOOP.
+    Noop,
+    /// A chunk that is not the last of its message was taken.
+    Chunk,
+    /// The connection or the session ends.
+    Ended,
     /// The content holds a bare CR or LF (RFC 5321 2.3.8).
     BareLineBreak,
-    /// The content exceeds the largest message that is taken.
+    /// The message exceeds the largest that is taken.
     TooLarge,
     /// A BDAT came out of its place, or content by DATA where only BDAT may carry it (RFC 3030 2).
     ChunkFailed,
-    /// The connection or the session ends.
-    Ended,
+    /// The line is no command that anybody knows.
+    Unrecognised,
+    /// The verb is the other dialect's: EHLO in LMTP, LHLO in SMTP (RFC 2033 4.1).
+    WrongDialect,
+    /// The line is longer than commands may be.
+    LineTooLong,
+    /// A command line ends in LF alone, or holds one (RFC 5321 2.3.8).
+    BareLineFeed,
+    /// The client begins with another protocol.
+    ForeignProtocol,
+    /// MAIL does not name a sender.
+    BadSender,
+    /// RCPT does not name a recipient.
+    BadRecipient,
+    /// Another argument, or a parameter, is malformed.
+    BadArgument,
+    /// BDAT does not say how many bytes follow.
+    BadChunkSize,
+    /// The command is not in its place.
+    OutOfPlace,
+    /// The command is known, and not offered.
+    NotImplemented,
+    /// A parameter is not offered.
+    NotOffered,
+    /// All recipients were refused.
+    NoRecipients,
+    /// The greeting was negative, and the command is not QUIT.
+    TurnedAway,
+    /// TLS has to come first.
+    TlsRequired,
+    /// Authentication has to come first.
+    AuthenticationRequired,
+    /// The sender needs SMTPUTF8.
+    SenderNotAscii,
+    /// The recipient needs SMTPUTF8.
+    RecipientNotAscii,
+    /// The mechanism is not offered.
+    MechanismUnknown,
+    /// A response of an authentication exchange is too long.
+    ResponseTooLong,
+    /// A response of an authentication exchange is not base64.
+    NotBase64,
+    /// The client broke an authentication exchange off.
+    AuthenticationCancelled,
+    /// The transaction has as many recipients as it may.
+    TooManyRecipients,
+    /// The client made too many errors, or too many commands to no purpose.
+    TooManyErrors,
+    /// The client goes on sending what is refused.
+    TooMuchRefused,
+    /// The session has lasted as long, or taken as much, as it may.
+    SessionLimit,
+    /// The client spoke before its turn.
+    Early,
+    /// The client, or the application at the greeting, took too long.
+    TimedOut,
 }
 
 /// Tells how sure it is that a reply reached the client.
@@ -300,8 +421,31 @@ pub enum Certainty {
 #[derive(Debug, PartialEq, Eq, Hash)]
 #[must_use = "the client waits for an answer to this command"]
 pub struct Ticket {
-    pub(super) connection: usize,
-    pub(super) serial: u64,
+    connection: usize,
+    serial: u64,
+    /// Whether it is for a reply of the machine's own, which may stand in a command's place that
+    /// another ticket was for.
+    is_review: bool,
+}
+
+impl Ticket {
+    pub(super) fn new(connection: usize, serial: u64, is_review: bool) -> Self {
+        Self {
+            connection,
+            serial,
+            is_review,
+        }
+    }
+
+    /// Returns the place of the command that it answers, if that is of this connection.
+    pub(super) fn serial(&self, connection: usize) -> Option<u64> {
+        (self.connection == connection).then_some(self.serial)
+    }
+
+    /// Returns whether it is for a reply of the machine's own.
+    pub(super) fn is_review(&self) -> bool {
+        self.is_review
+    }
 }
 
 /// Tells that an answer could not be taken, and hands the ticket back.

@@ -92,46 +92,30 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod additions;
-mod additions_config;
-#[cfg(feature = "auth")]
-mod auth_config;
-mod authentication;
-mod commands;
 mod config;
-mod content;
-mod deliveries;
-mod ending;
+mod departures;
 mod event;
-mod flow;
-mod further;
-mod output;
-mod pipeline;
-mod refusals;
+mod footing;
+mod intake;
+mod offer;
+mod outbox;
+mod patience;
 pub mod replies;
-mod sasl;
 mod security;
-mod sequence;
 mod session;
-mod tally;
-mod tarpit;
-mod terms;
-mod timers;
-mod transaction;
-mod verdict;
+mod table;
+mod tickets;
 
 use core::time::Duration;
 
-pub use config::{Config, ImproperPipelining, Tls};
-pub use event::{Certainty, Event, Refused, ResetCause, Ticket, TransactionId};
-pub use sasl::SaslResponse;
+pub use config::{Config, ImproperPipelining, Review, Tls};
+pub use event::{Certainty, Event, Reason, Refused, Ticket, TransactionId};
+pub use security::SaslResponse;
 
-use session::{Authentication, Session};
+use session::Session;
 
 use crate::framing::Transmit;
-use crate::machine::{Error, Fault, Misuse, TlsInfo, TraceEntry, limits};
-#[cfg(feature = "auth")]
-use crate::syntax::SyntaxError;
+use crate::machine::{Error, Misuse, TlsInfo, TraceEntry};
 use crate::syntax::{Capabilities, Reply};
 
 /// Serves one client on one connection.
@@ -176,7 +160,7 @@ impl Server {
     ///
     /// Write them and report it; call it again until it returns `None`.
     pub fn poll_transmit(&mut self, now: Duration) -> Option<Transmit<'_>> {
-        self.session.transmit(now)
+        self.session.poll_transmit(now)
     }
 
     /// Accepts what the ticket stands for; the machine composes the reply.
@@ -202,7 +186,7 @@ impl Server {
     /// 354, 221) is taken. Text beyond ASCII ([`Misuse::NotAscii`]) is for 251 and 551 to the RCPT of
     /// a transaction with SMTPUTF8, and for VRFY and EXPN that have it (RFC 6531 3.7.4).
     pub fn reply(&mut self, ticket: Ticket, reply: Reply<'_>) -> Result<(), Refused> {
-        self.session.reply(ticket, reply)
+        self.session.reply(ticket, &reply)
     }
 
     /// Goes on with an authentication: sends a challenge (334), which the machine encodes.
@@ -213,6 +197,30 @@ impl Server {
     /// [`Event::Auth`] nor of [`Event::AuthResponse`].
     pub fn challenge(&mut self, ticket: Ticket, challenge: &[u8]) -> Result<(), Refused> {
         self.session.challenge(ticket, challenge)
+    }
+
+    /// Answers what the ticket stands for, if by anything, and ends the session.
+    ///
+    /// Any negative reply is taken. What the client sent after that command is neither handed out nor
+    /// answered, and its unfinished transaction is dropped; what is owed to it for earlier commands is
+    /// still awaited and written.
+    ///
+    /// # Errors
+    ///
+    /// Hands the ticket back if it is another connection's, or too late, or if the reply is not
+    /// negative ([`Misuse::WrongReplyClass`]) or not in ASCII ([`Misuse::NotAscii`]).
+    pub fn close(&mut self, ticket: Ticket, reply: Option<Reply<'_>>) -> Result<(), Refused> {
+        self.session.close(ticket, reply.as_ref())
+    }
+
+    /// Refuses what an event asks for that the application does not handle, in words that suit it.
+    /// Events that ask for nothing are just dropped, and replies of the machine's own go as they are.
+    ///
+    /// Made for the last arm of a `match`: no command stays unanswered then.
+    pub fn decline(&mut self, event: Event<'_>) {
+        if let Some(ticket) = event.into_ticket() {
+            self.session.decline_ticket(&ticket);
+        }
     }
 
     /// Refuses the content that is coming, before its end.
@@ -230,7 +238,7 @@ impl Server {
         transaction: TransactionId,
         reply: Reply<'_>,
     ) -> Result<(), Misuse> {
-        self.session.refuse_content(transaction, reply)
+        self.session.refuse_content(transaction, &reply)
     }
 
     /// Ends the session: no further command is taken, what was taken is answered, then comes the
@@ -241,7 +249,7 @@ impl Server {
     /// Fails if the session is ending already, or if the reply is not negative; 421 is the one
     /// that RFC 5321 3.8 means for it.
     pub fn shut_down(&mut self, reply: Reply<'_>) -> Result<(), Misuse> {
-        self.session.shut_down(reply)
+        self.session.shut_down(&reply)
     }
 
     /// Announces other extensions from the next EHLO on, in place of those of the configuration;
@@ -250,38 +258,36 @@ impl Server {
     /// What was offered to a proxy is offered to the client that it speaks for
     /// ([`Event::XClient`]) until this is called again.
     pub fn offer(&mut self, capabilities: impl Into<Option<Capabilities>>) {
-        let config = &mut self.session.config;
-        config.set_own_capabilities(capabilities.into());
+        self.session.change_offer(capabilities.into());
     }
 
-    /// Tells whether the client has authenticated itself, by AUTH or by what a proxy says of it
-    /// ([`Event::XClient`]).
-    pub fn is_authenticated(&self) -> bool {
-        self.session.authentication == Authentication::Done
-    }
-
-    /// Offers authentication by these mechanisms from now on, in place of those of the
-    /// configuration: for instance EXTERNAL to a client whose certificate is accepted
-    /// (8314-4.2-a).
+    /// Goes on with another configuration: one for this client, once it is known who it is.
+    ///
+    /// What EHLO's answer has said stands until the client says EHLO again. To say something else,
+    /// reconfigure before the ticket of [`Event::Hello`] is accepted.
     ///
     /// # Errors
     ///
-    /// Fails like [`Config::mechanisms`].
-    #[cfg(feature = "auth")]
-    pub fn offer_mechanisms<'a>(
-        &mut self,
-        names: impl IntoIterator<Item = &'a str>,
-    ) -> Result<(), SyntaxError> {
-        self.session.config = self.session.config.clone().mechanisms(names)?;
-        Ok(())
+    /// Fails unless a ticket of [`Event::Connected`], [`Event::Hello`], [`Event::Auth`],
+    /// [`Event::Mail`] or [`Event::XClient`] is open ([`Misuse::SettingsFixed`]), and if the dialect
+    /// is another after the greeting.
+    pub fn reconfigure(&mut self, config: Config) -> Result<(), Misuse> {
+        self.session.reconfigure(config)
     }
 
-    /// Tells whether the TLS handshake is due: as [`Tls`] says at the beginning of the session, or
+    /// Returns whether the client has authenticated itself, by AUTH or by what a proxy says of it
+    /// ([`Event::XClient`]).
+    pub fn is_authenticated(&self) -> bool {
+        self.session.is_authenticated()
+    }
+
+    /// Returns whether the TLS handshake is due: as [`Tls`] says at the beginning of the session, or
     /// after the 220 to STARTTLS is written.
     ///
     /// The bytes that come and go belong to the handshake then, until
     /// [`tls_established`](Self::tls_established). If any are presented all the same, the session
-    /// fails ([`Fault::BytesBeforeTls`]), lest what came in clear be taken for what TLS protects.
+    /// fails ([`Fault::BytesBeforeTls`](crate::machine::Fault::BytesBeforeTls)), lest what came in
+    /// clear be taken for what TLS protects.
     pub fn wants_tls(&self) -> bool {
         self.session.wants_tls()
     }
@@ -313,7 +319,7 @@ impl Server {
 
     /// Returns when [`handle_timeout`](Self::handle_timeout) is due; `None` if nothing is timed.
     pub fn poll_timeout(&self) -> Option<Duration> {
-        self.session.deadline()
+        self.session.poll_timeout()
     }
 
     /// Lets the timers fire that are due at `now`. A call before its time does nothing.
@@ -324,15 +330,15 @@ impl Server {
     /// Takes note that the client sends no more bytes than were presented, or will be presented
     /// again. What it was sent still leaves, and verdicts may still be given.
     pub fn handle_eof(&mut self) {
-        self.session.eof = true;
+        self.session.handle_eof();
     }
 
     /// Takes note that the transport takes no more bytes: the session has failed.
     pub fn write_failed(&mut self) {
-        self.session.fail_mutely(Fault::WriteFailed);
+        self.session.write_failed();
     }
 
-    /// Tells whether more bytes are of use now.
+    /// Returns whether more bytes are of use now.
     ///
     /// While it is false a verdict, or the client's reading, is awaited. Reading ahead is allowed
     /// all the same, and notices a client that is gone.
@@ -348,24 +354,17 @@ impl Server {
 
     /// Takes the oldest entry of the trace, if one is [kept](Config::traced).
     pub fn poll_trace(&mut self) -> Option<TraceEntry> {
-        self.session.trace.as_mut()?.take()
+        self.session.poll_trace()
     }
 
     /// Returns how many bytes `poll_event` leaves unconsumed at most while
     /// [`wants_read`](Self::wants_read) is true. A buffer of that size suffices.
     pub fn max_unconsumed(&self) -> usize {
-        let settings = self.session.settings();
-        match settings.mechanisms.as_slice() {
-            [] => settings.max_command_line,
-            _ => settings.max_command_line.max(limits::AUTHENTICATION_LINE),
-        }
+        self.session.max_unconsumed()
     }
 
     /// Gives back the memory that is not in use, as on a connection that has gone idle.
     pub fn shrink(&mut self) {
-        let session = &mut self.session;
-        session.pipeline.shrink();
-        session.output.shrink(&session.account);
-        session.receipts.shrink();
+        self.session.shrink();
     }
 }

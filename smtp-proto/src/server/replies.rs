@@ -15,9 +15,9 @@
 //! }
 //! ```
 
-use alloc::vec::Vec;
-
-use crate::syntax::Reply;
+use super::event::Reason;
+use crate::machine::Dialect;
+use crate::syntax::{Code, Reply};
 
 // All carry enhanced codes, but for the greeting, the answers to EHLO and HELO, and 354
 // (2034-4-a, 2034-4-b).
@@ -50,9 +50,14 @@ replies! {
     NOT_BASE64 "501 5.5.2 Response is not base64";
     AUTHENTICATION_CANCELLED "501 5.7.0 Authentication cancelled";
     MECHANISM_UNKNOWN "504 5.5.4 Authentication mechanism not available";
+    NO_SERVICE "554 5.3.2 No service here";
+    DECLINED "550 5.7.0 Not accepted here";
     TLS_REQUIRED "530 5.7.0 Issue STARTTLS first";
     AUTHENTICATION_REQUIRED "530 5.7.0 Authentication required";
     LINE_TOO_LONG "500 5.5.2 Line too long";
+    BARE_LINE_FEED "500 5.5.2 Line has a bare LF, closing connection";
+    SAY_EHLO "500 5.5.1 This is SMTP, say EHLO";
+    SAY_LHLO "500 5.5.1 This is LMTP, say LHLO";
     UNRECOGNISED "500 5.5.2 Command not recognised";
     BAD_ARGUMENT "501 5.5.4 Syntax error in the argument";
     BAD_SENDER "501 5.1.7 Syntax error in the sender";
@@ -110,59 +115,91 @@ pub fn not_implemented() -> Reply<'static> {
     NOT_IMPLEMENTED.clone()
 }
 
-/// Writes a reply of one line, whose text begins with the name of the server (5321-4.2-j).
-fn named(out: &mut Vec<u8>, code: &str, hostname: &str, text: &str) {
-    for part in [code, hostname, text, "\r\n"] {
-        out.extend_from_slice(part.as_bytes());
+/// The words of a reply of the machine's.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Wording {
+    /// The same on every server.
+    Fixed(&'static Reply<'static>),
+    /// One line with the name of the server between what stands before and after it (5321-4.2-j).
+    Named(&'static str, &'static str),
+    /// The answer to EHLO, which lists what is offered.
+    Offer,
+}
+
+impl Wording {
+    /// Returns the code.
+    pub(super) fn code(self) -> Code {
+        match self {
+            Self::Fixed(reply) => reply.code(),
+            Self::Named(before, _) => before
+                .get(..3)
+                .and_then(|digits| Code::new(digits.parse().ok()?).ok())
+                .unwrap_or(Code::NOT_AVAILABLE),
+            Self::Offer => Code::OK,
+        }
     }
 }
 
-/// Writes the greeting.
-pub(super) fn greeting(hostname: &str, out: &mut Vec<u8>) {
-    named(out, "220 ", hostname, " ESMTP");
-}
+/// The greeting, which tells the dialect.
+pub(super) const GREETING: Wording = Wording::Named("220 ", " ESMTP\r\n");
+/// The greeting of LMTP.
+pub(super) const LMTP_GREETING: Wording = Wording::Named("220 ", " LMTP\r\n");
+/// The answer to HELO, which lists no extensions (5321-3.2-a).
+pub(super) const HELO: Wording = Wording::Named("250 ", "\r\n");
+/// The answer to QUIT.
+pub(super) const GOODBYE: Wording = Wording::Named("221 2.0.0 ", " closing connection\r\n");
+/// What is said to a client, or for an application after the greeting, that took too long.
+pub(super) const TIMED_OUT: Wording =
+    Wording::Named("421 4.4.2 ", " timed out, closing connection\r\n");
 
-/// Writes the greeting of LMTP.
-pub(super) fn lmtp_greeting(hostname: &str, out: &mut Vec<u8>) {
-    named(out, "220 ", hostname, " LMTP");
-}
-
-/// Writes the answer to HELO, which lists no extensions (5321-3.2-a).
-pub(super) fn helo(hostname: &str, out: &mut Vec<u8>) {
-    named(out, "250 ", hostname, "");
-}
-
-/// Writes the answer to QUIT.
-pub(super) fn goodbye(hostname: &str, out: &mut Vec<u8>) {
-    named(out, "221 2.0.0 ", hostname, " closing connection");
-}
-
-/// Writes that the client, or the application after the greeting, took too long.
-pub(super) fn timed_out(hostname: &str, out: &mut Vec<u8>) {
-    named(
-        out,
-        "421 4.4.2 ",
-        hostname,
-        " timed out, closing connection",
-    );
-}
-
-/// Writes that the client made too many errors or idle commands.
-pub(super) fn too_many_errors(hostname: &str, out: &mut Vec<u8>) {
-    named(
-        out,
-        "421 4.7.0 ",
-        hostname,
-        " too many errors, closing connection",
-    );
-}
-
-/// Writes that the client sends too much of what is refused.
-pub(super) fn too_much_refused(hostname: &str, out: &mut Vec<u8>) {
-    named(
-        out,
-        "421 4.3.4 ",
-        hostname,
-        " too much refused, closing connection",
-    );
+/// Returns what the machine says for a reason of its own.
+pub(super) fn wording(reason: Reason, dialect: Dialect) -> Wording {
+    Wording::Fixed(match reason {
+        Reason::Reset | Reason::Hello | Reason::Noop => &DONE,
+        Reason::Quit => return GOODBYE,
+        Reason::Chunk => &CHUNK_TAKEN,
+        Reason::Ended => &SHUTTING_DOWN,
+        Reason::BareLineBreak => &BARE_LINE_BREAK,
+        Reason::TooLarge => &TOO_LARGE,
+        Reason::Unrecognised => &UNRECOGNISED,
+        Reason::WrongDialect => match dialect {
+            Dialect::Smtp => &SAY_EHLO,
+            Dialect::Lmtp => &SAY_LHLO,
+        },
+        Reason::LineTooLong => &LINE_TOO_LONG,
+        Reason::BareLineFeed => &BARE_LINE_FEED,
+        Reason::ForeignProtocol => &NOT_SMTP,
+        Reason::BadSender => &BAD_SENDER,
+        Reason::BadRecipient => &BAD_RECIPIENT,
+        Reason::BadArgument => &BAD_ARGUMENT,
+        Reason::BadChunkSize => &BAD_CHUNK_SIZE,
+        Reason::ChunkFailed | Reason::OutOfPlace => &OUT_OF_PLACE,
+        Reason::NotImplemented => &NOT_IMPLEMENTED,
+        Reason::NotOffered => &NOT_OFFERED,
+        Reason::NoRecipients => &NO_VALID_RECIPIENTS,
+        Reason::TurnedAway => &TURNED_AWAY,
+        Reason::TlsRequired => &TLS_REQUIRED,
+        Reason::AuthenticationRequired => &AUTHENTICATION_REQUIRED,
+        Reason::SenderNotAscii => &SENDER_NOT_ASCII,
+        Reason::RecipientNotAscii => &RECIPIENT_NOT_ASCII,
+        Reason::MechanismUnknown => &MECHANISM_UNKNOWN,
+        Reason::ResponseTooLong => &RESPONSE_TOO_LONG,
+        Reason::NotBase64 => &NOT_BASE64,
+        Reason::AuthenticationCancelled => &AUTHENTICATION_CANCELLED,
+        Reason::TooManyRecipients => &TOO_MANY_RECIPIENTS,
+        Reason::Early => &EARLY,
+        Reason::TooManyErrors => {
+            return Wording::Named("421 4.7.0 ", " too many errors, closing connection\r\n");
+        }
+        Reason::TooMuchRefused => {
+            return Wording::Named("421 4.3.4 ", " too much refused, closing connection\r\n");
+        }
+        Reason::SessionLimit => {
+            return Wording::Named(
+                "421 4.7.0 ",
+                " session limit reached, closing connection\r\n",
+            );
+        }
+        Reason::TimedOut => return TIMED_OUT,
+    })
 }

@@ -5,20 +5,28 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::str;
 
-use super::parameters::{check_keyword, keyword_length};
 use super::{
+    delivery::FutureRelease,
     error::{SyntaxError, SyntaxErrorKind},
     extension::Extension,
+    forwarding::{AttributeName, ForwardingCommand},
+    grammar::nine_digits,
     host::Host,
     limits::Limits,
     mail_parameters::parse_size,
+    parameters::{ParameterName, check_keyword, keyword_length},
     reply::{MAX_REPLY_LINE, Reply},
 };
+
+/// The longest command line in bytes without extensions, CR LF included (RFC 5321 4.5.3.1.4).
+const COMMAND_LINE: usize = 512;
+/// What a command line can have at least where DSN is offered (RFC 3461 5.4).
+const DSN_LINE: usize = 1036;
 
 /// How many bytes of announcements are kept; real servers send a few hundred.
 pub const MAX_CAPABILITIES: usize = 8192;
 
-/// Holds what the answer to EHLO announces: read by clients, composed by servers.
+/// What the answer to EHLO announces: read by clients, composed by servers.
 ///
 /// ```
 /// use smtp_proto::syntax::{Capabilities, Extension, Reply};
@@ -27,6 +35,10 @@ pub const MAX_CAPABILITIES: usize = 8192;
 /// let capabilities = Capabilities::parse(&answer);
 /// assert!(capabilities.has(Extension::Pipelining));
 /// assert_eq!(capabilities.max_size(), Some(1000));
+/// assert_eq!(capabilities.mt_priority(), None);
+/// // How long a client's line with MAIL may be, and with RCPT.
+/// assert_eq!(capabilities.mail_line_limit(), 512 + 26);
+/// assert_eq!(capabilities.rcpt_line_limit(), 512);
 /// # Ok::<(), smtp_proto::syntax::SyntaxError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,6 +91,13 @@ impl Capabilities {
                 continue;
             }
             match arguments.as_bytes() {
+                // RFC 9422 3.7: as if it were not announced.
+                [b' ', limits @ ..]
+                    if keyword.eq_ignore_ascii_case(Extension::Limits.keyword())
+                        && Limits::parse(str::from_utf8(limits).unwrap_or_default()).is_err() =>
+                {
+                    continue;
+                }
                 [] | [b' ', ..] => capabilities.push(keyword, arguments.trim_ascii_start()),
                 [b'=', ..] if keyword.eq_ignore_ascii_case("AUTH") => {
                     capabilities.push("AUTH", arguments.get(1..).unwrap_or_default())
@@ -89,7 +108,7 @@ impl Capabilities {
         capabilities
     }
 
-    /// Tells whether `extension` is announced.
+    /// Returns whether `extension` is announced.
     pub const fn has(&self, extension: Extension) -> bool {
         self.known & extension.bit() != 0
     }
@@ -112,6 +131,82 @@ impl Capabilities {
         self.iter()
             .find(|(announced, _)| announced.eq_ignore_ascii_case(keyword))
             .map(|(_, arguments)| arguments)
+    }
+
+    /// Returns whether an extension that brings the parameter is announced.
+    pub fn takes(&self, parameter: ParameterName) -> bool {
+        let extensions = parameter.extensions().iter();
+        extensions.copied().any(|extension| self.has(extension))
+    }
+
+    /// Returns the announced limits, which are none if LIMITS is missing or malformed (RFC 9422
+    /// 3.7).
+    pub fn limits(&self) -> Limits {
+        self.arguments(Extension::Limits)
+            .and_then(|argument| Limits::parse(argument).ok())
+            .unwrap_or_default()
+    }
+
+    /// Returns the least number of seconds with which
+    /// [`ByMode::Return`](super::ByMode::Return) is accepted, 0 if there is none; `None` if
+    /// DELIVERBY is missing or malformed (RFC 2852 2).
+    pub fn deliver_by(&self) -> Option<u32> {
+        let argument = self.arguments(Extension::DeliverBy)?;
+        match argument.split(',').next() {
+            None | Some("") => Some(0),
+            Some(minimum) => nine_digits(minimum).ok(),
+        }
+    }
+
+    /// Returns how long messages are held at most, unless FUTURERELEASE is missing or malformed
+    /// (RFC 4865 3).
+    pub fn future_release(&self) -> Option<FutureRelease<'_>> {
+        self.arguments(Extension::FutureRelease)
+            .and_then(|argument| FutureRelease::parse(argument).ok())
+    }
+
+    /// Returns the priority assignment policy, which is `MIXER` where none is named; `None` if
+    /// MT-PRIORITY is missing or malformed (RFC 6710 3).
+    pub fn mt_priority(&self) -> Option<&str> {
+        let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+        match self.arguments(Extension::MtPriority)? {
+            "" => Some("MIXER"),
+            policy if policy.len() <= 20 && policy.bytes().all(letter) => Some(policy),
+            _ => None,
+        }
+    }
+
+    /// Returns the names of the SASL mechanisms, in the case and the order in which they are
+    /// announced, whether by `AUTH` or, as old servers do, by `AUTH=`. One that both announce
+    /// comes twice; what cannot be a name is left out (RFC 4422 3.1).
+    pub fn auth_mechanisms(&self) -> impl Iterator<Item = &str> {
+        let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        self.iter()
+            .filter(|(keyword, _)| keyword.eq_ignore_ascii_case(Extension::Auth.keyword()))
+            .flat_map(|(_, arguments)| arguments.split(' '))
+            .filter(move |name| (1..=20).contains(&name.len()) && name.bytes().all(letter))
+    }
+
+    /// Returns the attributes that the server takes with XCLIENT or XFORWARD, of those that this
+    /// library knows; none where the command is not announced.
+    pub fn attributes(&self, command: ForwardingCommand) -> impl Iterator<Item = AttributeName> {
+        self.get(command.as_str())
+            .unwrap_or_default()
+            .split(' ')
+            .filter_map(move |name| AttributeName::recognise(command, name))
+    }
+
+    /// Returns how many bytes a MAIL line can have, CR LF included: 512 and what each announced
+    /// extension adds (RFC 1869 4.1.2), 1036 at least with DSN (RFC 3461 5.4).
+    ///
+    /// A client does not exceed this; a server had better be generous.
+    pub fn mail_line_limit(&self) -> usize {
+        self.line_limit(ParameterName::MAIL)
+    }
+
+    /// Returns how many bytes a RCPT line can have, in the same way.
+    pub fn rcpt_line_limit(&self) -> usize {
+        self.line_limit(ParameterName::RCPT)
     }
 
     /// Announces `extension`, and what it cannot go without: 8BITMIME with SMTPUTF8 (RFC 6531
@@ -194,6 +289,23 @@ impl Capabilities {
         }
     }
 
+    fn line_limit(&self, parameters: &[(u64, ParameterName)]) -> usize {
+        let names = parameters.iter().map(|(_, name)| name);
+        let offered = names.filter(|name| self.takes(**name));
+        let sum = offered.fold(COMMAND_LINE, |sum, name| {
+            sum.saturating_add(name.increment())
+        });
+        if self.has(Extension::Dsn) {
+            sum.max(DSN_LINE)
+        } else {
+            sum
+        }
+    }
+
+    fn arguments(&self, extension: Extension) -> Option<&str> {
+        self.get(extension.keyword())
+    }
+
     /// Adds a checked line; returns whether there was room for it.
     fn push(&mut self, keyword: &str, arguments: &str) -> bool {
         let length = keyword
@@ -204,11 +316,6 @@ impl Capabilities {
             return false;
         }
         if let Some(extension) = Extension::recognise(keyword) {
-            // RFC 9422 3.7: as if it were not announced.
-            let is_limits = extension == Extension::Limits && !arguments.is_empty();
-            if is_limits && Limits::parse(arguments).is_err() {
-                return true;
-            }
             if extension.is_list() && self.has(extension) && self.extend(extension, arguments) {
                 return true;
             }

@@ -6,14 +6,11 @@ use core::str;
 use thiserror::Error;
 
 use super::{
-    bytes,
-    code::Code,
     error::{SyntaxError, SyntaxErrorKind},
     forwarding::{Attributes, ForwardingCommand},
-    grammar::Grammar,
+    grammar::{self, Grammar, MAX_DIGITS, decimal},
     host::Host,
     mail_parameters::MailParameters,
-    number::{MAX_DIGITS, decimal},
     parameters::{ParameterError, ParameterName},
     path::{ForwardPath, ReversePath},
     rcpt_parameters::RcptParameters,
@@ -148,42 +145,50 @@ impl<'a> Command<'a> {
         let Some((verb, rest)) = Verb::recognise(line) else {
             return parse_other(line).map_err(|error| CommandError::new(None, error));
         };
-        // Blames a byte of the text that stands `after` bytes after the verb.
-        let fail = |error: SyntaxError, after: usize| {
-            let at = line.len().saturating_sub(rest.len()).saturating_add(after);
-            CommandError::new(Some(verb), error.shifted(at))
-        };
         // Returns where a text begins that ends with the line.
-        let start = |text: &str| line.len().saturating_sub(text.len());
+        let start = |text: &[u8]| line.len().saturating_sub(text.len());
+        // Blames a byte of such a text.
+        let fail = |text: &[u8], error: SyntaxError| {
+            CommandError::new(Some(verb), error.shifted(start(text)))
+        };
         // Each arm makes its command where it stays: to move one costs as much as to parse it.
         match (verb, rest) {
             (Verb::Mail, _) => {
-                let path = after_label(rest, b"FROM:", grammar).map_err(|error| fail(error, 0))?;
-                let before = rest.len().saturating_sub(path.len());
-                let path = text(path).map_err(|error| fail(error, before))?;
+                let path =
+                    after_label(rest, b"FROM:", grammar).map_err(|error| fail(rest, error))?;
                 let address =
                     |error: SyntaxError| CommandError::address(verb, error.shifted(start(path)));
+                let path = utf8(path).map_err(address)?;
+                grammar::check_address(path).map_err(address)?;
                 let (from, end) = ReversePath::parse_prefix(path, grammar).map_err(address)?;
-                let parameters = match parameters(path, end).map_err(address)? {
-                    None => MailParameters::default(),
-                    Some(text) => MailParameters::parse_by(text, grammar)
-                        .map_err(|error| CommandError::parameter(verb, error, start(text)))?,
-                };
-                Ok(Self::Mail { from, parameters })
+                let mut given = MailParameters::default();
+                if let Some(text) = parameters(path, end).map_err(address)? {
+                    given.read(text, grammar).map_err(|error| {
+                        CommandError::parameter(verb, error, start(text.as_bytes()))
+                    })?;
+                }
+                Ok(Self::Mail {
+                    from,
+                    parameters: given,
+                })
             }
             (Verb::Rcpt, _) => {
-                let path = after_label(rest, b"TO:", grammar).map_err(|error| fail(error, 0))?;
-                let before = rest.len().saturating_sub(path.len());
-                let path = text(path).map_err(|error| fail(error, before))?;
+                let path = after_label(rest, b"TO:", grammar).map_err(|error| fail(rest, error))?;
                 let address =
                     |error: SyntaxError| CommandError::address(verb, error.shifted(start(path)));
+                let path = utf8(path).map_err(address)?;
+                grammar::check_address(path).map_err(address)?;
                 let (to, end) = ForwardPath::parse_prefix(path, grammar).map_err(address)?;
-                let parameters = match parameters(path, end).map_err(address)? {
-                    None => RcptParameters::default(),
-                    Some(text) => RcptParameters::parse_by(text, grammar)
-                        .map_err(|error| CommandError::parameter(verb, error, start(text)))?,
-                };
-                Ok(Self::Rcpt { to, parameters })
+                let mut given = RcptParameters::default();
+                if let Some(text) = parameters(path, end).map_err(address)? {
+                    given.read(text, grammar).map_err(|error| {
+                        CommandError::parameter(verb, error, start(text.as_bytes()))
+                    })?;
+                }
+                Ok(Self::Rcpt {
+                    to,
+                    parameters: given,
+                })
             }
             // RFC 5321 4.1.1: these take no argument.
             (Verb::Data, []) => Ok(Self::Data),
@@ -194,11 +199,11 @@ impl<'a> Command<'a> {
             (Verb::Help, []) => Ok(Self::Help(None)),
             (Verb::Atrn, []) => Ok(Self::Atrn(None)),
             (Verb::Bdat, [b' ', argument @ ..]) => {
-                let (size, last) = bdat(argument).map_err(|error| fail(error, 1))?;
+                let (size, last) = bdat(argument).map_err(|error| fail(argument, error))?;
                 Ok(Self::Bdat { size, last })
             }
             (Verb::Ehlo | Verb::Helo | Verb::Lhlo, [b' ', argument @ ..]) => {
-                let host = host(argument, grammar).map_err(|error| fail(error, 1))?;
+                let host = host(argument, grammar).map_err(|error| fail(argument, error))?;
                 Ok(match verb {
                     Verb::Ehlo => Self::Ehlo(host),
                     Verb::Helo => Self::Helo(host),
@@ -206,9 +211,9 @@ impl<'a> Command<'a> {
                 })
             }
             (verb, [b' ', argument @ ..]) => text(argument)
-                .and_then(|argument| parse_text(verb, argument))
-                .map_err(|error| fail(error, 1)),
-            _ => Err(fail(SyntaxError::unexpected(rest, 0), 0)),
+                .and_then(|text| parse_text(verb, text))
+                .map_err(|error| fail(argument, error)),
+            _ => Err(fail(rest, SyntaxError::unexpected(rest, 0))),
         }
     }
 
@@ -339,7 +344,7 @@ pub enum CommandErrorKind {
 
 impl CommandError {
     /// Blames what stands after `verb`; without one, the whole line.
-    pub(super) const fn new(verb: Option<Verb>, error: SyntaxError) -> Self {
+    const fn new(verb: Option<Verb>, error: SyntaxError) -> Self {
         let kind = match verb {
             None => CommandErrorKind::Unrecognised,
             Some(Verb::Bdat) => CommandErrorKind::ChunkSize,
@@ -349,7 +354,7 @@ impl CommandError {
     }
 
     /// Blames the address of MAIL or RCPT.
-    pub(super) const fn address(verb: Verb, error: SyntaxError) -> Self {
+    const fn address(verb: Verb, error: SyntaxError) -> Self {
         Self {
             verb: Some(verb),
             kind: CommandErrorKind::Address,
@@ -358,7 +363,7 @@ impl CommandError {
     }
 
     /// Blames a parameter of MAIL or RCPT; the parameters begin at `start`.
-    pub(super) const fn parameter(verb: Verb, error: ParameterError, start: usize) -> Self {
+    const fn parameter(verb: Verb, error: ParameterError, start: usize) -> Self {
         Self {
             verb: Some(verb),
             kind: CommandErrorKind::Parameter(error.parameter()),
@@ -380,22 +385,13 @@ impl CommandError {
     pub const fn kind(&self) -> CommandErrorKind {
         self.kind
     }
-
-    /// Returns the code of the reply: 500 if the verb was not recognised, else 501 (RFC 5321
-    /// 4.2.4).
-    pub const fn reply_code(&self) -> Code {
-        match self.verb {
-            None => Code::SYNTAX_ERROR,
-            Some(_) => Code::ARGUMENT_ERROR,
-        }
-    }
 }
 
 /// Parses the argument of one of the less frequent verbs.
 fn parse_text(verb: Verb, argument: &str) -> Result<Command<'_>, SyntaxError> {
     let trimmed = argument.trim_start_matches(' ');
     match verb {
-        Verb::Noop => bytes::check_text(argument).map(|()| Command::Noop),
+        Verb::Noop => grammar::check_text(argument).map(|()| Command::Noop),
         Verb::Vrfy => Argument::parse(trimmed).map(Command::Vrfy),
         Verb::Expn => Argument::parse(trimmed).map(Command::Expn),
         Verb::Help => optional(argument).map(Command::Help),
@@ -426,10 +422,15 @@ fn parse_other(line: &[u8]) -> Result<Command<'_>, SyntaxError> {
 /// Takes bytes for text, if they are UTF-8 and hide no control characters after it.
 #[inline(always)]
 fn text(bytes: &[u8]) -> Result<&str, SyntaxError> {
-    let text = str::from_utf8(bytes)
-        .map_err(|error| SyntaxError::new(SyntaxErrorKind::InvalidUtf8, error.valid_up_to()))?;
-    bytes::check_non_ascii(text)?;
+    let text = utf8(bytes)?;
+    grammar::check_non_ascii(text)?;
     Ok(text)
+}
+
+#[inline(always)]
+fn utf8(bytes: &[u8]) -> Result<&str, SyntaxError> {
+    str::from_utf8(bytes)
+        .map_err(|error| SyntaxError::new(SyntaxErrorKind::InvalidUtf8, error.valid_up_to()))
 }
 
 /// Returns what stands after `label`, written in any case and without any space more (RFC 5321
@@ -442,7 +443,7 @@ fn after_label<'l, const N: usize>(
 ) -> Result<&'l [u8], SyntaxError> {
     if let [b' ', written @ ..] = rest
         && let Some((first, path)) = written.split_first_chunk::<N>()
-        && first.eq_ignore_ascii_case(label)
+        && first.map(|byte| byte.to_ascii_uppercase()) == *label
         && (grammar == Grammar::Strict || !path.starts_with(b" "))
     {
         return Ok(path);
@@ -483,8 +484,8 @@ fn parameters(text: &str, end: usize) -> Result<Option<&str>, SyntaxError> {
 #[inline]
 fn host(argument: &[u8], grammar: Grammar) -> Result<Host<'_>, SyntaxError> {
     let argument = match grammar {
-        Grammar::Tolerant => text(argument)?.trim_start_matches(' '),
-        Grammar::Strict => text(argument)?,
+        Grammar::Tolerant => utf8(trim_start(argument))?,
+        Grammar::Strict => utf8(argument)?,
     };
     if argument.starts_with('[')
         && let Some((literal, _)) = argument.split_once("] ")

@@ -3,11 +3,11 @@
 use alloc::borrow::Cow;
 
 use super::error::{SyntaxError, SyntaxErrorKind};
-use super::kept::kept_text;
+use super::text::kept_text;
 
 const DAY: i64 = 86_400;
 
-/// Holds a date and a time of day, `2030-01-01T00:00:00Z`, as it was written.
+/// A date and a time of day, `2030-01-01T00:00:00Z`, as it was written.
 ///
 /// Compares as text: compare [`seconds`](Self::seconds) where the moment matters.
 ///

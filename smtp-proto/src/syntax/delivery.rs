@@ -4,10 +4,10 @@ use alloc::borrow::Cow;
 use core::{fmt, time::Duration};
 
 use super::error::{SyntaxError, SyntaxErrorKind};
-use super::number::{NINE_DIGITS, nine_digits, positive};
-use super::{date_time::DateTime, kept::kept_text};
+use super::grammar::{NINE_DIGITS, nine_digits, positive};
+use super::{date_time::DateTime, text::kept_text};
 
-/// Holds by when a message is to be delivered: the value of BY (RFC 2852 4).
+/// By when a message is to be delivered: the value of BY (RFC 2852 4).
 ///
 /// ```
 /// use core::time::Duration;
@@ -15,6 +15,7 @@ use super::{date_time::DateTime, kept::kept_text};
 ///
 /// let by = DeliverBy::parse("120;R")?;
 /// assert_eq!((by.seconds(), by.mode()), (120, ByMode::Return));
+/// assert!(!by.is_traced() && by.traced().is_traced());
 /// let relayed = by.after(Duration::from_secs(22)).unwrap();
 /// assert_eq!(relayed.to_string(), "98;R");
 /// # Ok::<(), smtp_proto::syntax::SyntaxError>(())
@@ -26,7 +27,7 @@ pub struct DeliverBy {
     trace: bool,
 }
 
-/// Names what becomes of a message that is not delivered in time: the by-mode (RFC 2852 4).
+/// What becomes of a message that is not delivered in time: the by-mode (RFC 2852 4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ByMode {
     /// `N`: its sender is told, and delivery goes on.
@@ -109,7 +110,7 @@ impl DeliverBy {
         self.mode
     }
 
-    /// Tells whether relays are to be traced.
+    /// Returns whether relays are to be traced.
     pub const fn is_traced(self) -> bool {
         self.trace
     }
@@ -137,7 +138,7 @@ impl fmt::Display for DeliverBy {
     }
 }
 
-/// Holds a number of seconds that a message may be held: 1 to 999999999 (RFC 4865 3).
+/// A number of seconds for which a message may be held: 1 to 999999999 (RFC 4865 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HoldInterval(u32);
 
@@ -165,7 +166,7 @@ impl HoldInterval {
     }
 }
 
-/// Says how long a message is to be held before it is delivered (RFC 4865 3).
+/// How long a message is to be held before it is delivered (RFC 4865 3).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Hold<'a> {
     /// `HOLDFOR`: so long from now.
@@ -184,7 +185,42 @@ impl Hold<'_> {
     }
 }
 
-/// Holds a priority from -9 to 9: the value of MT-PRIORITY (RFC 6710 3).
+/// How long a server holds messages at most (RFC 4865 3).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct FutureRelease<'a> {
+    /// The longest time that it holds one.
+    pub max_interval: HoldInterval,
+    /// The last date until which it holds one.
+    pub max_date: DateTime<'a>,
+}
+
+impl<'a> FutureRelease<'a> {
+    /// Parses the argument of FUTURERELEASE, an interval and a date.
+    ///
+    /// # Errors
+    ///
+    /// Fails if either is missing or malformed.
+    pub fn parse(argument: &'a str) -> Result<Self, SyntaxError> {
+        let (interval, date) = argument
+            .split_once(' ')
+            .ok_or(SyntaxError::unexpected(argument.as_bytes(), argument.len()))?;
+        let at = interval.len().saturating_add(1);
+        Ok(Self {
+            max_interval: HoldInterval::parse(interval)?,
+            max_date: DateTime::parse(date).map_err(|error| error.shifted(at))?,
+        })
+    }
+
+    /// Returns whether the server takes a message with this demand (RFC 4865 4.1).
+    pub fn allows(&self, hold: &Hold<'_>) -> bool {
+        match hold {
+            Hold::For(interval) => *interval <= self.max_interval,
+            Hold::Until(date) => date.seconds() <= self.max_date.seconds(),
+        }
+    }
+}
+
+/// A priority from -9 to 9: the value of MT-PRIORITY (RFC 6710 3).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Priority(i8);
 
@@ -234,7 +270,7 @@ impl fmt::Display for Priority {
     }
 }
 
-/// Names what a relay does with a message whose demand the next server does not know (RFC 7293
+/// What a relay does with a message whose demand the next server does not know (RFC 7293
 /// 3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RrvsAction {
@@ -244,7 +280,7 @@ pub enum RrvsAction {
     Reject,
 }
 
-/// Holds since when a recipient has to be the same: the value of RRVS (RFC 7293 3.1), as it was
+/// Since when a recipient has to be the same: the value of RRVS (RFC 7293 3.1), as it was
 /// written.
 ///
 /// ```

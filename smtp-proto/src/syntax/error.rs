@@ -130,26 +130,3 @@ impl From<AddressError> for SyntaxError {
         error.error
     }
 }
-
-/// Gives a type whose `parse` borrows from the text what strings are converted by.
-macro_rules! from_text {
-    ($name:ident) => {
-        impl<'a> TryFrom<&'a str> for $name<'a> {
-            type Error = AddressError;
-
-            fn try_from(text: &'a str) -> Result<Self, AddressError> {
-                Self::parse(text)
-            }
-        }
-
-        impl core::str::FromStr for $name<'static> {
-            type Err = AddressError;
-
-            fn from_str(text: &str) -> Result<Self, AddressError> {
-                $name::parse(text).map($name::into_owned)
-            }
-        }
-    };
-}
-
-pub(super) use from_text;

@@ -2,7 +2,7 @@
 
 macro_rules! extensions {
     ($($(#[$documentation:meta])* $name:ident = $keyword:literal,)*) => {
-        /// Names an extension that a server may announce.
+        /// An extension that a server may announce.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Extension {
@@ -87,7 +87,7 @@ extensions! {
 
 /// Returns the first eight bytes of `keyword` as a number, the same for every case and greater for
 /// what comes later in the alphabet.
-const fn beginning(keyword: &str) -> u64 {
+pub(super) const fn beginning(keyword: &str) -> u64 {
     let number = if let Some(bytes) = keyword.as_bytes().first_chunk::<8>() {
         u64::from_be_bytes(*bytes)
     } else {

@@ -20,7 +20,7 @@ const MAX_LINE: usize = 512;
 const UNAVAILABLE: &str = "[UNAVAILABLE]";
 const TEMPORARILY_UNAVAILABLE: &str = "[TEMPUNAVAIL]";
 
-/// Names one of the commands that tell about a client.
+/// A command that tells about a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ForwardingCommand {
     /// `XCLIENT`: the server is to act as if that client had connected.
@@ -50,7 +50,7 @@ impl ForwardingCommand {
     }
 }
 
-/// Names an attribute of a client.
+/// The name of an attribute of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AttributeName {
     /// Its host name.
@@ -99,7 +99,7 @@ impl AttributeName {
     }
 }
 
-/// Holds what is known of an attribute.
+/// What is known of an attribute.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum AttributeValue<'a> {
     /// `[UNAVAILABLE]`: nothing, and it stays so.
@@ -110,7 +110,7 @@ pub enum AttributeValue<'a> {
     Text(Cow<'a, str>),
 }
 
-/// Holds one checked attribute, `NAME=value`.
+/// One checked attribute, `NAME=value`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Attribute<'a> {
     name: AttributeName,
@@ -226,7 +226,7 @@ impl<'a> Attribute<'a> {
     }
 }
 
-/// Holds the checked argument of XCLIENT or XFORWARD: attributes that single spaces separate.
+/// The checked argument of XCLIENT or XFORWARD: attributes that single spaces separate.
 ///
 /// ```
 /// use smtp_proto::syntax::{AttributeName, Attributes, ForwardingCommand};
@@ -301,6 +301,19 @@ impl fmt::Debug for Attributes<'_> {
 
 /// Appends as many commands as `attributes` need, each a line of at most 512 bytes. NAME and ADDR
 /// go last: with them a server may take the peer's authority away.
+///
+/// ```
+/// use smtp_proto::syntax::{Attribute, AttributeName, ForwardingCommand, write_attributes};
+///
+/// let attributes = [
+///     Attribute::address(AttributeName::Addr, "192.0.2.1".parse()?)?,
+///     Attribute::new(AttributeName::Login, "alice")?,
+/// ];
+/// let mut lines = Vec::new();
+/// write_attributes(ForwardingCommand::XClient, &attributes, &mut lines);
+/// assert_eq!(lines, b"XCLIENT LOGIN=alice ADDR=192.0.2.1\r\n");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// Each command gets a reply. Attributes that `command` does not have are left out.
 pub fn write_attributes(

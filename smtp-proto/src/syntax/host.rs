@@ -6,10 +6,9 @@ use core::fmt;
 use core::hash::{Hash, Hasher};
 use core::net::{Ipv4Addr, Ipv6Addr};
 
-use super::bytes::{self, DCONTENT, KEYWORD};
-use super::error::{AddressError, SyntaxError, SyntaxErrorKind, from_text};
-use super::grammar::Grammar;
-use super::text::Argument;
+use super::error::{AddressError, SyntaxError, SyntaxErrorKind};
+use super::grammar::{self, DCONTENT, Grammar, KEYWORD};
+use super::text::{Argument, from_text};
 
 /// The longest domain or address literal in bytes (RFC 5321 4.5.3.1.2).
 pub const MAX_DOMAIN: usize = 255;
@@ -20,12 +19,15 @@ pub const MAX_DOMAIN: usize = 255;
 /// [`conforms`](Self::conforms) tells. Compares without regard to ASCII case (RFC 5321 2.4).
 ///
 /// ```
-/// use smtp_proto::syntax::Host;
+/// use smtp_proto::syntax::{Command, Host};
 ///
 /// let host = Host::parse("mail.example.org")?;
 /// assert_eq!(host, Host::parse("MAIL.example.ORG")?);
-/// assert!(Host::parse("a_b.example").is_err());
-/// # Ok::<(), smtp_proto::syntax::AddressError>(())
+/// assert!(Host::parse("John's PC").is_err());
+///
+/// let Command::Ehlo(host) = Command::parse(b"EHLO John's PC")? else { unreachable!() };
+/// assert_eq!((host.as_str(), host.conforms()), ("John's PC", false));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
 pub struct Host<'a> {
@@ -60,7 +62,7 @@ impl<'a> Host<'a> {
             (Err(error), Grammar::Strict) => return Err(error),
             (Err(_), Grammar::Tolerant) => {
                 Argument::parse(text)?;
-                bytes::check_visible(text)?;
+                grammar::check_address(text)?;
             }
         }
         if text.len() > MAX_DOMAIN {
@@ -197,11 +199,11 @@ impl<'a> AddressLiteral<'a> {
                 Err(_) => Err(SyntaxError::unexpected(text.as_bytes(), content_at)),
             };
         }
-        let tag_length = bytes::span(tag.as_bytes(), KEYWORD);
+        let tag_length = grammar::span(tag.as_bytes(), KEYWORD);
         if tag_length < tag.len() || !tag.ends_with(|last: char| last.is_ascii_alphanumeric()) {
             return Err(SyntaxError::unexpected(text.as_bytes(), tag_length));
         }
-        let length = bytes::span(content.as_bytes(), DCONTENT);
+        let length = grammar::span(content.as_bytes(), DCONTENT);
         if content.is_empty() || length < content.len() {
             return Err(SyntaxError::unexpected(
                 text.as_bytes(),
@@ -248,10 +250,9 @@ fn parse_ipv4(text: &str) -> Result<Ipv4Addr, SyntaxError> {
 /// Checks that the whole is a domain or an address literal in ASCII.
 #[inline]
 fn check(text: &str) -> Result<(), SyntaxError> {
-    let ascii = text.bytes().take_while(u8::is_ascii).count();
-    let end = match ascii < text.len() {
-        true => ascii,
-        false => host_end(text, 0, Grammar::Strict)?,
+    let end = match text.is_ascii() {
+        true => host_end(text, 0, Grammar::Strict)?,
+        false => text.bytes().take_while(u8::is_ascii).count(),
     };
     match end < text.len() {
         true => Err(SyntaxError::unexpected(text.as_bytes(), end)),
@@ -264,7 +265,7 @@ fn check(text: &str) -> Result<(), SyntaxError> {
 pub(super) fn host_end(text: &str, start: usize, grammar: Grammar) -> Result<usize, SyntaxError> {
     let bytes = text.as_bytes();
     if bytes.get(start) != Some(&b'[') {
-        return bytes::domain_end(bytes, start, grammar);
+        return grammar::domain_end(bytes, start, grammar);
     }
     literal_end(text, start)
 }

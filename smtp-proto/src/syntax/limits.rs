@@ -3,21 +3,24 @@
 use core::fmt;
 
 use super::error::SyntaxError;
-use super::number::positive;
+use super::grammar::positive;
 
 /// The greatest limit that can be announced (RFC 9422 4).
 const MAX_LIMIT: u32 = 999_999;
 
-/// Holds the limits that a server announces with LIMITS; what is not announced has none.
+/// The limits that a server announces with LIMITS; what is not announced has none.
 ///
 /// Whatever a client sends counts, refused or not (RFC 9422 4).
 ///
 /// ```
 /// use smtp_proto::syntax::{Capabilities, Limits};
 ///
-/// let limits = Limits::default().with_mail_max(5).with_rcpt_max(20);
+/// let limits = Limits::default()
+///     .with_mail_max(5)
+///     .with_rcpt_max(20)
+///     .with_rcpt_domain_max(1);
 /// let capabilities = Capabilities::new().with_keyword("LIMITS", &limits.to_string())?;
-/// assert_eq!(capabilities.get("LIMITS"), Some("MAILMAX=5 RCPTMAX=20"));
+/// assert_eq!(capabilities.get("LIMITS"), Some("MAILMAX=5 RCPTMAX=20 RCPTDOMAINMAX=1"));
 /// assert_eq!(capabilities.limits(), limits);
 /// # Ok::<(), smtp_proto::syntax::SyntaxError>(())
 /// ```

@@ -4,15 +4,13 @@ use alloc::{borrow::Cow, boxed::Box, vec::Vec};
 use core::fmt;
 
 use super::{
-    bytes::{self, Appender},
     date_time::DateTime,
     delivery::{DeliverBy, Hold, HoldInterval, Priority},
     dsn::{EnvelopeId, Return},
     error::{SyntaxError, SyntaxErrorKind},
-    grammar::Grammar,
+    grammar::{self, Appender, Grammar, MAX_DIGITS, decimal},
     mailbox::Mailbox,
-    number::{MAX_DIGITS, decimal},
-    parameters::{self, Others, Parameter, ParameterError, ParameterName, Trimmed, Writer},
+    parameters::{self, Display, Others, Parameter, ParameterError, ParameterName, Writer},
     path::ReversePath,
     tracking::{Solicitation, Tracking},
     xtext,
@@ -24,7 +22,7 @@ use super::{
 /// What is rare is boxed, so that the usual parameters take little room and no allocation.
 ///
 /// ```
-/// use smtp_proto::syntax::{MailParameters, Return};
+/// use smtp_proto::syntax::{MailParameters, Parameter, Return};
 ///
 /// let mut parameters = MailParameters::parse("SIZE=500 RET=HDRS ENVID=QQ314159 X-LANE=3")?;
 /// assert_eq!(parameters.size, Some(500));
@@ -32,8 +30,9 @@ use super::{
 /// assert_eq!(parameters.others().next().unwrap().keyword(), "X-LANE");
 ///
 /// parameters.size = None;
-/// assert_eq!(parameters.to_string(), "RET=HDRS ENVID=QQ314159 X-LANE=3");
-/// # Ok::<(), smtp_proto::syntax::ParameterError>(())
+/// parameters.push_other(Parameter::new("X-FAST", None)?)?;
+/// assert_eq!(parameters.to_string(), "RET=HDRS ENVID=QQ314159 X-LANE=3 X-FAST");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MailParameters<'a> {
@@ -78,22 +77,23 @@ impl<'a> MailParameters<'a> {
     /// has one, if one is given twice or there are both HOLDFOR and HOLDUNTIL, beyond
     /// [`MAX_PARAMETERS`](super::MAX_PARAMETERS), or like [`check`](Self::check).
     pub fn parse(text: &'a str) -> Result<Self, ParameterError> {
-        bytes::check_non_ascii(text).map_err(|error| ParameterError::new(None, error))?;
-        match text {
-            "" => Ok(Self::default()),
-            text => Self::parse_by(text, Grammar::Strict),
+        grammar::check_non_ascii(text).map_err(|error| ParameterError::new(None, error))?;
+        let mut parsed = Self::default();
+        if !text.is_empty() {
+            parsed.read(text, Grammar::Strict)?;
         }
+        Ok(parsed)
     }
 
-    /// Parses parameters that [`bytes::check_non_ascii`] went through.
-    #[inline]
-    pub(super) fn parse_by(text: &'a str, grammar: Grammar) -> Result<Self, ParameterError> {
-        let mut parsed = Self::default();
-        parsed.others = parameters::read(text, grammar, ParameterName::MAIL, |name, parameter| {
-            parsed.take(name, parameter)
+    /// Reads parameters that [`grammar::check_non_ascii`] went through, where there are none yet.
+    pub(super) fn read(&mut self, text: &'a str, grammar: Grammar) -> Result<(), ParameterError> {
+        let others = parameters::read(text, grammar, ParameterName::MAIL, |name, parameter| {
+            self.take(name, parameter)
         })?;
-        parsed.check()?;
-        Ok(parsed)
+        if !others.is_empty() {
+            self.others = others;
+        }
+        self.check()
     }
 
     fn take(&mut self, name: ParameterName, parameter: &Parameter<'a>) -> Result<(), SyntaxError> {
@@ -279,7 +279,7 @@ impl<'a> MailParameters<'a> {
 
 impl fmt::Display for MailParameters<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write(Trimmed(f, false))
+        self.write(Display::new(f))
     }
 }
 

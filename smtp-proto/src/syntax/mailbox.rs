@@ -5,10 +5,10 @@ use alloc::string::String;
 use core::fmt;
 use core::hash::{Hash, Hasher};
 
-use super::bytes;
-use super::error::{AddressError, SyntaxError, SyntaxErrorKind, from_text};
-use super::grammar::Grammar;
+use super::error::{AddressError, SyntaxError, SyntaxErrorKind};
+use super::grammar::{self, Grammar};
 use super::host::{Host, host_end};
+use super::text::from_text;
 
 /// The longest mailbox in bytes: a path (RFC 5321 4.5.3.1.3) without its brackets.
 ///
@@ -62,7 +62,7 @@ impl<'a> Mailbox<'a> {
 
     /// Parses `local-part@host`.
     pub(super) fn parse_bare(text: &'a str) -> Result<Self, SyntaxError> {
-        bytes::check_non_ascii(text)?;
+        grammar::check_address(text)?;
         let (mailbox, end) = Self::parse_at(text, 0, Grammar::Tolerant)?;
         if end < text.len() {
             return Err(SyntaxError::unexpected(text.as_bytes(), end));
@@ -70,7 +70,8 @@ impl<'a> Mailbox<'a> {
         Ok(mailbox)
     }
 
-    /// Parses the mailbox that begins at `start`; returns it and where it ends.
+    /// Parses the mailbox that begins at `start` in a text that [`grammar::check_address`] went
+    /// through; returns it and where it ends.
     #[inline(always)]
     pub(super) fn parse_at(
         text: &'a str,
@@ -78,7 +79,7 @@ impl<'a> Mailbox<'a> {
         grammar: Grammar,
     ) -> Result<(Self, usize), SyntaxError> {
         let bytes = text.as_bytes();
-        let at = bytes::local_part_end(bytes, start, grammar)?;
+        let at = grammar::local_part_end(bytes, start, grammar)?;
         if bytes.get(at) != Some(&b'@') {
             return Err(SyntaxError::unexpected(bytes, at));
         }
@@ -90,7 +91,6 @@ impl<'a> Mailbox<'a> {
                 start.saturating_add(MAX_MAILBOX),
             ));
         }
-        bytes::check_visible(mailbox).map_err(|error| error.shifted(start))?;
         let at = at.saturating_sub(start);
         Ok((
             Self {
@@ -113,7 +113,7 @@ impl<'a> Mailbox<'a> {
 
     /// Returns the local part without its quoting: what names the mailbox at its host.
     pub fn unquoted_local_part(&self) -> Cow<'_, str> {
-        bytes::unquote(self.local_part())
+        grammar::unquote(self.local_part())
     }
 
     /// Returns the domain or address literal after the `@`.
@@ -149,7 +149,7 @@ impl Mailbox<'static> {
     /// a domain nor an address literal, or both together exceed [`MAX_MAILBOX`].
     pub fn new(local_part: &str, host: &str) -> Result<Self, SyntaxError> {
         let mut text = String::new();
-        let end = bytes::local_part_end(local_part.as_bytes(), 0, Grammar::Strict);
+        let end = grammar::local_part_end(local_part.as_bytes(), 0, Grammar::Strict);
         if end == Ok(local_part.len()) && !local_part.starts_with('"') {
             text.push_str(local_part);
         } else {

@@ -5,26 +5,20 @@
 
 #[cfg(feature = "auth")]
 pub(crate) mod base64;
-mod bytes;
 mod capabilities;
 mod code;
 mod command;
 mod date_time;
 mod delivery;
 mod dsn;
-mod enhanced;
 mod error;
 mod extension;
 mod forwarding;
 mod grammar;
 mod host;
-mod kept;
 mod limits;
 mod mail_parameters;
 mod mailbox;
-mod number;
-mod offers;
-mod original_recipient;
 mod parameters;
 mod path;
 mod rcpt_parameters;
@@ -36,12 +30,15 @@ mod verb;
 pub mod xtext;
 
 pub use capabilities::{Capabilities, MAX_CAPABILITIES};
-pub use code::{Class, Code};
+pub use code::{Class, Code, EnhancedCode};
 pub use command::{Command, CommandError, CommandErrorKind};
 pub use date_time::DateTime;
-pub use delivery::{ByMode, DeliverBy, Hold, HoldInterval, Priority, RrvsAction, ValidSince};
-pub use dsn::{EnvelopeId, MAX_ENVELOPE_ID, Notify, Return};
-pub use enhanced::EnhancedCode;
+pub use delivery::{
+    ByMode, DeliverBy, FutureRelease, Hold, HoldInterval, Priority, RrvsAction, ValidSince,
+};
+pub use dsn::{
+    EnvelopeId, MAX_ENVELOPE_ID, MAX_ORIGINAL_RECIPIENT, Notify, OriginalRecipient, Return,
+};
 pub use error::{AddressError, SyntaxError, SyntaxErrorKind};
 pub use extension::Extension;
 pub use forwarding::{
@@ -52,8 +49,6 @@ pub use host::{AddressLiteral, Host, MAX_DOMAIN};
 pub use limits::Limits;
 pub use mail_parameters::{BodyType, MailParameters};
 pub use mailbox::{MAX_MAILBOX, Mailbox};
-pub use offers::FutureRelease;
-pub use original_recipient::{MAX_ORIGINAL_RECIPIENT, OriginalRecipient};
 pub use parameters::{MAX_PARAMETERS, Parameter, ParameterError, ParameterName};
 pub use path::{ForwardPath, MAX_PATH, ReversePath};
 pub use rcpt_parameters::RcptParameters;

@@ -1,16 +1,14 @@
 //! What extensions add to MAIL and RCPT: which parameter belongs to which extension, and the form
 //! that all of them have.
 
-use alloc::boxed::Box;
 use alloc::string::String;
 use core::fmt::{self, Write};
 
 use thiserror::Error;
 
-use super::bytes::{self, KEYWORD, VALUE};
 use super::error::{SyntaxError, SyntaxErrorKind};
-use super::extension::Extension;
-use super::grammar::Grammar;
+use super::extension::{Extension, beginning};
+use super::grammar::{self, Grammar, KEYWORD, VALUE};
 
 /// How many parameters a command may have: more than all known extensions together define.
 pub const MAX_PARAMETERS: usize = 32;
@@ -27,7 +25,8 @@ macro_rules! parameters {
         }
 
         impl ParameterName {
-            $(pub(super) const $command: &[Self] = &[$(Self::$name,)*];)*
+            $(pub(super) const $command: &[(u64, Self)] =
+                &[$((beginning($keyword), Self::$name),)*];)*
 
             /// Returns the keyword.
             pub const fn keyword(self) -> &'static str {
@@ -110,11 +109,11 @@ impl ParameterName {
     /// Recognises a keyword in any case among `names`, unless its values are kept as text; of
     /// BODY, whose value it does not look at, the first.
     #[inline]
-    fn recognise(names: &[Self], keyword: &str) -> Option<Self> {
-        let mut names = names.iter().copied();
-        names
-            .find(|name| name.keyword().eq_ignore_ascii_case(keyword))
-            .filter(|name| *name != Self::TransId)
+    fn recognise(names: &[(u64, Self)], keyword: &str) -> Option<Self> {
+        let beginning = beginning(keyword);
+        let (_, name) = names.iter().find(|(each, _)| *each == beginning)?;
+        let is_it = keyword.len() <= 8 || keyword.eq_ignore_ascii_case(name.keyword());
+        (is_it && *name != Self::TransId).then_some(*name)
     }
 }
 
@@ -137,8 +136,8 @@ impl<'a> Parameter<'a> {
     pub fn new(keyword: &'a str, value: Option<&'a str>) -> Result<Self, SyntaxError> {
         check_keyword(keyword)?;
         if let Some(value) = value {
-            bytes::check_non_ascii(value)?;
-            let length = bytes::span(value.as_bytes(), VALUE);
+            grammar::check_non_ascii(value)?;
+            let length = grammar::span(value.as_bytes(), VALUE);
             if length < value.len() || value.is_empty() {
                 return Err(SyntaxError::unexpected(value.as_bytes(), length));
             }
@@ -146,7 +145,7 @@ impl<'a> Parameter<'a> {
         Ok(Self { keyword, value })
     }
 
-    /// Parses the parameter at the beginning of `text`, which [`bytes::check_non_ascii`] went
+    /// Parses the parameter at the beginning of `text`, which [`grammar::check_non_ascii`] went
     /// through; returns it and where it ends: before a space, or with `text`.
     #[inline]
     fn parse_prefix(text: &'a str) -> Result<(Self, usize), SyntaxError> {
@@ -155,7 +154,7 @@ impl<'a> Parameter<'a> {
         let mut end = length;
         if let Some(b'=') = bytes.get(length) {
             let value = bytes.get(length.saturating_add(1)..).unwrap_or_default();
-            let value_length = bytes::span(value, VALUE);
+            let value_length = grammar::span(value, VALUE);
             end = end.saturating_add(1).saturating_add(value_length);
             if value_length == 0 {
                 return Err(SyntaxError::unexpected(bytes, end));
@@ -241,24 +240,27 @@ impl ParameterError {
 /// Gives each parameter of `text` that is one of `names` to `take`, and returns copies of the
 /// others.
 ///
-/// `text` went through [`bytes::check_non_ascii`].
+/// `text` went through [`grammar::check_non_ascii`].
 #[inline]
 pub(super) fn read<'a>(
     text: &'a str,
     grammar: Grammar,
-    names: &[ParameterName],
+    names: &[(u64, ParameterName)],
     mut take: impl FnMut(ParameterName, &Parameter<'a>) -> Result<(), SyntaxError>,
 ) -> Result<Others, ParameterError> {
-    let mut others = String::new();
+    let mut others = Others::default();
     let mut seen: u32 = 0;
     let mut rest = next(text, grammar);
     let at = |rest: &str| text.len().saturating_sub(rest.len());
     for _ in 0..MAX_PARAMETERS {
         if rest.is_empty() && grammar == Grammar::Tolerant {
-            return Ok(Others(others.into()));
+            return Ok(others);
         }
-        let fail = |error: SyntaxError| ParameterError::new(None, error.shifted(at(rest)));
-        let (parameter, end) = Parameter::parse_prefix(rest).map_err(fail)?;
+        let (parameter, end) = Parameter::parse_prefix(rest).map_err(|error| {
+            let keyword = rest.get(..keyword_length(rest.as_bytes()));
+            let name = keyword.and_then(|keyword| ParameterName::recognise(names, keyword));
+            ParameterError::new(name, error.shifted(at(rest)))
+        })?;
         let duplicate = SyntaxError::new(SyntaxErrorKind::Duplicate, at(rest));
         match ParameterName::recognise(names, parameter.keyword) {
             // RFC 1870 6, RFC 6152 3, RFC 3461 4.5
@@ -274,14 +276,14 @@ pub(super) fn read<'a>(
                     ParameterError::new(Some(name), error.shifted(value))
                 })?;
             }
-            None if find(&others, parameter.keyword).is_some() => {
+            None if others.has(parameter.keyword) => {
                 return Err(ParameterError::new(None, duplicate));
             }
-            None => keep(&mut others, rest.get(..end).unwrap_or_default()),
+            None => others.keep(rest.get(..end).unwrap_or_default()),
         }
         // A space follows, or nothing.
         match rest.get(end.saturating_add(1)..) {
-            None => return Ok(Others(others.into())),
+            None => return Ok(others),
             Some(after) => rest = next(after, grammar),
         }
     }
@@ -292,37 +294,42 @@ pub(super) fn read<'a>(
 /// Returns what stands from the next parameter on. Tolerates spaces before it.
 #[inline]
 fn next(text: &str, grammar: Grammar) -> &str {
-    match grammar {
-        Grammar::Tolerant => text.trim_start_matches(' '),
-        Grammar::Strict => text,
+    let mut rest = text;
+    while grammar == Grammar::Tolerant
+        && let Some(after) = rest.strip_prefix(' ')
+    {
+        rest = after;
     }
+    rest
 }
 
 /// Copies of checked parameters that this library does not know, as single spaces separate them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Others(Box<str>);
+pub(super) struct Others(String);
 
 impl Others {
     /// Adds a parameter unless it is one of `names`.
     pub(super) fn push(
         &mut self,
         parameter: Parameter<'_>,
-        names: &[ParameterName],
+        names: &[(u64, ParameterName)],
     ) -> Result<(), ParameterError> {
         if let Some(known) = ParameterName::recognise(names, parameter.keyword) {
             return Err(ParameterError::contradiction(known));
         }
-        let kind = if find(&self.0, parameter.keyword).is_some() {
+        let kind = if self.has(parameter.keyword) {
             SyntaxErrorKind::Duplicate
         } else if self.iter().count() >= MAX_PARAMETERS {
             SyntaxErrorKind::TooLong
         } else {
-            let mut text = String::from(core::mem::take(&mut self.0));
-            keep(&mut text, &alloc::format!("{parameter}"));
-            self.0 = text.into();
+            self.keep(&alloc::format!("{parameter}"));
             return Ok(());
         };
         Err(ParameterError::new(None, SyntaxError::new(kind, 0)))
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
     pub(super) fn is_ascii(&self) -> bool {
@@ -331,35 +338,30 @@ impl Others {
 
     /// Returns the parameters in the order they were written.
     pub(super) fn iter(&self) -> impl Iterator<Item = Parameter<'_>> {
-        split(&self.0)
-    }
-}
-
-fn keep(others: &mut String, parameter: &str) {
-    if !others.is_empty() {
-        others.push(' ');
-    }
-    others.push_str(parameter);
-}
-
-fn find<'a>(others: &'a str, keyword: &str) -> Option<Parameter<'a>> {
-    split(others).find(|other| other.keyword.eq_ignore_ascii_case(keyword))
-}
-
-fn split(others: &str) -> impl Iterator<Item = Parameter<'_>> {
-    others
-        .split(' ')
-        .filter(|parameter| !parameter.is_empty())
-        .map(|parameter| match parameter.split_once('=') {
+        let each = self.0.split(' ').filter(|text| !text.is_empty());
+        each.map(|text| match text.split_once('=') {
             Some((keyword, value)) => Parameter {
                 keyword,
                 value: Some(value),
             },
             None => Parameter {
-                keyword: parameter,
+                keyword: text,
                 value: None,
             },
         })
+    }
+
+    fn has(&self, keyword: &str) -> bool {
+        self.iter()
+            .any(|other| other.keyword.eq_ignore_ascii_case(keyword))
+    }
+
+    fn keep(&mut self, parameter: &str) {
+        if !self.0.is_empty() {
+            self.0.push(' ');
+        }
+        self.0.push_str(parameter);
+    }
 }
 
 /// Writes parameters, each with a space before it.
@@ -399,21 +401,36 @@ impl<W: Write> Writer<W> {
 
     /// Writes what is kept as text.
     pub(super) fn others(&mut self, others: &Others) -> fmt::Result {
-        match &*others.0 {
-            "" => Ok(()),
-            text => write!(self.0, " {text}"),
+        if !others.is_empty() {
+            self.0.write_str(" ")?;
+            self.0.write_str(&others.0)?;
+        }
+        Ok(())
+    }
+}
+
+/// Displays what is written to it, without the space that it begins with.
+pub(super) struct Display<'a, 'f> {
+    formatter: &'a mut fmt::Formatter<'f>,
+    has_begun: bool,
+}
+
+impl<'a, 'f> Display<'a, 'f> {
+    pub(super) fn new(formatter: &'a mut fmt::Formatter<'f>) -> Self {
+        Self {
+            formatter,
+            has_begun: false,
         }
     }
 }
 
-/// Leaves out the first space of what is written to it.
-pub(super) struct Trimmed<'a, 'f>(pub(super) &'a mut fmt::Formatter<'f>, pub(super) bool);
-
-impl Write for Trimmed<'_, '_> {
+impl Write for Display<'_, '_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let is_first = !text.is_empty() && !core::mem::replace(&mut self.1, true);
-        self.0
-            .write_str(if is_first { text.trim_start() } else { text })
+        let shown = match core::mem::replace(&mut self.has_begun, true) {
+            true => text,
+            false => text.trim_start(),
+        };
+        self.formatter.write_str(shown)
     }
 }
 
@@ -422,7 +439,7 @@ impl Write for Trimmed<'_, '_> {
 pub(super) fn keyword_length(bytes: &[u8]) -> usize {
     match bytes {
         [b'-', ..] => 0,
-        _ => bytes::span(bytes, KEYWORD),
+        _ => grammar::span(bytes, KEYWORD),
     }
 }
 

@@ -4,10 +4,10 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use super::{
-    bytes,
-    error::{AddressError, SyntaxError, SyntaxErrorKind, from_text},
-    grammar::Grammar,
+    error::{AddressError, SyntaxError, SyntaxErrorKind},
+    grammar::{self, Grammar},
     mailbox::Mailbox,
+    text::from_text,
 };
 
 /// The longest path in bytes, brackets and source route included (RFC 5321 4.5.3.1.3).
@@ -199,7 +199,7 @@ fn whole<'a, T>(
     text: &'a str,
     parse_prefix: impl FnOnce(&'a str, Grammar) -> Result<(T, usize), SyntaxError>,
 ) -> Result<T, SyntaxError> {
-    bytes::check_non_ascii(text)?;
+    grammar::check_address(text)?;
     let (path, end) = parse_prefix(text, Grammar::Tolerant)?;
     if end < text.len() {
         return Err(SyntaxError::unexpected(text.as_bytes(), end));
@@ -242,7 +242,7 @@ fn source_route_end(bytes: &[u8], grammar: Grammar) -> Result<usize, SyntaxError
         if bytes.get(end) != Some(&b'@') {
             return Err(SyntaxError::unexpected(bytes, end));
         }
-        end = bytes::domain_end(bytes, end.saturating_add(1), grammar)?;
+        end = grammar::domain_end(bytes, end.saturating_add(1), grammar)?;
         let separator = bytes.get(end);
         match separator {
             Some(b',') => end = end.saturating_add(1),

@@ -4,13 +4,11 @@ use alloc::{boxed::Box, vec::Vec};
 use core::fmt;
 
 use super::{
-    bytes::{self, Appender},
     delivery::ValidSince,
-    dsn::Notify,
+    dsn::{Notify, OriginalRecipient},
     error::SyntaxError,
-    grammar::Grammar,
-    original_recipient::OriginalRecipient,
-    parameters::{self, Others, Parameter, ParameterError, ParameterName, Trimmed, Writer},
+    grammar::{self, Appender, Grammar},
+    parameters::{self, Display, Others, Parameter, ParameterError, ParameterName, Writer},
     tracking::Solicitation,
 };
 
@@ -54,21 +52,23 @@ impl<'a> RcptParameters<'a> {
     /// Fails if a parameter is malformed (RFC 5321 4.1.2) or its value is, if one that needs none
     /// has one, if one is given twice, or beyond [`MAX_PARAMETERS`](super::MAX_PARAMETERS).
     pub fn parse(text: &'a str) -> Result<Self, ParameterError> {
-        bytes::check_non_ascii(text).map_err(|error| ParameterError::new(None, error))?;
-        match text {
-            "" => Ok(Self::default()),
-            text => Self::parse_by(text, Grammar::Strict),
+        grammar::check_non_ascii(text).map_err(|error| ParameterError::new(None, error))?;
+        let mut parsed = Self::default();
+        if !text.is_empty() {
+            parsed.read(text, Grammar::Strict)?;
         }
+        Ok(parsed)
     }
 
-    /// Parses parameters that [`bytes::check_non_ascii`] went through.
-    #[inline]
-    pub(super) fn parse_by(text: &'a str, grammar: Grammar) -> Result<Self, ParameterError> {
-        let mut parsed = Self::default();
-        parsed.others = parameters::read(text, grammar, ParameterName::RCPT, |name, parameter| {
-            parsed.take(name, parameter)
+    /// Reads parameters that [`grammar::check_non_ascii`] went through, where there are none yet.
+    pub(super) fn read(&mut self, text: &'a str, grammar: Grammar) -> Result<(), ParameterError> {
+        let others = parameters::read(text, grammar, ParameterName::RCPT, |name, parameter| {
+            self.take(name, parameter)
         })?;
-        Ok(parsed)
+        if !others.is_empty() {
+            self.others = others;
+        }
+        Ok(())
     }
 
     fn take(&mut self, name: ParameterName, parameter: &Parameter<'a>) -> Result<(), SyntaxError> {
@@ -173,6 +173,6 @@ impl<'a> RcptParameters<'a> {
 
 impl fmt::Display for RcptParameters<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write(Trimmed(f, false))
+        self.write(Display::new(f))
     }
 }

@@ -4,7 +4,7 @@ use core::fmt;
 
 use super::{error::SyntaxError, grammar::Grammar, host::Host, text::Word};
 
-/// Names the mail that ETRN asks a server to send: the node of the command (RFC 1985 5).
+/// The mail that ETRN asks a server to send: the node of the command (RFC 1985 5).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum QueueNode<'a> {
     /// `host`: the mail for this host.
@@ -42,7 +42,7 @@ impl fmt::Display for QueueNode<'_> {
     }
 }
 
-/// Holds the domains whose mail ATRN asks for (RFC 2645 5.2); without the argument a client asks
+/// The domains whose mail ATRN asks for (RFC 2645 5.2); without the argument a client asks
 /// for the mail of all its domains.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AtrnDomains<'a>(&'a str);

@@ -2,19 +2,18 @@
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
-use core::fmt::{self, Write as _};
+use core::fmt;
 
-use super::bytes::{self, Appender};
 use super::{
-    code::{Class, Code},
-    enhanced::EnhancedCode,
+    code::{Class, Code, EnhancedCode},
     error::{SyntaxError, SyntaxErrorKind},
+    grammar,
 };
 
 /// The longest reply line that is written, in bytes with its CR LF (RFC 5321 4.5.3.1.5).
 pub const MAX_REPLY_LINE: usize = 512;
 
-/// Holds a complete reply, as bytes of the wire.
+/// A complete reply, as bytes of the wire.
 ///
 /// ```
 /// use smtp_proto::syntax::{Code, EnhancedCode, Reply};
@@ -22,11 +21,8 @@ pub const MAX_REPLY_LINE: usize = 512;
 /// let reply = Reply::parse(b"550-5.7.1 Not here\r\n550 5.7.1 nor there\r\n")?;
 /// assert_eq!(reply.code(), Code::MAILBOX_UNAVAILABLE);
 /// assert_eq!(reply.enhanced(), EnhancedCode::new(5, 7, 1));
-/// assert_eq!(reply, Reply::with_enhanced(
-///     Code::MAILBOX_UNAVAILABLE,
-///     EnhancedCode::parse("5.7.1")?,
-///     "Not here\nnor there",
-/// )?);
+/// let text = "5.7.1 Not here\n5.7.1 nor there";
+/// assert_eq!(reply, Reply::new(Code::MAILBOX_UNAVAILABLE, text)?);
 /// # Ok::<(), smtp_proto::syntax::SyntaxError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -38,7 +34,7 @@ pub struct Reply<'a> {
 impl Reply<'static> {
     /// Composes a reply; each LF in `text` begins a new line of it.
     ///
-    /// Non-ASCII text is taken, but may be sent only where RFC 6531 3.7.4 lets it:
+    /// An enhanced code goes at the beginning of each line (RFC 2034 4). Non-ASCII text is taken, but may be sent only where RFC 6531 3.7.4 lets it:
     /// [`is_ascii`](Reply::is_ascii) tells.
     ///
     /// # Errors
@@ -47,30 +43,6 @@ impl Reply<'static> {
     /// [`MAX_REPLY_LINE`] bytes, or at the beginning of a line an enhanced code of another class
     /// than `code`.
     pub fn new(code: Code, text: &str) -> Result<Self, SyntaxError> {
-        Self::compose(code, None, text)
-    }
-
-    /// Composes a reply with `enhanced` at the beginning of each line (RFC 2034 4).
-    ///
-    /// # Errors
-    ///
-    /// Fails like [`new`](Self::new), and if the class of `enhanced` is not that of `code`.
-    pub fn with_enhanced(
-        code: Code,
-        enhanced: EnhancedCode,
-        text: &str,
-    ) -> Result<Self, SyntaxError> {
-        if !agree(code, enhanced) {
-            return Err(SyntaxError::new(SyntaxErrorKind::ContradictingCodes, 0));
-        }
-        Self::compose(code, Some(enhanced), text)
-    }
-
-    fn compose(
-        code: Code,
-        enhanced: Option<EnhancedCode>,
-        text: &str,
-    ) -> Result<Self, SyntaxError> {
         let mut bytes = Vec::with_capacity(text.len().saturating_add(16));
         let digits = code.digits();
         let mut at: usize = 0;
@@ -81,10 +53,6 @@ impl Reply<'static> {
             bytes.extend_from_slice(&digits);
             // A last line has its space even without text (RFC 5321 4.2).
             bytes.push(if lines.peek().is_some() { b'-' } else { b' ' });
-            if let Some(enhanced) = enhanced {
-                // Writing to memory does not fail.
-                let _ = write!(Appender(&mut bytes), "{enhanced} ");
-            }
             bytes.extend_from_slice(line.as_bytes());
             bytes.extend_from_slice(b"\r\n");
             if bytes.len().saturating_sub(start) > MAX_REPLY_LINE {
@@ -190,7 +158,7 @@ impl<'a> Reply<'a> {
         self.code.class()
     }
 
-    /// Tells whether the code is 2yz.
+    /// Returns whether the code is 2yz.
     pub const fn is_positive(&self) -> bool {
         matches!(self.class(), Class::Positive)
     }
@@ -219,7 +187,7 @@ impl<'a> Reply<'a> {
         &self.bytes
     }
 
-    /// Tells whether all of its text is ASCII.
+    /// Returns whether all of its text is ASCII.
     pub fn is_ascii(&self) -> bool {
         self.bytes.is_ascii()
     }
@@ -261,7 +229,7 @@ impl fmt::Debug for Reply<'_> {
     }
 }
 
-/// Holds one line of a reply.
+/// One line of a reply.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ReplyLine<'a> {
     /// The code of this line; the same on each line of a reply.
@@ -329,7 +297,7 @@ fn check_line(code: Code, line: &str) -> Result<(), SyntaxError> {
     if let Some(at) = line.bytes().position(control) {
         return Err(SyntaxError::new(SyntaxErrorKind::UnexpectedByte, at));
     }
-    bytes::check_non_ascii(line)?;
+    grammar::check_non_ascii(line)?;
     // RFC 2034 4: the first digits of both codes agree.
     if leading_code(line.as_bytes()).is_some_and(|enhanced| !agree(code, enhanced)) {
         return Err(SyntaxError::new(SyntaxErrorKind::ContradictingCodes, 0));

@@ -1,13 +1,13 @@
-//! Checked pieces of a command line: what can be written without harm to the line.
+//! Checked pieces of a command line: what can be written without harm to the line. And what all
+//! values have that keep the text they were parsed from.
 
 use alloc::borrow::Cow;
 use core::fmt;
 use core::ops::Deref;
 
 use super::{
-    bytes,
     error::{SyntaxError, SyntaxErrorKind},
-    grammar::Grammar,
+    grammar::{self, Grammar},
 };
 
 /// One word: printable ASCII without white space, at least one character.
@@ -59,6 +59,13 @@ impl fmt::Debug for Word<'_> {
 /// Free text after a verb: no control characters, no white space at either end, not empty.
 ///
 /// May have non-ASCII characters (RFC 6531 3.7.4). Dereferences to [`str`].
+///
+/// ```
+/// use smtp_proto::syntax::Argument;
+///
+/// assert_eq!(Argument::parse("\"Jon Postel\"")?.unquoted(), "Jon Postel");
+/// # Ok::<(), smtp_proto::syntax::SyntaxError>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Argument<'a>(&'a str);
 
@@ -76,7 +83,7 @@ impl<'a> Argument<'a> {
             let last = text.len().saturating_sub(1);
             return Err(SyntaxError::new(SyntaxErrorKind::UnexpectedByte, last));
         }
-        bytes::check_text(text)?;
+        grammar::check_text(text)?;
         Ok(Self(text))
     }
 
@@ -87,8 +94,8 @@ impl<'a> Argument<'a> {
 
     /// Returns the text without its quoting, if it is a quoted string (RFC 5321 4.1.2).
     pub fn unquoted(&self) -> Cow<'a, str> {
-        match bytes::local_part_end(self.0.as_bytes(), 0, Grammar::Strict) {
-            Ok(end) if end == self.0.len() => bytes::unquote(self.0),
+        match grammar::local_part_end(self.0.as_bytes(), 0, Grammar::Strict) {
+            Ok(end) if end == self.0.len() => grammar::unquote(self.0),
             _ => Cow::Borrowed(self.0),
         }
     }
@@ -141,3 +148,57 @@ impl fmt::Debug for InitialResponse<'_> {
         write!(f, "<{} bytes>", self.0.len())
     }
 }
+
+/// Gives a tuple struct around a checked `Cow<'a, str>` its text, its copy and its display.
+macro_rules! kept_text {
+    ($name:ident) => {
+        impl $name<'_> {
+            /// Returns the value as it was written.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+
+            /// Copies the text, so that the value outlives the line it came from.
+            pub fn into_owned(self) -> $name<'static> {
+                $name(alloc::borrow::Cow::Owned(self.0.into_owned()))
+            }
+        }
+
+        impl core::fmt::Display for $name<'_> {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl core::fmt::Debug for $name<'_> {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                core::fmt::Debug::fmt(&self.0, f)
+            }
+        }
+    };
+}
+
+pub(super) use kept_text;
+
+/// Gives a type whose `parse` borrows from the text what strings are converted by.
+macro_rules! from_text {
+    ($name:ident) => {
+        impl<'a> TryFrom<&'a str> for $name<'a> {
+            type Error = AddressError;
+
+            fn try_from(text: &'a str) -> Result<Self, AddressError> {
+                Self::parse(text)
+            }
+        }
+
+        impl core::str::FromStr for $name<'static> {
+            type Err = AddressError;
+
+            fn from_str(text: &str) -> Result<Self, AddressError> {
+                $name::parse(text).map($name::into_owned)
+            }
+        }
+    };
+}
+
+pub(super) use from_text;

@@ -5,14 +5,14 @@ use core::{fmt, time::Duration};
 
 use super::error::{SyntaxError, SyntaxErrorKind};
 use super::{
-    kept::kept_text,
-    number::{NINE_DIGITS, nine_digits},
+    grammar::{NINE_DIGITS, nine_digits},
+    text::kept_text,
 };
 
 /// The longest list of solicitation classes in characters (RFC 3865 2.2).
 pub const MAX_SOLICITATION: usize = 1000;
 
-/// Holds who may ask after a message, and for how long: the value of MTRK (RFC 3885 3.1).
+/// Who may ask after a message, and for how long: the value of MTRK (RFC 3885 3.1).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Tracking<'a> {
     certifier: Cow<'a, str>,
@@ -95,7 +95,7 @@ impl fmt::Display for Tracking<'_> {
     }
 }
 
-/// Holds classes of solicitation: the value of SOLICIT, and the argument of NO-SOLICITING (RFC
+/// Classes of solicitation: the value of SOLICIT, and the argument of NO-SOLICITING (RFC
 /// 3865 2.2).
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Solicitation<'a>(Cow<'a, str>);

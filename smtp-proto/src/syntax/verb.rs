@@ -1,6 +1,6 @@
 //! The verbs that this library knows.
 
-/// Names a command.
+/// The verb of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Verb {
@@ -127,7 +127,7 @@ impl Verb {
     }
 }
 
-/// Tells whether a verb ends before `rest`.
+/// Returns whether a verb ends before `rest`.
 #[inline]
 fn ends(rest: &[u8]) -> bool {
     !matches!(rest, [b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-', ..])

@@ -5,8 +5,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{
-    bytes,
     error::{SyntaxError, SyntaxErrorKind},
+    grammar,
 };
 
 /// Encodes `text` as xtext: `+`, `=`, spaces, controls and non-ASCII become `+` and two
@@ -80,7 +80,7 @@ pub fn decode(text: &str) -> Result<Cow<'_, str>, SyntaxError> {
     if let Some(at) = decoded.bytes().position(control) {
         return Err(SyntaxError::new(SyntaxErrorKind::UnexpectedByte, at));
     }
-    bytes::check_non_ascii(&decoded)?;
+    grammar::check_non_ascii(&decoded)?;
     Ok(Cow::Owned(decoded))
 }
 

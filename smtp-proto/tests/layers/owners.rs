@@ -9,13 +9,7 @@ use crate::{
 };
 
 /// Types that are in pieces still, to be struck off when they are whole.
-const IN_PIECES: [&str; 5] = [
-    "client/session::Session",
-    "server/config::Config",
-    "server/session::Session",
-    "syntax/capabilities::Capabilities",
-    "syntax/command::Command",
-];
+const IN_PIECES: [&str; 1] = ["client/session::Session"];
 
 /// One `impl` block.
 struct Block<'a> {

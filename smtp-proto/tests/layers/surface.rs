@@ -9,10 +9,11 @@ use std::{
 use crate::source::{Module, collect, folder, is_in_word, modules, word};
 
 /// What uses the core, from where its folder is: packages' sources, examples and benchmarks.
-const USERS: [&str; 10] = [
+const USERS: [&str; 11] = [
     "src",
     "rustls/src",
     "example-support/src",
+    "tools/src",
     "interop/src",
     "../smtp-proto-tokio/src",
     "../smtp-proto-tokio/examples",
@@ -23,7 +24,7 @@ const USERS: [&str; 10] = [
 ];
 
 /// What is for those who embed the core, by module or item, with the reason.
-const FOR_EMBEDDERS: [(&str, &str); 7] = [
+const FOR_EMBEDDERS: [(&str, &str); 10] = [
     (
         "client/config::accept_bare_lf_replies",
         "for servers that end lines so",
@@ -45,36 +46,29 @@ const FOR_EMBEDDERS: [(&str, &str); 7] = [
         "for servers that bind by other means",
     ),
     (
+        "server/config::rcpt_parameter",
+        "what extensions of its own a server has is its own to say",
+    ),
+    (
+        "server/config::require_hello",
+        "for servers that Postfix's clients are used to",
+    ),
+    (
         "server/config::slow_down",
         "how a server treats errors is its own to set",
+    ),
+    (
+        "server/config::unknown_commands",
+        "for plug-in hosts, whose commands nobody knows beforehand",
     ),
     ("syntax/code::", "the codes of RFC 5321 have one name each"),
 ];
 
 /// What nobody uses yet: it is to find a use, a reason, or its end.
-const UNDECIDED: [&str; 22] = [
+const UNDECIDED: [&str; 3] = [
     "client/event::is_permanent",
     "framing/dot/stuff::restart",
     "framing/line::is_discarding",
-    "server/additions_config::rcpt_parameter",
-    "server::offer_mechanisms",
-    "syntax/command_error::reply_code",
-    "syntax/delivery::is_traced",
-    "syntax/dsn::decoded",
-    "syntax/forwarding::write_attributes",
-    "syntax/host::parse_internationalized",
-    "syntax/limits::with_rcpt_domain_max",
-    "syntax/mail_parameters::extensions",
-    "syntax/mail_parameters::push_other",
-    "syntax/mail_parameters::refuse_others",
-    "syntax/offers::mail_line_limit",
-    "syntax/offers::mt_priority",
-    "syntax/offers::rcpt_line_limit",
-    "syntax/parameter_error::reply_code",
-    "syntax/rcpt_parameters::extensions",
-    "syntax/rcpt_parameters::push_other",
-    "syntax/rcpt_parameters::refuse_others",
-    "syntax/text::unquoted",
 ];
 
 /// Words of code, with what stands before and after each.

@@ -1,5 +1,7 @@
 //! What a seed makes of a session: who offers what, what is sent, and how it will be taken.
 
+use core::time::Duration;
+
 use smtp_proto::{
     client::{Config, Duplex, Envelope, Pipelining},
     machine::Dialect,
@@ -69,7 +71,10 @@ impl Scenario {
             .collect();
         Self {
             client,
+            // Refused senders and recipients are many here, and time stands still.
             server: server::Config::new(host("mx.example"))
+                .slow_down(0, Duration::ZERO)
+                .max_errors(1000)
                 .offer(offer)
                 .dialect(dialect),
             messages,

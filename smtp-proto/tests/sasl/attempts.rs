@@ -48,7 +48,7 @@ impl Dialogue {
         let mut it = Self { client, error };
         it.says("220 x");
         it.sends("EHLO client.example");
-        it.says(&format!("250-x\r\n250 AUTH {offer}"));
+        it.says(&format!("250-x\r\n250-AUTH {offer}\r\n250 SIZE"));
         it
     }
 
@@ -222,6 +222,19 @@ fn a_refusal_leads_to_the_next_mechanism_where_that_helps() {
         let mut d = Dialogue::verified(by_password("tim", "pw"), "LOGIN PLAIN");
         d.exchange(&[("AUTH PLAIN AHRpbQBwdw==", refusal)]);
         d.fails(Fault::AuthenticationFailed);
+    }
+}
+
+/// AUT-12: what is offered in several lines, or as old servers do it.
+#[test]
+fn every_line_of_an_offer_counts() {
+    for offer in [
+        "GSSAPI NTLM\r\n250-AUTH=LOGIN PLAIN",
+        "\r\n250-AUTH PLAIN",
+        "GSSAPI\r\n250-AUTH NTLM\r\n250-auth plain",
+    ] {
+        let mut d = Dialogue::verified(by_password("tim", "pw"), offer);
+        d.sends("AUTH PLAIN AHRpbQBwdw==");
     }
 }
 

@@ -275,6 +275,8 @@ fn the_channel_is_bound_from_end_to_end() {
     assert!(!it.is_in && it.wire.contains("AUTH SCRAM-SHA-256-PLUS "));
     assert_eq!(it.fault, Some(Fault::AuthenticationFailed));
     // Where the server cannot bind, it does not offer to.
+    let it = run([Some([1; 32]), None], &both);
+    assert!(it.is_in && it.wire.contains("AUTH SCRAM-SHA-256 eSws"));
     let it = run([Some([1; 32]), Some([1; 32])], &both[..1]);
     assert!(it.is_in && it.wire.contains("AUTH SCRAM-SHA-256 eSws"));
 }

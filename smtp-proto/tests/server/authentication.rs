@@ -172,22 +172,28 @@ fn passwords_in_clear() {
     assert_eq!(peer.send(&format!("AUTH PLAIN {PLAIN}\r\n")), DONE);
 }
 
-/// 8314-4.2-a, 4422-3.1-a: what is offered may depend on the session; without any mechanism there
+/// 8314-4.2-a, 4422-3.1-a: what is offered may depend on the client, and without any mechanism there
 /// is no AUTH.
 #[test]
 fn mechanisms_of_one_session() {
-    let mut peer = Peer::new(config());
+    let external = config().mechanisms(["EXTERNAL"]).unwrap();
+    let mut peer = Peer::new(config()).deciding(|event| match event {
+        Event::Hello { .. } => Decision::Hold,
+        _ => Decision::Accept,
+    });
     assert_eq!(
         peer.send("AUTH EXTERNAL =\r\n"),
         "502 5.5.1 Command not implemented\r\n"
     );
-    peer.server.offer_mechanisms(["EXTERNAL"]).unwrap();
-    assert!(
-        peer.send("EHLO c.example\r\n")
-            .ends_with("250 AUTH EXTERNAL\r\n")
+    assert_eq!(
+        peer.server.reconfigure(external.clone()),
+        Err(Misuse::SettingsFixed)
     );
+    peer.send("EHLO c.example\r\n");
+    peer.server.reconfigure(external).unwrap();
+    assert!(peer.accept("ehlo").ends_with("250 AUTH EXTERNAL\r\n"));
     assert_eq!(peer.send("AUTH EXTERNAL =\r\n"), DONE);
-    assert!(peer.server.offer_mechanisms(["PLAIN LOGIN"]).is_err());
+    assert!(config().mechanisms(["PLAIN LOGIN"]).is_err());
 }
 
 /// AUT-4, 4954-4-a, 4954-4-b, X-18, X-19, X-20
@@ -396,7 +402,7 @@ fn no_secret_is_shown() {
             } = event
             {
                 peer.server.challenge(ticket, b"").unwrap();
-            } else if let Some(ticket) = crate::peer::ticket_of(event) {
+            } else if let Some(ticket) = event.into_ticket() {
                 let refusal = crate::peer::reply(REFUSED);
                 peer.server.reply(ticket, refusal).unwrap();
             }

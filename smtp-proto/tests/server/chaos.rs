@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::collections::BTreeMap;
 
-use crate::peer::{config, reply, ticket_of};
+use crate::peer::{config, reply};
 use crate::random::{PIECES, Random, authenticating, everything};
 use smtp_proto::machine::{Dialect, TlsInfo};
 use smtp_proto::server::{
@@ -115,7 +115,7 @@ impl Session {
             }
             _ => ('-', self.none),
         };
-        if let Some(ticket) = ticket_of(event) {
+        if let Some(ticket) = event.into_ticket() {
             self.tickets.push((kind, id, ticket));
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::peer::{Decision, Peer, config, reply};
 use smtp_proto::framing::LineBreaks;
-use smtp_proto::machine::{Fault, Misuse};
+use smtp_proto::machine::{Dialect, Fault, Misuse};
 use smtp_proto::server::{Config, Event};
 use smtp_proto::syntax::{Capabilities, Extension};
 
@@ -207,6 +207,43 @@ fn refused_early_by_data() {
     );
     assert_eq!(peer.content, b"x\r\n");
     assert_eq!(peer.events(), ["content 1"]);
+}
+
+/// X-6, 5321-3.8-b: 421 ends the session in mid-content, after what is owed; nothing more is taken,
+/// which the client could not account for.
+#[test]
+fn closed_in_mid_content() {
+    for dialect in [Dialect::Smtp, Dialect::Lmtp] {
+        let hello = if dialect == Dialect::Smtp {
+            "EHLO"
+        } else {
+            "LHLO"
+        };
+        for (begin, rest) in [
+            ("DATA\r\n;x\r\n", "y\r\n.\r\n"),
+            ("BDAT 4\r\nab", "cdBDAT 1 LAST\r\nx"),
+            ("BDAT 1\r\na", "BDAT 1 LAST\r\nx"),
+            ("BDAT 4 LAST\r\nab", "cd"),
+        ] {
+            let mut peer = Peer::silent(config().dialect(dialect));
+            peer.send("");
+            peer.send(&format!("{hello} c.example\r\n"));
+            peer.send("MAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nRCPT TO:<b@b.example>\r\n");
+            begin.split(';').for_each(|flight| drop(peer.send(flight)));
+            let id = peer.transaction.unwrap();
+            peer.events();
+            let bye = "421 4.3.2 mx.example going down";
+            peer.server.refuse_content(id, reply(bye)).unwrap();
+            let again = peer.server.refuse_content(id, reply(bye));
+            assert_eq!(again, Err(Misuse::UnknownMessage));
+            let next = format!("{rest}MAIL FROM:<>\r\n");
+            assert_eq!(peer.send(&next), format!("{bye}\r\n"), "{begin:?}");
+            peer.poll();
+            assert_eq!(peer.events(), [""; 0], "{begin:?}");
+            assert!(peer.server.is_closed());
+            assert_eq!(peer.error.unwrap().fault(), Fault::ShutDown);
+        }
+    }
 }
 
 /// the application refuses a chunk; 503 until RSET (3030-2-j, 3030-2-l).

@@ -84,6 +84,9 @@ fn xclient_for_some() {
     assert!(peer.send("XCLIENT NAME=x\r\n").starts_with("502"));
     let offer = Capabilities::new().with(Extension::XClient);
     peer.server.offer(offer);
+    // What was said stands until EHLO comes again.
+    assert!(peer.send("XCLIENT NAME=x\r\n").starts_with("502"));
+    peer.send("EHLO c.example\r\n");
     assert!(peer.send("XCLIENT NAME=x\r\n").starts_with("220"));
 }
 

@@ -115,10 +115,102 @@ fn too_many_recipients() {
     );
 }
 
+/// CMD-15: what the application refuses counts as Postfix counts it: MAIL and RCPT, each once.
+#[test]
+fn refused_senders_and_recipients_are_errors() {
+    let refusing = |config: Config| {
+        Peer::greeted(config).deciding(|event| match event {
+            Event::Rcpt { .. } => Decision::Reply("550 5.1.1 no"),
+            Event::Mail { from, .. } if from.to_string().contains("no@") => {
+                Decision::Reply("450 4.7.1 later")
+            }
+            _ => Decision::Accept,
+        })
+    };
+    let mut peer = refusing(config());
+    let rcpt = "RCPT TO:<a@b.example>\r\n";
+    peer.send("MAIL FROM:<no@b.example>\r\n");
+    peer.send("MAIL FROM:<>\r\n");
+    assert_eq!(
+        peer.send(&rcpt.repeat(5400)),
+        "550 5.1.1 no\r\n".repeat(19) + TOO_MANY
+    );
+    assert_eq!(fault(&mut peer), Some(Fault::TooManyErrors));
+
+    let mut peer = refusing(config().slow_down(2, Duration::from_secs(1)));
+    peer.send("MAIL FROM:<>\r\n");
+    assert_eq!(peer.send(rcpt), "550 5.1.1 no\r\n");
+    assert_eq!(peer.send(rcpt), "");
+    assert_eq!(peer.wait(1), "550 5.1.1 no\r\n");
+    // What the application had no time for is not the client's error.
+    let mut peer = Peer::greeted(config().max_errors(2)).deciding(|event| match event {
+        Event::Rcpt { .. } => Decision::Hold,
+        _ => Decision::Accept,
+    });
+    peer.send("MAIL FROM:<>\r\n");
+    peer.send(&rcpt.repeat(3));
+    assert_eq!(peer.wait(240).matches("451 4.3.0").count(), 3);
+    assert_eq!(fault(&mut peer), None);
+}
+
+const SESSION_OVER: &str = "421 4.7.0 mx.example session limit reached, closing connection\r\n";
+const MESSAGE: &str = "MAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nBDAT 4 LAST\r\nabcd";
+
+/// A session that has brought enough is ended by 421 in place of the next transaction, and not before:
+/// QUIT is still 221.
+#[test]
+fn messages_and_bytes_of_a_session() {
+    for config in [
+        config().max_session_messages(2),
+        config().max_session_bytes(8),
+    ] {
+        let mut peer = Peer::greeted(config.clone());
+        assert!(!peer.send(MESSAGE).contains("421"));
+        assert!(!peer.send(MESSAGE).contains("421"));
+        assert_eq!(&peer.send("QUIT\r\n")[..3], "221");
+
+        let mut peer = Peer::greeted(config);
+        let got = peer.send(&MESSAGE.repeat(4));
+        assert!(got.ends_with(SESSION_OVER), "{got}");
+        assert_eq!(got.matches("250 2.0.0 Message accepted").count(), 2);
+        assert_eq!(peer.messages.len(), 2);
+        assert_eq!(fault(&mut peer), Some(Fault::SessionLimit));
+        assert!(peer.events().contains(&"rejected 421 MAIL FROM:<>".into()));
+    }
+}
+
+/// Nor does its time cut a transaction off: it ends with that, or while nothing is under way.
+#[test]
+fn the_time_of_a_session() {
+    let config = config().max_session(Duration::from_secs(600));
+    let mut peer = Peer::greeted(config.clone());
+    for _ in 0..5 {
+        assert_eq!(peer.wait(119), "");
+        peer.send("RSET\r\n");
+    }
+    assert_eq!(peer.wait(4), "");
+    assert_eq!(peer.wait(1), SESSION_OVER);
+    assert_eq!(fault(&mut peer), Some(Fault::SessionLimit));
+
+    let mut peer = Peer::greeted(config).deciding(|event| match event {
+        Event::Message { .. } => Decision::Hold,
+        _ => Decision::Accept,
+    });
+    for _ in 0..5 {
+        peer.wait(119);
+        peer.send("RSET\r\n");
+    }
+    peer.send(MESSAGE);
+    assert_eq!(peer.wait(200), "");
+    assert_eq!(peer.accept("message"), "250 2.0.0 Message accepted\r\n");
+    assert_eq!(peer.wait(0), SESSION_OVER);
+}
+
 /// Whether there is room for a recipient is known when those before it are decided.
 #[test]
 fn refused_recipients_leave_room() {
-    let mut peer = Peer::greeted(config().max_recipients(100)).deciding(|event| match event {
+    let config = config().max_recipients(100).max_errors(1000);
+    let mut peer = Peer::greeted(config).deciding(|event| match event {
         Event::Rcpt { .. } => Decision::Hold,
         _ => Decision::Accept,
     });

@@ -2,7 +2,7 @@
 
 use crate::peer::{Decision, Peer, config};
 use smtp_proto::machine::Dialect;
-use smtp_proto::server::{Config, Event, ResetCause};
+use smtp_proto::server::{Config, Event, Reason};
 use smtp_proto::syntax::{Capabilities, Extension};
 
 const ENVELOPE: &str = "MAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\n\
@@ -36,7 +36,7 @@ fn lhlo_and_no_other() {
     for command in ["EHLO c.example\r\n", "HELO c.example\r\n", "EHLO\r\n"] {
         assert_eq!(
             peer.send(command),
-            "500 5.5.2 Command not recognised\r\n",
+            "500 5.5.1 This is LMTP, say LHLO\r\n",
             "{command}"
         );
     }
@@ -184,7 +184,7 @@ fn refused_content() {
     peer.send("DATA\r\n");
     let refusal = "550 5.6.0 Content has a bare CR or LF\r\n";
     assert_eq!(peer.send("a\nb\r\n.\r\n"), refusal.repeat(3));
-    let cause = ResetCause::BareLineBreak;
+    let cause = Reason::BareLineBreak;
     assert_eq!(peer.events()[1..], [format!("reset 1 {cause:?}")]);
     peer.send(ENVELOPE);
     assert_eq!(peer.send("BDAT 3 LAST\r\na\nb"), refusal.repeat(3));

@@ -4,6 +4,7 @@ mod acknowledgements;
 #[cfg(feature = "auth")]
 mod authentication;
 mod chaos;
+mod closing;
 mod content;
 mod endings;
 mod extensions;
@@ -14,7 +15,9 @@ mod parameters;
 mod peer;
 mod random;
 mod replies;
+mod review;
 mod sequence;
 mod session;
+mod settings;
 mod tls;
 mod verdicts;

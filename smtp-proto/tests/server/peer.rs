@@ -137,7 +137,7 @@ impl Peer {
                 self.events.push(name.clone());
             }
             let decision = (self.decide)(&event);
-            if let Some(ticket) = ticket_of(event) {
+            if let Some(ticket) = event.into_ticket() {
                 self.apply(name, ticket, decision);
             }
         }
@@ -215,30 +215,6 @@ pub(crate) fn first_transaction() -> TransactionId {
     peer.transaction.unwrap()
 }
 
-/// Takes the ticket out of an event, if it has one.
-pub(crate) fn ticket_of(event: Event<'_>) -> Option<Ticket> {
-    match event {
-        Event::Connected { ticket }
-        | Event::Hello { ticket, .. }
-        | Event::Mail { ticket, .. }
-        | Event::Rcpt { ticket, .. }
-        | Event::Data { ticket, .. }
-        | Event::Message { ticket, .. }
-        | Event::Delivery { ticket, .. }
-        | Event::StartTls { ticket }
-        | Event::Auth { ticket, .. }
-        | Event::AuthResponse { ticket, .. }
-        | Event::Vrfy { ticket, .. }
-        | Event::Expn { ticket, .. }
-        | Event::Help { ticket, .. }
-        | Event::Etrn { ticket, .. }
-        | Event::XClient { ticket, .. }
-        | Event::XForward { ticket, .. }
-        | Event::Command { ticket, .. } => Some(ticket),
-        _ => None,
-    }
-}
-
 fn named(command: &str, name: &str, utf8: bool) -> String {
     format!("{command} {name}{}", if utf8 { " in UTF-8" } else { "" })
 }
@@ -271,7 +247,10 @@ pub(crate) fn describe(event: &Event<'_>) -> String {
         Event::Message {
             transaction, bytes, ..
         } => format!("message {transaction} {bytes}"),
-        Event::Reset { transaction, cause } => format!("reset {transaction} {cause:?}"),
+        Event::Reset {
+            transaction,
+            reason,
+        } => format!("reset {transaction} {reason:?}"),
         Event::Vrfy { name, utf8, .. } => named("vrfy", name.as_str(), *utf8),
         Event::Expn { name, utf8, .. } => named("expn", name.as_str(), *utf8),
         Event::Help { topic, .. } => format!("help {:?}", topic.as_ref().map(|it| it.as_str())),
@@ -285,7 +264,7 @@ pub(crate) fn describe(event: &Event<'_>) -> String {
                 argument.as_ref().map(|it| it.as_str())
             )
         }
-        Event::Rejected { code, line } => format!("rejected {code} {}", line.escape_ascii()),
+        Event::Rejected { code, line, .. } => format!("rejected {code} {}", line.escape_ascii()),
         Event::Acknowledged {
             transaction,
             certainty,
@@ -317,6 +296,16 @@ pub(crate) fn describe(event: &Event<'_>) -> String {
             recipient,
             certainty,
         } => format!("acknowledged {transaction}.{recipient} {certainty:?}"),
+        Event::Reply {
+            reply,
+            reason,
+            transaction,
+            ..
+        } => format!(
+            "reply {} {reason:?} {}",
+            reply.code(),
+            transaction.map_or("-".into(), |it| it.to_string())
+        ),
         Event::Quit => "quit".into(),
         Event::Closed => "closed".into(),
         _ => unreachable!("an event that the tests do not know"),

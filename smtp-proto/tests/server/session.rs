@@ -172,8 +172,7 @@ fn lines_that_are_no_commands() {
     let mut peer = Peer::new(config());
     assert_eq!(peer.send("RSET\r\n"), "250 2.0.0 OK\r\n");
     for (line, answer) in [
-        (&b"NOOP\nRSET\r\n"[..], "501"),
-        (b"NOOP\rRSET\r\n", "501"),
+        (&b"NOOP\rRSET\r\n"[..], "501"),
         (b"NOOP \x00\r\n", "501"),
         (b"MAIL\tFROM:<>\r\n", "501"),
         (b"MAIL FROM:\t<a@b>\r\n", "501"),
@@ -200,6 +199,75 @@ fn lines_that_are_no_commands() {
         );
         assert_eq!(peer.events(), [event]);
     }
+}
+
+/// CMD-3, CMD-16, 5321-2.3.8-a: a bare LF in a command line, in any state: 500 that says so, then the
+/// end. Nothing of the line is executed, and nothing after it.
+#[test]
+fn a_bare_lf_ends_the_session() {
+    const REFUSAL: &str = "500 5.5.2 Line has a bare LF, closing connection\r\n";
+    let group = "MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n";
+    let chunk = format!("{group}BDAT 1\r\nx");
+    let failed = format!("{chunk}DATA\r\n");
+    for before in ["", "EHLO c.example\r\n"] {
+        for state in ["", group, &chunk, &failed] {
+            for line in ["NOOP\n", "NOOP\nRSET\r\n", "MAIL FROM:<>\n\r\n", "\n"] {
+                for bytewise in [false, true] {
+                    let mut peer = Peer::new(config());
+                    peer.send(before);
+                    let state = if before.is_empty() { "" } else { state };
+                    peer.send(state);
+                    peer.events();
+                    let got = match bytewise {
+                        false => peer.send(line),
+                        true => peer.trickle(line),
+                    };
+                    let told = line
+                        .trim_start_matches("\r\r\n")
+                        .split('\n')
+                        .next()
+                        .unwrap();
+                    assert!(got.ends_with(REFUSAL), "{line:?}: {got}");
+                    peer.poll();
+                    let events = peer.events();
+                    let rejected = format!("rejected 500 {told}");
+                    assert!(events.contains(&rejected), "{line:?}: {events:?}");
+                    assert!(!events.iter().any(|event| event.starts_with("mail")));
+                    assert!(peer.server.is_closed());
+                    assert_eq!(peer.error.unwrap().fault(), Fault::BareLineFeed);
+                }
+            }
+        }
+    }
+}
+
+/// A command that waits for a verdict is answered before, and no more of the line is told than its
+/// limit.
+#[test]
+fn a_bare_lf_after_what_waits() {
+    let mut peer = Peer::greeted(config()).deciding(|_| Decision::Hold);
+    assert_eq!(peer.send("MAIL FROM:<>\r\nNOOP\n"), "");
+    assert!(
+        peer.accept("mail")
+            .starts_with("250 2.1.0 Sender OK\r\n500 5.5.2 ")
+    );
+    let long = format!("{}\n", "x".repeat(5000));
+    for pieces in [1, 5001] {
+        let mut peer = Peer::greeted(config());
+        for piece in long.as_bytes().chunks(long.len() / pieces) {
+            peer.send_bytes(piece);
+        }
+        assert_eq!(peer.events(), ["rejected 500 "]);
+    }
+}
+
+/// X-24, 2033-4.1-c: the reply names the verb that there is.
+#[test]
+fn lhlo_in_smtp() {
+    let mut peer = Peer::new(config());
+    let refusal = "500 5.5.1 This is SMTP, say EHLO\r\n";
+    assert_eq!(peer.send("LHLO c.example\r\n"), refusal);
+    assert_eq!(peer.send("LHLO\r\n"), refusal);
 }
 
 /// 5321-2.4-d, 5321-4.1.1-a, 5321-4.1.1.9-a
@@ -280,6 +348,10 @@ fn other_protocols() {
         (b"POST / HTTP/1.1\r\n", ForeignProtocol::Http),
         (b"CONNECT x:25 HTTP/1.1\r\n", ForeignProtocol::Http),
         (b"PRI * HTTP/2.0\r\n\r\nSM\r\n", ForeignProtocol::Http),
+        (
+            b"PROXY TCP4 192.0.2.1 192.0.2.2 25000 25\r\n",
+            ForeignProtocol::Proxy,
+        ),
         (b"\x16\x03\x01\x02\0\x01\0", ForeignProtocol::Tls),
         (b"\x16\x03\r\nEHLO c.example\r\n", ForeignProtocol::Tls),
         (b"\0\r\n", ForeignProtocol::Unknown),
@@ -536,7 +608,20 @@ fn offers_of_one_session() {
         peer.send("EHLO c.example\r\n"),
         "250-mx.example\r\n250 SIZE 10240000\r\n"
     );
+    // 1870-6.1-a: a number stands, and what is announced is taken.
+    peer.server.offer(Capabilities::new().with_size(99));
+    peer.send("MAIL FROM:<> SIZE=100\r\n");
+    assert_eq!(
+        peer.send("EHLO c.example\r\n"),
+        "250-mx.example\r\n250 SIZE 99\r\n"
+    );
+    assert_eq!(&peer.send("MAIL FROM:<> SIZE=100\r\n")[..3], "552");
     peer.server.offer(None);
+    peer.send("MAIL FROM:<> SIZE=99\r\n");
+    peer.send("RCPT TO:<a@b.example>\r\n");
+    peer.send("DATA\r\n");
+    let content = format!("{}\r\n.\r\n", "x".repeat(98));
+    assert_eq!(&peer.send(&content)[..3], "552");
     assert_eq!(peer.send("EHLO c.example\r\n"), EHLO);
 }
 

@@ -1,6 +1,6 @@
 //! Tickets: what waits for what, and replies in order.
 
-use crate::peer::{Decision, Peer, config, reply, ticket_of};
+use crate::peer::{Decision, Peer, config, reply};
 use core::time::Duration;
 use smtp_proto::machine::Misuse;
 use smtp_proto::server::{Event, Server, Ticket};
@@ -408,7 +408,7 @@ fn machines_and_tickets_can_be_sent() {
     let mut server = Server::new(config(), Duration::ZERO);
     let mut input: &[u8] = b"";
     let event = server.poll_event(&mut input, Duration::ZERO);
-    let ticket = event.unwrap().and_then(ticket_of).unwrap();
+    let ticket = event.unwrap().and_then(Event::into_ticket).unwrap();
     let ticket = std::thread::spawn(move || ticket).join().unwrap();
     let greeting = Reply::new(Code::READY, "mx.example hello").unwrap();
     server.reply(ticket, greeting).unwrap();

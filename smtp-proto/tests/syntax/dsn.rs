@@ -1,23 +1,29 @@
 use smtp_proto::syntax::{
-    Command, EnvelopeId, ForwardPath, MailParameters, Notify, OriginalRecipient, RcptParameters,
-    Return, SyntaxErrorKind,
+    Command, CommandErrorKind, EnvelopeId, ForwardPath, MailParameters, Notify, OriginalRecipient,
+    ParameterName, RcptParameters, Return, SyntaxErrorKind,
 };
 
 use super::written;
 
-fn mail(text: &str) -> Result<MailParameters<'static>, u16> {
+fn mail(text: &str) -> Result<MailParameters<'static>, ParameterName> {
     match Command::parse(format!("MAIL FROM:<> {text}").as_bytes()) {
         Ok(Command::Mail { parameters, .. }) => Ok(parameters.into_owned()),
         Ok(command) => panic!("{command:?}"),
-        Err(error) => Err(error.reply_code().value()),
+        Err(error) => match error.kind() {
+            CommandErrorKind::Parameter(Some(name)) => Err(name),
+            kind => panic!("{kind:?}"),
+        },
     }
 }
 
-fn rcpt(text: &str) -> Result<RcptParameters<'static>, u16> {
+fn rcpt(text: &str) -> Result<RcptParameters<'static>, ParameterName> {
     match Command::parse(format!("RCPT TO:<a@b> {text}").as_bytes()) {
         Ok(Command::Rcpt { parameters, .. }) => Ok(parameters.into_owned()),
         Ok(command) => panic!("{command:?}"),
-        Err(error) => Err(error.reply_code().value()),
+        Err(error) => match error.kind() {
+            CommandErrorKind::Parameter(Some(name)) => Err(name),
+            kind => panic!("{kind:?}"),
+        },
     }
 }
 
@@ -46,7 +52,7 @@ fn notify() {
         "NOTIFY=SUCCESS,",
         "NOTIFY=,DELAY",
     ] {
-        assert_eq!(rcpt(line).unwrap_err(), 501, "{line}");
+        assert_eq!(rcpt(line).unwrap_err(), ParameterName::Notify, "{line}");
     }
     assert_eq!(rcpt("").unwrap().notify, None);
     assert!(all.contains(Notify::DELAY) && all.contains(Notify::NEVER));
@@ -59,7 +65,7 @@ fn ret() {
     assert_eq!(mail("RET=hdrs").unwrap().ret, Some(Return::Headers));
     assert_eq!(mail("RET=FULL").unwrap().ret, Some(Return::Full));
     for line in ["RET", "RET=ALL", "RET=FULL,HDRS"] {
-        assert_eq!(mail(line).unwrap_err(), 501, "{line}");
+        assert_eq!(mail(line).unwrap_err(), ParameterName::Ret, "{line}");
     }
 }
 
@@ -88,7 +94,7 @@ fn envelope_id() {
         "ENVID=+G0",
         &format!("ENVID={longest}x"),
     ] {
-        assert_eq!(mail(line).unwrap_err(), 501, "{line}");
+        assert_eq!(mail(line).unwrap_err(), ParameterName::EnvId, "{line}");
     }
     assert!(EnvelopeId::new("").is_err());
     assert!(EnvelopeId::new("a\r\nb").is_err());
@@ -145,7 +151,7 @@ fn original_recipient() {
     ] {
         assert!(OriginalRecipient::parse(value).is_err(), "{value}");
     }
-    assert_eq!(rcpt("ORCPT").unwrap_err(), 501);
+    assert_eq!(rcpt("ORCPT").unwrap_err(), ParameterName::Orcpt);
     let too_long = OriginalRecipient::parse(&format!("{longest}x")).unwrap_err();
     assert_eq!(
         (too_long.kind(), too_long.at()),
@@ -259,10 +265,16 @@ fn original_recipients_are_recoded_for_servers_without_smtputf8() {
 /// 3461-4.5-a
 #[test]
 fn dsn_parameters_given_twice() {
-    for line in ["RET=FULL RET=FULL", "ENVID=a envid=b"] {
-        assert_eq!(mail(line).unwrap_err(), 501, "{line}");
+    for (line, name) in [
+        ("RET=FULL RET=FULL", ParameterName::Ret),
+        ("ENVID=a envid=b", ParameterName::EnvId),
+    ] {
+        assert_eq!(mail(line).unwrap_err(), name, "{line}");
     }
-    for line in ["NOTIFY=NEVER NOTIFY=NEVER", "ORCPT=a;b orcpt=a;b"] {
-        assert_eq!(rcpt(line).unwrap_err(), 501, "{line}");
+    for (line, name) in [
+        ("NOTIFY=NEVER NOTIFY=NEVER", ParameterName::Notify),
+        ("ORCPT=a;b orcpt=a;b", ParameterName::Orcpt),
+    ] {
+        assert_eq!(rcpt(line).unwrap_err(), name, "{line}");
     }
 }

@@ -239,5 +239,5 @@ fn unknown_parameters_are_added() {
 #[test]
 fn parameters_are_small() {
     assert!(size_of::<MailParameters<'_>>() <= 112);
-    assert!(size_of::<RcptParameters<'_>>() <= 64);
+    assert!(size_of::<RcptParameters<'_>>() <= 72);
 }

@@ -1,0 +1,568 @@
+//! What comes in: lines, the transaction that they build up, and its content.
+
+use super::event::{Reason, TransactionId};
+use super::offer::Terms;
+use super::table::Waits;
+use super::tickets::Answer;
+use crate::framing::{ChunkReader, Content, DotUnstuffer, Line, LineBreaks, LineReader};
+use crate::machine::{ForeignProtocol, limits};
+
+/// Takes lines and content apart, and keeps the transaction under way.
+#[derive(Debug)]
+pub(super) struct Intake {
+    lines: LineReader,
+    coming: Coming,
+    /// The transaction under way; also one whose MAIL has no verdict yet.
+    transaction: Option<Transaction>,
+    /// How many transactions there were.
+    transactions: u64,
+    /// How many recipients of the transaction that failed last wait for their verdicts.
+    failed_recipients: usize,
+    /// What the command waits for that stands first in the caller's buffer.
+    held: Waits,
+    /// Whether any command was understood.
+    understood: bool,
+    /// Whether no more bytes will come.
+    is_ended: bool,
+}
+
+/// What the next bytes are.
+#[derive(Debug)]
+enum Coming {
+    Commands,
+    /// Content that a line of one dot ends.
+    Data(DotUnstuffer),
+    /// Content of a counted length.
+    Chunk {
+        chunk: ChunkReader,
+        last: bool,
+        /// Why no transaction takes it.
+        swallowed: Option<Reason>,
+    },
+}
+
+/// A transaction from its MAIL to the end of its content.
+#[derive(Debug)]
+struct Transaction {
+    id: TransactionId,
+    terms: Terms,
+    line_breaks: LineBreaks,
+    /// Whether MAIL has no verdict yet.
+    sender_open: bool,
+    /// How many RCPTs came, how many of them have no verdict yet, and how many were accepted.
+    recipients_named: usize,
+    recipients_open: usize,
+    recipients: usize,
+    /// How many bytes of content came or were announced, refused ones too.
+    bytes: u64,
+    /// What is still to come of the content is swallowed if it is refused.
+    refusal: Option<Refusal>,
+    /// Watches the line breaks of content that comes in chunks.
+    chunk_lines: DotUnstuffer,
+}
+
+/// What a content is answered that is refused before its end.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    Machine(Reason),
+    Application(Answer),
+}
+
+/// What a line is, or why there is none.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Arrived<'i> {
+    Line(&'i [u8]),
+    TooLong,
+    /// It holds an LF that is no line's end. This is what stands before, if that is not too long.
+    BareLineFeed(&'i [u8]),
+    /// It goes on beyond all limits.
+    Endless,
+    /// It is not complete.
+    Part,
+}
+
+/// What came of a content.
+#[derive(Debug)]
+pub(super) enum Portion<'i> {
+    /// Nothing that can be taken.
+    None,
+    /// What nobody is told of.
+    Swallowed,
+    Bytes {
+        transaction: TransactionId,
+        bytes: &'i [u8],
+    },
+    /// What makes the machine refuse the rest.
+    Refused {
+        transaction: TransactionId,
+        reason: Reason,
+    },
+    /// More than is put up with.
+    Excess,
+    /// The end of a chunk with more to come.
+    Chunk,
+    /// That of such a chunk, of a content that is refused.
+    RefusedChunk,
+    /// That of a chunk that no transaction takes; for the last one of a message, with the number of
+    /// recipients that wait for their verdicts.
+    StrayChunk {
+        reason: Reason,
+        recipients: Option<usize>,
+    },
+    /// That of a message.
+    Message(Message),
+    /// That of a message that is refused.
+    RefusedMessage { message: Message, refusal: Refusal },
+}
+
+/// A message that came to its end.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Message {
+    pub(super) transaction: TransactionId,
+    /// How many bytes of content there were.
+    pub(super) bytes: u64,
+    /// How many accepted recipients there are.
+    pub(super) recipients: usize,
+}
+
+/// Whether a transaction takes another recipient.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Room {
+    Free,
+    /// It has as many as it may.
+    Full,
+    /// And the client has been told so too often.
+    Overrun,
+}
+
+impl Intake {
+    pub(super) fn new() -> Self {
+        Self {
+            lines: LineReader::default(),
+            coming: Coming::Commands,
+            transaction: None,
+            transactions: 0,
+            failed_recipients: 0,
+            held: Waits::Nothing,
+            understood: false,
+            is_ended: false,
+        }
+    }
+
+    /// Takes note that no more bytes will come.
+    pub(super) fn ended(&mut self) {
+        self.is_ended = true;
+    }
+
+    pub(super) fn is_ended(&self) -> bool {
+        self.is_ended
+    }
+
+    /// Forgets the line that was arriving (3207-4.2-a).
+    pub(super) fn forget_line(&mut self) {
+        self.lines = LineReader::default();
+    }
+
+    /// Returns the next line, of at most `limit` bytes.
+    pub(super) fn next_line<'i>(&mut self, input: &mut &'i [u8], limit: usize) -> Arrived<'i> {
+        self.held = Waits::Nothing;
+        let presented = *input;
+        let is_too_long = self.lines.is_discarding();
+        match self.lines.next(input, limit) {
+            // 5321-2.3.8-a: what a bare LF parts may be what another server takes for two commands.
+            _ if self.lines.has_bare_lf() => {
+                let before = presented.split(|byte| *byte == b'\n').next();
+                let is_short = |line: &&[u8]| !is_too_long && line.len() < limit;
+                Arrived::BareLineFeed(before.filter(is_short).unwrap_or_default())
+            }
+            Some(Line::Complete(line)) => Arrived::Line(line),
+            Some(Line::TooLong) => Arrived::TooLong,
+            None if self.lines.discarded() > limits::OVERLONG_LINE => Arrived::Endless,
+            None => Arrived::Part,
+        }
+    }
+
+    /// Takes note that the line stays in the caller's buffer until the verdicts are in that it waits
+    /// for.
+    pub(super) fn hold(&mut self, waits: Waits) {
+        self.held = waits;
+    }
+
+    /// Returns what the line waits for that stands first in the caller's buffer.
+    pub(super) fn held(&self) -> Waits {
+        self.held
+    }
+
+    /// Takes note that a command was understood: this is SMTP.
+    pub(super) fn understood(&mut self) {
+        self.understood = true;
+    }
+
+    /// Returns whether the first bytes that a client sends are TLS's: a record of a handshake. No line
+    /// end can be waited for then.
+    pub(super) fn begins_with_tls(&self, input: &[u8]) -> bool {
+        !self.understood && input.first() == Some(&0x16)
+    }
+
+    /// Returns which other protocol a line belongs to, the first that a client sends (CMD-4; Postfix's
+    /// `smtpd_forbidden_commands`).
+    pub(super) fn foreign(&self, line: &[u8]) -> Option<ForeignProtocol> {
+        const METHODS: [&[u8]; 8] = [
+            b"GET ",
+            b"POST ",
+            b"PUT ",
+            b"HEAD ",
+            b"DELETE ",
+            b"CONNECT ",
+            b"OPTIONS ",
+            // HTTP/2 begins so.
+            b"PRI ",
+        ];
+        if self.understood {
+            None
+        } else if METHODS.iter().any(|method| line.starts_with(method)) {
+            Some(ForeignProtocol::Http)
+        } else if line.starts_with(b"PROXY ") {
+            Some(ForeignProtocol::Proxy)
+        } else if line.first().is_some_and(|byte| !byte.is_ascii_alphabetic()) {
+            Some(ForeignProtocol::Unknown)
+        } else {
+            None
+        }
+    }
+
+    /// Begins a transaction, whose MAIL has no verdict yet.
+    pub(super) fn begin(&mut self, terms: Terms, line_breaks: LineBreaks) -> TransactionId {
+        self.transactions = self.transactions.saturating_add(1);
+        let id = TransactionId::new(self.transactions);
+        self.transaction = Some(Transaction {
+            id,
+            terms,
+            line_breaks,
+            sender_open: true,
+            recipients_named: 0,
+            recipients_open: 0,
+            recipients: 0,
+            bytes: 0,
+            refusal: None,
+            chunk_lines: DotUnstuffer::plain(line_breaks),
+        });
+        id
+    }
+
+    /// Returns the transaction under way.
+    pub(super) fn transaction(&self) -> Option<TransactionId> {
+        Some(self.transaction.as_ref()?.id)
+    }
+
+    /// Returns what MAIL settled for the transaction under way.
+    pub(super) fn terms(&self) -> Option<Terms> {
+        Some(self.transaction.as_ref()?.terms)
+    }
+
+    /// Takes the verdict over MAIL; returns whether it is that of the transaction under way.
+    pub(super) fn sender_decided(&mut self, id: TransactionId, is_positive: bool) -> bool {
+        let Some(transaction) = self.current(id) else {
+            return false;
+        };
+        transaction.sender_open = false;
+        if !is_positive {
+            self.transaction = None;
+        }
+        true
+    }
+
+    /// Takes note of a RCPT; returns whether the transaction takes another recipient. If so, its
+    /// verdict is awaited.
+    pub(super) fn recipient_came(&mut self, most: usize) -> Room {
+        let Some(transaction) = &mut self.transaction else {
+            return Room::Full;
+        };
+        transaction.recipients_named = transaction.recipients_named.saturating_add(1);
+        if transaction.recipients_named > most.saturating_add(limits::RECIPIENT_OVERSHOOT) {
+            return Room::Overrun;
+        }
+        if transaction.is_full(most) {
+            return Room::Full;
+        }
+        transaction.recipients_open = transaction.recipients_open.saturating_add(1);
+        Room::Free
+    }
+
+    /// Takes the verdict over RCPT; returns whether it is one of the transaction under way.
+    pub(super) fn recipient_decided(&mut self, id: TransactionId, is_positive: bool) -> bool {
+        let Some(transaction) = self.current(id) else {
+            return false;
+        };
+        transaction.recipients_open = transaction.recipients_open.saturating_sub(1);
+        if is_positive {
+            transaction.recipients = transaction.recipients.saturating_add(1);
+        }
+        true
+    }
+
+    /// Returns whether any RCPT came for the transaction under way.
+    pub(super) fn names_recipients(&self) -> bool {
+        let transaction = self.transaction.as_ref();
+        transaction.is_some_and(|it| it.recipients_named > 0)
+    }
+
+    /// Returns whether the verdicts are in that are waited for, as far as they are the transaction's.
+    pub(super) fn is_clear(&self, waits: Waits, max_recipients: usize) -> bool {
+        let Some(transaction) = &self.transaction else {
+            return true;
+        };
+        let envelope_is_clear = !transaction.sender_open && transaction.recipients_open == 0;
+        match waits {
+            Waits::Nothing | Waits::Everything => true,
+            Waits::Room if transaction.is_full(max_recipients) => envelope_is_clear,
+            Waits::Sender | Waits::Room => !transaction.sender_open,
+            Waits::Envelope => envelope_is_clear,
+        }
+    }
+
+    /// Forgets the transaction. Returns which it was, if the application does not know yet that it
+    /// comes to nothing.
+    pub(super) fn abandon(&mut self) -> Option<TransactionId> {
+        self.failed_recipients = 0;
+        let transaction = self.transaction.take()?;
+        transaction.refusal.is_none().then_some(transaction.id)
+    }
+
+    /// Forgets the transaction but for the recipients whose verdicts LMTP still asks for. Returns which
+    /// it was, likewise, and what its content was refused with.
+    pub(super) fn fail(&mut self) -> (Option<TransactionId>, Option<Refusal>) {
+        let Some(transaction) = self.transaction.take() else {
+            return (None, None);
+        };
+        self.failed_recipients = transaction.recipients;
+        match transaction.refusal {
+            None => (Some(transaction.id), None),
+            refusal => (None, refusal),
+        }
+    }
+
+    /// Returns whether commands come, and not content.
+    pub(super) fn is_at_command(&self) -> bool {
+        matches!(self.coming, Coming::Commands)
+    }
+
+    /// Returns whether the bytes of a chunk come.
+    pub(super) fn is_in_chunk(&self) -> bool {
+        matches!(self.coming, Coming::Chunk { .. })
+    }
+
+    /// Takes what comes next for the content of the transaction, by DATA.
+    pub(super) fn begin_data(&mut self) {
+        if let Some(transaction) = &self.transaction {
+            self.coming = Coming::Data(DotUnstuffer::new(transaction.line_breaks));
+        }
+    }
+
+    /// Takes the next `size` bytes for content of the transaction, exactly (3030-2-j).
+    pub(super) fn begin_chunk<'i>(&mut self, size: u64, last: bool) -> Portion<'i> {
+        let Some(transaction) = &mut self.transaction else {
+            return Portion::Swallowed;
+        };
+        self.coming = Coming::Chunk {
+            chunk: ChunkReader::new(size),
+            last,
+            swallowed: None,
+        };
+        transaction.count(size)
+    }
+
+    /// Takes the next `size` bytes for a chunk that no transaction takes.
+    pub(super) fn begin_stray_chunk(&mut self, size: u64, last: bool, reason: Reason) {
+        self.coming = Coming::Chunk {
+            chunk: ChunkReader::new(size),
+            last,
+            swallowed: Some(reason),
+        };
+    }
+
+    /// Returns whether content of that transaction is coming that is not refused yet.
+    pub(super) fn can_refuse(&self, id: TransactionId, is_between_chunks: bool) -> bool {
+        let is_coming = match &self.coming {
+            Coming::Commands => is_between_chunks,
+            Coming::Data(_) => true,
+            Coming::Chunk { swallowed, .. } => swallowed.is_none(),
+        };
+        let transaction = self.transaction.as_ref();
+        is_coming && transaction.is_some_and(|it| it.id == id && it.refusal.is_none())
+    }
+
+    /// Swallows what is still to come of the content, to answer so at its end.
+    pub(super) fn refuse(&mut self, refusal: Refusal) {
+        if let Some(transaction) = &mut self.transaction {
+            transaction.refusal = Some(refusal);
+        }
+    }
+
+    /// Reads content up to the next thing that is to be told of it.
+    pub(super) fn next_content<'i>(&mut self, input: &mut &'i [u8]) -> Portion<'i> {
+        match &mut self.coming {
+            Coming::Commands => Portion::Swallowed,
+            Coming::Data(unstuffer) => {
+                let content = unstuffer.next(input);
+                let is_bare = unstuffer.bare_line_break().is_some();
+                match (content, &mut self.transaction) {
+                    (Some(Content::Bytes(bytes)), Some(transaction)) => {
+                        transaction.take(bytes, bytes.len(), is_bare)
+                    }
+                    (Some(Content::Bytes(_)), None) => Portion::Swallowed,
+                    (Some(Content::End), _) => self.end_message(),
+                    (None, _) => Portion::None,
+                }
+            }
+            Coming::Chunk { chunk, .. } => {
+                let presented = chunk.peek(input);
+                let lines = self.transaction.as_mut().and_then(Transaction::lines);
+                let (bytes, rest, is_bare) = match lines {
+                    Some(lines) => {
+                        let mut rest = presented;
+                        match lines.next(&mut rest) {
+                            Some(Content::Bytes(bytes)) => {
+                                (bytes, rest, lines.bare_line_break().is_some())
+                            }
+                            _ => (&[][..], rest, false),
+                        }
+                    }
+                    None => (presented, &[][..], false),
+                };
+                let taken = presented.len().saturating_sub(rest.len());
+                chunk.advance(taken);
+                *input = input.get(taken..).unwrap_or_default();
+                let is_complete = chunk.is_complete();
+                match &mut self.transaction {
+                    // What came was counted when it was announced (3030-2-j).
+                    Some(transaction) if !bytes.is_empty() => {
+                        transaction.take(bytes, bytes.len().saturating_sub(taken), is_bare)
+                    }
+                    _ if !bytes.is_empty() => Portion::Swallowed,
+                    _ if is_complete => self.end_chunk(),
+                    _ => Portion::None,
+                }
+            }
+        }
+    }
+
+    fn end_chunk<'i>(&mut self) -> Portion<'i> {
+        let Coming::Chunk {
+            last, swallowed, ..
+        } = self.coming
+        else {
+            return Portion::Swallowed;
+        };
+        if let Some(reason) = swallowed {
+            self.coming = Coming::Commands;
+            let recipients = last.then(|| core::mem::take(&mut self.failed_recipients));
+            return Portion::StrayChunk { reason, recipients };
+        }
+        if last {
+            // A CR may stand last.
+            return match self.transaction.as_mut().and_then(Transaction::finish) {
+                Some(portion) => portion,
+                None => self.end_message(),
+            };
+        }
+        self.coming = Coming::Commands;
+        match &self.transaction {
+            Some(transaction) if transaction.refusal.is_some() => Portion::RefusedChunk,
+            _ => Portion::Chunk,
+        }
+    }
+
+    /// Ends a message, and with it the transaction (5321-4.1.1.4-h).
+    fn end_message<'i>(&mut self) -> Portion<'i> {
+        self.coming = Coming::Commands;
+        let Some(transaction) = self.transaction.take() else {
+            return Portion::Swallowed;
+        };
+        let message = Message {
+            transaction: transaction.id,
+            bytes: transaction.bytes,
+            recipients: transaction.recipients,
+        };
+        match transaction.refusal {
+            Some(refusal) => Portion::RefusedMessage { message, refusal },
+            None => Portion::Message(message),
+        }
+    }
+
+    fn current(&mut self, id: TransactionId) -> Option<&mut Transaction> {
+        self.transaction.as_mut().filter(|it| it.id == id)
+    }
+}
+
+impl Transaction {
+    /// Returns whether there is room for another recipient only if some are refused.
+    fn is_full(&self, most: usize) -> bool {
+        self.recipients.saturating_add(self.recipients_open) >= most
+    }
+
+    /// Returns what watches the line breaks of chunks, unless their content is not lines (RFC 3030 3)
+    /// or refused.
+    fn lines(&mut self) -> Option<&mut DotUnstuffer> {
+        let is_watched = !self.terms.binary && self.refusal.is_none();
+        is_watched.then_some(&mut self.chunk_lines)
+    }
+
+    /// Counts bytes that came or were announced.
+    fn count<'i>(&mut self, bytes: u64) -> Portion<'i> {
+        let limit = self.terms.max_message_size;
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes > ceiling(limit) {
+            Portion::Excess
+        } else if self.bytes > limit && self.refusal.is_none() {
+            self.refuse(Reason::TooLarge)
+        } else {
+            Portion::Swallowed
+        }
+    }
+
+    /// Takes bytes of content, of which so many were not counted before.
+    fn take<'i>(&mut self, bytes: &'i [u8], uncounted: usize, is_bare: bool) -> Portion<'i> {
+        // Only lines that end in CR LF may come by BDAT too, but for BINARYMIME (3030-2-p).
+        let is_bare = is_bare && self.line_breaks == LineBreaks::Refuse;
+        if is_bare && self.refusal.is_none() {
+            let counted = self.count(uncounted as u64);
+            return match counted {
+                Portion::Excess => counted,
+                _ => self.refuse(Reason::BareLineBreak),
+            };
+        }
+        match self.count(uncounted as u64) {
+            Portion::Swallowed if self.refusal.is_none() => Portion::Bytes {
+                transaction: self.id,
+                bytes,
+            },
+            other => other,
+        }
+    }
+
+    /// Ends content in chunks; returns what is still to be told of it.
+    fn finish<'i>(&mut self) -> Option<Portion<'i>> {
+        let lines = self.lines()?;
+        if let Some(bytes) = lines.finish() {
+            return Some(self.take(bytes, bytes.len(), true));
+        }
+        let is_bare = lines.bare_line_break().is_some();
+        (is_bare && self.line_breaks == LineBreaks::Refuse)
+            .then(|| self.refuse(Reason::BareLineBreak))
+    }
+
+    fn refuse<'i>(&mut self, reason: Reason) -> Portion<'i> {
+        self.refusal = Some(Refusal::Machine(reason));
+        Portion::Refused {
+            transaction: self.id,
+            reason,
+        }
+    }
+}
+
+/// Returns how many bytes of a message are read before the connection is closed, given how many
+/// are taken: half as many again, as Postfix does.
+pub(super) fn ceiling(limit: u64) -> u64 {
+    limit.saturating_add(limit / 2)
+}

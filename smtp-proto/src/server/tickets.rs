@@ -1,0 +1,559 @@
+//! What the application is asked, who may answer it, once, and in which order the answers leave.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use core::time::Duration;
+
+use super::event::{Reason, Ticket, TransactionId};
+use super::table::Verb;
+use crate::machine::Misuse;
+use crate::syntax::Reply;
+
+/// How many buffers of replies that had to wait are kept for the next ones.
+const SPARE_BUFFERS: usize = 8;
+/// The largest buffer that is kept.
+const SPARE_BUFFER: usize = 4096;
+
+/// Tells connections apart, so that a ticket finds its own only.
+static CONNECTIONS: AtomicUsize = AtomicUsize::new(0);
+
+/// Queues one slot for every command that came and whose reply has not left for the output.
+///
+/// A reply leaves once those of all earlier commands have (2920-3.2-a). Serial numbers count slots
+/// from the beginning of the session.
+#[derive(Debug)]
+pub(super) struct Tickets {
+    connection: usize,
+    slots: VecDeque<Slot>,
+    /// The serial number of the first slot.
+    first: u64,
+    /// How many slots wait for the application.
+    open: usize,
+    /// How many of them are verdicts over messages.
+    messages: usize,
+    /// How many of them the application has not been told of, and that none of an earlier serial
+    /// number is among them.
+    untold: usize,
+    untold_from: u64,
+    /// No open slot is due before.
+    next_deadline: Option<Duration>,
+    spare: Vec<Vec<u8>>,
+}
+
+#[derive(Debug)]
+enum Slot {
+    /// The application is asked.
+    Open {
+        question: Question,
+        deadline: Duration,
+        is_told: bool,
+    },
+    /// The application is asked whether a reply of the machine's own may go.
+    Reviewed {
+        answer: Answer,
+        reason: Reason,
+        transaction: Option<TransactionId>,
+        deadline: Duration,
+        is_told: bool,
+    },
+    /// The reply is known.
+    Answered {
+        answer: Answer,
+        /// What the reply accepts.
+        accepts: Option<Accepted>,
+    },
+}
+
+/// A reply.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Fixed(&'static Reply<'static>),
+    Held(Vec<u8>),
+}
+
+impl Answer {
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Fixed(reply) => reply.as_bytes(),
+            Self::Held(bytes) => bytes,
+        }
+    }
+}
+
+/// What the application is asked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Question {
+    pub(super) verb: Verb,
+    pub(super) transaction: Option<TransactionId>,
+    pub(super) detail: Detail,
+}
+
+/// What else there is to know of a question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Detail {
+    None,
+    /// Whether the client takes UTF-8 in the answer.
+    Utf8(bool),
+    /// XCLIENT: whether the client that is spoken for has authenticated itself, if that is said.
+    Login(Option<bool>),
+    /// LMTP: which accepted recipient it is, and how long the message is (2033-4.2-b).
+    Recipient {
+        recipient: u32,
+        bytes: u64,
+    },
+}
+
+impl Question {
+    pub(super) fn new(verb: Verb) -> Self {
+        Self {
+            verb,
+            transaction: None,
+            detail: Detail::None,
+        }
+    }
+
+    /// Asks about that transaction.
+    pub(super) fn of(self, transaction: TransactionId) -> Self {
+        Self {
+            transaction: Some(transaction),
+            ..self
+        }
+    }
+
+    pub(super) fn with(self, detail: Detail) -> Self {
+        Self { detail, ..self }
+    }
+
+    /// Returns what a positive answer accepts.
+    fn accepts(self) -> Option<Accepted> {
+        let recipient = match self.detail {
+            Detail::Recipient { recipient, .. } => Some(recipient),
+            _ => None,
+        };
+        Some(Accepted {
+            transaction: self.transaction.filter(|_| self.verb.is_of_message())?,
+            recipient,
+        })
+    }
+}
+
+/// A message that a reply accepts.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Accepted {
+    pub(super) transaction: TransactionId,
+    /// In LMTP, the accepted recipient that it is accepted for.
+    pub(super) recipient: Option<u32>,
+}
+
+/// What an open ticket is for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Subject<'a> {
+    Question(Question),
+    /// A reply of the machine's own.
+    Reply {
+        bytes: &'a [u8],
+        reason: Reason,
+        transaction: Option<TransactionId>,
+    },
+}
+
+impl Subject<'_> {
+    /// Returns the question, if it is one.
+    pub(super) fn question(&self) -> Option<Question> {
+        match self {
+            Self::Question(question) => Some(*question),
+            Self::Reply { .. } => None,
+        }
+    }
+
+    /// Checks that an application may answer so. A reply in the place of one of the machine's own has to
+    /// be of the same class, and of the same code where that says that the connection closes.
+    pub(super) fn check(&self, reply: &Reply<'_>) -> Result<(), Misuse> {
+        let own = match self {
+            Self::Question(question) => {
+                return question
+                    .verb
+                    .check(reply, question.detail == Detail::Utf8(true));
+            }
+            Self::Reply { bytes, .. } => bytes,
+        };
+        let is_closing = own.starts_with(b"221") || own.starts_with(b"421");
+        let same = if is_closing { 3 } else { 1 };
+        match reply.is_ascii() {
+            _ if own.get(..same) != reply.as_bytes().get(..same) => Err(Misuse::WrongReplyClass),
+            true => Ok(()),
+            false => Err(Misuse::NotAscii),
+        }
+    }
+}
+
+/// A reply that leaves.
+pub(super) struct Departure<'a> {
+    pub(super) serial: u64,
+    pub(super) bytes: &'a [u8],
+    /// What the reply accepts.
+    pub(super) accepts: Option<Accepted>,
+}
+
+impl Tickets {
+    pub(super) fn new() -> Self {
+        Self {
+            connection: CONNECTIONS.fetch_add(1, Ordering::Relaxed),
+            slots: VecDeque::new(),
+            first: 0,
+            open: 0,
+            messages: 0,
+            untold: 0,
+            untold_from: 0,
+            next_deadline: None,
+            spare: Vec::new(),
+        }
+    }
+
+    /// Queues a command that the application answers.
+    pub(super) fn ask(&mut self, question: Question, deadline: Duration) -> Ticket {
+        let serial = self.next_serial();
+        self.open_slot(question.verb.is_of_message(), deadline);
+        self.slots.push_back(Slot::Open {
+            question,
+            deadline,
+            is_told: true,
+        });
+        Ticket::new(self.connection, serial, false)
+    }
+
+    /// Queues a question of which the application is told by [`next_untold`](Self::next_untold).
+    pub(super) fn ask_later(&mut self, question: Question, deadline: Duration) {
+        self.open_slot(question.verb.is_of_message(), deadline);
+        self.untold = self.untold.saturating_add(1);
+        self.slots.push_back(Slot::Open {
+            question,
+            deadline,
+            is_told: false,
+        });
+    }
+
+    /// Queues a reply of the machine's own, of which the application is told likewise.
+    pub(super) fn review(
+        &mut self,
+        answer: Answer,
+        reason: Reason,
+        transaction: Option<TransactionId>,
+        deadline: Duration,
+    ) {
+        self.open_slot(false, deadline);
+        self.untold = self.untold.saturating_add(1);
+        self.slots.push_back(Slot::Reviewed {
+            answer,
+            reason,
+            transaction,
+            deadline,
+            is_told: false,
+        });
+    }
+
+    /// Queues a command that is answered already.
+    pub(super) fn push(&mut self, answer: Answer) {
+        self.slots.push_back(Slot::Answered {
+            answer,
+            accepts: None,
+        });
+    }
+
+    /// Returns what the application is to be told of next, and its ticket.
+    pub(super) fn next_untold(&mut self) -> Option<(Ticket, Subject<'_>)> {
+        if self.untold == 0 {
+            return None;
+        }
+        // No slot is passed twice: those before are told, or answered.
+        let from = self.index(self.untold_from.max(self.first))?;
+        let at = self.slots.iter().skip(from).position(Slot::is_untold)?;
+        let at = from.saturating_add(at);
+        let serial = self.first.saturating_add(at as u64);
+        self.untold = self.untold.saturating_sub(1);
+        self.untold_from = serial.saturating_add(1);
+        let slot = self.slots.get_mut(at)?;
+        if let Slot::Open { is_told, .. } | Slot::Reviewed { is_told, .. } = slot {
+            *is_told = true;
+        }
+        let subject = slot.subject()?;
+        let is_review = matches!(subject, Subject::Reply { .. });
+        Some((Ticket::new(self.connection, serial, is_review), subject))
+    }
+
+    /// Returns what `ticket` is for, if it is of this connection and still open.
+    pub(super) fn look_up(&self, ticket: &Ticket) -> Result<(u64, Subject<'_>), Misuse> {
+        let serial = ticket
+            .serial(self.connection)
+            .filter(|serial| *serial < self.next_serial())
+            .ok_or(Misuse::UnknownTicket)?;
+        let slot = self.index(serial).and_then(|at| self.slots.get(at));
+        slot.and_then(Slot::subject)
+            .filter(|subject| matches!(subject, Subject::Reply { .. }) == ticket.is_review())
+            .map(|subject| (serial, subject))
+            // Tickets cannot be used twice: the machine answered in the application's stead.
+            .ok_or(Misuse::Expired)
+    }
+
+    /// Answers a question; `accepts` tells whether that accepts the message, if it is over one.
+    pub(super) fn answer(&mut self, serial: u64, answer: Answer, accepts: bool) {
+        let Some(slot) = self.index(serial).and_then(|at| self.slots.get_mut(at)) else {
+            return;
+        };
+        let accepts = match slot {
+            Slot::Open { question, .. } if accepts => question.accepts(),
+            _ => None,
+        };
+        self.close_slot(serial, Slot::Answered { answer, accepts });
+    }
+
+    /// Lets a reply of the machine's own go as it is.
+    pub(super) fn let_go(&mut self, serial: u64) {
+        let Some(slot) = self.index(serial).and_then(|at| self.slots.get_mut(at)) else {
+            return;
+        };
+        if let Slot::Reviewed { answer, .. } = slot {
+            let answer = core::mem::replace(answer, Answer::Held(Vec::new()));
+            self.answer(serial, answer, false);
+        }
+    }
+
+    /// Puts a reply of the machine's own in the place of a question that is still open, for review if
+    /// there is a time for it.
+    pub(super) fn supersede(
+        &mut self,
+        serial: u64,
+        answer: Answer,
+        reason: Reason,
+        deadline: Option<Duration>,
+    ) {
+        let Some(deadline) = deadline else {
+            return self.answer(serial, answer, false);
+        };
+        self.close_slot(
+            serial,
+            Slot::Reviewed {
+                answer,
+                reason,
+                transaction: None,
+                deadline,
+                is_told: false,
+            },
+        );
+        self.open_slot(false, deadline);
+        self.untold = self.untold.saturating_add(1);
+        self.untold_from = self.untold_from.min(serial);
+    }
+
+    /// Hands the next reply whose turn it is to `leave`; returns whether there was one.
+    pub(super) fn depart(&mut self, leave: impl FnOnce(Departure<'_>)) -> bool {
+        if !self.has_answer() {
+            return false;
+        }
+        let Some(Slot::Answered { answer, accepts }) = self.slots.pop_front() else {
+            return false;
+        };
+        leave(Departure {
+            serial: self.first,
+            bytes: answer.as_bytes(),
+            accepts,
+        });
+        self.first = self.first.saturating_add(1);
+        if let Answer::Held(bytes) = answer {
+            self.recycle(bytes);
+        }
+        true
+    }
+
+    /// Returns whether there is a reply whose turn it is.
+    pub(super) fn has_answer(&self) -> bool {
+        matches!(self.slots.front(), Some(Slot::Answered { .. }))
+    }
+
+    /// Returns an answer that `write` composes, in a buffer used before where there is one.
+    pub(super) fn compose(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Answer {
+        let mut bytes = self.spare.pop().unwrap_or_default();
+        write(&mut bytes);
+        Answer::Held(bytes)
+    }
+
+    /// Returns the first slot that is due at `now`.
+    pub(super) fn overdue(&mut self, now: Duration) -> Option<(u64, Subject<'_>)> {
+        if self.next_deadline? > now {
+            return None;
+        }
+        let mut earliest: Option<Duration> = None;
+        let mut due = None;
+        for (at, slot) in self.slots.iter().enumerate() {
+            match slot.deadline() {
+                Some(deadline) if deadline <= now => {
+                    due = Some(at);
+                    break;
+                }
+                Some(deadline) => {
+                    earliest = Some(earliest.map_or(deadline, |at| at.min(deadline)));
+                }
+                None => {}
+            }
+        }
+        let Some(at) = due else {
+            self.next_deadline = earliest;
+            return None;
+        };
+        let serial = self.first.saturating_add(at as u64);
+        Some((serial, self.slots.get(at)?.subject()?))
+    }
+
+    /// Returns when [`overdue`](Self::overdue) is to be asked next.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.next_deadline
+    }
+
+    /// Returns the last command if no other may be handled before its answer.
+    pub(super) fn holding(&self) -> Option<(u64, Question)> {
+        let serial = self.next_serial().checked_sub(1)?;
+        match self.slots.back()? {
+            Slot::Open { question, .. } if question.verb.holds() => Some((serial, *question)),
+            _ => None,
+        }
+    }
+
+    /// Drops all commands from `serial` on: they get no reply. Hands the messages among them that
+    /// were accepted already to `unsent`.
+    pub(super) fn drop_from(&mut self, serial: u64, unsent: impl FnMut(Accepted)) {
+        let kept = self.index(serial).unwrap_or_default();
+        self.slots
+            .iter()
+            .skip(kept)
+            .filter_map(|slot| match slot {
+                Slot::Answered { accepts, .. } => *accepts,
+                Slot::Open { .. } | Slot::Reviewed { .. } => None,
+            })
+            .for_each(unsent);
+        self.slots.truncate(kept);
+        let count = |which: fn(&Slot) -> bool| self.slots.iter().filter(|it| which(it)).count();
+        self.open = count(|slot| slot.deadline().is_some());
+        self.messages = count(Slot::is_of_message);
+        self.untold = count(Slot::is_untold);
+        if self.open == 0 {
+            self.next_deadline = None;
+        }
+    }
+
+    /// Drops all commands, likewise: nothing can be answered any more.
+    pub(super) fn clear(&mut self, unsent: impl FnMut(Accepted)) {
+        self.drop_from(self.first, unsent);
+    }
+
+    /// Returns the serial number that the next command gets.
+    pub(super) fn next_serial(&self) -> u64 {
+        self.first.saturating_add(self.slots.len() as u64)
+    }
+
+    /// Returns how many commands are unanswered, or answered and not yet at the turn.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// Returns how many verdicts the application owes.
+    pub(super) fn open(&self) -> usize {
+        self.open
+    }
+
+    /// Returns whether one of them is over such a verb.
+    pub(super) fn any_open(&self, which: impl Fn(Verb) -> bool) -> bool {
+        self.slots.iter().any(|slot| match slot {
+            Slot::Open { question, .. } => which(question.verb),
+            Slot::Reviewed { .. } | Slot::Answered { .. } => false,
+        })
+    }
+
+    /// Returns how many of them are over messages; in LMTP each recipient's counts.
+    pub(super) fn messages(&self) -> usize {
+        self.messages
+    }
+
+    /// Gives back the memory that is not in use.
+    pub(super) fn shrink(&mut self) {
+        self.slots.shrink_to_fit();
+        self.spare = Vec::new();
+    }
+
+    fn open_slot(&mut self, is_of_message: bool, deadline: Duration) {
+        self.open = self.open.saturating_add(1);
+        self.messages = self.messages.saturating_add(usize::from(is_of_message));
+        let earliest = self.next_deadline.map_or(deadline, |at| at.min(deadline));
+        self.next_deadline = Some(earliest);
+    }
+
+    /// Puts `slot` in the place of one that is open.
+    fn close_slot(&mut self, serial: u64, slot: Slot) {
+        let Some(open) = self.index(serial).and_then(|at| self.slots.get_mut(at)) else {
+            return;
+        };
+        let open = core::mem::replace(open, slot);
+        self.open = self
+            .open
+            .saturating_sub(usize::from(open.deadline().is_some()));
+        self.messages = self
+            .messages
+            .saturating_sub(usize::from(open.is_of_message()));
+        self.untold = self.untold.saturating_sub(usize::from(open.is_untold()));
+        if self.open == 0 {
+            self.next_deadline = None;
+        }
+    }
+
+    fn recycle(&mut self, mut bytes: Vec<u8>) {
+        if self.spare.len() < SPARE_BUFFERS && bytes.capacity() <= SPARE_BUFFER {
+            bytes.clear();
+            self.spare.push(bytes);
+        }
+    }
+
+    fn index(&self, serial: u64) -> Option<usize> {
+        usize::try_from(serial.checked_sub(self.first)?).ok()
+    }
+}
+
+impl Slot {
+    fn deadline(&self) -> Option<Duration> {
+        match self {
+            Self::Open { deadline, .. } | Self::Reviewed { deadline, .. } => Some(*deadline),
+            Self::Answered { .. } => None,
+        }
+    }
+
+    fn is_untold(&self) -> bool {
+        match self {
+            Self::Open { is_told, .. } | Self::Reviewed { is_told, .. } => !is_told,
+            Self::Answered { .. } => false,
+        }
+    }
+
+    fn is_of_message(&self) -> bool {
+        match self {
+            Self::Open { question, .. } => question.verb.is_of_message(),
+            Self::Reviewed { .. } | Self::Answered { .. } => false,
+        }
+    }
+
+    /// Returns what the application is asked by an open slot.
+    fn subject(&self) -> Option<Subject<'_>> {
+        match self {
+            Self::Open { question, .. } => Some(Subject::Question(*question)),
+            Self::Reviewed {
+                answer,
+                reason,
+                transaction,
+                ..
+            } => Some(Subject::Reply {
+                bytes: answer.as_bytes(),
+                reason: *reason,
+                transaction: *transaction,
+            }),
+            Self::Answered { .. } => None,
+        }
+    }
+}

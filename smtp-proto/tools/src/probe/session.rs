@@ -1,0 +1,250 @@
+//! Sessions: connected, greeted, answered by EHLO, and in TLS where the test is to be there.
+
+use std::{
+    fmt, io,
+    net::{SocketAddr, ToSocketAddrs},
+    time::{Duration, Instant},
+};
+
+use smtp_proto::{
+    machine::TlsInfo,
+    syntax::{Capabilities, Extension, Reply},
+};
+use smtp_proto_rustls::{TlsConnector, rustls};
+
+use super::{
+    dialogue::{Dialogue, Patience, Silence},
+    options::{Options, TlsMode},
+};
+
+/// The server under test, as far as it is known before anything is said.
+pub(super) struct Server<'a> {
+    pub options: &'a Options,
+    pub address: SocketAddr,
+    pub channel: Channel,
+    pub trust: Trust,
+    patience: Patience,
+}
+
+/// Where commands go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channel {
+    /// In clear.
+    Clear,
+    /// Over TLS, after STARTTLS.
+    StartTls,
+    /// Over TLS from the first byte.
+    Implicit,
+}
+
+/// Which certificates are taken.
+pub(super) enum Trust {
+    /// Those of the server's name that an authority vouches for.
+    Verified,
+    /// Any, since the server's does not verify, or nothing can verify it: why.
+    Anyone(String),
+}
+
+/// A session between transactions.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub dialogue: Dialogue,
+    pub capabilities: Capabilities,
+}
+
+/// What the handshake of TLS, or what led to it, came to.
+#[derive(Debug)]
+pub(super) enum TlsFailure {
+    /// The server refused STARTTLS.
+    Refused(Reply<'static>),
+    /// The certificate does not verify: why.
+    Certificate(String),
+    /// The server said more than 220 before it.
+    SaysMore,
+    /// Anything else.
+    Failed(String),
+}
+
+/// Why there is no session.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum NoSession {
+    /// No connection.
+    Connection(io::Error),
+    /// The server does not greet.
+    NoGreeting(Silence),
+    /// The server takes no sessions.
+    Refused(Reply<'static>),
+    /// No answer to EHLO or STARTTLS.
+    NoAnswer(Silence),
+    /// EHLO is refused, and HELO is too.
+    NoHello(Reply<'static>),
+    /// No TLS.
+    NoTls(String),
+}
+
+impl<'a> Server<'a> {
+    /// Connects to the first address at which there is something.
+    pub(super) fn find(options: &'a Options) -> io::Result<(Self, Dialogue)> {
+        let patience = Patience {
+            reply: options.reply_timeout,
+            until: Instant::now() + options.timeout,
+        };
+        let target = &options.target;
+        let channel = match options.tls {
+            TlsMode::Auto if target.port == 465 => Channel::Implicit,
+            TlsMode::Implicit => Channel::Implicit,
+            TlsMode::Starttls => Channel::StartTls,
+            TlsMode::Auto | TlsMode::Off => Channel::Clear,
+        };
+        let mut failure = io::Error::new(io::ErrorKind::NotFound, "no address is known");
+        for address in (target.host.as_str(), target.port).to_socket_addrs()? {
+            match Dialogue::connect(address, patience) {
+                Ok(dialogue) => {
+                    let server = Self {
+                        options,
+                        address,
+                        channel,
+                        trust: Trust::Verified,
+                        patience,
+                    };
+                    return Ok((server, dialogue));
+                }
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    /// Connects.
+    pub(super) fn connect(&self) -> Result<Dialogue, NoSession> {
+        Dialogue::connect(self.address, self.patience).map_err(NoSession::Connection)
+    }
+
+    /// Opens a session where the test is to be.
+    pub(super) fn open(&self) -> Result<Session, NoSession> {
+        let no_tls = |failure: TlsFailure| NoSession::NoTls(failure.to_string());
+        let mut dialogue = self.connect()?;
+        if self.channel == Channel::Implicit {
+            self.handshake(&mut dialogue).map_err(no_tls)?;
+        }
+        greeted(&mut dialogue)?;
+        let mut capabilities = self.hello(&mut dialogue)?;
+        if self.channel == Channel::StartTls {
+            self.start_tls(&mut dialogue).map_err(no_tls)?;
+            capabilities = self.hello(&mut dialogue)?;
+        }
+        dialogue.take_evidence();
+        Ok(Session {
+            dialogue,
+            capabilities,
+        })
+    }
+
+    /// Says EHLO, or else HELO.
+    pub(super) fn hello(&self, dialogue: &mut Dialogue) -> Result<Capabilities, NoSession> {
+        let name = match &self.options.helo {
+            Some(name) => name.to_string(),
+            None => dialogue.literal(),
+        };
+        let answer = dialogue.measure(format!("EHLO {name}\r\n").as_bytes());
+        let answer = answer.map_err(NoSession::NoAnswer)?;
+        if answer.is_positive() {
+            return Ok(Capabilities::parse(&answer));
+        }
+        let answer = dialogue.measure(format!("HELO {name}\r\n").as_bytes());
+        let answer = answer.map_err(NoSession::NoAnswer)?;
+        match answer.is_positive() {
+            true => Ok(Capabilities::new()),
+            false => Err(NoSession::NoHello(answer)),
+        }
+    }
+
+    /// Says STARTTLS, and does the handshake.
+    pub(super) fn start_tls(&self, dialogue: &mut Dialogue) -> Result<TlsInfo, TlsFailure> {
+        match dialogue.ask(b"STARTTLS\r\n") {
+            Ok(reply) if reply.code().value() == 220 => self.handshake(dialogue),
+            Ok(reply) => Err(TlsFailure::Refused(reply)),
+            Err(silence) => Err(TlsFailure::Failed(silence.to_string())),
+        }
+    }
+
+    /// Does the handshake.
+    pub(super) fn handshake(&self, dialogue: &mut Dialogue) -> Result<TlsInfo, TlsFailure> {
+        // RFC 3207 4.2, CVE-2021-38371: what comes with the 220 belongs to neither channel.
+        if dialogue.has_input() {
+            return Err(TlsFailure::SaysMore);
+        }
+        let failed = |error: io::Error| TlsFailure::Failed(error.to_string());
+        let options = self.options;
+        let name = options.server_name.as_ref().unwrap_or(&options.target.host);
+        let connector = match (&self.trust, &options.ca) {
+            (Trust::Anyone(_), _) => TlsConnector::with_any_certificate(name).map_err(failed)?,
+            (Trust::Verified, Some(ca)) => TlsConnector::with_ca_file(name, ca).map_err(failed)?,
+            (Trust::Verified, None) => TlsConnector::with_platform_roots(name)
+                .map_err(|error| TlsFailure::Certificate(error.to_string()))?,
+        };
+        dialogue.begin_tls(&connector).map_err(|error| {
+            let cause = error.get_ref().and_then(|it| it.downcast_ref());
+            match cause {
+                Some(rustls::Error::InvalidCertificate(_)) => {
+                    TlsFailure::Certificate(error.to_string())
+                }
+                _ => failed(error),
+            }
+        })
+    }
+}
+
+/// Waits for the greeting, and returns how long it took.
+pub(super) fn greeted(dialogue: &mut Dialogue) -> Result<Duration, NoSession> {
+    let start = Instant::now();
+    let greeting = dialogue.reply().map_err(NoSession::NoGreeting)?;
+    match greeting.code().value() {
+        220 => Ok(start.elapsed()),
+        _ => Err(NoSession::Refused(greeting)),
+    }
+}
+
+impl Session {
+    /// Tells whether the server offers an extension.
+    pub(super) fn offers(&self, extension: Extension) -> bool {
+        self.capabilities.has(extension)
+    }
+}
+
+impl fmt::Display for Channel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Clear => "in clear",
+            Self::StartTls => "after STARTTLS",
+            Self::Implicit => "over TLS from the first byte",
+        })
+    }
+}
+
+impl fmt::Display for TlsFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused(reply) => write!(f, "STARTTLS is refused: {reply}"),
+            Self::Certificate(why) => write!(f, "the certificate is not verified: {why}"),
+            Self::SaysMore => f.write_str("the server says more before the handshake of TLS"),
+            Self::Failed(why) => write!(f, "the handshake of TLS failed: {why}"),
+        }
+    }
+}
+
+impl fmt::Display for NoSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Connection(error) => write!(f, "no connection: {error}"),
+            Self::NoGreeting(silence) => write!(f, "no greeting: {silence}"),
+            Self::Refused(reply) => write!(f, "the server takes no session: {reply}"),
+            Self::NoAnswer(silence) => write!(f, "no answer: {silence}"),
+            Self::NoHello(reply) => write!(f, "neither EHLO nor HELO is taken: {reply}"),
+            Self::NoTls(why) => f.write_str(why),
+        }
+    }
+}
+
+impl std::error::Error for NoSession {}

@@ -1,0 +1,367 @@
+//! `probe` against servers that are right, and that are wrong in one thing each.
+
+mod peer;
+
+use std::thread;
+
+use clap::Parser as _;
+use peer::{Fault, Fault::*, serve};
+use smtp_proto::syntax::{Capabilities, Code, Extension, Reply};
+use smtp_proto_rustls::TlsAcceptor;
+use smtp_proto_test_support::{Pki, SERVER};
+use smtp_proto_tools::probe::{
+    Auth, BareLf, Batch, Channel, Check, Chunks, EndOfContent, Errors, Greeting, GroupEnd,
+    HalfClose, Hello, Injection, Limits, LineLength, LongLine, LookAhead, Lost, NoSession, Options,
+    Outcome, Policy, Reason, Report, Said, Silence, Size, Split, SplitChunk, StreamProof,
+    Terminator, Tls, Verdict, json, probe, table,
+};
+
+const CONSENT: [&str; 4] = [
+    "--deliver-to",
+    "op@example.org",
+    "--from",
+    "probe@example.org",
+];
+
+fn run(
+    faults: &[Fault],
+    tls: Option<TlsAcceptor>,
+    arguments: &[&str],
+) -> Result<Report, NoSession> {
+    let target = serve(faults.to_vec(), tls).to_string();
+    let usual = ["probe", "--reply-timeout", "1", &target];
+    probe(&Options::parse_from([&usual, arguments].concat()))
+}
+
+/// Tests a server for each fault, all at once since most of it is waiting, and looks at one outcome.
+macro_rules! each {
+    ($arguments:expr; $($fault:expr => $outcome:pat, $verdict:ident, $policy:ident;)*) => {
+        thread::scope(|scope| {
+            $(scope.spawn(|| {
+                let report = run(&[$fault], None, $arguments).unwrap();
+                let found = report.findings.iter().find(|it| matches!(it.outcome, $outcome));
+                let verdict = found.map(|it| it.verdict());
+                let seen = (verdict, report.advice.policy);
+                let expected = (Some(Verdict::$verdict), Policy::$policy);
+                assert_eq!(seen, expected, "{:?}\n{}", $fault, table(&report, true));
+            });)*
+        });
+    };
+}
+
+#[test]
+fn a_server_that_is_right() {
+    let report = run(&[], None, &[&CONSENT[..], &["--count-errors"]].concat()).unwrap();
+    for finding in &report.findings {
+        let facts = [Check::Tls, Check::Auth, Check::Limits, Check::Errors];
+        let expected = match facts.contains(&finding.check()) {
+            true => Verdict::Fact,
+            false => Verdict::Right,
+        };
+        assert_eq!(finding.verdict(), expected, "{}", table(&report, true));
+    }
+    assert_eq!(report.findings.len(), 19);
+    assert_eq!(report.advice.policy, Policy::Stream);
+    assert_eq!(report.channel, Channel::Clear);
+    assert_eq!(
+        report.outcome(Check::Size),
+        Some(&Outcome::Size(Size::Kept {
+            max: 1000,
+            code: Code::TOO_LARGE
+        }))
+    );
+    assert_eq!(
+        report.outcome(Check::Errors),
+        Some(&Outcome::Errors(Errors::Ends(11)))
+    );
+    let answer = report.known_capabilities();
+    let known = Capabilities::parse(&Reply::parse(&answer).unwrap());
+    assert_eq!(known, report.capabilities);
+}
+
+/// Without consent nothing is sent that could become a message.
+#[test]
+fn nothing_is_delivered_without_consent() {
+    let report = run(&[AcceptsNobodysContent], None, &[]).unwrap();
+    for check in [Check::LookAhead, Check::Chunks, Check::EndOfContent] {
+        let reason = Reason::NoConsent("--deliver-to");
+        assert_eq!(
+            report.outcome(check),
+            Some(&Outcome::Untested(check, reason))
+        );
+    }
+    let reason = Reason::NoConsent("--count-errors");
+    let errors = Outcome::Untested(Check::Errors, reason);
+    assert_eq!(report.outcome(Check::Errors), Some(&errors));
+    // Where a recipient is accepted, no content follows.
+    for finding in &report.findings {
+        let sent = finding.evidence.iter().filter_map(|said| match said {
+            Said::Sent(bytes) => Some(String::from_utf8_lossy(bytes)),
+            Said::SentContent(_) => panic!("content"),
+            _ => None,
+        });
+        let sent: String = sent.collect();
+        let is_addressed = sent.contains("RCPT TO:<");
+        assert!(
+            !is_addressed || !sent.contains("DATA") && !sent.contains("BDAT"),
+            "{sent}"
+        );
+    }
+}
+
+/// 2920-3.1, 2920-3.2
+#[test]
+fn batches() {
+    use Outcome::{Batch as B, GroupEnd as G};
+    each! { &[];
+        ForgetsTheRest => B(Batch::Loses { offered: true, lost: Lost { answered: 1, .. } }), Wrong, LockStep;
+        DropsTheSecond => B(Batch::Loses { offered: true, lost: Lost { answered: 3, .. } }), Wrong, LockStep;
+        Merges => B(Batch::Loses { offered: true, lost: Lost { answered: 1, .. } }), Wrong, LockStep;
+        ClosesOnBatch => B(Batch::Loses { lost: Lost { silence: Silence::Closed, .. }, .. }), Wrong, LockStep;
+        Reverses => B(Batch::Differs { offered: true, .. }), Wrong, LockStep;
+        SaysMore => B(Batch::Surplus { offered: true }), Wrong, LockStep;
+        Offers("CHUNKING\nSIZE 1000") => B(Batch::InStep { offered: false }), Fact, LockStep;
+        AsksForNobodysContent => G(GroupEnd::RefusesContent(_)), Right, Stream;
+        AcceptsNobodysContent => G(GroupEnd::AcceptsContent(_)), Weak, Stream;
+    }
+}
+
+#[test]
+fn openings() {
+    use Outcome::{Greeting as G, Hello as H, Limits as L, Size as S};
+    each! { &[];
+        GreetsTwice => G(Greeting::SaysMore), Wrong, LockStep;
+        GreetsTwice => Outcome::Untested(Check::Batch, Reason::Pointless(Check::Greeting)), Untested, LockStep;
+        AnswersEhloTwice => H(Hello::SaysMore), Wrong, LockStep;
+        Offers("PIPELINING") => S(Size::NotOffered), Fact, LookAhead;
+        Offers("PIPELINING\nCHUNKING\nSIZE") => S(Size::Unlimited), Fact, LookAhead;
+        Offers("PIPELINING\nCHUNKING\nSIZE 1000") => L(Limits::NotOffered), Fact, Stream;
+        IgnoresSize => S(Size::NotKept { max: 1000 }), Weak, Stream;
+    }
+}
+
+/// 5321-2.3.8, 2920-3.2, CMD-1, CMD-3
+#[test]
+fn lines() {
+    use Outcome::{BareLf as B, HalfClose as H, LineLength as L, Split as S};
+    each! { &[];
+        ClosesOnSplit => S(Split::Stops(Silence::Closed)), Wrong, LockStep;
+        TearsSegments => S(Split::Differs { .. }), Wrong, LockStep;
+        HoldsBack => S(Split::HeldBack), Weak, Stream;
+        TearsLongLines => L(LineLength { usual: LongLine::Taken, long: Some(LongLine::Torn) }), Wrong, Stream;
+        ClosesOnLongLines => L(LineLength { long: Some(LongLine::Closes(None)), .. }), Right, Stream;
+        LfEndsLines => B(BareLf::EndsLine), Weak, Stream;
+        LfIsSpace => B(BareLf::Ignored(_)), Weak, Stream;
+        ForgetsBeforeQuit => H(HalfClose::Loses(_)), Weak, Stream;
+    }
+}
+
+/// 3030-2, BDT-2, BDT-15, BDT-18
+#[test]
+fn refused_chunks() {
+    use Outcome::{SplitChunk as C, StreamProof as P};
+    each! { &[];
+        ExecutesChunks => P(StreamProof::Executes(_)), Wrong, LookAhead;
+        AcceptsNobodysChunk => P(StreamProof::Differs(_)), Wrong, LookAhead;
+        SwallowsOneSegment => C(SplitChunk::Differs(_) | SplitChunk::Surplus), Wrong, LookAhead;
+        DropsTheSecond => P(StreamProof::Loses(_)), Wrong, LockStep;
+        Offers("PIPELINING\nSIZE 1000") => Outcome::Untested(Check::StreamProof, _), Untested, LookAhead;
+    }
+}
+
+/// EOD-1, REP-15, CMD-8
+#[test]
+fn deliveries() {
+    use Outcome::{Chunks as C, EndOfContent as E, Errors as N, LookAhead as L};
+    let arguments = &[&CONSENT[..], &["--count-errors"]].concat();
+    each! { arguments;
+        RefusesLookAhead => L(LookAhead::Refuses(_)), Wrong, Group;
+        ForgetsLookAhead => L(LookAhead::Loses(Lost { answered: 1, .. })), Wrong, Group;
+        RefusesRecipients => L(LookAhead::NoTransaction(_)), Untested, Stream;
+        LfEndsContent => E(EndOfContent::Lax(_)), Wrong, Stream;
+        ClosesAfterErrors(5) => N(Errors::Closes(5)), Fact, Stream;
+        ForgivesAll => N(Errors::AtLeast(40)), Weak, Stream;
+        ExecutesChunks => Outcome::Untested(Check::Chunks, Reason::Pointless(_)), Untested, LookAhead;
+        Merges => Outcome::Untested(Check::LookAhead, Reason::Pointless(_)), Untested, LockStep;
+        Offers("PIPELINING") => Outcome::Untested(Check::Chunks, Reason::NotOffered(_)), Untested, LookAhead;
+        Offers("PIPELINING\nSIZE 1000\nCHUNKING") => C(Chunks::Taken), Right, Stream;
+    }
+}
+
+/// All that end a content are named.
+#[test]
+fn ends_of_content() {
+    let report = run(&[LfEndsContent], None, &CONSENT).unwrap();
+    let lax = EndOfContent::Lax(vec![Terminator::LfDotLf, Terminator::CrLfDotLf]);
+    assert_eq!(
+        report.outcome(Check::EndOfContent),
+        Some(&Outcome::EndOfContent(lax))
+    );
+}
+
+/// What is found out not to hold is not among what a client may rely on.
+#[test]
+fn lies_are_left_out_of_the_capabilities() {
+    let known = |fault| {
+        let answer = run(&[fault], None, &[]).unwrap().known_capabilities();
+        Capabilities::parse(&Reply::parse(&answer).unwrap())
+    };
+    let pipelining = known(DropsTheSecond);
+    assert!(!pipelining.has(Extension::Pipelining));
+    assert_eq!(pipelining.max_size(), Some(1000));
+    let chunking = known(ExecutesChunks);
+    assert!(chunking.has(Extension::Pipelining) && !chunking.has(Extension::Chunking));
+}
+
+/// Tests a server with TLS; `authority` says whether it is the right one that is trusted.
+fn run_with_tls(faults: &[Fault], authority: bool, name: &str) -> Report {
+    let mode = if faults.contains(&TlsFirst) {
+        "implicit"
+    } else {
+        "auto"
+    };
+    let (pki, other) = (Pki::new(), Pki::new());
+    let ca = if authority { &pki } else { &other }.file("ca.pem");
+    let ca = ca.to_str().unwrap();
+    let arguments = ["--ca", ca, "--server-name", name, "--tls", mode];
+    run(faults, Some(pki.acceptor()), &arguments).unwrap()
+}
+
+#[test]
+fn tls_and_auth() {
+    let report = run_with_tls(&[], true, SERVER);
+    let verified = Outcome::Tls(Tls::Verified { version: 0x0304 });
+    assert_eq!(report.outcome(Check::Tls), Some(&verified));
+    assert_eq!(report.channel, Channel::Clear);
+    let auth = Auth {
+        in_clear: Some(vec!["SCRAM-SHA-256".into()]),
+        over_tls: Some(vec!["SCRAM-SHA-256".into(), "PLAIN".into()]),
+    };
+    assert_eq!(report.outcome(Check::Auth), Some(&Outcome::Auth(auth)));
+    let injection = Outcome::Injection(Injection::Forgotten);
+    assert_eq!(report.outcome(Check::Injection), Some(&injection));
+}
+
+#[test]
+fn tls_from_the_first_byte() {
+    let report = run_with_tls(&[TlsFirst], true, SERVER);
+    let verified = Outcome::Tls(Tls::Verified { version: 0x0304 });
+    assert_eq!(report.outcome(Check::Tls), Some(&verified));
+    assert_eq!(
+        (report.channel, report.advice.policy),
+        (Channel::Implicit, Policy::Stream)
+    );
+    let over_tls = Some(vec!["SCRAM-SHA-256".into(), "PLAIN".into()]);
+    let auth = Outcome::Auth(Auth {
+        in_clear: None,
+        over_tls,
+    });
+    assert_eq!(report.outcome(Check::Auth), Some(&auth));
+}
+
+/// TLS-15
+#[test]
+fn certificates_of_others() {
+    thread::scope(|scope| {
+        for (faults, authority, name) in [
+            (&[][..], false, SERVER),
+            (&[], true, "other.example.net"),
+            (&[TlsFirst], true, "other.example.net"),
+        ] {
+            scope.spawn(move || {
+                let report = run_with_tls(faults, authority, name);
+                let tls = report.outcome(Check::Tls);
+                let is_unverified = matches!(tls, Some(Outcome::Tls(Tls::Unverified { .. })));
+                assert!(is_unverified, "{}", table(&report, true));
+            });
+        }
+    });
+}
+
+/// TLS-1, TLS-6, TLS-8
+#[test]
+fn hazards_of_starttls() {
+    let refused = Tls::Refused(Code::TEMPORARY_AUTHENTICATION_FAILURE);
+    thread::scope(|scope| {
+        for (fault, expected) in [
+            (KeepsInput, Outcome::Injection(Injection::Executed)),
+            (SaysMoreBeforeTls, Outcome::Tls(Tls::SaysMore)),
+            (RefusesTls, Outcome::Tls(refused)),
+        ] {
+            scope.spawn(move || {
+                let report = run_with_tls(&[fault], true, SERVER);
+                let found = report.findings.iter().find(|it| it.outcome == expected);
+                assert_eq!(found.unwrap().verdict(), Verdict::Wrong);
+            });
+        }
+    });
+}
+
+/// Where MAIL is only taken over TLS, everything is tested there.
+#[test]
+fn servers_that_demand_tls() {
+    let report = run_with_tls(&[DemandsTls], true, SERVER);
+    let right = Outcome::Batch(Batch::InStep { offered: true });
+    assert_eq!(
+        report.outcome(Check::Batch),
+        Some(&right),
+        "{}",
+        table(&report, true)
+    );
+    assert_eq!(report.channel, Channel::StartTls);
+    assert_eq!(report.advice.policy, Policy::Stream);
+    assert!(!report.capabilities.has(Extension::StartTls));
+}
+
+#[test]
+fn what_cannot_be_tested_is_an_error() {
+    let target = serve(vec![], None).to_string();
+    let silent = [
+        "probe",
+        "--reply-timeout",
+        "0.3",
+        "--tls",
+        "implicit",
+        "--server-name",
+        SERVER,
+        &target,
+    ];
+    assert!(matches!(
+        probe(&Options::parse_from(silent)),
+        Err(NoSession::NoTls(_))
+    ));
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let nobody = Options::parse_from(["probe", &nobody.to_string()]);
+    assert!(matches!(probe(&nobody), Err(NoSession::Connection(_))));
+    let waiting = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let waiting = waiting.local_addr().unwrap().to_string();
+    // Nothing takes longer than it may.
+    let start = std::time::Instant::now();
+    let options = Options::parse_from(["probe", "--timeout", "0.4", &waiting]);
+    assert!(probe(&options).is_err());
+    assert!(start.elapsed() < std::time::Duration::from_secs(5));
+}
+
+#[test]
+fn json_has_it_all() {
+    let report = run(&[ExecutesChunks], None, &[]).unwrap();
+    let json = json(&report);
+    assert_eq!(json["policy"], "lookahead");
+    assert_eq!(json["channel"], "in clear");
+    assert_eq!(json["capabilities"][1], "SIZE 1000");
+    let findings = json["findings"].as_array().unwrap();
+    assert_eq!(findings.len(), report.findings.len());
+    let proof = findings
+        .iter()
+        .find(|it| it["check"] == "stream-proof")
+        .unwrap();
+    assert_eq!(proof["verdict"], "wrong");
+    assert_eq!(
+        proof["evidence"][0],
+        r"> MAIL FROM:<>\r\nBDAT 3 LAST\r\nxyzRSET\r\nRSET\r\n"
+    );
+    assert_eq!(proof["evidence"][3], r"< 500 unknown\r\n");
+}

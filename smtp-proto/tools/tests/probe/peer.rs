@@ -1,0 +1,435 @@
+//! A server that follows a script of faults; without any it is right.
+
+use std::{
+    io::{Read, Write},
+    net::{SocketAddr, TcpListener, TcpStream},
+    thread,
+};
+
+use smtp_proto_rustls::{
+    TlsAcceptor,
+    rustls::{ServerConnection, StreamOwned},
+};
+
+/// What a server does wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Answers EHLO with this text.
+    Offers(&'static str),
+    /// Says a second reply in the segment of the first.
+    GreetsTwice,
+    AnswersEhloTwice,
+    /// Of the commands in one segment, answers the first and forgets the others.
+    ForgetsTheRest,
+    /// ... answers all but the second.
+    DropsTheSecond,
+    /// ... puts all replies into one.
+    Merges,
+    /// ... answers the last one first.
+    Reverses,
+    /// ... answers 500 and closes.
+    ClosesOnBatch,
+    /// Says `250` once more after a batch.
+    SaysMore,
+    /// Closes where a segment ends within a line.
+    ClosesOnSplit,
+    /// Takes each segment for a line.
+    TearsSegments,
+    /// Answers once what it has read ends with a whole line.
+    HoldsBack,
+    /// Takes 512 bytes for a line, whatever they are.
+    TearsLongLines,
+    /// Closes without a word where a line is longer than 512 bytes.
+    ClosesOnLongLines,
+    /// Takes LF for the end of a command line.
+    LfEndsLines,
+    /// Takes LF for a space.
+    LfIsSpace,
+    /// Gives 354 to nobody's content, and refuses the dot.
+    AsksForNobodysContent,
+    /// Gives 354 to nobody's content, and accepts the dot.
+    AcceptsNobodysContent,
+    /// Reads the bytes of a refused chunk as commands: go-smtp's public issue 315.
+    ExecutesChunks,
+    /// Swallows what of a refused chunk has arrived with BDAT.
+    SwallowsOneSegment,
+    /// Accepts a chunk for nobody.
+    AcceptsNobodysChunk,
+    /// Answers 503 to what comes together with the dot.
+    RefusesLookAhead,
+    /// Forgets what comes together with the dot.
+    ForgetsLookAhead,
+    /// Ends content at LF . LF too.
+    LfEndsContent,
+    /// Forgets what is not answered yet when QUIT comes.
+    ForgetsBeforeQuit,
+    /// Takes any SIZE.
+    IgnoresSize,
+    /// Begins TLS before it greets: no fault, if it is expected.
+    TlsFirst,
+    /// Answers 530 to MAIL in clear.
+    DemandsTls,
+    /// Refuses STARTTLS.
+    RefusesTls,
+    /// Keeps for TLS what came in clear after STARTTLS.
+    KeepsInput,
+    /// Says more than 220 before TLS.
+    SaysMoreBeforeTls,
+    /// Refuses all recipients.
+    RefusesRecipients,
+    /// Closes after so many errors, without 421.
+    ClosesAfterErrors(usize),
+    /// Never ends a session for its errors.
+    ForgivesAll,
+}
+
+use Fault::*;
+
+const OFFER: &str = "PIPELINING\nSIZE 1000\nCHUNKING\nLIMITS RCPTMAX=50";
+const MAX_SIZE: usize = 1000;
+const MAX_ERRORS: usize = 10;
+
+/// Starts a server of this many faults, which lives as long as the process.
+pub(crate) fn serve(faults: Vec<Fault>, tls: Option<TlsAcceptor>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (stream, faults, tls) = (stream.unwrap(), faults.clone(), tls.clone());
+            thread::spawn(move || Peer::new(stream, faults, tls).run());
+        }
+    });
+    address
+}
+
+trait Connection: Read + Write {}
+impl<T: Read + Write> Connection for T {}
+
+struct Peer {
+    socket: TcpStream,
+    stream: Box<dyn Connection>,
+    faults: Vec<Fault>,
+    tls: Option<TlsAcceptor>,
+    in_tls: bool,
+    input: Vec<u8>,
+    /// Where in `input` the last segment begins.
+    segment: usize,
+    replies: Vec<String>,
+    mail: bool,
+    rcpt: bool,
+    errors: usize,
+    closing: bool,
+}
+
+impl Peer {
+    fn new(socket: TcpStream, faults: Vec<Fault>, tls: Option<TlsAcceptor>) -> Self {
+        socket.set_nodelay(true).unwrap();
+        Self {
+            stream: Box::new(socket.try_clone().unwrap()),
+            socket,
+            faults,
+            tls,
+            in_tls: false,
+            input: Vec::new(),
+            segment: 0,
+            replies: Vec::new(),
+            mail: false,
+            rcpt: false,
+            errors: 0,
+            closing: false,
+        }
+    }
+
+    fn has(&self, fault: Fault) -> bool {
+        self.faults.contains(&fault)
+    }
+
+    fn run(mut self) {
+        if self.has(TlsFirst) {
+            self.begin_tls();
+        }
+        let more = ["", "250 more\r\n"][usize::from(self.has(GreetsTwice))];
+        self.write(&format!("220 peer\r\n{more}"));
+        while !self.closing && self.fill() {
+            let mut batch = 0;
+            while let Some(line) = self.line() {
+                batch += 1;
+                self.command(&line, batch);
+                if self.closing {
+                    break;
+                }
+            }
+            if self.has(HoldsBack) && !self.input.is_empty() {
+                continue;
+            }
+            self.answer(batch);
+        }
+    }
+
+    /// Reads a segment; returns whether there was one.
+    fn fill(&mut self) -> bool {
+        let mut buffer = [0; 65536];
+        let read = self.stream.read(&mut buffer).unwrap_or(0);
+        self.segment = self.input.len();
+        self.input.extend_from_slice(&buffer[..read]);
+        if self.has(ClosesOnSplit) && !self.input.ends_with(b"\n") {
+            return false;
+        }
+        read > 0
+    }
+
+    /// Takes a command line out of what was read.
+    fn line(&mut self) -> Option<String> {
+        let lf = |bytes: &[u8]| {
+            bytes
+                .iter()
+                .position(|byte| *byte == b'\n')
+                .map(|at| at + 1)
+        };
+        let crlf = |bytes: &[u8]| {
+            bytes
+                .windows(2)
+                .position(|it| it == b"\r\n")
+                .map(|at| at + 2)
+        };
+        let mut end = match self.has(LfEndsLines) {
+            true => lf(&self.input),
+            false => crlf(&self.input),
+        };
+        if self.has(TearsLongLines) && end.unwrap_or(self.input.len()) > 512 {
+            end = Some(512);
+        }
+        if self.has(TearsSegments) && end.is_none() && !self.input.is_empty() {
+            end = Some(self.input.len());
+        }
+        let line = self.input.drain(..end?).collect();
+        Some(String::from_utf8(line).unwrap().trim_end().to_owned())
+    }
+
+    fn command(&mut self, line: &str, batch: usize) {
+        if line.len() > 600 && self.has(ClosesOnLongLines) {
+            self.closing = true;
+            return;
+        }
+        let line = if self.has(LfIsSpace) {
+            line.replace('\n', " ")
+        } else {
+            line.to_owned()
+        };
+        let verb = line.split(' ').next().unwrap().to_ascii_uppercase();
+        match verb.as_str() {
+            _ if line.contains('\n') => self.error("500 bare LF"),
+            _ if batch > 1 && self.has(ForgetsTheRest) => {}
+            _ if batch == 2 && self.has(DropsTheSecond) => {}
+            _ if batch > 1 && self.has(ClosesOnBatch) => {
+                self.say("500 Pipelining not supported");
+                self.closing = true;
+            }
+            "EHLO" => {
+                let mut offer = self.offer();
+                if self.tls.is_some() && !self.in_tls {
+                    offer.push_str("\nSTARTTLS");
+                }
+                if self.tls.is_some() {
+                    offer.push_str("\nAUTH SCRAM-SHA-256");
+                    offer.push_str(if self.in_tls { " PLAIN" } else { "" });
+                }
+                self.say(&format!("250 peer\n{offer}"));
+                if self.has(AnswersEhloTwice) {
+                    self.say("250 more");
+                }
+            }
+            "STARTTLS" => self.start_tls(),
+            "MAIL" if self.has(DemandsTls) && !self.in_tls => self.error("530 STARTTLS first"),
+            "MAIL" if self.mail => self.error("503 nested MAIL"),
+            "MAIL" if self.is_too_large(&line) => self.error("552 too large"),
+            "MAIL" => {
+                self.mail = true;
+                self.say("250 sender ok");
+            }
+            "RCPT" if !self.mail || line == "RCPT TO" => self.error("503 need MAIL"),
+            "RCPT" if self.has(RefusesRecipients) => self.error("550 unknown"),
+            "RCPT" => {
+                self.rcpt = true;
+                self.say("251 recipient ok");
+            }
+            "DATA" if self.rcpt => self.content(),
+            "DATA" if self.has(AsksForNobodysContent) => self.content(),
+            "DATA" if self.has(AcceptsNobodysContent) => self.content(),
+            "DATA" => self.error("554 no recipients"),
+            "BDAT" => self.chunk(&line),
+            "RSET" => {
+                (self.mail, self.rcpt) = (false, false);
+                self.say("250 reset");
+            }
+            "NOOP" => self.say("250 nothing"),
+            "QUIT" => {
+                self.say("221 bye");
+                self.closing = true;
+            }
+            _ => self.error("500 unknown"),
+        }
+    }
+
+    fn offer(&self) -> String {
+        let offers = |fault: &Fault| match fault {
+            Offers(text) => Some(*text),
+            _ => None,
+        };
+        self.faults
+            .iter()
+            .find_map(offers)
+            .unwrap_or(OFFER)
+            .to_owned()
+    }
+
+    fn is_too_large(&self, line: &str) -> bool {
+        let size = line
+            .split_once("SIZE=")
+            .and_then(|(_, size)| size.parse().ok());
+        !self.has(IgnoresSize) && size.is_some_and(|size: usize| size > MAX_SIZE)
+    }
+
+    fn error(&mut self, reply: &str) {
+        self.errors += 1;
+        let silent =
+            |fault: &Fault| matches!(fault, ClosesAfterErrors(most) if self.errors > *most);
+        if self.faults.iter().any(silent) {
+            self.closing = true;
+        } else if self.errors > MAX_ERRORS && !self.has(ForgivesAll) {
+            self.say("421 too many errors");
+            self.closing = true;
+        } else {
+            self.say(reply);
+        }
+    }
+
+    fn start_tls(&mut self) {
+        if self.has(RefusesTls) {
+            return self.say("454 not now");
+        }
+        let more = ["", "250 more\r\n"][usize::from(self.has(SaysMoreBeforeTls))];
+        self.write(&format!("220 go\r\n{more}"));
+        let kept = std::mem::take(&mut self.input);
+        self.begin_tls();
+        if self.has(KeepsInput) {
+            self.input = kept;
+        }
+        // So that the handshake is done by now, whatever comes next.
+        let _ = self.stream.flush();
+    }
+
+    fn begin_tls(&mut self) {
+        let config = self.tls.as_ref().unwrap().config().clone();
+        let session = ServerConnection::new(config).unwrap();
+        let socket = self.socket.try_clone().unwrap();
+        self.stream = Box::new(StreamOwned::new(session, socket));
+        self.in_tls = true;
+    }
+
+    /// Reads a content and says its verdict.
+    fn content(&mut self) {
+        self.say("354 go");
+        self.flush();
+        let ends: &[&[u8]] = match self.has(LfEndsContent) {
+            true => &[b"\r\n.\r\n", b"\n.\n"],
+            false => &[b"\r\n.\r\n"],
+        };
+        let mut content = b"\r\n".to_vec();
+        let length = loop {
+            if !self.fill() {
+                self.closing = true;
+                return;
+            }
+            content.append(&mut self.input);
+            let found = ends.iter().filter_map(|end| {
+                let at = content.windows(end.len()).position(|it| it == *end)?;
+                Some(at + end.len())
+            });
+            if let Some(length) = found.min() {
+                break length;
+            }
+        };
+        self.input = content.split_off(length);
+        let accepted = self.rcpt || self.has(AcceptsNobodysContent);
+        self.say(if accepted { "250 queued" } else { "554 nobody" });
+        (self.mail, self.rcpt) = (false, false);
+        if self.has(ForgetsLookAhead) {
+            self.input.clear();
+        }
+        if self.has(RefusesLookAhead) {
+            while self.line().is_some() {
+                self.say("503 out of order");
+            }
+        }
+    }
+
+    fn chunk(&mut self, line: &str) {
+        let length = line.split(' ').nth(1).unwrap().parse::<usize>().unwrap();
+        let is_refused = !self.rcpt && !self.has(AcceptsNobodysChunk);
+        if is_refused && self.has(ExecutesChunks) {
+            return self.error("502 no recipients");
+        }
+        while self.input.len() < length && !(is_refused && self.has(SwallowsOneSegment)) {
+            self.flush();
+            if !self.fill() {
+                self.closing = true;
+                return;
+            }
+        }
+        self.input.drain(..length.min(self.input.len()));
+        if is_refused {
+            return self.error("503 no recipients");
+        }
+        if line.ends_with("LAST") {
+            (self.mail, self.rcpt) = (false, false);
+        }
+        self.say("250 chunk ok");
+    }
+
+    /// Notes a reply; each line of it is one of `text`.
+    fn say(&mut self, text: &str) {
+        let (code, lines) = text.split_at(4);
+        let lines: Vec<_> = lines.lines().collect();
+        let (last, others) = lines.split_last().unwrap();
+        let mut reply = String::new();
+        for line in others {
+            reply += &format!("{}-{line}\r\n", code.trim());
+        }
+        self.replies.push(format!("{reply}{code}{last}\r\n"));
+    }
+
+    /// Writes the replies to what came in one segment.
+    fn answer(&mut self, batch: usize) {
+        if batch > 1 {
+            if self.has(Reverses) {
+                self.replies.reverse();
+            }
+            if self.has(SaysMore) {
+                self.say("250 more");
+            }
+            if self.has(Merges) {
+                let (last, others) = self.replies.split_last().unwrap();
+                let code = &last[..3];
+                let line = |reply: &String| format!("{code}-{}", &reply[4..]);
+                let merged = others.iter().map(line).collect::<String>() + last;
+                self.replies = vec![merged];
+            }
+        }
+        if self.has(ForgetsBeforeQuit) && self.closing {
+            self.replies.clear();
+        }
+        self.flush();
+    }
+
+    fn flush(&mut self) {
+        let replies = self.replies.drain(..).collect::<String>();
+        self.write(&replies);
+    }
+
+    fn write(&mut self, text: &str) {
+        // The client may be gone.
+        let _ = self.stream.write_all(text.as_bytes());
+        let _ = self.stream.flush();
+    }
+}
