@@ -395,7 +395,7 @@ impl Config {
     /// [`limits::MESSAGE_SIZE_MINIMUM`], and announces it (RFC 1870).
     ///
     /// A longer message is read to its end and answered 552; one that goes on beyond half as much
-    /// again is answered 421, and the connection closed.
+    /// again is answered so at once, and the connection closed.
     #[must_use]
     pub fn max_message_size(self, bytes: u64) -> Self {
         let bytes = bytes.max(limits::MESSAGE_SIZE_MINIMUM);

@@ -962,7 +962,8 @@ impl Session {
                 });
             }
             Portion::Excess => {
-                self.close_for(Reason::TooMuchRefused, Fault::TooMuchRefused, &[]);
+                // Not by 421: the same message would be sent again for days (RFC 1870 6.3).
+                self.close_for(Reason::TooLarge, Fault::TooMuchRefused, &[]);
             }
             Portion::Chunk => {
                 self.progress.apply(Verb::Chunk, true);
