@@ -5,7 +5,7 @@ use std::time::Duration;
 use smtp_proto::{
     client::{self, Body, Client, Envelope},
     server::{self, Server},
-    syntax::{Capabilities, Extension, ForwardPath, Host, ReversePath},
+    syntax::{Capabilities, Extension, ForwardPath, Host},
 };
 
 /// The time of every call: nothing here waits.
@@ -28,7 +28,8 @@ pub fn text(bytes: usize) -> Vec<u8> {
 /// Never: the addresses are valid.
 pub fn envelope() -> Envelope<'static> {
     let recipient = |text| ForwardPath::parse(text).expect("a path");
-    Envelope::new(ReversePath::parse("<sender@example.org>").expect("a path"))
+    Envelope::new("sender@example.org")
+        .expect("an address")
         .recipient(recipient("<first.recipient@example.net>"))
         .recipient(recipient("<second.recipient@example.net>"))
         .recipient(recipient("<third.recipient@example.net>"))

@@ -15,12 +15,8 @@ use std::{
 };
 
 use maildir_handler::MaildirHandler;
-use smtp_proto::{
-    client::{Duplex, Report},
-    machine::Fault,
-    server::Config,
-    syntax::Host,
-};
+use smtp_proto::delivery::Report;
+use smtp_proto::{client::Duplex, machine::Fault, server::Config, syntax::Host};
 use smtp_proto_blocking::{Client, Server, Transport, server::Shutdown};
 use smtp_proto_example_support::{Address, DeliverOptions, Inbox, Job, Maildir, Sent, deliver};
 

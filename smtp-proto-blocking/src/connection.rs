@@ -6,6 +6,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use smtp_proto::framing::{ReadBuffer, WriteBuffer};
+
 use crate::{Stream, Transport, tls::Session};
 
 /// How long a write may hold up the other direction.
@@ -16,8 +18,6 @@ pub(crate) const GLANCE: Duration = Duration::from_millis(1);
 const SHORTEST: Duration = Duration::from_millis(1);
 /// The most slices of one vectored write.
 const SLICES: usize = 32;
-/// How many bytes are read at once, beyond what a machine may leave unconsumed.
-const READ: usize = 16 * 1024;
 
 /// What came of an attempt to read or write.
 pub(crate) enum Progress {
@@ -41,9 +41,9 @@ pub(crate) struct Connection<T> {
     origin: Instant,
     read_timeout: Duration,
     write_timeout: Duration,
-    buffer: Vec<u8>,
-    start: usize,
-    end: usize,
+    received: ReadBuffer,
+    /// What is ready, and leaves with the next write.
+    pub(crate) ready: WriteBuffer,
 }
 
 impl<T: Transport> Connection<T> {
@@ -54,9 +54,8 @@ impl<T: Transport> Connection<T> {
             origin: Instant::now(),
             read_timeout: Duration::ZERO,
             write_timeout: Duration::ZERO,
-            buffer: vec![0; max_unconsumed.saturating_add(READ)],
-            start: 0,
-            end: 0,
+            received: ReadBuffer::new(max_unconsumed),
+            ready: WriteBuffer::default(),
         }
     }
 
@@ -65,57 +64,90 @@ impl<T: Transport> Connection<T> {
         self.origin.elapsed()
     }
 
+    /// Returns when that clock began.
+    pub(crate) fn origin(&self) -> Instant {
+        self.origin
+    }
+
     /// Returns what was read and not used up.
     pub(crate) fn input(&self) -> &[u8] {
-        self.buffer.get(self.start..self.end).unwrap_or_default()
+        self.received.unread()
     }
 
     /// Drops all of the input but its last `remaining` bytes.
     pub(crate) fn keep(&mut self, remaining: usize) {
-        self.start = self.end.saturating_sub(remaining);
+        self.received.keep(remaining);
+    }
+
+    /// Gives back the memory that only busy connections need.
+    pub(crate) fn shrink(&mut self) {
+        self.received.shrink();
+        self.ready.shrink();
     }
 
     /// Reads what there is into the input, or waits for it no longer than `limit`.
     pub(crate) fn read(&mut self, limit: Duration) -> io::Result<Progress> {
         let until = self.now().saturating_add(limit);
-        self.buffer.copy_within(self.start..self.end, 0);
-        self.end -= self.start;
-        self.start = 0;
-        let progress = loop {
+        loop {
             self.limit_reads(until.saturating_sub(self.now()))?;
-            let room = self.buffer.get_mut(self.end..).unwrap_or_default();
+            let room = self.received.room();
             if room.is_empty() {
                 return Ok(Progress::Blocked);
             }
             match self.stream.read(room) {
                 // Under TLS, more has to come before there is anything.
                 Err(error) if is_interruption(&error) && self.now() < until => {}
-                result => break progress_of(result)?,
+                result => return self.note_read(result),
             }
-        };
+        }
+    }
+
+    /// Reads what has arrived into the input, and waits for nothing.
+    pub(crate) fn read_arrived(&mut self) -> io::Result<Progress> {
+        self.read_timeout = Duration::ZERO; // it may be another after this
+        loop {
+            let room = self.received.room();
+            if room.is_empty() {
+                return Ok(Progress::Blocked);
+            }
+            match self.stream.read_arrived(room) {
+                Err(error) if is_interruption(&error) => {}
+                result => return self.note_read(result),
+            }
+        }
+    }
+
+    fn note_read(&mut self, result: io::Result<usize>) -> io::Result<Progress> {
+        let progress = progress_of(result)?;
         if let Progress::Bytes(bytes) = progress {
-            self.end += bytes;
+            self.received.filled(bytes);
         }
         Ok(progress)
     }
 
-    /// Writes no longer than `limit`.
+    /// Writes what is [ready](Self::ready) and these slices after it, no longer than `limit`. What is
+    /// told was taken of the slices.
     pub(crate) fn write(&mut self, slices: &[&[u8]], limit: Duration) -> io::Result<Taken> {
         self.limit_writes(limit)?;
+        let ready = self.ready.pending();
+        let all = [ready].into_iter().chain(slices.iter().copied());
         let mut vectors = [IoSlice::new(&[]); SLICES];
-        for (vector, slice) in vectors.iter_mut().zip(slices) {
+        let (mut offered, mut count) = (0, 0);
+        for (vector, slice) in vectors.iter_mut().zip(all) {
             *vector = IoSlice::new(slice);
+            offered += slice.len();
+            count += 1;
         }
-        let vectors = vectors.get(..slices.len()).unwrap_or(&vectors);
+        let vectors = vectors.get(usize::from(ready.is_empty())..count);
         let begin = Instant::now();
-        let bytes = match progress_of(self.stream.write_vectored(vectors))? {
+        let written = self.stream.write_vectored(vectors.unwrap_or_default());
+        let bytes = match progress_of(written)? {
             Progress::Bytes(0) => return Err(io::ErrorKind::WriteZero.into()),
             Progress::Bytes(bytes) => bytes,
             Progress::Blocked => 0,
         };
-        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
         Ok(Taken {
-            bytes,
+            bytes: self.ready.advance(bytes),
             // Transports may take a part without delay: one slice, or what a TLS session buffers.
             blocked: bytes == 0 || bytes < offered && begin.elapsed() >= limit,
         })
@@ -195,7 +227,7 @@ impl<T: fmt::Debug> fmt::Debug for Connection<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
             .field("stream", &self.stream)
-            .field("unread", &(self.end - self.start))
+            .field("unread", &self.received)
             .finish_non_exhaustive()
     }
 }

@@ -4,22 +4,19 @@
 //! # A client
 //!
 //! ```no_run
-//! use smtp_proto::client::{Config, Envelope};
-//! use smtp_proto::syntax::{ForwardPath, Host, ReversePath};
-//! use smtp_proto_blocking::Client;
+//! use smtp_proto_blocking::{Client, Envelope};
 //!
-//! let config = Config::new(Host::parse("client.example.org")?);
-//! let mut client = Client::connect("mx.example.net:25", config)?;
-//! let envelope = Envelope::new(ReversePath::parse("<sender@example.org>")?)
-//!     .recipient(ForwardPath::parse("<recipient@example.net>")?);
-//! let report = client.send(&envelope, "Subject: hello\r\n\r\nHello.\r\n")?;
+//! let mut client = Client::connect("smtps://alice:secret@submit.example.net")?;
+//! let envelope = Envelope::new("alice@example.net")?.to("bob@example.org")?;
+//! let report = client.send(envelope, "Subject: hello\r\n\r\nHello.\r\n")?;
 //! println!("delivered: {}", report.is_delivered());
 //! client.quit()?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
 //! Many messages go fastest through [`Client::send_all`], which runs as far ahead as the
-//! configured [`Pipelining`](smtp_proto::client::Pipelining) lets it.
+//! configured [`Pipelining`](smtp_proto::client::Pipelining) lets it. A [`Sender`] opens connections by
+//! itself, and sends again what was lost with one of them.
 //!
 //! # A server
 //!
@@ -66,20 +63,18 @@
 //!
 //! # TLS, authentication and LMTP
 //!
-//! The machines' configurations say whether to: [`client::Config::tls`], [`server::Config::tls`],
-//! [`server::Config::mechanisms`], `dialect`. With what is said here. A client has a
-//! [`Builder`](client::Builder) for that:
+//! A [URL](smtp_proto::delivery::ServerUrl) says whether to. A client that needs more than that begins
+//! with [`Client::at`] or [`Client::builder`]:
 //!
 //! ```no_run
 //! # #[cfg(all(feature = "auth", feature = "rustls"))]
-//! # fn run(config: smtp_proto::client::Config) -> Result<(), Box<dyn std::error::Error>> {
-//! use smtp_proto::client::Tls;
+//! # fn run() -> Result<(), Box<dyn std::error::Error>> {
 //! use smtp_proto_blocking::{Client, tls::TlsConnector};
 //!
-//! let mut client = Client::builder(config.tls(Tls::Required))
-//!     .tls(TlsConnector::with_platform_roots("submit.example.net")?)
-//!     .password("alice", "password")?
-//!     .connect("submit.example.net:587")?;
+//! let mut client = Client::at("smtp://alice:secret@submit.example.net")?
+//!     .tls(TlsConnector::with_ca_file("submit.example.net", "ca.pem")?)
+//!     .configure(|config| config.traced())
+//!     .connect()?;
 //! # Ok(())
 //! # }
 //! ```
@@ -112,7 +107,6 @@
 )]
 
 pub use smtp_proto;
-pub use smtp_proto::machine::TlsInfo;
 
 pub mod client;
 mod connection;
@@ -120,6 +114,7 @@ mod connection;
 mod entropy;
 mod error;
 pub mod server;
+mod socket;
 mod stream;
 #[cfg(feature = "rustls")]
 pub mod tls;
@@ -128,8 +123,14 @@ pub mod tls;
 mod tls;
 mod transport;
 
-pub use client::{Body, Client};
+pub use client::{Body, Client, Sender};
 pub use error::Error;
 pub use server::Server;
+pub use smtp_proto::{
+    client::{Envelope, Outcome},
+    delivery::Report,
+    machine::TlsInfo,
+};
+pub use socket::Socket;
 pub use stream::Stream;
 pub use transport::Transport;

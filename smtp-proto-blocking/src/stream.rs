@@ -114,6 +114,32 @@ impl<T: Transport> Transport for Stream<T> {
         self.close()?;
         self.transport.shutdown_write()
     }
+
+    fn read_arrived(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.session {
+            Some(session) => session.read(&mut Arrived(&mut self.transport), buffer),
+            None => self.transport.read_arrived(buffer),
+        }
+    }
+}
+
+/// Has a TLS session read what has arrived, and wait for nothing.
+struct Arrived<'t, T>(&'t mut T);
+
+impl<T: Transport> Read for Arrived<'_, T> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read_arrived(buffer)
+    }
+}
+
+impl<T: Transport> Write for Arrived<'_, T> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
 }
 
 /// Shows nothing of a TLS session, which holds keys.

@@ -1,7 +1,7 @@
 //! What the adapters need of a connection.
 
 use std::{
-    io,
+    io::{self, Read as _},
     net::{Shutdown, TcpStream},
     time::Duration,
 };
@@ -33,6 +33,21 @@ pub trait Transport: io::Read + io::Write {
     ///
     /// Those of the transport; the connection is then given up.
     fn shutdown_write(&mut self) -> io::Result<()>;
+
+    /// Reads what has arrived, and waits for nothing: fails with
+    /// [`WouldBlock`](io::ErrorKind::WouldBlock) or [`TimedOut`](io::ErrorKind::TimedOut) if there is
+    /// nothing.
+    ///
+    /// Unless a transport knows better it waits for a millisecond. The read timeout is to be set again
+    /// after it.
+    ///
+    /// # Errors
+    ///
+    /// Those of the transport; the connection is then given up.
+    fn read_arrived(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.set_read_timeout(Duration::from_millis(1))?;
+        self.read(buffer)
+    }
 }
 
 impl Transport for TcpStream {
@@ -46,6 +61,12 @@ impl Transport for TcpStream {
 
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
+    }
+
+    fn read_arrived(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.set_nonblocking(true)?;
+        let read = self.read(buffer);
+        self.set_nonblocking(false).and(read)
     }
 }
 
@@ -62,6 +83,12 @@ impl Transport for std::os::unix::net::UnixStream {
     fn shutdown_write(&mut self) -> io::Result<()> {
         self.shutdown(Shutdown::Write)
     }
+
+    fn read_arrived(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.set_nonblocking(true)?;
+        let read = self.read(buffer);
+        self.set_nonblocking(false).and(read)
+    }
 }
 
 impl<T: Transport + ?Sized> Transport for &mut T {
@@ -76,6 +103,10 @@ impl<T: Transport + ?Sized> Transport for &mut T {
     fn shutdown_write(&mut self) -> io::Result<()> {
         T::shutdown_write(self)
     }
+
+    fn read_arrived(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        T::read_arrived(self, buffer)
+    }
 }
 
 impl<T: Transport + ?Sized> Transport for Box<T> {
@@ -89,5 +120,9 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
 
     fn shutdown_write(&mut self) -> io::Result<()> {
         T::shutdown_write(self)
+    }
+
+    fn read_arrived(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        T::read_arrived(self, buffer)
     }
 }

@@ -31,7 +31,7 @@ use smtp_proto_blocking::{
         Sink, Step, Transaction, Verdict, accept, invalid_credentials, refuse,
     },
 };
-use support::{ask, client_config, envelope, hello, read_line, run_with, server_config};
+use support::{ask, client_config, envelope, hello, read_line, run_with, server_config, tcp};
 
 const INVALID: &str = "535 5.7.8 Authentication credentials invalid\r\n";
 const MECHANISMS: [&str; 8] = [
@@ -160,10 +160,12 @@ fn outcome_by(mechanism: impl Mechanism + 'static) -> (Outcome<'static>, Option<
             let config = client_config()
                 .credentials_over(Protection::InClear)
                 .traced();
-            let builder = Client::builder(config).authenticate(mechanism);
+            let mechanism = Mutex::new(Some(mechanism));
+            let once = move || mechanism.lock().unwrap().take().unwrap();
+            let builder = Client::builder(config).authenticate(once);
             let mut shown = format!("{builder:?}");
-            let mut client = builder.connect(address).unwrap();
-            let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
+            let mut client = builder.with_stream(tcp(address)).unwrap();
+            let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
             let ended = client.quit();
             if !report.is_delivered() {
                 assert!(
@@ -265,8 +267,8 @@ fn a_password_is_used_in_the_best_way() {
         let server = Server::bind("127.0.0.1:0", config.allow_plain_text_auth()).unwrap();
         run_with(server, &users, |address| {
             let builder = Client::builder(client_config().credentials_over(Protection::InClear));
-            let builder = builder.password("tim", SECRET).unwrap();
-            let mut client = builder.connect(address).unwrap();
+            let builder = builder.password("tim", SECRET);
+            let mut client = builder.server(address).connect().unwrap();
             client.ready().unwrap();
             client.quit().unwrap();
         });
@@ -331,15 +333,16 @@ fn mechanisms_are_tried_by_what_is_offered() {
     run_with(server, &users, |address| {
         let config = client_config().credentials_over(Protection::InClear);
         let client = Client::builder(config.clone())
-            .authenticate(Plain::new("tim", SECRET))
-            .authenticate(Login::new("tim", SECRET))
-            .connect(address);
+            .authenticate(|| Plain::new("tim", SECRET))
+            .authenticate(|| Login::new("tim", SECRET))
+            .server(address)
+            .connect();
         assert!(client.unwrap().ready().is_ok());
         let mut client = Client::builder(config)
-            .authenticate(Plain::new("tim", SECRET))
-            .connect(address)
+            .authenticate(|| Plain::new("tim", SECRET))
+            .with_stream(tcp(address))
             .unwrap();
-        let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
+        let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
         let unsent = NotSentReason::AuthenticationFailed.into();
         assert_eq!(report.outcome, Outcome::NotSent(unsent));
     });
@@ -367,10 +370,10 @@ mod under_tls {
             for (tls, is_sent) in [(Tls::Off, false), (Tls::Required, true)] {
                 let mut client = Client::builder(client_config().tls(tls))
                     .tls(pki.connector())
-                    .authenticate(Plain::new("tim", SECRET))
-                    .connect(address)
+                    .authenticate(|| Plain::new("tim", SECRET))
+                    .with_stream(tcp(address))
                     .unwrap();
-                let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
+                let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
                 assert_eq!(report.is_delivered(), is_sent);
             }
         });
@@ -419,10 +422,10 @@ mod under_tls {
                 {
                     let mut client = Client::builder(client_config().tls(Tls::Implicit))
                         .tls(connector)
-                        .authenticate(External::new())
-                        .connect(address)
+                        .authenticate(External::new)
+                        .with_stream(tcp(address))
                         .unwrap();
-                    let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
+                    let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
                     assert_eq!(report.is_delivered(), is_sent);
                 }
             },

@@ -14,13 +14,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use smtp_proto::delivery::Report;
 use smtp_proto::{
-    client::{Duplex, NotSentReason, Outcome, Pipelining, Report, Timeouts},
+    client::{Duplex, NotSentReason, Outcome, Pipelining, Timeouts},
     machine::{Fault, Misuse, Timer},
 };
 use smtp_proto_blocking::{Body, Client, Error, Transport};
 use support::{
-    Stored, client_config, envelope, narrow_tcp, narrow_unix, ponderous_peer, server_config,
+    Stored, client_config, envelope, narrow_tcp, narrow_unix, ponderous_peer, server_config, tcp,
     with_server,
 };
 
@@ -43,7 +44,7 @@ fn every_policy_delivers_every_message_unchanged() {
     for pipelining in POLICIES {
         let store = with_server(server_config(), |address| {
             let config = client_config().pipelining(pipelining);
-            let mut client = Client::connect(address, config).unwrap();
+            let mut client = Client::builder(config).server(address).connect().unwrap();
             let messages = contents.iter().enumerate().map(|(n, content)| {
                 let body = match n % 2 {
                     0 => Body::from(content.clone()),
@@ -80,7 +81,7 @@ fn messages_are_taken_from_an_iterator_only_as_they_can_be_sent() {
     ] {
         with_server(server_config(), |address| {
             let config = client_config().pipelining(pipelining);
-            let mut client = Client::connect(address, config).unwrap();
+            let mut client = Client::builder(config).server(address).connect().unwrap();
             let taken = Cell::new(0);
             let messages = (0..200).map(|n| {
                 taken.set(taken.get() + 1);
@@ -100,15 +101,18 @@ fn messages_are_taken_from_an_iterator_only_as_they_can_be_sent() {
 #[test]
 fn one_message_has_one_report_with_every_recipient() {
     let store = with_server(server_config(), |address| {
-        let mut client = Client::connect(address, client_config()).unwrap();
+        let mut client = Client::builder(client_config())
+            .server(address)
+            .connect()
+            .unwrap();
         assert!(
             client
                 .ready()
                 .unwrap()
                 .has(smtp_proto::syntax::Extension::Pipelining)
         );
-        let waiting = client.submit(&envelope(&["a"]), "1\r\n").unwrap();
-        let report = client.send(&envelope(&["a", "no", "b"]), "2\r\n").unwrap();
+        let waiting = client.submit(envelope(&["a"]), "1\r\n").unwrap();
+        let report = client.send(envelope(&["a", "no", "b"]), "2\r\n").unwrap();
         assert!(matches!(
             report.recipients[..],
             [
@@ -123,11 +127,11 @@ fn one_message_has_one_report_with_every_recipient() {
         assert!(report.is_delivered());
         assert_eq!(client.next_report().unwrap(), None);
         assert!(matches!(
-            client.send(&envelope(&[]), ""),
+            client.send(envelope(&[]), ""),
             Err(Error::Misuse(Misuse::NoRecipient))
         ));
         client.quit().unwrap();
-        assert_eq!(client.submit(&envelope(&["a"]), ""), Err(Misuse::Ending));
+        assert_eq!(client.submit(envelope(&["a"]), ""), Err(Misuse::Ending));
     });
     assert_eq!(store.messages().len(), 2);
 }
@@ -142,7 +146,7 @@ where
     let mut client = Client::with_stream(stream, client_config().duplex(duplex));
     let names: Vec<String> = (0..10_000).map(|n| format!("recipient-{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let report = client.send(&envelope(&names), "x\r\n").unwrap();
+    let report = client.send(envelope(&names), "x\r\n").unwrap();
     assert_eq!(report.recipients.len(), 10_000);
     assert!(report.is_delivered());
     client.quit().unwrap();
@@ -246,7 +250,7 @@ fn every_message_of_a_cut_connection_has_one_report_and_then_the_error_comes() {
         }
         assert!(reports.next().is_none());
         assert!(client.next_report().is_err());
-        assert!(client.send(&envelope(&["a"]), "").is_err());
+        assert!(client.send(envelope(&["a"]), "").is_err());
         assert!(client.quit().is_err());
     }
 }
@@ -257,9 +261,11 @@ fn a_silent_server_is_given_up_in_time() {
     let mut timeouts = Timeouts::default();
     timeouts.greeting = Duration::from_millis(100);
     let config = client_config().timeouts(timeouts);
-    let mut client = Client::connect(listener.local_addr().unwrap(), config).unwrap();
+    let mut client = Client::builder(config)
+        .with_stream(tcp(listener.local_addr().unwrap()))
+        .unwrap();
     let begin = Instant::now();
-    let report = client.send(&envelope(&["a"]), "").unwrap();
+    let report = client.send(envelope(&["a"]), "").unwrap();
     assert_eq!(
         report.outcome,
         Outcome::NotSent(NotSentReason::ConnectionEnded.into())
@@ -284,9 +290,12 @@ fn a_content_that_cannot_be_read_is_not_sent() {
         }
     }
     let store = with_server(server_config(), |address| {
-        let mut client = Client::connect(address, client_config()).unwrap();
+        let mut client = Client::builder(client_config())
+            .server(address)
+            .connect()
+            .unwrap();
         let report = client
-            .send(&envelope(&["a"]), Body::reader(b"x\r\n".chain(Broken)))
+            .send(envelope(&["a"]), Body::reader(b"x\r\n".chain(Broken)))
             .unwrap();
         assert_eq!(
             report.outcome,
@@ -374,7 +383,7 @@ fn nothing_is_read_within_a_flight_that_the_transport_takes() {
         let mut client = Client::with_stream(transport, client_config());
         assert!(
             client
-                .send(&envelope(&["a"]), content)
+                .send(envelope(&["a"]), content)
                 .unwrap()
                 .is_delivered()
         );

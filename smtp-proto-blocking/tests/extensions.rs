@@ -145,11 +145,11 @@ fn other<'a>(verb: &'a str, argument: &'a str) -> Command<'a> {
 fn commands_go_between_messages() {
     let notes = with_gateway(server_config().command("XLANE").unwrap(), |stream| {
         let mut client = Client::with_stream(stream, client_config());
-        client.submit(&envelope(&["a"]), "x\r\n").unwrap();
+        client.submit(envelope(&["a"]), "x\r\n").unwrap();
         let etrn = Command::Etrn(Word::parse("@example.org").unwrap());
         let reply = client.command(&etrn).unwrap();
         assert_eq!(reply.as_bytes(), b"253 3 pending messages started\r\n");
-        client.submit(&envelope(&["a"]), "y\r\n").unwrap();
+        client.submit(envelope(&["a"]), "y\r\n").unwrap();
         assert!(
             client
                 .command(&other("xlane", "a b"))

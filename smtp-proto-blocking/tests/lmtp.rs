@@ -9,8 +9,10 @@ use std::{
     thread,
 };
 
+use smtp_proto::delivery::Report;
+use smtp_proto::delivery::Server as Place;
 use smtp_proto::{
-    client::{Outcome, Pipelining, Report},
+    client::{Outcome, Pipelining},
     machine::{Answer, Dialect},
     syntax::{Code, Reply},
 };
@@ -127,7 +129,7 @@ fn outcomes(report: Report) -> Vec<String> {
 /// 2033-4.2-b, 2033-4.2-d, X-21: three recipients, three outcomes.
 fn converse<T: Transport>(client: &mut Client<T>) {
     let to = ["one", "no", "full"];
-    let report = client.send(&envelope(&to), "x\r\n").unwrap();
+    let report = client.send(envelope(&to), "x\r\n").unwrap();
     assert_eq!(
         outcomes(report),
         [
@@ -137,9 +139,9 @@ fn converse<T: Transport>(client: &mut Client<T>) {
         ]
     );
     let to = ["one", "two", "full"];
-    let report = client.send(&envelope(&to), "one\r\n").unwrap();
+    let report = client.send(envelope(&to), "one\r\n").unwrap();
     assert_eq!(outcomes(report), ["250 2.0.0 For all"; 3]);
-    let report = client.send(&envelope(&to), "few\r\n").unwrap();
+    let report = client.send(envelope(&to), "few\r\n").unwrap();
     assert_eq!(
         outcomes(report),
         [
@@ -148,7 +150,7 @@ fn converse<T: Transport>(client: &mut Client<T>) {
             "451 4.3.0 Local error in processing",
         ]
     );
-    let report = client.send(&envelope(&["no"]), "x\r\n").unwrap();
+    let report = client.send(envelope(&["no"]), "x\r\n").unwrap();
     assert_eq!(outcomes(report), ["550 5.1.1 No"]);
     client.quit().unwrap();
 }
@@ -167,7 +169,7 @@ fn each_recipient_has_its_outcome_over_tcp() {
             let config = client_config()
                 .dialect(Dialect::Lmtp)
                 .pipelining(pipelining);
-            converse(&mut Client::connect(address, config).unwrap());
+            converse(&mut Client::builder(config).server(address).connect().unwrap());
         });
         let notes = mailboxes.notes();
         assert_eq!(notes.len(), 5, "{notes:?}"); // those that were accepted
@@ -190,7 +192,12 @@ fn each_recipient_has_its_outcome_over_a_unix_socket() {
         let handler = Arc::clone(&mailboxes);
         scope.spawn(move || server.serve_until(handler, shutdown));
         let config = client_config().dialect(Dialect::Lmtp);
-        converse(&mut Client::builder(config).connect_unix(&path).unwrap());
+        converse(
+            &mut Client::builder(config)
+                .server(Place::unix(path.to_str().unwrap()))
+                .connect()
+                .unwrap(),
+        );
     });
     std::fs::remove_file(&path).unwrap();
     assert_eq!(mailboxes.notes().len(), 5);
@@ -204,7 +211,7 @@ fn many_messages_keep_their_outcomes_apart() {
     let server = Server::bind("127.0.0.1:0", config).unwrap();
     run_with(server, &mailboxes, |address| {
         let config = client_config().dialect(Dialect::Lmtp);
-        let mut client = Client::connect(address, config).unwrap();
+        let mut client = Client::builder(config).server(address).connect().unwrap();
         let messages = (0..50).map(|n| match n % 3 {
             0 => (envelope(&["one", "full"]), "x\r\n"),
             1 => (envelope(&["no", "two"]), "x\r\n"),

@@ -72,8 +72,11 @@ impl Place {
 
     fn send_and_quit(&self) {
         let config = client_config().dialect(self.dialect);
-        let mut client = Client::connect(self.address, config).unwrap();
-        let report = client.send(&envelope(&["a"]), CONTENT).unwrap();
+        let mut client = Client::builder(config)
+            .server(self.address)
+            .connect()
+            .unwrap();
+        let report = client.send(envelope(&["a"]), CONTENT).unwrap();
         assert!(report.is_delivered(), "{report:?}");
         client.quit().unwrap();
     }

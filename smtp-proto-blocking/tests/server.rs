@@ -23,7 +23,7 @@ fn content_that_a_sink_refuses_is_swallowed_and_the_next_message_taken() {
     for pipelining in [Pipelining::LookAhead, Pipelining::Stream { window: 10 }] {
         let store = with_server(server_config(), |address| {
             let config = client_config().pipelining(pipelining);
-            let mut client = Client::connect(address, config).unwrap();
+            let mut client = Client::builder(config).server(address).connect().unwrap();
             let rest = "x\r\n".repeat(20_000);
             let messages = [
                 (envelope(&["a"]), format!("poison\r\n{rest}")),

@@ -6,8 +6,9 @@ mod support;
 
 use std::{io::Read, net::TcpStream, os::unix::net::UnixStream, sync::Arc, thread};
 
+use smtp_proto::delivery::Report;
 use smtp_proto::{
-    client::{NotSentReason, Outcome, Pipelining, Report, Tls},
+    client::{NotSentReason, Outcome, Pipelining, Tls},
     machine::Fault,
     server,
 };
@@ -18,7 +19,7 @@ use smtp_proto_blocking::{
 };
 use smtp_proto_test_support::{Pki, SERVER};
 use support::{
-    Store, ask, client_config, envelope, hello, run_with, server_config,
+    Store, ask, client_config, envelope, hello, run_with, server_config, tcp,
     tls::{WAYS, session_error, with_tls_server},
     with_server,
 };
@@ -42,7 +43,7 @@ fn every_way_and_policy_delivers_unchanged() {
                 let config = client_config().tls(tls).pipelining(pipelining);
                 let mut client = Client::builder(config)
                     .tls(pki.connector())
-                    .connect(address)
+                    .with_stream(tcp(address))
                     .unwrap();
                 let messages = (0..9).map(|n| (envelope(&["one"]), contents(n)));
                 let reports: Vec<Report> = client.send_all(messages).map(Result::unwrap).collect();
@@ -96,9 +97,9 @@ fn nothing_is_sent_to_a_server_that_cannot_prove_what_it_is() {
                 let config = client_config().tls(tls);
                 let mut client = Client::builder(config)
                     .tls(connector)
-                    .connect(address)
+                    .with_stream(tcp(address))
                     .unwrap();
-                let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
+                let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
                 let Some(refusal) = refusal else {
                     assert!(report.is_delivered());
                     return;
@@ -125,9 +126,9 @@ fn without_an_offer_only_required_tls_fails() {
         let config = client_config().tls(Tls::Required);
         let mut client = Client::builder(config)
             .tls(connector())
-            .connect(address)
+            .with_stream(tcp(address))
             .unwrap();
-        let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
+        let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
         let Outcome::NotSent(why) = &report.outcome else {
             panic!("{report:?}");
         };
@@ -138,9 +139,9 @@ fn without_an_offer_only_required_tls_fails() {
         let config = client_config().tls(Tls::Opportunistic);
         let mut client = Client::builder(config)
             .tls(connector())
-            .connect(address)
+            .with_stream(tcp(address))
             .unwrap();
-        let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
+        let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
         assert!(report.is_delivered());
         assert_eq!(client.stream().tls_info(), None);
     });
@@ -164,8 +165,8 @@ fn who_lacks_certificates_says_so() {
         let reply = ask(&mut stream, "STARTTLS\r\n");
         assert_eq!(reply, "454 4.7.0 TLS not available, try again later\r\n");
         let config = client_config().tls(Tls::Opportunistic);
-        let mut client = Client::connect(address, config).unwrap();
-        let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
+        let mut client = Client::builder(config).with_stream(tcp(address)).unwrap();
+        let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
         assert!(report.is_delivered());
     });
     without(server::Tls::Implicit, &|address| {
@@ -175,7 +176,7 @@ fn who_lacks_certificates_says_so() {
     let pki = Pki::new();
     with_tls_server(&pki, server::Tls::Offered, |address| {
         let config = client_config().tls(Tls::Required);
-        let mut client = Client::connect(address, config).unwrap();
+        let mut client = Client::builder(config).with_stream(tcp(address)).unwrap();
         let (fault, transport) = session_error(client.ready().unwrap_err());
         assert_eq!(fault, Fault::TlsFailed);
         assert_eq!(
@@ -202,7 +203,7 @@ fn clients_of_another_protocol_are_turned_away() {
                 let config = client_config().tls(tls);
                 let mut client = Client::builder(config)
                     .tls(connector)
-                    .connect(address)
+                    .with_stream(tcp(address))
                     .unwrap();
                 match client.ready() {
                     Ok(_) => assert!(welcome),

@@ -25,7 +25,7 @@ use smtp_proto_blocking::{
 };
 use smtp_proto_test_support::{Pki, SERVER};
 use support::{
-    Store, ask, client_config, envelope, hello, narrow_tcp, read_line, server_config,
+    Store, ask, client_config, envelope, hello, narrow_tcp, read_line, server_config, tcp,
     tls::{WAYS, handshake, session_error, with_tls_server},
 };
 
@@ -128,7 +128,7 @@ fn replies_after_the_220_end_the_session() {
     let connector = TlsConnector::with_any_certificate(SERVER).unwrap();
     let mut client = Client::builder(config)
         .tls(connector)
-        .connect(address)
+        .with_stream(tcp(address))
         .unwrap();
     let (fault, _) = session_error(client.ready().unwrap_err());
     assert_eq!(fault, Fault::BytesBeforeTls);
@@ -157,9 +157,9 @@ fn refused_tls_leaves_nothing_in_clear() {
         let connector = TlsConnector::with_any_certificate(SERVER).unwrap();
         let mut client = Client::builder(client_config().tls(Tls::Required))
             .tls(connector)
-            .connect(address)
+            .with_stream(tcp(address))
             .unwrap();
-        let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
+        let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
         assert!(matches!(report.outcome, Outcome::NotSent(_)));
         let (fault, _) = session_error(client.quit().unwrap_err());
         assert_eq!(fault, expected);
@@ -196,12 +196,12 @@ fn offers_in_clear_are_forgotten() {
     });
     let mut client = Client::builder(client_config().tls(Tls::Required))
         .tls(pki.connector())
-        .connect(address)
+        .with_stream(tcp(address))
         .unwrap();
     client.ready().unwrap();
     let offers: Vec<_> = client.capabilities().iter().map(|it| it.0).collect();
     assert_eq!(offers, ["SIZE"]);
-    client.send(&envelope(&["a"]), "x\r\n").unwrap();
+    client.send(envelope(&["a"]), "x\r\n").unwrap();
     server.join().unwrap();
 }
 
@@ -283,9 +283,9 @@ fn without_a_verdict_a_message_is_in_doubt_however_the_session_ends() {
         let config = client_config().tls(Tls::Implicit);
         let mut client = Client::builder(config)
             .tls(pki.connector())
-            .connect(address)
+            .with_stream(tcp(address))
             .unwrap();
-        let report = client.send(&envelope(&["a"]), "x\r\n").unwrap();
+        let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
         assert_eq!(report.outcome, Outcome::InDoubt);
         let (fault, transport) = session_error(client.next_report().unwrap_err());
         assert_eq!(fault, Fault::ConnectionLost);
@@ -305,7 +305,7 @@ fn a_silent_peer_does_not_hold_up_the_handshake_for_ever() {
     let connector = TlsConnector::with_any_certificate(SERVER).unwrap();
     let mut client = Client::builder(config)
         .tls(connector)
-        .connect(address)
+        .with_stream(tcp(address))
         .unwrap();
     let (fault, _) = session_error(client.ready().unwrap_err());
     assert_eq!(fault, Fault::TimedOut(Timer::Handshake));
@@ -423,7 +423,7 @@ fn any_split_of_the_bytes_will_do() {
                 .tls(pki.connector())
                 .with_stream(Trickle::new(near))
                 .unwrap();
-            let report = client.send(&envelope(&["a"]), "x\r\n".repeat(300)).unwrap();
+            let report = client.send(envelope(&["a"]), "x\r\n".repeat(300)).unwrap();
             assert!(report.is_delivered());
             client.quit().unwrap();
         });

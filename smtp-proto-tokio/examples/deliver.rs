@@ -7,7 +7,7 @@ mod maildir_handler;
 use std::{error::Error, io, net::SocketAddr, process::ExitCode, sync::Arc, time::Instant};
 
 use maildir_handler::MaildirHandler;
-use smtp_proto::{client::Report, machine::Fault, server::Config, syntax::Host};
+use smtp_proto::{delivery::Report, machine::Fault, server::Config, syntax::Host};
 use smtp_proto_example_support::{Address, DeliverOptions, Inbox, Job, Maildir, Sent, deliver};
 use smtp_proto_tokio::{Client, Server, server::Shutdown};
 use tokio::{

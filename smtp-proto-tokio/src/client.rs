@@ -1,20 +1,23 @@
-//! The client: one connection that messages are submitted to.
+//! The client: sends messages over one connection, or over as many as it takes, and returns what
+//! became of each.
 //!
 //! Nothing moves on its own: a connection makes progress while one of its futures is awaited. All
 //! of them keep their state in the [`Client`], so that dropping one loses nothing.
 
 mod body;
-mod connect;
-mod connection;
+mod builder;
+mod drive;
 mod send_all;
+mod sender;
 mod session;
 
 #[cfg(feature = "scram")]
 pub use crate::entropy::nonce;
 
 pub use self::{
-    body::Body,
-    connect::Builder,
-    send_all::{Iter, SendAll},
+    body::{Body, BodySender},
+    builder::Builder,
+    send_all::{IntoMessage, Iter, SendAll},
+    sender::Sender,
     session::{Client, Parts},
 };

@@ -2,23 +2,69 @@
 
 use std::{fmt, io, sync::Arc};
 
-use smtp_proto::machine::{self, Misuse};
+use smtp_proto::{
+    delivery::UrlError,
+    machine::{self, Answer, Misuse, TraceEntry},
+};
 
 /// Tells why something could not be done.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {
+    /// The server's URL cannot be used.
+    Url(UrlError),
     /// No connection could be established.
     Connect(Arc<io::Error>),
-    /// The session has ended in error. It comes again at each call.
+    /// The session has ended in error, or could not be opened. It comes again at each call.
     Session {
         /// What the machine makes of it.
         error: machine::Error,
         /// What the transport said, if it failed.
         transport: Option<Arc<io::Error>>,
+        /// The dialogue, if one was kept and there is no client any more to ask for it.
+        trace: Arc<[TraceEntry]>,
     },
+    /// A source of messages failed to yield one.
+    Source(Arc<dyn std::error::Error + Send + Sync>),
     /// The caller asked for what cannot be done. The session goes on.
     Misuse(Misuse),
+}
+
+impl Error {
+    pub(crate) fn connect(error: io::Error) -> Self {
+        Self::Connect(Arc::new(error))
+    }
+
+    pub(crate) fn session(error: machine::Error, transport: Option<Arc<io::Error>>) -> Self {
+        let trace = Arc::default();
+        Self::Session {
+            error,
+            transport,
+            trace,
+        }
+    }
+
+    /// Returns why the session has ended in error, if it was one.
+    pub fn machine(&self) -> Option<&machine::Error> {
+        match self {
+            Self::Session { error, .. } => Some(error),
+            _ => None,
+        }
+    }
+
+    /// Returns the reply that led to it, and which command it answered.
+    pub fn answer(&self) -> Option<&Answer<'static>> {
+        self.machine()?.answer()
+    }
+
+    /// Returns whether the same may succeed later, over another connection.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Connect(_) => true,
+            Self::Session { error, .. } => error.is_transient(),
+            Self::Url(_) | Self::Source(_) | Self::Misuse(_) => false,
+        }
+    }
 }
 
 impl From<Misuse> for Error {
@@ -27,15 +73,31 @@ impl From<Misuse> for Error {
     }
 }
 
+impl From<UrlError> for Error {
+    fn from(error: UrlError) -> Self {
+        Self::Url(error)
+    }
+}
+
+/// Of a [`ServerUrl`](smtp_proto::delivery::ServerUrl) that is one already.
+impl From<std::convert::Infallible> for Error {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Url(error) => error.fmt(f),
             Self::Connect(error) => write!(f, "no connection: {error}"),
             Self::Session {
                 error,
                 transport: Some(transport),
+                ..
             } => write!(f, "{error}: {transport}"),
             Self::Session { error, .. } => error.fmt(f),
+            Self::Source(error) => write!(f, "no message: {error}"),
             Self::Misuse(misuse) => misuse.fmt(f),
         }
     }
@@ -45,7 +107,9 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         // `Display` has said already what is the source of the others.
         match self {
+            Self::Url(error) => error.source(),
             Self::Connect(error) => error.source(),
+            Self::Source(error) => error.source(),
             Self::Session { error, .. } => error.source(),
             Self::Misuse(misuse) => misuse.source(),
         }

@@ -7,25 +7,24 @@
 //! # A client
 //!
 //! ```no_run
-//! use smtp_proto::client::{Config, Envelope};
-//! use smtp_proto::syntax::{ForwardPath, Host, ReversePath};
-//! use smtp_proto_tokio::Client;
+//! use smtp_proto_tokio::{Client, Envelope};
 //!
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let config = Config::new(Host::parse("client.example")?);
-//! let mut client = Client::connect("mx.example.net:25", config).await?;
-//! let envelope = Envelope::new(ReversePath::parse("<a@example.org>")?)
-//!     .recipient(ForwardPath::parse("<b@example.net>")?);
-//! let report = client.send(&envelope, "Subject: hello\r\n\r\nHello.\r\n").await?;
-//! println!("{:?}", report.outcome);
+//! let mut client = Client::connect("smtps://alice:secret@submit.example.net").await?;
+//! let envelope = Envelope::new("alice@example.net")?.to("bob@example.org")?;
+//! let report = client.send(envelope, "Subject: hello\r\n\r\nHello.\r\n").await?;
+//! println!("delivered: {}", report.is_delivered());
 //! client.quit().await?;
 //! # Ok(())
 //! # }
 //! ```
 //!
+//! A [URL](smtp_proto::delivery::ServerUrl) says whether there is TLS and authentication; a client that
+//! needs more than that begins with [`Client::at`] or [`Client::builder`].
+//!
 //! Many messages go fastest through [`Client::send_all`], which runs as far ahead as the
-//! configured [`Pipelining`](smtp_proto::client::Pipelining) lets it. [`Client::builder`] is for TLS,
-//! authentication and Unix sockets.
+//! configured [`Pipelining`](smtp_proto::client::Pipelining) lets it. A [`Sender`] opens connections by
+//! itself, and sends again what was lost with one of them.
 //!
 //! # A server
 //!
@@ -88,17 +87,23 @@ pub mod client;
 mod entropy;
 mod error;
 pub mod server;
+mod socket;
 mod stream;
 #[cfg(feature = "rustls")]
 pub mod tls;
 mod transport;
 
 pub use smtp_proto;
-pub use smtp_proto::machine::TlsInfo;
+pub use smtp_proto::{
+    client::{Envelope, Outcome},
+    delivery::Report,
+    machine::TlsInfo,
+};
 
 pub use self::{
-    client::{Body, Client},
+    client::{Body, Client, Sender},
     error::Error,
     server::Server,
+    socket::Socket,
     stream::Stream,
 };

@@ -301,12 +301,7 @@ fn ending<S: State>(reception: &mut Reception<S>) -> Error {
         match reception.poll_call(&mut [].as_slice(), Duration::ZERO) {
             Ok(Some(_)) => {}
             Ok(None) => return Error::Connect(Arc::new(io::ErrorKind::ConnectionAborted.into())),
-            Err(error) => {
-                return Error::Session {
-                    error,
-                    transport: None,
-                };
-            }
+            Err(error) => return Error::session(error, None),
         }
     }
 }

@@ -2,14 +2,16 @@
 
 use std::{
     io::{self, IoSlice},
-    ops::Range,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use smtp_proto::machine;
+use smtp_proto::{
+    framing::{ReadBuffer, WriteBuffer},
+    machine,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep_until},
@@ -20,10 +22,6 @@ use crate::{
     stream::{Handshake, Stream},
 };
 
-/// How large a buffer becomes, unless a machine leaves more than half of it unconsumed.
-const READ: usize = 64 * 1024;
-/// How large a buffer is at first.
-const FIRST_READ: usize = 4 * 1024;
 /// The most slices of one vectored write.
 const SLICES: usize = 32;
 
@@ -74,73 +72,6 @@ impl Alarm {
     }
 }
 
-/// Holds what has arrived and was not used up.
-#[derive(Debug)]
-pub(crate) struct ReadBuffer {
-    bytes: Vec<u8>,
-    filled: Range<usize>,
-    capacity: usize,
-}
-
-impl ReadBuffer {
-    /// Creates a buffer for a machine that leaves up to so many bytes unconsumed.
-    fn new(max_unconsumed: usize) -> Self {
-        Self {
-            bytes: Vec::new(),
-            filled: 0..0,
-            capacity: max_unconsumed.saturating_mul(2).max(READ),
-        }
-    }
-
-    pub(crate) fn unread(&self) -> &[u8] {
-        self.bytes.get(self.filled.clone()).unwrap_or_default()
-    }
-
-    /// Keeps only the last `left` bytes.
-    pub(crate) fn keep(&mut self, left: usize) {
-        self.filled.start = self.filled.end.saturating_sub(left);
-        if self.filled.is_empty() {
-            self.filled = 0..0;
-        }
-    }
-
-    /// Tells whether so much has arrived that nothing more is read ahead.
-    ///
-    /// To move what is unread to the front is worth it only if that makes room for as much again.
-    /// What a machine may leave unconsumed is no more than the half.
-    fn is_full(&self) -> bool {
-        self.filled.end >= self.capacity && self.filled.start < self.capacity / 2
-    }
-
-    /// Reads once. Must not be called when the buffer is full.
-    fn poll_read<S: AsyncRead + Unpin>(
-        &mut self,
-        stream: &mut S,
-        cx: &mut Context<'_>,
-    ) -> Poll<io::Result<usize>> {
-        if self.filled.end == self.bytes.len() {
-            self.make_room();
-        }
-        let room = self.bytes.get_mut(self.filled.end..).unwrap_or_default();
-        let mut room = ReadBuf::new(room);
-        ready!(Pin::new(stream).poll_read(cx, &mut room))?;
-        let bytes = room.filled().len();
-        self.filled.end += bytes;
-        Poll::Ready(Ok(bytes))
-    }
-
-    /// Makes room after what is unread; more room each time that a read has used all of it, so
-    /// that only busy connections have large buffers.
-    fn make_room(&mut self) {
-        self.bytes.copy_within(self.filled.clone(), 0);
-        self.filled = 0..self.filled.len();
-        if self.bytes.len() < self.capacity {
-            let grown = (2 * self.bytes.len()).clamp(FIRST_READ, self.capacity);
-            self.bytes.resize(grown, 0);
-        }
-    }
-}
-
 /// A stream, what is known of it, and the time since it was established.
 #[derive(Debug)]
 pub(crate) struct Transport<S> {
@@ -148,6 +79,8 @@ pub(crate) struct Transport<S> {
     handshake: Handshake,
     pub(crate) clock: Clock,
     pub(crate) received: ReadBuffer,
+    /// What is ready, and leaves with the next write.
+    pub(crate) ready: WriteBuffer,
     alarm: Alarm,
     /// Bytes were written and not flushed.
     unflushed: bool,
@@ -169,6 +102,7 @@ impl<S> Transport<S> {
             handshake,
             clock,
             received: ReadBuffer::new(max_unconsumed),
+            ready: WriteBuffer::default(),
             alarm: Alarm::default(),
             unflushed: false,
             eof: false,
@@ -179,10 +113,7 @@ impl<S> Transport<S> {
 
     /// Adds what the stream said to what a machine makes of it.
     pub(crate) fn explain(&self, error: machine::Error) -> Error {
-        Error::Session {
-            error,
-            transport: self.error.clone(),
-        }
+        Error::session(error, self.error.clone())
     }
 
     /// Is ready once `deadline` is past.
@@ -203,11 +134,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
     /// Reads once, unless the buffer is full. Is ready with `false` when nothing more comes, once; then
     /// nothing more can be written, either, if [`write_failed`](Self::write_failed) says so.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        if self.eof || self.received.is_full() {
+        let room = self.received.room();
+        if self.eof || room.is_empty() {
             return Poll::Pending;
         }
-        match ready!(self.received.poll_read(&mut self.stream, cx)) {
-            Ok(bytes) => self.eof = bytes == 0,
+        let mut room = ReadBuf::new(room);
+        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut room));
+        let bytes = room.filled().len();
+        self.received.filled(bytes);
+        match read {
+            Ok(()) => self.eof = bytes == 0,
             // TLS ended without saying so. A peer that only forgot to, may still be told something.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 self.fail(error);
@@ -245,7 +181,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         }
     }
 
-    /// Writes once, as many as the stream takes of these bytes.
+    /// Writes once, as many as the stream takes of what is [ready](Self::ready) and then of these
+    /// slices. Is ready with how many bytes of the slices those were.
     ///
     /// Is ready with `None` when nothing more can be written, once.
     pub(crate) fn poll_write(
@@ -256,13 +193,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         if self.write_failed {
             return Poll::Pending;
         }
+        let ready = self.ready.pending();
+        let all = [ready].into_iter().chain(slices.iter().copied());
         let mut vectors = [IoSlice::new(&[]); SLICES];
         let mut count = 0;
-        for (vector, slice) in vectors.iter_mut().zip(slices) {
+        for (vector, slice) in vectors.iter_mut().zip(all) {
             *vector = IoSlice::new(slice);
             count += 1;
         }
-        let vectors = vectors.get(..count).unwrap_or_default();
+        let vectors = vectors.get(usize::from(ready.is_empty())..count);
+        let vectors = vectors.unwrap_or_default();
         let written = match ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, vectors)) {
             Ok(0) => Err(io::ErrorKind::WriteZero.into()),
             result => result,
@@ -270,7 +210,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         Poll::Ready(match written {
             Ok(bytes) => {
                 self.unflushed = true;
-                Some(bytes)
+                Some(self.ready.advance(bytes))
             }
             Err(error) => {
                 self.fail_writing(error);

@@ -206,7 +206,9 @@ fn in_clear() -> client::Config {
 async fn attempt(mechanism: impl Mechanism + 'static) -> Result<String, Option<Reply<'static>>> {
     let users = Arc::new(Users::default());
     let (stream, server) = serve(&users, config());
-    let builder = Client::builder(in_clear()).authenticate(mechanism);
+    let mechanism = std::sync::Mutex::new(Some(mechanism));
+    let once = move || mechanism.lock().unwrap().take().unwrap();
+    let builder = Client::builder(in_clear()).authenticate(once);
     let mut shown = format!("{builder:?}");
     let mut client = builder.with_stream(stream).unwrap();
     let report = client.send(&one(), content(0)).await.unwrap();
@@ -324,7 +326,7 @@ async fn a_password_is_used_in_the_best_way() {
         let users = Arc::new(Users::default());
         let config = server_config().mechanisms(offered).unwrap();
         let (stream, server) = serve(&users, config.allow_plain_text_auth());
-        let builder = Client::builder(in_clear()).password("tim", SECRET).unwrap();
+        let builder = Client::builder(in_clear()).password("tim", SECRET);
         let mut client = builder.with_stream(stream).unwrap();
         client.ready().await.unwrap();
         client.quit().await.unwrap();
@@ -405,7 +407,7 @@ async fn a_certificate_lets_a_client_in() {
         };
         let mut client = Client::builder(in_clear().tls(client::Tls::Required))
             .tls(connector)
-            .authenticate(External::new())
+            .authenticate(External::new)
             .with_stream(stream)
             .unwrap();
         let report = client.send(&one(), content(0)).await.unwrap();
@@ -448,7 +450,7 @@ async fn no_password_leaves_in_clear() {
     let users = Arc::new(Users::default());
     let (stream, _server) = serve(&users, config());
     let mut client = Client::builder(client_config(Pipelining::LookAhead))
-        .authenticate(Plain::new("tim", SECRET))
+        .authenticate(|| Plain::new("tim", SECRET))
         .with_stream(stream)
         .unwrap();
     let report = client.send(&one(), content(0)).await.unwrap();
@@ -472,7 +474,7 @@ async fn mechanisms_come_in_time_and_have_names() {
         }
     }
     let (stream, _server) = serve(&Arc::new(Users::default()), config());
-    let builder = Client::builder(in_clear()).authenticate(Nameless);
+    let builder = Client::builder(in_clear()).authenticate(|| Nameless);
     let error = builder.with_stream(tokio::io::empty()).unwrap_err();
     assert!(matches!(error, Error::Misuse(Misuse::InvalidMechanism)));
 

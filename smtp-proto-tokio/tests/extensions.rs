@@ -147,7 +147,7 @@ async fn commands_go_between_messages() {
     let gateway = Arc::new(Gateway::default());
     let (stream, server) = serve(&gateway, own_config());
     let mut client = Client::with_stream(stream, client_config(Pipelining::LookAhead));
-    client.submit(&one(), content(0)).unwrap();
+    client.submit(one(), content(0)).unwrap();
     let etrn = Command::Etrn(Word::parse("@example.org").unwrap());
     let reply = client.command(&etrn).await.unwrap();
     assert_eq!(
@@ -155,7 +155,7 @@ async fn commands_go_between_messages() {
         b"253 3 pending messages started\r\n",
         "the gateway offers no enhanced codes"
     );
-    client.submit(&one(), content(1)).unwrap();
+    client.submit(one(), content(1)).unwrap();
     let reply = client.command(&other("xlane", "a b")).await.unwrap();
     assert!(reply.is_positive());
     let attributes = Attributes::parse(ForwardingCommand::XForward, "NAME=x.example").unwrap();

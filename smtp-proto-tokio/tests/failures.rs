@@ -32,10 +32,10 @@ async fn what_the_end_of_the_connection_leaves_open_is_reported_before_the_error
     );
     let policy = Pipelining::Stream { window: 2 };
     let mut client = Client::with_stream(near, client_config(policy));
-    client.submit(&one(), "12\r\n").unwrap();
-    client.submit(&one(), "2\r\n.").unwrap();
-    client.submit(&one(), "3\r\n").unwrap();
-    client.submit(&one(), "4\r\n").unwrap();
+    client.submit(one(), "12\r\n").unwrap();
+    client.submit(one(), "2\r\n.").unwrap();
+    client.submit(one(), "3\r\n").unwrap();
+    client.submit(one(), "4\r\n").unwrap();
     let (reports, result) = drain(&mut client).await;
     let outcomes: Vec<_> = reports.iter().map(|report| &report.outcome).collect();
     assert_eq!(reports.len(), 4);
@@ -65,7 +65,7 @@ async fn what_the_end_of_the_connection_leaves_open_is_reported_before_the_error
         Err(Error::Session { .. })
     ));
     assert!(matches!(client.quit().await, Err(Error::Session { .. })));
-    assert_eq!(client.submit(&one(), ""), Err(Misuse::Ending));
+    assert_eq!(client.submit(one(), ""), Err(Misuse::Ending));
     server.await.unwrap();
 }
 
@@ -152,7 +152,7 @@ async fn a_write_that_fails_anywhere_leaves_every_message_with_the_right_outcome
             };
             let mut client = Client::with_stream(cut, client_config(policy));
             for index in 0..4 {
-                client.submit(&one(), content(index)).unwrap();
+                client.submit(one(), content(index)).unwrap();
             }
             client.announce_quit();
             let (reports, result) = drain(&mut client).await;

@@ -7,8 +7,9 @@ use std::{
     time::Duration,
 };
 
+use smtp_proto::delivery::Report;
 use smtp_proto::{
-    client::{self, Outcome, Pipelining, Report},
+    client::{self, Outcome, Pipelining},
     machine::Dialect,
     server::{self, Certainty},
 };
@@ -156,7 +157,11 @@ async fn three_recipients_have_three_outcomes_over_tcp() {
     let address = server.local_addr().unwrap();
     let shutdown = Shutdown::new();
     let serving = tokio::spawn(server.serve_until(mailboxes.clone(), shutdown.clone()));
-    let mut client = Client::connect(address, lmtp_client()).await.unwrap();
+    let mut client = Client::builder(lmtp_client())
+        .server(address)
+        .connect()
+        .await
+        .unwrap();
     for _ in 0..3 {
         assert_three_outcomes(&send_to_three(&mut client).await);
     }
@@ -179,7 +184,11 @@ async fn three_recipients_have_three_outcomes_over_a_unix_socket() {
     server.local_addr().unwrap_err();
     let shutdown = Shutdown::new();
     let serving = tokio::spawn(server.serve_until(Mailboxes::default(), shutdown.clone()));
-    let mut client = Client::connect_unix(&path, lmtp_client()).await.unwrap();
+    let mut client = Client::builder(lmtp_client())
+        .server(smtp_proto::delivery::Server::unix(path.to_str().unwrap()))
+        .connect()
+        .await
+        .unwrap();
     assert_three_outcomes(&send_to_three(&mut client).await);
     client.quit().await.unwrap();
     shutdown.begin();

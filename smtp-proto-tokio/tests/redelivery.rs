@@ -98,7 +98,11 @@ impl Place {
 
     async fn send_and_quit(&self) {
         let config = client_config(Pipelining::LookAhead).dialect(self.dialect);
-        let mut client = Client::connect(self.address, config).await.unwrap();
+        let mut client = Client::builder(config)
+            .server(self.address)
+            .connect()
+            .await
+            .unwrap();
         let report = client.send(&one(), content(0)).await.unwrap();
         assert!(is_delivered(&report), "{report:?}");
         client.quit().await.unwrap();

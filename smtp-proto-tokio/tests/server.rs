@@ -349,7 +349,11 @@ async fn many_connections_are_served_at_once() {
             tokio::spawn(async move {
                 let policy = support::POLICIES[number % 4];
                 let config = client_config(policy);
-                let mut client = Client::connect(address, config).await.unwrap();
+                let mut client = Client::builder(config)
+                    .server(address)
+                    .connect()
+                    .await
+                    .unwrap();
                 let mut sending = client.send_all((0..25).map(|index| (one(), content(index))));
                 while let Some(report) = sending.next().await.unwrap() {
                     assert!(is_delivered(&report));

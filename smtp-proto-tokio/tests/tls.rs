@@ -79,7 +79,7 @@ async fn a_server_serves_many_clients_over_tls_and_shuts_down() {
         let serving = tokio::spawn(server.serve_until(handler, shutdown.clone()));
         for _ in 0..3 {
             let builder = Client::builder(look_ahead(client_tls)).tls(pki.connector());
-            let mut client = builder.connect(address).await.unwrap();
+            let mut client = builder.server(address).connect().await.unwrap();
             assert!(is_delivered(
                 &client.send(&one(), content(0)).await.unwrap()
             ));

@@ -77,7 +77,7 @@ async fn bytes_after_the_220_close_the_connection() {
     );
     let builder = Client::builder(look_ahead(client::Tls::Required)).tls(pki.connector());
     let mut client = builder.with_stream(near).unwrap();
-    client.submit(&one(), content(0)).unwrap();
+    client.submit(one(), content(0)).unwrap();
     let (reports, result) = drain(&mut client).await;
     let not_sent = Outcome::NotSent(NotSentReason::ConnectionEnded.into());
     assert_eq!(reports[0].outcome, not_sent);

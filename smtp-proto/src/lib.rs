@@ -8,6 +8,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`client`] | sends messages, as few round trips as the server permits, and accounts for each |
+//! | [`delivery`] | above the client: contents, reports, what to send again; URLs |
 //! | [`server`] | hands out commands and content, and puts verdicts that come in any order into replies that do not |
 //! | [`reception`] | a server's events become calls of an application: envelopes, identity, AUTH, LMTP's verdicts |
 //! | [`machine`] | what both share: errors, timers, limits, the trace |
@@ -46,6 +47,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod client;
+pub mod delivery;
 pub mod framing;
 pub mod guide;
 pub mod machine;

@@ -107,7 +107,7 @@ fn the_client_keeps_to_the_transcripts() {
             let envelope = transcript
                 .to
                 .iter()
-                .fold(Envelope::new(sender), |envelope, to| {
+                .fold(Envelope::new(sender).unwrap(), |envelope, to| {
                     envelope.recipient(ForwardPath::parse(to).unwrap())
                 });
             client.submit(&envelope).unwrap();

@@ -1,16 +1,20 @@
-//! The client: sends messages over one connection and returns what became of each.
+//! The client: sends messages over one connection, or over as many as it takes, and returns what
+//! became of each.
 
 mod body;
-mod connect;
+mod builder;
+mod drive;
 mod send_all;
+mod sender;
 mod session;
 
 #[cfg(feature = "scram")]
 pub use crate::entropy::nonce;
 
 pub use self::{
-    body::Body,
-    connect::Builder,
-    send_all::SendAll,
+    body::{Body, BodySender},
+    builder::Builder,
+    send_all::{IntoMessage, SendAll},
+    sender::Sender,
     session::{Client, Parts},
 };

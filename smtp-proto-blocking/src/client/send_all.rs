@@ -1,6 +1,11 @@
 //! Many messages, one after the other without waiting.
 
-use smtp_proto::client::{Envelope, Report};
+use std::{error, task::Poll};
+
+use smtp_proto::{
+    client::Envelope,
+    delivery::{Courier, Report},
+};
 
 use super::{body::Body, session::Client};
 use crate::{Error, Transport};
@@ -8,18 +13,46 @@ use crate::{Error, Transport};
 impl<T: Transport> Client<T> {
     /// Sends messages as fast as the pipelining policy allows, and yields their reports.
     ///
-    /// Messages are taken from the iterator as they can be sent, two of them in advance. One that is
-    /// refused by [`submit`](Self::submit) ([`Error::Misuse`]) does not keep the others from being
-    /// sent. If the session fails, its error comes last, and the rest of the iterator was not used.
-    pub fn send_all<'e, I, B>(&mut self, messages: I) -> SendAll<'_, T, I::IntoIter>
+    /// A message is a pair of an envelope and a content, or a [`Result`] of that: a source that may fail
+    /// ([`Error::Source`]). Messages are taken from the iterator as they can be sent, two of them in
+    /// advance. One that fails, or is refused by [`submit`](Self::submit) ([`Error::Misuse`]), does not
+    /// keep the others from being sent. If the session fails, its error comes last, and the rest of the
+    /// iterator was not used.
+    pub fn send_all<I>(&mut self, messages: I) -> SendAll<'_, T, I::IntoIter>
     where
-        I: IntoIterator<Item = (Envelope<'e>, B)>,
-        B: Into<Body>,
+        I: IntoIterator<Item: IntoMessage>,
     {
         SendAll {
             client: self,
-            messages: messages.into_iter(),
-            state: State::Submitting,
+            messages: Some(messages.into_iter()),
+            has_failed: false,
+        }
+    }
+}
+
+/// What [`Client::send_all`] sends: an envelope and a content, or why they cannot be had.
+pub trait IntoMessage {
+    #[doc(hidden)]
+    fn submit_to(self, courier: &mut Courier<Body>) -> Result<(), Error>;
+}
+
+impl<'e, E: Into<Envelope<'e>>, B: Into<Body>> IntoMessage for (E, B) {
+    fn submit_to(self, courier: &mut Courier<Body>) -> Result<(), Error> {
+        let body = self.1.into();
+        courier.submit(self.0.into(), body.size(), body)?;
+        Ok(())
+    }
+}
+
+impl<M, X> IntoMessage for Result<M, X>
+where
+    M: IntoMessage,
+    X: Into<Box<dyn error::Error + Send + Sync>>,
+{
+    fn submit_to(self, courier: &mut Courier<Body>) -> Result<(), Error> {
+        match self {
+            Ok(message) => message.submit_to(courier),
+            Err(error) => Err(Error::Source(error.into().into())),
         }
     }
 }
@@ -29,54 +62,58 @@ impl<T: Transport> Client<T> {
 #[derive(Debug)]
 pub struct SendAll<'c, T, I> {
     client: &'c mut Client<T>,
-    messages: I,
-    state: State,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum State {
-    Submitting,
-    /// There are no more messages to submit.
-    Finishing,
+    /// Those that were not taken, until there are no more.
+    messages: Option<I>,
     /// The session's error was yielded.
-    Failed,
+    has_failed: bool,
 }
 
-impl<'e, T, I, B> Iterator for SendAll<'_, T, I>
+impl<T, I> SendAll<'_, T, I> {
+    /// Returns the client, for its trace and what else it can tell meanwhile.
+    pub fn client(&mut self) -> &mut Client<T> {
+        self.client
+    }
+}
+
+impl<T, I> Iterator for SendAll<'_, T, I>
 where
     T: Transport,
-    I: Iterator<Item = (Envelope<'e>, B)>,
-    B: Into<Body>,
+    I: Iterator<Item: IntoMessage>,
 {
     type Item = Result<Report, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            self.client.supplied = self.state == State::Submitting;
-            while self.client.is_short_of_messages() {
-                let Some((envelope, body)) = self.messages.next() else {
-                    self.state = State::Finishing;
-                    self.client.supplied = false;
-                    break;
-                };
-                if let Err(misuse) = self.client.submit(&envelope, body) {
-                    self.client.supplied = false;
-                    return Some(Err(misuse.into()));
+        let result = self.next_report();
+        self.client.is_supplied = false;
+        result.transpose()
+    }
+}
+
+impl<T, I> SendAll<'_, T, I>
+where
+    T: Transport,
+    I: Iterator<Item: IntoMessage>,
+{
+    fn next_report(&mut self) -> Result<Option<Report>, Error> {
+        while !self.has_failed {
+            self.client.is_supplied = self.messages.is_some();
+            while let Some(messages) = &mut self.messages
+                && self.client.courier.wants_message()
+            {
+                match messages.next() {
+                    Some(message) => message.submit_to(&mut self.client.courier)?,
+                    None => {
+                        self.messages = None;
+                        self.client.is_supplied = false;
+                    }
                 }
             }
-            if self.state == State::Failed {
-                return None;
+            if let Poll::Ready(report) = self.client.courier.next_report() {
+                self.has_failed = report.is_err();
+                return report.map_err(|error| self.client.explain(error));
             }
-            let known = self.client.known_report();
-            if known.is_none() {
-                self.client.turn();
-                continue;
-            }
-            self.client.supplied = false;
-            if let Some(Err(_)) = known {
-                self.state = State::Failed;
-            }
-            return known?.transpose();
+            self.client.turn();
         }
+        Ok(None)
     }
 }

@@ -160,8 +160,7 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
         self.connection.keep(remaining);
         result.map_err(|error| {
             self.linger(error.fault());
-            let transport = self.broken.take();
-            Error::Session { error, transport }
+            Error::session(error, self.broken.take())
         })
     }
 
@@ -298,12 +297,7 @@ fn ending<S: State>(reception: &mut Reception<S>) -> Error {
         match reception.poll_call(&mut [].as_slice(), Duration::ZERO) {
             Ok(Some(_)) => {}
             Ok(None) => return Error::Connect(Arc::new(io::ErrorKind::ConnectionAborted.into())),
-            Err(error) => {
-                return Error::Session {
-                    error,
-                    transport: None,
-                };
-            }
+            Err(error) => return Error::session(error, None),
         }
     }
 }

@@ -173,7 +173,7 @@ pub fn envelope(recipients: &[&str]) -> client::Envelope<'static> {
         let path = format!("<{to}@server.example>");
         ForwardPath::parse(&path).unwrap().into_owned()
     });
-    recipients.fold(client::Envelope::new(from), |envelope, to| {
+    recipients.fold(client::Envelope::new(from).unwrap(), |envelope, to| {
         envelope.recipient(to)
     })
 }
@@ -252,6 +252,11 @@ pub fn read_line(stream: &mut impl Read) -> String {
         line.extend(byte);
     }
     String::from_utf8(line).unwrap()
+}
+
+/// Connects, and nothing more.
+pub fn tcp(address: SocketAddr) -> TcpStream {
+    TcpStream::connect(address).unwrap()
 }
 
 /// Sends `command` and returns the first line of its reply.

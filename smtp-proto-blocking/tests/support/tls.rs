@@ -25,7 +25,9 @@ pub const WAYS: [(client::Tls, Tls); 3] = [
 /// Takes apart the error that a session has ended with.
 pub fn session_error(error: Error) -> (Fault, String) {
     match error {
-        Error::Session { error, transport } => {
+        Error::Session {
+            error, transport, ..
+        } => {
             let transport = transport.map(|transport| transport.to_string());
             (error.fault(), transport.unwrap_or_default())
         }

@@ -1,37 +1,34 @@
-//! Many messages, as fast as the policy lets them go.
+//! Many messages, one after the other without waiting.
 
 use std::{
+    error,
     future::poll_fn,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
 use futures_core::Stream;
-use smtp_proto::client::{Envelope, Report};
+use smtp_proto::{
+    client::Envelope,
+    delivery::{Courier, Report},
+};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::{
-    body::Body,
-    session::{Client, Sent},
-};
+use super::{body::Body, session::Client};
 use crate::Error;
 
-/// How many messages are taken from the source whose content has not been sent: the one that is
-/// being sent, and the next, whose commands leave together with the end of the first.
-const AHEAD: usize = 2;
-
 impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
-    /// Sends messages one after the other and yields their reports as they come.
+    /// Sends messages as fast as the pipelining policy allows, and yields their reports.
     ///
-    /// Takes from the iterator only what keeps the policy's window full: two messages more than
-    /// those whose replies are awaited. Pass `&mut iterator` to go on elsewhere with what is left
-    /// after a failure.
+    /// A message is a pair of an envelope and a content, or a [`Result`] of that: a source that may fail
+    /// ([`Error::Source`]). Messages are taken from the iterator as they can be sent, two of them in
+    /// advance. One that fails, or is refused by [`submit`](Self::submit) ([`Error::Misuse`]), does not
+    /// keep the others from being sent. If the session fails, its error comes last, and the rest of the
+    /// iterator was not used.
     ///
     /// ```no_run
-    /// # use smtp_proto::client::Envelope;
-    /// # use smtp_proto_tokio::{Client, Error};
-    /// # async fn run<S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin>(
-    /// #     mut client: Client<S>, messages: Vec<(Envelope<'static>, Vec<u8>)>) -> Result<(), Error> {
+    /// # use smtp_proto_tokio::{Client, Envelope, Error};
+    /// # async fn run(mut client: Client, messages: Vec<(Envelope<'static>, Vec<u8>)>) -> Result<(), Error> {
     /// let mut sending = client.send_all(messages);
     /// while let Some(report) = sending.next().await? {
     ///     println!("{}: {:?}", report.message.index(), report.outcome);
@@ -39,11 +36,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn send_all<'e, I, B>(&mut self, messages: I) -> SendAll<'_, S, Iter<I::IntoIter>>
+    pub fn send_all<I>(&mut self, messages: I) -> SendAll<'_, S, Iter<I::IntoIter>>
     where
-        I: IntoIterator<Item = (Envelope<'e>, B)>,
-        I::IntoIter: Unpin,
-        B: Into<Body>,
+        I: IntoIterator<Item: IntoMessage, IntoIter: Unpin>,
     {
         self.send_stream(Iter(messages.into_iter()))
     }
@@ -52,78 +47,119 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     ///
     /// While the stream is late the connection is kept an eye on: if the server closes it, that is
     /// reported at once, before a message is taken.
-    pub fn send_stream<'e, M, B>(&mut self, messages: M) -> SendAll<'_, S, M>
+    pub fn send_stream<M>(&mut self, messages: M) -> SendAll<'_, S, M>
     where
-        M: Stream<Item = (Envelope<'e>, B)> + Unpin,
-        B: Into<Body>,
+        M: Stream<Item: IntoMessage> + Unpin,
     {
         SendAll {
             client: self,
-            source: Some(messages),
-            failed: false,
+            messages: Some(messages),
+            has_failed: false,
         }
     }
 }
 
-/// Sends the messages of a source and yields their reports; made by [`Client::send_all`] and
-/// [`Client::send_stream`].
+/// What [`Client::send_all`] sends: an envelope and a content, or why they cannot be had.
+pub trait IntoMessage {
+    #[doc(hidden)]
+    fn submit_to(self, courier: &mut Courier<Body>) -> Result<(), Error>;
+}
+
+impl<'e, E: Into<Envelope<'e>>, B: Into<Body>> IntoMessage for (E, B) {
+    fn submit_to(self, courier: &mut Courier<Body>) -> Result<(), Error> {
+        let body = self.1.into();
+        courier.submit(self.0.into(), body.size(), body)?;
+        Ok(())
+    }
+}
+
+impl<M, X> IntoMessage for Result<M, X>
+where
+    M: IntoMessage,
+    X: Into<Box<dyn error::Error + Send + Sync>>,
+{
+    fn submit_to(self, courier: &mut Courier<Body>) -> Result<(), Error> {
+        match self {
+            Ok(message) => message.submit_to(courier),
+            Err(error) => Err(Error::Source(error.into().into())),
+        }
+    }
+}
+
+/// Sends messages and yields their [`Report`]s; see [`Client::send_all`].
 ///
 /// Nothing moves unless it is polled, and nothing is lost when it is dropped: messages that were
 /// taken from the source stay submitted, and [`Client::next_report`] has their reports.
+#[must_use = "nothing is sent unless the reports are asked for"]
 #[derive(Debug)]
-#[must_use = "nothing is sent unless it is polled"]
 pub struct SendAll<'c, S, M> {
     client: &'c mut Client<S>,
-    source: Option<M>,
-    failed: bool,
+    /// Those that were not taken, until there are no more.
+    messages: Option<M>,
+    /// The session's error was yielded.
+    has_failed: bool,
 }
 
-impl<'e, S, M, B> SendAll<'_, S, M>
+impl<S, M> SendAll<'_, S, M> {
+    /// Returns the client, for its trace and what else it can tell meanwhile.
+    pub fn client(&mut self) -> &mut Client<S> {
+        self.client
+    }
+}
+
+impl<S, M> SendAll<'_, S, M>
 where
     S: AsyncRead + AsyncWrite + Unpin,
-    M: Stream<Item = (Envelope<'e>, B)> + Unpin,
-    B: Into<Body>,
+    M: Stream<Item: IntoMessage> + Unpin,
 {
     /// Waits for the next report; `None` once every message of the source has been reported, and
     /// whatever had been submitted before. Cancel safe.
     ///
     /// # Errors
     ///
-    /// Fails with [`Error::Misuse`] for a message that has no recipient, and goes on after it. Fails
-    /// with [`Error::Session`] if the connection fails, after the reports of all messages that were
-    /// taken from the source; what was not taken is still in it.
+    /// [`Error::Source`] and [`Error::Misuse`] for one message, and it goes on after it;
+    /// [`Error::Session`] if the connection has failed, after the reports of all messages that were
+    /// taken from the source.
     pub async fn next(&mut self) -> Result<Option<Report>, Error> {
         poll_fn(|cx| self.poll_report(cx)).await
     }
 
     fn poll_report(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Report>, Error>> {
-        loop {
-            let taken = self.poll_source(cx)?;
-            match ready!(self.client.poll_sent(cx))? {
-                Sent::Content => {}
-                Sent::Finished(report) => return Poll::Ready(Ok(Some(report))),
+        let report = self.poll_messages_and_report(cx);
+        self.client.is_supplied = false;
+        report
+    }
+
+    fn poll_messages_and_report(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Report>, Error>> {
+        while !self.has_failed {
+            let is_late = self.poll_messages(cx)?.is_pending();
+            self.client.is_supplied = self.messages.is_some() && !is_late;
+            match self.client.courier.next_report() {
                 // The source is only late: the server may take its leave meanwhile.
-                Sent::All if taken.is_pending() => {
-                    ready!(self.client.poll_idle(cx))?;
-                    return Poll::Ready(Ok(None));
+                Poll::Ready(Ok(None)) if is_late => {}
+                Poll::Ready(report) => {
+                    self.has_failed = report.is_err();
+                    return Poll::Ready(report.map_err(|error| self.client.explain(error)));
                 }
-                Sent::All => return Poll::Ready(Ok(None)),
+                Poll::Pending => {}
             }
+            ready!(self.client.poll_turn(cx));
         }
+        Poll::Ready(Ok(None))
     }
 
     /// Submits as many messages as are needed to keep the connection busy. Is pending while the
     /// source is.
-    fn poll_source(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, Error> {
-        while let Some(source) = &mut self.source
-            && self.client.connection.unsent() < AHEAD
-            && self.client.can_submit()
+    fn poll_messages(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, Error> {
+        while let Some(messages) = &mut self.messages
+            && self.client.courier.wants_message()
         {
-            match Pin::new(source).poll_next(cx) {
-                Poll::Ready(Some((envelope, body))) => {
-                    self.client.submit(&envelope, body)?;
-                }
-                Poll::Ready(None) => self.source = None,
+            match Pin::new(messages).poll_next(cx) {
+                Poll::Ready(Some(message)) => message.submit_to(&mut self.client.courier)?,
+                Poll::Ready(None) => self.messages = None,
                 Poll::Pending => return Ok(Poll::Pending),
             }
         }
@@ -132,23 +168,15 @@ where
 }
 
 /// Yields what [`SendAll::next`] returns, and ends after an [`Error::Session`].
-impl<'e, S, M, B> Stream for SendAll<'_, S, M>
+impl<S, M> Stream for SendAll<'_, S, M>
 where
     S: AsyncRead + AsyncWrite + Unpin,
-    M: Stream<Item = (Envelope<'e>, B)> + Unpin,
-    B: Into<Body>,
+    M: Stream<Item: IntoMessage> + Unpin,
 {
     type Item = Result<Report, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = self.get_mut();
-        if this.failed {
-            return Poll::Ready(None);
-        }
-        this.poll_report(cx).map(|result| {
-            this.failed = matches!(result, Err(Error::Session { .. }));
-            result.transpose()
-        })
+        self.get_mut().poll_report(cx).map(Result::transpose)
     }
 }
 
@@ -156,10 +184,7 @@ where
 #[derive(Debug)]
 pub struct Iter<I>(I);
 
-impl<I: Iterator> Stream for Iter<I>
-where
-    I: Unpin,
-{
+impl<I: Iterator + Unpin> Stream for Iter<I> {
     type Item = I::Item;
 
     fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<I::Item>> {

@@ -9,10 +9,11 @@ use std::{
     time::Duration,
 };
 
+use smtp_proto::delivery::Report;
 use smtp_proto::{
-    client::{self, Envelope, Outcome, Pipelining, Report},
+    client::{self, Envelope, Outcome, Pipelining},
     server::{self, Certainty, Reason},
-    syntax::{Code, ForwardPath, Host, Reply, ReversePath},
+    syntax::{Code, ForwardPath, Host, Reply},
 };
 use smtp_proto_tokio::{
     Client,
@@ -44,7 +45,7 @@ pub(crate) fn server_config() -> server::Config {
 
 pub(crate) fn envelope(recipients: &[&str]) -> Envelope<'static> {
     recipients.iter().fold(
-        Envelope::new(ReversePath::parse("<a@example.org>").unwrap()),
+        Envelope::new("a@example.org").unwrap(),
         |envelope, recipient| {
             envelope.recipient(ForwardPath::parse(recipient).unwrap().into_owned())
         },

@@ -10,9 +10,10 @@ use std::{
     time::Duration,
 };
 
+use smtp_proto::delivery::Report;
 use smtp_proto::{
     client::{
-        Config, Envelope, NotSentReason, Outcome, Pipelining, Report,
+        Config, Envelope, NotSentReason, Outcome, Pipelining,
         mechanism::{Mechanism, Protection},
     },
     machine::{Dialect, TraceEntry},

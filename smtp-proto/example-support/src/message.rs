@@ -50,7 +50,8 @@ impl Message {
 
     /// Returns its envelope.
     pub fn envelope(&self, options: &DeliverOptions) -> Envelope<'static> {
-        let mut envelope = Envelope::new(options.from.clone()).size(self.content.len() as u64);
+        let Ok(envelope) = Envelope::new(options.from.clone());
+        let mut envelope = envelope.size(self.content.len() as u64);
         if !self.content.is_ascii() {
             envelope = envelope.body(BodyType::EightBitMime);
         }

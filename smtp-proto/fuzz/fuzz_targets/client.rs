@@ -69,6 +69,7 @@ impl Setting {
 fn run(setting: Setting, bytes: &[u8], piece: usize) -> (Vec<String>, Vec<u8>) {
     let mut client = setting.client();
     let envelope = Envelope::new(ReversePath::Null)
+        .unwrap()
         .recipient(ForwardPath::parse("<a@example.net>").expect("a path"))
         .recipient(ForwardPath::parse("<b@example.net>").expect("a path"));
     for _ in 0..3 {

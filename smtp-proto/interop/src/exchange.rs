@@ -1,8 +1,9 @@
 //! One session of our clients with a real server, and the judgement on it.
 
 use anyhow::{Context, Result, bail, ensure};
+use smtp_proto::delivery::Report;
 use smtp_proto::{
-    client::{Outcome, Pipelining, Report},
+    client::{Outcome, Pipelining},
     machine::Dialect,
     syntax::{Capabilities, Extension},
 };

@@ -33,7 +33,8 @@ impl Message {
         // The addresses are this file's own.
         let sender = format!("<{}>", self.sender);
         let sender = ReversePath::parse(&sender).expect("a sender").into_owned();
-        let mut envelope = Envelope::new(sender).size(self.content.len() as u64);
+        let Ok(envelope) = Envelope::new(sender);
+        let mut envelope = envelope.size(self.content.len() as u64);
         if !self.content.is_ascii() {
             envelope = envelope.body(BodyType::EightBitMime);
         }

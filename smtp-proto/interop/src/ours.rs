@@ -9,9 +9,10 @@ use std::{
 };
 
 use anyhow::Result;
+use smtp_proto::delivery::Report;
 use smtp_proto::{
     client::{
-        Config, Duplex, Envelope, Pipelining, Report, Timeouts, Tls,
+        Config, Duplex, Envelope, Pipelining, Timeouts, Tls,
         mechanism::{Login, Plain, Protection},
     },
     machine::{Dialect, Origin, TraceEntry},
@@ -186,9 +187,9 @@ async fn by_tokio(
         builder = builder.tls(TlsConnector::with_ca_file(NAME, ca)?);
     }
     builder = match session.authentication {
-        Some(Authentication::Plain) => builder.authenticate(Plain::new(USER, PASSWORD)),
-        Some(Authentication::Login) => builder.authenticate(Login::new(USER, PASSWORD)),
-        Some(Authentication::Password) => builder.password(USER, PASSWORD)?,
+        Some(Authentication::Plain) => builder.authenticate(|| Plain::new(USER, PASSWORD)),
+        Some(Authentication::Login) => builder.authenticate(|| Login::new(USER, PASSWORD)),
+        Some(Authentication::Password) => builder.password(USER, PASSWORD),
         None => builder,
     };
     let stream = tokio::net::TcpStream::connect(server).await?;
@@ -235,12 +236,14 @@ fn by_blocking(
         builder = builder.tls(TlsConnector::with_ca_file(NAME, ca)?);
     }
     builder = match session.authentication {
-        Some(Authentication::Plain) => builder.authenticate(Plain::new(USER, PASSWORD)),
-        Some(Authentication::Login) => builder.authenticate(Login::new(USER, PASSWORD)),
-        Some(Authentication::Password) => builder.password(USER, PASSWORD)?,
+        Some(Authentication::Plain) => builder.authenticate(|| Plain::new(USER, PASSWORD)),
+        Some(Authentication::Login) => builder.authenticate(|| Login::new(USER, PASSWORD)),
+        Some(Authentication::Password) => builder.password(USER, PASSWORD),
         None => builder,
     };
-    let mut client = builder.connect(server)?;
+    let stream = std::net::TcpStream::connect(server)?;
+    stream.set_nodelay(true)?;
+    let mut client = builder.with_stream(stream)?;
     let mut reports = Vec::new();
     let mut failure = None;
     if session.known.is_none() {

@@ -213,6 +213,13 @@ impl Config {
         }
     }
 
+    /// Sets what the client calls itself in EHLO.
+    #[must_use]
+    pub fn name(mut self, name: Host<'_>) -> Self {
+        self.name = name.into_owned();
+        self
+    }
+
     /// Sets how far the client runs ahead; [`Pipelining::LookAhead`] unless set.
     #[must_use]
     pub fn pipelining(mut self, pipelining: Pipelining) -> Self {

@@ -8,11 +8,10 @@ use crate::syntax::{BodyType, ForwardPath, MailParameters, RcptParameters, Rever
 ///
 /// ```
 /// use smtp_proto::client::Envelope;
-/// use smtp_proto::syntax::{ForwardPath, ReversePath};
 ///
-/// let envelope = Envelope::new(ReversePath::parse("<sender@example.org>")?)
-///     .recipient(ForwardPath::parse("<one@example.net>")?)
-///     .recipient(ForwardPath::parse("<two@example.net>")?)
+/// let envelope = Envelope::new("sender@example.org")?
+///     .to("one@example.net")?
+///     .to("two@example.net")?
 ///     .size(5_120);
 /// # Ok::<(), smtp_proto::syntax::SyntaxError>(())
 /// ```
@@ -28,16 +27,29 @@ pub struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// Creates an envelope without recipients.
-    pub fn new(sender: ReversePath<'a>) -> Self {
-        Self {
-            sender,
+    /// Creates an envelope without recipients. The sender is an address, or `<>` for nobody, as notifications have it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the sender is text and no address.
+    pub fn new<S: TryInto<ReversePath<'a>>>(sender: S) -> Result<Self, S::Error> {
+        Ok(Self {
+            sender: sender.try_into()?,
             recipients: Recipients::Many(Vec::new()),
             size: None,
             body: None,
             parameters: None,
             recipient_parameters: Vec::new(),
-        }
+        })
+    }
+
+    /// Adds a recipient by the address. Outcomes name recipients by their position, from 0 on.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the recipient is text and no address.
+    pub fn to<R: TryInto<ForwardPath<'a>>>(self, recipient: R) -> Result<Self, R::Error> {
+        Ok(self.recipient(recipient.try_into()?))
     }
 
     /// Adds a recipient. Outcomes name recipients by their position, from 0 on.
@@ -103,6 +115,30 @@ impl<'a> Envelope<'a> {
         self.recipients.as_slice()
     }
 
+    /// Returns how many bytes the content was declared to have.
+    pub fn declared_size(&self) -> Option<u64> {
+        self.size
+    }
+
+    /// Keeps only the recipients at these positions, in ascending order, which count from 0 on again: for
+    /// those to whom a message has to be sent once more.
+    #[must_use]
+    pub fn narrowed(mut self, positions: &[usize]) -> Self {
+        let all = self.recipients.as_slice();
+        let kept = positions.iter().filter_map(|&at| all.get(at));
+        let recipients = Recipients::Many(kept.cloned().collect());
+        let given = core::mem::take(&mut self.recipient_parameters);
+        self.recipient_parameters = given
+            .into_iter()
+            .filter_map(|(at, given)| {
+                let at = positions.binary_search(&at).ok()?;
+                Some((at, given))
+            })
+            .collect();
+        self.recipients = recipients;
+        self
+    }
+
     /// Copies what is borrowed, so that the envelope can live on.
     pub fn into_owned(self) -> Envelope<'static> {
         Envelope {
@@ -122,6 +158,12 @@ impl<'a> Envelope<'a> {
                 .map(|(recipient, given)| (recipient, given.into_owned()))
                 .collect(),
         }
+    }
+}
+
+impl<'a> From<&Self> for Envelope<'a> {
+    fn from(envelope: &Self) -> Self {
+        envelope.clone()
     }
 }
 

@@ -23,8 +23,7 @@
 //! # let now = Duration::ZERO;
 //! let mut client = Client::new(Config::new(Host::parse("client.example")?), now);
 //! let message = client.submit(
-//!     &Envelope::new(ReversePath::parse("<a@example.org>")?)
-//!         .recipient(ForwardPath::parse("<b@example.net>")?),
+//!     &Envelope::new("a@example.org")?.to("b@example.net")?,
 //! )?;
 //! client.quit();
 //! let content: &[u8] = b"Subject: hello\r\n\r\nHello.\r\n";
@@ -86,7 +85,6 @@ mod parts;
 mod pipeline;
 mod queue;
 mod replies;
-mod report;
 mod requirements;
 mod rules;
 mod session;
@@ -123,7 +121,6 @@ pub use self::{
         Body, BodyRequest, Cancellation, CommandId, Event, MessageId, NotSent, NotSentReason,
         Outcome,
     },
-    report::{Report, Reports},
 };
 
 /// One client's side of one connection.

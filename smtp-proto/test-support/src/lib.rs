@@ -1,6 +1,8 @@
-//! What the tests of TLS share: an authority, and what it has issued.
+//! What the adapters' tests share: an authority, and what it has issued; a server that keeps to a script.
 //!
 //! Everything here panics where it fails, as tests do.
+
+mod script;
 
 use std::{fs, path::PathBuf};
 
@@ -14,6 +16,8 @@ use smtp_proto_rustls::{
         pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     },
 };
+
+pub use script::{DELIVERS, OFFER, Script, Scripted};
 
 /// The server's name, which its certificate holds.
 pub const SERVER: &str = "mx.example.net";

@@ -40,7 +40,7 @@ pub(crate) fn envelope(sender: &str, recipients: &[&str]) -> Envelope<'static> {
     };
     recipients
         .iter()
-        .fold(Envelope::new(sender), |envelope, recipient| {
+        .fold(Envelope::new(sender).unwrap(), |envelope, recipient| {
             envelope.recipient(ForwardPath::parse(recipient).unwrap().into_owned())
         })
 }

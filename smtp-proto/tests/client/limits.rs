@@ -1,7 +1,8 @@
 //! Servers that take so much and no more: RFC 9422, and 452.
 
 use smtp_proto::{
-    client::{Body, Event, NotSentReason, Outcome, Pipelining, Report, Reports},
+    client::{Body, Event, NotSentReason, Outcome, Pipelining},
+    delivery::{Report, Reports},
     machine::{Misuse, Step},
 };
 

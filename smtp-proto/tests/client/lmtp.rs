@@ -1,7 +1,8 @@
 //! LMTP: RFC 2033.
 
 use smtp_proto::{
-    client::{Event, NotSentReason, Outcome, Pipelining, Reports},
+    client::{Event, NotSentReason, Outcome, Pipelining},
+    delivery::Reports,
     machine::{Dialect, Fault, Step},
     syntax::BodyType,
 };

@@ -8,13 +8,14 @@ use std::{
 use crate::source::{Module, folder, modules};
 
 /// What each layer may import besides itself.
-const LAYERS: [(&str, &[&str]); 7] = [
+const LAYERS: [(&str, &[&str]); 8] = [
     ("guide", &[]),
     ("syntax", &[]),
     ("framing", &[]),
     ("machine", &["syntax", "framing"]),
     ("sasl", &["syntax", "machine"]),
     ("client", &["syntax", "framing", "machine", "sasl"]),
+    ("delivery", &["syntax", "framing", "machine", "client"]),
     ("server", &["syntax", "framing", "machine", "sasl"]),
 ];
 

@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, fmt};
 
 use smtp_proto::{
-    client::{Event, MessageId, Outcome, Report, Reports},
+    client::{Event, MessageId, Outcome},
+    delivery::{Report, Reports},
     machine,
     server::Certainty,
 };

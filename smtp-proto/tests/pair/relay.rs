@@ -6,7 +6,7 @@ use smtp_proto::{
     client::{self, Body, Client, Envelope, Pipelining},
     framing::LineBreaks,
     server::{self, Event, ImproperPipelining, Server},
-    syntax::{Capabilities, Extension, ForwardPath, Host, ReversePath},
+    syntax::{Capabilities, Extension, ForwardPath, Host},
 };
 
 use crate::random::Random;
@@ -43,7 +43,7 @@ fn name() -> Host<'static> {
 fn sender(policy: Pipelining, line_breaks: LineBreaks) -> (Client, Vec<u8>) {
     let config = client::Config::new(name());
     let mut client = Client::new(config.pipelining(policy).line_breaks(line_breaks), NOW);
-    let envelope = Envelope::new(ReversePath::parse("<a@example.org>").unwrap());
+    let envelope = Envelope::new("a@example.org").unwrap();
     let recipient = ForwardPath::parse("<b@example.net>").unwrap();
     client.submit(&envelope.recipient(recipient)).unwrap();
     let mut wire = Vec::new();

@@ -6,7 +6,7 @@ use smtp_proto::{
     client::{Config, Duplex, Envelope, Pipelining},
     machine::Dialect,
     server,
-    syntax::{BodyType, Capabilities, Extension, ForwardPath, Host, ReversePath},
+    syntax::{BodyType, Capabilities, Extension, ForwardPath, Host},
 };
 
 use crate::random::Random;
@@ -123,7 +123,7 @@ impl Message {
     }
 
     pub(crate) fn envelope(&self) -> Envelope<'_> {
-        let mut envelope = Envelope::new(ReversePath::parse(&self.sender).unwrap());
+        let mut envelope = Envelope::new(&*self.sender).unwrap();
         for recipient in &self.recipients {
             envelope = envelope.recipient(ForwardPath::parse(recipient).unwrap());
         }

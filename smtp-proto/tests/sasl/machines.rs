@@ -7,7 +7,7 @@ use smtp_proto::{
     machine::{Fault, TlsInfo},
     sasl::{Mechanism, Protection, ServerExchange, Step},
     server::{self, Event, SaslResponse, Server, Ticket},
-    syntax::{ForwardPath, Host, ReversePath},
+    syntax::Host,
 };
 
 use crate::application::{Own, SECRET, answer, mechanisms};
@@ -48,8 +48,7 @@ fn session_over(
         })
         .traced();
     let mut client = Client::new(config, now);
-    let envelope =
-        Envelope::new(ReversePath::Null).recipient(ForwardPath::parse("<a@example.net>").unwrap());
+    let envelope = Envelope::new("<>").unwrap().to("a@example.net").unwrap();
     let config = server::Config::new(name())
         .mechanisms(offer.iter().copied())
         .unwrap()

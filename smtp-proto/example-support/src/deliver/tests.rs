@@ -1,9 +1,7 @@
 use std::{fs, net::SocketAddr};
 
-use smtp_proto::{
-    client::{Client, Reports},
-    syntax::Reply,
-};
+use smtp_proto::delivery::Reports;
+use smtp_proto::{client::Client, syntax::Reply};
 
 use super::*;
 

@@ -13,13 +13,11 @@ use std::{
 
 use self::{random::Random, server::Server};
 use smtp_proto::{
-    client::{
-        Body, Client, Config, Duplex, Envelope, Event, MessageId, Outcome, Pipelining, Report,
-        Reports, Tls,
-    },
+    client::{Body, Client, Config, Duplex, Envelope, Event, MessageId, Outcome, Pipelining, Tls},
+    delivery::{Report, Reports},
     framing::LineBreaks,
     machine::{Dialect, Error, Misuse, TlsInfo},
-    syntax::{BodyType, Capabilities, Command, ForwardPath, Host, Reply, ReversePath},
+    syntax::{BodyType, Capabilities, Command, ForwardPath, Host, Reply},
 };
 
 /// Contents; no line of them is a command.
@@ -156,7 +154,7 @@ impl Session {
     fn submit(&mut self, random: &mut Random) {
         let number = self.messages.len();
         let sender = format!("<s{number}@example.org>");
-        let mut envelope = Envelope::new(ReversePath::parse(&sender).unwrap().into_owned());
+        let mut envelope = Envelope::new(&*sender).unwrap().into_owned();
         let recipients = 1 + random.below(4);
         for position in 0..recipients {
             let domain = random.below(2);

@@ -1,10 +1,12 @@
 //! Gathers what the events say about each message.
 
-use alloc::{collections::BTreeMap, vec::Vec};
+use alloc::{collections::BTreeMap, vec, vec::Vec};
 
-use crate::machine::{Answer, Step};
-
-use super::event::{Event, MessageId, Outcome};
+use crate::{
+    client::{Event, MessageId, Outcome},
+    machine::{Answer, Step},
+    syntax::Reply,
+};
 
 /// Tells what became of one message and of each of its recipients.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,12 +16,14 @@ pub struct Report {
     pub message: MessageId,
     /// The outcome of each recipient, in the order of the envelope.
     pub recipients: Vec<Outcome<'static>>,
+    /// What the server answered to each RCPT, in the same order; `None` where it did not.
+    pub answers: Vec<Option<Reply<'static>>>,
     /// The outcome of the message, which is that of each recipient that was not refused by itself.
     pub outcome: Outcome<'static>,
 }
 
 impl Report {
-    /// Tells whether the server took the message for every recipient.
+    /// Returns whether the server took the message for every recipient.
     pub fn is_delivered(&self) -> bool {
         self.recipients
             .iter()
@@ -29,16 +33,33 @@ impl Report {
 
 /// Turns the events of a client into one [`Report`] for each message.
 ///
-/// For drivers that want the whole account at once. One that acts on each event needs none of this.
+/// [`Courier`](super::Courier) has it built in; this is for drivers that do the rest by themselves.
 #[derive(Debug, Default)]
 pub struct Reports {
-    open: BTreeMap<MessageId, Vec<Option<Outcome<'static>>>>,
+    open: BTreeMap<MessageId, Vec<Recipient>>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Recipient {
+    answer: Option<Reply<'static>>,
+    outcome: Option<Outcome<'static>>,
 }
 
 impl Reports {
     /// Expects the events of a message that was submitted with so many recipients.
     pub fn expect(&mut self, message: MessageId, recipients: usize) {
-        self.open.insert(message, alloc::vec![None; recipients]);
+        self.open
+            .insert(message, vec![Recipient::default(); recipients]);
+    }
+
+    /// Returns whether a message is unfinished.
+    pub fn is_open(&self, message: MessageId) -> bool {
+        self.open.contains_key(&message)
+    }
+
+    /// Returns whether every message that was expected is finished.
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
     }
 
     /// Takes note of an event, and returns the report that it completes.
@@ -48,12 +69,16 @@ impl Reports {
                 message,
                 recipient,
                 reply,
-            } if !reply.is_positive() => {
-                let outcome = self.open.get_mut(&message)?.get_mut(recipient)?;
-                *outcome = Some(Outcome::Refused(Answer {
-                    step: Step::Recipient,
-                    reply: reply.into_owned(),
-                }));
+            } => {
+                let recipient = self.open.get_mut(&message)?.get_mut(recipient)?;
+                if !reply.is_positive() {
+                    let answer = Answer {
+                        step: Step::Recipient,
+                        reply: reply.clone().into_owned(),
+                    };
+                    recipient.outcome = Some(Outcome::Refused(answer));
+                }
+                recipient.answer = Some(reply.into_owned());
                 None
             }
             Event::RecipientFinished {
@@ -61,19 +86,21 @@ impl Reports {
                 recipient,
                 outcome,
             } => {
-                *self.open.get_mut(&message)?.get_mut(recipient)? = Some(outcome.into_owned());
+                let recipient = self.open.get_mut(&message)?.get_mut(recipient)?;
+                recipient.outcome = Some(outcome.into_owned());
                 None
             }
             Event::Finished { message, outcome } => {
                 let outcome = outcome.into_owned();
                 let known = self.open.remove(&message).unwrap_or_default();
-                let recipients = known
+                let (recipients, answers) = known
                     .into_iter()
-                    .map(|own| own.unwrap_or_else(|| outcome.clone()))
-                    .collect();
+                    .map(|own| (own.outcome.unwrap_or_else(|| outcome.clone()), own.answer))
+                    .unzip();
                 Some(Report {
                     message,
                     recipients,
+                    answers,
                     outcome,
                 })
             }

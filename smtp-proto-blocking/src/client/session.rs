@@ -1,55 +1,41 @@
 //! One session: what is submitted to it, and what it comes to.
 
-mod driver;
-
 use std::{
-    collections::{BTreeMap, VecDeque},
     io,
     sync::Arc,
-    time::Duration,
+    task::Poll,
+    time::{Duration, Instant},
 };
 
 use smtp_proto::{
-    client::{
-        self as machine, Cancellation, CommandId, Config, Envelope, MessageId, Report, Reports,
-    },
+    client::{self as machine, Cancellation, Config, Envelope, MessageId},
+    delivery::{Courier, Report},
     machine::{Misuse, TraceEntry},
     syntax::{Capabilities, Command, Reply},
 };
 
 use super::body::Body;
-use crate::{Error, Stream, Transport, connection::Connection, tls::TlsConnector};
+use crate::{
+    Error, Socket, Stream, connection::Connection, tls::TlsConnector, transport::Transport,
+};
 
 /// One SMTP session over a blocking [`Transport`].
 ///
 /// [`send`](Self::send) does everything for one message. For as many as the pipelining policy allows
 /// at once, keep several submitted: [`send_all`](Self::send_all), or [`submit`](Self::submit) and
-/// [`next_report`](Self::next_report). Nothing is read or written but during a call of `send`,
-/// `next_report`, `ready` or `quit`.
+/// [`next_report`](Self::next_report). Nothing is read or written but during a call that waits.
 ///
 /// Every message that was submitted gets exactly one [`Report`], also when the connection fails;
 /// the failure follows after the last of them.
 #[derive(Debug)]
-pub struct Client<T> {
-    machine: machine::Client,
-    connection: Connection<T>,
-    connector: Option<TlsConnector>,
-    reports: Reports,
-    finished: VecDeque<Report>,
-    /// What the last command of the caller's own was answered, if it was.
-    answer: Option<(CommandId, Reply<'static>)>,
-    bodies: BTreeMap<MessageId, Body>,
-    /// How many messages were submitted.
-    submitted: u64,
-    /// How many of them the machine has asked for the content of, or was done with without.
-    asked_for: u64,
+pub struct Client<T = Socket> {
+    pub(super) courier: Courier<Body>,
+    pub(super) connection: Connection<T>,
+    pub(super) connector: Option<TlsConnector>,
     /// More messages wait in an iterator.
-    pub(super) supplied: bool,
-    /// The server has answered EHLO.
-    ready: bool,
-    failure: Option<Error>,
+    pub(super) is_supplied: bool,
     /// How the transport failed.
-    broken: Option<Arc<io::Error>>,
+    pub(super) broken: Option<Arc<io::Error>>,
 }
 
 /// What a [`Client`] was made of.
@@ -62,6 +48,8 @@ pub struct Parts<T> {
     pub stream: Stream<T>,
     /// What was read from the stream and not used up.
     pub unread: Vec<u8>,
+    /// When the machine's time began.
+    pub origin: Instant,
 }
 
 impl<T: Transport> Client<T> {
@@ -76,17 +64,9 @@ impl<T: Transport> Client<T> {
         let machine = machine::Client::new(config, Duration::ZERO);
         Self {
             connection: Connection::new(transport, machine.max_unconsumed()),
-            machine,
+            courier: Courier::new(machine),
             connector,
-            reports: Reports::default(),
-            finished: VecDeque::new(),
-            answer: None,
-            bodies: BTreeMap::new(),
-            submitted: 0,
-            asked_for: 0,
-            supplied: false,
-            ready: false,
-            failure: None,
+            is_supplied: false,
             broken: None,
         }
     }
@@ -102,7 +82,7 @@ impl<T: Transport> Client<T> {
         &mut self,
         mechanisms: Vec<Box<dyn machine::mechanism::Mechanism>>,
     ) -> Result<(), Misuse> {
-        self.machine.authenticate(mechanisms)
+        self.courier.machine_mut().authenticate(mechanisms)
     }
 
     /// Waits until the session is open, and returns what the server offers.
@@ -113,36 +93,56 @@ impl<T: Transport> Client<T> {
     ///
     /// Why the session could not be opened, or has ended since.
     pub fn ready(&mut self) -> Result<&Capabilities, Error> {
-        while !self.ready {
-            self.check()?;
-            self.turn();
-        }
+        let opened = self.wait(|courier| courier.opened());
+        opened.map_err(|error| self.explain(error))?;
         Ok(self.capabilities())
+    }
+
+    /// Returns whether an idle connection is still good, as far as that is known without a round trip:
+    /// reads what has arrived, a 421 or the end, and waits for nothing.
+    ///
+    /// # Errors
+    ///
+    /// Why the session has ended.
+    pub fn check(&mut self) -> Result<(), Error> {
+        self.look();
+        match self.courier.failure() {
+            Some(error) => Err(self.explain(error.clone())),
+            None if self.courier.machine().is_closed() => Err(Misuse::Ending.into()),
+            None => Ok(()),
+        }
     }
 
     /// Sends a message and waits for what becomes of it.
     ///
     /// Messages that were submitted before go first; their reports stay for
-    /// [`next_report`](Self::next_report).
+    /// [`next_report`](Self::next_report). If the session fails the report tells what that means for
+    /// the message; why it failed comes with the next call.
     ///
     /// # Errors
     ///
     /// [`Error::Misuse`] as for [`submit`](Self::submit). If the session has failed already, why.
-    pub fn send(
+    pub fn send<'e>(
         &mut self,
-        envelope: &Envelope<'_>,
+        envelope: impl Into<Envelope<'e>>,
         body: impl Into<Body>,
     ) -> Result<Report, Error> {
-        self.check()?;
-        let message = self.submit(envelope, body)?;
-        loop {
-            let known = self.finished.iter().position(|r| r.message == message);
-            if let Some(report) = known.and_then(|at| self.finished.remove(at)) {
-                return Ok(report);
-            }
-            self.check()?;
-            self.turn();
+        self.attempt(envelope.into(), body.into())
+            .map(|(report, _)| report)
+    }
+
+    /// Sends a message, and returns its content as it was left.
+    pub(super) fn attempt(
+        &mut self,
+        envelope: Envelope<'_>,
+        body: Body,
+    ) -> Result<(Report, Option<Body>), Error> {
+        if let Some(error) = self.courier.failure() {
+            return Err(self.explain(error.clone()));
         }
+        let message = self.submit(envelope, body)?;
+        let finished = self.wait(|courier| courier.report(message));
+        finished.ok_or(Misuse::UnknownMessage.into())
     }
 
     /// Sends a command of your own after the messages that were submitted, and waits for its reply,
@@ -155,19 +155,10 @@ impl<T: Transport> Client<T> {
     /// the reply.
     pub fn command(&mut self, command: &Command<'_>) -> Result<Reply<'static>, Error> {
         self.ready()?;
-        self.check()?;
-        let id = self.machine.command(command)?;
-        loop {
-            match self.answer.take() {
-                Some((answered, reply)) if answered == id => return Ok(reply),
-                _ => {}
-            }
-            self.check()?;
-            if self.machine.is_closed() {
-                return Err(Misuse::Ending.into());
-            }
-            self.turn();
-        }
+        let id = self.courier.command(command)?;
+        let answer = self.wait(|courier| courier.answer(id));
+        let reply = answer.map_err(|error| self.explain(error))?;
+        reply.ok_or(Misuse::Ending.into())
     }
 
     /// Queues a message, to be sent during the next calls.
@@ -175,21 +166,23 @@ impl<T: Transport> Client<T> {
     /// # Errors
     ///
     /// Those of [`smtp_proto::client::Client::submit`].
-    pub fn submit(
+    pub fn submit<'e>(
         &mut self,
-        envelope: &Envelope<'_>,
+        envelope: impl Into<Envelope<'e>>,
         body: impl Into<Body>,
     ) -> Result<MessageId, Misuse> {
-        let message = self.machine.submit(envelope)?;
-        self.reports.expect(message, envelope.recipients().len());
-        self.bodies.insert(message, body.into());
-        self.submitted = message.index() + 1;
-        Ok(message)
+        let body = body.into();
+        self.courier.submit(envelope.into(), body.size(), body)
     }
 
-    /// Tells whether [`submit`](Self::submit) would take a message.
+    /// Returns whether [`submit`](Self::submit) would take a message.
     pub fn can_submit(&self) -> bool {
-        self.machine.can_submit()
+        self.courier.machine().can_submit()
+    }
+
+    /// Returns whether everything submitted is finished, though maybe not reported.
+    pub fn is_idle(&self) -> bool {
+        self.courier.machine().is_idle()
     }
 
     /// Withdraws a message, and tells what that costs. Its report follows.
@@ -198,7 +191,7 @@ impl<T: Transport> Client<T> {
     ///
     /// Those of [`smtp_proto::client::Client::cancel`].
     pub fn cancel(&mut self, message: MessageId) -> Result<Cancellation, Misuse> {
-        self.machine.cancel(message)
+        self.courier.machine_mut().cancel(message)
     }
 
     /// Waits for the next report; `None` if nothing is unfinished.
@@ -207,23 +200,8 @@ impl<T: Transport> Client<T> {
     ///
     /// Why the session has failed, once every message's report was returned; from then on always.
     pub fn next_report(&mut self) -> Result<Option<Report>, Error> {
-        loop {
-            if let Some(report) = self.known_report() {
-                return report;
-            }
-            self.turn();
-        }
-    }
-
-    /// Returns what [`next_report`](Self::next_report) does, unless it has to wait.
-    pub(super) fn known_report(&mut self) -> Option<Result<Option<Report>, Error>> {
-        if let Some(report) = self.finished.pop_front() {
-            return Some(Ok(Some(report)));
-        }
-        if let Err(failure) = self.check() {
-            return Some(Err(failure));
-        }
-        self.machine.is_idle().then_some(Ok(None))
+        let report = self.wait(Courier::next_report);
+        report.map_err(|error| self.explain(error))
     }
 
     /// Ends the session once everything submitted is finished.
@@ -234,18 +212,22 @@ impl<T: Transport> Client<T> {
     ///
     /// Why the session has failed.
     pub fn quit(&mut self) -> Result<(), Error> {
-        self.machine.quit();
-        while !self.machine.is_closed() {
-            self.turn();
-        }
-        self.take_events();
+        self.courier.machine_mut().quit();
+        let ended = self.wait(|courier| courier.ended());
         self.connection.close();
-        self.check()
+        ended.map_err(|error| self.explain(error))
+    }
+
+    /// Has QUIT follow the last message that was submitted. No message can be submitted any more.
+    ///
+    /// It saves [`quit`](Self::quit) a round trip if it is called while messages are under way.
+    pub fn announce_quit(&mut self) {
+        self.courier.machine_mut().quit();
     }
 
     /// Returns what the server announced in answer to EHLO; empty before that.
     pub fn capabilities(&self) -> &Capabilities {
-        self.machine.capabilities()
+        self.courier.machine().capabilities()
     }
 
     /// Returns what carries the session.
@@ -255,31 +237,43 @@ impl<T: Transport> Client<T> {
 
     /// Returns how many round trips the session has waited for so far, the greeting's included.
     pub fn round_trips(&self) -> u64 {
-        self.machine.round_trips()
+        self.courier.machine().round_trips()
     }
 
     /// Takes the oldest entry of the trace, if one is [kept](Config::traced).
     pub fn poll_trace(&mut self) -> Option<TraceEntry> {
-        self.machine.poll_trace()
+        self.courier.machine_mut().poll_trace()
     }
 
     /// Hands out the machine and the stream, for those who go on by themselves.
     ///
     /// The content of unfinished messages is lost.
     pub fn into_parts(self) -> Parts<T> {
+        let origin = self.connection.origin();
         let (stream, unread) = self.connection.into_parts();
         Parts {
-            machine: self.machine,
+            machine: self.courier.into_machine(),
             stream,
             unread,
+            origin,
         }
     }
 
-    /// Returns the error that the session has ended with.
-    fn check(&self) -> Result<(), Error> {
-        match &self.failure {
-            Some(failure) => Err(failure.clone()),
-            None => Ok(()),
+    /// Goes on until there is an answer.
+    pub(super) fn wait<R>(&mut self, mut answer: impl FnMut(&mut Courier<Body>) -> Poll<R>) -> R {
+        loop {
+            if let Poll::Ready(answer) = answer(&mut self.courier) {
+                if self.courier.is_idle() {
+                    self.connection.shrink();
+                }
+                return answer;
+            }
+            self.turn();
         }
+    }
+
+    /// Adds what the transport said to what the machine makes of it.
+    pub(super) fn explain(&self, error: smtp_proto::machine::Error) -> Error {
+        Error::session(error, self.broken.clone())
     }
 }

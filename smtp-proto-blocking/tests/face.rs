@@ -1,0 +1,350 @@
+//! What a first program does, and what becomes of it when a server misbehaves.
+
+use std::{
+    io::{Read, Write},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use smtp_proto::{
+    client::{NotSentReason, Outcome},
+    delivery::Retry,
+    machine::{Fault, Step},
+};
+use smtp_proto_blocking::{Body, Client, Envelope, Error, Report, Sender};
+use smtp_proto_test_support::{DELIVERS, OFFER, Script, Scripted};
+
+const MESSAGE: &str = "Subject: x\r\n\r\nHello.\r\n";
+
+fn envelope() -> Envelope<'static> {
+    let envelope = Envelope::new("alice@example.net").unwrap();
+    envelope.to("bob@example.org").unwrap()
+}
+
+fn is_unsent(report: &Report, reason: NotSentReason) -> bool {
+    matches!(&report.outcome, Outcome::NotSent(why) if why.reason == reason)
+}
+
+#[test]
+fn a_first_program() {
+    let server = Scripted::new([DELIVERS]);
+    let mut client = Client::connect(server.url()).unwrap();
+    let report = client.send(envelope(), MESSAGE).unwrap();
+    assert!(report.is_delivered());
+    assert_eq!(report.answers[0].as_ref().unwrap().as_bytes(), b"250 x\r\n");
+    let heard = &server.heard()[0];
+    assert!(heard.starts_with("EHLO "), "{heard}");
+    let name = heard.lines().next().unwrap().trim_start_matches("EHLO ");
+    assert!(name == "[127.0.0.1]" || name.contains('.'), "{name}");
+    let sized = "MAIL FROM:<alice@example.net> SIZE=22\r\n";
+    assert!(
+        heard.contains(sized),
+        "sizes that are known are declared: {heard}"
+    );
+}
+
+/// A server that turns its clients away says why, and the dialogue is there to be read.
+#[test]
+fn a_refused_session_is_an_error_with_the_reply_and_the_trace() {
+    for (greeting, fault) in [
+        ("421 4.3.2 Busy\r\n", Fault::Closing),
+        ("554 5.7.1 Not you\r\n", Fault::SessionRefused),
+    ] {
+        let script: Script = Box::leak(Box::new([("", greeting), ("QUIT", "221 x\r\n")]));
+        let server = Scripted::new([script]);
+        let client = Client::at(server.url()).unwrap();
+        let error = client.configure(|it| it.traced()).connect().unwrap_err();
+        let answer = error.answer().unwrap();
+        assert_eq!(answer.step, Step::Greeting);
+        assert_eq!(answer.reply.as_bytes(), greeting.as_bytes());
+        assert_eq!(error.is_transient(), greeting.starts_with('4'));
+        let Error::Session { error, trace, .. } = &error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(error.fault(), fault);
+        assert_eq!(trace[0].what.to_string(), greeting.trim_end());
+    }
+}
+
+/// What arrives while nothing is awaited answers nothing that is written after it.
+#[test]
+fn a_reply_that_came_at_idle_is_not_the_next_verdict() {
+    for surplus in [
+        "421 4.3.2 Bye\r\n",
+        "451 4.3.0 What\r\n",
+        "250 2.0.0 Ok\r\n",
+    ] {
+        let script: Script = Box::leak(Box::new([
+            DELIVERS[0],
+            DELIVERS[1],
+            DELIVERS[2],
+            DELIVERS[3],
+            ("", surplus),
+            ("MAIL", "stay"),
+        ]));
+        let server = Scripted::new([script]);
+        let mut client = Client::connect(server.url()).unwrap();
+        assert!(client.send(envelope(), MESSAGE).unwrap().is_delivered());
+        thread::sleep(Duration::from_millis(80));
+        let report = client.send(envelope(), MESSAGE);
+        // It may have come with the verdict before it.
+        let unsent = |report: &Report| is_unsent(report, NotSentReason::ConnectionEnded);
+        assert!(report.as_ref().map_or(true, unsent), "{report:?}");
+        let error = client.next_report().unwrap_err();
+        assert!(error.machine().is_some());
+        drop(client);
+        let heard = &server.heard()[0];
+        assert_eq!(heard.matches("MAIL").count(), 1, "{heard}");
+    }
+}
+
+#[test]
+fn an_idle_connection_is_checked_without_a_round_trip() {
+    let script: Script = &[
+        ("", "220 x\r\n"),
+        ("EHLO", OFFER),
+        ("NOOP", "250 x\r\n"),
+        ("", "421 4.3.2 Bye\r\n"),
+    ];
+    let server = Scripted::new([script]);
+    let mut client = Client::connect(server.url()).unwrap();
+    client.check().unwrap();
+    let trips = client.round_trips();
+    client.check().unwrap();
+    assert_eq!(client.round_trips(), trips);
+    client.command(&smtp_proto::syntax::Command::Noop).unwrap();
+    server.heard();
+    thread::sleep(Duration::from_millis(80));
+    let error = client.check().unwrap_err();
+    assert_eq!(error.machine().unwrap().fault(), Fault::Closing);
+}
+
+/// Sends one content, and returns what the server heard of it.
+fn content_of(body: impl Into<Body>) -> (Report, String) {
+    let server = Scripted::new([DELIVERS]);
+    let mut client = Client::connect(server.url()).unwrap();
+    let report = client.send(envelope(), body).unwrap();
+    drop(client);
+    (report, server.heard().remove(0))
+}
+
+#[test]
+fn a_content_is_whatever_holds_bytes() {
+    let path = std::env::temp_dir().join(format!("smtp-proto-face-{}", std::process::id()));
+    std::fs::write(&path, MESSAGE).unwrap();
+    let bytes: Arc<[u8]> = MESSAGE.as_bytes().into();
+    let parts = ["Subject: x\r\n", "", "\r\nHello.\r\n"];
+    for (body, is_sized) in [
+        (Body::from(MESSAGE), true),
+        (Body::from(MESSAGE.to_owned()), true),
+        (Body::from(bytes.clone()), true),
+        (Body::shared(bytes.clone()), true),
+        (Body::open(&path).unwrap(), true),
+        (Body::from_parts(parts.map(Body::from)), true),
+        (
+            Body::from_parts([Body::open(&path).unwrap().with_size(22)]),
+            true,
+        ),
+        (Body::reader(MESSAGE.as_bytes()), false),
+        (Body::reader(MESSAGE.as_bytes()).with_size(22), true),
+    ] {
+        let (report, heard) = content_of(body);
+        assert!(report.is_delivered(), "{report:?}");
+        assert!(
+            heard.ends_with(&format!("DATA\r\n{MESSAGE}.\r\n")),
+            "{heard}"
+        );
+        assert_eq!(heard.contains(" SIZE=22\r\n"), is_sized, "{heard}");
+    }
+    let _ = std::fs::remove_file(path);
+}
+
+#[test]
+fn a_channel_has_to_be_finished() {
+    let (mut sender, body) = Body::channel();
+    thread::spawn(move || {
+        sender.write_all(b"Subject: x\r\n\r\n").unwrap();
+        sender.send("Hello.\r\n").unwrap();
+        sender.finish().unwrap();
+    });
+    let (report, heard) = content_of(body);
+    assert!(report.is_delivered());
+    assert!(
+        heard.ends_with(&format!("DATA\r\n{MESSAGE}.\r\n")),
+        "{heard}"
+    );
+
+    // A sender that is dropped, by a `?` or a panic.
+    let (mut sender, body) = Body::channel();
+    thread::spawn(move || sender.send("Subject: x\r\n\r\nHel").unwrap());
+    let (report, heard) = content_of(body);
+    assert!(is_unsent(&report, NotSentReason::BodyFailed), "{report:?}");
+    assert!(!heard.contains("\r\n.\r\n"), "{heard}");
+}
+
+/// A content that ends before its time must not pass for a whole one.
+#[test]
+fn a_content_of_another_size_than_declared_is_not_sent() {
+    for size in [10, 30] {
+        let (report, heard) = content_of(Body::reader(MESSAGE.as_bytes()).with_size(size));
+        assert!(is_unsent(&report, NotSentReason::BodyFailed), "{report:?}");
+        assert!(!heard.contains("\r\n.\r\n"), "{heard}");
+    }
+}
+
+#[test]
+fn a_source_that_fails_keeps_no_other_message_from_being_sent() {
+    let script: Script = &[
+        ("", "220 x\r\n"),
+        ("EHLO", OFFER),
+        ("DATA", "250 x\r\n250 x\r\n354 x\r\n"),
+        (".", "250 taken\r\n"),
+        ("DATA", "250 x\r\n250 x\r\n250 x\r\n354 x\r\n"),
+        (".", "250 taken\r\n"),
+        ("QUIT", "221 x\r\n"),
+    ];
+    let server = Scripted::new([script]);
+    let mut client = Client::connect(server.url()).unwrap();
+    let messages = [
+        Ok((envelope(), MESSAGE)),
+        Err(std::io::Error::other("no such file")),
+        Ok((envelope(), MESSAGE)),
+    ];
+    let mut delivered = 0;
+    let mut failed = Vec::new();
+    for report in client.send_all(messages) {
+        match report {
+            Ok(report) => delivered += usize::from(report.is_delivered()),
+            Err(error) => failed.push(error.to_string()),
+        }
+    }
+    assert_eq!(delivered, 2);
+    assert_eq!(failed, ["no message: no such file"]);
+    client.quit().unwrap();
+}
+
+fn sender(server: &Scripted) -> Sender {
+    let mut retry = Retry::default();
+    retry.first_delay = Duration::from_millis(1);
+    Sender::new(Client::at(server.url()).unwrap()).retry(retry)
+}
+
+#[test]
+fn a_sender_sends_again_to_exactly_those_who_are_left() {
+    let cut: Script = &[
+        ("", "220 x\r\n"),
+        ("EHLO", OFFER),
+        ("DATA", "250 x\r\n250 x\r\n550 5.1.1 No\r\n250 x\r\n"),
+    ];
+    let whole: Script = &[
+        ("", "220 x\r\n"),
+        ("EHLO", OFFER),
+        ("DATA", "250 x\r\n250 x\r\n250 x\r\n354 x\r\n"),
+        (".", "250 taken\r\n"),
+        ("DATA", "250 x\r\n250 x\r\n354 x\r\n"),
+        (".", "250 taken\r\n"),
+        ("QUIT", "221 x\r\n"),
+    ];
+    let server = Scripted::new([cut, whole]);
+    let sender = sender(&server);
+    let envelope = envelope().to("no@example.org").unwrap();
+    let envelope = envelope.to("eve@example.org").unwrap();
+    let report = sender.send(envelope, MESSAGE).unwrap();
+    let [
+        Outcome::Delivered(_),
+        Outcome::Refused(refusal),
+        Outcome::Delivered(_),
+    ] = &report.recipients[..]
+    else {
+        panic!("{report:?}");
+    };
+    assert_eq!(refusal.step, Step::Recipient);
+    // The connection is kept for the next message.
+    assert!(
+        sender
+            .send(self::envelope(), MESSAGE)
+            .unwrap()
+            .is_delivered()
+    );
+    sender.quit();
+    let heard = server.heard();
+    assert!(!heard[1].contains("no@example.org"), "{}", heard[1]);
+    assert!(heard[1].ends_with("QUIT\r\n"), "{}", heard[1]);
+}
+
+#[test]
+fn a_sender_asks_about_doubt() {
+    let cut: Script = &[
+        ("", "220 x\r\n"),
+        ("EHLO", OFFER),
+        ("DATA", "250 x\r\n250 x\r\n354 x\r\n"),
+        (".", ""),
+    ];
+    let server = Scripted::new([cut]);
+    let report = sender(&server).send(envelope(), MESSAGE).unwrap();
+    assert_eq!(
+        report.outcome,
+        Outcome::InDoubt,
+        "nobody was there to decide"
+    );
+
+    let server = Scripted::new([cut, DELIVERS]);
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    let sender = sender(&server).on_doubt(move |envelope| {
+        count.fetch_add(envelope.recipients().len(), Ordering::Relaxed);
+        true
+    });
+    assert!(sender.send(envelope(), MESSAGE).unwrap().is_delivered());
+    assert_eq!(asked.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_sender_gives_up_after_so_many_attempts() {
+    let busy: Script = &[("", "421 4.3.2 Busy\r\n")];
+    let server = Scripted::new([busy; 3]);
+    let error = sender(&server).send(envelope(), MESSAGE).unwrap_err();
+    assert_eq!(error.machine().unwrap().fault(), Fault::Closing);
+    assert_eq!(server.heard().len(), 3);
+    // A refusal for good is not tried again.
+    let refuses: Script = &[("", "554 5.7.1 No\r\n"), ("QUIT", "221 x\r\n")];
+    let server = Scripted::new([refuses]);
+    let error = sender(&server).send(envelope(), MESSAGE).unwrap_err();
+    assert_eq!(error.machine().unwrap().fault(), Fault::SessionRefused);
+}
+
+/// A reader that was not touched can still be sent over another connection; one that was cannot.
+#[test]
+fn a_sender_sends_a_reader_again_only_whole() {
+    struct Once(&'static [u8]);
+    impl Read for Once {
+        fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+            self.0.read(buffer)
+        }
+    }
+    let cut: Script = &[("", "220 x\r\n"), ("EHLO", OFFER)];
+    let server = Scripted::new([cut, DELIVERS]);
+    let body = Body::reader(Once(MESSAGE.as_bytes()));
+    assert!(
+        sender(&server)
+            .send(envelope(), body)
+            .unwrap()
+            .is_delivered()
+    );
+}
+
+#[cfg(feature = "auth")]
+#[test]
+fn nothing_shows_a_password() {
+    let builder = Client::at("smtps://alice:hunter2@mx.example.net").unwrap();
+    let sender = Sender::new(builder.clone());
+    for shown in [format!("{builder:?}"), format!("{sender:?}")] {
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+    let error = Client::connect("smtps://alice:hunter2@").unwrap_err();
+    assert!(!format!("{error} {error:?}").contains("hunter2"));
+}

@@ -1,0 +1,27 @@
+//! Submits a message file, with a password and over TLS with a server that is verified:
+//! `cargo run --example submit smtps://alice:secret@submit.example.net message.eml`
+
+use smtp_proto_tokio::{Body, Client, Envelope, Outcome};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let url = arguments.next().ok_or("which server?")?;
+    let file = arguments.next().ok_or("which file?")?;
+
+    let mut client = Client::connect(url).await?;
+    let envelope = Envelope::new("alice@example.net")?
+        .to("bob@example.org")?
+        .to("carol@example.com")?;
+    let report = client.send(&envelope, Body::open(file).await?).await?;
+    for (recipient, outcome) in envelope.recipients().iter().zip(&report.recipients) {
+        match outcome {
+            Outcome::Delivered(reply) => println!("{recipient}: taken: {reply}"),
+            Outcome::Refused(answer) => println!("{recipient}: {answer}"),
+            Outcome::NotSent(why) => println!("{recipient}: safe to send again: {why}"),
+            Outcome::InDoubt => println!("{recipient}: may have been delivered"),
+        }
+    }
+    client.quit().await?;
+    Ok(())
+}

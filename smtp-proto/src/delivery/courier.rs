@@ -1,0 +1,292 @@
+//! One connection's client with the contents that it will ask for, and what became of them.
+
+use alloc::collections::{BTreeMap, VecDeque};
+use core::{fmt, task::Poll, time::Duration};
+
+use super::report::{Report, Reports};
+use crate::{
+    client::{Body, Client, CommandId, Envelope, Event, MessageId},
+    framing::Transmit,
+    machine::{Error, Misuse},
+    syntax::{Command, Reply},
+};
+
+/// How many messages are submitted whose content the machine has not asked for: the next, whose
+/// commands leave with the end of the one that is being sent, and one more.
+const AHEAD: u64 = 2;
+
+/// Carries messages over one connection: a client machine, the contents that it will ask for, and the
+/// reports on those that are finished.
+///
+/// `B` is whatever a driver reads a content from. What a driver waits for it asks again after each
+/// round of its loop: [`Poll::Pending`] says to go round once more. See the [module](super) for that
+/// loop.
+pub struct Courier<B> {
+    machine: Client,
+    reports: Reports,
+    bodies: BTreeMap<MessageId, B>,
+    /// Reports that nobody has asked for, each with the content that it is about.
+    finished: VecDeque<(Report, Option<B>)>,
+    /// What the last command of the application's own was answered, if it was.
+    answer: Option<(CommandId, Option<Reply<'static>>)>,
+    /// How many messages were submitted.
+    submitted: u64,
+    /// How many of them the machine has asked for the content of, or was done with without.
+    asked_for: u64,
+    is_open: bool,
+    /// Something was submitted to a connection on which nothing was awaited, and what has arrived on it
+    /// meanwhile was not read.
+    must_look: bool,
+    failure: Option<Error>,
+}
+
+impl<B> Courier<B> {
+    /// Takes over a machine to which no message was submitted.
+    pub fn new(machine: Client) -> Self {
+        Self {
+            machine,
+            reports: Reports::default(),
+            bodies: BTreeMap::new(),
+            finished: VecDeque::new(),
+            answer: None,
+            submitted: 0,
+            asked_for: 0,
+            is_open: false,
+            must_look: false,
+            failure: None,
+        }
+    }
+
+    /// Submits a message with its content. There will be one [`Report`].
+    ///
+    /// If the size of the content is known it is declared, unless the envelope does so (RFC 1870 3).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Client::submit`].
+    pub fn submit(
+        &mut self,
+        mut envelope: Envelope<'_>,
+        size: Option<u64>,
+        body: B,
+    ) -> Result<MessageId, Misuse> {
+        if let (None, Some(size)) = (envelope.declared_size(), size) {
+            envelope = envelope.size(size);
+        }
+        let is_quiet = self.is_quiet();
+        let message = self.machine.submit(&envelope)?;
+        self.must_look |= is_quiet;
+        self.reports.expect(message, envelope.recipients().len());
+        self.bodies.insert(message, body);
+        self.submitted = message.index().saturating_add(1);
+        Ok(message)
+    }
+
+    /// Queues a command of the application's own.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Client::command`].
+    pub fn command(&mut self, command: &Command<'_>) -> Result<CommandId, Misuse> {
+        let is_quiet = self.is_quiet();
+        let command = self.machine.command(command)?;
+        self.must_look |= is_quiet;
+        Ok(command)
+    }
+
+    /// Returns whether nothing is under way on an open session.
+    fn is_quiet(&self) -> bool {
+        self.is_open && self.reports.is_empty()
+    }
+
+    /// Takes note of everything that the machine has to tell, and returns whether that was anything.
+    ///
+    /// Moves `input` past what was used up.
+    pub fn receive(&mut self, input: &mut &[u8], now: Duration) -> bool {
+        let mut news = false;
+        loop {
+            match self.machine.poll_event(input, now) {
+                Ok(Some(event)) => self.note(event),
+                Ok(None) => return news,
+                Err(error) => {
+                    news |= self.failure.is_none();
+                    self.failure.get_or_insert(error);
+                    return news;
+                }
+            }
+            news = true;
+        }
+    }
+
+    fn note(&mut self, event: Event<'_>) {
+        match event {
+            Event::Ready => self.is_open = true,
+            Event::Answered { command, reply } => {
+                self.answer = Some((command, Some(reply.into_owned())));
+            }
+            Event::Unanswered { command } => self.answer = Some((command, None)),
+            event => {
+                if let Some(report) = self.reports.observe(event) {
+                    self.asked_for = self.asked_for.max(report.message.index().saturating_add(1));
+                    let body = self.bodies.remove(&report.message);
+                    self.finished.push_back((report, body));
+                }
+            }
+        }
+    }
+
+    /// Returns what is to be written now.
+    ///
+    /// `present` returns what there is of a content from an offset on, or `None` if that has to be
+    /// waited for.
+    pub fn poll_transmit<'a>(
+        &'a mut self,
+        present: impl FnOnce(&'a mut B, u64) -> Option<Body<'a>>,
+        now: Duration,
+    ) -> Option<Transmit<'a>> {
+        if self.must_look {
+            return None;
+        }
+        self.asked_for = self.asked_for();
+        let body = self.machine.wants_body().and_then(|request| {
+            let body = self.bodies.get_mut(&request.message)?;
+            Some((request, present(body, request.offset)?))
+        });
+        self.machine.poll_transmit(body, now)
+    }
+
+    /// Returns whether another message, if there is one, should be submitted before anything else is
+    /// written: only then can the machine run as far ahead as its policy lets it.
+    pub fn wants_message(&self) -> bool {
+        let ahead = self.submitted.saturating_sub(self.asked_for());
+        ahead < AHEAD && self.machine.can_submit()
+    }
+
+    fn asked_for(&self) -> u64 {
+        match self.machine.wants_body() {
+            Some(request) => self
+                .asked_for
+                .max(request.message.index().saturating_add(1)),
+            None => self.asked_for,
+        }
+    }
+
+    /// Returns whether the driver has to read what has arrived, without waiting for more, before
+    /// anything is written.
+    ///
+    /// That is so where the connection was idle: a 421 that came meanwhile, or any other reply, must
+    /// not be taken for the answer to what is written after it.
+    pub fn wants_look(&self) -> bool {
+        self.must_look
+    }
+
+    /// Tells that everything that had arrived was read and [received](Self::receive).
+    pub fn looked(&mut self) {
+        self.must_look = false;
+    }
+
+    /// Waits for the session to open; messages need not wait for that.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be opened, or has ended since.
+    pub fn opened(&self) -> Poll<Result<(), Error>> {
+        match &self.failure {
+            Some(error) => Poll::Ready(Err(error.clone())),
+            None if self.is_open || self.machine.is_closed() => Poll::Ready(Ok(())),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Waits for the report on one message, which comes with its content as it was left. `None` if
+    /// that was returned before.
+    pub fn report(&mut self, message: MessageId) -> Poll<Option<(Report, Option<B>)>> {
+        let at = self.finished.iter().position(|it| it.0.message == message);
+        match at.and_then(|at| self.finished.remove(at)) {
+            None if self.reports.is_open(message) => Poll::Pending,
+            finished => Poll::Ready(finished),
+        }
+    }
+
+    /// Waits for the next report; `None` if every message was reported on.
+    ///
+    /// # Errors
+    ///
+    /// Why the session has failed, once every report was returned; from then on always.
+    pub fn next_report(&mut self) -> Poll<Result<Option<Report>, Error>> {
+        if let Some((report, _)) = self.finished.pop_front() {
+            return Poll::Ready(Ok(Some(report)));
+        }
+        match &self.failure {
+            Some(error) => Poll::Ready(Err(error.clone())),
+            None if self.reports.is_empty() => Poll::Ready(Ok(None)),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Waits for the answer to the last command; `None` if the session ended before in good order.
+    ///
+    /// # Errors
+    ///
+    /// Why the session has failed, if it did so before the answer.
+    pub fn answer(&mut self, command: CommandId) -> Poll<Result<Option<Reply<'static>>, Error>> {
+        if let Some((_, Some(reply))) = self.answer.take_if(|it| it.0 == command) {
+            return Poll::Ready(Ok(Some(reply)));
+        }
+        match &self.failure {
+            Some(error) => Poll::Ready(Err(error.clone())),
+            None if self.machine.is_closed() => Poll::Ready(Ok(None)),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Waits for the end of the session.
+    ///
+    /// # Errors
+    ///
+    /// Why it has failed, if it was not ended in good order.
+    pub fn ended(&self) -> Poll<Result<(), Error>> {
+        match &self.failure {
+            Some(error) => Poll::Ready(Err(error.clone())),
+            None if self.machine.is_closed() => Poll::Ready(Ok(())),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Returns the error that the session has ended with.
+    pub fn failure(&self) -> Option<&Error> {
+        self.failure.as_ref()
+    }
+
+    /// Returns whether nothing is awaited from the server: the session is open, every message is
+    /// finished, though maybe not every report was taken.
+    pub fn is_idle(&self) -> bool {
+        self.is_quiet() && self.failure.is_none() && self.machine.is_idle()
+    }
+
+    /// Returns the machine, for all that is between it and its transport.
+    pub fn machine(&self) -> &Client {
+        &self.machine
+    }
+
+    /// Returns the machine, for all that is between it and its transport. Messages that are submitted
+    /// to it directly have no content and no report here.
+    pub fn machine_mut(&mut self) -> &mut Client {
+        &mut self.machine
+    }
+
+    /// Gives the machine back. The contents of unfinished messages are lost.
+    pub fn into_machine(self) -> Client {
+        self.machine
+    }
+}
+
+impl<B> fmt::Debug for Courier<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Courier")
+            .field("machine", &self.machine)
+            .field("unfinished", &self.bodies.len())
+            .field("failure", &self.failure)
+            .finish_non_exhaustive()
+    }
+}

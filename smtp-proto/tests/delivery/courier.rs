@@ -1,0 +1,178 @@
+//! A courier with a server of few words.
+
+use std::{task::Poll, time::Duration};
+
+use smtp_proto::{
+    client::{Body, Client, Config, Duplex, Envelope, MessageId, Outcome, Pipelining},
+    delivery::{Courier, Report},
+    machine::Fault,
+    syntax::{Command, Host},
+};
+
+const NOW: Duration = Duration::ZERO;
+const HELLO: &str = "250-x\r\n250-PIPELINING\r\n250-CHUNKING\r\n250 SIZE 1000\r\n";
+
+fn present(body: &mut Vec<u8>, offset: u64) -> Option<Body<'_>> {
+    let at = usize::try_from(offset).unwrap();
+    Some(Body::Last(&body[at..]))
+}
+
+struct Talk {
+    courier: Courier<Vec<u8>>,
+    input: Vec<u8>,
+}
+
+impl Talk {
+    fn begin(pipelining: Pipelining) -> Self {
+        let config = Config::new(Host::parse("client.example").unwrap())
+            .pipelining(pipelining)
+            .duplex(Duplex::Full);
+        let courier = Courier::new(Client::new(config, NOW));
+        let mut talk = Self {
+            courier,
+            input: Vec::new(),
+        };
+        talk.says("220 x\r\n");
+        assert_eq!(talk.sends(), "EHLO client.example\r\n");
+        assert_eq!(talk.courier.opened(), Poll::Pending);
+        talk.says(HELLO);
+        assert_eq!(talk.courier.opened(), Poll::Ready(Ok(())));
+        talk
+    }
+
+    fn says(&mut self, text: &str) -> bool {
+        self.input.extend_from_slice(text.as_bytes());
+        let mut input = self.input.as_slice();
+        let news = self.courier.receive(&mut input, NOW);
+        let used = self.input.len() - input.len();
+        self.input.drain(..used);
+        news
+    }
+
+    fn sends(&mut self) -> String {
+        let mut wire = Vec::new();
+        while let Some(transmit) = self.courier.poll_transmit(present, NOW) {
+            wire.extend(transmit.slices().concat());
+            let len = transmit.len();
+            transmit.wrote(len, NOW);
+        }
+        String::from_utf8(wire).unwrap()
+    }
+
+    fn submit(&mut self, content: &str) -> MessageId {
+        let envelope = Envelope::new("a@x.example").unwrap();
+        let envelope = envelope.to("b@y.example").unwrap();
+        let size = Some(content.len() as u64);
+        let body = content.as_bytes().to_vec();
+        self.courier.submit(envelope, size, body).unwrap()
+    }
+
+    fn report(&mut self, message: MessageId) -> Report {
+        match self.courier.report(message) {
+            Poll::Ready(Some((report, Some(_)))) => report,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn sizes_that_are_known_are_declared() {
+    let mut talk = Talk::begin(Pipelining::Group);
+    let message = talk.submit("x\r\n");
+    talk.courier.looked();
+    let group = "MAIL FROM:<a@x.example> SIZE=3\r\nRCPT TO:<b@y.example>\r\nDATA\r\n";
+    assert_eq!(talk.sends(), group);
+    talk.says("250 x\r\n250 here\r\n354 x\r\n");
+    assert!(talk.courier.report(message).is_pending());
+    assert_eq!(talk.sends(), "x\r\n.\r\n");
+    talk.says("250 taken\r\n");
+    let report = talk.report(message);
+    assert!(report.is_delivered());
+    let answer = report.answers[0].as_ref().unwrap();
+    assert_eq!(
+        answer.as_bytes(),
+        b"250 here\r\n",
+        "each RCPT's own answer is kept"
+    );
+    assert_eq!(talk.courier.report(message), Poll::Ready(None), "once");
+    assert_eq!(talk.courier.next_report(), Poll::Ready(Ok(None)));
+}
+
+/// A 421 that was there before anything was written is no verdict on what is written after it.
+#[test]
+fn nothing_is_written_to_an_idle_connection_before_what_has_arrived_is_read() {
+    let mut talk = Talk::begin(Pipelining::LookAhead);
+    assert!(talk.courier.is_idle());
+    let message = talk.submit("x\r\n");
+    assert!(talk.courier.wants_look());
+    assert_eq!(talk.sends(), "");
+    talk.says("421 closing\r\n");
+    talk.courier.looked();
+    assert_eq!(talk.sends(), "");
+    let report = talk.report(message);
+    assert!(matches!(report.outcome, Outcome::NotSent(_)), "{report:?}");
+    match talk.courier.next_report() {
+        Poll::Ready(Err(error)) => assert_eq!(error.fault(), Fault::Closing),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_busy_connection_is_not_looked_at() {
+    let mut talk = Talk::begin(Pipelining::LookAhead);
+    talk.submit("x\r\n");
+    talk.courier.looked();
+    talk.submit("y\r\n");
+    assert!(!talk.courier.wants_look());
+}
+
+#[test]
+fn two_messages_are_wanted_beyond_the_one_that_is_sent() {
+    let mut talk = Talk::begin(Pipelining::LookAhead);
+    let mut submitted = 0;
+    let mut reported = 0;
+    while reported < 20 {
+        while talk.courier.wants_message() && submitted < 20 {
+            talk.submit("x\r\n");
+            talk.courier.looked();
+            submitted += 1;
+        }
+        assert!(submitted - reported <= 4, "{submitted} {reported}");
+        let sent = talk.sends();
+        let replies: String = sent
+            .lines()
+            .filter_map(|line| match line {
+                "x" => None,
+                "DATA" => Some("354 x\r\n"),
+                _ => Some("250 x\r\n"),
+            })
+            .collect();
+        talk.says(&replies);
+        while let Poll::Ready(Ok(Some(report))) = talk.courier.next_report() {
+            assert!(report.is_delivered());
+            reported += 1;
+        }
+    }
+    assert_eq!(talk.courier.machine().round_trips(), 2 + 21);
+}
+
+#[test]
+fn a_command_is_answered_or_the_session_is_over() {
+    let mut talk = Talk::begin(Pipelining::LookAhead);
+    let first = talk.courier.command(&Command::Noop).unwrap();
+    talk.courier.looked();
+    assert_eq!(talk.sends(), "NOOP\r\n");
+    assert!(talk.courier.answer(first).is_pending());
+    talk.says("250 still here\r\n");
+    match talk.courier.answer(first) {
+        Poll::Ready(Ok(Some(reply))) => assert_eq!(reply.as_bytes(), b"250 still here\r\n"),
+        other => panic!("{other:?}"),
+    }
+    let second = talk.courier.command(&Command::Noop).unwrap();
+    talk.courier.looked();
+    talk.sends();
+    talk.courier.machine_mut().handle_eof();
+    talk.says("");
+    assert!(matches!(talk.courier.answer(second), Poll::Ready(Err(_))));
+    assert!(matches!(talk.courier.ended(), Poll::Ready(Err(_))));
+}

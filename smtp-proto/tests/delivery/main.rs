@@ -1,0 +1,5 @@
+//! What stands above the client machine, through its public API.
+
+mod courier;
+mod resending;
+mod url;
