@@ -9,7 +9,7 @@ use std::{fs, thread};
 use maildir_handler::MaildirHandler;
 use smtp_proto_blocking::{
     Server,
-    server::{Options, Shutdown},
+    server::{MAX_CONNECTIONS, Options, Shutdown},
 };
 use smtp_proto_example_support::{Endpoint, ReceiveOptions};
 
@@ -28,6 +28,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     match &options.listen {
         Endpoint::Tcp(address) => {
             let server = Server::bind(address.as_str(), serving)?;
+            let server = server.max_connections(options.max_connections.unwrap_or(MAX_CONNECTIONS));
             println!("listening on {}", server.local_addr()?);
             server.serve_until(handler, shutdown);
         }

@@ -5,17 +5,21 @@
 mod support;
 
 use std::{
-    io::{Read, Write},
+    io::{self, Read, Write},
     os::unix::net::UnixStream,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
+    time::Duration,
 };
 
 use smtp_proto::{
     client::{Outcome, Pipelining},
     machine::Answer,
 };
-use smtp_proto_blocking::{Client, server::serve_connection};
+use smtp_proto_blocking::{Client, Transport, server::serve_connection};
 use support::{Store, client_config, envelope, server_config, with_server};
 
 #[test]
@@ -59,4 +63,73 @@ fn a_last_reply_arrives_though_the_client_sent_more_than_was_read() {
     let last = replies.lines().next_back().unwrap();
     assert_eq!(&last[..4], "554 ", "{replies}");
     assert!(server.join().unwrap().is_err());
+}
+
+/// A socket that counts how often it is read.
+struct Counting(UnixStream, Arc<AtomicUsize>);
+
+impl Read for Counting {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.read(bytes)
+    }
+}
+
+impl Write for Counting {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Transport for Counting {
+    fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
+        Transport::set_read_timeout(&mut self.0, timeout)
+    }
+
+    fn set_write_timeout(&mut self, timeout: Duration) -> io::Result<()> {
+        Transport::set_write_timeout(&mut self.0, timeout)
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.0.shutdown_write()
+    }
+}
+
+/// A client that is held back costs nothing meanwhile, whether it waits or sends on.
+#[test]
+fn a_tarpit_sleeps() {
+    for more in ["", &"FOO\r\n".repeat(20_000)] {
+        let (stream, mut client) = UnixStream::pair().unwrap();
+        let reads = Arc::new(AtomicUsize::new(0));
+        let counting = Counting(stream, Arc::clone(&reads));
+        let config = server_config().slow_down(0, Duration::from_millis(400));
+        thread::spawn(move || serve_connection(counting, config.max_errors(3), Store::default()));
+        let mut text = [0; 512];
+        client.write_all(b"FOO\r\nFOO\r\nFOO\r\n").unwrap();
+        client.set_nonblocking(true).unwrap();
+        let _ = client.write(more.as_bytes());
+        thread::sleep(Duration::from_millis(700));
+        assert!(client.read(&mut text).unwrap() > 0);
+        let reads = reads.load(Ordering::Relaxed);
+        assert!(reads < 60, "{reads} reads");
+    }
+}
+
+/// Large content is read in large pieces.
+#[test]
+fn large_content_takes_few_reads() {
+    let (stream, client) = UnixStream::pair().unwrap();
+    let reads = Arc::new(AtomicUsize::new(0));
+    let counting = Counting(stream, Arc::clone(&reads));
+    thread::spawn(move || serve_connection(counting, server_config(), Store::default()));
+    let mut client = Client::with_stream(client, client_config());
+    let content = "x\r\n".repeat(1_000_000);
+    let report = client.send(envelope(&["a"]), content).unwrap();
+    assert!(report.is_delivered(), "{report:?}");
+    let reads = reads.load(Ordering::Relaxed);
+    assert!(reads < 250, "{reads} reads");
 }

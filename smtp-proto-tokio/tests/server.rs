@@ -5,7 +5,10 @@ mod support;
 use std::{
     io,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -368,4 +371,36 @@ async fn many_connections_are_served_at_once() {
     shutdown.begin();
     serving.await.unwrap();
     assert_eq!(store.messages.lock().unwrap().len(), 40 * 25);
+}
+
+/// A stream that counts how often something is read from it.
+struct Counting<S>(S, Arc<AtomicUsize>);
+
+impl<S: AsyncRead + Unpin> AsyncRead for Counting<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.0).poll_read(cx, buffer))?;
+        self.1.fetch_add(1, Ordering::Relaxed);
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Large content is read in large pieces.
+#[tokio::test]
+async fn large_content_takes_few_reads() {
+    let (near, far) = tokio::io::duplex(1024 * 1024);
+    let (read, write) = tokio::io::split(far);
+    let reads = Arc::new(AtomicUsize::new(0));
+    let counting = tokio::io::join(Counting(read, Arc::clone(&reads)), write);
+    let handler = Shared(Arc::default());
+    tokio::spawn(serve_connection(counting, server_config(), handler));
+    let mut client = Client::with_stream(near, client_config(Pipelining::LookAhead));
+    let content = "x\r\n".repeat(1_000_000);
+    let report = client.send(one(), content).await.unwrap();
+    assert!(report.is_delivered(), "{report:?}");
+    let reads = reads.load(Ordering::Relaxed);
+    assert!(reads < 100, "{reads} reads");
 }

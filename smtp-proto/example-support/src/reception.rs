@@ -3,7 +3,7 @@
 use std::{
     fmt,
     io::{self, Write},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Instant,
 };
 
@@ -24,7 +24,7 @@ pub type MessageName = (u64, TransactionId);
 #[derive(Debug)]
 pub struct Inbox {
     maildir: Option<Arc<Maildir>>,
-    tells: bool,
+    tells: Option<Teller>,
     account: Option<Account>,
     duplicates: Option<Arc<Duplicates<MessageName>>>,
 }
@@ -35,8 +35,18 @@ pub struct Arrival {
     delivery: Option<Delivery>,
     envelope: Envelope,
     bytes: u64,
-    tells: bool,
+    tells: Option<Teller>,
     recognition: Option<Recognition>,
+}
+
+/// Where what is stored is told.
+#[derive(Clone)]
+struct Teller(Arc<Mutex<dyn Write + Send>>);
+
+impl fmt::Debug for Teller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Teller").finish_non_exhaustive()
+    }
 }
 
 /// What finds out whether a message is here already.
@@ -52,16 +62,16 @@ impl Inbox {
     pub fn new(maildir: Option<Arc<Maildir>>) -> Self {
         Self {
             maildir,
-            tells: false,
+            tells: None,
             account: None,
             duplicates: None,
         }
     }
 
-    /// Prints a JSON object for each message that was stored.
+    /// Writes a JSON object, a line, for each message that was stored.
     #[must_use]
-    pub fn telling(mut self) -> Self {
-        self.tells = true;
+    pub fn telling(mut self, to: impl Write + Send + 'static) -> Self {
+        self.tells = Some(Teller(Arc::new(Mutex::new(to))));
         self
     }
 
@@ -119,7 +129,7 @@ impl Inbox {
             delivery,
             envelope,
             bytes: 0,
-            tells: self.tells,
+            tells: self.tells.clone(),
             recognition,
         })
     }
@@ -208,12 +218,13 @@ impl Arrival {
             .map(Delivery::finish)
             .transpose()
             .map_err(storage_failed)?;
-        if self.tells {
+        if let Some(Teller(to)) = self.tells {
             let recipients = self.envelope.recipients.iter();
             let recipients = recipients.map(|accepted| &accepted.recipient.path);
             let json = received_to_json(&self.envelope.sender.path, recipients, self.bytes);
             // The message is stored, whether anybody reads of it or not.
-            if let Err(error) = writeln!(io::stdout(), "{json}") {
+            let mut to = to.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Err(error) = writeln!(to, "{json}") {
                 let _ = writeln!(io::stderr(), "a message could not be told of: {error}");
             }
         }
@@ -256,4 +267,109 @@ fn field(name: &str, path: &dyn fmt::Display, parameters: &dyn fmt::Display) -> 
 pub fn storage_failed(error: impl fmt::Display) -> Refusal {
     let _ = writeln!(io::stderr(), "a message could not be stored: {error}");
     refuse!("452 4.3.1 The message cannot be stored now")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use smtp_proto::{
+        reception::{Answer, Call, Question, Reception, Session, accept},
+        server::Config,
+        syntax::{Capabilities, Extension, Host},
+    };
+
+    use super::*;
+    use crate::TemporaryDirectory;
+
+    /// A pipe that nobody reads.
+    struct Closed;
+
+    impl Write for Closed {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::BrokenPipe.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// Returns the envelope that these parameters of MAIL and RCPT make.
+    fn envelope(mail: &str, rcpt: &str) -> Envelope {
+        let config = Config::new(Host::parse("mx.example").unwrap());
+        let config = config.offer(Capabilities::new().with(Extension::Dsn).with_size(0));
+        let mut reception: Reception =
+            Reception::new(config, Session::new(0, None, None), Duration::ZERO);
+        for line in [
+            String::new(),
+            "EHLO c.example\r\n".to_owned(),
+            format!("MAIL FROM:<a@x>{mail}\r\n"),
+            format!("RCPT TO:<b@x>{rcpt}\r\n"),
+            "DATA\r\n".to_owned(),
+        ] {
+            let mut input = line.as_bytes();
+            while let Some(call) = reception.poll_call(&mut input, Duration::ZERO).unwrap() {
+                match call {
+                    Call::Question(asked, question) => {
+                        let answer = match question {
+                            Question::Connected => Answer::Session(accept()),
+                            Question::Mail(_) => Answer::Transaction(accept()),
+                            Question::Recipient(..) => Answer::Recipient(accept()),
+                            _ => Answer::Plain(accept()),
+                        };
+                        reception.answer(asked, answer);
+                    }
+                    Call::Begin { envelope, .. } => return envelope,
+                    _ => {}
+                }
+            }
+            while let Some(transmit) = reception.poll_transmit(Duration::ZERO) {
+                let bytes = transmit.len();
+                transmit.wrote(bytes, Duration::ZERO);
+            }
+        }
+        panic!("no envelope")
+    }
+
+    #[test]
+    fn what_is_asked_of_notifications_is_kept_beside_the_message() {
+        let directory = TemporaryDirectory::new().unwrap();
+        let maildir = Maildir::open(directory.path()).unwrap();
+        let inbox = Inbox::new(Some(Arc::clone(&maildir)));
+        for (mail, rcpt) in [
+            (" SIZE=10", ""),
+            (" SIZE=10 RET=HDRS ENVID=e1", " NOTIFY=NEVER"),
+            ("", " ORCPT=rfc822;c@x"),
+        ] {
+            let mut arrival = inbox.begin(0, envelope(mail, rcpt)).unwrap();
+            arrival.write(b"Subject: x\r\n").unwrap();
+            arrival.finish().unwrap();
+        }
+        let kept = maildir.messages().unwrap();
+        let kept: Vec<_> = kept.iter().map(|it| String::from_utf8_lossy(it)).collect();
+        assert_eq!(
+            kept,
+            [
+                "Subject: x\r\n",
+                "X-Envelope-From: <a@x> RET=HDRS ENVID=e1\r\n\
+                 X-Envelope-To: <b@x> NOTIFY=NEVER\r\n\
+                 Subject: x\r\n",
+                "X-Envelope-From: <a@x>\r\n\
+                 X-Envelope-To: <b@x> ORCPT=rfc822;c@x\r\n\
+                 Subject: x\r\n",
+            ]
+        );
+    }
+
+    #[test]
+    fn what_is_stored_is_accepted_though_nobody_reads_of_it() {
+        let directory = TemporaryDirectory::new().unwrap();
+        let maildir = Maildir::open(directory.path()).unwrap();
+        let inbox = Inbox::new(Some(Arc::clone(&maildir))).telling(Closed);
+        let mut arrival = inbox.begin(0, envelope("", "")).unwrap();
+        arrival.write(b"x\r\n").unwrap();
+        arrival.finish().unwrap();
+        assert_eq!(maildir.messages().unwrap(), [b"x\r\n"]);
+    }
 }
