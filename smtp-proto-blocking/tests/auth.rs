@@ -94,7 +94,9 @@ impl Handler for Users {
         self.shown.lock().unwrap().push_str(&shown);
         match credential {
             Credential::External { .. } => match session.tls() {
-                Some(tls) if !tls.peer_certificates.is_empty() => Ok("certified".into()),
+                Some(tls) if !tls.peer_certificates.is_empty() => {
+                    Ok(Identity::from("certified").with_value(7_u64))
+                }
                 _ => Err(invalid_credentials().into()),
             },
             credential => Ok(check(credential)?.into()),
@@ -123,7 +125,12 @@ impl Handler for Users {
     }
 
     fn mail(&self, session: &Session, _: &Sender) -> Verdict {
-        let identity = session.identity().map(|identity| identity.name.clone());
+        let identity = session.identity().map(|identity| {
+            let value = identity.value::<u64>().copied();
+            assert_eq!(value, (identity.name == "certified").then_some(7));
+            assert!(!identity.mechanism.is_empty());
+            identity.name.clone()
+        });
         self.senders.lock().unwrap().push(identity);
         accept()
     }

@@ -67,7 +67,9 @@ impl Handler for Users {
                 port: Some(587),
             } => Ok(user.into()),
             Credential::External { acting_for: "" } => match session.tls() {
-                Some(tls) if !tls.peer_certificates.is_empty() => Ok("certified".into()),
+                Some(tls) if !tls.peer_certificates.is_empty() => {
+                    Ok(Identity::from("certified").with_value(7_u64))
+                }
                 _ => Err(invalid_credentials().into()),
             },
             Credential::External { .. } => Err(invalid_credentials().into()),
@@ -101,7 +103,12 @@ impl Handler for Users {
     }
 
     async fn mail(&self, session: &Session, _: &Sender) -> Verdict {
-        let identity = session.identity().map(|identity| identity.name.clone());
+        let identity = session.identity().map(|identity| {
+            let value = identity.value::<u64>().copied();
+            assert_eq!(value, (identity.name == "certified").then_some(7));
+            assert!(!identity.mechanism.is_empty());
+            identity.name.clone()
+        });
         self.senders.lock().unwrap().push(identity);
         accept()
     }

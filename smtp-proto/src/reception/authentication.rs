@@ -4,13 +4,11 @@ use alloc::{string::String, sync::Arc};
 
 use zeroize::Zeroizing;
 
-#[cfg(feature = "scram")]
-use super::call::FoundKeys;
 use super::session::Identity;
 use super::verdict::Refusal;
-#[cfg(feature = "scram")]
-use crate::sasl::ScramHash;
 use crate::sasl::{Channel, Credential, ServerExchange, Step, Turn, invalid_credentials};
+#[cfg(feature = "scram")]
+use crate::sasl::{Nonce, ScramHash, ScramKeys};
 use crate::server::SaslResponse;
 use crate::server::replies::{local_error, mechanism_unknown};
 
@@ -134,6 +132,29 @@ impl Authentication {
         match self.identity {
             Some(identity) if identity.name == name => identity,
             _ => Identity::from(name).proven("", &self.mechanism),
+        }
+    }
+}
+
+/// Holds what SCRAM goes on with.
+#[cfg(feature = "scram")]
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct FoundKeys {
+    keys: Option<ScramKeys>,
+    nonce: Nonce,
+    secret: &'static [u8],
+}
+
+#[cfg(feature = "scram")]
+impl FoundKeys {
+    /// Goes on with a user's keys, if there is such a user; with a nonce, which must be new each
+    /// time; and with a secret of the process's, for [`ScramKeys::decoy`].
+    pub fn new(keys: Option<ScramKeys>, nonce: Nonce, secret: &'static [u8]) -> Self {
+        Self {
+            keys,
+            nonce,
+            secret,
         }
     }
 }

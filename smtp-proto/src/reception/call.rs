@@ -5,16 +5,18 @@ use alloc::{string::String, sync::Arc, vec::Vec};
 use super::attributes::ClientAttributes;
 #[cfg(feature = "auth")]
 use super::authentication::Claim;
+#[cfg(feature = "scram")]
+use super::authentication::FoundKeys;
 use super::envelope::{Envelope, Recipient, Sender, Transaction};
 use super::session::Hello;
 #[cfg(feature = "auth")]
 use super::session::Identity;
 use super::state::State;
 use super::verdict::{Refusal, Verdict};
+#[cfg(feature = "scram")]
+use crate::sasl::ScramHash;
 #[cfg(feature = "auth")]
 use crate::sasl::Step;
-#[cfg(feature = "scram")]
-use crate::sasl::{Nonce, ScramHash, ScramKeys};
 #[cfg(feature = "auth")]
 use crate::server::SaslResponse;
 use crate::server::{Certainty, Reason, Ticket, TransactionId};
@@ -155,29 +157,6 @@ pub enum Answer<S: State> {
     /// Answers [`Question::Keys`].
     #[cfg(feature = "scram")]
     Keys(Result<FoundKeys, Refusal>),
-}
-
-/// Holds what SCRAM goes on with.
-#[cfg(feature = "scram")]
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct FoundKeys {
-    pub(super) keys: Option<ScramKeys>,
-    pub(super) nonce: Nonce,
-    pub(super) secret: &'static [u8],
-}
-
-#[cfg(feature = "scram")]
-impl FoundKeys {
-    /// Goes on with a user's keys, if there is such a user; with a nonce, which must be new each
-    /// time; and with a secret of the process's, for [`ScramKeys::decoy`].
-    pub fn new(keys: Option<ScramKeys>, nonce: Nonce, secret: &'static [u8]) -> Self {
-        Self {
-            keys,
-            nonce,
-            secret,
-        }
-    }
 }
 
 /// Tells what needs no answer.

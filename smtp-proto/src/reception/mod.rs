@@ -85,7 +85,7 @@ pub use attributes::ClientAttributes;
 #[cfg(feature = "auth")]
 pub use authentication::Claim;
 #[cfg(feature = "scram")]
-pub use call::FoundKeys;
+pub use authentication::FoundKeys;
 pub use call::{Answer, Asked, Call, Notice, Question};
 pub use deliveries::Deliveries;
 pub use envelope::{Accepted, Envelope, Recipient, Sender, Transaction};

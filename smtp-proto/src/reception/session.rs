@@ -37,6 +37,15 @@ pub struct Hello {
 }
 
 /// Says who a client is that has authenticated itself.
+///
+/// ```
+/// use smtp_proto::reception::Identity;
+///
+/// struct Account { quota: u64 }
+///
+/// let identity = Identity::from("alice").with_value(Account { quota: 10 });
+/// assert_eq!(identity.value::<Account>().map(|account| account.quota), Some(10));
+/// ```
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Identity {
