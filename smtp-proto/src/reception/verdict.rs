@@ -27,11 +27,10 @@ pub struct Refusal {
 }
 
 /// Accepts a command in the machine's words, where there is nothing to remember.
-#[expect(
-    clippy::missing_errors_doc,
-    clippy::unnecessary_wraps,
-    reason = "it is a verdict"
-)]
+///
+/// # Errors
+///
+/// Never: it is a verdict.
 pub fn accept() -> Verdict {
     Ok(Accept::with(()))
 }
