@@ -97,6 +97,7 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
     }
 
     fn run(&mut self) -> Result<(), Error> {
+        let mut waits = false;
         loop {
             self.make_calls()?;
             if self.reception.is_closed() {
@@ -128,6 +129,10 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
                 None => Duration::MAX,
             };
             let limit = until.min(patience);
+            if waits && self.reception.is_idle() {
+                self.reception.shrink();
+                self.connection.shrink();
+            }
             let idle = if self.reception.wants_tls() {
                 self.handshake(limit)
             } else if self.eof {
@@ -138,6 +143,8 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
                 // Also while nothing is wanted, as in a tarpit: a client that goes is noticed.
                 self.read(limit)
             };
+            // Whoever has waited in vain once, may wait for longer.
+            waits = idle;
             let now = self.connection.now();
             if idle && now >= deadline {
                 self.reception.handle_timeout(now);

@@ -74,7 +74,7 @@ impl<T, S: State, H: Handler<S>> Connection<T, S, H> {
         let clock = Clock::start();
         let session = session(&options);
         let mut reception = Reception::new(options.config, session, clock.now());
-        if let Handshake::Unavailable = options.handshake {
+        if matches!(options.handshake, Handshake::Unavailable) {
             reception = reception.without_tls();
         }
         Self {
@@ -212,6 +212,10 @@ where
             // While a sink keeps its client waiting, the client is not to blame.
             if self.calls.is_full() {
                 return Poll::Pending;
+            }
+            if self.reception.is_idle() {
+                self.reception.shrink();
+                self.transport.received.shrink();
             }
             let deadline = self.reception.poll_timeout();
             ready!(self.transport.poll_deadline(cx, deadline));

@@ -388,6 +388,12 @@ impl<S: State> Reception<S> {
         self.server.wants_read()
     }
 
+    /// Returns whether no transaction is under way: the time to [shrink](Self::shrink), if nothing
+    /// more has come.
+    pub fn is_idle(&self) -> bool {
+        matches!(self.current, Current::None)
+    }
+
     /// Returns whether the session is over, and all of it has been told: see [`Server::is_closed`].
     pub fn is_closed(&self) -> bool {
         self.next.is_empty() && self.server.is_closed()
@@ -889,7 +895,7 @@ impl<S: State> Reception<S> {
     }
 
     fn stop_between_transactions(&mut self) {
-        if self.is_stopping && matches!(self.current, Current::None) {
+        if self.is_stopping && self.is_idle() {
             self.is_stopping = false;
             self.abort();
         }

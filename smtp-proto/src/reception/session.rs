@@ -126,6 +126,7 @@ impl<S: State> Session<S> {
         Arc::make_mut(&mut self.client).hello = before;
     }
 
+    #[cfg(feature = "auth")]
     pub(super) fn identify(&mut self, identity: Identity) {
         Arc::make_mut(&mut self.client).identity = Some(identity);
     }
