@@ -64,8 +64,9 @@ impl Pair {
     }
 
     fn deliver(&mut self, messages: usize, content: &[u8]) {
+        let envelope = envelope();
         for _ in 0..messages {
-            self.client.submit(&envelope()).expect("room");
+            self.client.submit(&envelope).expect("room");
         }
         write_client(&mut self.client, content, &mut self.to_server);
         assert_eq!(self.exchange(content), messages);
@@ -95,15 +96,16 @@ impl Replay {
             b"250 2.0.0 Message accepted\r\n250 2.0.0 Reset\r\n250 2.1.0 Sender ok\r\n\
             250 2.1.5 Recipient ok\r\n250 2.1.5 Recipient ok\r\n250 2.1.5 Recipient ok\r\n\
             354 Go ahead\r\n";
+        let envelope = envelope();
         let mut finished = 0;
-        self.client.submit(&envelope()).expect("room");
+        self.client.submit(&envelope).expect("room");
         write_client(&mut self.client, content, &mut self.wire);
         replies.extend_from_slice(envelope_replies);
         while finished < messages {
             finished += read_client(&mut self.client, replies);
             let more = finished + 1 < messages;
             if more {
-                self.client.submit(&envelope()).expect("room");
+                self.client.submit(&envelope).expect("room");
             }
             self.wire.clear();
             write_client(&mut self.client, content, &mut self.wire);

@@ -123,6 +123,21 @@ fn an_idle_connection_is_checked_without_a_round_trip() {
     assert_eq!(error.machine().unwrap().fault(), Fault::Closing);
 }
 
+#[test]
+fn giving_up_tells_every_outcome() {
+    let silent: Script = &[("", "220 x\r\n"), ("EHLO", OFFER), ("MAIL", "stay")];
+    let server = Scripted::new([silent]);
+    let mut client = Client::connect(server.url()).unwrap();
+    client.submit(envelope(), MESSAGE).unwrap();
+    client.submit(envelope(), MESSAGE).unwrap();
+    let reports = client.abort();
+    assert_eq!(reports.len(), 2);
+    let unsent = |report: &Report| is_unsent(report, NotSentReason::ConnectionEnded);
+    assert!(reports.iter().all(unsent), "{reports:?}");
+    let error = client.next_report().unwrap_err();
+    assert_eq!(error.machine().unwrap().fault(), Fault::ShutDown);
+}
+
 /// Sends one content, and returns what the server heard of it.
 fn content_of(body: impl Into<Body>) -> (Report, String) {
     let server = Scripted::new([DELIVERS]);

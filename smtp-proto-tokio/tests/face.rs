@@ -137,6 +137,21 @@ async fn an_idle_connection_is_checked_without_a_round_trip() {
     assert_eq!(error.machine().unwrap().fault(), Fault::Closing);
 }
 
+#[tokio::test]
+async fn giving_up_tells_every_outcome() {
+    let silent: Script = &[("", "220 x\r\n"), ("EHLO", OFFER), ("MAIL", "stay")];
+    let server = Scripted::new([silent]);
+    let mut client = Client::connect(server.url()).await.unwrap();
+    client.submit(envelope(), MESSAGE).unwrap();
+    client.submit(envelope(), MESSAGE).unwrap();
+    let reports = client.abort();
+    assert_eq!(reports.len(), 2);
+    let unsent = |report: &Report| is_unsent(report, NotSentReason::ConnectionEnded);
+    assert!(reports.iter().all(unsent), "{reports:?}");
+    let error = client.next_report().await.unwrap_err();
+    assert_eq!(error.machine().unwrap().fault(), Fault::ShutDown);
+}
+
 /// Sends one content, and returns what the server heard of it.
 async fn content_of(body: impl Into<Body>) -> (Report, String) {
     let server = Scripted::new([DELIVERS]);

@@ -26,28 +26,41 @@ async fn what_the_end_of_the_connection_leaves_open_is_reported_before_the_error
         far,
         &[
             ("", "220 x\r\n"),
-            ("EHLO", "250-x\r\n250-PIPELINING\r\n250 CHUNKING\r\n"),
-            ("BDAT 4 LAST\r\n2\r\n", "250 ok\r\n250 ok\r\n250 first\r\n"),
+            (
+                "EHLO",
+                "250-x\r\n250-PIPELINING\r\n250-SIZE 1000\r\n250 CHUNKING\r\n",
+            ),
+            // The first message goes by DATA, with the proof that chunks are swallowed.
+            (
+                "DATA\r\n",
+                "250 ok\r\n503 no\r\n250 ok\r\n250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n",
+            ),
+            (
+                "BDAT 4 LAST\r\n12\r\n",
+                "250 zeroth\r\n250 ok\r\n250 ok\r\n250 ok\r\n",
+            ),
+            ("BDAT 4 LAST\r\n2\r\n", "250 first\r\n"),
         ],
     );
     let policy = Pipelining::Stream { window: 2 };
     let mut client = Client::with_stream(near, client_config(policy));
+    client.submit(one(), "0\r\n").unwrap();
     client.submit(one(), "12\r\n").unwrap();
     client.submit(one(), "2\r\n.").unwrap();
     client.submit(one(), "3\r\n").unwrap();
     client.submit(one(), "4\r\n").unwrap();
     let (reports, result) = drain(&mut client).await;
     let outcomes: Vec<_> = reports.iter().map(|report| &report.outcome).collect();
-    assert_eq!(reports.len(), 4);
-    assert!(is_delivered(&reports[0]), "{outcomes:?}");
-    assert_eq!(outcomes[1], &Outcome::InDoubt);
+    assert_eq!(reports.len(), 5);
+    assert!(reports[..2].iter().all(is_delivered), "{outcomes:?}");
+    assert_eq!(outcomes[2], &Outcome::InDoubt);
     assert_eq!(
         in_doubt(&reports),
         2,
         "the window bounds the doubt: {outcomes:?}"
     );
     assert_eq!(
-        outcomes[3],
+        outcomes[4],
         &Outcome::NotSent(NotSentReason::ConnectionEnded.into())
     );
     let Err(Error::Session { error, .. }) = result else {

@@ -73,7 +73,7 @@ const TRANSCRIPTS: [Transcript; 3] = [
         ],
     },
     Transcript {
-        source: "after RFC 3030 4.2, as a stream",
+        source: "after RFC 3030 4.2, with the proof that a stream begins with",
         policy: Pipelining::Stream { window: 9 },
         name: "ymir.claremont.edu",
         from: "ned@ymir.claremont.edu",
@@ -81,14 +81,18 @@ const TRANSCRIPTS: [Transcript; 3] = [
         content: ".\r\n.dot, no stuffing\r\n",
         server: &[
             "220 cnri.reston.va.us SMTP service ready\r\n",
-            "250-cnri.reston.va.us says hello\r\n250-PIPELINING\r\n250-BINARYMIME\r\n250 CHUNKING\r\n",
-            "250 <ned@ymir.claremont.edu>... Sender OK\r\n\
-             250 <mrose@dbc.mtview.ca.us>... Recipient OK\r\n250 22 bytes received\r\n221 Goodbye\r\n",
+            "250-cnri.reston.va.us says hello\r\n250-PIPELINING\r\n250-BINARYMIME\r\n250-SIZE 100000\r\n\
+             250 CHUNKING\r\n",
+            "250 <>... Sender OK\r\n503 no recipient\r\n250 reset\r\n250 reset\r\n\
+             250 <ned@ymir.claremont.edu>... Sender OK\r\n\
+             250 <mrose@dbc.mtview.ca.us>... Recipient OK\r\n354 go\r\n",
+            "250 24 bytes received\r\n221 Goodbye\r\n",
         ],
         client: &[
             "EHLO ymir.claremont.edu\r\n",
-            "MAIL FROM:<ned@ymir.claremont.edu>\r\nRCPT TO:<mrose@dbc.mtview.ca.us>\r\n\
-             BDAT 22 LAST\r\n.\r\n.dot, no stuffing\r\nQUIT\r\n",
+            "MAIL FROM:<>\r\nBDAT 3 LAST\r\nxyzRSET\r\nRSET\r\n\
+             MAIL FROM:<ned@ymir.claremont.edu>\r\nRCPT TO:<mrose@dbc.mtview.ca.us>\r\nDATA\r\n",
+            "..\r\n..dot, no stuffing\r\n.\r\nQUIT\r\n",
         ],
     },
 ];

@@ -1,12 +1,18 @@
 //! The loop that the client's calls go round.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, sync::Arc, task::Poll, time::Duration};
 
-use super::session::Client;
+use smtp_proto::{
+    client::{Client, Config},
+    delivery::Courier,
+    machine,
+};
+
+use super::body::Body;
 use crate::{
-    Transport,
-    connection::{GLANCE, MOMENT, Progress},
-    tls::Session,
+    Error, Transport,
+    connection::{Connection, GLANCE, MOMENT, Progress},
+    tls::{Session, TlsConnector},
 };
 
 /// How far a turn of writing came.
@@ -19,7 +25,48 @@ enum Written {
     Short,
 }
 
-impl<T: Transport> Client<T> {
+/// A courier, its connection, and how far they are with each other.
+#[derive(Debug)]
+pub(super) struct Driver<T> {
+    pub(super) courier: Courier<Body>,
+    pub(super) connection: Connection<T>,
+    connector: Option<TlsConnector>,
+    /// More messages wait in an iterator.
+    pub(super) is_supplied: bool,
+    /// How the transport failed.
+    broken: Option<Arc<io::Error>>,
+}
+
+impl<T: Transport> Driver<T> {
+    pub(super) fn new(transport: T, config: Config, connector: Option<TlsConnector>) -> Self {
+        let machine = Client::new(config, Duration::ZERO);
+        Self {
+            connection: Connection::new(transport, machine.max_unconsumed()),
+            courier: Courier::new(machine),
+            connector,
+            is_supplied: false,
+            broken: None,
+        }
+    }
+
+    /// Adds what the transport said to what the machine makes of it.
+    pub(super) fn explain(&self, error: machine::Error) -> Error {
+        Error::session(error, self.broken.clone())
+    }
+
+    /// Goes on until there is an answer.
+    pub(super) fn wait<R>(&mut self, mut answer: impl FnMut(&mut Courier<Body>) -> Poll<R>) -> R {
+        loop {
+            if let Poll::Ready(answer) = answer(&mut self.courier) {
+                if self.courier.is_idle() {
+                    self.connection.shrink();
+                }
+                return answer;
+            }
+            self.turn();
+        }
+    }
+
     /// Goes round once: events, writes, and a read unless there is news.
     pub(super) fn turn(&mut self) {
         if self.courier.wants_look() {

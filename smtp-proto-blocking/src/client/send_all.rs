@@ -84,7 +84,7 @@ where
 
     fn next(&mut self) -> Option<Self::Item> {
         let result = self.next_report();
-        self.client.is_supplied = false;
+        self.client.driver.is_supplied = false;
         result.transpose()
     }
 }
@@ -96,23 +96,23 @@ where
 {
     fn next_report(&mut self) -> Result<Option<Report>, Error> {
         while !self.has_failed {
-            self.client.is_supplied = self.messages.is_some();
+            self.client.driver.is_supplied = self.messages.is_some();
             while let Some(messages) = &mut self.messages
-                && self.client.courier.wants_message()
+                && self.client.driver.courier.wants_message()
             {
                 match messages.next() {
-                    Some(message) => message.submit_to(&mut self.client.courier)?,
+                    Some(message) => message.submit_to(&mut self.client.driver.courier)?,
                     None => {
                         self.messages = None;
-                        self.client.is_supplied = false;
+                        self.client.driver.is_supplied = false;
                     }
                 }
             }
-            if let Poll::Ready(report) = self.client.courier.next_report() {
+            if let Poll::Ready(report) = self.client.driver.courier.next_report() {
                 self.has_failed = report.is_err();
-                return report.map_err(|error| self.client.explain(error));
+                return report.map_err(|error| self.client.driver.explain(error));
             }
-            self.client.turn();
+            self.client.driver.turn();
         }
         Ok(None)
     }

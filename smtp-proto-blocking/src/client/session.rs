@@ -1,11 +1,6 @@
 //! One session: what is submitted to it, and what it comes to.
 
-use std::{
-    io,
-    sync::Arc,
-    task::Poll,
-    time::{Duration, Instant},
-};
+use std::time::Instant;
 
 use smtp_proto::{
     client::{self as machine, Cancellation, Config, Envelope, MessageId},
@@ -14,10 +9,8 @@ use smtp_proto::{
     syntax::{Capabilities, Command, Reply},
 };
 
-use super::body::Body;
-use crate::{
-    Error, Socket, Stream, connection::Connection, tls::TlsConnector, transport::Transport,
-};
+use super::{body::Body, drive::Driver};
+use crate::{Error, Socket, Stream, Transport, tls::TlsConnector};
 
 /// One SMTP session over a blocking [`Transport`].
 ///
@@ -29,13 +22,7 @@ use crate::{
 /// the failure follows after the last of them.
 #[derive(Debug)]
 pub struct Client<T = Socket> {
-    pub(super) courier: Courier<Body>,
-    pub(super) connection: Connection<T>,
-    pub(super) connector: Option<TlsConnector>,
-    /// More messages wait in an iterator.
-    pub(super) is_supplied: bool,
-    /// How the transport failed.
-    pub(super) broken: Option<Arc<io::Error>>,
+    pub(super) driver: Driver<T>,
 }
 
 /// What a [`Client`] was made of.
@@ -61,14 +48,8 @@ impl<T: Transport> Client<T> {
     }
 
     pub(super) fn new(transport: T, config: Config, connector: Option<TlsConnector>) -> Self {
-        let machine = machine::Client::new(config, Duration::ZERO);
-        Self {
-            connection: Connection::new(transport, machine.max_unconsumed()),
-            courier: Courier::new(machine),
-            connector,
-            is_supplied: false,
-            broken: None,
-        }
+        let driver = Driver::new(transport, config, connector);
+        Self { driver }
     }
 
     /// Has the session authenticate itself before any message, by the first of these mechanisms that
@@ -82,7 +63,7 @@ impl<T: Transport> Client<T> {
         &mut self,
         mechanisms: Vec<Box<dyn machine::mechanism::Mechanism>>,
     ) -> Result<(), Misuse> {
-        self.courier.machine_mut().authenticate(mechanisms)
+        self.driver.courier.machine_mut().authenticate(mechanisms)
     }
 
     /// Waits until the session is open, and returns what the server offers.
@@ -93,8 +74,8 @@ impl<T: Transport> Client<T> {
     ///
     /// Why the session could not be opened, or has ended since.
     pub fn ready(&mut self) -> Result<&Capabilities, Error> {
-        let opened = self.wait(|courier| courier.opened());
-        opened.map_err(|error| self.explain(error))?;
+        let opened = self.driver.wait(|courier| courier.opened());
+        opened.map_err(|error| self.driver.explain(error))?;
         Ok(self.capabilities())
     }
 
@@ -105,10 +86,10 @@ impl<T: Transport> Client<T> {
     ///
     /// Why the session has ended.
     pub fn check(&mut self) -> Result<(), Error> {
-        self.look();
-        match self.courier.failure() {
-            Some(error) => Err(self.explain(error.clone())),
-            None if self.courier.machine().is_closed() => Err(Misuse::Ending.into()),
+        self.driver.look();
+        match self.driver.courier.failure() {
+            Some(error) => Err(self.driver.explain(error.clone())),
+            None if self.driver.courier.machine().is_closed() => Err(Misuse::Ending.into()),
             None => Ok(()),
         }
     }
@@ -137,11 +118,11 @@ impl<T: Transport> Client<T> {
         envelope: Envelope<'_>,
         body: Body,
     ) -> Result<(Report, Option<Body>), Error> {
-        if let Some(error) = self.courier.failure() {
-            return Err(self.explain(error.clone()));
+        if let Some(error) = self.driver.courier.failure() {
+            return Err(self.driver.explain(error.clone()));
         }
         let message = self.submit(envelope, body)?;
-        let finished = self.wait(|courier| courier.report(message));
+        let finished = self.driver.wait(|courier| courier.report(message));
         finished.ok_or(Misuse::UnknownMessage.into())
     }
 
@@ -155,9 +136,9 @@ impl<T: Transport> Client<T> {
     /// the reply.
     pub fn command(&mut self, command: &Command<'_>) -> Result<Reply<'static>, Error> {
         self.ready()?;
-        let id = self.courier.command(command)?;
-        let answer = self.wait(|courier| courier.answer(id));
-        let reply = answer.map_err(|error| self.explain(error))?;
+        let id = self.driver.courier.command(command)?;
+        let answer = self.driver.wait(|courier| courier.answer(id));
+        let reply = answer.map_err(|error| self.driver.explain(error))?;
         reply.ok_or(Misuse::Ending.into())
     }
 
@@ -172,17 +153,19 @@ impl<T: Transport> Client<T> {
         body: impl Into<Body>,
     ) -> Result<MessageId, Misuse> {
         let body = body.into();
-        self.courier.submit(envelope.into(), body.size(), body)
+        self.driver
+            .courier
+            .submit(envelope.into(), body.size(), body)
     }
 
     /// Returns whether [`submit`](Self::submit) would take a message.
     pub fn can_submit(&self) -> bool {
-        self.courier.machine().can_submit()
+        self.driver.courier.machine().can_submit()
     }
 
     /// Returns whether everything submitted is finished, though maybe not reported.
     pub fn is_idle(&self) -> bool {
-        self.courier.machine().is_idle()
+        self.driver.courier.machine().is_idle()
     }
 
     /// Withdraws a message, and tells what that costs. Its report follows.
@@ -191,7 +174,7 @@ impl<T: Transport> Client<T> {
     ///
     /// Those of [`smtp_proto::client::Client::cancel`].
     pub fn cancel(&mut self, message: MessageId) -> Result<Cancellation, Misuse> {
-        self.courier.machine_mut().cancel(message)
+        self.driver.courier.machine_mut().cancel(message)
     }
 
     /// Waits for the next report; `None` if nothing is unfinished.
@@ -200,8 +183,8 @@ impl<T: Transport> Client<T> {
     ///
     /// Why the session has failed, once every message's report was returned; from then on always.
     pub fn next_report(&mut self) -> Result<Option<Report>, Error> {
-        let report = self.wait(Courier::next_report);
-        report.map_err(|error| self.explain(error))
+        let report = self.driver.wait(Courier::next_report);
+        report.map_err(|error| self.driver.explain(error))
     }
 
     /// Ends the session once everything submitted is finished.
@@ -212,68 +195,58 @@ impl<T: Transport> Client<T> {
     ///
     /// Why the session has failed.
     pub fn quit(&mut self) -> Result<(), Error> {
-        self.courier.machine_mut().quit();
-        let ended = self.wait(|courier| courier.ended());
-        self.connection.close();
-        ended.map_err(|error| self.explain(error))
+        self.driver.courier.machine_mut().quit();
+        let ended = self.driver.wait(|courier| courier.ended());
+        self.driver.connection.close();
+        ended.map_err(|error| self.driver.explain(error))
     }
 
     /// Has QUIT follow the last message that was submitted. No message can be submitted any more.
     ///
     /// It saves [`quit`](Self::quit) a round trip if it is called while messages are under way.
     pub fn announce_quit(&mut self) {
-        self.courier.machine_mut().quit();
+        self.driver.courier.machine_mut().quit();
+    }
+
+    /// Gives the connection up at once, and returns the reports on all messages that were not taken,
+    /// those that were unfinished among them. From then on there is only the error
+    /// ([`Fault::ShutDown`](smtp_proto::machine::Fault::ShutDown)).
+    pub fn abort(&mut self) -> Vec<Report> {
+        let now = self.driver.connection.now();
+        self.driver.courier.abort(now)
     }
 
     /// Returns what the server announced in answer to EHLO; empty before that.
     pub fn capabilities(&self) -> &Capabilities {
-        self.courier.machine().capabilities()
+        self.driver.courier.machine().capabilities()
     }
 
     /// Returns what carries the session.
     pub fn stream(&self) -> &Stream<T> {
-        self.connection.stream()
+        self.driver.connection.stream()
     }
 
     /// Returns how many round trips the session has waited for so far, the greeting's included.
     pub fn round_trips(&self) -> u64 {
-        self.courier.machine().round_trips()
+        self.driver.courier.machine().round_trips()
     }
 
     /// Takes the oldest entry of the trace, if one is [kept](Config::traced).
     pub fn poll_trace(&mut self) -> Option<TraceEntry> {
-        self.courier.machine_mut().poll_trace()
+        self.driver.courier.machine_mut().poll_trace()
     }
 
     /// Hands out the machine and the stream, for those who go on by themselves.
     ///
     /// The content of unfinished messages is lost.
     pub fn into_parts(self) -> Parts<T> {
-        let origin = self.connection.origin();
-        let (stream, unread) = self.connection.into_parts();
+        let origin = self.driver.connection.origin();
+        let (stream, unread) = self.driver.connection.into_parts();
         Parts {
-            machine: self.courier.into_machine(),
+            machine: self.driver.courier.into_machine(),
             stream,
             unread,
             origin,
         }
-    }
-
-    /// Goes on until there is an answer.
-    pub(super) fn wait<R>(&mut self, mut answer: impl FnMut(&mut Courier<Body>) -> Poll<R>) -> R {
-        loop {
-            if let Poll::Ready(answer) = answer(&mut self.courier) {
-                if self.courier.is_idle() {
-                    self.connection.shrink();
-                }
-                return answer;
-            }
-            self.turn();
-        }
-    }
-
-    /// Adds what the transport said to what the machine makes of it.
-    pub(super) fn explain(&self, error: smtp_proto::machine::Error) -> Error {
-        Error::session(error, self.broken.clone())
     }
 }

@@ -197,7 +197,7 @@ where
             return messages;
         }
         let reply = match line.split([' ', ':', '\r']).next().unwrap() {
-            "EHLO" => "250-x\r\n250-PIPELINING\r\n250 CHUNKING\r\n".to_owned(),
+            "EHLO" => "250-x\r\n250-PIPELINING\r\n250-SIZE 9999999\r\n250 CHUNKING\r\n".to_owned(),
             "RCPT" => {
                 recipients += 1;
                 format!("250 {recipients} {text}\r\n")
@@ -206,14 +206,19 @@ where
             "BDAT" => {
                 let size = line.split(' ').nth(1).unwrap().parse().unwrap();
                 std::io::copy(&mut reader.by_ref().take(size), &mut std::io::sink()).unwrap();
-                messages += 1;
-                format!("250 {text}\r\n")
+                let is_for_somebody = recipients > 0;
+                messages += usize::from(is_for_somebody);
+                format!("{} {text}\r\n", if is_for_somebody { 250 } else { 503 })
             }
             "." => {
                 messages += 1;
                 format!("250 {text}\r\n")
             }
-            "RSET" | "MAIL" | "QUIT" => format!("250 {text}\r\n"),
+            "MAIL" => {
+                recipients = 0;
+                format!("250 {text}\r\n")
+            }
+            "RSET" | "QUIT" => format!("250 {text}\r\n"),
             _ => continue, // content
         };
         stream.write_all(reply.as_bytes()).unwrap();

@@ -7,13 +7,22 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use smtp_proto::delivery::Courier;
+use smtp_proto::{
+    client::{Client, Config, Duplex},
+    delivery::Courier,
+    machine,
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     task::yield_now,
 };
 
-use super::{body::Body, session::Client};
+use super::body::Body;
+use crate::{
+    Error,
+    stream::Handshake,
+    transport::{Clock, Transport},
+};
 
 /// Waits until the runtime has seen what has arrived.
 pub(super) struct Yielding(Pin<Box<dyn Future<Output = ()> + Send + Sync>>);
@@ -24,7 +33,38 @@ impl fmt::Debug for Yielding {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+/// A courier, its stream, and how far they are with each other.
+#[derive(Debug)]
+pub(super) struct Driver<S> {
+    pub(super) courier: Courier<Body>,
+    pub(super) transport: Transport<S>,
+    /// More messages wait in a source.
+    pub(super) is_supplied: bool,
+    /// The stream has not taken what was collected.
+    is_blocked: bool,
+    yielding: Option<Yielding>,
+}
+
+impl<S> Driver<S> {
+    pub(super) fn new(stream: S, config: Config, handshake: Handshake) -> Self {
+        let clock = Clock::start();
+        let machine = Client::new(config.duplex(Duplex::Full), clock.now());
+        Self {
+            transport: Transport::new(stream, handshake, clock, machine.max_unconsumed()),
+            courier: Courier::new(machine),
+            is_supplied: false,
+            is_blocked: false,
+            yielding: None,
+        }
+    }
+
+    /// Adds what the stream said to what the machine makes of it.
+    pub(super) fn explain(&self, error: machine::Error) -> Error {
+        self.transport.explain(error)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Goes on until there is an answer. Whatever it does is kept: it may be dropped at any time.
     pub(super) async fn wait<R>(
         &mut self,

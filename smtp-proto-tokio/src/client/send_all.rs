@@ -126,7 +126,7 @@ where
 
     fn poll_report(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Report>, Error>> {
         let report = self.poll_messages_and_report(cx);
-        self.client.is_supplied = false;
+        self.client.driver.is_supplied = false;
         report
     }
 
@@ -136,17 +136,17 @@ where
     ) -> Poll<Result<Option<Report>, Error>> {
         while !self.has_failed {
             let is_late = self.poll_messages(cx)?.is_pending();
-            self.client.is_supplied = self.messages.is_some() && !is_late;
-            match self.client.courier.next_report() {
+            self.client.driver.is_supplied = self.messages.is_some() && !is_late;
+            match self.client.driver.courier.next_report() {
                 // The source is only late: the server may take its leave meanwhile.
                 Poll::Ready(Ok(None)) if is_late => {}
                 Poll::Ready(report) => {
                     self.has_failed = report.is_err();
-                    return Poll::Ready(report.map_err(|error| self.client.explain(error)));
+                    return Poll::Ready(report.map_err(|error| self.client.driver.explain(error)));
                 }
                 Poll::Pending => {}
             }
-            ready!(self.client.poll_turn(cx));
+            ready!(self.client.driver.poll_turn(cx));
         }
         Poll::Ready(Ok(None))
     }
@@ -155,10 +155,10 @@ where
     /// source is.
     fn poll_messages(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, Error> {
         while let Some(messages) = &mut self.messages
-            && self.client.courier.wants_message()
+            && self.client.driver.courier.wants_message()
         {
             match Pin::new(messages).poll_next(cx) {
-                Poll::Ready(Some(message)) => message.submit_to(&mut self.client.courier)?,
+                Poll::Ready(Some(message)) => message.submit_to(&mut self.client.driver.courier)?,
                 Poll::Ready(None) => self.messages = None,
                 Poll::Pending => return Ok(Poll::Pending),
             }

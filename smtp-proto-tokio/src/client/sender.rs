@@ -160,7 +160,7 @@ impl Sender {
     fn note(&self, client: &Client) {
         let now = self.pool.origin.elapsed();
         let backoff = &mut self.pool.lock().backoff;
-        match client.courier.failure() {
+        match client.driver.courier.failure() {
             Some(_) => backoff.failed(&self.settings.retry, now),
             None => backoff.succeeded(),
         }
@@ -218,7 +218,7 @@ impl Pool {
 /// Returns whether a connection is of use for other messages after this one.
 fn is_reusable(client: &Client, report: &Report) -> bool {
     let is_unsent = |outcome: &Outcome<'_>| matches!(outcome, Outcome::NotSent(_));
-    client.courier.is_idle() && !report.recipients.iter().any(is_unsent)
+    client.driver.courier.is_idle() && !report.recipients.iter().any(is_unsent)
 }
 
 impl fmt::Debug for Settings {

@@ -13,12 +13,8 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{body::Body, drive::Yielding};
-use crate::{
-    Error, Socket, Stream,
-    stream::Handshake,
-    transport::{Clock, Transport},
-};
+use super::{body::Body, drive::Driver};
+use crate::{Error, Socket, Stream, stream::Handshake};
 
 /// How long a stream may take to shut down.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -33,13 +29,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// the failure follows after the last of them.
 #[derive(Debug)]
 pub struct Client<S = Socket> {
-    pub(super) courier: Courier<Body>,
-    pub(super) transport: Transport<S>,
-    /// More messages wait in a source.
-    pub(super) is_supplied: bool,
-    /// The stream has not taken what was collected.
-    pub(super) is_blocked: bool,
-    pub(super) yielding: Option<Yielding>,
+    pub(super) driver: Driver<S>,
 }
 
 /// What a [`Client`] was made of.
@@ -66,16 +56,8 @@ impl<S> Client<S> {
     }
 
     pub(super) fn new(stream: S, config: Config, handshake: Handshake) -> Self {
-        let clock = Clock::start();
-        let config = config.duplex(machine::Duplex::Full);
-        let machine = machine::Client::new(config, clock.now());
-        Self {
-            transport: Transport::new(stream, handshake, clock, machine.max_unconsumed()),
-            courier: Courier::new(machine),
-            is_supplied: false,
-            is_blocked: false,
-            yielding: None,
-        }
+        let driver = Driver::new(stream, config, handshake);
+        Self { driver }
     }
 
     /// Has the session authenticate itself before any message, by the first of these mechanisms that
@@ -89,7 +71,7 @@ impl<S> Client<S> {
         &mut self,
         mechanisms: Vec<Box<dyn machine::mechanism::Mechanism>>,
     ) -> Result<(), Misuse> {
-        self.courier.machine_mut().authenticate(mechanisms)
+        self.driver.courier.machine_mut().authenticate(mechanisms)
     }
 
     /// Queues a message, to be sent while something is awaited.
@@ -103,17 +85,19 @@ impl<S> Client<S> {
         body: impl Into<Body>,
     ) -> Result<MessageId, Misuse> {
         let body = body.into();
-        self.courier.submit(envelope.into(), body.size(), body)
+        self.driver
+            .courier
+            .submit(envelope.into(), body.size(), body)
     }
 
     /// Returns whether [`submit`](Self::submit) would take a message.
     pub fn can_submit(&self) -> bool {
-        self.courier.machine().can_submit()
+        self.driver.courier.machine().can_submit()
     }
 
     /// Returns whether everything submitted is finished, though maybe not reported.
     pub fn is_idle(&self) -> bool {
-        self.courier.machine().is_idle()
+        self.driver.courier.machine().is_idle()
     }
 
     /// Withdraws a message, and tells what that costs. Its report follows.
@@ -122,34 +106,42 @@ impl<S> Client<S> {
     ///
     /// Those of [`smtp_proto::client::Client::cancel`].
     pub fn cancel(&mut self, message: MessageId) -> Result<Cancellation, Misuse> {
-        self.courier.machine_mut().cancel(message)
+        self.driver.courier.machine_mut().cancel(message)
     }
 
     /// Has QUIT follow the last message that was submitted. No message can be submitted any more.
     ///
     /// It saves [`quit`](Self::quit) a round trip if it is called while messages are under way.
     pub fn announce_quit(&mut self) {
-        self.courier.machine_mut().quit();
+        self.driver.courier.machine_mut().quit();
+    }
+
+    /// Gives the connection up at once, and returns the reports on all messages that were not taken,
+    /// those that were unfinished among them. From then on there is only the error
+    /// ([`Fault::ShutDown`](smtp_proto::machine::Fault::ShutDown)).
+    pub fn abort(&mut self) -> Vec<Report> {
+        let now = self.driver.transport.clock.now();
+        self.driver.courier.abort(now)
     }
 
     /// Returns what the server announced in answer to EHLO; empty before that.
     pub fn capabilities(&self) -> &Capabilities {
-        self.courier.machine().capabilities()
+        self.driver.courier.machine().capabilities()
     }
 
     /// Returns what carries the session.
     pub fn stream(&self) -> &Stream<S> {
-        &self.transport.stream
+        &self.driver.transport.stream
     }
 
     /// Returns how many round trips the session has waited for so far, the greeting's included.
     pub fn round_trips(&self) -> u64 {
-        self.courier.machine().round_trips()
+        self.driver.courier.machine().round_trips()
     }
 
     /// Takes the oldest entry of the trace, if one is [kept](Config::traced).
     pub fn poll_trace(&mut self) -> Option<TraceEntry> {
-        self.courier.machine_mut().poll_trace()
+        self.driver.courier.machine_mut().poll_trace()
     }
 
     /// Hands out the machine and the stream, for those who go on by themselves.
@@ -157,16 +149,11 @@ impl<S> Client<S> {
     /// The content of unfinished messages is lost.
     pub fn into_parts(self) -> Parts<S> {
         Parts {
-            unread: self.transport.received.unread().to_vec(),
-            origin: self.transport.clock.origin,
-            machine: self.courier.into_machine(),
-            stream: self.transport.stream,
+            unread: self.driver.transport.received.unread().to_vec(),
+            origin: self.driver.transport.clock.origin,
+            machine: self.driver.courier.into_machine(),
+            stream: self.driver.transport.stream,
         }
-    }
-
-    /// Adds what the transport said to what the machine makes of it.
-    pub(super) fn explain(&self, error: smtp_proto::machine::Error) -> Error {
-        self.transport.explain(error)
     }
 }
 
@@ -179,8 +166,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     ///
     /// Why the session could not be opened, or has ended since.
     pub async fn ready(&mut self) -> Result<&Capabilities, Error> {
-        let opened = self.wait(|courier| courier.opened()).await;
-        opened.map_err(|error| self.explain(error))?;
+        let opened = self.driver.wait(|courier| courier.opened()).await;
+        opened.map_err(|error| self.driver.explain(error))?;
         Ok(self.capabilities())
     }
 
@@ -191,10 +178,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     ///
     /// Why the session has ended.
     pub async fn check(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| self.poll_look(cx)).await;
-        match self.courier.failure() {
-            Some(error) => Err(self.explain(error.clone())),
-            None if self.courier.machine().is_closed() => Err(Misuse::Ending.into()),
+        poll_fn(|cx| self.driver.poll_look(cx)).await;
+        match self.driver.courier.failure() {
+            Some(error) => Err(self.driver.explain(error.clone())),
+            None if self.driver.courier.machine().is_closed() => Err(Misuse::Ending.into()),
             None => Ok(()),
         }
     }
@@ -224,11 +211,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         envelope: Envelope<'_>,
         body: Body,
     ) -> Result<(Report, Option<Body>), Error> {
-        if let Some(error) = self.courier.failure() {
-            return Err(self.explain(error.clone()));
+        if let Some(error) = self.driver.courier.failure() {
+            return Err(self.driver.explain(error.clone()));
         }
         let message = self.submit(envelope, body)?;
-        let finished = self.wait(|courier| courier.report(message)).await;
+        let finished = self.driver.wait(|courier| courier.report(message)).await;
         finished.ok_or(Misuse::UnknownMessage.into())
     }
 
@@ -244,9 +231,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     /// the reply.
     pub async fn command(&mut self, command: &Command<'_>) -> Result<Reply<'static>, Error> {
         self.ready().await?;
-        let id = self.courier.command(command)?;
-        let answer = self.wait(|courier| courier.answer(id)).await;
-        let reply = answer.map_err(|error| self.explain(error))?;
+        let id = self.driver.courier.command(command)?;
+        let answer = self.driver.wait(|courier| courier.answer(id)).await;
+        let reply = answer.map_err(|error| self.driver.explain(error))?;
         reply.ok_or(Misuse::Ending.into())
     }
 
@@ -256,8 +243,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     ///
     /// Why the session has failed, once every message's report was returned; from then on always.
     pub async fn next_report(&mut self) -> Result<Option<Report>, Error> {
-        let report = self.wait(Courier::next_report).await;
-        report.map_err(|error| self.explain(error))
+        let report = self.driver.wait(Courier::next_report).await;
+        report.map_err(|error| self.driver.explain(error))
     }
 
     /// Ends the session once everything submitted is finished, and shuts the stream down. Cancel safe.
@@ -268,13 +255,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     ///
     /// Why the session has failed.
     pub async fn quit(&mut self) -> Result<(), Error> {
-        self.courier.machine_mut().quit();
-        let ended = self.wait(|courier| courier.ended()).await;
+        self.driver.courier.machine_mut().quit();
+        let ended = self.driver.wait(|courier| courier.ended()).await;
         // How the stream takes it changes nothing. TLS has something to say to a server that may not
         // listen any more.
-        let stream = &mut self.transport.stream;
+        let stream = &mut self.driver.transport.stream;
         let shutdown = poll_fn(|cx| Pin::new(&mut *stream).poll_shutdown(cx));
         let _ = timeout(FAREWELL, shutdown).await;
-        ended.map_err(|error| self.explain(error))
+        ended.map_err(|error| self.driver.explain(error))
     }
 }

@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
-use super::rules::Level;
+use super::table::Level;
 use crate::framing::LineBreaks;
 use crate::machine::{Dialect, Timer, limits};
 #[cfg(feature = "auth")]
@@ -12,15 +12,15 @@ use crate::syntax::{Capabilities, Extension, Host};
 
 /// Chooses how far the client runs ahead of the server's replies.
 ///
-/// Each policy falls back by itself to what the server offers: `Stream` without CHUNKING is
-/// `LookAhead`, and anything without PIPELINING is `LockStep`.
+/// Each policy falls back by itself to what the server offers: `Stream` without CHUNKING, or without a
+/// number in SIZE, is `LookAhead`, and anything without PIPELINING is `LockStep`.
 ///
 /// | policy | needs | a flight holds | messages per round trip | most in doubt |
 /// |---|---|---|---|---|
 /// | `LockStep` | | one command | 1/(3+n) | 1 |
 /// | `Group` | PIPELINING | MAIL RCPT* DATA, then content and dot | 1/2 | 1 |
 /// | `LookAhead` | PIPELINING | content, dot and RSET MAIL RCPT* DATA of the next | 1 | 1 |
-/// | `Stream` | PIPELINING, CHUNKING | transactions back to back | unbounded | window |
+/// | `Stream` | PIPELINING, CHUNKING, SIZE, proof | transactions back to back | unbounded | window |
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Pipelining {
@@ -36,9 +36,20 @@ pub enum Pipelining {
     LookAhead,
     /// Sends transactions without waiting, content by BDAT (RFC 2920, RFC 3030).
     ///
-    /// Its price: when the connection dies, up to `window` messages are in doubt. A server that
-    /// does not swallow the chunks of a transaction that it refused would read their content as
-    /// commands; RFC 3030 2 forbids that, and real servers obey.
+    /// Its price: when the connection dies, up to `window` messages are in doubt. It also departs from
+    /// RFC 3030 2 in that content leaves before the replies to MAIL and RCPT are read: a server that
+    /// refuses them has to swallow it. There are servers that read it as commands instead (go-smtp
+    /// 0.21), or what is left of a chunk beyond their size limit, against the same clause. So
+    ///
+    /// - the first message goes by DATA, with three bytes that have to be refused, and two RSET, before
+    ///   it: only a server that answers these rightly gets a stream;
+    /// - no message is larger than the server's SIZE;
+    /// - after a refused MAIL, and after the refusal of a content that somebody was accepted for, the
+    ///   same is asked again before anything else, and before the verdicts from there on are told. If
+    ///   it fails, those messages are in doubt.
+    ///
+    /// That a message was delivered rests on the count of the replies. A content that forges as many
+    /// as it swallows, after a proof was given, cannot be found out.
     Stream {
         /// How many messages may be under way whose content has begun and whose final reply is
         /// unread. 0 counts as 1.
@@ -55,7 +66,11 @@ impl Pipelining {
         match self {
             Self::LockStep => Level::LockStep,
             Self::Group => Level::Group,
-            Self::Stream { .. } if offered.has(Extension::Chunking) && dialect == Dialect::Smtp => {
+            Self::Stream { .. }
+                if offered.has(Extension::Chunking)
+                    && offered.max_size().is_some()
+                    && dialect == Dialect::Smtp =>
+            {
                 Level::Stream
             }
             Self::LookAhead | Self::Stream { .. } => Level::LookAhead,
@@ -113,6 +128,18 @@ pub enum Tls {
     Implicit,
 }
 
+/// Chooses what becomes of content that the standard does not permit, and that most servers take.
+///
+/// It is found where a content is presented [whole](super::Client::wants_body) before its message is
+/// begun; then nothing of the message is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Unpermitted {
+    /// The message is not sent.
+    Refuse,
+    /// It is sent as it is.
+    Send,
+}
+
 /// How long the client waits for its peer, by RFC 5321 4.5.3.2.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -133,7 +160,7 @@ pub struct Timeouts {
 }
 
 impl Timeouts {
-    pub(super) fn of(&self, timer: Timer) -> Duration {
+    fn of(&self, timer: Timer) -> Duration {
         match timer {
             Timer::Greeting => self.greeting,
             Timer::DataInitiation => self.data_initiation,
@@ -177,8 +204,10 @@ pub struct Config {
     pub(super) pipelining: Pipelining,
     pub(super) duplex: Duplex,
     pub(super) line_breaks: LineBreaks,
+    pub(super) eight_bit: Unpermitted,
+    pub(super) long_lines: Unpermitted,
     pub(super) queue: usize,
-    pub(super) timeouts: Timeouts,
+    timeouts: Option<Box<Timeouts>>,
     pub(super) trace: bool,
     pub(super) dialect: Dialect,
     pub(super) tls: Tls,
@@ -200,8 +229,10 @@ impl Config {
             pipelining: Pipelining::default(),
             duplex: Duplex::HALF,
             line_breaks: LineBreaks::Refuse,
+            eight_bit: Unpermitted::Refuse,
+            long_lines: Unpermitted::Send,
             queue: limits::QUEUED_MESSAGES,
-            timeouts: Timeouts::default(),
+            timeouts: None,
             trace: false,
             dialect: Dialect::Smtp,
             tls: Tls::Off,
@@ -236,11 +267,40 @@ impl Config {
 
     /// Sets what becomes of a bare CR or LF in content; [`LineBreaks::Refuse`] unless set.
     ///
-    /// RFC 5321 2.3.8 forbids to send them: they let content pass for commands at lax servers.
+    /// RFC 5321 2.3.8 forbids to send them: they let content pass for commands at lax servers. Only
+    /// content that is no text keeps them ([`BodyType::BinaryMime`](crate::syntax::BodyType), which goes
+    /// by BDAT): for other content [`LineBreaks::Keep`] is as good as [`LineBreaks::Refuse`].
+    ///
+    /// A content that is presented whole before its message is begun costs its message alone; one that
+    /// comes in chunks costs the connection where a bare CR or LF is found in it.
     #[must_use]
     pub fn line_breaks(mut self, line_breaks: LineBreaks) -> Self {
         self.line_breaks = line_breaks;
         self
+    }
+
+    /// Sets what becomes of content with bytes above 127 where the server does not offer 8BITMIME;
+    /// [`Unpermitted::Refuse`] unless set. Where it does, `BODY=8BITMIME` is declared by itself.
+    #[must_use]
+    pub fn eight_bit(mut self, unpermitted: Unpermitted) -> Self {
+        self.eight_bit = unpermitted;
+        self
+    }
+
+    /// Sets what becomes of content with lines of more than 998 bytes (RFC 5321 4.5.3.1.6);
+    /// [`Unpermitted::Send`] unless set, as there are many such messages and most servers take them.
+    #[must_use]
+    pub fn long_lines(mut self, unpermitted: Unpermitted) -> Self {
+        self.long_lines = unpermitted;
+        self
+    }
+
+    /// Returns what becomes of a bare CR or LF in text.
+    pub(super) fn line_breaks_of_text(&self) -> LineBreaks {
+        match self.line_breaks {
+            LineBreaks::Normalize => LineBreaks::Normalize,
+            LineBreaks::Refuse | LineBreaks::Keep => LineBreaks::Refuse,
+        }
     }
 
     /// Sets how many messages may be submitted and unfinished; [`limits::QUEUED_MESSAGES`] unless
@@ -254,7 +314,7 @@ impl Config {
     /// Sets how long to wait for the server.
     #[must_use]
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.timeouts = timeouts;
+        self.timeouts = Some(Box::new(timeouts));
         self
     }
 
@@ -322,5 +382,13 @@ impl Config {
     pub fn traced(mut self) -> Self {
         self.trace = true;
         self
+    }
+
+    /// Returns how long to wait for what a timer stands for.
+    pub(super) fn patience(&self, timer: Timer) -> Duration {
+        match &self.timeouts {
+            Some(timeouts) => timeouts.of(timer),
+            None => Timeouts::default().of(timer),
+        }
     }
 }

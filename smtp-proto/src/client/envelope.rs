@@ -1,8 +1,17 @@
-//! What is said about a message outside of its content.
+//! What is said about a message outside of its content: as the caller has it, and as it is written.
 
 use alloc::{boxed::Box, vec::Vec};
 
-use crate::syntax::{BodyType, ForwardPath, MailParameters, RcptParameters, ReversePath};
+use super::{
+    config::{Config, Unpermitted},
+    event::NotSentReason,
+};
+use crate::framing::{BareLineBreak, Inspection, LineBreaks};
+use crate::machine::Misuse;
+use crate::syntax::{
+    BodyType, ByMode, Capabilities, Extension, ForwardPath, MailParameters, OriginalRecipient,
+    ParameterName, RcptParameters, ReversePath, RrvsAction,
+};
 
 /// Holds the sender, the recipients and the parameters of one message.
 ///
@@ -17,13 +26,13 @@ use crate::syntax::{BodyType, ForwardPath, MailParameters, RcptParameters, Rever
 /// ```
 #[derive(Clone, Debug)]
 pub struct Envelope<'a> {
-    pub(super) sender: ReversePath<'a>,
+    sender: ReversePath<'a>,
     recipients: Recipients<'a>,
-    pub(super) size: Option<u64>,
-    pub(super) body: Option<BodyType>,
-    pub(super) parameters: Option<Box<MailParameters<'a>>>,
+    size: Option<u64>,
+    body: Option<BodyType>,
+    parameters: Option<Box<MailParameters<'a>>>,
     /// By the recipient's position; those without parameters are not in it.
-    pub(super) recipient_parameters: Vec<(usize, RcptParameters<'a>)>,
+    recipient_parameters: Vec<(usize, RcptParameters<'a>)>,
 }
 
 impl<'a> Envelope<'a> {
@@ -96,9 +105,11 @@ impl<'a> Envelope<'a> {
         self
     }
 
-    /// Declares what bytes the content holds (RFC 6152). The machine takes the caller's word.
+    /// Declares what bytes the content holds (RFC 6152). The machine takes the caller's word, unless it
+    /// sees bytes above 127 in a content that is presented whole before its message is begun.
     ///
-    /// Content that needs an extension which the server does not offer is not sent.
+    /// Content that needs an extension which the server does not offer is not sent, unless
+    /// [`eight_bit`](super::Config::eight_bit) has it sent.
     #[must_use]
     pub fn body(mut self, body: BodyType) -> Self {
         self.body = Some(body);
@@ -182,7 +193,11 @@ impl<'a> Recipients<'a> {
                 all.push(recipient);
                 Self::Many(all)
             }
-            Self::One(first) => Self::Many([first, recipient].into()),
+            Self::One(first) => {
+                let mut all = Vec::with_capacity(4);
+                all.extend([first, recipient]);
+                Self::Many(all)
+            }
         };
     }
 
@@ -191,5 +206,345 @@ impl<'a> Recipients<'a> {
             Self::One(only) => core::slice::from_ref(only),
             Self::Many(all) => all,
         }
+    }
+}
+
+/// An envelope as it is written, in memory that is used again.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    /// The paths in angle brackets, the sender's first.
+    paths: Vec<u8>,
+    /// Where the sender's path ends, and then each recipient's.
+    ends: Vec<usize>,
+    size: Option<u64>,
+    body: Option<BodyType>,
+    is_internationalized: bool,
+    parameters: Option<Box<MailParameters<'static>>>,
+    /// By the recipient's position; those without parameters are not in it.
+    recipient_parameters: Vec<(usize, RcptParameters<'static>)>,
+}
+
+impl Written {
+    /// Takes over an envelope, in the memory of an earlier one.
+    pub(super) fn fill(&mut self, envelope: &Envelope<'_>) {
+        self.paths.clear();
+        self.ends.clear();
+        self.recipient_parameters.clear();
+        envelope.sender.write_to(&mut self.paths);
+        self.ends.push(self.paths.len());
+        for recipient in envelope.recipients() {
+            recipient.write_to(&mut self.paths);
+            self.ends.push(self.paths.len());
+        }
+        (self.size, self.body) = (envelope.size, envelope.body);
+        let given = envelope.parameters.as_deref();
+        self.is_internationalized =
+            given.is_some_and(|given| given.smtp_utf8) || !self.paths.is_ascii();
+        self.parameters = given.map(|given| Box::new(given.clone().into_owned()));
+        let given = envelope.recipient_parameters.iter();
+        self.recipient_parameters
+            .extend(given.map(|(position, given)| (*position, given.clone().into_owned())));
+    }
+
+    /// Adds a recipient, and returns its position. `offered` is what the server offers, once that is
+    /// known; what the sender was said without cannot be added any more.
+    pub(super) fn add(
+        &mut self,
+        recipient: &ForwardPath<'_>,
+        parameters: Option<&RcptParameters<'_>>,
+        offered: Option<&Capabilities>,
+        is_sender_said: bool,
+    ) -> Result<usize, Misuse> {
+        let mut parameters = parameters.map(|given| given.clone().into_owned());
+        let (position, start) = (self.recipients(), self.paths.len());
+        recipient.write_to(&mut self.paths);
+        let is_ascii = self.paths.get(start..).is_none_or(<[u8]>::is_ascii);
+        let mut needed = parameters
+            .as_mut()
+            .and_then(|given| offered.and_then(|offered| fit_recipient(given, offered)));
+        if !is_ascii && !self.is_internationalized {
+            needed = needed.or(Some(Extension::SmtpUtf8));
+        } else if !self.is_internationalized
+            && let Some(given) = &mut parameters
+        {
+            recode(given);
+        }
+        let is_late = !is_ascii && !self.is_internationalized && is_sender_said;
+        let is_missing = |extension| offered.is_some_and(|offered| !offered.has(extension));
+        if is_late || needed.is_some_and(is_missing) {
+            self.paths.truncate(start);
+            return Err(Misuse::NotOffered);
+        }
+        let limit = offered.map(Capabilities::rcpt_line_limit);
+        self.is_internationalized |= !is_ascii;
+        self.ends.push(self.paths.len());
+        self.recipient_parameters
+            .extend(parameters.map(|given| (position, given)));
+        if limit.is_some_and(|limit| self.is_too_long(position, limit)) {
+            self.remove_last();
+            return Err(Misuse::CommandTooLong);
+        }
+        Ok(position)
+    }
+
+    /// Takes the last recipient back.
+    pub(super) fn remove_last(&mut self) {
+        let position = self.recipients().saturating_sub(1);
+        self.recipient_parameters.retain(|(of, _)| *of < position);
+        self.ends.pop();
+        self.paths
+            .truncate(self.ends.last().copied().unwrap_or_default());
+    }
+
+    /// Returns how many recipients there are.
+    fn recipients(&self) -> usize {
+        self.ends.len().saturating_sub(1)
+    }
+
+    /// Returns whether its content goes by BDAT, at whatever level (RFC 3030 3).
+    pub(super) fn is_binary(&self) -> bool {
+        self.body == Some(BodyType::BinaryMime)
+    }
+
+    pub(super) fn has_size(&self) -> bool {
+        self.size.is_some()
+    }
+
+    /// Returns the domain of a recipient, with its `@`; the server's own postmaster has none.
+    pub(super) fn domain(&self, position: usize) -> Option<&[u8]> {
+        let path = self.recipient(position);
+        let path = path.strip_suffix(b">").unwrap_or(path);
+        memchr::memrchr(b'@', path).and_then(|at| path.get(at..))
+    }
+
+    fn recipient(&self, position: usize) -> &[u8] {
+        let path = || {
+            let end = *self.ends.get(position.checked_add(1)?)?;
+            self.paths.get(*self.ends.get(position)?..end)
+        };
+        path().unwrap_or_default()
+    }
+
+    /// Writes MAIL, with each parameter only where it was offered (RFC 5321 4.1.1.3).
+    pub(super) fn write_mail(&self, offered: &Capabilities, out: &mut Vec<u8>) {
+        let sender = self.ends.first().and_then(|&end| self.paths.get(..end));
+        out.extend_from_slice(b"MAIL FROM:");
+        out.extend_from_slice(sender.unwrap_or_default());
+        if let Some(size) = self.size
+            && offered.has(Extension::Size)
+        {
+            out.extend_from_slice(b" SIZE=");
+            write_decimal(size, out);
+        }
+        // BINARYMIME is only asked for where it is offered, which has been checked.
+        if let Some(body) = self.body
+            && (self.is_binary() || offered.has(Extension::EightBitMime))
+        {
+            out.extend_from_slice(b" BODY=");
+            out.extend_from_slice(body.as_str().as_bytes());
+        }
+        if self.is_internationalized {
+            out.extend_from_slice(b" SMTPUTF8");
+        }
+        if let Some(given) = &self.parameters {
+            given.write_to(out);
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// Writes RCPT for the recipient at this position.
+    pub(super) fn write_recipient(&self, position: usize, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"RCPT TO:");
+        out.extend_from_slice(self.recipient(position));
+        if let Some(given) = self.parameters_of(position) {
+            given.write_to(out);
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// Returns whether the RCPT of the recipient at this position has more bytes than this.
+    fn is_too_long(&self, position: usize, limit: usize) -> bool {
+        // A path alone is never that long.
+        self.parameters_of(position).is_some() && {
+            let mut line = Vec::new();
+            self.write_recipient(position, &mut line);
+            line.len() > limit
+        }
+    }
+
+    fn parameters_of(&self, position: usize) -> Option<&RcptParameters<'static>> {
+        let given = &self.recipient_parameters;
+        let at = given.binary_search_by_key(&position, |(of, _)| *of).ok()?;
+        given.get(at).map(|(_, given)| given)
+    }
+
+    /// Leaves out what may be left out where the server does not offer it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if the message needs what is not offered.
+    pub(super) fn fit(
+        &mut self,
+        offered: &Capabilities,
+        is_encrypted: bool,
+        config: &Config,
+    ) -> Result<(), NotSentReason> {
+        if let (Some(size), Some(maximum)) = (self.size, offered.max_size())
+            && size > maximum
+        {
+            return Err(NotSentReason::TooLarge { maximum }); // RFC 1870 7
+        }
+        let body = match self.body {
+            // 6152-3-f, 3030-3-e: none of these may be sent unasked.
+            Some(BodyType::EightBitMime) if config.eight_bit == Unpermitted::Send => None,
+            Some(BodyType::EightBitMime) => Some(Extension::EightBitMime),
+            Some(BodyType::BinaryMime) => Some(Extension::BinaryMime),
+            Some(BodyType::SevenBit) | None => None,
+        };
+        let utf8 = self.is_internationalized.then_some(Extension::SmtpUtf8); // 6531-3.2-d
+        let (mut vital, mut exceeded, mut only_under_tls) = ([None; 4], None, false);
+        if let Some(given) = self.parameters.as_deref_mut() {
+            (vital, exceeded) = (vital_of_mail(given), exceeded_by(given, offered));
+            only_under_tls = given.require_tls; // 8689-2-b
+            fit_mail(given, offered);
+        }
+        let is_ascii = !self.is_internationalized;
+        let recipients = self.recipient_parameters.iter_mut().map(|(_, given)| {
+            if is_ascii {
+                recode(given);
+            }
+            fit_recipient(given, offered)
+        });
+        let needed = vital.into_iter().chain(recipients).chain([body, utf8]);
+        let missing = needed.flatten().find(|&extension| !offered.has(extension));
+        let clear = (only_under_tls && !is_encrypted).then_some(Extension::RequireTls);
+        match missing.or(exceeded).or(clear) {
+            Some(extension) => Err(NotSentReason::ExtensionMissing(extension)),
+            None => Ok(()),
+        }
+    }
+
+    /// Declares what was seen of a content that is text.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it must not be sent.
+    pub(super) fn fit_content(
+        &mut self,
+        seen: Inspection,
+        offered: &Capabilities,
+        config: &Config,
+    ) -> Result<(), NotSentReason> {
+        if let Some(BareLineBreak { at, .. }) = seen.bare_line_break
+            && config.line_breaks_of_text() == LineBreaks::Refuse
+        {
+            return Err(NotSentReason::BareLineBreak { at }); // 5321-2.3.8-b
+        }
+        if seen.has_long_line && config.long_lines == Unpermitted::Refuse {
+            return Err(NotSentReason::LongLine);
+        }
+        if seen.is_eight_bit && offered.has(Extension::EightBitMime) {
+            self.body = Some(BodyType::EightBitMime);
+        } else if seen.is_eight_bit && config.eight_bit == Unpermitted::Refuse {
+            return Err(NotSentReason::ExtensionMissing(Extension::EightBitMime)); // 5321-2.4-e
+        }
+        Ok(())
+    }
+
+    /// Returns why it is for nobody, if the server takes no recipient's RCPT.
+    pub(super) fn is_for_nobody(&self, offered: &Capabilities) -> Option<NotSentReason> {
+        let recipients = self.recipients();
+        if self.recipient_parameters.len() < recipients {
+            return None;
+        }
+        let limit = offered.rcpt_line_limit();
+        let is_for_nobody = (0..recipients).all(|position| self.is_too_long(position, limit));
+        is_for_nobody.then_some(NotSentReason::CommandTooLong { limit })
+    }
+}
+
+/// Returns the extensions without which the message must not be sent (X-42 of the requirements).
+fn vital_of_mail(given: &MailParameters<'_>) -> [Option<Extension>; 4] {
+    let strict = given
+        .deliver_by
+        .is_some_and(|by| by.mode() == ByMode::Return);
+    [
+        given.require_tls.then_some(Extension::RequireTls),
+        strict.then_some(Extension::DeliverBy),
+        given.conperm.then_some(Extension::Conperm),
+        given.hold.is_some().then_some(Extension::FutureRelease),
+    ]
+}
+
+/// Returns an extension that is offered, but not as far as the message needs it.
+fn exceeded_by(given: &MailParameters<'_>, offered: &Capabilities) -> Option<Extension> {
+    // 2852-4.1.4-b
+    let early = given.deliver_by.is_some_and(|by| {
+        let minimum = offered.deliver_by().map(i64::from);
+        by.mode() == ByMode::Return
+            && minimum.is_some_and(|minimum| i64::from(by.seconds()) < minimum)
+    });
+    // 4865-4.1-a
+    let late = given.hold.as_ref().is_some_and(|hold| {
+        let offer = offered.future_release();
+        offer.is_none_or(|offer| !offer.allows(hold))
+    });
+    early
+        .then_some(Extension::DeliverBy)
+        .or(late.then_some(Extension::FutureRelease))
+}
+
+/// Leaves out what is not offered.
+fn fit_mail(given: &mut MailParameters<'static>, offered: &Capabilities) {
+    for name in given.names() {
+        let is_of_envelope = matches!(
+            name,
+            // Written from the envelope.
+            ParameterName::Size
+                | ParameterName::Body
+                | ParameterName::BinaryBody
+                | ParameterName::SmtpUtf8
+        );
+        if is_of_envelope || !offered.takes(name) {
+            given.remove(name);
+        }
+    }
+}
+
+/// Leaves out of a recipient's what is not offered, and returns the extension without which the
+/// recipient must not be sent, if there is one.
+fn fit_recipient(given: &mut RcptParameters<'static>, offered: &Capabilities) -> Option<Extension> {
+    let is_strict = given.valid_since.as_ref().is_some_and(|since| {
+        since.action() != Some(RrvsAction::Continue) // 7293-5.1.1-a
+    });
+    for name in given.names().filter(|name| !offered.takes(*name)) {
+        given.remove(name);
+    }
+    is_strict.then_some(Extension::Rrvs)
+}
+
+/// Writes in ASCII what may be in UTF-8 only where SMTPUTF8 is in use, or leaves it out if it is too long
+/// for that (6533-3-b, X-28).
+fn recode(given: &mut RcptParameters<'static>) {
+    if let Some(original) = given
+        .original_recipient
+        .take_if(|original| !original.is_ascii())
+    {
+        given.original_recipient = original.to_ascii().ok().map(OriginalRecipient::into_owned);
+    }
+}
+
+/// Appends a number in decimal digits.
+pub(super) fn write_decimal(mut number: u64, out: &mut Vec<u8>) {
+    let start = out.len();
+    loop {
+        out.push(b'0' + (number % 10) as u8);
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    if let Some(digits) = out.get_mut(start..) {
+        digits.reverse();
     }
 }

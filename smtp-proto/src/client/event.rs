@@ -189,18 +189,7 @@ pub enum Outcome<'i> {
     InDoubt,
 }
 
-impl<'i> Outcome<'i> {
-    /// Returns the server's reply that decided it: the verdict, the refusal, or what kept the message
-    /// from being sent.
-    pub fn reply(&self) -> Option<&Reply<'i>> {
-        match self {
-            Self::Delivered(reply) => Some(reply),
-            Self::Refused(answer) => Some(&answer.reply),
-            Self::NotSent(why) => why.answer.as_ref().map(|answer| &answer.reply),
-            Self::InDoubt => None,
-        }
-    }
-
+impl Outcome<'_> {
     /// Copies what is borrowed, so that the outcome can live on.
     pub fn into_owned(self) -> Outcome<'static> {
         match self {
@@ -238,15 +227,22 @@ impl NotSent {
             | NotSentReason::LimitReached
             | NotSentReason::NeedsBodyAgain
             | NotSentReason::BodyFailed
-            | NotSentReason::TlsUnavailable
+            | NotSentReason::NoMechanism
+            | NotSentReason::CredentialUnprotected
+            | NotSentReason::UnreadableChallenge
+            | NotSentReason::ServerUnproven
             | NotSentReason::Cancelled => false,
-            NotSentReason::SessionRefused | NotSentReason::AuthenticationFailed => self
+            NotSentReason::SessionRefused
+            | NotSentReason::TlsUnavailable
+            | NotSentReason::AuthenticationFailed => self
                 .answer
                 .as_ref()
                 .is_some_and(|answer| answer.reply.class() == Class::Permanent),
             NotSentReason::ExtensionMissing(_)
+            | NotSentReason::CommandTooLong { .. }
             | NotSentReason::TooLarge { .. }
-            | NotSentReason::BareLineBreak { .. } => true,
+            | NotSentReason::BareLineBreak { .. }
+            | NotSentReason::LongLine => true,
         }
     }
 }
@@ -282,10 +278,22 @@ pub enum NotSentReason {
     /// TLS is required, and the server does not offer it or refused it.
     #[error("TLS is required and cannot be had")]
     TlsUnavailable,
-    /// Authentication is required and failed: the server refused it, or offers no mechanism that
-    /// could be used.
-    #[error("authentication failed")]
+    /// Authentication is required, and the server refused it.
+    #[error("the server refused the authentication")]
     AuthenticationFailed,
+    /// Authentication is required, and the server offers no mechanism that the client has.
+    #[error("the server offers no authentication that the client knows")]
+    NoMechanism,
+    /// Authentication is required, and the connection is not protected as
+    /// [`credentials_over`](super::Config::credentials_over) demands.
+    #[error("the connection is not protected as the credentials need it")]
+    CredentialUnprotected,
+    /// Authentication is required, and the server asked what cannot be read or answered.
+    #[error("the server sent a challenge that cannot be answered")]
+    UnreadableChallenge,
+    /// Authentication is required, and the server did not prove that it knows the password.
+    #[error("the server has not proven that it knows the password")]
+    ServerUnproven,
     /// The session may carry no more messages, or no more recipients' domains (RFC 9422).
     #[error("the server's limit for a session is reached")]
     LimitReached,
@@ -297,6 +305,13 @@ pub enum NotSentReason {
     /// is below the server's minimum, a hold that is beyond its maximum.
     #[error("the server does not offer {}", .0.keyword())]
     ExtensionMissing(Extension),
+    /// MAIL, or the recipient's RCPT, would be longer than the server takes with the extensions that it
+    /// offers (RFC 5321 4.5.3.1.4, RFC 1869 4.1.2).
+    #[error("the server takes no command of more than {limit} bytes")]
+    CommandTooLong {
+        /// The server's limit, CR LF included.
+        limit: usize,
+    },
     /// The message has more bytes than the server takes (RFC 1870 7).
     #[error("the server takes no more than {maximum} bytes")]
     TooLarge {
@@ -306,13 +321,17 @@ pub enum NotSentReason {
     /// The source of its content failed, or broke its promise.
     #[error("its content could not be read")]
     BodyFailed,
-    /// Its content holds a bare CR or LF, and [`LineBreaks::Refuse`](crate::framing::LineBreaks) is
-    /// in force.
-    #[error("its content holds a bare CR or LF at byte {at}")]
+    /// Its content holds a bare CR or LF, and [`LineBreaks::Normalize`](crate::framing::LineBreaks) is
+    /// not in force.
+    #[error("its content holds a bare CR or LF at byte {at}; LineBreaks::Normalize makes it CR LF")]
     BareLineBreak {
         /// The position in the content, from 0 on.
         at: u64,
     },
+    /// Its content has a line of more than 998 bytes, and
+    /// [`long_lines`](super::Config::long_lines) refuses that.
+    #[error("its content has a line of more than 998 bytes")]
+    LongLine,
     /// The caller cancelled it.
     #[error("it was cancelled")]
     Cancelled,

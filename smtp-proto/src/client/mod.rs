@@ -8,57 +8,57 @@
 //!                                                  └─BDAT…──────────▶ BDAT LAST ─▶ verdict
 //! ```
 //!
-//! A driver goes round in a loop of four steps, which `smtp-proto-tokio` and `smtp-proto-blocking`
-//! hold ready made:
+//! What each verb leads to: the state of the session, or how far its transaction has come. The second
+//! column is the policy from which on more may follow it unanswered.
 //!
-//! ```
-//! use core::time::Duration;
-//! use smtp_proto::client::{Body, Client, Config, Envelope, Event, Outcome};
-//! use smtp_proto::syntax::{ForwardPath, Host, ReversePath};
+//! | verb | followed | sent | accepted | refused |
+//! |---|---|---|---|---|
+//! | connecting | - | - | EHLO or LHLO or HELO or messages | QUIT |
+//! | EHLO | - | wait or messages | STARTTLS or AUTH or messages or QUIT | HELO or QUIT |
+//! | LHLO | - | wait | STARTTLS or AUTH or messages or QUIT | QUIT |
+//! | HELO | - | wait | STARTTLS or AUTH or messages or QUIT | QUIT |
+//! | STARTTLS | - | wait | handshake | AUTH or messages or QUIT |
+//! | AUTH | - | wait | messages or QUIT; 334: a response or QUIT | AUTH or QUIT |
+//! | a response | - | wait | messages or QUIT; 334: a response or QUIT | AUTH or QUIT |
+//! | QUIT | - | leave | closed | closed |
+//! | own command | - | - | - | - |
+//! | RSET | Group | - | - | - |
+//! | MAIL | Group | envelope | - | - |
+//! | RCPT | Group | envelope | - | - |
+//! | DATA | - | data | content or lonedot | over |
+//! | lone dot | LookAhead | over | - | - |
+//! | content | LookAhead | over | - | - |
+//! | content (LMTP) | LookAhead | over | - | - |
+//! | BDAT | Stream | chunks | - | over |
+//! | BDAT LAST | LookAhead | over | - | - |
+//! | MAIL (proof) | Group | - | - | - |
+//! | BDAT 3 LAST (proof) | LookAhead | - | - | - |
+//! | RSET (proof) | Group | - | - | - |
 //!
-//! # // A server of few words stands in for the socket: what it says when, and the clock.
-//! # let mut script: Vec<&[u8]> = vec![b"354 go\r\n250 taken\r\n", b"250-x\r\n250 PIPELINING\r\n", b"220 x\r\n"];
-//! # script = vec![b"221 bye\r\n", b"250 taken\r\n", b"250 ok\r\n250 ok\r\n354 go\r\n", b"250-x\r\n250 PIPELINING\r\n", b"220 x\r\n"];
-//! # let mut wire = Vec::new();
-//! # let now = Duration::ZERO;
-//! let mut client = Client::new(Config::new(Host::parse("client.example")?), now);
-//! let message = client.submit(
-//!     &Envelope::new("a@example.org")?.to("b@example.net")?,
-//! )?;
+//! # Driving it
+//!
+//! `smtp-proto-tokio` and `smtp-proto-blocking` are ready made. One's own loop, over anything that
+//! moves bytes, is this one; whoever copies it loses nothing, whatever the server does:
+//!
+//! ```no_run
+//! use std::{io::{Read, Write}, net::TcpStream, time::{Duration, Instant}};
+//! use smtp_proto::client::{Body, BodyRequest, Client, Config, Envelope, Event};
+//! use smtp_proto::syntax::Host;
+//!
+//! # const MILLISECOND: Duration = Duration::from_millis(1);
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut socket = TcpStream::connect("mx.example.net:25")?;
+//! socket.set_write_timeout(Some(Duration::from_secs(1)))?;
+//! let mut client = Client::new(Config::new(Host::parse("client.example")?), Duration::ZERO);
+//! client.submit(&Envelope::new("a@example.org")?.to("b@example.net")?)?;
 //! client.quit();
-//! let content: &[u8] = b"Subject: hello\r\n\r\nHello.\r\n";
-//! let mut received = Vec::new();
-//! while !client.is_closed() {
-//!     // 1. What has arrived becomes events. What is unfinished stays in the buffer.
-//!     let mut input = &received[..];
-//!     while let Some(event) = client.poll_event(&mut input, now)? {
-//!         if let Event::Finished { message: finished, outcome } = event {
-//!             assert_eq!(finished, message);
-//!             assert!(matches!(outcome, Outcome::Delivered(_)));
-//!         }
-//!     }
-//!     let used = received.len() - input.len();
-//!     received.drain(..used);
-//!     // 2. What can be written is written.
-//!     loop {
-//!         let body = client.wants_body().map(|request| {
-//!             (request, Body::Last(&content[request.offset as usize..]))
-//!         });
-//!         let Some(transmit) = client.poll_transmit(body, now) else { break };
-//!         # wire.extend(transmit.slices().concat());
-//!         let written = transmit.len(); // ... of a write to the socket, which may be short
-//!         transmit.wrote(written, now);
-//!     }
-//!     // 3. Unless there is something to report, what arrives next is awaited, until poll_timeout.
-//!     if client.wants_read() {
-//!         # if client.poll_timeout().is_none() { break }
-//!         # match script.pop() { Some(bytes) =>
-//!         received.extend_from_slice(bytes) // ... of a read; handle_eof or handle_timeout if none
-//!         # , None => client.handle_eof() }
-//!     }
-//! }
-//! # assert!(wire.ends_with(b"\r\nHello.\r\n.\r\nQUIT\r\n"));
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! let message = b"Subject: hello\r\n\r\nHello.\r\n";
+//! let content = |request: BodyRequest| Body::Last(&message[request.offset as usize..]);
+//! drive(&mut client, &mut socket, content, |event| println!("{event:?}"))?;
+//! # Ok(())
+//! # }
+//!
+#![doc = include_str!("../../docs/client_loop.rs")]
 //! ```
 //!
 //! # What is safe to send again
@@ -68,38 +68,29 @@
 //! command whose turn it is; one that answers refusals and acceptances in each other's place, each
 //! in a place where both are possible, cannot be found out by anybody.
 
-mod answers;
-#[cfg(feature = "auth")]
-mod authentication;
-mod commands;
 mod config;
-mod content;
-mod ending;
 mod envelope;
-mod establish;
 mod event;
-mod output;
+mod ledger;
+mod link;
+mod opening;
+mod outstanding;
 mod own_commands;
-mod own_queue;
-mod parts;
-mod pipeline;
-mod queue;
+mod proof;
 mod replies;
-mod requirements;
-mod rules;
+mod schedule;
 mod session;
-mod splitting;
-mod timers;
+mod table;
 mod transaction;
-mod wire;
+mod writer;
 
 use core::time::Duration;
 
-use self::{output::Output, session::Session};
+use self::{session::Session, writer::Buffers};
 use crate::{
     framing::Transmit,
     machine::{Error, Misuse, TlsInfo, TraceEntry, limits},
-    syntax::{Capabilities, Command},
+    syntax::{Capabilities, Command, ForwardPath, RcptParameters},
 };
 
 /// The mechanisms by which a client authenticates, of [`sasl`](crate::sasl).
@@ -115,7 +106,7 @@ pub mod mechanism {
 }
 
 pub use self::{
-    config::{Config, Duplex, Pipelining, Timeouts, Tls},
+    config::{Config, Duplex, Pipelining, Timeouts, Tls, Unpermitted},
     envelope::Envelope,
     event::{
         Body, BodyRequest, Cancellation, CommandId, Event, MessageId, NotSent, NotSentReason,
@@ -129,7 +120,7 @@ pub use self::{
 #[derive(Debug)]
 pub struct Client {
     session: Session,
-    output: Output,
+    buffers: Buffers,
 }
 
 impl Client {
@@ -137,7 +128,7 @@ impl Client {
     pub fn new(config: Config, now: Duration) -> Self {
         Self {
             session: Session::new(config, now),
-            output: Output::default(),
+            buffers: Buffers::default(),
         }
     }
 
@@ -152,6 +143,47 @@ impl Client {
     /// [`Misuse::QueueFull`] and [`Misuse::NoRecipient`].
     pub fn submit(&mut self, envelope: &Envelope<'_>) -> Result<MessageId, Misuse> {
         self.session.submit(envelope)
+    }
+
+    /// Queues a message whose recipients are added as they come, by
+    /// [`add_recipient`](Self::add_recipient): the envelope may have none yet. Its content waits for
+    /// [`end`](Self::end); its sender and its recipients do not.
+    ///
+    /// So a proxy can pass on each recipient while its own client waits, and answer by
+    /// [`Event::RecipientAnswered`]. Recipients that the server puts off (452) are refused then, as
+    /// the proxy's client is told.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit), but for the lack of recipients.
+    pub fn begin(&mut self, envelope: &Envelope<'_>) -> Result<MessageId, Misuse> {
+        self.session.begin(envelope)
+    }
+
+    /// Adds a recipient to an envelope that is open, and returns its position.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::UnknownMessage`] if there is no such envelope, it has ended, or its message is
+    /// finished; [`Misuse::RecipientLimit`] if the server takes no more;
+    /// [`Misuse::NotOffered`] if the recipient needs what the server does not offer, or SMTPUTF8
+    /// where the sender was sent without.
+    pub fn add_recipient(
+        &mut self,
+        message: MessageId,
+        recipient: ForwardPath<'_>,
+        parameters: Option<&RcptParameters<'_>>,
+    ) -> Result<usize, Misuse> {
+        self.session.add_recipient(message, &recipient, parameters)
+    }
+
+    /// Ends an open envelope: the content may follow.
+    ///
+    /// # Errors
+    ///
+    /// [`Misuse::UnknownMessage`] as above, and [`Misuse::NoRecipient`] if none was added.
+    pub fn end(&mut self, message: MessageId) -> Result<(), Misuse> {
+        self.session.end_envelope(message)
     }
 
     /// Withdraws a message, and tells what that costs. Its outcome follows as an event.
@@ -190,6 +222,12 @@ impl Client {
         self.session.quit();
     }
 
+    /// Gives the connection up at once. Each message's outcome comes as an event, and then the error
+    /// ([`Fault::ShutDown`](crate::machine::Fault::ShutDown)).
+    pub fn abort(&mut self) {
+        self.session.abort();
+    }
+
     /// Returns the next event out of `input`, and moves `input` past what was used up.
     ///
     /// Call it with all that has arrived and was not used up, until it returns `None`: then `input`
@@ -219,8 +257,8 @@ impl Client {
         body: Option<(BodyRequest, Body<'a>)>,
         now: Duration,
     ) -> Option<Transmit<'a>> {
-        let Self { session, output } = self;
-        session.transmit(output, body, now)
+        let Self { session, buffers } = self;
+        session.transmit(buffers, body, now)
     }
 
     /// Tells that the current time is `now`, in case a timer has fired.
@@ -271,20 +309,22 @@ impl Client {
 
     /// Takes the oldest entry of the trace, if one is [kept](Config::traced).
     pub fn poll_trace(&mut self) -> Option<TraceEntry> {
-        self.session.trace.as_mut()?.take()
+        self.session.poll_trace()
     }
 
     /// Gives back memory that only busy connections need.
     pub fn shrink(&mut self) {
-        self.session.shrink();
-        self.output.shrink(&mut self.session);
+        self.session.shrink(&mut self.buffers);
     }
 
     /// Names the message whose content can be used now, if any.
     ///
-    /// The answer may be ahead of time: what cannot be sent yet is not consumed.
+    /// The answer may be ahead of time: what cannot be sent yet is not consumed. A content that is
+    /// presented whole (as [`Body::Last`] from the beginning on) before its message is begun is searched
+    /// for what a server may not take, once: so it costs its message and nothing else. Nothing waits for
+    /// that: what is not at hand now may as well come later, or in chunks.
     pub fn wants_body(&self) -> Option<BodyRequest> {
-        self.session.body_request()
+        self.session.wants_body()
     }
 
     /// Returns when [`handle_timeout`](Self::handle_timeout) is to be called, if nothing happens.
@@ -324,7 +364,7 @@ impl Client {
 
     /// Returns what the server announced in answer to EHLO; empty before that, and after HELO.
     pub fn capabilities(&self) -> &Capabilities {
-        &self.session.capabilities
+        self.session.capabilities()
     }
 
     /// Returns how many round trips the session has waited for so far, the greeting's included.
@@ -332,7 +372,7 @@ impl Client {
     /// That is the longest chain of commands each of which was sent after the reply to the one
     /// before it, and so the session's length on a link whose delay outweighs everything else.
     pub fn round_trips(&self) -> u64 {
-        self.session.pipeline.round_trips()
+        self.session.round_trips()
     }
 
     /// Returns how many bytes of input may be left by [`poll_event`](Self::poll_event).

@@ -1,26 +1,44 @@
-//! Commands that the application has sent between messages: which ones, and when.
+//! Commands that the application has sent between messages: which ones, when, and their answers.
 
-use alloc::vec::Vec;
+use alloc::{collections::VecDeque, vec::Vec};
 
 use super::{
-    event::CommandId,
-    session::{Phase, Session},
-    transaction::{Stage, TransactionId},
+    event::{CommandId, Event},
+    transaction::TransactionId,
 };
 use crate::{
     machine::{Misuse, limits},
-    syntax::{Argument, Command, Extension, ForwardingCommand},
+    syntax::{Argument, Capabilities, Command, Extension, ForwardingCommand, Reply},
 };
 
-impl Session {
-    pub(super) fn command(&mut self, command: &Command<'_>) -> Result<CommandId, Misuse> {
-        if self.is_ending() {
-            return Err(Misuse::Ending);
-        }
-        if self.phase != Phase::Ready || self.early {
-            return Err(Misuse::NotOpen);
-        }
-        if self.own_commands.is_full() {
+/// Commands of the application's that are not answered.
+#[derive(Debug, Default)]
+pub(super) struct OwnCommands {
+    /// Those that were not sent.
+    queue: VecDeque<Queued>,
+    /// The one whose reply is awaited: each ends its group.
+    asked: Option<CommandId>,
+    /// How many there were.
+    given: u64,
+}
+
+#[derive(Debug)]
+struct Queued {
+    id: CommandId,
+    /// The first transaction that it goes before.
+    before: TransactionId,
+    line: Vec<u8>,
+}
+
+impl OwnCommands {
+    /// Queues a command that goes before that transaction, to a server with these capabilities.
+    pub(super) fn submit(
+        &mut self,
+        command: &Command<'_>,
+        before: TransactionId,
+        offered: &Capabilities,
+    ) -> Result<CommandId, Misuse> {
+        if self.queue.len() >= limits::QUEUED_COMMANDS {
             return Err(Misuse::QueueFull);
         }
         let mut line = Vec::new();
@@ -28,20 +46,49 @@ impl Session {
         if line.len() > limits::OWN_COMMAND {
             return Err(Misuse::CommandTooLong);
         }
-        let missing = |extension: &Extension| !self.capabilities.has(*extension);
+        let missing = |extension: &Extension| !offered.has(*extension);
         if needs(command, &line)?.iter().flatten().any(missing) {
             return Err(Misuse::NotOffered);
         }
-        let before = self.transactions.ids().end;
-        Ok(self.own_commands.push(before, line))
+        let id = CommandId(self.given);
+        self.given = self.given.saturating_add(1);
+        self.queue.push_back(Queued { id, before, line });
+        Ok(id)
     }
 
-    /// Tells whether a command of the application's is to be sent before anything of the transaction
-    /// that is next, if there is one.
-    pub(super) fn is_own_command_due(&self, next: Option<(TransactionId, Stage)>) -> bool {
-        self.own_commands.goes_before().is_some_and(|before| {
-            next.is_none_or(|(id, stage)| stage == Stage::Waiting && before <= id)
-        })
+    /// Returns the first transaction that the next command goes before, if there is a command.
+    pub(super) fn goes_before(&self) -> Option<TransactionId> {
+        self.queue.front().map(|first| first.before)
+    }
+
+    /// Returns the line that is to be sent next.
+    pub(super) fn line(&self) -> &[u8] {
+        self.queue.front().map_or(&[], |first| &first.line)
+    }
+
+    /// Takes note that the line was rendered.
+    pub(super) fn sent(&mut self) {
+        self.asked = self.queue.pop_front().map(|first| first.id);
+    }
+
+    /// Makes the event of a reply.
+    pub(super) fn answer<'i>(&mut self, reply: Reply<'i>) -> Option<Event<'i>> {
+        let command = self.asked.take()?;
+        Some(Event::Answered { command, reply })
+    }
+
+    /// Takes a command that will not be answered any more.
+    pub(super) fn next_unanswered(&mut self) -> Option<Event<'static>> {
+        let queue = &mut self.queue;
+        let command = self
+            .asked
+            .take()
+            .or_else(|| queue.pop_front().map(|first| first.id))?;
+        Some(Event::Unanswered { command })
+    }
+
+    pub(super) fn shrink(&mut self) {
+        self.queue.shrink_to_fit();
     }
 }
 

@@ -1,362 +1,658 @@
-//! One message on its way: its envelope as it will be written, how far it has been sent, and what
-//! the server said.
+//! One transaction: whom it is for, how far it has been sent, and what the server said to it.
 
 use alloc::{boxed::Box, vec::Vec};
+use core::ops::Range;
 
 use super::{
-    envelope::Envelope,
-    event::{MessageId, NotSent, NotSentReason, Outcome},
+    event::{NotSent, NotSentReason, Outcome},
+    table::{Stage, Turn, Verb},
 };
-use crate::machine::{Answer, Step};
-use crate::syntax::{BodyType, MailParameters, RcptParameters, Reply};
+use crate::{
+    machine::{Answer, Dialect, Fault, Step, limits},
+    syntax::{Code, Reply},
+};
 
 /// Names a transaction for the life of its client, in the order of sending.
 pub(super) type TransactionId = u64;
 
-/// How far a transaction has been sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// Nothing was sent.
-    #[default]
-    Waiting,
-    /// MAIL was sent, and so many RCPT.
-    Recipients(usize),
-    /// DATA was sent.
-    Data,
-    /// Content may be sent, or is being sent.
-    Content,
-    /// Some chunks were sent, not the last one.
-    Chunks,
-    /// DATA was accepted, but there is nobody to send to.
-    LoneDot,
-    /// Nothing more is to be sent.
-    Over,
-}
-
-/// What the server said to MAIL.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Mail {
-    #[default]
-    None,
-    Accepted,
-    Refused,
-}
-
-/// One message on its way.
+/// One transaction, which carries a message to all of its recipients or to some.
 #[derive(Debug, Default)]
 pub(super) struct Transaction {
-    pub(super) message: u64,
-    /// The paths in angle brackets, the sender's first.
-    paths: Vec<u8>,
-    /// Where the sender's path ends, and then each recipient's.
-    ends: Vec<usize>,
-    pub(super) size: Option<u64>,
-    pub(super) body: Option<BodyType>,
-    pub(super) internationalized: bool,
-    pub(super) parameters: Option<Box<MailParameters<'static>>>,
-    pub(super) recipient_parameters: Vec<(usize, RcptParameters<'static>)>,
-    pub(super) stage: Stage,
-    pub(super) mail: Mail,
-    /// How many recipients were answered.
-    pub(super) answered: usize,
-    /// Which recipients were accepted.
-    accepted: Vec<u32>,
-    /// LMTP's best verdict so far.
-    verdict: Option<Reply<'static>>,
+    message: u64,
+    recipients: Recipients,
+    /// More recipients may come.
+    is_open: bool,
+    /// Its content goes by BDAT, at whatever level (RFC 3030 3).
+    is_binary: bool,
+    /// Its message takes several transactions.
+    is_part: bool,
+    /// How many transactions came of putting recipients off, up to this one.
+    put_offs: usize,
+    /// How many recipients the server took at once when it put these off.
+    most: Option<u32>,
+    stage: Stage,
+    /// How many RCPT were sent, and answered.
+    sent: u32,
+    answered: u32,
     /// How many replies are outstanding.
-    pub(super) pending: usize,
+    pending: u32,
+    mail: Option<Turn>,
+    /// Which recipients were accepted, refused, and put off; by their place in this transaction, in
+    /// its order.
+    accepted: Vec<u32>,
+    refused: Vec<(u32, Reply<'static>)>,
+    put_off: Vec<u32>,
+    /// Those whose RCPT would be longer than the server takes, and that limit.
+    left_out: Vec<(u32, usize)>,
+    /// Those who were put off are in another transaction.
+    has_handed_on: bool,
     /// The refusal that decides the message: of MAIL, DATA or content.
-    refusal: Option<Answer<'static>>,
-    /// The first refusal of a recipient, which decides the message if all are refused.
-    recipient_refusal: Option<Reply<'static>>,
+    refusal: Option<Box<Answer<'static>>>,
+    /// LMTP's best verdict so far, and for how many recipients there was one.
+    verdict: Option<Box<Answer<'static>>>,
+    verdicts: usize,
     /// Why it is not going to be sent, if so.
-    pub(super) not_sent: Option<NotSent>,
-    /// The last byte of its end has been offered to the transport, and not been taken back.
-    pub(super) in_doubt: bool,
+    not_sent: Option<NotSent>,
+    /// The end of the content was offered, and no verdict will be read.
+    is_in_doubt: bool,
     /// Its content has begun, and its final reply has not come.
-    pub(super) content_begun: bool,
+    has_begun: bool,
     /// How many bytes of its content were sent.
-    pub(super) content_bytes: u64,
-    /// Its outcome was reported.
-    pub(super) finished: bool,
-    /// It carries a part of its message's recipients.
-    pub(super) is_part: bool,
-    /// The positions of its recipients in the envelope, where these are not 0, 1, 2...
-    positions: Vec<usize>,
-    /// The recipients that the server may take in another transaction, in the order of the envelope.
-    deferred: Vec<u32>,
-    /// For how many recipients an LMTP server gave its verdict.
-    pub(super) verdicts: usize,
-    /// The caller has shown that it can present the content again, if it must.
-    pub(super) is_presentable: bool,
-    /// What to report for each recipient, and of which is the turn.
-    pub(super) report: Option<(Outcome<'static>, usize)>,
+    position: u64,
+    /// How many bytes its chunks have announced.
+    announced: u64,
+    /// The end of its content was rendered.
+    has_end: bool,
+    /// The caller has to show that it can present the content again.
+    needs_body_again: bool,
+    look: Look,
+    is_finished: bool,
+}
+
+/// Whether the content was looked at, before anything of the message is sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Look {
+    /// Nobody has asked for it.
+    #[default]
+    Due,
+    /// It was not at hand when it was asked for. Nothing waits for it.
+    Asked,
+    /// It was presented, or is none to look at.
+    Done,
+}
+
+/// Which recipients of a message a transaction is for, by their positions in the envelope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Recipients {
+    These(Range<u32>),
+    Some(Vec<u32>),
+}
+
+impl Default for Recipients {
+    fn default() -> Self {
+        Self::These(0..0)
+    }
+}
+
+impl Recipients {
+    fn len(&self) -> u32 {
+        match self {
+            Self::These(range) => range.end.saturating_sub(range.start),
+            Self::Some(list) => u32::try_from(list.len()).unwrap_or(u32::MAX),
+        }
+    }
+
+    fn position(&self, place: u32) -> u32 {
+        match self {
+            Self::These(range) => range.start.saturating_add(place),
+            Self::Some(list) => list.get(place as usize).copied().unwrap_or(u32::MAX),
+        }
+    }
+
+    /// Keeps the first, and returns the others.
+    fn split_off(&mut self, most: u32) -> Self {
+        match self {
+            Self::These(range) => {
+                let middle = range.start.saturating_add(most).min(range.end);
+                let rest = middle..range.end;
+                range.end = middle;
+                Self::These(rest)
+            }
+            Self::Some(list) => Self::Some(list.split_off((most as usize).min(list.len()))),
+        }
+    }
+}
+
+/// What became of a transaction.
+#[derive(Debug)]
+pub(super) struct Concluded<'i> {
+    pub(super) message: u64,
+    /// Its content was sent to its end: the server may have taken it, whatever it said.
+    pub(super) has_end: bool,
+    /// What became of it for every recipient that has no outcome of its own.
+    pub(super) outcome: Outcome<'i>,
+    /// Those who have one, by position, or who share that of the transaction where it is not the
+    /// message's; in the order of the envelope, the last first.
+    pub(super) recipients: Vec<(u32, Option<Outcome<'static>>)>,
+}
+
+/// What a reply to one of a transaction's commands has led to, but for what is kept.
+#[derive(Debug)]
+pub(super) enum Heard<'i> {
+    /// Nothing.
+    Nothing,
+    /// A recipient was answered, who is at this position in the envelope.
+    Recipient(u32, Reply<'i>),
+    /// There is a verdict; for this recipient, in LMTP. `None` where the outcome was known.
+    Verdict(Option<u32>, Option<Outcome<'i>>),
+    /// The server waits for a content that is not to be had.
+    Unwanted(Fault, Reply<'i>),
+    /// The reply contradicts an earlier one: they do not belong together.
+    Contradiction(Reply<'i>),
 }
 
 impl Transaction {
-    /// Takes over an envelope, in the memory of an earlier one.
-    pub(super) fn fill(&mut self, message: MessageId, envelope: &Envelope<'_>) {
-        let (mut paths, mut ends, mut accepted) = (
-            core::mem::take(&mut self.paths),
-            core::mem::take(&mut self.ends),
-            core::mem::take(&mut self.accepted),
-        );
-        paths.clear();
-        ends.clear();
+    /// Begins one for all the recipients of a message, in the memory of an earlier one.
+    pub(super) fn fill(&mut self, message: u64, recipients: u32, is_binary: bool) {
+        let mut accepted = core::mem::take(&mut self.accepted);
         accepted.clear();
-        envelope.sender.write_to(&mut paths);
-        ends.push(paths.len());
-        for recipient in envelope.recipients() {
-            recipient.write_to(&mut paths);
-            ends.push(paths.len());
-        }
-        let declared = envelope
-            .parameters
-            .as_ref()
-            .is_some_and(|given| given.smtp_utf8);
-        let internationalized = declared || !paths.is_ascii();
         *self = Self {
-            message: message.0,
-            paths,
-            ends,
+            message,
+            recipients: Recipients::These(0..recipients),
+            is_binary,
             accepted,
-            size: envelope.size,
-            body: envelope.body,
-            internationalized,
-            parameters: envelope
-                .parameters
-                .clone()
-                .map(|given| Box::new(given.into_owned())),
-            recipient_parameters: envelope
-                .recipient_parameters
-                .iter()
-                .map(|(recipient, given)| (*recipient, given.clone().into_owned()))
-                .collect(),
-            is_presentable: true,
+            // What is no text holds what it likes.
+            look: if is_binary { Look::Done } else { Look::Due },
             ..Self::default()
         };
     }
 
-    /// Takes over some recipients of another transaction of the same message.
-    pub(super) fn fill_part(&mut self, other: &Self, recipients: &[usize]) {
-        let (mut paths, mut ends) = (Vec::new(), Vec::new());
-        paths.extend_from_slice(other.sender());
-        ends.push(paths.len());
-        for &recipient in recipients {
-            paths.extend_from_slice(other.recipient(recipient));
-            ends.push(paths.len());
+    /// Leaves itself the first recipients, and puts the others into a transaction of their own.
+    pub(super) fn split(&mut self, most: u32) -> Self {
+        self.is_part = true;
+        Self {
+            recipients: self.recipients.split_off(most),
+            put_offs: self.put_offs.saturating_add(usize::from(self.put_offs > 0)),
+            most: self.most,
+            ..self.part()
         }
-        let own = recipients.iter().enumerate();
-        let own = own.filter_map(|(at, &from)| Some((at, other.parameters_of(from)?.clone())));
-        *self = Self {
-            message: other.message,
-            paths,
-            ends,
-            size: other.size,
-            body: other.body,
-            internationalized: other.internationalized,
-            parameters: other.parameters.clone(),
-            recipient_parameters: own.collect(),
+    }
+
+    /// Puts the recipients that were put off into a transaction of their own, once it is known that
+    /// no more of them will be. Only a transaction that goes on hands recipients on.
+    pub(super) fn hand_on(&mut self) -> Option<Self> {
+        let is_due = self.is_envelope_answered() && self.is_alive() && !self.has_handed_on;
+        if !is_due || self.put_off.is_empty() {
+            return None;
+        }
+        let places = self.put_off.iter();
+        let positions = places
+            .map(|place| self.recipients.position(*place))
+            .collect();
+        (self.is_part, self.has_handed_on) = (true, true);
+        Some(Self {
+            recipients: Recipients::Some(positions),
+            put_offs: self.put_offs.saturating_add(1),
+            most: u32::try_from(self.accepted.len()).ok(),
+            ..self.part()
+        })
+    }
+
+    fn part(&self) -> Self {
+        Self {
+            message: self.message,
+            is_binary: self.is_binary,
             is_part: true,
-            positions: recipients
-                .iter()
-                .map(|&from| other.position(from))
-                .collect(),
+            needs_body_again: true,
+            look: match self.look {
+                Look::Done => Look::Done,
+                Look::Due | Look::Asked => Look::Due,
+            },
             ..Self::default()
-        };
-    }
-
-    /// Keeps only so many recipients.
-    pub(super) fn truncate(&mut self, recipients: usize) {
-        self.ends.truncate(recipients.saturating_add(1));
-        self.paths
-            .truncate(self.ends.last().copied().unwrap_or_default());
-        self.recipient_parameters
-            .retain(|(recipient, _)| *recipient < recipients);
-        self.positions.truncate(recipients);
-    }
-
-    /// Records that a recipient is to go into another transaction.
-    pub(super) fn defer_recipient(&mut self, recipient: u32) {
-        self.answered += 1;
-        self.deferred.push(recipient);
-    }
-
-    /// Tells whether the server may yet put off some of the recipients.
-    pub(super) fn may_be_deferred(&self) -> bool {
-        self.pending > 0 && self.recipients() > 1 && !self.is_envelope_answered()
-    }
-
-    /// Takes the recipients that are to go into another transaction.
-    pub(super) fn take_deferred(&mut self) -> Vec<usize> {
-        let deferred = core::mem::take(&mut self.deferred);
-        deferred.into_iter().map(|number| number as usize).collect()
-    }
-
-    /// Tells whether a recipient has, or will have, an outcome of its own in another event.
-    pub(super) fn is_reported(&self, recipient: usize) -> bool {
-        if recipient >= self.answered || self.mail != Mail::Accepted {
-            return false;
         }
-        let number = u32::try_from(recipient).unwrap_or(u32::MAX);
-        match self.accepted.binary_search(&number) {
-            Ok(at) => at < self.verdicts,
-            // Refused, or handed on; but those that were put off and not handed on share the fate of
-            // the transaction.
-            Err(_) => self.deferred.binary_search(&number).is_err(),
+    }
+
+    /// Returns whether so many transactions came of putting recipients off that this one is too much.
+    pub(super) fn is_put_off_too_often(&self) -> bool {
+        self.put_offs > limits::PUT_OFFS
+    }
+
+    /// Has the envelope wait for more recipients.
+    pub(super) fn open_envelope(&mut self) {
+        self.is_open = true;
+    }
+
+    /// Adds the next recipient of an envelope that is open.
+    pub(super) fn add_recipient(&mut self) {
+        if let Recipients::These(range) = &mut self.recipients {
+            range.end = range.end.saturating_add(1);
         }
+    }
+
+    /// Returns whether its message takes several transactions.
+    pub(super) fn is_part(&self) -> bool {
+        self.is_part
+    }
+
+    /// Takes note that no more recipients come.
+    pub(super) fn close_envelope(&mut self) {
+        self.is_open = false;
+    }
+
+    /// Begins again, as nothing of it counts that was sent.
+    pub(super) fn restart(&mut self) {
+        self.accepted.clear();
+        self.refused.clear();
+        self.left_out.clear();
+        self.put_off.clear();
+        (self.position, self.announced, self.has_end) = (0, 0, false);
+        (self.sent, self.answered, self.mail, self.refusal) = (0, 0, None, None);
+        self.stage = Stage::Waiting;
+    }
+
+    pub(super) fn message(&self) -> u64 {
+        self.message
+    }
+
+    pub(super) fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    pub(super) fn is_binary(&self) -> bool {
+        self.is_binary
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        self.is_finished
+    }
+
+    /// Returns how many recipients it is for.
+    pub(super) fn recipients(&self) -> u32 {
+        self.recipients.len()
     }
 
     /// Returns where in the envelope a recipient stands.
-    pub(super) fn position(&self, recipient: usize) -> usize {
-        self.positions.get(recipient).copied().unwrap_or(recipient)
+    pub(super) fn position_of(&self, place: u32) -> u32 {
+        self.recipients.position(place)
     }
 
-    /// Records a refusal that decides the message; the first one counts.
-    pub(super) fn refuse(&mut self, step: Step, reply: Reply<'_>) {
-        if !self.is_refused() {
-            self.refusal = Some(Answer {
-                step,
-                reply: reply.into_owned(),
-            });
+    /// Returns whose RCPT is next.
+    pub(super) fn next_recipient(&self) -> Option<u32> {
+        (self.sent < self.recipients.len()).then_some(self.sent)
+    }
+
+    /// Returns how many recipients it may have at most, by what the server has shown.
+    pub(super) fn most(&self) -> Option<u32> {
+        self.most
+    }
+
+    pub(super) fn needs_body_again(&self) -> bool {
+        self.needs_body_again
+    }
+
+    /// Takes note that the caller can present the content again.
+    pub(super) fn has_body_again(&mut self) {
+        self.needs_body_again = false;
+    }
+
+    /// Returns whether its content has to be asked for, before it goes on.
+    pub(super) fn must_be_looked_at(&self) -> bool {
+        self.look == Look::Due && !self.is_open
+    }
+
+    /// Returns whether its content can be looked at: it has come to be known, and is not asked for by
+    /// DATA.
+    pub(super) fn may_be_looked_at(&self) -> bool {
+        let is_early = matches!(self.stage, Stage::Waiting | Stage::Envelope);
+        is_early && self.look != Look::Done && !self.is_open && !self.is_abandoned()
+    }
+
+    /// Takes note that its content was asked for.
+    pub(super) fn asked(&mut self) {
+        if self.look == Look::Due {
+            self.look = Look::Asked;
         }
     }
 
-    /// Records the answer to MAIL.
-    pub(super) fn answer_mail(&mut self, reply: Reply<'_>) {
-        if reply.is_positive() {
-            self.mail = Mail::Accepted;
-        } else {
-            self.mail = Mail::Refused;
-            self.refuse(Step::Mail, reply);
+    /// Takes note that its content was presented.
+    pub(super) fn looked_at(&mut self) {
+        self.look = Look::Done;
+    }
+
+    /// Returns how many bytes of its content were sent.
+    pub(super) fn position(&self) -> u64 {
+        self.position
+    }
+
+    pub(super) fn consumed(&mut self, bytes: usize) {
+        self.position = self.position.saturating_add(bytes as u64);
+    }
+
+    /// Returns how many bytes its chunks have announced.
+    pub(super) fn announced(&self) -> u64 {
+        self.announced
+    }
+
+    /// Accounts for a chunk that was announced.
+    pub(super) fn announce(&mut self, bytes: u64) {
+        self.announced = self.announced.saturating_add(bytes);
+    }
+
+    pub(super) fn has_begun(&self) -> bool {
+        self.has_begun
+    }
+
+    pub(super) fn begin_content(&mut self) {
+        self.has_begun = true;
+    }
+
+    /// Accounts for the end of a content, and returns whether one had begun.
+    pub(super) fn end_content(&mut self) -> bool {
+        core::mem::take(&mut self.has_begun)
+    }
+
+    /// Accounts for a command that was rendered.
+    pub(super) fn sent(&mut self, verb: Verb) {
+        self.pending = self.pending.saturating_add(1);
+        self.sent = self.sent.saturating_add(u32::from(verb == Verb::Recipient));
+        self.has_end |= verb.is_end_of_message();
+        self.turn(verb, Turn::Sent);
+    }
+
+    /// Leaves the next recipient out, whose RCPT would be longer than this.
+    pub(super) fn leave_out(&mut self, limit: usize) {
+        self.left_out.push((self.sent, limit));
+        self.sent = self.sent.saturating_add(1);
+        self.answered = self.answered.saturating_add(1);
+    }
+
+    /// Returns why it is for nobody, if all its recipients were left out.
+    pub(super) fn is_for_nobody(&self) -> Option<NotSentReason> {
+        let &(_, limit) = self.left_out.last()?;
+        let is_for_nobody = self.left_out.len() == self.recipients.len() as usize;
+        (is_for_nobody && !self.is_open).then_some(NotSentReason::CommandTooLong { limit })
+    }
+
+    /// Accounts for the reply to one of its commands, of the recipient at that place if to RCPT.
+    pub(super) fn hear<'i>(
+        &mut self,
+        verb: Verb,
+        place: u32,
+        reply: Reply<'i>,
+        dialect: Dialect,
+        has_size: bool,
+    ) -> Heard<'i> {
+        let turn = Turn::of(reply.code());
+        let step = verb.step();
+        let was_refused = self.is_refused();
+        self.answered(verb, turn);
+        match verb {
+            Verb::Recipient => return self.answer_recipient(place, reply, has_size),
+            Verb::Content | Verb::LastChunk => return self.answer_content(step, reply),
+            Verb::RecipientContent => return self.answer_content_for(place, step, reply),
+            Verb::Mail => {
+                self.mail = Some(turn);
+                if turn == Turn::No {
+                    self.refuse(Answer { step, reply });
+                }
+            }
+            Verb::Data if turn == Turn::Yes => {
+                let is_for_nobody = self.accepted.is_empty();
+                if is_for_nobody && dialect == Dialect::Lmtp {
+                    // There is nothing to synchronise on (2033-4.2-a).
+                    return Heard::Unwanted(Fault::RefusedTransactionContinued, reply);
+                }
+                // A dot now would have the server deliver an empty message, to somebody, from
+                // somebody (measured with Postfix and Exim).
+                if self.is_abandoned() && !is_for_nobody {
+                    return Heard::Unwanted(Fault::ContentAbandoned, reply);
+                }
+                if self.mail != Some(Turn::Yes) && !is_for_nobody {
+                    return Heard::Contradiction(reply);
+                }
+            }
+            Verb::LoneDot => {}
+            _ if turn == Turn::No => self.refuse(Answer { step, reply }),
+            _ if was_refused => return Heard::Contradiction(reply),
+            _ => {}
         }
+        Heard::Nothing
+    }
+
+    /// Accounts for a refusal of a command that was sent ahead of a verdict, and counts for nothing.
+    pub(super) fn hear_nothing(&mut self, verb: Verb) {
+        self.answered(verb, Turn::No);
+    }
+
+    fn answered(&mut self, verb: Verb, turn: Turn) {
+        self.pending = self.pending.saturating_sub(1);
+        self.turn(verb, turn);
+    }
+
+    fn turn(&mut self, verb: Verb, turn: Turn) {
+        self.stage = self.stage.after(verb, turn, !self.accepted.is_empty());
+    }
+
+    /// Sends nothing more of it.
+    pub(super) fn stop(&mut self) {
+        self.stage = Stage::Over;
+    }
+
+    /// Forgets the replies that will not come.
+    pub(super) fn give_up(&mut self, is_in_doubt: bool) {
+        self.pending = 0;
+        self.is_in_doubt |= is_in_doubt;
     }
 
     /// Records the answer to one RCPT.
-    pub(super) fn answer_recipient(&mut self, recipient: u32, reply: &Reply<'_>) {
-        self.answered += 1;
+    fn answer_recipient<'i>(&mut self, place: u32, reply: Reply<'i>, has_size: bool) -> Heard<'i> {
+        self.answered = self.answered.saturating_add(1);
         if reply.is_positive() {
-            self.accepted.push(recipient);
-        } else if self.recipient_refusal.is_none() {
-            self.recipient_refusal = Some(reply.clone().into_owned());
+            self.accepted.push(place);
+        } else if self.is_put_off(&reply, has_size) {
+            self.put_off.push(place);
+            return Heard::Nothing;
+        } else if self.has_sender() {
+            self.refused.push((place, reply.clone().into_owned()));
+        }
+        match self.has_sender() {
+            true => Heard::Recipient(self.recipients.position(place), reply),
+            // Of a refused sender, the refusal tells; the recipients' 503 tell nothing.
+            false => Heard::Nothing,
         }
     }
 
-    /// Records LMTP's verdict for one recipient; the first positive one, or else the first one,
-    /// stands for the message.
-    pub(super) fn answer_content(&mut self, reply: &Reply<'_>) {
-        let better = |best: &Reply<'_>| reply.is_positive() && !best.is_positive();
-        if self.verdict.as_ref().is_none_or(better) {
-            self.verdict = Some(reply.clone().into_owned());
+    /// Records the answer to the end of the content.
+    fn answer_content<'i>(&mut self, step: Step, reply: Reply<'i>) -> Heard<'i> {
+        let is_known = self.is_refused() || self.is_abandoned();
+        match reply.is_positive() {
+            true if is_known => {
+                // Whatever was accepted, it was not this envelope: the outcome stays in doubt.
+                self.give_up(true);
+                Heard::Contradiction(reply)
+            }
+            true => Heard::Verdict(None, Some(Outcome::Delivered(reply))),
+            false if is_known => Heard::Verdict(None, None),
+            false => Heard::Verdict(None, Some(Outcome::Refused(Answer { step, reply }))),
         }
     }
 
-    /// Takes what becomes of the message if the connection ends now, or if it is concluded.
-    pub(super) fn take_outcome(&mut self) -> Outcome<'static> {
-        if self.in_doubt {
+    /// Records LMTP's verdict for one of the accepted recipients. The first positive one, or else the
+    /// first one, stands for the message.
+    fn answer_content_for<'i>(&mut self, place: u32, step: Step, reply: Reply<'i>) -> Heard<'i> {
+        let is_positive = reply.is_positive();
+        let answer = Answer { step, reply };
+        let is_better = |best: &Answer<'_>| is_positive && !best.reply.is_positive();
+        if self.verdict.as_deref().is_none_or(is_better) {
+            self.verdict = Some(Box::new(answer.clone().into_owned()));
+        }
+        self.verdicts = self.verdicts.saturating_add(1);
+        let outcome = match is_positive {
+            true => Outcome::Delivered(answer.reply),
+            false => Outcome::Refused(answer),
+        };
+        Heard::Verdict(Some(self.recipients.position(place)), Some(outcome))
+    }
+
+    /// Returns whether a refusal of a recipient means that there are too many in the transaction, so
+    /// that another one may take it: 5321-4.5.3.1.10-a, -b, X-33.
+    fn is_put_off(&self, reply: &Reply<'_>, has_size: bool) -> bool {
+        let code = match reply.code() {
+            Code::INSUFFICIENT_STORAGE => true,
+            Code::TOO_LARGE => !has_size,
+            _ => false,
+        };
+        // X.5.3 is "too many recipients"; other subjects mean other troubles.
+        let too_many = reply
+            .enhanced()
+            .is_none_or(|given| (given.subject(), given.detail()) == (5, 3));
+        let is_first = self.accepted.is_empty();
+        code && too_many && !is_first && !self.is_open && self.is_alive()
+    }
+
+    /// Records a refusal that decides the message; the first one counts.
+    pub(super) fn refuse(&mut self, answer: Answer<'_>) {
+        if !self.is_refused() {
+            self.refusal = Some(Box::new(answer.into_owned()));
+        }
+    }
+
+    /// Gives it up for this reason, unless there is one already.
+    pub(super) fn abandon(&mut self, reason: NotSent) {
+        self.not_sent.get_or_insert(reason);
+    }
+
+    /// Takes back what the server refused of it, as the replies may be another transaction's.
+    pub(super) fn distrust(&mut self) {
+        self.refused.clear();
+        self.refusal = None;
+    }
+
+    /// Returns which recipients were accepted.
+    pub(super) fn accepted(&self) -> &[u32] {
+        &self.accepted
+    }
+
+    /// Returns whether MAIL was accepted, as far as is known.
+    fn has_sender(&self) -> bool {
+        self.mail == Some(Turn::Yes)
+    }
+
+    /// Returns whether it goes on: its sender was accepted, and nothing has ended it.
+    fn is_alive(&self) -> bool {
+        self.has_sender() && self.refusal.is_none() && self.not_sent.is_none()
+    }
+
+    /// Returns whether it was given up.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.not_sent.is_some()
+    }
+
+    /// Returns whether the server has answered MAIL and every RCPT.
+    pub(super) fn is_envelope_answered(&self) -> bool {
+        self.mail.is_some() && self.answered == self.recipients.len() && !self.is_open
+    }
+
+    /// Returns whether the server may yet put off some of the recipients.
+    pub(super) fn may_be_put_off(&self) -> bool {
+        self.pending > 0 && self.recipients.len() > 1 && !self.is_envelope_answered()
+    }
+
+    /// Returns whether the server has refused the message, by its sender, all its recipients, or its
+    /// content.
+    pub(super) fn is_refused(&self) -> bool {
+        self.refusal.is_some() || (self.is_envelope_answered() && self.accepted.is_empty())
+    }
+
+    /// Returns whether nothing more is sent and nothing more will be read, and stops where the rest
+    /// would be to no purpose: the sender was refused, or every recipient, or a chunk.
+    pub(super) fn is_concluded(&mut self) -> bool {
+        if matches!(self.stage, Stage::Envelope | Stage::Chunks) && self.is_refused() {
+            self.stop();
+        }
+        self.stage == Stage::Over && self.pending == 0 && !self.is_finished
+    }
+
+    /// Returns whether every reply is in.
+    pub(super) fn is_answered(&self) -> bool {
+        self.pending == 0
+    }
+
+    /// Ends it: with a verdict, or by what is known.
+    pub(super) fn conclude<'i>(&mut self, verdict: Option<Outcome<'i>>) -> Concluded<'i> {
+        self.is_finished = true;
+        self.stage = Stage::Over;
+        let outcome = verdict.unwrap_or_else(|| self.outcome());
+        Concluded {
+            message: self.message,
+            has_end: self.has_end,
+            recipients: self.shares(&outcome),
+            outcome,
+        }
+    }
+
+    /// Returns what becomes of it if nothing more is sent or read.
+    fn outcome(&mut self) -> Outcome<'static> {
+        if self.is_in_doubt {
             return Outcome::InDoubt;
         }
-        match self.verdict.take() {
-            Some(verdict) if verdict.is_positive() => return Outcome::Delivered(verdict),
-            Some(verdict) => {
-                return Outcome::Refused(Answer {
-                    step: Step::Content,
-                    reply: verdict,
-                });
+        match self.verdict.take().map(|verdict| *verdict) {
+            Some(verdict) if verdict.reply.is_positive() => {
+                return Outcome::Delivered(verdict.reply);
             }
+            Some(verdict) => return Outcome::Refused(verdict),
             None => {}
         }
         if let Some(reason) = self.not_sent.take() {
             return Outcome::NotSent(reason);
         }
-        let of_recipients = if self.is_without_recipients() {
-            self.recipient_refusal.take().map(|reply| Answer {
-                step: Step::Recipient,
-                reply,
-            })
-        } else {
-            None
-        };
-        match self.refusal.take().or(of_recipients) {
-            Some(refusal) => Outcome::Refused(refusal),
-            None => Outcome::NotSent(NotSentReason::ConnectionEnded.into()),
+        if let Some(refusal) = self.refusal.take() {
+            return Outcome::Refused(*refusal);
+        }
+        match self.refused.first() {
+            Some((_, reply)) if self.is_refused() => Outcome::Refused(Answer {
+                step: Verb::Recipient.step(),
+                reply: reply.clone(),
+            }),
+            _ => Outcome::NotSent(NotSentReason::ConnectionEnded.into()),
         }
     }
 
-    /// Stops where the rest would be to no purpose: the sender was refused, or every recipient, or a
-    /// chunk.
-    pub(super) fn stop_if_hopeless(&mut self) {
-        let hopeless = match self.stage {
-            Stage::Recipients(_) | Stage::Chunks => self.is_refused(),
-            _ => false,
-        };
-        if hopeless {
-            self.stage = Stage::Over;
+    /// Returns who has an outcome of his own, or shares this transaction's where that is not the
+    /// message's.
+    fn shares(&mut self, outcome: &Outcome<'_>) -> Vec<(u32, Option<Outcome<'static>>)> {
+        let told = self.accepted.get(..self.verdicts).unwrap_or_default();
+        let is_unsent = matches!(outcome, Outcome::NotSent(_));
+        let mut refused = core::mem::take(&mut self.refused).into_iter().peekable();
+        let mut put_off = self.put_off.drain(..).peekable();
+        let mut left_out = self.left_out.drain(..).peekable();
+        let mut shares = Vec::new();
+        let is_shared = refused.len() == 0 && put_off.len() == 0 && left_out.len() == 0;
+        if is_shared && !self.is_part {
+            return shares;
         }
-    }
-
-    /// Tells whether its content goes by BDAT, at whatever level (RFC 3030 3).
-    pub(super) fn is_binary(&self) -> bool {
-        self.body == Some(BodyType::BinaryMime)
-    }
-
-    pub(super) fn message(&self) -> MessageId {
-        MessageId(self.message)
-    }
-
-    /// Returns the sender's path in angle brackets.
-    pub(super) fn sender(&self) -> &[u8] {
-        self.ends
-            .first()
-            .and_then(|&end| self.paths.get(..end))
-            .unwrap_or_default()
-    }
-
-    /// Returns a recipient's path in angle brackets.
-    pub(super) fn recipient(&self, index: usize) -> &[u8] {
-        let path = || {
-            self.paths
-                .get(*self.ends.get(index)?..*self.ends.get(index.checked_add(1)?)?)
-        };
-        path().unwrap_or_default()
-    }
-
-    /// Returns the parameters of a recipient's own.
-    pub(super) fn parameters_of(&self, index: usize) -> Option<&RcptParameters<'static>> {
-        let given = &self.recipient_parameters;
-        let at = given
-            .binary_search_by_key(&index, |(recipient, _)| *recipient)
-            .ok()?;
-        given.get(at).map(|(_, parameters)| parameters)
-    }
-
-    pub(super) fn recipients(&self) -> usize {
-        self.ends.len().saturating_sub(1)
-    }
-
-    /// Returns which recipients were accepted, in the order of the envelope.
-    pub(super) fn accepted(&self) -> &[u32] {
-        &self.accepted
-    }
-
-    /// Tells whether the server has answered MAIL and every RCPT.
-    pub(super) fn is_envelope_answered(&self) -> bool {
-        self.mail != Mail::None && self.answered == self.recipients()
-    }
-
-    /// Tells whether the server has refused every recipient.
-    pub(super) fn is_without_recipients(&self) -> bool {
-        self.is_envelope_answered() && self.accepted.is_empty()
-    }
-
-    /// Tells whether the server has refused the message, by its sender, all its recipients, or its
-    /// content.
-    pub(super) fn is_refused(&self) -> bool {
-        self.refusal.is_some() || self.is_without_recipients()
-    }
-
-    /// Tells whether nothing more is sent and nothing more will be read.
-    pub(super) fn is_concluded(&self) -> bool {
-        self.stage == Stage::Over && self.pending == 0 && !self.finished
+        for place in 0..self.recipients.len() {
+            let own = if let Some((_, reply)) = refused.next_if(|(refused, _)| *refused == place) {
+                let step = Verb::Recipient.step();
+                Some(Some(Outcome::Refused(Answer { step, reply })))
+            } else if let Some((_, limit)) = left_out.next_if(|(left_out, _)| *left_out == place) {
+                let reason = NotSentReason::CommandTooLong { limit };
+                Some(Some(Outcome::NotSent(reason.into())))
+            } else if put_off.next_if_eq(&place).is_some() && (self.has_handed_on || !is_unsent) {
+                // Of him nothing was sent but his address.
+                let unsent = || Outcome::NotSent(NotSentReason::ConnectionEnded.into());
+                (!self.has_handed_on).then(|| Some(unsent()))
+            } else {
+                let has_verdict = told.binary_search(&place).is_ok();
+                (self.is_part && !has_verdict).then_some(None)
+            };
+            shares.extend(own.map(|own| (self.recipients.position(place), own)));
+        }
+        shares.reverse();
+        shares
     }
 }

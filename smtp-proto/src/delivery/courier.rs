@@ -1,6 +1,9 @@
 //! One connection's client with the contents that it will ask for, and what became of them.
 
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    vec::Vec,
+};
 use core::{fmt, task::Poll, time::Duration};
 
 use super::report::{Report, Reports};
@@ -183,6 +186,14 @@ impl<B> Courier<B> {
     /// Tells that everything that had arrived was read and [received](Self::receive).
     pub fn looked(&mut self) {
         self.must_look = false;
+    }
+
+    /// Gives the connection up at once, and returns the reports on all messages that were not taken.
+    pub fn abort(&mut self, now: Duration) -> Vec<Report> {
+        self.machine.abort();
+        // It needs no input to tell what is lost.
+        self.receive(&mut &[][..], now);
+        self.finished.drain(..).map(|(report, _)| report).collect()
     }
 
     /// Waits for the session to open; messages need not wait for that.

@@ -4,7 +4,6 @@ use alloc::{collections::BTreeMap, vec, vec::Vec};
 
 use crate::{
     client::{Event, MessageId, Outcome},
-    machine::{Answer, Step},
     syntax::Reply,
 };
 
@@ -71,13 +70,6 @@ impl Reports {
                 reply,
             } => {
                 let recipient = self.open.get_mut(&message)?.get_mut(recipient)?;
-                if !reply.is_positive() {
-                    let answer = Answer {
-                        step: Step::Recipient,
-                        reply: reply.clone().into_owned(),
-                    };
-                    recipient.outcome = Some(Outcome::Refused(answer));
-                }
                 recipient.answer = Some(reply.into_owned());
                 None
             }

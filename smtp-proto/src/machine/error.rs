@@ -59,14 +59,15 @@ impl Error {
 
     /// Returns whether another connection, later, may do better: nothing said that it cannot.
     ///
-    /// A server that refuses for good, or whose replies no longer match, is not transient; a
+    /// A server that refuses for good (5yz), or whose replies no longer match, is not transient; a
     /// connection that was lost, a timer and a 4yz reply are.
     pub fn is_transient(&self) -> bool {
-        match (&self.answer, self.fault) {
-            (Some(answer), Fault::SessionRefused | Fault::Closing) => {
-                answer.reply.class() != Class::Permanent
+        let is_final = |answer: &Answer<'_>| answer.reply.class() == Class::Permanent;
+        match self.fault {
+            Fault::SessionRefused | Fault::TlsUnavailable | Fault::AuthenticationFailed => {
+                !self.answer.as_deref().is_some_and(is_final)
             }
-            (_, fault) => fault.is_transient(),
+            fault => fault.is_transient(),
         }
     }
 
@@ -112,6 +113,10 @@ pub enum Fault {
     /// handshake. They may be an attacker's (CVE-2011-0411, CVE-2021-38371).
     #[error("the peer sent bytes in clear where TLS begins")]
     BytesBeforeTls,
+    /// The server reads the content that it refuses as commands, against RFC 3030 2, so that nobody knows
+    /// what its replies answer.
+    #[error("the server reads refused content as commands")]
+    ChunkExecuted,
     /// The server does not offer what it offered the last time, and what was sent relied on that.
     #[error("the server does not offer any more what it was known to offer")]
     CapabilitiesChanged,
@@ -178,7 +183,8 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Returns whether the same may not happen again on another connection.
+    /// Returns whether the same may not happen again on another connection, as far as the fault alone
+    /// tells.
     fn is_transient(self) -> bool {
         matches!(
             self,
@@ -186,7 +192,6 @@ impl Fault {
                 | Self::WriteFailed
                 | Self::TimedOut(_)
                 | Self::Closing
-                | Self::SessionRefused
                 | Self::CapabilitiesChanged
                 | Self::TlsFailed
                 | Self::ShutDown
@@ -253,6 +258,9 @@ pub enum Misuse {
     /// The envelope has no recipient.
     #[error("the envelope has no recipient")]
     NoRecipient,
+    /// The server takes no more recipients at once, or in this session (RFC 9422).
+    #[error("the server takes no more recipients")]
+    RecipientLimit,
     /// No such message is waiting or under way.
     #[error("no such message is under way")]
     UnknownMessage,

@@ -17,6 +17,15 @@ pub const EXCERPT: usize = 64;
 pub const UNANSWERED_BYTES: usize = 4096;
 /// How many replies a half-duplex client leaves outstanding (Exim: about 100 recipients).
 pub const UNANSWERED_REPLIES: usize = 100;
+/// How many chunks, last ones apart, a client leaves unanswered, so that a server which answers none
+/// does not make it keep account of them without end.
+pub const UNANSWERED_CHUNKS: usize = 1000;
+/// How many further transactions of a message a client begins for recipients that the server has put
+/// off (452): enough for 1,000 recipients at a server that takes 10 at once.
+pub const PUT_OFFS: usize = 100;
+/// The most different domains that a client counts where a server limits them (RFC 9422 4); a greater
+/// limit counts as none.
+pub const DOMAINS: usize = 1000;
 /// How many messages may be submitted to a client and unfinished.
 pub const QUEUED_MESSAGES: usize = 1024;
 /// How many commands of the application's may wait in a client.

@@ -394,8 +394,8 @@ impl Config {
     /// Sets the largest message in bytes of content, by default [`limits::MESSAGE_SIZE`], at least
     /// [`limits::MESSAGE_SIZE_MINIMUM`], and announces it (RFC 1870).
     ///
-    /// A longer message is read to its end and answered 552; one that goes on beyond half as much
-    /// again is answered so at once, and the connection closed.
+    /// A longer message is read to its end and answered 552; on one that goes on beyond half as much
+    /// again the connection is closed after that.
     #[must_use]
     pub fn max_message_size(self, bytes: u64) -> Self {
         let bytes = bytes.max(limits::MESSAGE_SIZE_MINIMUM);

@@ -1,6 +1,7 @@
 //! What a server tells its application, and the right to answer.
 
 use alloc::sync::Arc;
+use core::num::NonZeroU64;
 
 use thiserror::Error;
 
@@ -304,12 +305,15 @@ impl Event<'_> {
 ///
 /// Later transactions compare greater.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TransactionId(u64);
+pub struct TransactionId(NonZeroU64);
 
 impl TransactionId {
-    /// Names the transaction of that number in its session.
-    pub(super) fn new(number: u64) -> Self {
-        Self(number)
+    /// Names the first transaction of a session.
+    pub(super) const FIRST: Self = Self(NonZeroU64::MIN);
+
+    /// Names the transaction after this one.
+    pub(super) fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
     }
 }
 

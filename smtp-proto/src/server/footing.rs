@@ -13,7 +13,7 @@ use crate::machine::{Dialect, TlsInfo};
 #[cfg(feature = "auth")]
 use crate::sasl::Channel;
 use crate::syntax::{
-    Argument, Capabilities, Class, Extension, ForwardPath, MailParameters, ParameterName,
+    Argument, Capabilities, Class, Command, Extension, ForwardPath, MailParameters, ParameterName,
     RcptParameters, ReversePath,
 };
 
@@ -176,18 +176,26 @@ impl Footing {
         announced.is_some_and(|offer| offer.capabilities().takes(name))
     }
 
-    /// Parts the argument of VRFY or EXPN from the SMTPUTF8 after it (6531-3.7.4-c).
-    pub(super) fn name<'i>(&self, argument: Argument<'i>) -> (Argument<'i>, bool) {
-        let flag = Extension::SmtpUtf8.keyword();
-        let name = match argument.as_str().rsplit_once(' ') {
-            Some((name, last))
-                if last.eq_ignore_ascii_case(flag) && self.announces(Extension::SmtpUtf8) =>
-            {
-                name
-            }
-            _ => return (argument, false),
+    /// Parts the argument of VRFY or EXPN from the SMTPUTF8 after it (6531-3.7.4-c); returns whether it
+    /// stood there.
+    pub(super) fn parted<'i>(&self, command: Command<'i>) -> (Command<'i>, bool) {
+        let part = |argument: Argument<'i>| {
+            let (name, flag) = argument.as_str().rsplit_once(' ')?;
+            let is_flag = flag.eq_ignore_ascii_case(Extension::SmtpUtf8.keyword());
+            let name = Argument::parse(name.trim_end()).ok()?;
+            (is_flag && self.announces(Extension::SmtpUtf8)).then_some(name)
         };
-        Argument::parse(name.trim_end()).map_or((argument, false), |name| (name, true))
+        match command {
+            Command::Vrfy(argument) => match part(argument) {
+                Some(name) => (Command::Vrfy(name), true),
+                None => (Command::Vrfy(argument), false),
+            },
+            Command::Expn(argument) => match part(argument) {
+                Some(name) => (Command::Expn(name), true),
+                None => (Command::Expn(argument), false),
+            },
+            command => (command, false),
+        }
     }
 
     /// Returns what the machine says for a reason of its own.

@@ -14,8 +14,7 @@ pub(super) struct Intake {
     coming: Coming,
     /// The transaction under way; also one whose MAIL has no verdict yet.
     transaction: Option<Transaction>,
-    /// How many transactions there were.
-    transactions: u64,
+    next_transaction: TransactionId,
     /// How many recipients of the transaction that failed last wait for their verdicts.
     failed_recipients: usize,
     /// What the command waits for that stands first in the caller's buffer.
@@ -141,7 +140,7 @@ impl Intake {
             lines: LineReader::default(),
             coming: Coming::Commands,
             transaction: None,
-            transactions: 0,
+            next_transaction: TransactionId::FIRST,
             failed_recipients: 0,
             held: Waits::Nothing,
             understood: false,
@@ -233,8 +232,8 @@ impl Intake {
 
     /// Begins a transaction, whose MAIL has no verdict yet.
     pub(super) fn begin(&mut self, terms: Terms, line_breaks: LineBreaks) -> TransactionId {
-        self.transactions = self.transactions.saturating_add(1);
-        let id = TransactionId::new(self.transactions);
+        let id = self.next_transaction;
+        self.next_transaction = id.next();
         self.transaction = Some(Transaction {
             id,
             terms,

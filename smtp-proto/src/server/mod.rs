@@ -5,16 +5,31 @@
 //! [`Ticket`]; verdicts may be given at once or later, and in any order.
 //!
 //! ```text
-//! connected ──accepted──▶ greeted ──EHLO──▶ ready ──MAIL──▶ mail ──RCPT──▶ recipients
-//!     │                                       ▲                                │ DATA, BDAT
-//!     └──refused──▶ turned away: 503          ├◀─── Event::Message ──────── content
-//!                                             │                                │ a chunk fails
-//!                                             └◀─── RSET, EHLO ─── failed: 503 ◀┘
+//! connected   ── connection ──▶ greeted; refused: turned away
+//! greeted     ── EHLO, LHLO, HELO ──▶ ready
+//! greeted     ── MAIL ──▶ mail
+//! ready       ── STARTTLS and handshake, XCLIENT ──▶ greeted
+//! ready       ── MAIL ──▶ mail
+//! mail        ── EHLO, LHLO, HELO, RSET ──▶ ready
+//! mail        ── RCPT ──▶ recipients
+//! mail        ── BDAT: 503 ──▶ failed
+//! mail        ── BDAT LAST: 503 ──▶ failed
+//! recipients  ── EHLO, LHLO, HELO, RSET ──▶ ready
+//! recipients  ── DATA ──▶ content
+//! recipients  ── BDAT ──▶ chunks; refused: failed
+//! recipients  ── BDAT LAST ──▶ ready
+//! chunks      ── EHLO, LHLO, HELO, RSET ──▶ ready
+//! chunks      ── BDAT ──▶ chunks; refused: failed
+//! chunks      ── BDAT LAST ──▶ ready
+//! chunks      ── DATA: 503 ──▶ failed
+//! content     ── CR LF . CR LF ──▶ ready
+//! failed      ── EHLO, LHLO, HELO, RSET ──▶ ready
 //! ```
 //!
-//! RSET and EHLO lead back to `ready` from anywhere in a transaction, QUIT out of everything; AUTH
-//! stays in `ready`, and STARTTLS leads from there to the TLS handshake and back to `greeted`. The
-//! table of what may come when is in `sequence.rs`.
+//! QUIT and failures lead out of each. Where a command leads to nothing else it is not drawn: NOOP and
+//! questions change nothing, and what is out of its place is answered 503. MAIL without EHLO is for
+//! servers that [do not require it](Config::require_hello). The drawing is made of the table in
+//! `table.rs`, which alone decides what may come when.
 //!
 //! In [LMTP](crate::machine::Dialect::Lmtp), LHLO stands for EHLO, and an [`Event::Delivery`] for
 //! each accepted recipient for [`Event::Message`].
@@ -34,69 +49,75 @@
 //! and the commands that [`Config::command`] leaves to the application for all. A command that waits
 //! stays in the caller's buffer, and [`Server::wants_read`] says that no more bytes are of use before
 //! a verdict. The verdict over a message holds up nothing but its reply and those after it, so a
-//! store can commit many at once.
+//! store can commit many at once, unless all goes [in turn](Config::in_turn).
 //!
 //! # Driving it
 //!
-//! ```
-//! use core::time::Duration;
-//! use smtp_proto::server::{Config, Event, Server};
-//! use smtp_proto::syntax::Host;
+//! This is all that a driver does, over a socket that blocks. The two adapters hold it ready made.
 //!
-//! fn serve(
-//!     mut read: impl FnMut(&mut Vec<u8>) -> usize,
-//!     mut write: impl FnMut(&[u8]) -> usize,
-//!     now: impl Fn() -> Duration,
-//! ) -> Result<(), Box<dyn std::error::Error>> {
-//!     let mut server = Server::new(Config::new(Host::parse("mx.example.net")?), now());
-//!     let mut received = Vec::new();
-//!     loop {
-//!         let mut input = received.as_slice();
-//!         while let Some(event) = server.poll_event(&mut input, now())? {
-//!             match event {
-//!                 Event::Connected { ticket }
-//!                 | Event::Hello { ticket, .. }
-//!                 | Event::Mail { ticket, .. }
-//!                 | Event::Rcpt { ticket, .. }
-//!                 | Event::Data { ticket, .. }
-//!                 | Event::Message { ticket, .. }
-//!                 | Event::Vrfy { ticket, .. }
-//!                 | Event::Help { ticket, .. } => server.accept(ticket)?,
-//!                 Event::Content { bytes, .. } => print!("{}", bytes.escape_ascii()),
-//!                 _ => {}
-//!             }
-//!         }
-//!         let consumed = received.len() - input.len();
-//!         received.drain(..consumed);
-//!         if server.is_closed() {
-//!             return Ok(());
-//!         }
-//!         while let Some(transmit) = server.poll_transmit(now()) {
-//!             let written = write(transmit.slices()[0]);
-//!             transmit.wrote(written, now());
-//!         }
-//!         if server.wants_read() && read(&mut received) == 0 {
-//!             server.handle_eof();
-//!         }
-//!     }
+//! ```
+//! use std::{io::{self, ErrorKind, Read, Write}, net::TcpStream, thread, time::{Duration, Instant}};
+//! use smtp_proto::{machine::{self, TlsInfo}, server::{Config, Event, Server}, syntax::Host};
+//!
+//! trait Stream: Read + Write {}
+//! impl<T: Read + Write> Stream for T {}
+//! const MILLISECOND: Duration = Duration::from_millis(1);
+//! const SECOND: Duration = Duration::from_secs(1);
+//! fn is_wait(error: &io::Error) -> bool {
+//!     use ErrorKind::{Interrupted, TimedOut, WouldBlock};
+//!     matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
 //! }
-//! # let dialogue = b"EHLO c.example\r\n;MAIL FROM:<a@c.example>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n;Hi\r\n.\r\nQUIT\r\n;";
-//! # let mut flights = dialogue.split(|byte| *byte == b';');
-//! # let mut replies = Vec::new();
-//! # serve(
-//! #     |received| { let flight = flights.next().unwrap_or_default(); received.extend_from_slice(flight); flight.len() },
-//! #     |bytes| { replies.extend_from_slice(bytes); bytes.len() },
-//! #     || Duration::ZERO,
-//! # )?;
-//! # assert!(replies.ends_with(b"250 2.0.0 Message accepted\r\n221 2.0.0 mx.example.net closing connection\r\n"));
+//! # fn now() -> Duration {
+//! #     static BEGUN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+//! #     BEGUN.get_or_init(Instant::now).elapsed()
+//! # }
+//!
+#![doc = include_str!("../../docs/serve.rs")]
+//!
+//! // An application that takes every message, and refuses whatever else it does not know.
+//! fn take_all(server: &mut Server, event: Event<'_>) {
+//!     let taken = match event {
+//!         Event::Connected { ticket }
+//!         | Event::Hello { ticket, .. }
+//!         | Event::Mail { ticket, .. }
+//!         | Event::Rcpt { ticket, .. }
+//!         | Event::Data { ticket, .. }
+//!         | Event::Message { ticket, .. } => server.accept(ticket),
+//!         Event::Content { bytes, .. } => Ok(print!("{}", bytes.escape_ascii())),
+//!         event => Ok(server.decline(event)),
+//!     };
+//!     // Refused tickets are those of a session that is over.
+//!     drop(taken);
+//! }
+//! # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+//! # let mut client = TcpStream::connect(listener.local_addr()?)?;
+//! # let client = thread::spawn(move || -> io::Result<String> {
+//! #     let mut read = String::new();
+//! #     for flight in ["EHLO c.example\r\n", "MAIL FROM:<>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n", "Hi\r\n.\r\nQUIT\r\n"] {
+//! #         let mut buffer = [0; 1024];
+//! #         while !read.ends_with("\r\n") { let n = client.read(&mut buffer)?; read += &String::from_utf8_lossy(&buffer[..n]); }
+//! #         client.write_all(flight.as_bytes())?;
+//! #         read.push(' ');
+//! #     }
+//! #     client.read_to_string(&mut read)?;
+//! #     Ok(read)
+//! # });
+//! # let socket = &listener.accept()?.0;
+//! let config = Config::new(Host::parse("mx.example.net")?);
+//! let no_tls = |_| Err(ErrorKind::Unsupported.into());
+//! serve(Server::new(config, now()), socket, no_tls, take_all)?;
+//! socket.shutdown(std::net::Shutdown::Both)?;
+//! # assert!(client.join().unwrap()?.ends_with("221 2.0.0 mx.example.net closing connection\r\n"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod asking;
 mod config;
 mod departures;
 mod event;
 mod footing;
 mod intake;
+mod link;
 mod offer;
 mod outbox;
 mod patience;
@@ -182,9 +203,11 @@ impl Server {
     ///
     /// Hands the ticket back if it is another connection's, or too late, or if the reply cannot
     /// answer the command: EHLO, HELO, DATA and STARTTLS can only be refused by a reply, AUTH takes
-    /// no positive one but 235, XCLIENT none but 220, and no reply of the machine's own kinds (334,
-    /// 354, 221) is taken. Text beyond ASCII ([`Misuse::NotAscii`]) is for 251 and 551 to the RCPT of
-    /// a transaction with SMTPUTF8, and for VRFY and EXPN that have it (RFC 6531 3.7.4).
+    /// no positive one but 235, XCLIENT none but 220, QUIT none but 221, and neither 334 nor 354 is
+    /// taken. What stands in for a [reply of the machine's own](Event::Reply) is of the same class,
+    /// and of the same code if that is 221 or 421. Text beyond ASCII ([`Misuse::NotAscii`]) is for
+    /// 251 and 551 to the RCPT of a transaction with SMTPUTF8, and for VRFY and EXPN that have it
+    /// (RFC 6531 3.7.4).
     pub fn reply(&mut self, ticket: Ticket, reply: Reply<'_>) -> Result<(), Refused> {
         self.session.reply(ticket, &reply)
     }
@@ -278,7 +301,7 @@ impl Server {
     /// Returns whether the client has authenticated itself, by AUTH or by what a proxy says of it
     /// ([`Event::XClient`]).
     pub fn is_authenticated(&self) -> bool {
-        self.session.is_authenticated()
+        self.session.link().security().is_authenticated()
     }
 
     /// Returns whether the TLS handshake is due: as [`Tls`] says at the beginning of the session, or
@@ -289,7 +312,7 @@ impl Server {
     /// fails ([`Fault::BytesBeforeTls`](crate::machine::Fault::BytesBeforeTls)), lest what came in
     /// clear be taken for what TLS protects.
     pub fn wants_tls(&self) -> bool {
-        self.session.wants_tls()
+        self.session.link().wants_tls()
     }
 
     /// Takes note that TLS is there: what is presented and transmitted from now on goes through it.
@@ -308,7 +331,7 @@ impl Server {
     /// [`ServerExchange::begin`](crate::sasl::ServerExchange::begin).
     #[cfg(feature = "auth")]
     pub fn channel(&self) -> crate::sasl::Channel<'_> {
-        self.session.channel()
+        self.session.link().footing().channel()
     }
 
     /// Takes note that the handshake failed: the session has failed, without another word. Does
@@ -349,7 +372,7 @@ impl Server {
     /// Returns whether the session is over, what was owed is written or cannot be, and all of it has
     /// been read: every event, and the error if there is one.
     pub fn is_closed(&self) -> bool {
-        self.session.is_closed()
+        self.session.link().is_closed()
     }
 
     /// Takes the oldest entry of the trace, if one is [kept](Config::traced).

@@ -16,9 +16,9 @@ pub(super) struct Patience {
     pause: Duration,
     /// Until when the reply is held back whose turn it is.
     held_until: Option<Duration>,
-    errors: usize,
-    idle_commands: usize,
-    failed_authentications: usize,
+    errors: u32,
+    idle_commands: u32,
+    failed_authentications: u32,
     /// How many commands out of place are but the consequence of an earlier refusal: they were on
     /// their way already.
     pardons: usize,
@@ -52,7 +52,7 @@ impl Patience {
     /// Counts an error; returns whether the session ends by it.
     pub(super) fn count_error(&mut self, settings: &Settings) -> bool {
         self.errors = self.errors.saturating_add(1);
-        self.errors >= settings.max_errors
+        self.errors as usize >= settings.max_errors
     }
 
     /// Counts a command out of place, unless it was sent before the client could know; returns
@@ -93,7 +93,7 @@ impl Patience {
         if counts {
             self.idle_commands = self.idle_commands.saturating_add(1);
         }
-        counts && self.idle_commands > settings.max_idle_commands
+        counts && self.idle_commands as usize > settings.max_idle_commands
     }
 
     /// Counts an authentication that failed.
@@ -103,7 +103,7 @@ impl Patience {
 
     /// Returns whether another authentication may be tried (4954-9-a).
     pub(super) fn allows_authentication(&self, settings: &Settings) -> bool {
-        self.failed_authentications < settings.max_auth_failures
+        (self.failed_authentications as usize) < settings.max_auth_failures
     }
 
     /// Counts bytes of a chunk that no transaction takes; returns whether there were too many lately.
@@ -150,7 +150,7 @@ impl Patience {
 
     /// Returns whether each reply is held back (Postfix's `smtpd_soft_error_limit`).
     pub(super) fn is_slow(&self, settings: &Settings) -> bool {
-        !settings.error_delay.is_zero() && self.errors >= settings.soft_errors
+        !settings.error_delay.is_zero() && self.errors as usize >= settings.soft_errors
     }
 
     /// Sees to it that the time runs while a reply is held back, and only then.

@@ -71,6 +71,7 @@ replies! {
     NOT_AUTHORISED "550 5.7.0 Not authorised";
     BARE_LINE_BREAK "550 5.6.0 Content has a bare CR or LF";
     TOO_LARGE "552 5.3.4 Message too large";
+    TOO_MUCH_REFUSED "552 5.3.4 Too much of what is refused, closing connection";
     RECIPIENT_NOT_ASCII "553 5.6.7 Address needs SMTPUTF8";
     NO_VALID_RECIPIENTS "554 5.5.1 No valid recipients";
     EARLY "554 5.5.0 Sent on without waiting for the reply, closing connection";
@@ -161,6 +162,8 @@ pub(super) fn wording(reason: Reason, dialect: Dialect) -> Wording {
         Reason::Ended => &SHUTTING_DOWN,
         Reason::BareLineBreak => &BARE_LINE_BREAK,
         Reason::TooLarge => &TOO_LARGE,
+        // Not 421, which would have it sent again for days (BDT-7).
+        Reason::TooMuchRefused => &TOO_MUCH_REFUSED,
         Reason::Unrecognised => &UNRECOGNISED,
         Reason::WrongDialect => match dialect {
             Dialect::Smtp => &SAY_EHLO,
@@ -190,9 +193,6 @@ pub(super) fn wording(reason: Reason, dialect: Dialect) -> Wording {
         Reason::Early => &EARLY,
         Reason::TooManyErrors => {
             return Wording::Named("421 4.7.0 ", " too many errors, closing connection\r\n");
-        }
-        Reason::TooMuchRefused => {
-            return Wording::Named("421 4.3.4 ", " too much refused, closing connection\r\n");
         }
         Reason::SessionLimit => {
             return Wording::Named(

@@ -1,57 +1,39 @@
-//! One session: what its parts have to do with each other.
+//! One session: what comes in, held against the table, handed out or answered, and settled by verdicts.
 //!
-//! This is the only place that knows them all. Each keeps what is its own, and tells what happened; what
-//! follows for the others is here. It goes the way of a command: read, held against the table, handed
-//! out or answered, settled by a verdict; then content, and how it all ends.
+//! This is the only place that knows both ends: the intake, where bytes become commands and content, and
+//! the link, which asks, answers, waits and ends. It goes the way of a command: read, admitted, asked
+//! about, settled; then content.
 
 use core::time::Duration;
 
+use super::asking::Asking;
 use super::config::{Config, ImproperPipelining, Tls};
 use super::departures::Turn;
 use super::event::{Event, Reason, Refused, Ticket, TransactionId};
-use super::footing::Footing;
 use super::intake::{self, Arrived, Intake, Message, Portion, Refusal, Room};
-use super::outbox::Outbox;
-use super::patience::Patience;
-use super::replies;
-use super::security::{self, SaslResponse, Security};
-use super::table::{self, Misplaced, Place, Progress, Standing, State, Verb, Waits};
-use super::tickets::{Detail, Question, Subject};
+use super::link::{Link, Verdict};
+use super::security::{self, SaslResponse};
+use super::table::{self, Misplaced, Place, Standing, State, Verb, Waits};
+use super::tickets::{Detail, Question};
 use crate::framing::Transmit;
 use crate::machine::{
     Dialect, Error, Fault, ForeignProtocol, Misuse, Timer, TlsInfo, TraceEntry, limits,
 };
-#[cfg(feature = "auth")]
-use crate::sasl::Channel;
 use crate::syntax::{
-    Argument, AttributeName, AttributeValue, Attributes, Capabilities, Class, Code, Command,
-    CommandError, CommandErrorKind, ForwardPath, ForwardingCommand, InitialResponse,
-    MailParameters, QueueNode, RcptParameters, Reply, ReversePath, Word,
+    Capabilities, Code, Command, CommandError, CommandErrorKind, ForwardPath, InitialResponse,
+    MailParameters, RcptParameters, Reply, ReversePath,
 };
 
 /// Serves one client on one connection.
 #[derive(Debug)]
 pub(super) struct Session {
-    footing: Footing,
-    progress: Progress,
-    security: Security,
+    link: Link,
     intake: Intake,
-    outbox: Outbox,
-    patience: Patience,
     /// The transaction that ended, until the application is told.
     reset: Option<(TransactionId, Reason)>,
-    ending: Option<Ending>,
-    is_read_to_end: bool,
     /// PIPECONNECT is offered and no content has been asked for: the client need not wait for the
     /// greeting, nor for the answer to EHLO.
     is_opening: bool,
-}
-
-/// How a session ends that is ending.
-#[derive(Debug)]
-enum Ending {
-    Quit { is_told: bool, is_closed: bool },
-    Failed(Error),
 }
 
 /// How far one step of reading got.
@@ -63,46 +45,20 @@ enum Step<'i> {
     Starved,
 }
 
-/// Who gave a verdict, and which.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Given {
-    Accepted,
-    Refused,
-    /// The machine did, as the application took too long: positively where nothing else has a meaning.
-    Overdue {
-        is_positive: bool,
-    },
-}
-
-impl Given {
-    fn is_positive(self) -> bool {
-        matches!(self, Self::Accepted | Self::Overdue { is_positive: true })
-    }
-}
-
 impl Session {
     pub(super) fn new(config: Config, now: Duration) -> Self {
-        let footing = Footing::new(config, now);
-        let settings = footing.settings();
-        let begins_with_handshake = settings.tls == Tls::Implicit;
-        let mut session = Self {
-            progress: Progress::new(),
-            security: Security::new(begins_with_handshake),
-            intake: Intake::new(),
-            outbox: Outbox::new(settings.write_timeout, settings.trace),
-            patience: Patience::new(now),
-            reset: None,
-            ending: None,
-            is_read_to_end: false,
-            is_opening: footing.offered().get("PIPECONNECT").is_some(),
-            footing,
-        };
-        if begins_with_handshake {
-            session.arm();
+        let mut link = Link::new(config, now);
+        if link.is_handshake() {
+            link.arm(Timer::Idle, false);
         } else {
-            session.greet();
+            link.greet();
         }
-        session
+        Self {
+            is_opening: link.footing().offered().get("PIPECONNECT").is_some(),
+            link,
+            intake: Intake::new(),
+            reset: None,
+        }
     }
 
     // What is read.
@@ -112,10 +68,8 @@ impl Session {
         input: &mut &'i [u8],
         now: Duration,
     ) -> Result<Option<Event<'i>>, Error> {
-        self.footing.called(now);
-        self.note_failed_write();
+        self.called(now);
         let event = self.next_event(input);
-        self.is_read_to_end |= matches!(event, Ok(Some(Event::Closed)) | Err(_));
         // Time that the application takes over an event is not the client's.
         if !matches!(event, Ok(Some(_))) {
             self.arm();
@@ -128,16 +82,16 @@ impl Session {
             if let Some(event) = self.owed_event() {
                 return Ok(Some(event));
             }
-            if self.ending.is_none() && !input.is_empty() {
+            if !self.link.is_ending() && !input.is_empty() {
                 self.bytes_came(input);
                 // What came may prove that a reply has arrived.
                 if let Some(event) = self.owed_event() {
                     return Ok(Some(event));
                 }
             }
-            if self.ending.is_some() {
+            if self.link.is_ending() {
                 *input = &[];
-                return self.last_event();
+                return self.link.last_event();
             }
             let step = match self.intake.is_at_command() {
                 _ if self.is_blocked() => Step::Starved,
@@ -148,9 +102,10 @@ impl Session {
                 Step::Event(event) => return Ok(Some(event)),
                 Step::Again => {}
                 Step::Starved
-                    if self.intake.is_ended() && (self.is_handshake() || !self.is_blocked()) =>
+                    if self.intake.is_ended()
+                        && (self.link.is_handshake() || !self.is_blocked()) =>
                 {
-                    self.fail(Fault::ConnectionLost, &[]);
+                    self.link.fail(Fault::ConnectionLost, &[]);
                 }
                 Step::Starved => return Ok(None),
             }
@@ -159,24 +114,31 @@ impl Session {
 
     /// Returns an event that is due whatever the client sends.
     fn owed_event(&mut self) -> Option<Event<'static>> {
+        if let Some(reason) = self.link.end_reason()
+            && self.reset.is_none()
+        {
+            self.drop_transaction(reason);
+        }
         match self.reset.take() {
             Some((transaction, reason)) => Some(Event::Reset {
                 transaction,
                 reason,
             }),
-            None => self.outbox.next_event(),
+            None => self.link.outbox_mut().next_event(),
         }
     }
 
     /// Takes note that the client sent something.
     fn bytes_came(&mut self, input: &[u8]) {
+        let excerpt = self.link.security().quotable(input);
         // 3207-4-h, X-14, TLS-1, TLS-3: they may be an attacker's.
-        if !self.security.takes_bytes() {
-            let excerpt = self.security.quotable(input);
-            return self.close_for(Reason::Early, Fault::BytesBeforeTls, excerpt);
+        if !self.link.security().takes_bytes() {
+            return self
+                .link
+                .close_for(Reason::Early, Fault::BytesBeforeTls, excerpt);
         }
-        let turn = self.outbox.bytes_came();
-        let policy = self.footing.settings().improper_pipelining;
+        let turn = self.link.outbox_mut().bytes_came();
+        let policy = self.link.footing().settings().improper_pipelining;
         if policy == ImproperPipelining::Tolerate || self.is_opening {
             return;
         }
@@ -190,40 +152,27 @@ impl Session {
             Turn::BeforeGreeting => (Reason::Early, Fault::EarlyTalker),
             Turn::Improper => (Reason::Early, Fault::ImproperPipelining),
         };
-        self.close_for(reason, fault, self.security.quotable(input));
+        self.link.close_for(reason, fault, excerpt);
     }
 
     /// Returns whether no byte of the input can be taken now.
     fn is_blocked(&self) -> bool {
-        if self.ending.is_some() || self.security.is_starting() {
-            return true;
-        }
-        let settings = self.footing.settings();
-        self.intake.is_at_command()
-            && (self.outbox.is_holding()
-                || self.holds_reply_back()
-                || !self.is_clear(self.intake.held())
-                || self.outbox.unanswered() >= settings.max_unanswered_commands
-                || self.outbox.backlog() >= settings.max_output as u64)
+        let waits = |waits| self.link.is_full() || !self.is_clear(waits);
+        self.link.is_shut() || self.intake.is_at_command() && waits(self.intake.held())
     }
 
     /// Returns whether the verdicts are in that a command waits for.
     fn is_clear(&self, waits: Waits) -> bool {
-        let settings = self.footing.settings();
-        let others = match waits {
-            Waits::Everything => self.outbox.open() == 0,
-            Waits::Envelope => self.outbox.undecided() < settings.max_undecided_messages,
-            Waits::Nothing | Waits::Sender | Waits::Room => true,
-        };
-        others && self.intake.is_clear(waits, settings.max_recipients)
+        let most = self.link.footing().settings().max_recipients;
+        self.link.is_clear(waits) && self.intake.is_clear(waits, most)
     }
 
     pub(super) fn wants_read(&self) -> bool {
-        !self.outbox.has_failed() && !self.intake.is_ended() && !self.is_blocked()
+        !self.link.outbox().has_failed() && !self.intake.is_ended() && !self.is_blocked()
     }
 
     pub(super) fn max_unconsumed(&self) -> usize {
-        let settings = self.footing.settings();
+        let settings = self.link.footing().settings();
         match settings.has_mechanisms() {
             true => settings.max_command_line.max(limits::AUTHENTICATION_LINE),
             false => settings.max_command_line,
@@ -241,10 +190,10 @@ impl Session {
             let first = presented.get(..1).unwrap_or_default();
             return self.refuse_foreign(ForeignProtocol::Tls, &[], first);
         }
-        let is_response = self.security.is_in_exchange();
+        let is_response = self.link.security().is_in_exchange();
         let limit = match is_response {
             true => limits::AUTHENTICATION_LINE,
-            false => self.footing.settings().max_command_line,
+            false => self.link.footing().settings().max_command_line,
         };
         let line = match self.intake.next_line(input, limit) {
             Arrived::Line(line) if is_response => return self.response(line),
@@ -253,24 +202,24 @@ impl Session {
             Arrived::TooLong => return self.reject(Reason::LineTooLong, &[], Place::Any),
             Arrived::BareLineFeed(line) => return self.refuse_bare_line_feed(line),
             Arrived::Endless => {
-                self.close_on_errors();
+                self.link.close_on_errors();
                 return Step::Again;
             }
             Arrived::Part => return Step::Starved,
         };
-        let parsed = self.footing.settings().parse(line);
+        let parsed = self.link.footing().settings().parse(line);
         let verb = match &parsed {
-            Ok(command) => self.verb_of(command),
+            Ok(command) => self.verb_of(command, line),
             Err(_) => None,
         };
-        let is_in_turn = self.footing.settings().is_in_turn;
+        let is_in_turn = self.link.footing().settings().is_in_turn;
         let waits = verb.map_or(Waits::Nothing, |it| it.waits(is_in_turn));
         if !self.is_clear(waits) {
             self.intake.hold(waits);
             *input = presented;
             return Step::Starved;
         }
-        self.outbox.trace_line(security::traceable(line));
+        self.link.outbox_mut().trace_line(security::traceable(line));
         match (verb, parsed) {
             (_, Err(error)) => self.malformed(error, line),
             (None, Ok(_)) => self.unrecognised(line),
@@ -279,11 +228,14 @@ impl Session {
     }
 
     /// Returns the row of the table that a command has, if anybody knows it.
-    fn verb_of(&self, command: &Command<'_>) -> Option<Verb> {
-        let settings = self.footing.settings();
+    fn verb_of(&self, command: &Command<'_>, line: &[u8]) -> Option<Verb> {
+        let settings = self.link.footing().settings();
         match command {
             Command::Other { verb, .. } if settings.has_command(verb) => Some(Verb::Own),
-            Command::Other { .. } => settings.hands_out_unknown.then_some(Verb::Unknown),
+            Command::Other { .. } => {
+                let is_told = settings.hands_out_unknown && self.intake.foreign(line).is_none();
+                is_told.then_some(Verb::Unknown)
+            }
             _ => Some(Verb::of(command)),
         }
     }
@@ -291,14 +243,8 @@ impl Session {
     /// Handles a command that waits for nothing any more.
     fn handle<'i>(&mut self, verb: Verb, command: Command<'i>, line: &'i [u8]) -> Step<'i> {
         self.intake.understood();
-        let is_first = self.progress.state() == State::Greeted;
         let is_empty = matches!(command, Command::Bdat { size: 0, .. });
-        let settings = self.footing.settings();
-        if self
-            .patience
-            .count_idle(verb.idle(), is_first, is_empty, settings)
-        {
-            self.close_on_errors();
+        if self.link.count_idle(verb, is_empty) {
             return Step::Again;
         }
         let place = match &command {
@@ -310,7 +256,7 @@ impl Session {
             _ => verb.place(),
         };
         self.is_opening &= !matches!(command, Command::Data | Command::Bdat { .. });
-        if let Err(misplaced) = self.progress.admit(verb, &self.standing()) {
+        if let Err(misplaced) = self.link.progress().admit(verb, &self.standing()) {
             return match command {
                 // Its bytes come, whatever is said of them.
                 Command::Bdat { size, last } if misplaced.reason != Reason::NotImplemented => {
@@ -321,21 +267,11 @@ impl Session {
         }
         let question = Question::new(verb);
         match command {
-            Command::Ehlo(host) | Command::Lhlo(host) => Step::Event(Event::Hello {
-                ticket: self.ask(question, place),
-                host,
-                esmtp: true,
-            }),
-            Command::Helo(host) => Step::Event(Event::Hello {
-                ticket: self.ask(question, place),
-                host,
-                esmtp: false,
-            }),
             Command::Mail { from, parameters } => self.mail(question, from, parameters, line),
             Command::Rcpt { to, parameters } => self.rcpt(question, to, parameters, line),
             Command::Data => match self.intake.transaction() {
                 Some(transaction) => Step::Event(Event::Data {
-                    ticket: self.ask(question.of(transaction), place),
+                    ticket: self.link.ask(question.of(transaction), place),
                     transaction,
                 }),
                 None => self.reject(Reason::OutOfPlace, line, place),
@@ -346,63 +282,49 @@ impl Session {
                 self.handle_portion(portion)
             }
             Command::Rset => {
-                self.patience.reset_came();
+                self.link.patience_mut().reset_came();
                 self.drop_transaction(Reason::Reset);
-                self.progress.apply(verb, true);
-                self.say(Reason::Reset, place, None);
+                self.link.apply(verb, true);
+                self.link.say(Reason::Reset, place, None);
                 Step::Again
             }
-            Command::Noop if !self.footing.settings().has_command("NOOP") => {
-                self.say(Reason::Noop, place, self.intake.transaction());
+            Command::Noop if !self.link.footing().settings().has_command("NOOP") => {
+                self.link
+                    .say(Reason::Noop, place, self.intake.transaction());
                 Step::Again
             }
-            Command::Quit if !self.footing.settings().has_command("QUIT") => {
-                self.say(Reason::Quit, place, self.intake.transaction());
-                self.quit(true);
+            Command::Quit if !self.link.footing().settings().has_command("QUIT") => {
+                self.link
+                    .say(Reason::Quit, place, self.intake.transaction());
+                self.link.quit(true);
                 Step::Event(Event::Quit)
-            }
-            Command::Noop | Command::Quit | Command::Other { .. } => self.own(question, line),
-            Command::Vrfy(name) => {
-                let (name, utf8) = self.footing.name(name);
-                Step::Event(Event::Vrfy {
-                    ticket: self.ask(question.with(Detail::Utf8(utf8)), place),
-                    name,
-                    utf8,
-                })
-            }
-            Command::Expn(name) => {
-                let (name, utf8) = self.footing.name(name);
-                Step::Event(Event::Expn {
-                    ticket: self.ask(question.with(Detail::Utf8(utf8)), place),
-                    name,
-                    utf8,
-                })
-            }
-            Command::Help(topic) => Step::Event(Event::Help {
-                ticket: self.ask(question, place),
-                topic,
-            }),
-            Command::StartTls => {
-                self.security.tls_asked();
-                Step::Event(Event::StartTls {
-                    ticket: self.ask(question, place),
-                })
             }
             Command::Auth {
                 mechanism,
                 initial_response,
             } => self.authenticate(&mechanism, initial_response, line, place),
-            Command::Etrn(node) => match QueueNode::parse(node.as_str()) {
-                Ok(node) => Step::Event(Event::Etrn {
-                    ticket: self.ask(question, place),
-                    node,
-                }),
-                Err(_) => self.reject(Reason::BadArgument, line, place),
-            },
-            Command::Forwarding(attributes) => self.forwarding(question, attributes),
-            // The table admits neither ATRN nor BURL.
-            _ => self.reject(Reason::NotImplemented, line, place),
+            command => self.hand_out(question, command, line, place),
         }
+    }
+
+    /// Hands a command to the application as it is.
+    fn hand_out<'i>(
+        &mut self,
+        question: Question,
+        command: Command<'i>,
+        line: &'i [u8],
+        place: Place,
+    ) -> Step<'i> {
+        let (command, utf8) = self.link.footing().parted(command);
+        let asking = match Asking::of(command, utf8, line) {
+            Ok(asking) => asking,
+            Err(reason) => return self.reject(reason, line, place),
+        };
+        if question.verb == Verb::StartTls {
+            self.link.security_mut().tls_asked();
+        }
+        let ticket = self.link.ask(question.with(asking.detail()), place);
+        Step::Event(asking.into_event(ticket))
     }
 
     fn mail<'i>(
@@ -412,23 +334,24 @@ impl Session {
         parameters: MailParameters<'i>,
         line: &'i [u8],
     ) -> Step<'i> {
-        let settings = self.footing.settings();
-        self.patience.transaction_came();
-        if self.patience.is_exhausted(settings, self.footing.now()) {
-            let step = self.reject(Reason::SessionLimit, line, Place::Any);
-            self.fail(Fault::SessionLimit, &[]);
+        self.link.patience_mut().transaction_came();
+        if self.link.is_exhausted() {
+            let step = self.decline(Reason::SessionLimit, line, Place::Any);
+            self.link.fail(Fault::SessionLimit, &[]);
             return step;
         }
-        let terms = match self.footing.terms(&from, &parameters) {
+        let terms = match self.link.footing().terms(&from, &parameters) {
             Ok(terms) => terms,
             Err(reason) => {
-                self.patience.pardon(settings);
+                self.link.pardon();
                 return self.reject(reason, line, Place::Any);
             }
         };
-        let transaction = self.intake.begin(terms, settings.line_breaks);
+        let transaction = self
+            .intake
+            .begin(terms, self.link.footing().settings().line_breaks);
         Step::Event(Event::Mail {
-            ticket: self.ask(question.of(transaction), Place::Any),
+            ticket: self.link.ask(question.of(transaction), Place::Any),
             transaction,
             from,
             parameters,
@@ -443,10 +366,10 @@ impl Session {
         line: &'i [u8],
     ) -> Step<'i> {
         let utf8 = self.intake.terms().is_some_and(|terms| terms.utf8);
-        if let Err(reason) = self.footing.check_recipient(&to, &parameters, utf8) {
+        if let Err(reason) = self.link.footing().check_recipient(&to, &parameters, utf8) {
             return self.reject(reason, line, Place::Any);
         }
-        let most = self.footing.settings().max_recipients;
+        let most = self.link.footing().settings().max_recipients;
         let room = self.intake.recipient_came(most);
         let Some(transaction) = self.intake.transaction().filter(|_| room == Room::Free) else {
             // 5321-4.5.3.1.8-a: those that were accepted stay.
@@ -457,7 +380,7 @@ impl Session {
         };
         let question = question.of(transaction).with(Detail::Utf8(utf8));
         Step::Event(Event::Rcpt {
-            ticket: self.ask(question, Place::Any),
+            ticket: self.link.ask(question, Place::Any),
             transaction,
             to,
             parameters,
@@ -473,33 +396,20 @@ impl Session {
         line: &'i [u8],
     ) -> Step<'i> {
         self.fail_transaction(misplaced);
-        let most = intake::ceiling(self.footing.settings().max_message_size);
-        if self.patience.swallow(size, most) {
-            self.close_for(Reason::TooMuchRefused, Fault::TooMuchRefused, &[]);
+        let most = intake::ceiling(self.link.footing().settings().max_message_size);
+        if self.link.patience_mut().swallow(size, most) {
+            self.link
+                .close_for(Reason::TooMuchRefused, Fault::TooMuchRefused, &[]);
         } else {
             self.chunk_begins(size);
             self.intake.begin_stray_chunk(size, last, misplaced.reason);
         }
-        self.count_misplaced();
+        self.link.count_misplaced();
         Step::Event(Event::Rejected {
-            code: self.footing.wording(misplaced.reason).code(),
+            code: self.link.footing().wording(misplaced.reason).code(),
             reason: misplaced.reason,
             line,
         })
-    }
-
-    /// Hands a command to the application as it is.
-    fn own<'i>(&mut self, question: Question, line: &'i [u8]) -> Step<'i> {
-        let text = core::str::from_utf8(line).unwrap_or_default().trim_end();
-        let (verb, argument) = text.split_once(' ').unwrap_or((text, ""));
-        match Word::parse(verb) {
-            Ok(verb) => Step::Event(Event::Command {
-                ticket: self.ask(question, question.verb.place()),
-                verb,
-                argument: Argument::parse(argument.trim_start()).ok(),
-            }),
-            Err(_) => self.reject(Reason::Unrecognised, line, Place::Any),
-        }
     }
 
     fn authenticate<'i>(
@@ -509,22 +419,22 @@ impl Session {
         line: &'i [u8],
         place: Place,
     ) -> Step<'i> {
-        if !self.patience.allows_authentication(self.footing.settings()) {
+        if !self.link.allows_authentication() {
             // 4954-9-a
-            self.close_on_errors();
+            self.link.close_on_errors();
             return Step::Again;
         }
-        let Some(mechanism) = self.footing.offer().mechanism(mechanism).cloned() else {
+        let Some(mechanism) = self.link.footing().offer().mechanism(mechanism).cloned() else {
             // 4954-4-c, 4954-4-v
             return self.reject(Reason::MechanismUnknown, line, place);
         };
         let said = initial_response.map(|it| SaslResponse::decode_initial(it.as_str()));
         if matches!(said, Some(None)) {
-            self.patience.count_failed_authentication();
+            self.link.patience_mut().count_failed_authentication();
             return self.reject(Reason::NotBase64, line, place);
         }
         Step::Event(Event::Auth {
-            ticket: self.ask(Question::new(Verb::Auth), place),
+            ticket: self.link.ask(Question::new(Verb::Auth), place),
             mechanism,
             initial_response: said.flatten(),
         })
@@ -532,7 +442,7 @@ impl Session {
 
     /// Handles a line of an authentication exchange, whatever it looks like.
     fn response<'i>(&mut self, line: &[u8]) -> Step<'i> {
-        self.outbox.trace_line(b"***");
+        self.link.outbox_mut().trace_line(b"***");
         if line == b"*" {
             // 4954-4-g
             return self.break_off(Reason::AuthenticationCancelled);
@@ -540,46 +450,28 @@ impl Session {
         let Some(response) = SaslResponse::decode(line) else {
             return self.break_off(Reason::NotBase64);
         };
-        self.security.challenged(false);
+        self.link.security_mut().challenged(false);
         Step::Event(Event::AuthResponse {
-            ticket: self.ask(Question::new(Verb::Auth), Place::Last),
+            ticket: self.link.ask(Question::new(Verb::Auth), Place::Last),
             response,
         })
     }
 
     /// Ends an authentication exchange that leads nowhere.
     fn break_off<'i>(&mut self, reason: Reason) -> Step<'i> {
-        self.security.challenged(false);
-        self.patience.count_failed_authentication();
+        self.link.security_mut().challenged(false);
+        self.link.patience_mut().count_failed_authentication();
         self.reject(reason, &[], Place::Last)
-    }
-
-    fn forwarding<'i>(&mut self, question: Question, attributes: Attributes<'i>) -> Step<'i> {
-        let place = question.verb.place();
-        Step::Event(match attributes.command() {
-            ForwardingCommand::XForward => Event::XForward {
-                ticket: self.ask(question, place),
-                attributes,
-            },
-            ForwardingCommand::XClient => {
-                let login = attributes.get(AttributeName::Login);
-                let login = login.map(|it| matches!(it.value(), AttributeValue::Text(_)));
-                Event::XClient {
-                    ticket: self.ask(question.with(Detail::Login(login)), place),
-                    attributes,
-                }
-            }
-        })
     }
 
     /// Returns what counts besides the state for whether a command is taken.
     fn standing(&self) -> Standing<'_> {
-        let settings = self.footing.settings();
-        let is_encrypted = self.security.is_encrypted();
-        let is_authenticated = self.security.is_authenticated();
+        let settings = self.link.footing().settings();
+        let is_encrypted = self.link.security().is_encrypted();
+        let is_authenticated = self.link.security().is_authenticated();
         Standing {
             dialect: settings.dialect,
-            offered: self.footing.offered(),
+            offered: self.link.footing().offered(),
             has_tls: settings.tls != Tls::Off,
             has_mechanisms: settings.has_mechanisms(),
             is_encrypted,
@@ -600,11 +492,11 @@ impl Session {
             return self.unrecognised(line);
         };
         self.intake.understood();
-        let reason = match self.progress.admit(verb, &self.standing()) {
+        let reason = match self.link.progress().admit(verb, &self.standing()) {
             Err(misplaced) if misplaced.is_about_verb() => misplaced.reason,
             _ => match error.kind() {
                 // 5321-4.1.1.11-a
-                CommandErrorKind::Parameter(Some(name)) if !self.footing.takes(name) => {
+                CommandErrorKind::Parameter(Some(name)) if !self.link.footing().takes(name) => {
                     Reason::NotOffered
                 }
                 CommandErrorKind::Address if verb == Verb::Mail => Reason::BadSender,
@@ -614,19 +506,19 @@ impl Session {
             },
         };
         if verb == Verb::Mail {
-            self.patience.pardon(self.footing.settings());
+            self.link.pardon();
         }
         let step = self.reject(reason, line, verb.place());
         if error.kind() == CommandErrorKind::ChunkSize && reason != Reason::NotImplemented {
             // BDT-1: commands cannot be told from content any more.
-            self.fail(Fault::MalformedChunk, line);
+            self.link.fail(Fault::MalformedChunk, line);
         }
         step
     }
 
     /// Answers a line whose verb nobody knows.
     fn unrecognised<'i>(&mut self, line: &'i [u8]) -> Step<'i> {
-        if self.progress.state() == State::TurnedAway {
+        if self.link.progress().state() == State::TurnedAway {
             return self.reject(Reason::TurnedAway, line, Place::Any);
         }
         if let Some(protocol) = self.intake.foreign(line) {
@@ -634,7 +526,7 @@ impl Session {
         }
         let verb = line.split(|byte| *byte == b' ').next();
         let verb = verb.and_then(|verb| core::str::from_utf8(verb).ok());
-        if verb.is_some_and(|verb| self.footing.settings().has_command(verb)) {
+        if verb.is_some_and(|verb| self.link.footing().settings().has_command(verb)) {
             return self.reject(Reason::BadArgument, line, Place::Last);
         }
         self.reject(Reason::Unrecognised, line, Place::Any)
@@ -648,19 +540,19 @@ impl Session {
         bytes: &[u8],
     ) -> Step<'i> {
         let step = self.reject(Reason::ForeignProtocol, line, Place::Any);
-        self.fail(Fault::ForeignProtocol(protocol), bytes);
+        self.link.fail(Fault::ForeignProtocol(protocol), bytes);
         step
     }
 
     /// Takes leave of a client whose lines end in LF, or whose commands hide others.
     fn refuse_bare_line_feed<'i>(&mut self, line: &'i [u8]) -> Step<'i> {
-        let line = self.security.quotable(line);
-        self.outbox.trace_line(line);
+        let line = self.link.security().quotable(line);
+        self.link.outbox_mut().trace_line(line);
         if let Some(protocol) = self.intake.foreign(line) {
             return self.refuse_foreign(protocol, line, line);
         }
         let step = self.reject(Reason::BareLineFeed, line, Place::Any);
-        self.fail(Fault::BareLineFeed, line);
+        self.link.fail(Fault::BareLineFeed, line);
         step
     }
 
@@ -676,260 +568,139 @@ impl Session {
         match reason {
             Reason::WrongDialect => return self.reject(reason, line, Place::Any),
             Reason::TlsRequired | Reason::AuthenticationRequired if verb == Verb::Mail => {
-                self.patience.pardon(self.footing.settings());
+                self.link.pardon();
                 return self.reject(reason, line, place);
             }
             _ => {}
         }
         self.fail_transaction(misplaced);
         let step = self.decline(reason, line, place);
-        self.count_misplaced();
+        self.link.count_misplaced();
         step
     }
 
     /// Refuses a command, and counts that as an error.
     fn reject<'i>(&mut self, reason: Reason, line: &'i [u8], place: Place) -> Step<'i> {
         let step = self.decline(reason, line, place);
-        self.count_error();
+        self.link.count_error();
         step
     }
 
     /// Refuses a command.
     fn decline<'i>(&mut self, reason: Reason, line: &'i [u8], place: Place) -> Step<'i> {
-        self.say(reason, place, self.intake.transaction());
-        Step::Event(Event::Rejected {
-            code: self.footing.wording(reason).code(),
-            reason,
-            line: security::without_secret(line),
-        })
+        let transaction = self.intake.transaction();
+        Step::Event(self.link.decline(reason, line, place, transaction))
     }
 
-    /// Counts an error; too many end the session.
-    fn count_error(&mut self) {
-        if self.patience.count_error(self.footing.settings()) {
-            self.close_on_errors();
-        }
-    }
+    // Verdicts.
 
-    /// Counts a command out of place, unless it was sent before the client could know.
-    fn count_misplaced(&mut self) {
-        if self.patience.count_misplaced(self.footing.settings()) {
-            self.close_on_errors();
-        }
-    }
-
-    // Questions and verdicts.
-
-    /// Asks for the greeting.
-    fn greet(&mut self) {
-        let question = Question::new(Verb::Connect);
-        self.outbox.ask_later(&self.footing, question, Place::Last);
-    }
-
-    fn ask(&mut self, question: Question, place: Place) -> Ticket {
-        self.outbox.ask(&self.footing, question, place)
-    }
-
-    fn say(&mut self, reason: Reason, place: Place, transaction: Option<TransactionId>) {
-        self.outbox.say(&self.footing, reason, place, transaction);
-        self.depart();
-    }
-
-    /// Accepts what the ticket stands for.
     pub(super) fn accept(&mut self, ticket: Ticket) -> Result<(), Refused> {
-        match self.outbox.look_up(&ticket) {
-            Ok((serial, Subject::Question(question))) => {
-                let wording = question.verb.accepted(self.footing.dialect());
-                self.settle_by(serial, question, wording, Given::Accepted);
-                Ok(())
-            }
-            Ok((serial, Subject::Reply { .. })) => {
-                self.let_go(serial);
-                Ok(())
-            }
-            Err(misuse) => Err(Refused { ticket, misuse }),
-        }
+        let verdict = self.link.accept(ticket)?;
+        self.settle(verdict);
+        Ok(())
     }
 
     /// Refuses what the ticket stands for, as nobody handles it.
     pub(super) fn decline_ticket(&mut self, ticket: &Ticket) {
-        match self.outbox.look_up(ticket) {
-            Ok((serial, Subject::Question(question))) => {
-                let wording = question.verb.declined();
-                let given = match wording.code().class() {
-                    Class::Positive => Given::Accepted,
-                    _ => Given::Refused,
-                };
-                self.settle_by(serial, question, wording, given);
-            }
-            Ok((serial, Subject::Reply { .. })) => self.let_go(serial),
-            Err(_) => {}
-        }
+        let verdict = self.link.decline_ticket(ticket);
+        self.settle(verdict);
     }
 
-    /// Answers what the ticket stands for.
     pub(super) fn reply(&mut self, ticket: Ticket, reply: &Reply<'_>) -> Result<(), Refused> {
-        let checked = self.outbox.look_up(&ticket).and_then(|(serial, subject)| {
-            subject.check(reply)?;
-            Ok((serial, subject.question()))
-        });
-        let (serial, question) = match checked {
-            Ok(checked) => checked,
-            Err(misuse) => return Err(Refused { ticket, misuse }),
-        };
-        let verb = question.map_or(Verb::Content, |it| it.verb);
-        let closes = reply.code() == Code::NOT_AVAILABLE
-            // 7504-3, X-44
-            || verb == Verb::Connect && reply.code() == Code::NO_MAIL_SERVICE;
-        if closes {
-            self.close_after(serial, question, Some(reply));
-            return Ok(());
-        }
-        let answer = self.outbox.compose(&self.footing, reply, verb);
-        self.outbox.answer(serial, answer, reply.is_positive());
-        if let Some(question) = question {
-            let given = match reply.is_positive() {
-                true => Given::Accepted,
-                false => Given::Refused,
-            };
-            self.settle(question, given);
-        }
-        self.depart();
+        let verdict = self.link.reply(ticket, reply)?;
+        self.settle(verdict);
         Ok(())
     }
 
-    /// Answers what the ticket stands for, if by anything, and ends the session.
     pub(super) fn close(
         &mut self,
         ticket: Ticket,
         reply: Option<&Reply<'_>>,
     ) -> Result<(), Refused> {
-        let checked = self.outbox.look_up(&ticket).and_then(|(serial, subject)| {
-            reply.map_or(Ok(()), table::check_negative)?;
-            Ok((serial, subject.question()))
-        });
-        match checked {
-            Ok((serial, question)) => {
-                self.close_after(serial, question, reply);
-                Ok(())
-            }
-            Err(misuse) => Err(Refused { ticket, misuse }),
-        }
+        let verdict = self.link.close(ticket, reply)?;
+        self.settle(verdict);
+        Ok(())
     }
 
-    /// Challenges a client that authenticates itself.
     pub(super) fn challenge(&mut self, ticket: Ticket, challenge: &[u8]) -> Result<(), Refused> {
-        let misuse = match self.outbox.look_up(&ticket) {
-            Ok((serial, Subject::Question(question))) if question.verb == Verb::Auth => {
-                self.security.challenged(true);
-                self.outbox.challenge(serial, challenge);
-                self.depart();
-                return Ok(());
-            }
-            Ok(_) => Misuse::WrongReplyClass,
-            Err(misuse) => misuse,
-        };
-        Err(Refused { ticket, misuse })
+        self.link.challenge(ticket, challenge)
     }
 
-    /// Sends a reply of the machine's own as it is.
-    fn let_go(&mut self, serial: u64) {
-        self.outbox.let_go(serial);
-        self.depart();
-    }
-
-    /// Answers for an application that took too long.
-    fn settle_overdue(&mut self, serial: u64, question: Question) {
-        let wording = question.verb.overdue();
-        let is_positive = wording.code().class() == Class::Positive;
-        self.settle_by(serial, question, wording, Given::Overdue { is_positive });
-        if wording.code() == Code::NOT_AVAILABLE {
-            self.fail(Fault::TimedOut(Timer::Verdict), &[]);
+    /// Does what a verdict means for the session, and lets its reply leave.
+    fn settle(&mut self, verdict: Option<Verdict>) {
+        if let Some(verdict) = verdict {
+            self.take_effect(verdict);
+            self.link.depart();
         }
     }
 
-    /// Takes a verdict that the machine has the words for.
-    fn settle_by(
-        &mut self,
-        serial: u64,
-        question: Question,
-        wording: replies::Wording,
-        given: Given,
-    ) {
-        let answer = self.outbox.worded(&self.footing, wording);
-        self.outbox.answer(serial, answer, given.is_positive());
-        self.settle(question, given);
-        self.depart();
-    }
-
-    /// Does what a verdict means for the session.
-    fn settle(&mut self, question: Question, given: Given) {
-        let is_positive = given.is_positive();
-        let verb = question.verb;
-        if self.ending.is_some() {
-            if !is_positive {
-                self.forget_reset(question);
-            }
-            return;
-        }
+    fn take_effect(&mut self, verdict: Verdict) {
+        let Question {
+            verb,
+            transaction,
+            detail,
+        } = verdict.question;
+        let is_positive = verdict.is_positive;
         // A transaction that is gone is not changed any more.
-        let is_current = match (verb, question.transaction) {
+        let is_current = match (verb, transaction) {
             (Verb::Mail, Some(id)) => self.intake.sender_decided(id, is_positive),
             (Verb::Recipient, Some(id)) => self.intake.recipient_decided(id, is_positive),
             (Verb::Data, transaction) => self.intake.transaction() == transaction,
             // The state went on at the end of the content.
             _ => !verb.is_of_message(),
         };
-        if is_current {
-            self.progress.apply(verb, is_positive);
+        if self.link.is_ending() {
+            return;
         }
-        let settings = self.footing.settings();
-        match (verb, question.detail) {
+        if is_current {
+            self.link.apply(verb, is_positive);
+        }
+        match (verb, detail) {
             (Verb::Ehlo | Verb::Lhlo | Verb::Helo, _) if is_positive => {
                 self.drop_transaction(Reason::Hello);
-                self.footing.introduced(verb != Verb::Helo);
+                self.link.footing_mut().introduced(verb != Verb::Helo);
             }
-            (Verb::Mail, _) if is_current && !is_positive => self.patience.pardon(settings),
+            (Verb::Mail, _) if is_current && !is_positive => self.link.pardon(),
             (Verb::Data, _) if is_current && is_positive => {
                 self.intake.begin_data();
-                self.patience.content_begins(settings);
+                self.link.content_begins();
             }
-            (Verb::StartTls, _) => {
-                // All was answered before, so that this reply is the next.
-                let length = replies::START_TLS.as_bytes().len();
-                self.security
-                    .tls_decided(is_positive, self.outbox.queued(), length);
-            }
-            (Verb::Auth, _) if is_positive => self.security.authenticated(),
-            (Verb::Auth, _) => self.patience.count_failed_authentication(),
+            (Verb::StartTls, _) => self.link.tls_decided(is_positive),
+            (Verb::Auth, _) if is_positive => self.link.security_mut().authenticated(),
+            (Verb::Auth, _) => self.link.patience_mut().count_failed_authentication(),
             (Verb::XClient, Detail::Login(login)) if is_positive => {
-                self.security.spoken_for(login);
-                self.footing.begun_afresh();
+                self.link.security_mut().spoken_for(login);
+                self.link.footing_mut().begun_afresh();
             }
-            (Verb::Content | Verb::Delivery, _) if is_positive => self.patience.message_accepted(),
-            (Verb::Quit, _) if is_positive => self.quit(false),
+            (Verb::Content | Verb::Delivery, _) if is_positive => {
+                self.link.patience_mut().message_accepted();
+            }
+            (Verb::Quit, _) if is_positive => self.link.quit(false),
+            // Without a greeting in time there is no session.
+            (Verb::Connect, _) if verdict.is_overdue() => {
+                self.link.fail(Fault::TimedOut(Timer::Verdict), &[]);
+            }
             _ => {}
         }
-        if given == Given::Refused && verb.counts_refusals() {
-            self.count_error();
-        }
+        self.link.count_refusal(verdict);
     }
 
     /// Goes on with another configuration.
     pub(super) fn reconfigure(&mut self, config: Config) -> Result<(), Misuse> {
-        let is_open = self.outbox.any_open(Verb::lets_settings_change);
-        let is_greeted = self.progress.state() != State::Connected;
-        if !is_open || is_greeted && config.settings().dialect != self.footing.dialect() {
+        let is_open = self.link.outbox().any_open(Verb::lets_settings_change);
+        let is_greeted = self.link.progress().state() != State::Connected;
+        let dialect = self.link.footing().dialect();
+        if !is_open || is_greeted && config.settings().dialect != dialect {
             return Err(Misuse::SettingsFixed);
         }
-        self.footing.reconfigure(config);
+        self.link.footing_mut().reconfigure(config);
         Ok(())
     }
 
     /// Changes what EHLO's next answer offers.
     pub(super) fn change_offer(&mut self, capabilities: Option<Capabilities>) {
-        let config = self.footing.config().offer_instead(capabilities);
-        self.footing.reconfigure(config);
+        let config = self.link.footing().config().offer_instead(capabilities);
+        self.link.footing_mut().reconfigure(config);
     }
 
     // Content.
@@ -938,10 +709,8 @@ impl Session {
     fn next_content<'i>(&mut self, input: &mut &'i [u8]) -> Step<'i> {
         let before = input.len();
         let portion = self.intake.next_content(input);
-        let bytes = before.saturating_sub(input.len()) as u64;
-        let now = self.footing.now();
-        self.patience
-            .content_came(bytes, self.footing.settings(), now);
+        self.link
+            .content_came(before.saturating_sub(input.len()) as u64);
         self.handle_portion(portion)
     }
 
@@ -962,17 +731,18 @@ impl Session {
                 });
             }
             Portion::Excess => {
-                // Not by 421: the same message would be sent again for days (RFC 1870 6.3).
-                self.close_for(Reason::TooLarge, Fault::TooMuchRefused, &[]);
+                self.link
+                    .close_for(Reason::TooMuchRefused, Fault::TooMuchRefused, &[]);
             }
             Portion::Chunk => {
-                self.progress.apply(Verb::Chunk, true);
-                self.say(Reason::Chunk, Place::Any, self.intake.transaction());
+                self.link.apply(Verb::Chunk, true);
+                self.link
+                    .say(Reason::Chunk, Place::Any, self.intake.transaction());
             }
             Portion::RefusedChunk => {
                 // 3030-2-i: what follows of the message is refused until RSET.
                 let transaction = self.intake.transaction();
-                self.progress.apply(Verb::Chunk, false);
+                self.link.apply(Verb::Chunk, false);
                 if let Some(refusal) = self.break_transaction() {
                     self.refuse_message(&refusal, 1, transaction);
                 }
@@ -994,28 +764,16 @@ impl Session {
         Step::Again
     }
 
-    /// Takes the next `size` bytes for content.
-    fn chunk_begins(&mut self, size: u64) {
-        self.outbox.trace_content(size);
-        self.patience.content_begins(self.footing.settings());
-    }
-
-    fn end_content(&mut self, message: Message) {
-        if self.progress.state() == State::Content {
-            self.outbox.trace_content(message.bytes);
-        }
-        self.patience.message_came(message.bytes);
-        self.progress.apply(Verb::Content, true);
-    }
-
     /// Asks for the verdict over a message, for each accepted recipient in LMTP.
     fn ask_for_verdict<'i>(&mut self, message: Message) -> Step<'i> {
         let Message {
             transaction, bytes, ..
         } = message;
-        if self.footing.dialect() == Dialect::Smtp {
+        if self.link.footing().dialect() == Dialect::Smtp {
             return Step::Event(Event::Message {
-                ticket: self.ask(Question::new(Verb::Content).of(transaction), Place::Any),
+                ticket: self
+                    .link
+                    .ask(Question::new(Verb::Content).of(transaction), Place::Any),
                 transaction,
                 bytes,
             });
@@ -1025,7 +783,7 @@ impl Session {
         for recipient in 0..u32::try_from(message.recipients).unwrap_or(u32::MAX) {
             let detail = Detail::Recipient { recipient, bytes };
             let question = Question::new(Verb::Delivery).of(transaction).with(detail);
-            self.outbox.ask_later(&self.footing, question, Place::Any);
+            self.link.ask_later(question, Place::Any);
         }
         Step::Again
     }
@@ -1033,10 +791,24 @@ impl Session {
     /// Returns how many replies a content gets: in LMTP one for each accepted recipient, none at all if
     /// there are none (2033-4.3-b, X-22, BDT-14).
     fn replies_to_content(&self, recipients: usize) -> usize {
-        match self.footing.dialect() {
+        match self.link.footing().dialect() {
             Dialect::Smtp => 1,
             Dialect::Lmtp => recipients,
         }
+    }
+
+    /// Takes the next `size` bytes for content.
+    fn chunk_begins(&mut self, size: u64) {
+        self.link.outbox_mut().trace_content(size);
+        self.link.content_begins();
+    }
+
+    fn end_content(&mut self, message: Message) {
+        if self.link.progress().state() == State::Content {
+            self.link.outbox_mut().trace_content(message.bytes);
+        }
+        self.link.patience_mut().message_came(message.bytes);
+        self.link.apply(Verb::Content, true);
     }
 
     /// Answers a content that is refused.
@@ -1048,14 +820,10 @@ impl Session {
     ) {
         for _ in 0..replies {
             match refusal {
-                Refusal::Machine(reason) => {
-                    self.outbox
-                        .say(&self.footing, *reason, Place::Any, transaction);
-                }
-                Refusal::Application(answer) => self.outbox.repeat(&self.footing, answer),
+                Refusal::Machine(reason) => self.link.say(*reason, Place::Any, transaction),
+                Refusal::Application(answer) => self.link.repeat(answer),
             }
         }
-        self.depart();
     }
 
     /// Refuses the content that is coming, before its end.
@@ -1065,17 +833,16 @@ impl Session {
         reply: &Reply<'_>,
     ) -> Result<(), Misuse> {
         table::check_negative(reply)?;
-        let is_between_chunks = self.progress.state() == State::Chunks;
-        if self.ending.is_some() || !self.intake.can_refuse(transaction, is_between_chunks) {
+        let is_between_chunks = self.link.progress().state() == State::Chunks;
+        if self.link.is_ending() || !self.intake.can_refuse(transaction, is_between_chunks) {
             return Err(Misuse::UnknownMessage);
         }
-        let answer = self.outbox.compose(&self.footing, reply, Verb::Content);
         if reply.code() == Code::NOT_AVAILABLE {
             // Nothing of what follows is taken: the client takes all of it for undelivered.
             self.intake.abandon();
-            self.outbox.repeat_last(&self.footing, answer);
-            self.fail(Fault::ShutDown, &[]);
+            self.link.shut_down(reply);
         } else {
+            let answer = self.link.compose(reply);
             self.intake.refuse(Refusal::Application(answer));
         }
         Ok(())
@@ -1083,7 +850,7 @@ impl Session {
 
     /// Gives the transaction up until RSET, if a command out of its place breaks it.
     fn fail_transaction(&mut self, misplaced: Misplaced) {
-        self.progress.misplace(misplaced);
+        self.link.misplace(misplaced);
         if misplaced.breaks {
             self.break_transaction();
         }
@@ -1092,7 +859,7 @@ impl Session {
     /// Forgets a transaction that failed; returns what its content was refused with.
     fn break_transaction(&mut self) -> Option<Refusal> {
         self.intake.transaction()?;
-        self.patience.pardon(self.footing.settings());
+        self.link.pardon();
         let (transaction, refusal) = self.intake.fail();
         if let Some(transaction) = transaction {
             self.reset = Some((transaction, Reason::ChunkFailed));
@@ -1107,169 +874,60 @@ impl Session {
         }
     }
 
-    /// Tells the application nothing of a transaction that it has ended itself by refusing MAIL.
-    fn forget_reset(&mut self, question: Question) {
-        if question.verb == Verb::Mail {
-            self.reset
-                .take_if(|(id, _)| Some(*id) == question.transaction);
-        }
+    // What comes from the driver.
+
+    /// Takes note of the time, and of what became of the last transmission.
+    fn called(&mut self, now: Duration) {
+        self.link.footing_mut().called(now);
+        self.link.note_failed_write();
     }
-
-    // TLS.
-
-    /// Returns whether the bytes that come and go are the TLS handshake's.
-    fn is_handshake(&self) -> bool {
-        self.security.is_handshake(self.outbox.sent())
-    }
-
-    pub(super) fn wants_tls(&self) -> bool {
-        self.ending.is_none() && self.is_handshake()
-    }
-
-    pub(super) fn tls_established(&mut self, info: TlsInfo, now: Duration) -> Result<(), Misuse> {
-        if !self.wants_tls() {
-            return Err(Misuse::NoHandshake);
-        }
-        self.footing.called(now);
-        // The client has read the 220.
-        self.outbox.bytes_came();
-        self.patience.disarm();
-        // 3207-4.2-a, X-15, X-17: what was said in clear is forgotten.
-        self.footing.tls_established(info);
-        self.security.tls_established();
-        self.intake.forget_line();
-        self.progress.apply(Verb::Handshake, true);
-        if self.progress.state() == State::Connected {
-            self.greet();
-        }
-        Ok(())
-    }
-
-    #[cfg(feature = "auth")]
-    pub(super) fn channel(&self) -> Channel<'_> {
-        self.footing.channel()
-    }
-
-    pub(super) fn tls_failed(&mut self) {
-        if self.wants_tls() {
-            self.fail_mutely(Fault::TlsFailed);
-        }
-    }
-
-    /// Takes back the 220 that begins TLS, so that another reply can follow. Where it is too late
-    /// nothing can: the client takes what comes for TLS.
-    fn renounce_tls(&mut self) {
-        if let Some(kept) = self.security.before_handshake()
-            && (self.is_handshake() || !self.outbox.take_back(kept))
-        {
-            self.silence();
-        }
-    }
-
-    pub(super) fn is_authenticated(&self) -> bool {
-        self.security.is_authenticated()
-    }
-
-    // What leaves, and when.
 
     pub(super) fn poll_transmit(&mut self, now: Duration) -> Option<Transmit<'_>> {
-        self.footing.called(now);
-        self.note_failed_write();
+        self.called(now);
         self.arm();
-        self.outbox.transmit(now)
+        self.link.poll_transmit()
     }
 
-    /// Sends the replies whose turn it is, unless they are held back for now.
-    fn depart(&mut self) {
-        if !self.is_slow() {
-            self.outbox.send_answers();
+    pub(super) fn poll_timeout(&self) -> Option<Duration> {
+        self.link.deadline(self.is_between_transactions())
+    }
+
+    pub(super) fn handle_timeout(&mut self, now: Duration) {
+        self.link.footing_mut().called(now);
+        self.link.fire(self.is_between_transactions());
+        while let Some(verdict) = self.link.next_overdue() {
+            self.settle(Some(verdict));
         }
+        self.arm();
     }
 
-    /// Returns whether each reply is held back. The last ones of a session leave at once.
-    fn is_slow(&self) -> bool {
-        self.ending.is_none() && self.patience.is_slow(self.footing.settings())
-    }
-
-    /// Returns whether a reply is being held back, so that no further command is handled.
-    fn holds_reply_back(&self) -> bool {
-        self.is_slow() && self.outbox.has_answer()
+    fn is_between_transactions(&self) -> bool {
+        self.intake.is_at_command() && self.intake.transaction().is_none()
     }
 
     /// Sees to it that the timers run that should, and no others.
     fn arm(&mut self) {
-        if self.outbox.is_silent() {
-            return;
-        }
-        let now = self.footing.now();
-        self.outbox.arm(now);
-        let is_held = self.holds_reply_back();
-        // Only the bytes of a chunk have to come while replies are owed: after DATA, 354 is one.
-        let is_answered = self.outbox.owes_nothing() || self.intake.is_in_chunk();
         let awaited = match self.intake.is_at_command() {
-            _ if self.ending.is_some() || !is_answered => None,
-            true => Some(Timer::Idle),
-            false => Some(Timer::Receive),
+            true => Timer::Idle,
+            false => Timer::Receive,
         };
-        let settings = self.footing.settings();
-        self.patience.hold(is_held, settings, now);
-        self.patience.arm(awaited, settings, now);
+        self.link.arm(awaited, self.intake.is_in_chunk());
     }
 
-    pub(super) fn poll_timeout(&self) -> Option<Duration> {
-        let deadlines = [
-            self.outbox.deadline(),
-            self.patience.deadline(),
-            self.session_end(),
-        ];
-        deadlines.into_iter().flatten().min()
-    }
-
-    pub(super) fn handle_timeout(&mut self, now: Duration) {
-        self.footing.called(now);
-        if let Some(timer) = self.outbox.expired(now) {
-            self.fail_mutely(Fault::TimedOut(timer));
+    pub(super) fn tls_established(&mut self, info: TlsInfo, now: Duration) -> Result<(), Misuse> {
+        if !self.link.wants_tls() {
+            return Err(Misuse::NoHandshake);
         }
-        if let Some(timer) = self.patience.expired(now) {
-            self.close_for(Reason::TimedOut, Fault::TimedOut(timer), &[]);
-        }
-        if self.session_end().is_some_and(|end| end <= now) {
-            self.close_for(Reason::SessionLimit, Fault::SessionLimit, &[]);
-        }
-        if self.patience.releases(now) {
-            self.outbox.send_answers();
-        }
-        while let Some((serial, subject)) = self.outbox.overdue(now) {
-            match subject.question() {
-                Some(question) => self.settle_overdue(serial, question),
-                None => self.let_go(serial),
-            }
-        }
-        self.arm();
+        self.link.footing_mut().called(now);
+        self.intake.forget_line();
+        self.link.tls_established(info);
+        Ok(())
     }
 
-    /// Returns when the session is over for its length, if it is between transactions.
-    fn session_end(&self) -> Option<Duration> {
-        let is_between = self.ending.is_none()
-            && self.intake.is_at_command()
-            && self.intake.transaction().is_none()
-            && self.outbox.unanswered() == 0;
-        let end = self.patience.end(self.footing.settings());
-        end.filter(|_| is_between)
-    }
-
-    pub(super) fn poll_trace(&mut self) -> Option<TraceEntry> {
-        self.outbox.poll_trace()
-    }
-
-    pub(super) fn shrink(&mut self) {
-        self.outbox.shrink();
-    }
-
-    // How it ends.
-
-    pub(super) fn is_closed(&self) -> bool {
-        self.is_read_to_end
+    pub(super) fn tls_failed(&mut self) {
+        if self.link.wants_tls() {
+            self.link.fail_mutely(Fault::TlsFailed);
+        }
     }
 
     pub(super) fn handle_eof(&mut self) {
@@ -1277,130 +935,28 @@ impl Session {
     }
 
     pub(super) fn write_failed(&mut self) {
-        self.fail_mutely(Fault::WriteFailed);
+        self.link.fail_mutely(Fault::WriteFailed);
     }
 
     pub(super) fn shut_down(&mut self, reply: &Reply<'_>) -> Result<(), Misuse> {
-        if self.ending.is_some() {
+        if self.link.is_ending() {
             return Err(Misuse::Ending);
         }
         table::check_negative(reply)?;
-        self.renounce_tls();
-        if !self.outbox.is_silent() {
-            let answer = self.outbox.compose(&self.footing, reply, Verb::Content);
-            self.outbox.repeat_last(&self.footing, answer);
-        }
-        self.fail(Fault::ShutDown, &[]);
+        self.link.shut_down(reply);
         Ok(())
     }
 
-    /// Takes note of QUIT, whose reply is on its way, and of whether the application knows.
-    fn quit(&mut self, is_told: bool) {
-        self.outbox.quit_came();
-        let ending = Ending::Quit {
-            is_told,
-            is_closed: false,
-        };
-        self.end(ending, Reason::Quit);
+    pub(super) fn shrink(&mut self) {
+        self.link.outbox_mut().shrink();
     }
 
-    /// Ends the session in error, with a last reply that says why.
-    fn close_for(&mut self, reason: Reason, fault: Fault, bytes: &[u8]) {
-        if self.ending.is_some() {
-            return;
-        }
-        self.renounce_tls();
-        if !self.outbox.is_silent() {
-            self.outbox.say_last(&self.footing, reason);
-        }
-        self.fail(fault, bytes);
+    pub(super) fn poll_trace(&mut self) -> Option<TraceEntry> {
+        self.link.outbox_mut().poll_trace()
     }
 
-    fn close_on_errors(&mut self) {
-        self.close_for(Reason::TooManyErrors, Fault::TooManyErrors, &[]);
-    }
-
-    /// Ends the session for the application, with the answer to the command of that serial number, or
-    /// without any. What came after it is not answered.
-    fn close_after(&mut self, serial: u64, question: Option<Question>, reply: Option<&Reply<'_>>) {
-        self.outbox
-            .drop_from(serial.saturating_add(u64::from(reply.is_some())));
-        self.fail(Fault::ShutDown, &[]);
-        if let Some(question) = question {
-            self.forget_reset(question);
-        }
-        if let Some(reply) = reply {
-            let verb = question.map_or(Verb::Content, |it| it.verb);
-            let answer = self.outbox.compose(&self.footing, reply, verb);
-            self.outbox.answer(serial, answer, false);
-        }
-        self.depart();
-    }
-
-    /// Ends the session in error, once everything is answered and written.
-    fn fail(&mut self, fault: Fault, bytes: &[u8]) {
-        if self.ending.is_none() {
-            let error = Error::new(fault, self.describe(), bytes);
-            self.end(Ending::Failed(error), Reason::Ended);
-        }
-    }
-
-    /// Ends the session in error at once: the client cannot be reached.
-    fn fail_mutely(&mut self, fault: Fault) {
-        self.fail(fault, &[]);
-        self.silence();
-    }
-
-    /// Ends the session if its last transmission failed.
-    fn note_failed_write(&mut self) {
-        if self.outbox.has_failed() {
-            self.fail_mutely(Fault::WriteFailed);
-        }
-    }
-
-    /// Sends nothing any more.
-    fn silence(&mut self) {
-        self.patience.disarm();
-        self.outbox.silence();
-    }
-
-    fn end(&mut self, ending: Ending, reason: Reason) {
-        self.drop_transaction(reason);
-        self.ending = Some(ending);
-        // What was held back leaves with the rest.
-        self.depart();
-    }
-
-    /// Returns the next event of a session that is ending, once everything is answered and written.
-    fn last_event(&mut self) -> Result<Option<Event<'static>>, Error> {
-        if let Some(Ending::Quit { is_told, .. }) = &mut self.ending
-            && !core::mem::replace(is_told, true)
-        {
-            return Ok(Some(Event::Quit));
-        }
-        if !self.outbox.is_silent() && !self.outbox.owes_nothing() {
-            return Ok(None);
-        }
-        if let Some(event) = self.outbox.last_event() {
-            return Ok(Some(event));
-        }
-        match &mut self.ending {
-            Some(Ending::Failed(error)) => Err(error.clone()),
-            Some(Ending::Quit { is_closed, .. }) => {
-                let is_news = !core::mem::replace(is_closed, true);
-                Ok(is_news.then_some(Event::Closed))
-            }
-            None => Ok(None),
-        }
-    }
-
-    /// Returns what the session was about, for errors.
-    fn describe(&self) -> &'static str {
-        match self.intake.is_in_chunk() {
-            _ if self.is_handshake() => "before the TLS handshake",
-            _ if self.security.is_in_exchange() => "in an authentication exchange",
-            true => State::Content.describe(),
-            false => self.progress.state().describe(),
-        }
+    /// Returns what speaks with the client.
+    pub(super) fn link(&self) -> &Link {
+        &self.link
     }
 }

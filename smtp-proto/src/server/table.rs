@@ -174,6 +174,8 @@ pub(super) struct Rule {
     needs: Needs,
     brought: Brought,
     idle: Idle,
+    /// Whether its transaction fails wherever it is refused.
+    breaks: bool,
     admissions: [Admission; 7],
     /// The state after yes, and after no.
     next: [Next; 2],
@@ -196,45 +198,45 @@ const fn rule(verb: Verb) -> Rule {
     const fn in_turn(waits: Waits) -> [Waits; 2] { [waits, Waits::Everything] }
     const NEVER: [Admission; 7] = [O; 7];
 
-    let (waits, place, needs, brought, idle, admissions, next) = match verb {
+    let (waits, place, needs, brought, idle, breaks, admissions, next) = match verb {
         // What comes without a command. Content waits for nothing: it is on its way.
-        Verb::Connect   => (usual(Nothing),    Last, No,  Always,                    Works, NEVER, [To(Greeted), To(TurnedAway)]),
-        Verb::Handshake => (usual(Nothing),    Last, No,  Always,                    Works, NEVER, [Afresh, Same]),
-        Verb::Content   => (usual(Nothing),    Any,  No,  Always,                    Works, NEVER, [Outside, Outside]),
-        Verb::Delivery  => (usual(Nothing),    Any,  No,  Always,                    Works, NEVER, [Same, Same]),
-        //                                                                                   away Greeted Ready Mail Rcpt Chunks Failed
-        Verb::Ehlo      => (usual(Everything), Last, No,  By(Dialect::Smtp),         Again,  [O,    T,    T,   T,   T,   T,     T], [To(Ready), Same]),
-        Verb::Lhlo      => (usual(Everything), Last, No,  By(Dialect::Lmtp),         Again,  [O,    T,    T,   T,   T,   T,     T], [To(Ready), Same]),
-        Verb::Helo      => (usual(Everything), Last, Tls, By(Dialect::Smtp),         Again,  [O,    T,    T,   T,   T,   T,     T], [To(Ready), Same]),
-        Verb::StartTls  => (usual(Everything), Last, No,  WithTls,                   Idles,  [O,    T,    T,   O,   O,   O,     O], [Same, Same]),
+        Verb::Connect   => (usual(Nothing),    Last, No,  Always,                    Works, false, NEVER, [To(Greeted), To(TurnedAway)]),
+        Verb::Handshake => (usual(Nothing),    Last, No,  Always,                    Works, false, NEVER, [Afresh, Same]),
+        Verb::Content   => (usual(Nothing),    Any,  No,  Always,                    Works, false, NEVER, [Outside, Outside]),
+        Verb::Delivery  => (usual(Nothing),    Any,  No,  Always,                    Works, false, NEVER, [Same, Same]),
+        //                                                                                          away Greeted Ready Mail Rcpt Chunks Failed
+        Verb::Ehlo      => (usual(Everything), Last, No,  By(Dialect::Smtp),         Again, false,  [O,    T,    T,   T,   T,   T,     T], [To(Ready), Same]),
+        Verb::Lhlo      => (usual(Everything), Last, No,  By(Dialect::Lmtp),         Again, false,  [O,    T,    T,   T,   T,   T,     T], [To(Ready), Same]),
+        Verb::Helo      => (usual(Everything), Last, Tls, By(Dialect::Smtp),         Again, false,  [O,    T,    T,   T,   T,   T,     T], [To(Ready), Same]),
+        Verb::StartTls  => (usual(Everything), Last, No,  WithTls,                   Idles, false,  [O,    T,    T,   O,   O,   O,     O], [Same, Same]),
         // With an initial response, commands may follow (4954-4-t).
-        Verb::Auth      => (usual(Everything), Last, Tls, WithMechanisms,            Works,  [O,    O,    T,   O,   O,   O,     O], [Same, Same]),
-        Verb::Mail      => (in_turn(Sender),   Any,  All, Always,                    Works,  [O,    G,    T,   O,   O,   O,     O], [To(Mail), Same]),
-        Verb::Recipient => (in_turn(Room),     Any,  All, Always,                    Works,  [O,    O,    O,   T,   T,   O,     O], [To(Recipients), Same]),
-        Verb::Data      => (in_turn(Envelope), Last, All, Always,                    Works,  [O,    O,    O,   R,   L,   B,     O], [To(Content), Same]),
+        Verb::Auth      => (usual(Everything), Last, Tls, WithMechanisms,            Works, false,  [O,    O,    T,   O,   O,   O,     O], [Same, Same]),
+        Verb::Mail      => (in_turn(Sender),   Any,  All, Always,                    Works, false,  [O,    G,    T,   O,   O,   O,     O], [To(Mail), Same]),
+        Verb::Recipient => (in_turn(Room),     Any,  All, Always,                    Works, false,  [O,    O,    O,   T,   T,   O,     O], [To(Recipients), Same]),
+        Verb::Data      => (in_turn(Envelope), Last, All, Always,                    Works, false,  [O,    O,    O,   R,   L,   B,     O], [To(Content), Same]),
         // The bytes of a BDAT that is refused are swallowed, and what it was part of fails.
-        Verb::Chunk     => (in_turn(Envelope), Any,  All, With(Extension::Chunking), Empty,  [O,    O,    O,   R,   T,   T,     O], [To(Chunks), Broken]),
-        Verb::LastChunk => (in_turn(Envelope), Any,  All, With(Extension::Chunking), Works,  [O,    O,    O,   R,   T,   T,     O], [Outside, Outside]),
-        Verb::Reset     => (usual(Sender),     Any,  Tls, Always,                    Undue,  [O,    T,    T,   T,   T,   T,     T], [Outside, Same]),
-        Verb::Noop      => (usual(Nothing),    Last, No,  Always,                    Idles,  [O,    T,    T,   T,   T,   T,     T], [Same, Same]),
-        Verb::Vrfy      => (usual(Nothing),    Last, All, Always,                    Idles,  [O,    T,    T,   T,   T,   T,     T], [Same, Same]),
-        Verb::Expn      => (usual(Nothing),    Last, All, With(Extension::Expn),     Idles,  [O,    T,    T,   T,   T,   T,     T], [Same, Same]),
-        Verb::Help      => (usual(Nothing),    Last, All, With(Extension::Help),     Idles,  [O,    T,    T,   T,   T,   T,     T], [Same, Same]),
+        Verb::Chunk     => (in_turn(Envelope), Any,  All, With(Extension::Chunking), Empty, true,   [O,    O,    O,   R,   T,   T,     O], [To(Chunks), Broken]),
+        Verb::LastChunk => (in_turn(Envelope), Any,  All, With(Extension::Chunking), Works, true,   [O,    O,    O,   R,   T,   T,     O], [Outside, Outside]),
+        Verb::Reset     => (usual(Sender),     Any,  Tls, Always,                    Undue, false,  [O,    T,    T,   T,   T,   T,     T], [Outside, Same]),
+        Verb::Noop      => (usual(Nothing),    Last, No,  Always,                    Idles, false,  [O,    T,    T,   T,   T,   T,     T], [Same, Same]),
+        Verb::Vrfy      => (usual(Nothing),    Last, All, Always,                    Idles, false,  [O,    T,    T,   T,   T,   T,     T], [Same, Same]),
+        Verb::Expn      => (usual(Nothing),    Last, All, With(Extension::Expn),     Idles, false,  [O,    T,    T,   T,   T,   T,     T], [Same, Same]),
+        Verb::Help      => (usual(Nothing),    Last, All, With(Extension::Help),     Idles, false,  [O,    T,    T,   T,   T,   T,     T], [Same, Same]),
         // 221 leaves after all that is owed, as every reply does.
-        Verb::Quit      => (usual(Sender),     Last, No,  Always,                    Works,  [T,    T,    T,   T,   T,   T,     T], [Same, Same]),
+        Verb::Quit      => (usual(Sender),     Last, No,  Always,                    Works, false,  [T,    T,    T,   T,   T,   T,     T], [Same, Same]),
         // 1985-5-b, XFORWARD-c
-        Verb::Etrn      => (usual(Sender),     Last, All, With(Extension::Etrn),     Idles,  [O,    O,    T,   O,   O,   O,     O], [Same, Same]),
-        Verb::XForward  => (usual(Sender),     Any,  All, With(Extension::XForward), Idles,  [O,    O,    T,   O,   O,   O,     O], [Same, Same]),
+        Verb::Etrn      => (usual(Sender),     Last, All, With(Extension::Etrn),     Idles, false,  [O,    O,    T,   O,   O,   O,     O], [Same, Same]),
+        Verb::XForward  => (usual(Sender),     Any,  All, With(Extension::XForward), Idles, false,  [O,    O,    T,   O,   O,   O,     O], [Same, Same]),
         // A client whose attributes need several lines sends them together (XCLIENT-d).
-        Verb::XClient   => (usual(Everything), Any,  Tls, With(Extension::XClient),  Idles,  [O,    T,    T,   O,   O,   O,     O], [To(Greeted), Same]),
-        Verb::Atrn      => (usual(Nothing),    Last, No,  Never,                     Works,  [O,    T,    T,   T,   T,   T,     T], [Same, Same]),
+        Verb::XClient   => (usual(Everything), Any,  Tls, With(Extension::XClient),  Idles, false,  [O,    T,    T,   O,   O,   O,     O], [To(Greeted), Same]),
+        Verb::Atrn      => (usual(Nothing),    Last, No,  Never,                     Works, false,  [O,    T,    T,   T,   T,   T,     T], [Same, Same]),
         // A whole transaction with BURL may be one group (4468-3.2-c).
-        Verb::Burl      => (usual(Nothing),    Any,  No,  Never,                     Works,  [O,    T,    T,   T,   T,   T,     T], [Same, Same]),
+        Verb::Burl      => (usual(Nothing),    Any,  No,  Never,                     Works, false,  [O,    T,    T,   T,   T,   T,     T], [Same, Same]),
         // What 2920-3.1-e says of those that have no rule of their own.
         Verb::Own | Verb::Unknown
-                        => (usual(Everything), Last, All, Always,                    Idles,  [O,    O,    T,   T,   T,   T,     T], [Same, Same]),
+                        => (usual(Everything), Last, All, Always,                    Idles, false,  [O,    O,    T,   T,   T,   T,     T], [Same, Same]),
     };
-    Rule { waits, place, needs, brought, idle, admissions, next }
+    Rule { waits, place, needs, brought, idle, breaks, admissions, next }
 }
 
 /// Which replies of the application's can answer, refusals apart, which always can (L4 of the
@@ -293,29 +295,29 @@ fn verdict(verb: Verb, dialect: Dialect) -> Verdict {
         Dialect::Lmtp => r::LMTP_GREETING,
     };
     let (takes, bare, holds, counts, settles, accepted, overdue, declined) = match verb {
-        //                               takes          bare        holds  counts settles  accepted                   overdue                                 declined
-        Verb::Connect                => (Greeting,      Always,     true,  false, true,    greeting,                  r::TIMED_OUT,                           Fixed(&r::NO_SERVICE)),
-        Verb::Ehlo | Verb::Lhlo      => (Refusals,      Always,     true,  false, true,    Offer,                     Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
-        Verb::Helo                   => (Refusals,      Always,     true,  false, true,    r::HELO,                   Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
-        Verb::StartTls               => (Refusals,      Never,      true,  false, false,   Fixed(&r::START_TLS),      Fixed(&r::TLS_UNAVAILABLE),             Fixed(&r::TLS_UNAVAILABLE)),
-        Verb::Auth                   => (Authenticated, Never,      true,  true, true,     Fixed(&r::AUTHENTICATED),  Fixed(&r::AUTHENTICATION_UNAVAILABLE),  Fixed(&r::MECHANISM_UNKNOWN)),
-        Verb::Mail                   => (Completed,     Never,      false, true, true,     Fixed(&r::SENDER_TAKEN),   Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
-        Verb::Recipient              => (Completed,     Never,      false, true, false,    Fixed(&r::RECIPIENT_TAKEN),Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
-        Verb::Data                   => (Refusals,      Never,      true,  false, false,   Fixed(&r::START_CONTENT),  Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
+        //                               takes          bare        holds  counts settles accepted                   overdue                                 declined
+        Verb::Connect                => (Greeting,      Always,     true,  false, true,   greeting,                  r::TIMED_OUT,                           Fixed(&r::NO_SERVICE)),
+        Verb::Ehlo | Verb::Lhlo      => (Refusals,      Always,     true,  false, true,   Offer,                     Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
+        Verb::Helo                   => (Refusals,      Always,     true,  false, true,   r::HELO,                   Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
+        Verb::StartTls               => (Refusals,      Never,      true,  false, false,  Fixed(&r::START_TLS),      Fixed(&r::TLS_UNAVAILABLE),             Fixed(&r::TLS_UNAVAILABLE)),
+        Verb::Auth                   => (Authenticated, Never,      true,  true,  true,   Fixed(&r::AUTHENTICATED),  Fixed(&r::AUTHENTICATION_UNAVAILABLE),  Fixed(&r::MECHANISM_UNKNOWN)),
+        Verb::Mail                   => (Completed,     Never,      false, true,  true,   Fixed(&r::SENDER_TAKEN),   Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
+        Verb::Recipient              => (Completed,     Never,      false, true,  false,  Fixed(&r::RECIPIENT_TAKEN),Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
+        Verb::Data                   => (Refusals,      Never,      true,  false, false,  Fixed(&r::START_CONTENT),  Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
         Verb::Content | Verb::Delivery
-                                     => (Completed,     Never,      false, false, false,   Fixed(&r::MESSAGE_TAKEN),  Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
+                                     => (Completed,     Never,      false, false, false,  Fixed(&r::MESSAGE_TAKEN),  Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
         // 252 promises nothing (5321-3.5.3-a).
-        Verb::Vrfy                   => (Completed,     Never,      false, false, false,   Fixed(&r::NOT_VERIFIED),   Fixed(&r::OVERDUE),                     Fixed(&r::NOT_VERIFIED)),
-        Verb::Expn                   => (Completed,     Never,      false, false, false,   Fixed(&r::NOT_VERIFIED),   Fixed(&r::OVERDUE),                     Fixed(&r::NOT_IMPLEMENTED)),
-        Verb::Help                   => (Completed,     Never,      false, false, false,   Fixed(&r::HELP),           Fixed(&r::OVERDUE),                     Fixed(&r::HELP)),
-        Verb::Quit                   => (Farewell,      Never,      true,  false, false,   r::GOODBYE,                r::GOODBYE,                             r::GOODBYE),
-        Verb::Etrn                   => (Completed,     Never,      false, false, false,   Fixed(&r::QUEUE_STARTED),  Fixed(&r::OVERDUE),                     Fixed(&r::QUEUE_UNAVAILABLE)),
+        Verb::Vrfy                   => (Completed,     Never,      false, false, false,  Fixed(&r::NOT_VERIFIED),   Fixed(&r::OVERDUE),                     Fixed(&r::NOT_VERIFIED)),
+        Verb::Expn                   => (Completed,     Never,      false, false, false,  Fixed(&r::NOT_VERIFIED),   Fixed(&r::OVERDUE),                     Fixed(&r::NOT_IMPLEMENTED)),
+        Verb::Help                   => (Completed,     Never,      false, false, false,  Fixed(&r::HELP),           Fixed(&r::OVERDUE),                     Fixed(&r::HELP)),
+        Verb::Quit                   => (Farewell,      Never,      true,  false, false,  r::GOODBYE,                r::GOODBYE,                             r::GOODBYE),
+        Verb::Etrn                   => (Completed,     Never,      false, false, false,  Fixed(&r::QUEUE_STARTED),  Fixed(&r::OVERDUE),                     Fixed(&r::QUEUE_UNAVAILABLE)),
         // After it the greeting comes again.
-        Verb::XClient                => (Greeting,      IfPositive, true,  false, true,    greeting,                  Fixed(&r::OVERDUE),                     Fixed(&r::NOT_AUTHORISED)),
-        Verb::XForward               => (Completed,     Never,      false, false, false,   Fixed(&r::DONE),           Fixed(&r::OVERDUE),                     Fixed(&r::NOT_AUTHORISED)),
-        Verb::Noop                   => (Completed,     Never,      true,  false, false,   Fixed(&r::DONE),           Fixed(&r::DONE),                        Fixed(&r::DONE)),
-        Verb::Unknown                => (Completed,     Never,      true,  false, false,   Fixed(&r::DONE),           Fixed(&r::UNRECOGNISED),                Fixed(&r::UNRECOGNISED)),
-        _                            => (Completed,     Never,      true,  false, false,   Fixed(&r::DONE),           Fixed(&r::OVERDUE),                     Fixed(&r::NOT_IMPLEMENTED)),
+        Verb::XClient                => (Greeting,      IfPositive, true,  false, true,   greeting,                  Fixed(&r::OVERDUE),                     Fixed(&r::NOT_AUTHORISED)),
+        Verb::XForward               => (Completed,     Never,      false, false, false,  Fixed(&r::DONE),           Fixed(&r::OVERDUE),                     Fixed(&r::NOT_AUTHORISED)),
+        Verb::Noop                   => (Completed,     Never,      true,  false, false,  Fixed(&r::DONE),           Fixed(&r::DONE),                        Fixed(&r::DONE)),
+        Verb::Unknown                => (Completed,     Never,      true,  false, false,  Fixed(&r::DONE),           Fixed(&r::UNRECOGNISED),                Fixed(&r::UNRECOGNISED)),
+        _                            => (Completed,     Never,      true,  false, false,  Fixed(&r::DONE),           Fixed(&r::OVERDUE),                     Fixed(&r::NOT_IMPLEMENTED)),
     };
     Verdict { takes, bare, holds, counts, settles, accepted, overdue, declined }
 }
@@ -532,11 +534,10 @@ impl Progress {
     pub(super) fn admit(&self, verb: Verb, standing: &Standing<'_>) -> Result<(), Misplaced> {
         let rule = rule(verb);
         let admission = self.admission(&rule);
-        let breaks = matches!(verb, Verb::Chunk | Verb::LastChunk);
         let refused = |reason| {
             Err(Misplaced {
                 reason,
-                breaks: breaks && reason != Reason::NotImplemented,
+                breaks: rule.breaks && reason != Reason::NotImplemented,
             })
         };
         match rule.brought {
@@ -632,3 +633,6 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

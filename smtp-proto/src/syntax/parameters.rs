@@ -25,7 +25,8 @@ macro_rules! parameters {
         }
 
         impl ParameterName {
-            $(pub(super) const $command: &[(u64, Self)] =
+            $(/// All of the command, with the beginnings of their keywords.
+            pub(super) const $command: &[(u64, Self)] =
                 &[$((beginning($keyword), Self::$name),)*];)*
 
             /// Returns the keyword.
@@ -112,8 +113,10 @@ impl ParameterName {
     fn recognise(names: &[(u64, Self)], keyword: &str) -> Option<Self> {
         let beginning = beginning(keyword);
         let (_, name) = names.iter().find(|(each, _)| *each == beginning)?;
-        let is_it = keyword.len() <= 8 || keyword.eq_ignore_ascii_case(name.keyword());
-        (is_it && *name != Self::TransId).then_some(*name)
+        // Up to eight bytes the beginning is the whole.
+        let is_whole = keyword.len() == name.keyword().len()
+            && (keyword.len() <= 8 || keyword.eq_ignore_ascii_case(name.keyword()));
+        (is_whole && *name != Self::TransId).then_some(*name)
     }
 }
 

@@ -2,13 +2,13 @@
 
 use smtp_proto::{
     client::{
-        NotSentReason, Pipelining, Tls,
+        Event, NotSentReason, Outcome, Pipelining, Tls,
         mechanism::{External, Login, Mechanism, OAuthBearer, Plain, Protection, XOAuth2},
     },
     machine::{Fault, Misuse, Step, TlsInfo, Verification, VerifiedBy},
 };
 
-use crate::dialogue::{Dialogue, config, not_sent_after};
+use crate::dialogue::{Dialogue, answer, config, not_sent, not_sent_after};
 
 const ONE: [&str; 1] = ["b@example.net"];
 const MAIL: &str = "MAIL FROM:<a@example.org>\r\n";
@@ -16,6 +16,17 @@ const SECRET: &str = "tanstaaftanstaaf";
 
 fn plain() -> Box<dyn Mechanism> {
     Box::new(Plain::new("tim", SECRET))
+}
+
+#[cfg(feature = "scram")]
+fn scram(hash: smtp_proto::sasl::ScramHash) -> smtp_proto::sasl::Scram {
+    smtp_proto::sasl::Scram::new(
+        hash,
+        "tim",
+        SECRET,
+        smtp_proto::sasl::Nonce::parse("abc").unwrap(),
+    )
+    .unwrap()
 }
 
 /// Goes through EHLO over TLS, with these mechanisms on both sides.
@@ -177,6 +188,31 @@ fn failures_lead_to_the_next_mechanism_or_to_none() {
     assert_eq!(d.error.unwrap().fault(), Fault::AuthenticationFailed);
 }
 
+/// 4954-3-b: servers name their mechanisms, and their limits, in several lines; all count, in whatever
+/// spelling, the empty ones too.
+#[test]
+fn all_lines_of_an_offer_count() {
+    for lines in [
+        "250-AUTH GSSAPI NTLM\r\n250-AUTH=LOGIN PLAIN\r\n",
+        "250-AUTH GSSAPI\r\n250-AUTH NTLM\r\n250-AUTH PLAIN\r\n250-AUTH LOGIN\r\n",
+        "250-AUTH\r\n250-AUTH PLAIN\r\n250-AUTH=\r\n",
+    ] {
+        let config = config(Pipelining::LookAhead).credentials_over(Protection::InClear);
+        let mut d = Dialogue::with(config);
+        d.client.authenticate(vec![plain()]).unwrap();
+        d.submit("a@example.org", &["b@example.net", "c@example.net"]);
+        d.says("220 x\r\n");
+        d.sends("EHLO client.example\r\n");
+        let limits = "250-LIMITS MAILMAX=5\r\n250-PIPELINING\r\n250 LIMITS RCPTMAX=1\r\n";
+        d.says(&format!("250-x\r\n{lines}{limits}"));
+        exchange(
+            &mut d,
+            &[("AUTH PLAIN AHRpbQB0YW5zdGFhZnRhbnN0YWFm", "235 ok")],
+        );
+        d.sends("MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n");
+    }
+}
+
 /// 4616-5-a, 4954-14-a: no password in clear, unless told to; no mechanism is no session.
 #[test]
 fn no_password_goes_in_clear() {
@@ -198,6 +234,125 @@ fn no_password_goes_in_clear() {
     }
     let mut d = offered(vec![plain()], "SCRAM-SHA-256");
     d.sends("QUIT\r\n");
+}
+
+/// 5321-2.2.1-c: AUTH is only offered in answer to EHLO; HELO is of no use to who needs it.
+#[test]
+fn helo_is_not_tried_where_auth_is_needed() {
+    for greeting in ["220 x\r\n", "220 ****2*\r\n"] {
+        let mut d = Dialogue::with(config(Pipelining::LookAhead));
+        d.client.authenticate(vec![plain()]).unwrap();
+        let m = d.submit("a@example.org", &ONE);
+        d.says(greeting);
+        d.sends("EHLO client.example\r\n");
+        d.says("550 5.7.1 no\r\n");
+        let reason = NotSentReason::SessionRefused;
+        d.finishes(&[(m, not_sent_after(reason, Step::Hello, "550 5.7.1 no\r\n"))]);
+        d.sends("QUIT\r\n");
+    }
+}
+
+/// AUT-11, TLS-7: a listener who takes STARTTLS out of the offer, or answers it by a refusal, gets
+/// neither a password nor a proof to guess one from.
+#[test]
+fn nothing_secret_goes_where_tls_was_stripped() {
+    let stripped = |mechanism: Box<dyn Mechanism>, is_offered: bool| {
+        let mut d = Dialogue::with(config(Pipelining::LookAhead).tls(Tls::Opportunistic));
+        let offer = format!("250-x\r\n250-AUTH {}\r\n", mechanism.name());
+        d.client.authenticate(vec![mechanism]).unwrap();
+        let m = d.submit("a@example.org", &ONE);
+        d.says("220 x\r\n");
+        d.sends("EHLO client.example\r\n");
+        if is_offered {
+            d.says(&(offer + "250 STARTTLS\r\n"));
+            d.sends("STARTTLS\r\n");
+            d.says("454 not now\r\n");
+        } else {
+            d.says(&(offer + "250 HELP\r\n"));
+        }
+        d.finishes(&[(m, not_sent(NotSentReason::CredentialUnprotected))]);
+        d.sends("QUIT\r\n");
+        d.says("221 bye\r\n");
+        let error = d.error.unwrap();
+        assert_eq!(error.fault(), Fault::CredentialUnprotected);
+        assert_eq!(error.answer(), None);
+    };
+    for is_offered in [false, true] {
+        stripped(plain(), is_offered);
+        stripped(Box::new(Login::new("tim", SECRET)), is_offered);
+        #[cfg(feature = "scram")]
+        stripped(
+            Box::new(scram(smtp_proto::sasl::ScramHash::Sha256)),
+            is_offered,
+        );
+    }
+}
+
+/// AUT-8, 4954-6-b: each way to fail has its own words, and the reply that it rests on, if any.
+#[test]
+fn a_failure_is_told_from_another() {
+    let external = || vec![Box::new(External::new()) as Box<dyn Mechanism>];
+    let unavailable = || offered(external(), "GSSAPI NTLM");
+    let asked = |lines: &[(&str, &str)]| {
+        let mut d = offered(external(), "EXTERNAL");
+        exchange(&mut d, lines);
+        d
+    };
+    let refused = |says: &str| asked(&[("AUTH EXTERNAL =", says)]);
+    let unreadable = || asked(&[("AUTH EXTERNAL =", "334 %%%"), ("*", "501 cancelled")]);
+    type Case<'c> = (Dialogue, Fault, NotSentReason, Option<&'c str>, &'c str);
+    let cases: [Case<'_>; 4] = [
+        (
+            unavailable(),
+            Fault::NoMechanism,
+            NotSentReason::NoMechanism,
+            None,
+            "the server offers no authentication that the client knows",
+        ),
+        (
+            refused("454 4.7.0 later"),
+            Fault::AuthenticationFailed,
+            NotSentReason::AuthenticationFailed,
+            Some("454 4.7.0 later\r\n"),
+            "the server refused the authentication: 454 4.7.0 later in reply to AUTH",
+        ),
+        (
+            refused("535 5.7.8 no"),
+            Fault::AuthenticationFailed,
+            NotSentReason::AuthenticationFailed,
+            Some("535 5.7.8 no\r\n"),
+            "the server refused the authentication: 535 5.7.8 no in reply to AUTH",
+        ),
+        (
+            unreadable(),
+            Fault::UnreadableChallenge,
+            NotSentReason::UnreadableChallenge,
+            Some("501 cancelled\r\n"),
+            "the server sent a challenge that cannot be answered: 501 cancelled in reply to AUTH",
+        ),
+    ];
+    for (mut d, fault, reason, cause, words) in cases {
+        let events = d.take_events();
+        let outcomes = events.iter().filter_map(|event| match event {
+            Event::Finished { outcome, .. } => Some(outcome),
+            _ => None,
+        });
+        let outcomes: Vec<_> = outcomes.collect();
+        let [Outcome::NotSent(not_sent)] = outcomes.as_slice() else {
+            panic!("{outcomes:?}");
+        };
+        let cause = cause.map(|cause| answer(Step::Auth, cause));
+        assert_eq!(not_sent.reason, reason);
+        assert_eq!(not_sent.answer.as_deref(), cause.as_ref());
+        assert_eq!(not_sent.to_string(), words);
+        d.sends("QUIT\r\n");
+        d.says("221 bye\r\n");
+        let error = d.error.unwrap();
+        assert_eq!((error.fault(), error.answer()), (fault, cause.as_ref()));
+        // Only what the server called temporary.
+        let is_transient = cause.is_some_and(|cause| cause.reply.code().value() == 454);
+        assert_eq!(error.is_transient(), is_transient, "{error}");
+    }
 }
 
 /// AUT-10: no secret in anything that is shown.

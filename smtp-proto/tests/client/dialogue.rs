@@ -13,6 +13,9 @@ use smtp_proto::{
 };
 
 pub(crate) const CONTENT: &[u8] = b"Subject: x\r\n\r\n.dot\r\n";
+/// What a stream begins with, and the answers that permit it.
+pub(crate) const PROOF: &str = "MAIL FROM:<>\r\nBDAT 3 LAST\r\nxyzRSET\r\nRSET\r\n";
+pub(crate) const PROVED: &str = "250 ok\r\n503 5.5.1 nobody\r\n250 reset\r\n250 reset\r\n";
 /// [`CONTENT`] as DATA sends it.
 pub(crate) const STUFFED: &str = "Subject: x\r\n\r\n..dot\r\n.\r\n";
 
@@ -64,7 +67,29 @@ impl Dialogue {
 
     /// Begins a session with a server that offers these keywords, and goes through the greeting.
     pub(crate) fn begin(pipelining: Pipelining, keywords: &[&str]) -> Self {
-        Self::begin_with(config(pipelining), keywords)
+        let has = |keyword| keywords.contains(&keyword);
+        match pipelining {
+            Pipelining::Stream { .. } if has("PIPELINING") && has("CHUNKING") => {
+                Self::begin_stream(config(pipelining), keywords)
+            }
+            _ => Self::begin_with(config(pipelining), keywords),
+        }
+    }
+
+    /// Begins a session with a server that has proved to swallow chunks that it refuses, and has taken
+    /// one message.
+    pub(crate) fn begin_stream(config: Config, keywords: &[&str]) -> Self {
+        let mut dialogue = Self::begin_with(config, &[keywords, &["SIZE 1000000"]].concat());
+        dialogue.submit("first@example.org", &["first@example.net"]);
+        dialogue.sends(&format!(
+            "{PROOF}MAIL FROM:<first@example.org>\r\nRCPT TO:<first@example.net>\r\nDATA\r\n"
+        ));
+        dialogue.says(PROVED);
+        dialogue.says("250 ok\r\n250 ok\r\n354 go\r\n");
+        dialogue.sends(STUFFED);
+        dialogue.says("250 taken\r\n");
+        dialogue.events.clear();
+        dialogue
     }
 
     pub(crate) fn begin_with(config: Config, keywords: &[&str]) -> Self {
@@ -90,8 +115,13 @@ impl Dialogue {
 
     pub(crate) fn submit_envelope(&mut self, envelope: &Envelope<'_>, body: &[u8]) -> MessageId {
         let message = self.client.submit(envelope).unwrap();
-        self.bodies.push((message, body.to_vec()));
+        self.has(message, body);
         message
+    }
+
+    /// Has a body at hand from now on.
+    pub(crate) fn has(&mut self, message: MessageId, body: &[u8]) {
+        self.bodies.push((message, body.to_vec()));
     }
 
     /// Feeds what the server says, and collects the events.
@@ -127,23 +157,26 @@ impl Dialogue {
     pub(crate) fn written_in(&mut self, most: usize) -> String {
         let mut wire = Vec::new();
         loop {
-            let wanted = self.client.wants_body().map(|request| request.message);
-            let body = self
-                .bodies
-                .iter_mut()
-                .find(|(message, _)| Some(*message) == wanted);
-            let request = self.client.wants_body();
-            let presented = request.zip(body.as_ref().map(|(_, bytes)| Body::Last(bytes)));
+            let presented = self.client.wants_body().and_then(|request| {
+                let mut bodies = self.bodies.iter();
+                let (_, body) = bodies.find(|(message, _)| *message == request.message)?;
+                Some((request, Body::Last(&body[request.offset as usize..])))
+            });
             let Some(transmit) = self.client.poll_transmit(presented, self.now) else {
-                break;
+                // What it has to tell comes first, as every driver has it.
+                let told = self.events.len();
+                if !self.client.wants_read() {
+                    self.feed(b"");
+                }
+                if self.events.len() == told {
+                    break;
+                }
+                continue;
             };
             let mut bytes = transmit.slices().concat();
             bytes.truncate(most);
-            let consumed = transmit.wrote(bytes.len(), self.now);
+            transmit.wrote(bytes.len(), self.now);
             wire.extend(bytes);
-            if let Some((_, bytes)) = body {
-                bytes.drain(..consumed);
-            }
         }
         String::from_utf8(wire).unwrap()
     }
@@ -182,6 +215,19 @@ impl Dialogue {
 
 pub(crate) fn finished<'a>(message: MessageId, outcome: Outcome<'a>) -> Event<'a> {
     Event::Finished { message, outcome }
+}
+
+/// What became of a message for one recipient.
+pub(crate) fn of_recipient<'a>(
+    message: MessageId,
+    recipient: usize,
+    outcome: Outcome<'a>,
+) -> Event<'a> {
+    Event::RecipientFinished {
+        message,
+        recipient,
+        outcome,
+    }
 }
 
 pub(crate) fn recipient(message: MessageId, recipient: usize, bytes: &str) -> Event<'static> {

@@ -6,7 +6,9 @@ use smtp_proto::{
     machine::{Misuse, Step},
 };
 
-use crate::dialogue::{CONTENT, Dialogue, delivered, envelope, not_sent, present, refused};
+use crate::dialogue::{
+    CONTENT, Dialogue, STUFFED, delivered, envelope, not_sent, of_recipient, present, refused,
+};
 
 fn addresses(count: usize) -> Vec<String> {
     (0..count)
@@ -22,6 +24,8 @@ struct Server {
     /// The recipients of each transaction that was accepted.
     accepted: Vec<Vec<String>>,
     rejecting: bool,
+    /// How many RCPT there were.
+    asked: usize,
 }
 
 impl Server {
@@ -32,6 +36,7 @@ impl Server {
             recipients: vec![],
             accepted: vec![],
             rejecting: false,
+            asked: 0,
         }
     }
 
@@ -41,6 +46,7 @@ impl Server {
         while let Some((line, after)) = rest.split_once("\r\n") {
             rest = after;
             let verb = line.split([' ', ':']).next().unwrap();
+            self.asked += usize::from(verb == "RCPT");
             replies += match verb {
                 "MAIL" => {
                     self.sender = true;
@@ -215,9 +221,14 @@ fn the_connection_ends_before_recipients_are_tried_again() {
     }
     // The content is presented again.
     let transmit = present(&mut d.client, Body::Last(CONTENT), d.now).unwrap();
-    let group = transmit.len();
-    transmit.wrote(group, d.now);
-    d.says("250 ok\r\n250 b\r\n452 not c\r\n");
+    let group = transmit.slices().concat();
+    transmit.wrote(group.len(), d.now);
+    // No more than the server took the last time are tried at once.
+    assert_eq!(
+        group.as_slice(),
+        b"MAIL FROM:<s@example.org>\r\nRCPT TO:<r001@example.net>\r\nDATA\r\n"
+    );
+    d.says("250 ok\r\n250 b\r\n");
     d.hangs_up();
     let events = d.take_events().into_iter();
     let report = events.filter_map(|event| reports.observe(event)).last();
@@ -246,20 +257,20 @@ fn the_connection_ends_before_recipients_are_tried_again() {
 fn recipients_that_cannot_be_tried_again() {
     let all = addresses(3);
     let all: Vec<&str> = all.iter().map(String::as_str).collect();
-    let stream = Pipelining::Stream { window: 9 };
-    let offer = ["PIPELINING", "CHUNKING", "LIMITS MAILMAX=1"];
+    let offer = ["PIPELINING", "LIMITS MAILMAX=1"];
     let mut reports = Reports::default();
-    let mut d = Dialogue::begin(stream, &offer);
+    let mut d = Dialogue::begin(Pipelining::LookAhead, &offer);
     let message = d.submit("s@example.org", &all);
     reports.expect(message, 3);
     d.written();
-    d.says("250 ok\r\n250 a\r\n452 not b\r\n452 not c\r\n250 taken\r\n");
+    d.says("250 ok\r\n250 a\r\n452 not b\r\n452 not c\r\n354 go\r\n");
+    d.sends(&format!("{STUFFED}QUIT\r\n"));
+    d.says("250 taken\r\n");
     let events = d.take_events().into_iter();
     let report = events.filter_map(|event| reports.observe(event)).last();
     let unsent = not_sent(NotSentReason::LimitReached);
     let expected = [delivered("250 taken\r\n"), unsent.clone(), unsent];
     assert_eq!(report.unwrap().recipients, expected);
-    d.sends("QUIT\r\n");
 
     let mut d = Dialogue::begin(Pipelining::LockStep, &[]);
     let message = d.submit("s@example.org", &all);
@@ -329,11 +340,10 @@ fn parts_have_outcomes_of_their_own() {
     transmit.wrote(all, d.now);
     d.take_events();
     d.says("250 taken\r\n");
-    d.reports(&[Event::RecipientFinished {
-        message: m,
-        recipient: 0,
-        outcome: delivered("250 taken\r\n"),
-    }]);
+    d.reports(&[
+        of_recipient(m, 0, delivered("250 taken\r\n")),
+        of_recipient(m, 1, refused(Step::Recipient, "550 b\r\n")),
+    ]);
     assert_eq!(d.client.wants_body().map(|wanted| wanted.offset), Some(0));
     // The caller shows that it can present the content again before anything is said.
     assert!(d.client.poll_transmit(None, d.now).is_none());
@@ -349,6 +359,7 @@ fn parts_have_outcomes_of_their_own() {
             recipient: 2,
             reply: crate::dialogue::reply("450 c\r\n"),
         },
+        of_recipient(m, 2, refused(Step::Recipient, "450 c\r\n")),
         Event::Finished {
             message: m,
             outcome: delivered("250 taken\r\n"),
@@ -472,4 +483,96 @@ fn domains_beyond_the_limit_are_not_sent() {
     d.says("");
     d.finishes(&[(second, not_sent(NotSentReason::LimitReached))]);
     assert_eq!(third.index(), 2);
+}
+
+/// 5321-4.5.3.1.10-b: Only a message that lives hands recipients on: a cancelled one is delivered to
+/// nobody, and a refused one has one outcome.
+#[test]
+fn a_dead_message_hands_nobody_on() {
+    let to = ["b@example.net", "c@example.net"];
+    let mut d = Dialogue::begin(Pipelining::Group, &["PIPELINING"]);
+    let m = d.submit("s@example.org", &to);
+    d.written();
+    d.client.cancel(m).unwrap();
+    d.says("250 ok\r\n250 b\r\n452 4.5.3 c\r\n451 not now\r\n");
+    d.finishes(&[(m, not_sent(NotSentReason::Cancelled))]);
+    d.sends("");
+    assert!(d.client.is_idle());
+
+    let mut d = Dialogue::begin(Pipelining::Group, &["PIPELINING"]);
+    let m = d.submit("s@example.org", &to);
+    d.written();
+    d.says("451 no\r\n250 b\r\n452 4.5.3 c\r\n503 no\r\n");
+    d.reports(&[Event::Finished {
+        message: m,
+        outcome: refused(Step::Mail, "451 no\r\n"),
+    }]);
+    d.sends("");
+    assert!(d.client.is_idle());
+}
+
+/// A server that puts off all recipients but one gets each RCPT twice at most, and the content no more
+/// than a bounded number of times.
+#[test]
+fn putting_off_without_end_is_bounded() {
+    let all = addresses(300);
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let mut d = Dialogue::begin(Pipelining::LookAhead, &["PIPELINING"]);
+    let message = d.client.submit(&envelope("a@example.org", &all)).unwrap();
+    let mut reports = Reports::default();
+    reports.expect(message, all.len());
+    let mut server = Server::new(1);
+    let done = talk(&mut d, &mut server, &mut reports);
+    let recipients = &done[0].recipients;
+    let taken = server.accepted.len();
+    assert_eq!(taken, 101);
+    assert!(
+        recipients[..taken]
+            .iter()
+            .all(|outcome| *outcome == delivered("250 taken\r\n"))
+    );
+    let rest = not_sent(NotSentReason::LimitReached);
+    assert!(recipients[taken..].iter().all(|outcome| *outcome == rest));
+    assert!(server.asked <= 2 * all.len(), "{} RCPT", server.asked);
+}
+
+/// RFC 9422: a small limit and many recipients take memory and time in proportion to their number.
+#[test]
+fn a_small_limit_costs_no_more_than_its_transactions() {
+    let all = addresses(4000);
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let offer = ["PIPELINING", "LIMITS RCPTMAX=1 RCPTDOMAINMAX=999999"];
+    let mut d = Dialogue::begin(Pipelining::LookAhead, &offer);
+    let message = d.client.submit(&envelope("a@example.org", &all)).unwrap();
+    let mut reports = Reports::default();
+    reports.expect(message, all.len());
+    let mut server = Server::new(1);
+    let done = talk(&mut d, &mut server, &mut reports);
+    assert!(done[0].is_delivered());
+    assert_eq!(server.accepted.len(), 4000);
+    assert_eq!(server.asked, 4000);
+}
+
+/// A server that answers no chunk does not have the client keep account of them without end.
+#[test]
+fn unanswered_chunks_are_bounded() {
+    let stream = Pipelining::Stream { window: 9 };
+    let mut d = Dialogue::begin(stream, &["PIPELINING", "CHUNKING"]);
+    d.client
+        .submit(&envelope("a@example.org", &["b@example.net"]))
+        .unwrap();
+    let transmit = present(&mut d.client, Body::Chunk(b"x"), d.now).unwrap();
+    let all = transmit.len();
+    transmit.wrote(all, d.now);
+    d.says("250 ok\r\n250 ok\r\n");
+    let mut chunks = 1;
+    while let Some(transmit) = present(&mut d.client, Body::Chunk(b"x"), d.now) {
+        let all = transmit.len();
+        transmit.wrote(all, d.now);
+        chunks += 1;
+        assert!(chunks <= 1000);
+    }
+    assert_eq!(chunks, 1000);
+    d.says("250 x\r\n");
+    assert!(present(&mut d.client, Body::Chunk(b"x"), d.now).is_some());
 }

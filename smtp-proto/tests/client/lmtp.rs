@@ -1,7 +1,7 @@
 //! LMTP: RFC 2033.
 
 use smtp_proto::{
-    client::{Event, NotSentReason, Outcome, Pipelining},
+    client::{Duplex, Event, NotSentReason, Outcome, Pipelining},
     delivery::Reports,
     machine::{Dialect, Fault, Step},
     syntax::BodyType,
@@ -57,6 +57,7 @@ fn each_accepted_recipient_has_a_verdict() {
     d.says("452 c is full\r\n");
     d.reports(&[
         verdict(m[0], 2, refused(Step::Content, "452 c is full\r\n")),
+        verdict(m[0], 1, refused(Step::Recipient, "550 b\r\n")),
         finished(m[0], delivered("250-to\r\n250 a\r\n")),
     ]);
     d.says("250 reset\r\n250 ok\r\n250 a\r\n250 b\r\n250 c\r\n354 go\r\n");
@@ -89,6 +90,7 @@ fn the_last_chunk_has_a_verdict_for_each_recipient() {
     d.says("452 c is full\r\n");
     d.reports(&[
         verdict(first, 2, refused(Step::Content, "452 c is full\r\n")),
+        verdict(first, 1, refused(Step::Recipient, "550 b\r\n")),
         finished(first, delivered("250 to a\r\n")),
     ]);
     d.says("250 reset\r\n250 ok\r\n250 a\r\n250 b\r\n250 c\r\n");
@@ -168,4 +170,44 @@ fn no_helo() {
     let outcome = not_sent_after(NotSentReason::SessionRefused, Step::Hello, "500 what?\r\n");
     d.finishes(&[(m, outcome)]);
     d.sends("QUIT\r\n");
+}
+
+/// 2033-5-e: a 421 in the place of the last verdict leaves nothing in doubt, as each recipient has an
+/// outcome.
+#[test]
+fn closing_in_place_of_the_last_verdict() {
+    let mut d = begin();
+    let m = d.submit("s@example.org", &THREE[..2]);
+    d.written();
+    d.says("250 ok\r\n250 a\r\n250 b\r\n354 go\r\n");
+    d.written();
+    d.take_events();
+    d.says("250 a\r\n421 bye\r\n");
+    d.reports(&[
+        verdict(m, 0, delivered("250 a\r\n")),
+        verdict(m, 1, refused(Step::Content, "421 bye\r\n")),
+        finished(m, delivered("250 a\r\n")),
+    ]);
+    assert_eq!(d.error.unwrap().fault(), Fault::Closing);
+}
+
+/// RES-4: half duplex counts a verdict for each recipient.
+#[test]
+fn verdicts_count_as_unanswered() {
+    let half = Duplex::Half {
+        bytes: 4096,
+        replies: 5,
+    };
+    let config = config(Pipelining::LookAhead)
+        .dialect(Dialect::Lmtp)
+        .duplex(half);
+    let mut d = Dialogue::with(config);
+    d.says("220 x\r\n");
+    d.written();
+    d.says("250-x\r\n250 PIPELINING\r\n");
+    let _ = [(); 2].map(|()| d.submit("s@example.org", &THREE));
+    d.sends(GROUP);
+    d.says("250 ok\r\n250 a\r\n250 b\r\n250 c\r\n354 go\r\n");
+    // Three verdicts, and two more replies.
+    d.sends(&format!("{STUFFED}RSET\r\nMAIL FROM:<s@example.org>\r\n"));
 }

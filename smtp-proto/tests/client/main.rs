@@ -3,13 +3,20 @@
 #[cfg(feature = "auth")]
 mod auth;
 mod commands;
+mod contents;
+mod contract;
 mod dialogue;
 mod early;
+mod errors;
+mod first_page;
 mod hazards;
 mod hostile;
 mod ledger;
 mod limits;
+mod lines;
 mod lmtp;
+mod out_of_step;
 mod policies;
 mod session;
+mod streams;
 mod tls;

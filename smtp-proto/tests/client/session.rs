@@ -9,7 +9,7 @@ use smtp_proto::{
 };
 
 use crate::dialogue::{
-    Dialogue, config, delivered, envelope, not_sent, not_sent_after, recipient, reply,
+    Dialogue, answer, config, delivered, envelope, not_sent, not_sent_after, recipient, reply,
 };
 
 const ONE: [&str; 1] = ["b@example.net"];
@@ -69,13 +69,78 @@ fn a_refused_session_is_left_in_good_order() {
         );
         assert!(d.client.is_closed());
     }
+    // However it ends then, the refusal is what it has ended for.
+    for (writes, ending) in [
+        (false, ""),
+        (true, ""),
+        (false, "421 bye\r\n"),
+        (true, "what?"),
+    ] {
+        let mut d = Dialogue::with(config(Pipelining::LookAhead));
+        d.says("554 no\r\n");
+        if writes {
+            d.sends("QUIT\r\n");
+        }
+        d.says(ending);
+        d.hangs_up();
+        let error = d.error.unwrap();
+        assert_eq!(error.fault(), Fault::SessionRefused);
+        assert_eq!(error.answer(), Some(&answer(Step::Greeting, "554 no\r\n")));
+    }
+}
+
+/// 5321-2.2.1-c: what the server said to EHLO is told where it takes HELO no better, in
+/// whatever way the session ends then.
+#[test]
+fn the_refusal_of_ehlo_is_kept_while_helo_is_tried() {
+    type End = fn(&mut Dialogue);
+    let ends: [End; 5] = [
+        |d| {
+            d.says("503 what?\r\n");
+            d.sends("QUIT\r\n");
+            d.says("221 bye\r\n");
+        },
+        |d| d.says("450 later\r\n"),
+        Dialogue::hangs_up,
+        |d| {
+            d.now = d.client.poll_timeout().unwrap();
+            d.client.handle_timeout(d.now);
+            d.says("");
+        },
+        |d| {
+            d.client.write_failed();
+            d.hangs_up();
+        },
+    ];
+    for end in ends {
+        let mut d = Dialogue::with(config(Pipelining::LookAhead));
+        let m = d.submit("a@example.org", &ONE);
+        d.says("220 x\r\n");
+        d.sends("EHLO client.example\r\n");
+        d.says("554-5.7.1 listed\r\n554 5.7.1 go away\r\n");
+        d.sends("HELO client.example\r\n");
+        end(&mut d);
+        if d.error.is_none() {
+            d.written();
+            d.says("221 bye\r\n");
+        }
+        let cause = "554-5.7.1 listed\r\n554 5.7.1 go away\r\n";
+        let reason = NotSentReason::SessionRefused;
+        d.finishes(&[(m, not_sent_after(reason, Step::Hello, cause))]);
+        let error = d.error.unwrap();
+        assert_eq!(error.fault(), Fault::SessionRefused);
+        assert_eq!(error.answer(), Some(&answer(Step::Hello, cause)));
+        assert!(!error.is_transient());
+    }
+    // Once HELO is accepted, the refusal of EHLO says nothing any more.
     let mut d = Dialogue::with(config(Pipelining::LookAhead));
     d.says("220 x\r\n");
     d.sends("EHLO client.example\r\n");
     d.says("550 no\r\n");
     d.sends("HELO client.example\r\n");
-    d.says("550 no\r\n");
-    d.sends("QUIT\r\n");
+    d.says("250 x\r\n");
+    d.hangs_up();
+    assert_eq!(d.error.unwrap().fault(), Fault::ConnectionLost);
 }
 
 /// TLS-9, REP-8: what is no greeting is not taken for one.

@@ -84,30 +84,46 @@ fn bytes_after_the_220_are_fatal() {
 }
 
 /// TLS-7, 3207-6-a: without an offer of TLS, nothing is sent where it is required, and all goes
-/// where not.
+/// where not. HELO can offer none, and is not tried.
 #[test]
 fn the_offer_is_missing() {
-    for answer in ["250-x\r\n250 PIPELINING\r\n", "502 no\r\n"] {
-        let mut d = with(Tls::Required);
-        let m = d.submit("a@example.org", &ONE);
-        d.says("220 x\r\n");
-        d.sends(EHLO);
-        d.says(answer);
-        if answer.starts_with('5') {
-            d.sends("HELO client.example\r\n");
-            d.says("250 x\r\n");
+    for (answer, fault, reason) in [
+        (
+            "250-x\r\n250 PIPELINING\r\n",
+            Fault::TlsUnavailable,
+            NotSentReason::TlsUnavailable,
+        ),
+        (
+            "502 no\r\n",
+            Fault::SessionRefused,
+            NotSentReason::SessionRefused,
+        ),
+    ] {
+        // Stars of a firewall would have HELO tried, elsewhere.
+        for greeting in ["220 x\r\n", "220 ****2*\r\n"] {
+            let mut d = with(Tls::Required);
+            let m = d.submit("a@example.org", &ONE);
+            d.says(greeting);
+            d.sends(EHLO);
+            d.says(answer);
+            let outcome = not_sent_after(reason.clone(), Step::Hello, answer);
+            d.finishes(&[(m, outcome)]);
+            d.sends("QUIT\r\n");
+            d.says("221 bye\r\n");
+            let error = d.error.unwrap();
+            assert_eq!(error.fault(), fault);
+            assert_eq!(error.answer().unwrap().reply, reply(answer));
         }
-        let cause = if answer.starts_with('5') {
-            "250 x\r\n"
-        } else {
-            answer
-        };
-        let outcome = not_sent_after(NotSentReason::TlsUnavailable, Step::Hello, cause);
-        d.finishes(&[(m, outcome)]);
-        d.sends("QUIT\r\n");
-        d.says("221 bye\r\n");
-        assert_eq!(d.error.unwrap().fault(), Fault::TlsUnavailable);
     }
+    // Once TLS is on, HELO is as good as ever.
+    let mut d = handshake_due(Tls::Required);
+    d.client.tls_established(TlsInfo::default(), d.now).unwrap();
+    d.sends(EHLO);
+    d.says("502 no\r\n");
+    d.sends("HELO client.example\r\n");
+    d.says("250 x\r\n");
+    d.reports(&[Event::Ready]);
+
     let mut d = with(Tls::Opportunistic);
     d.submit("a@example.org", &ONE);
     d.says("220 x\r\n");

@@ -45,17 +45,35 @@ fn sender(policy: Pipelining, line_breaks: LineBreaks) -> (Client, Vec<u8>) {
     let mut client = Client::new(config.pipelining(policy).line_breaks(line_breaks), NOW);
     let envelope = Envelope::new("a@example.org").unwrap();
     let recipient = ForwardPath::parse("<b@example.net>").unwrap();
-    client.submit(&envelope.recipient(recipient)).unwrap();
+    let envelope = envelope.recipient(recipient);
+    client.submit(&envelope).unwrap();
     let mut wire = Vec::new();
-    let by_data = policy == Pipelining::LookAhead;
-    let replies: &[&[u8]] = &[
-        b"220 x\r\n",
-        b"250-x\r\n250-CHUNKING\r\n250 PIPELINING\r\n",
-        b"250 ok\r\n250 ok\r\n354 go\r\n",
-    ];
-    for reply in &replies[..if by_data { 3 } else { 2 }] {
-        let mut input = *reply;
+    let replies: [&[u8]; 4] = match policy {
+        Pipelining::LookAhead => [
+            b"220 x\r\n",
+            b"250-x\r\n250-CHUNKING\r\n250 PIPELINING\r\n",
+            b"250 ok\r\n250 ok\r\n354 go\r\n",
+            b"",
+        ],
+        // The first message of a stream goes by DATA, with the proof that the server swallows chunks.
+        _ => [
+            b"220 x\r\n",
+            b"250-x\r\n250-CHUNKING\r\n250-SIZE 1000000\r\n250 PIPELINING\r\n",
+            b"250 ok\r\n503 no\r\n250 ok\r\n250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n",
+            b"250 taken\r\n",
+        ],
+    };
+    for mut input in replies {
         while client.poll_event(&mut input, NOW).unwrap().is_some() {}
+        let is_first = policy != Pipelining::LookAhead && client.wants_body().is_some();
+        write(
+            &mut client,
+            is_first.then_some(Body::Last(b"first\r\n")),
+            &mut wire,
+        );
+    }
+    if policy != Pipelining::LookAhead {
+        client.submit(&envelope).unwrap();
         write(&mut client, None, &mut wire);
     }
     (client, wire)

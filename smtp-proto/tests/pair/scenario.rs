@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use smtp_proto::{
-    client::{Config, Duplex, Envelope, Pipelining},
+    client::{Config, Duplex, Envelope, Pipelining, Unpermitted},
     machine::Dialect,
     server,
     syntax::{BodyType, Capabilities, Extension, ForwardPath, Host},
@@ -61,7 +61,8 @@ impl Scenario {
         let mut client = Config::new(host("client.example"))
             .pipelining(policy)
             .dialect(dialect)
-            .duplex(duplex);
+            .duplex(duplex)
+            .eight_bit(Unpermitted::Send);
         if random.one_in(3) {
             offer = offer.with_keyword("PIPECONNECT", "").unwrap();
             client = client.known_capabilities(offer.clone());

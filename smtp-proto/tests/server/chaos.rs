@@ -7,7 +7,7 @@ use crate::peer::{config, reply};
 use crate::random::{PIECES, Random, authenticating, everything};
 use smtp_proto::machine::{Dialect, TlsInfo};
 use smtp_proto::server::{
-    Certainty, Event, ImproperPipelining, Server, Ticket, Tls, TransactionId,
+    Certainty, Event, ImproperPipelining, Review, Server, Ticket, Tls, TransactionId,
 };
 use smtp_proto::syntax::{Capabilities, Extension};
 
@@ -155,6 +155,11 @@ impl Session {
             "421 4.0.0 down",
         ];
         let (result, is_positive) = match random.below(60) {
+            7 => {
+                let line = ["421 4.0.0 down", "550 5.0.0 out"][random.below(2)];
+                let last = [None, Some(reply(line))][random.below(2)].take();
+                (self.server.close(ticket, last), false)
+            }
             choice @ 0..=6 => {
                 let line = replies[choice];
                 (
@@ -213,10 +218,24 @@ fn everything_is_accounted_for() {
             .max_errors(20 + random.below(200))
             .max_unanswered_commands(2 + random.below(20))
             .max_undecided_messages(1 + random.below(3));
+        let config = match random.below(4) {
+            0 => config.review(Review::Refusals),
+            1 => config.review(Review::All),
+            _ => config,
+        };
+        let config = match random.below(5) {
+            0 => config.in_turn(),
+            1 => config
+                .max_session_messages(5)
+                .max_session(Duration::from_secs(3000)),
+            2 => config.command("QUIT").unwrap().unknown_commands(),
+            3 => config.require_hello(false),
+            _ => config,
+        };
         let now = Duration::from_secs(random.below(100) as u64);
         let none = crate::peer::first_transaction();
         let mut session = Session {
-            server: Server::new(config, now),
+            server: Server::new(config.clone(), now),
             now,
             unconsumed: Vec::new(),
             tickets: Vec::new(),
@@ -291,6 +310,16 @@ fn everything_is_accounted_for() {
                     3 => session.now += Duration::from_secs(400),
                     4 => session.server.offer(Capabilities::new().with(Extension::Pipelining)),
                     5 => session.server.offer(None),
+                    6 => drop(session.server.reconfigure(config.clone())),
+                    7 => {
+                        let ids: Vec<_> = session.accounts.keys().copied().collect();
+                        if let Some(id) = ids.last() {
+                            let line = ["421 4.0.0 down", "554 5.0.0 no"][random.below(2)];
+                            if session.server.refuse_content(*id, reply(line)).is_ok() {
+                                session.account(*id).ends.push("refused");
+                            }
+                        }
+                    }
                     _ => {}
                 },
             }

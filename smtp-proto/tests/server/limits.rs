@@ -161,7 +161,7 @@ const MESSAGE: &str = "MAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nBDAT 4 LAST\r\na
 #[test]
 fn messages_and_bytes_of_a_session() {
     for config in [
-        config().max_session_messages(2),
+        config().max_session_messages(2).max_errors(1),
         config().max_session_bytes(8),
     ] {
         let mut peer = Peer::greeted(config.clone());
@@ -172,6 +172,7 @@ fn messages_and_bytes_of_a_session() {
         let mut peer = Peer::greeted(config);
         let got = peer.send(&MESSAGE.repeat(4));
         assert!(got.ends_with(SESSION_OVER), "{got}");
+        assert_eq!(got.matches("421").count(), 1);
         assert_eq!(got.matches("250 2.0.0 Message accepted").count(), 2);
         assert_eq!(peer.messages.len(), 2);
         assert_eq!(fault(&mut peer), Some(Fault::SessionLimit));
@@ -265,7 +266,7 @@ fn swallowed_chunks_are_bounded() {
         assert_eq!(peer.send(&chunk), "503 5.5.1 Bad sequence of commands\r\n");
         assert_eq!(
             peer.send(&chunk),
-            "421 4.3.4 mx.example too much refused, closing connection\r\n"
+            "552 5.3.4 Too much of what is refused, closing connection\r\n"
         );
         assert_eq!(fault(&mut peer), Some(Fault::TooMuchRefused));
     }

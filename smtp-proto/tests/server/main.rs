@@ -6,6 +6,7 @@ mod authentication;
 mod chaos;
 mod closing;
 mod content;
+mod driver;
 mod endings;
 mod extensions;
 mod forwarding;

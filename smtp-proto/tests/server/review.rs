@@ -231,3 +231,10 @@ fn commands_that_are_told() {
     peer.poll();
     assert_eq!(peer.events().last().unwrap(), "closed");
 }
+
+/// What begins with another protocol is that, and not a command that nobody knows.
+#[test]
+fn other_protocols_are_not_told() {
+    let mut peer = Peer::new(config().unknown_commands());
+    assert!(peer.send("GET / HTTP/1.1\r\n").starts_with("521 "));
+}

@@ -200,6 +200,8 @@ fn unknown_parameters_are_kept() {
         ]
     );
     assert_eq!(mail("SIZE=1").unwrap().others().count(), 0);
+    let near = "REQUIRET HOLDUNTI=1 MT-PRIOR=1 MT-PRIORITX=1 SIZ=1 SIZES=1";
+    assert_eq!(mail(near).unwrap().others().count(), 6);
     assert_eq!(rcpt("SIZE=1").unwrap().others().count(), 1);
 }
 

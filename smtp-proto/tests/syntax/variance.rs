@@ -1,10 +1,14 @@
-//! What borrows for long can be had for a while: all types with lifetimes are covariant.
+//! What borrows for long can be had for a while: all types with lifetimes are covariant, but for the
+//! `Transmit` through which a machine is told what was written.
 
-use smtp_proto::{client, server, syntax};
+#[cfg(feature = "auth")]
+use smtp_proto::sasl;
+use smtp_proto::{client, framing, machine, server, syntax};
 
 macro_rules! shorten {
-    ($($name:ident: $($type:ident)::+;)*) => {
+    ($($(#[$condition:meta])* $name:ident: $($type:ident)::+;)*) => {
         $(
+            $(#[$condition])*
             fn $name<'a>(value: $($type)::+<'static>) -> $($type)::+<'a> {
                 value
             }
@@ -13,7 +17,10 @@ macro_rules! shorten {
         /// It compiles.
         #[test]
         fn types_with_lifetimes_are_covariant() {
-            $(let _ = $name;)*
+            $(
+                $(#[$condition])*
+                let _ = $name;
+            )*
         }
     };
 }
@@ -46,9 +53,16 @@ shorten! {
     tracking: syntax::Tracking;
     valid_since: syntax::ValidSince;
     word: syntax::Word;
+    answer: machine::Answer;
+    content: framing::Content;
+    line: framing::Line;
     body: client::Body;
     envelope: client::Envelope;
     client_event: client::Event;
     outcome: client::Outcome;
     server_event: server::Event;
+    #[cfg(feature = "auth")]
+    credential: sasl::Credential;
+    #[cfg(feature = "auth")]
+    turn: sasl::Turn;
 }

@@ -386,9 +386,17 @@ mod tests {
         ] {
             assert_eq!(deliver(line).unwrap_err(), reason);
         }
-        for option in ["--rcpt", "--dsn", "--ret"] {
+        for option in ["--dsn", "--ret"] {
             let reason = deliver(&format!("{option} @")).unwrap_err();
             assert!(reason.starts_with(&format!("{option} \"@\":")), "{reason}");
+        }
+        for option in ["--rcpt", "--from", "--helo"] {
+            let reason = deliver(&format!("{option} @")).unwrap_err();
+            assert!(
+                reason.starts_with(&format!("{option}: expected ")),
+                "{reason}"
+            );
+            assert!(reason.contains("found \"@\""), "{reason}");
         }
     }
 }

@@ -29,6 +29,7 @@ const USUAL: &[&str] = &[
     "STARTTLS",
     "AUTH PLAIN LOGIN",
     "PIPECONNECT",
+    "SIZE 100000",
 ];
 /// and now and then this.
 const ODD: &[&str] = &[
@@ -109,6 +110,7 @@ impl Server {
             Kind::Auth => [235, 235, 334][random.below(3)],
             Kind::Data => 354,
             Kind::Quit => 221,
+            Kind::ProofChunk => 503,
             _ => 250,
         };
         self.say(code, 1 + random.below(30) / 29 * random.below(500));

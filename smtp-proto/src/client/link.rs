@@ -1,0 +1,455 @@
+//! The way to the server: what is written and what is unanswered, with the timers and the trace of
+//! both.
+
+use alloc::{boxed::Box, vec::Vec};
+use core::time::Duration;
+
+use super::{
+    config::Config,
+    envelope::write_decimal,
+    outstanding::{Outstanding, Settled},
+    replies::{LineEnd, ReplyReader, Unreadable},
+    table::{Level, Verb},
+    transaction::TransactionId,
+    writer::{Broken, Buffers, Consumed, Writer},
+};
+use crate::{
+    framing::{LineBreaks, Slices},
+    machine::{Deadline, Origin, Timer, Trace, TraceEntry},
+    syntax::{Code, Reply},
+};
+
+/// Both directions of a connection.
+#[derive(Debug)]
+pub(super) struct Link {
+    writer: Writer,
+    outstanding: Outstanding,
+    replies: ReplyReader,
+    reply_deadline: Deadline,
+    write_deadline: Deadline,
+    trace: Option<Box<Trace>>,
+    /// The latest time that the caller has told.
+    now: Duration,
+    is_at_eof: bool,
+}
+
+/// How much of a content may go by chunks: servers take what is left of a chunk beyond their size for
+/// commands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limit {
+    /// How much has been announced.
+    pub(super) announced: u64,
+    pub(super) maximum: Option<u64>,
+}
+
+/// How many replies the end of a content gets.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Verdicts<'a> {
+    One,
+    /// LMTP: one for each of these recipients (RFC 2033 4.2).
+    Each(&'a [u32]),
+}
+
+impl Verdicts<'_> {
+    fn count(self) -> usize {
+        match self {
+            Self::One => 1,
+            Self::Each(recipients) => recipients.len(),
+        }
+    }
+}
+
+impl Link {
+    pub(super) fn new(is_traced: bool, now: Duration) -> Self {
+        Self {
+            writer: Writer::new(),
+            outstanding: Outstanding::new(),
+            replies: ReplyReader::default(),
+            reply_deadline: Deadline::default(),
+            write_deadline: Deadline::default(),
+            trace: is_traced.then(Box::default),
+            now,
+            is_at_eof: false,
+        }
+    }
+
+    // Time.
+
+    pub(super) fn set_now(&mut self, now: Duration) {
+        self.now = now;
+    }
+
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        let deadlines = [&self.reply_deadline, &self.write_deadline];
+        deadlines.into_iter().filter_map(Deadline::deadline).min()
+    }
+
+    /// Returns the timer that has fired.
+    pub(super) fn expired(&mut self) -> Option<Timer> {
+        let expired = self.reply_deadline.expired(self.now);
+        expired.or_else(|| self.write_deadline.expired(self.now))
+    }
+
+    /// Starts the timer of what is to come from the server.
+    pub(super) fn start(&mut self, timer: Timer, config: &Config) {
+        let patience = config.patience(timer);
+        self.reply_deadline.start(timer, patience, self.now);
+    }
+
+    pub(super) fn stop_waiting(&mut self) {
+        self.reply_deadline.stop();
+    }
+
+    /// Starts the timer of what is unanswered, unless it runs or nothing was sent.
+    fn await_reply(&mut self, config: &Config) {
+        let left = match self.writer.has_failed() {
+            true => self.writer.offered(),
+            false => self.writer.left(),
+        };
+        if !self.reply_deadline.is_running()
+            && let Some(timer) = self.outstanding.timer(left)
+        {
+            self.start(timer, config);
+        }
+    }
+
+    // Reading.
+
+    pub(super) fn await_greeting(&mut self, config: &Config) {
+        self.outstanding.expect(Verb::Connect, 0, 0);
+        self.start(Timer::Greeting, config);
+    }
+
+    pub(super) fn end_input(&mut self) {
+        self.is_at_eof = true;
+    }
+
+    pub(super) fn is_at_eof(&self) -> bool {
+        self.is_at_eof
+    }
+
+    /// Takes the next reply off the front of `input`, if it has wholly arrived.
+    pub(super) fn next_reply<'i>(
+        &mut self,
+        input: &mut &'i [u8],
+        config: &Config,
+    ) -> Result<Option<Reply<'i>>, Unreadable<'i>> {
+        let line_end = match config.bare_lf_replies {
+            true => LineEnd::BareLf,
+            false => LineEnd::CrLf,
+        };
+        self.replies.next(input, line_end)
+    }
+
+    /// Matches a reply with its command.
+    pub(super) fn settle(&mut self, reply: &Reply<'_>, config: &Config) -> Settled {
+        if let Some(trace) = &mut self.trace {
+            // Of a challenge, only that it came.
+            let lines: &[u8] = match reply.code() {
+                Code::CHALLENGE => b"334 ...\r\n",
+                _ => reply.as_bytes(),
+            };
+            trace.lines(Origin::Remote, self.outstanding.round_trips(), lines);
+        }
+        let settled = self.outstanding.settle(reply.code(), self.writer.offered());
+        self.reply_deadline.stop();
+        self.await_reply(config);
+        settled
+    }
+
+    /// Forgets what is unanswered, and names each message whose end was offered, if up to there.
+    pub(super) fn give_up(&mut self, offered: u64, in_doubt: impl FnMut(TransactionId)) {
+        self.outstanding.give_up(offered, in_doubt);
+        self.reply_deadline.stop();
+        self.write_deadline.stop();
+    }
+
+    /// Returns up to where the stream was offered to the transport.
+    pub(super) fn offered(&self) -> u64 {
+        self.writer.offered()
+    }
+
+    /// Returns the verb of the oldest command without a reply, offered or not.
+    pub(super) fn oldest(&self) -> Option<Verb> {
+        self.outstanding.oldest()
+    }
+
+    pub(super) fn round_trips(&self) -> u64 {
+        self.outstanding.round_trips()
+    }
+
+    /// Returns what is going on, as words.
+    pub(super) fn state(&self) -> Option<&'static str> {
+        match self.outstanding.awaited(self.writer.offered()) {
+            Some(verb) => Some(verb.state()),
+            None if self.writer.content().is_some() => Some("sending content"),
+            None if self.outstanding.oldest().is_some() => Some("sending commands"),
+            None => None,
+        }
+    }
+
+    pub(super) fn take_trace(&mut self) -> Option<TraceEntry> {
+        self.trace.as_mut()?.take()
+    }
+
+    // Writing.
+
+    /// Returns whether anything can be written at all.
+    pub(super) fn is_sound(&self) -> bool {
+        self.writer.is_sound()
+    }
+
+    pub(super) fn is_cut(&self) -> bool {
+        self.writer.is_cut()
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.writer.has_failed()
+    }
+
+    /// Writes no more, as a content cannot be completed.
+    pub(super) fn cut(&mut self) {
+        self.writer.cut();
+    }
+
+    /// Returns whether a content cannot be completed, and no reply to what has left is to come.
+    pub(super) fn has_stopped(&self) -> bool {
+        self.writer.is_cut() && self.outstanding.awaited(self.writer.left()).is_none()
+    }
+
+    /// Writes no more, as the transport has failed. A reason, or a verdict, may still be on its way,
+    /// but not for ever.
+    pub(super) fn fail(&mut self, config: &Config) {
+        if self.writer.has_failed() {
+            return;
+        }
+        self.writer.fail();
+        self.write_deadline.stop();
+        if !self.reply_deadline.is_running() {
+            let awaited = self.outstanding.timer(self.writer.offered());
+            let otherwise = match self.writer.content() {
+                Some(_) => Timer::Command,
+                None => Timer::Quit,
+            };
+            self.start(awaited.unwrap_or(otherwise), config);
+        }
+    }
+
+    /// Begins a transmission.
+    pub(super) fn tidy(&mut self, buffers: &mut Buffers) {
+        self.writer.tidy(buffers);
+    }
+
+    /// Returns whether commands may be rendered, of which so many bytes are.
+    pub(super) fn takes_commands(&self, rendered: usize) -> bool {
+        self.writer.takes_commands(rendered)
+    }
+
+    /// Returns whether a command may be sent at `level`, by what is unanswered.
+    pub(super) fn may_send(&self, level: Level) -> bool {
+        self.outstanding.may_send(level)
+    }
+
+    /// Returns whether the last command that is unanswered belongs to the opening of a session.
+    pub(super) fn is_opening(&self) -> bool {
+        self.outstanding.is_opening()
+    }
+
+    /// Adds a command that was appended to the commands at `start`, and expects its reply; unless too
+    /// much is unanswered, when it is taken off again.
+    pub(super) fn say(
+        &mut self,
+        verb: Verb,
+        transaction: TransactionId,
+        recipient: u32,
+        commands: &mut Vec<u8>,
+        start: usize,
+        config: &Config,
+    ) -> bool {
+        let bytes = commands.len().saturating_sub(start);
+        if !self.outstanding.has_room(config.duplex, bytes, 1) {
+            commands.truncate(start);
+            return false;
+        }
+        if let Some(trace) = &mut self.trace {
+            // Of credentials, only that they were sent.
+            let lines: &[u8] = match verb {
+                Verb::Auth => b"AUTH ...\r\n",
+                Verb::AuthResponse => b"...\r\n",
+                _ => commands.get(start..).unwrap_or_default(),
+            };
+            trace.lines(Origin::Local, self.outstanding.round_trips(), lines);
+        }
+        if matches!(verb, Verb::Auth | Verb::AuthResponse) {
+            self.writer.guard();
+        }
+        self.writer.add(bytes);
+        let end = self.writer.end();
+        self.outstanding
+            .expect_of(verb, transaction, recipient, end, bytes);
+        true
+    }
+
+    /// Returns the transaction whose content has begun and has not wholly left.
+    pub(super) fn content(&self) -> Option<TransactionId> {
+        self.writer.content()
+    }
+
+    /// Begins a message's content, which has no dots to stuff if it goes by chunks.
+    pub(super) fn begin(&mut self, line_breaks: LineBreaks, by_chunks: bool) {
+        self.writer.begin(line_breaks, by_chunks);
+    }
+
+    /// Opens a content that a dot ends.
+    pub(super) fn open_content(&mut self, transaction: TransactionId) {
+        self.writer.open_content(transaction);
+    }
+
+    /// Announces a chunk and opens it, unless too much is unanswered; returns the size that was
+    /// announced. With those before it, of `announced` bytes, it is no larger than the server takes.
+    pub(super) fn open_chunk(
+        &mut self,
+        transaction: TransactionId,
+        body: &[u8],
+        last: Option<Verdicts<'_>>,
+        limit: Limit,
+        commands: &mut Vec<u8>,
+        config: &Config,
+    ) -> Result<Option<u64>, Broken> {
+        let measured = self.writer.measure(body, last.is_some())?;
+        let size = measured.size() as u64;
+        if let Some(maximum) = limit.maximum
+            && limit.announced.saturating_add(size) > maximum
+        {
+            return Err(Broken::TooLarge(maximum));
+        }
+        let start = commands.len();
+        commands.extend_from_slice(b"BDAT ");
+        write_decimal(size, commands);
+        commands.extend_from_slice(match last {
+            Some(_) => b" LAST\r\n",
+            None => b"\r\n",
+        });
+        let bytes = commands.len().saturating_sub(start);
+        let replies = last.map_or(1, Verdicts::count);
+        if !self.outstanding.has_room(config.duplex, bytes, replies) {
+            commands.truncate(start);
+            return Ok(None);
+        }
+        if let Some(trace) = &mut self.trace {
+            let line = commands.get(start..).unwrap_or_default();
+            trace.lines(Origin::Local, self.outstanding.round_trips(), line);
+        }
+        self.writer.add(bytes);
+        let (end, tail) = self.writer.open_chunk(transaction, measured);
+        commands.extend_from_slice(tail);
+        self.writer.add(tail.len());
+        match last {
+            Some(verdicts) => {
+                self.expect_verdicts(Verb::LastChunk, transaction, verdicts, end, bytes);
+            }
+            None => self
+                .outstanding
+                .expect_of(Verb::Chunk, transaction, 0, end, bytes),
+        }
+        Ok(Some(size))
+    }
+
+    /// Plans how much of a body is written of the content that is open; `position` is that of the body
+    /// in the content. Returns whether this has reached its end for the first time: what follows it may
+    /// be rendered, and its verdicts are expected, if a dot ends it.
+    pub(super) fn write_content<'a>(
+        &mut self,
+        body: (&'a [u8], bool),
+        position: u64,
+        by_dot: Option<(TransactionId, Verdicts<'_>)>,
+        commands: &mut Vec<u8>,
+        scratch: &'a mut Vec<u8>,
+        slices: &mut Slices<'a>,
+    ) -> Result<bool, Broken> {
+        let (bytes, is_last) = body;
+        let Some(end) = self.writer.plan(bytes, is_last, scratch, slices)? else {
+            return Ok(false);
+        };
+        commands.extend_from_slice(end);
+        self.writer.add(end.len());
+        if let Some(trace) = &mut self.trace {
+            let round_trips = self.outstanding.round_trips();
+            let total = position.saturating_add(bytes.len() as u64);
+            trace.content(Origin::Local, round_trips, total);
+            if by_dot.is_some() {
+                trace.lines(Origin::Local, round_trips, b".\r\n");
+            }
+        }
+        if let Some((transaction, verdicts)) = by_dot {
+            let at = self.writer.end();
+            self.expect_verdicts(Verb::Content, transaction, verdicts, at, end.len());
+        }
+        Ok(true)
+    }
+
+    /// Expects the verdicts on a content: 2033-4.2-b; 2033-4.3-a of the last chunk.
+    fn expect_verdicts(
+        &mut self,
+        verb: Verb,
+        transaction: TransactionId,
+        verdicts: Verdicts<'_>,
+        end: u64,
+        bytes: usize,
+    ) {
+        let Verdicts::Each(recipients) = verdicts else {
+            return self.outstanding.expect_of(verb, transaction, 0, end, bytes);
+        };
+        let mut bytes = bytes;
+        for &recipient in recipients {
+            let bytes = core::mem::take(&mut bytes);
+            let verb = Verb::RecipientContent;
+            self.outstanding
+                .expect_of(verb, transaction, recipient, end, bytes);
+        }
+    }
+
+    /// Lays out what is offered to the transport, and starts its timer.
+    pub(super) fn offer<'a>(
+        &mut self,
+        commands: &'a [u8],
+        slices: &mut Slices<'a>,
+        config: &Config,
+    ) {
+        self.writer.offer(commands, slices);
+        if slices.is_empty() {
+            self.write_deadline.stop();
+        } else if !self.write_deadline.is_running() {
+            let patience = config.patience(Timer::Write);
+            self.write_deadline.start(Timer::Write, patience, self.now);
+        }
+    }
+
+    /// Offers nothing.
+    pub(super) fn withhold(&mut self) {
+        self.write_deadline.stop();
+    }
+
+    /// Accounts for bytes that have left.
+    pub(super) fn wrote(
+        &mut self,
+        bytes: usize,
+        slices: &[&[u8]],
+        config: &Config,
+    ) -> Option<Consumed> {
+        let consumed = self.writer.wrote(bytes, slices);
+        self.write_deadline.stop();
+        self.await_reply(config);
+        consumed
+    }
+
+    /// Takes back what was offered.
+    pub(super) fn blocked(&mut self) {
+        self.writer.blocked();
+    }
+
+    pub(super) fn shrink(&mut self, buffers: &mut Buffers) {
+        self.writer.shrink(buffers);
+        self.outstanding.shrink();
+    }
+}

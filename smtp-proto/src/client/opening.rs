@@ -1,0 +1,329 @@
+//! From the connection to the first message: greeting, EHLO, STARTTLS, AUTH, and what may be left out
+//! of it where the server is known (PIPECONNECT).
+
+use alloc::{boxed::Box, vec::Vec};
+
+use super::{
+    config::{Config, Tls},
+    event::NotSentReason,
+    table::{Choice, State, Verb},
+};
+#[cfg(feature = "auth")]
+use crate::sasl::{Attempts, Channel, Progress};
+use crate::{
+    machine::{Answer, Dialect, Error, Fault, TlsInfo},
+    syntax::{Capabilities, Extension, Reply},
+};
+
+/// What is known of the server, and of the way to the first message.
+#[derive(Debug)]
+pub(super) struct Opening {
+    capabilities: Capabilities,
+    /// What the handshake came to, once TLS is on.
+    tls: Option<Box<TlsInfo>>,
+    /// Commands were sent before EHLO was answered.
+    is_ahead: bool,
+    /// How the server refused EHLO, while HELO is tried.
+    refused_ehlo: Option<Box<Answer<'static>>>,
+    /// What is reported once the session is closed, which the server refused.
+    refusal: Option<Box<Error>>,
+    #[cfg(feature = "auth")]
+    attempts: Option<Box<Attempts>>,
+}
+
+/// Where the session goes from here.
+#[derive(Debug)]
+pub(super) enum Decision {
+    To(State),
+    /// Messages may be sent, as far as is known.
+    Open,
+    /// What was known still holds, or nothing is left to be decided.
+    Stay,
+    /// The session is of no use, and is left in good order; the answer, if any, is the cause.
+    Refuse(Fault, NotSentReason, Option<Answer<'static>>),
+    /// The session cannot go on.
+    Fail(Fault),
+}
+
+impl Opening {
+    pub(super) fn new() -> Self {
+        Self {
+            capabilities: Capabilities::new(),
+            tls: None,
+            is_ahead: false,
+            refused_ehlo: None,
+            refusal: None,
+            #[cfg(feature = "auth")]
+            attempts: None,
+        }
+    }
+
+    /// Returns what the server offers, as far as it has said so, or is known to.
+    pub(super) fn capabilities(&self) -> &Capabilities {
+        &self.capabilities
+    }
+
+    /// Has the client authenticate before any message.
+    #[cfg(feature = "auth")]
+    pub(super) fn authenticate_by(&mut self, attempts: Attempts) {
+        self.attempts = Some(Box::new(attempts));
+    }
+
+    fn must_authenticate(&self) -> bool {
+        #[cfg(feature = "auth")]
+        return self.attempts.is_some();
+        #[cfg(not(feature = "auth"))]
+        false
+    }
+
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
+    }
+
+    /// Returns whether commands were sent before EHLO was answered.
+    pub(super) fn is_ahead(&self) -> bool {
+        self.is_ahead
+    }
+
+    /// Keeps the error that a session ends with once QUIT is answered.
+    pub(super) fn refuse(&mut self, error: Error) {
+        self.refusal = Some(Box::new(error));
+        self.is_ahead = false;
+    }
+
+    pub(super) fn is_refused(&self) -> bool {
+        self.refusal.is_some()
+    }
+
+    /// Takes the refusal of EHLO, if HELO was tried after it and has not been accepted.
+    pub(super) fn take_refused_ehlo(&mut self) -> Option<Answer<'static>> {
+        self.refused_ehlo.take().map(|answer| *answer)
+    }
+
+    pub(super) fn take_refusal(&mut self) -> Option<Box<Error>> {
+        self.refusal.take()
+    }
+
+    /// Takes note of what the handshake came to, and forgets all that was learned in clear
+    /// (RFC 3207 4.2).
+    pub(super) fn encrypt(&mut self, info: TlsInfo) {
+        self.tls = Some(Box::new(info));
+        self.capabilities = Capabilities::new();
+    }
+
+    /// Returns whether the session may be opened without waiting for the server, on the strength of
+    /// what it offered before.
+    pub(super) fn may_go_ahead(&self, config: &Config) -> bool {
+        let known = config.known.as_deref().is_some_and(|known| {
+            known.has(Extension::Pipelining) && known.get("PIPECONNECT").is_some()
+        });
+        known
+            && (self.is_encrypted() || config.tls == Tls::Off)
+            && config.dialect == Dialect::Smtp
+            && !self.must_authenticate()
+    }
+
+    /// Opens the session on the strength of that.
+    pub(super) fn go_ahead(&mut self, config: &Config) {
+        self.is_ahead = true;
+        self.capabilities = config.known.as_deref().cloned().unwrap_or_default();
+    }
+
+    /// Writes one of the opening's commands, or QUIT.
+    pub(super) fn write(&self, verb: Verb, config: &Config, out: &mut Vec<u8>) {
+        let name = config.name.as_str().as_bytes();
+        let (command, argument): (&[u8], &[u8]) = match verb {
+            Verb::Ehlo => (b"EHLO ", name),
+            Verb::Helo => (b"HELO ", name),
+            Verb::Lhlo => (b"LHLO ", name),
+            Verb::StartTls => (b"STARTTLS", b""),
+            #[cfg(feature = "auth")]
+            Verb::Auth | Verb::AuthResponse => {
+                let line = self.attempts.as_ref().map(|attempts| attempts.line());
+                return out.extend_from_slice(line.unwrap_or_default());
+            }
+            _ => (b"QUIT", b""),
+        };
+        out.extend_from_slice(command);
+        out.extend_from_slice(argument);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// Decides what follows the handshake.
+    pub(super) fn after_handshake(&self, config: &Config) -> State {
+        match config.tls {
+            Tls::Implicit => State::Connected,
+            _ => State::Due(introduction(config)),
+        }
+    }
+
+    /// Decides where a turn of a verb leads that the table leaves open; the reply is that to it.
+    pub(super) fn decide(
+        &mut self,
+        choice: Choice,
+        verb: Verb,
+        reply: &Reply<'_>,
+        config: &Config,
+    ) -> Decision {
+        match choice {
+            // Both are decided where they happen.
+            Choice::Handshake | Choice::Patience => Decision::Stay,
+            // Sent ahead of a greeting that refused the session.
+            _ if self.is_refused() => Decision::Stay,
+            Choice::Refusal => {
+                // It tells more than what the server says to HELO after that.
+                let refused = self.take_refused_ehlo();
+                session_refused(refused.unwrap_or_else(|| answer(verb, reply)))
+            }
+            Choice::Introduction if self.is_ahead => Decision::Stay,
+            Choice::Introduction if is_veiled(reply) && self.may_do_without_ehlo(config) => {
+                Decision::To(State::Due(Verb::Helo))
+            }
+            Choice::Introduction => Decision::To(State::Due(introduction(config))),
+            Choice::Fallback | Choice::Protection if self.is_ahead => self.verify(reply, config),
+            // RFC 5321 3.2: HELO where EHLO is not understood. Postfix takes any refusal for that.
+            Choice::Fallback if self.may_do_without_ehlo(config) => {
+                self.refused_ehlo = Some(Box::new(answer(verb, reply)));
+                Decision::To(State::Due(Verb::Helo))
+            }
+            Choice::Fallback => session_refused(answer(verb, reply)),
+            Choice::Protection => {
+                self.refused_ehlo = None;
+                if verb != Verb::Helo {
+                    self.capabilities = offer(reply, config);
+                }
+                self.protect(verb, reply, config)
+            }
+            Choice::Clear if config.tls == Tls::Opportunistic => self.authenticate(None), // 3207-4-b
+            Choice::Clear => tls_unavailable(verb, reply),
+            Choice::Identity | Choice::Challenge | Choice::Mechanism => {
+                self.authenticate(Some(answer(verb, reply)))
+            }
+        }
+    }
+
+    /// Returns whether HELO is of use: whether neither TLS nor AUTH is needed, which only the answer to
+    /// EHLO can offer.
+    fn may_do_without_ehlo(&self, config: &Config) -> bool {
+        let needs_tls = config.tls == Tls::Required && !self.is_encrypted();
+        !needs_tls && !self.must_authenticate()
+    }
+
+    /// Compares what the server offers with what was relied on.
+    fn verify(&mut self, reply: &Reply<'_>, config: &Config) -> Decision {
+        self.is_ahead = false;
+        let offered = match reply.is_positive() {
+            true => offer(reply, config),
+            false => Capabilities::new(),
+        };
+        let is_kept = Extension::ALL
+            .iter()
+            .all(|&extension| offered.has(extension) || !self.capabilities.has(extension));
+        if is_kept && offered.limits() == self.capabilities.limits() {
+            self.capabilities = offered;
+            Decision::To(State::Ready)
+        } else {
+            Decision::Fail(Fault::CapabilitiesChanged)
+        }
+    }
+
+    /// Goes on with TLS, if that is due and offered.
+    fn protect(&mut self, verb: Verb, reply: &Reply<'_>, config: &Config) -> Decision {
+        let is_offered = self.capabilities.has(Extension::StartTls);
+        match config.tls {
+            _ if self.is_encrypted() => self.authenticate(None),
+            Tls::Opportunistic | Tls::Required if is_offered => {
+                Decision::To(State::Due(Verb::StartTls))
+            }
+            Tls::Required => tls_unavailable(verb, reply),
+            Tls::Off | Tls::Opportunistic | Tls::Implicit => self.authenticate(None),
+        }
+    }
+
+    /// Begins with AUTH, if that is wanted, or goes on after the answer to it.
+    #[cfg(feature = "auth")]
+    fn authenticate(&mut self, answer: Option<Answer<'static>>) -> Decision {
+        let Some(attempts) = &mut self.attempts else {
+            return Decision::Open;
+        };
+        let channel = match &self.tls {
+            Some(tls) => Channel::secured(tls, self.capabilities.auth_mechanisms()),
+            None => Channel::in_clear(self.capabilities.auth_mechanisms()),
+        };
+        let progress = match &answer {
+            Some(answer) => attempts.on_reply(&answer.reply, &channel),
+            None => attempts.begin(&channel),
+        };
+        match progress {
+            Progress::Say if attempts.is_command() => Decision::To(State::Due(Verb::Auth)),
+            Progress::Say => Decision::To(State::Due(Verb::AuthResponse)),
+            Progress::Done => Decision::Open,
+            Progress::Failed(fault) => Decision::Refuse(fault, unauthenticated(fault), answer),
+        }
+    }
+
+    #[cfg(not(feature = "auth"))]
+    fn authenticate(&mut self, _: Option<Answer<'static>>) -> Decision {
+        Decision::Open
+    }
+}
+
+fn answer(verb: Verb, reply: &Reply<'_>) -> Answer<'static> {
+    Answer {
+        step: verb.step(),
+        reply: reply.clone().into_owned(),
+    }
+}
+
+fn session_refused(answer: Answer<'static>) -> Decision {
+    Decision::Refuse(
+        Fault::SessionRefused,
+        NotSentReason::SessionRefused,
+        Some(answer),
+    )
+}
+
+fn tls_unavailable(verb: Verb, reply: &Reply<'_>) -> Decision {
+    Decision::Refuse(
+        Fault::TlsUnavailable,
+        NotSentReason::TlsUnavailable,
+        Some(answer(verb, reply)),
+    )
+}
+
+/// Returns why messages are not sent after such a failure to authenticate.
+#[cfg(feature = "auth")]
+fn unauthenticated(fault: Fault) -> NotSentReason {
+    match fault {
+        Fault::NoMechanism => NotSentReason::NoMechanism,
+        Fault::CredentialUnprotected => NotSentReason::CredentialUnprotected,
+        Fault::UnreadableChallenge => NotSentReason::UnreadableChallenge,
+        Fault::ServerUnproven => NotSentReason::ServerUnproven,
+        _ => NotSentReason::AuthenticationFailed,
+    }
+}
+
+/// Returns how the client introduces itself: RFC 5321 2.2.1, RFC 2033 4.1.
+fn introduction(config: &Config) -> Verb {
+    match config.dialect {
+        Dialect::Smtp => Verb::Ehlo,
+        Dialect::Lmtp => Verb::Lhlo,
+    }
+}
+
+/// Returns what an answer to EHLO offers, less what is to be ignored.
+fn offer(reply: &Reply<'_>, config: &Config) -> Capabilities {
+    let ignored = config.ignored.iter();
+    ignored.fold(Capabilities::parse(reply), |offer, extension| {
+        offer.without(*extension)
+    })
+}
+
+/// Returns whether a firewall has made stars of a greeting (Cisco PIX). Such firewalls cannot cope with
+/// EHLO, nor with an end of content that comes in two segments; the client never parts it.
+fn is_veiled(greeting: &Reply<'_>) -> bool {
+    let is_veil = |byte: &u8| matches!(byte, b'2' | b'0' | b'*' | b' ');
+    greeting
+        .lines()
+        .all(|line| line.len() > 3 && line.iter().all(is_veil))
+}

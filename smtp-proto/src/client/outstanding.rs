@@ -1,0 +1,201 @@
+//! The replies that are outstanding, in order, and the match of each to its command by count
+//! (RFC 2920 3.1).
+
+use alloc::collections::VecDeque;
+
+use super::{
+    config::Duplex,
+    table::{Level, Verb},
+    transaction::TransactionId,
+};
+use crate::{
+    machine::{Timer, limits},
+    syntax::Code,
+};
+
+/// A command whose reply is outstanding.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Expected {
+    pub(super) verb: Verb,
+    /// Whose command it was; meaningless for the session's own.
+    pub(super) transaction: TransactionId,
+    /// Which of the transaction's recipients it was for.
+    pub(super) recipient: u32,
+    /// Where in the stream of bytes the command ends, its content included.
+    end: u64,
+    /// How many bytes the command has, content apart.
+    bytes: u32,
+    /// How many round trips had been made when the command was rendered.
+    round_trips: u32,
+}
+
+/// What a reply is.
+#[derive(Debug)]
+pub(super) enum Settled {
+    /// The answer to this command.
+    Answers(Expected),
+    /// The answer to nothing that was offered to the transport.
+    Surplus,
+    /// No answer that this command can have.
+    Impossible(Verb),
+}
+
+/// The replies that are outstanding, in order.
+#[derive(Debug)]
+pub(super) struct Outstanding {
+    expected: VecDeque<Expected>,
+    /// How many bytes of commands are unanswered.
+    bytes: usize,
+    /// How many chunks are unanswered, last ones apart.
+    chunks: usize,
+    /// The most patient timer of the commands that were sent since nothing was unanswered.
+    patience: Option<Timer>,
+    /// The longest chain of commands that each waited for the reply to the one before.
+    round_trips: u32,
+}
+
+impl Outstanding {
+    /// Begins with room for the greeting, which may be all that an idle client waits for.
+    pub(super) fn new() -> Self {
+        Self {
+            expected: VecDeque::with_capacity(1),
+            bytes: 0,
+            chunks: 0,
+            patience: None,
+            round_trips: 0,
+        }
+    }
+
+    /// Expects the reply to a command of the session's own.
+    pub(super) fn expect(&mut self, verb: Verb, end: u64, bytes: usize) {
+        self.expect_of(verb, 0, 0, end, bytes);
+    }
+
+    /// Expects the reply to a transaction's command, which ends there in the stream of bytes.
+    pub(super) fn expect_of(
+        &mut self,
+        verb: Verb,
+        transaction: TransactionId,
+        recipient: u32,
+        end: u64,
+        bytes: usize,
+    ) {
+        self.bytes = self.bytes.saturating_add(bytes);
+        self.chunks = self.chunks.saturating_add(usize::from(verb == Verb::Chunk));
+        // Timers in a group are not defined: the largest minimum counts.
+        if self
+            .patience
+            .is_none_or(|patience| rank(patience) < rank(verb.timer()))
+        {
+            self.patience = Some(verb.timer());
+        }
+        self.expected.push_back(Expected {
+            verb,
+            transaction,
+            recipient,
+            end,
+            bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
+            round_trips: self.round_trips,
+        });
+    }
+
+    /// Matches a reply with the command that it answers: the oldest, if that can be answered so and
+    /// all of it was `offered` to the transport and not taken back.
+    pub(super) fn settle(&mut self, code: Code, offered: u64) -> Settled {
+        match self.awaited(offered) {
+            None => Settled::Surplus,
+            Some(verb) if !verb.may_be_answered(code) => Settled::Impossible(verb),
+            Some(_) => self.pop().map_or(Settled::Surplus, Settled::Answers),
+        }
+    }
+
+    fn pop(&mut self) -> Option<Expected> {
+        let expected = self.expected.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(expected.bytes as usize);
+        self.chunks = self
+            .chunks
+            .saturating_sub(usize::from(expected.verb == Verb::Chunk));
+        self.round_trips = self.round_trips.max(expected.round_trips.saturating_add(1));
+        if self.expected.is_empty() {
+            self.patience = None;
+        }
+        Some(expected)
+    }
+
+    /// Returns the verb whose reply may come, as all of the command was offered to the transport.
+    pub(super) fn awaited(&self, offered: u64) -> Option<Verb> {
+        let front = self.expected.front()?;
+        (front.end <= offered).then_some(front.verb)
+    }
+
+    /// Returns the verb of the oldest command without a reply, offered or not.
+    pub(super) fn oldest(&self) -> Option<Verb> {
+        self.expected.front().map(|front| front.verb)
+    }
+
+    /// Forgets all, as no reply is read any more, and names each message whose end was offered.
+    pub(super) fn give_up(&mut self, offered: u64, mut in_doubt: impl FnMut(TransactionId)) {
+        for expected in self.expected.drain(..) {
+            if expected.verb.is_end_of_message() && expected.end <= offered {
+                in_doubt(expected.transaction);
+            }
+        }
+        (self.bytes, self.chunks, self.patience) = (0, 0, None);
+    }
+
+    /// Returns whether a command may be sent at `level`, by what is unanswered.
+    pub(super) fn may_send(&self, level: Level) -> bool {
+        let last = self.expected.back();
+        last.is_none_or(|last| last.verb.may_be_followed(level))
+    }
+
+    /// Returns whether the last command that is unanswered belongs to the opening of a session.
+    pub(super) fn is_opening(&self) -> bool {
+        let last = self.expected.back().map(|last| last.verb);
+        matches!(last, Some(Verb::Connect | Verb::Ehlo))
+    }
+
+    /// Returns whether one more command of so many bytes may be unanswered, with so many replies.
+    ///
+    /// A peer that is not being read must be able to answer all of it (RFC 2920 3.1). One that never
+    /// answers must not make the list grow with its content, either.
+    pub(super) fn has_room(&self, duplex: Duplex, bytes: usize, replies: usize) -> bool {
+        match duplex {
+            _ if self.expected.is_empty() => true,
+            Duplex::Full => self.chunks < limits::UNANSWERED_CHUNKS,
+            Duplex::Half {
+                bytes: most,
+                replies: most_replies,
+            } => {
+                self.bytes.saturating_add(bytes) <= most
+                    && self.expected.len().saturating_add(replies) <= most_replies
+            }
+        }
+    }
+
+    /// Returns the timer for the reply that is awaited, once all of its command has `left`.
+    pub(super) fn timer(&self, left: u64) -> Option<Timer> {
+        match self.awaited(left)? {
+            Verb::Quit => Some(Timer::Quit),
+            verb => Some(self.patience.unwrap_or(verb.timer())),
+        }
+    }
+
+    pub(super) fn round_trips(&self) -> u64 {
+        u64::from(self.round_trips)
+    }
+
+    pub(super) fn shrink(&mut self) {
+        self.expected.shrink_to_fit();
+    }
+}
+
+/// Orders the timers of replies by RFC 5321 4.5.3.2.
+fn rank(timer: Timer) -> u8 {
+    match timer {
+        Timer::DataTermination => 3,
+        Timer::Greeting | Timer::Command => 2,
+        Timer::DataInitiation => 1,
+        _ => 0,
+    }
+}

@@ -1,0 +1,676 @@
+//! What comes next: transactions in order, the application's commands between them, and further
+//! transactions for recipients that a server takes only so many of (RFC 9422, RFC 5321 4.5.3.1.10).
+
+use alloc::{
+    boxed::Box,
+    collections::{BTreeSet, VecDeque},
+    vec::Vec,
+};
+
+use super::{
+    event::{Event, NotSent, NotSentReason},
+    own_commands::OwnCommands,
+    proof::{Proof, Shown},
+    table::{Level, Stage, Turn, Verb},
+    transaction::{Transaction, TransactionId},
+};
+use crate::{machine::limits, syntax::Limits};
+
+/// How many MAIL of a session a proof may take without leaving too few for messages.
+const PROOFS: u32 = 3;
+
+/// What is to be sent next.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Action {
+    /// A command of the application's.
+    Own,
+    Reset,
+    Mail(TransactionId),
+    /// RCPT, for the recipient at this place in the transaction and this position in the envelope.
+    Recipient(TransactionId, u32, u32),
+    Data(TransactionId),
+    LoneDot(TransactionId),
+    Quit,
+    /// A command of a proof.
+    Proof(Verb),
+    /// Nothing yet: the transaction has more recipients than the server takes.
+    Split(TransactionId),
+}
+
+/// What giving a transaction up costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Abandoned {
+    /// Nothing more of it is sent.
+    Stopped,
+    /// The reply to DATA decides: only after 354 does the server wait for content.
+    Undecided,
+    /// The connection: the server would take a part for the whole.
+    Cut,
+}
+
+/// The transactions that are unfinished, in the order of sending.
+#[derive(Debug)]
+pub(super) struct Schedule {
+    queue: VecDeque<Transaction>,
+    /// The id of the first in the queue.
+    first: TransactionId,
+    /// The id of the one that is being sent.
+    current: TransactionId,
+    /// Finished ones, kept for their memory: together with the queue never more than the queue's
+    /// limit.
+    spare: Vec<Transaction>,
+    /// There for those who give any.
+    own: Option<Box<OwnCommands>>,
+    level: Level,
+    /// How many messages may have begun their content and be without a final reply.
+    window: usize,
+    /// How many are so.
+    begun_contents: usize,
+    /// The last transaction whose MAIL was sent.
+    begun: TransactionId,
+    /// The server may hold a transaction that no final 2yz has ended: RSET goes before the next.
+    is_reset_due: bool,
+    /// The last verdict was 2yz.
+    was_taken: bool,
+    ahead: Ahead,
+    proof: Proof,
+    is_quitting: bool,
+    /// What the server permits a session, where it says so.
+    quota: Option<Box<Quota>>,
+}
+
+/// How much of a session the server permits (RFC 9422), and how much has been used.
+#[derive(Debug, Default)]
+struct Quota {
+    limits: Limits,
+    /// How many MAIL were sent.
+    mails: u32,
+    /// The domains of the recipients so far.
+    domains: BTreeSet<Vec<u8>>,
+}
+
+impl Quota {
+    /// Returns whether the server takes no more transactions (9422-4-a).
+    fn is_exhausted(&self) -> bool {
+        self.limits
+            .mail_max()
+            .is_some_and(|limit| self.mails >= limit)
+    }
+
+    /// Counts domains, unless that would be too many (9422-4-a).
+    fn admits<'a>(&mut self, domains: impl Iterator<Item = &'a [u8]>) -> bool {
+        let limit = self.limits.rcpt_domain_max().map(|limit| limit as usize);
+        let Some(limit) = limit.filter(|limit| *limit <= limits::DOMAINS) else {
+            return true;
+        };
+        let mut added = BTreeSet::new();
+        for domain in domains {
+            let domain = domain.to_ascii_lowercase();
+            if !self.domains.contains(&domain) {
+                added.insert(domain);
+            }
+            if self.domains.len().saturating_add(added.len()) > limit {
+                return false;
+            }
+        }
+        self.domains.append(&mut added);
+        true
+    }
+}
+
+/// What became of commands that were sent ahead of a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ahead {
+    /// There are none, or nothing is wrong with them.
+    Fine,
+    /// The RSET with which they begin is unanswered.
+    Asked,
+    /// It was refused: the server may take none of them. Of this transaction, if any, some were sent.
+    Refused(Option<TransactionId>),
+    /// The server takes none. A lone RSET is due, after which all goes on without looking ahead.
+    Unclean,
+    /// It is unanswered.
+    Cleaning,
+}
+
+/// What a refused RSET means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// Nothing is known of the server's transaction any more.
+    Desync,
+    /// Nothing, if all that was sent with it is refused too.
+    Suspicion,
+}
+
+impl Schedule {
+    pub(super) fn new() -> Self {
+        Self {
+            queue: VecDeque::new(),
+            first: 0,
+            current: 0,
+            spare: Vec::new(),
+            own: None,
+            level: Level::LockStep,
+            window: 1,
+            begun_contents: 0,
+            begun: 0,
+            is_reset_due: false,
+            was_taken: false,
+            ahead: Ahead::Fine,
+            proof: Proof::default(),
+            is_quitting: false,
+            quota: None,
+        }
+    }
+
+    /// Adds a message's transaction.
+    pub(super) fn submit(
+        &mut self,
+        message: u64,
+        recipients: u32,
+        is_binary: bool,
+    ) -> TransactionId {
+        let mut transaction = self.spare.pop().unwrap_or_default();
+        transaction.fill(message, recipients, is_binary);
+        self.push(transaction)
+    }
+
+    fn push(&mut self, transaction: Transaction) -> TransactionId {
+        let id = self.ids().end;
+        self.queue.push_back(transaction);
+        id
+    }
+
+    /// Goes by what the server offers.
+    pub(super) fn open(&mut self, level: Level, window: usize, limits: Limits) {
+        (self.level, self.window) = (level, window);
+        if level == Level::Stream {
+            // Not before it is proved that the server can cope with it; that takes a MAIL.
+            self.level = Level::LookAhead;
+            if limits.mail_max().is_none_or(|most| most > PROOFS) {
+                self.proof.want();
+            }
+        }
+        self.quota = (limits != Limits::default()).then(|| {
+            Box::new(Quota {
+                limits,
+                ..Quota::default()
+            })
+        });
+    }
+
+    pub(super) fn level(&self) -> Level {
+        self.level
+    }
+
+    /// Takes a command of the application's that will not be answered any more.
+    pub(super) fn next_unanswered(&mut self) -> Option<Event<'static>> {
+        self.own.as_mut()?.next_unanswered()
+    }
+
+    pub(super) fn own(&mut self) -> &mut OwnCommands {
+        self.own.get_or_insert_default()
+    }
+
+    /// Sends nothing but what is submitted, and then QUIT.
+    pub(super) fn quit(&mut self) {
+        self.is_quitting = true;
+    }
+
+    pub(super) fn is_quitting(&self) -> bool {
+        self.is_quitting
+    }
+
+    pub(super) fn get(&self, id: TransactionId) -> Option<&Transaction> {
+        let index = usize::try_from(id.checked_sub(self.first)?).ok()?;
+        self.queue.get(index)
+    }
+
+    pub(super) fn get_mut(&mut self, id: TransactionId) -> Option<&mut Transaction> {
+        let index = usize::try_from(id.checked_sub(self.first)?).ok()?;
+        self.queue.get_mut(index)
+    }
+
+    pub(super) fn ids(&self) -> core::ops::Range<TransactionId> {
+        self.first..self.first.saturating_add(self.queue.len() as u64)
+    }
+
+    /// Returns the unfinished transactions of a message.
+    pub(super) fn of_message(&self, message: u64) -> impl Iterator<Item = TransactionId> + '_ {
+        let ids = self.ids().zip(&self.queue);
+        ids.filter(move |(_, transaction)| {
+            transaction.message() == message && !transaction.is_finished()
+        })
+        .map(|(id, _)| id)
+    }
+
+    /// Returns the first transaction without an outcome.
+    pub(super) fn first_unfinished(&self) -> Option<TransactionId> {
+        let mut ids = self.ids().zip(&self.queue);
+        ids.find_map(|(id, transaction)| (!transaction.is_finished()).then_some(id))
+    }
+
+    /// Moves on to the first transaction that has something to send, and returns it.
+    fn advance(&mut self) -> Option<TransactionId> {
+        self.current = self.current.max(self.first);
+        while self
+            .get(self.current)
+            .is_some_and(|current| current.stage() == Stage::Over)
+        {
+            self.current = self.current.saturating_add(1);
+        }
+        self.get(self.current).map(|_| self.current)
+    }
+
+    /// Returns what is to be sent next, at whatever time it may be. `is_quiet` says whether all is
+    /// answered, and no content is under way.
+    pub(super) fn next(&mut self, is_quiet: bool) -> Option<Action> {
+        match self.ahead {
+            Ahead::Refused(_) | Ahead::Cleaning => return None,
+            Ahead::Unclean => return Some(Action::Reset),
+            Ahead::Fine | Ahead::Asked => {}
+        }
+        if self.proof.is_under_way() {
+            return self.proof.next().map(Action::Proof);
+        }
+        let id = self.advance();
+        let current = id.and_then(|id| self.get(id));
+        if self.proof.is_suspicious() {
+            return match current.map(Transaction::stage) {
+                // The server waits for it.
+                Some(Stage::LoneDot) => id.map(Action::LoneDot),
+                Some(Stage::Data | Stage::Content) => None,
+                _ if !is_quiet => None,
+                _ if self.is_reset_due => Some(Action::Reset),
+                _ => self.proof.next().map(Action::Proof),
+            };
+        }
+        let is_waiting = current.is_none_or(|current| current.stage() == Stage::Waiting);
+        let is_own_due = self
+            .own
+            .as_ref()
+            .and_then(|own| own.goes_before())
+            .is_some_and(|before| is_waiting && id.is_none_or(|id| before <= id));
+        if is_own_due {
+            // What may be left of a transaction is ended first: ETRN must not be in one.
+            return Some(match self.is_reset_due {
+                true => Action::Reset,
+                false => Action::Own,
+            });
+        }
+        let (Some(id), Some(current)) = (id, current) else {
+            let may_quit = self.is_quitting && !self.queue.iter().any(Transaction::may_be_put_off);
+            return may_quit.then_some(Action::Quit);
+        };
+        match current.stage() {
+            // Nothing is begun that could not be completed.
+            Stage::Waiting if current.needs_body_again() || current.must_be_looked_at() => None,
+            Stage::Waiting if current.recipients() > self.most(current) => Some(Action::Split(id)),
+            // A transaction that was not ended by a 2yz already read may have left its sender
+            // after, for whom the next message would be taken (measured with Exim).
+            Stage::Waiting if self.is_reset_due => Some(Action::Reset),
+            Stage::Waiting => match self.proof.next() {
+                Some(verb) => Some(Action::Proof(verb)),
+                None => Some(Action::Mail(id)),
+            },
+            Stage::Envelope => match current.next_recipient() {
+                Some(place) => Some(Action::Recipient(id, place, current.position_of(place))),
+                None => {
+                    let may_go_on = !current.is_open() && !current.must_be_looked_at();
+                    (may_go_on && !self.goes_by_chunks(current)).then_some(Action::Data(id))
+                }
+            },
+            Stage::LoneDot => Some(Action::LoneDot(id)),
+            Stage::Data | Stage::Content | Stage::Chunks | Stage::Over => None,
+        }
+    }
+
+    /// Returns how many recipients a transaction may have.
+    fn most(&self, transaction: &Transaction) -> u32 {
+        let quota = self.quota.as_ref();
+        let announced = quota.and_then(|quota| quota.limits.rcpt_max());
+        let limits = [announced, transaction.most()];
+        limits.into_iter().flatten().min().unwrap_or(u32::MAX)
+    }
+
+    fn goes_by_chunks(&self, transaction: &Transaction) -> bool {
+        self.level == Level::Stream || transaction.is_binary()
+    }
+
+    /// Moves the recipients beyond the server's limit into a further transaction, which is returned.
+    pub(super) fn split(&mut self, id: TransactionId) -> Option<TransactionId> {
+        let most = self.most(self.get(id)?);
+        let rest = self.get_mut(id)?.split(most);
+        Some(self.push_part(rest))
+    }
+
+    /// Returns the transaction of a message whose envelope is open.
+    pub(super) fn open_envelope(&self, message: u64) -> Option<TransactionId> {
+        let mut ids = self.of_message(message);
+        ids.find(|&id| self.get(id).is_some_and(Transaction::is_open))
+    }
+
+    /// Returns whether a transaction may have one more recipient.
+    pub(super) fn has_room(&self, id: TransactionId) -> bool {
+        self.get(id).is_some_and(|transaction| {
+            !transaction.is_part() && transaction.recipients() < self.most(transaction)
+        })
+    }
+
+    /// Returns whether the server takes one more domain in this session.
+    pub(super) fn admits_domain(&mut self, domain: Option<&[u8]>) -> bool {
+        let quota = self.quota.as_mut();
+        quota.is_none_or(|quota| quota.admits(domain.into_iter()))
+    }
+
+    /// Gives the recipients that were put off a further transaction, once all are answered.
+    pub(super) fn hand_on(&mut self, id: TransactionId) -> Option<TransactionId> {
+        let rest = self.get_mut(id)?.hand_on()?;
+        Some(self.push_part(rest))
+    }
+
+    fn push_part(&mut self, mut part: Transaction) -> TransactionId {
+        if self.is_exhausted() || part.is_put_off_too_often() {
+            part.abandon(NotSentReason::LimitReached.into());
+            part.stop();
+        }
+        self.push(part)
+    }
+
+    fn is_exhausted(&self) -> bool {
+        self.quota
+            .as_ref()
+            .is_some_and(|quota| quota.is_exhausted())
+    }
+
+    /// Returns whether the server takes the domains of a transaction's recipients in this session;
+    /// they are looked up by their positions.
+    pub(super) fn admits<'a>(
+        &mut self,
+        id: TransactionId,
+        domain_of: impl Fn(u32) -> Option<&'a [u8]>,
+    ) -> bool {
+        let Some(mut quota) = self.quota.take() else {
+            return true;
+        };
+        let is_admitted = self.get(id).is_none_or(|transaction| {
+            let positions =
+                (0..transaction.recipients()).map(|place| transaction.position_of(place));
+            quota.admits(positions.filter_map(domain_of))
+        });
+        self.quota = Some(quota);
+        is_admitted
+    }
+
+    /// Accounts for a MAIL that was rendered, and ends the session in good order with the last one
+    /// that the server takes (9422-4-a: failed ones count). Returns whether it was the last.
+    pub(super) fn sent_mail(&mut self, id: TransactionId) -> bool {
+        (self.is_reset_due, self.begun) = (true, id);
+        self.count_mail();
+        self.is_quitting |= self.is_exhausted();
+        self.is_exhausted()
+    }
+
+    /// Has the server prove again that it swallows chunks, before anything else is sent.
+    pub(super) fn suspect(&mut self) {
+        self.proof.suspect();
+    }
+
+    pub(super) fn is_suspicious(&self) -> bool {
+        self.proof.is_suspicious()
+    }
+
+    /// Accounts for a command of a proof that was rendered. What has begun, and has not come to its
+    /// end, begins again after it.
+    pub(super) fn sent_proof(&mut self, verb: Verb) {
+        self.proof.sent();
+        if verb == Verb::ProofMail {
+            self.count_mail();
+            let current = self.advance();
+            if let Some(id) = current
+                && self
+                    .get(id)
+                    .is_some_and(|current| current.stage() != Stage::Waiting)
+            {
+                self.end_content(id);
+                if let Some(current) = self.get_mut(id) {
+                    current.restart();
+                }
+            }
+        }
+    }
+
+    /// Accounts for the answer to a command of a proof; a stream begins with one that is right.
+    pub(super) fn prove(&mut self, turn: Turn) -> Shown {
+        let was_suspicious = self.proof.is_suspicious();
+        let shown = self.proof.hear(turn);
+        if shown == Shown::Swallows && !was_suspicious && self.level == Level::LookAhead {
+            self.level = Level::Stream;
+        }
+        shown
+    }
+
+    fn count_mail(&mut self) {
+        if let Some(quota) = &mut self.quota {
+            quota.mails = quota.mails.saturating_add(1);
+        }
+    }
+
+    /// Accounts for a RSET that was rendered, with or without something unanswered before it.
+    pub(super) fn sent_reset(&mut self, is_ahead: bool) {
+        self.is_reset_due = false;
+        self.ahead = match self.ahead {
+            Ahead::Unclean => Ahead::Cleaning,
+            _ if is_ahead && self.level == Level::LookAhead => Ahead::Asked,
+            _ => Ahead::Fine,
+        };
+    }
+
+    /// Accounts for the acceptance of RSET.
+    pub(super) fn reset(&mut self) {
+        self.ahead = Ahead::Fine;
+    }
+
+    /// Accounts for the refusal of RSET, and returns what it means.
+    pub(super) fn refused_reset(&mut self) -> Refusal {
+        if self.ahead != Ahead::Asked {
+            return Refusal::Desync;
+        }
+        let current = self.advance().filter(|&id| {
+            let stage = self.get(id).map(Transaction::stage);
+            matches!(stage, Some(Stage::Envelope | Stage::Data))
+        });
+        self.ahead = Ahead::Refused(current);
+        Refusal::Suspicion
+    }
+
+    /// Returns whether the commands that were sent ahead are known to be refused, of this transaction
+    /// among others.
+    pub(super) fn is_suspicious_of(&self, id: TransactionId) -> bool {
+        self.ahead == Ahead::Refused(Some(id))
+    }
+
+    /// Looks ahead no more, once every command is answered that was sent ahead, each by a refusal:
+    /// there are servers that take none (Haraka 3). The message is sent again, as no content of it has
+    /// left.
+    ///
+    /// Returns the transaction, if it was given up in the meantime.
+    pub(super) fn step_down(&mut self) -> Option<TransactionId> {
+        let Ahead::Refused(refused) = self.ahead else {
+            return None;
+        };
+        let transaction = refused.and_then(|id| self.get_mut(id));
+        if let Some(transaction) = &transaction
+            && !transaction.is_answered()
+        {
+            return None;
+        }
+        let given_up = transaction.and_then(|transaction| {
+            if transaction.is_abandoned() {
+                transaction.stop();
+                return refused;
+            }
+            transaction.restart();
+            None
+        });
+        self.level = self.level.min(Level::Group);
+        self.is_reset_due = false;
+        self.ahead = if self.was_taken {
+            Ahead::Fine
+        } else {
+            Ahead::Unclean
+        };
+        given_up
+    }
+
+    /// Accounts for the end of a content, as the final reply to it has come.
+    pub(super) fn ended(&mut self, id: TransactionId, is_positive: bool) {
+        self.was_taken = is_positive;
+        if is_positive && self.begun == id {
+            self.is_reset_due = false;
+        }
+        self.end_content(id);
+    }
+
+    fn end_content(&mut self, id: TransactionId) {
+        if self.get_mut(id).is_some_and(Transaction::end_content) {
+            self.begun_contents = self.begun_contents.saturating_sub(1);
+        }
+    }
+
+    /// Accounts for a content that has begun.
+    pub(super) fn begin_content(&mut self, id: TransactionId) {
+        self.begun_contents = self.begun_contents.saturating_add(1);
+        if let Some(transaction) = self.get_mut(id) {
+            transaction.begin_content();
+        }
+    }
+
+    /// Returns the transaction whose content can be used now; `open` is that which is being sent.
+    pub(super) fn wanted(&self, open: Option<TransactionId>) -> Option<TransactionId> {
+        if open.is_some() {
+            return open;
+        }
+        let from = self.current.max(self.first);
+        let skip = usize::try_from(from.checked_sub(self.first)?).ok()?;
+        let mut unsent = (from..)
+            .zip(self.queue.iter().skip(skip))
+            .filter(|(_, transaction)| transaction.stage() != Stage::Over);
+        let (id, transaction) = unsent.next()?;
+        let is_wanted = match transaction.stage() {
+            Stage::Content => true,
+            _ if self.proof.is_suspicious() => false,
+            Stage::Chunks => transaction.is_envelope_answered(),
+            // Whoever cannot present the content again must say so before anything is sent.
+            Stage::Waiting if transaction.needs_body_again() => true,
+            Stage::Waiting | Stage::Envelope => self.may_begin_chunks(transaction),
+            Stage::Data | Stage::LoneDot | Stage::Over => false,
+        };
+        if is_wanted || self.proof.is_suspicious() {
+            return is_wanted.then_some(id);
+        }
+        if transaction.may_be_looked_at() {
+            return Some(id);
+        }
+        // Before this one's content leaves, with the next one's commands, there is time for a look at
+        // that.
+        let is_asked_for = transaction.stage() == Stage::Data;
+        let (id, next) = unsent.next().filter(|_| is_asked_for)?;
+        next.may_be_looked_at().then_some(id)
+    }
+
+    /// Returns whether a content, or a chunk of one, may be opened for this transaction, as far as its
+    /// own commands go.
+    pub(super) fn may_open_content(&self, transaction: &Transaction) -> bool {
+        match transaction.stage() {
+            Stage::Content => true,
+            _ if self.proof.is_suspicious() => false,
+            Stage::Envelope => {
+                transaction.next_recipient().is_none() && self.may_begin_chunks(transaction)
+            }
+            // Only a message's first chunk may precede the replies to its recipients.
+            Stage::Chunks => transaction.is_envelope_answered(),
+            Stage::Waiting | Stage::Data | Stage::LoneDot | Stage::Over => false,
+        }
+    }
+
+    /// Returns whether a content may begin by BDAT: in a stream within the window, otherwise once
+    /// there is a recipient (RFC 3030 2).
+    fn may_begin_chunks(&self, transaction: &Transaction) -> bool {
+        if self.level == Level::Stream {
+            return self.begun_contents < self.window && !transaction.is_open();
+        }
+        transaction.is_binary() && transaction.is_envelope_answered()
+    }
+
+    /// Returns what is waited for while nothing is unanswered, as words.
+    pub(super) fn state(&self) -> &'static str {
+        let mut rest = self.queue.iter();
+        let current = rest.find(|transaction| transaction.stage() != Stage::Over);
+        match current.map(Transaction::stage) {
+            None | Some(Stage::Waiting | Stage::Over) => "between messages",
+            Some(Stage::Envelope) if current.is_some_and(Transaction::is_open) => {
+                "waiting for recipients"
+            }
+            Some(_) => "waiting for content",
+        }
+    }
+
+    /// Takes a transaction out of the way that must not be completed, and returns what that costs;
+    /// `open` is that whose content is being sent.
+    pub(super) fn abandon(
+        &mut self,
+        id: TransactionId,
+        reason: NotSent,
+        open: Option<TransactionId>,
+    ) -> Option<Abandoned> {
+        let is_suspicious = self.is_suspicious_of(id);
+        let transaction = self.get_mut(id)?;
+        transaction.abandon(reason);
+        Some(match transaction.stage() {
+            _ if is_suspicious => Abandoned::Undecided,
+            Stage::Waiting | Stage::Envelope => {
+                transaction.stop();
+                Abandoned::Stopped
+            }
+            // Between two chunks RSET is enough, as no last one was announced (RFC 3030 2).
+            Stage::Chunks if open != Some(id) => {
+                transaction.stop();
+                Abandoned::Stopped
+            }
+            Stage::Data | Stage::LoneDot => Abandoned::Undecided,
+            Stage::Content | Stage::Chunks | Stage::Over => Abandoned::Cut,
+        })
+    }
+
+    /// Returns whether a transaction has come to its end.
+    pub(super) fn is_concluded(&mut self, id: TransactionId) -> bool {
+        let is_concluded =
+            !self.is_suspicious_of(id) && self.get_mut(id).is_some_and(Transaction::is_concluded);
+        if is_concluded {
+            self.end_content(id);
+        }
+        is_concluded
+    }
+
+    /// Forgets the transactions at the front that are finished.
+    pub(super) fn tidy(&mut self) {
+        let is_done = |front: &Transaction| front.is_finished() && front.is_answered();
+        while self.queue.front().is_some_and(is_done)
+            && let Some(done) = self.queue.pop_front()
+        {
+            self.first = self.first.saturating_add(1);
+            if self.spare.len() < limits::QUEUED_MESSAGES {
+                self.spare.push(done);
+            }
+        }
+    }
+
+    pub(super) fn shrink(&mut self) {
+        self.spare = Vec::new();
+        self.queue.shrink_to_fit();
+        if let Some(own) = &mut self.own {
+            own.shrink();
+        }
+    }
+}

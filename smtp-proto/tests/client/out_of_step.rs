@@ -1,0 +1,199 @@
+//! Replies that no longer match the commands, and servers that take nothing ahead of a verdict.
+
+use smtp_proto::{
+    client::{Cancellation, MessageId, NotSentReason, Outcome, Pipelining},
+    machine::{Fault, Step},
+};
+
+use crate::dialogue::{
+    Dialogue, STUFFED, config, delivered, finished, not_sent, of_recipient, recipient, refused,
+};
+
+const ONE: [&str; 1] = ["b@example.net"];
+const GROUP: &str = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n";
+
+fn look_ahead() -> Dialogue {
+    Dialogue::begin(Pipelining::LookAhead, &["PIPELINING"])
+}
+
+/// Two messages, the first of which has been sent, with the commands of the second.
+fn sent_ahead(mut d: Dialogue, to: &[&str]) -> (Dialogue, [MessageId; 2]) {
+    let first = d.submit("a@example.org", &ONE);
+    let second = d.submit("a@example.org", to);
+    d.sends(GROUP);
+    d.says("250 ok\r\n250 ok\r\n354 go\r\n");
+    d.take_events();
+    let recipients: String = to.iter().map(|to| format!("RCPT TO:<{to}>\r\n")).collect();
+    d.sends(&format!(
+        "{STUFFED}RSET\r\nMAIL FROM:<a@example.org>\r\n{recipients}DATA\r\n"
+    ));
+    (d, [first, second])
+}
+
+/// A dot that is answered twice shifts every reply after it: a valid recipient must not have the
+/// refusal of the one before.
+#[test]
+fn a_shifted_refusal_is_no_verdict() {
+    let to = ["bad@example.net", "good@example.net"];
+    let (mut d, m) = sent_ahead(look_ahead(), &to);
+    d.says("250 \r\n250 Ok id\r\n250 reset\r\n250 ok\r\n550 bad\r\n250 good\r\n354 go\r\n");
+    d.reports(&[
+        finished(m[0], delivered("250 \r\n")),
+        recipient(m[1], 0, "250 ok\r\n"),
+        recipient(m[1], 1, "550 bad\r\n"),
+        finished(m[1], not_sent(NotSentReason::ConnectionEnded)),
+    ]);
+    assert_eq!(d.error.unwrap().fault(), Fault::ImpossibleReply);
+}
+
+/// What was refused in step stays refused when the server then closes.
+#[test]
+fn refusals_in_step_outlive_the_connection() {
+    let mut d = look_ahead();
+    let m = d.submit("a@example.org", &ONE);
+    d.written();
+    d.says("250 ok\r\n550 no\r\n");
+    d.hangs_up();
+    d.reports(&[
+        recipient(m, 0, "550 no\r\n"),
+        of_recipient(m, 0, refused(Step::Recipient, "550 no\r\n")),
+        finished(m, refused(Step::Recipient, "550 no\r\n")),
+    ]);
+    let mut d = look_ahead();
+    let m = d.submit("a@example.org", &["b@example.net", "c@example.net"]);
+    d.written();
+    d.says("250 ok\r\n550 no\r\n");
+    d.hangs_up();
+    d.reports(&[
+        recipient(m, 0, "550 no\r\n"),
+        of_recipient(m, 0, refused(Step::Recipient, "550 no\r\n")),
+        finished(m, not_sent(NotSentReason::ConnectionEnded)),
+    ]);
+}
+
+/// Haraka 3 answers each command after the dot by 503: the message is sent again, without looking
+/// ahead from then on.
+#[test]
+fn a_server_takes_nothing_ahead() {
+    let refusals = "503 no\r\n".repeat(4);
+    for verdict in ["250 taken\r\n", "554 no\r\n", "451 later\r\n"] {
+        let (mut d, m) = sent_ahead(look_ahead(), &ONE);
+        let third = d.submit("a@example.org", &ONE);
+        d.says(&format!("{verdict}{refusals}"));
+        let outcome = match verdict.starts_with('2') {
+            true => delivered(verdict),
+            false => refused(Step::Content, verdict),
+        };
+        d.reports(&[finished(m[0], outcome)]);
+        if !verdict.starts_with('2') {
+            d.sends("RSET\r\n");
+            d.sends("");
+            d.says("250 reset\r\n");
+        }
+        d.sends(GROUP);
+        d.says("250 ok\r\n250 ok\r\n354 go\r\n");
+        // Nothing is sent ahead any more.
+        d.sends(STUFFED);
+        d.says("250 taken\r\n");
+        d.finishes(&[(m[1], delivered("250 taken\r\n"))]);
+        d.sends(GROUP);
+        d.says("250 ok\r\n250 ok\r\n354 go\r\n");
+        d.sends(STUFFED);
+        d.says("250 taken\r\n");
+        d.finishes(&[(third, delivered("250 taken\r\n"))]);
+        assert_eq!(d.error, None);
+    }
+}
+
+/// The same where the commands leave in several flights, of which only the first were sent; where the
+/// message is cancelled meanwhile; and where no message follows.
+#[test]
+fn a_server_takes_nothing_ahead_of_several_flights() {
+    use smtp_proto::client::Duplex;
+    let half = Duplex::Half {
+        bytes: 4096,
+        replies: 4,
+    };
+    let begin = || {
+        let config = config(Pipelining::LookAhead).duplex(half);
+        Dialogue::begin_with(config, &["PIPELINING"])
+    };
+    let many: Vec<String> = (0..9).map(|n| format!("r{n}@example.net")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    for is_cancelled in [false, true] {
+        let mut d = begin();
+        let first = d.submit("a@example.org", &ONE);
+        let second = d.submit("a@example.org", &many);
+        d.sends(GROUP);
+        d.says("250 ok\r\n250 ok\r\n354 go\r\n");
+        d.take_events();
+        d.sends(&format!(
+            "{STUFFED}RSET\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<r0@example.net>\r\n"
+        ));
+        d.says("250 taken\r\n503 no\r\n");
+        d.reports(&[finished(first, delivered("250 taken\r\n"))]);
+        if is_cancelled {
+            assert_eq!(d.client.cancel(second), Ok(Cancellation::Withdrawn));
+        }
+        d.sends("");
+        d.says("503 no\r\n503 no\r\n");
+        if is_cancelled {
+            d.finishes(&[(second, not_sent(NotSentReason::Cancelled))]);
+            d.sends("");
+        } else {
+            let flight = d.written();
+            assert!(
+                flight.starts_with("MAIL FROM:<a@example.org>\r\nRCPT TO:<r0@example.net>\r\n")
+            );
+        }
+        assert_eq!(d.error, None);
+    }
+}
+
+/// One command that is taken shows that the others were no such refusals, and a RSET that is refused
+/// where nothing was sent ahead leaves nothing known.
+#[test]
+fn other_refusals_of_rset_are_a_desync() {
+    for says in [
+        "250 taken\r\n503 no\r\n250 ok\r\n",
+        "250 taken\r\n503 no\r\n503 no\r\n250 ok\r\n",
+        "250 taken\r\n503 no\r\n503 no\r\n503 no\r\n354 go\r\n",
+    ] {
+        let (mut d, m) = sent_ahead(look_ahead(), &ONE);
+        d.says(says);
+        d.reports(&[
+            finished(m[0], delivered("250 taken\r\n")),
+            finished(m[1], not_sent(NotSentReason::ConnectionEnded)),
+        ]);
+        assert_eq!(d.error.unwrap().fault(), Fault::ResetRefused, "{says}");
+    }
+    let mut d = look_ahead();
+    let m = [(); 2].map(|()| d.submit("a@example.org", &ONE));
+    d.written();
+    d.says("550 no\r\n503 no\r\n503 no\r\n");
+    d.written();
+    d.says("500 what?\r\n");
+    d.finishes(&[
+        (m[0], refused(Step::Mail, "550 no\r\n")),
+        (m[1], not_sent(NotSentReason::ConnectionEnded)),
+    ]);
+    assert_eq!(d.error.unwrap().fault(), Fault::ResetRefused);
+    // The lone RSET, too.
+    let (mut d, m) = sent_ahead(look_ahead(), &ONE);
+    d.says(&format!("554 no\r\n{}", "503 no\r\n".repeat(4)));
+    d.sends("RSET\r\n");
+    d.says("503 no\r\n");
+    d.finishes(&[
+        (m[0], refused(Step::Content, "554 no\r\n")),
+        (m[1], not_sent(NotSentReason::ConnectionEnded)),
+    ]);
+    assert_eq!(d.error.unwrap().fault(), Fault::ResetRefused);
+    // 421 is none of these refusals.
+    let (mut d, m) = sent_ahead(look_ahead(), &ONE);
+    d.says("250 taken\r\n503 no\r\n421 bye\r\n");
+    let events = d.take_events();
+    assert_eq!(events.len(), 2, "{events:?}");
+    assert_eq!(events[0], finished(m[0], delivered("250 taken\r\n")));
+    assert!(!events.contains(&finished(m[1], Outcome::InDoubt)));
+    assert_eq!(d.error.unwrap().fault(), Fault::Closing);
+}
