@@ -17,8 +17,8 @@ use std::{
 use maildir_handler::MaildirHandler;
 use smtp_proto::delivery::Report;
 use smtp_proto::{client::Duplex, machine::Fault, server::Config, syntax::Host};
-use smtp_proto_blocking::{Client, Server, Transport, server::ShutdownHandle};
-use smtp_proto_example_support::{Address, DeliverOptions, Job, Maildir, Reception, Sent, deliver};
+use smtp_proto_blocking::{Client, Server, Transport, server::Shutdown};
+use smtp_proto_example_support::{Address, DeliverOptions, Inbox, Job, Maildir, Sent, deliver};
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
     match DeliverOptions::from_env() {
@@ -103,11 +103,11 @@ fn send_over<T: Transport>(
 }
 
 /// Ends a server when it is dropped.
-struct Running(ShutdownHandle);
+struct Running(Shutdown);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.0.shut_down();
+        self.0.begin();
     }
 }
 
@@ -115,8 +115,8 @@ impl Drop for Running {
 fn serve(maildir: Arc<Maildir>) -> io::Result<(SocketAddr, Running)> {
     let name = Host::parse("server.example").map_err(io::Error::other)?;
     let server = Server::bind("127.0.0.1:0", Config::new(name))?;
-    let (address, handle) = (server.local_addr()?, server.shutdown_handle()?);
-    let handler = MaildirHandler::new(Reception::new(Some(maildir)));
-    thread::spawn(move || server.serve(&handler));
-    Ok((address, Running(handle)))
+    let (address, shutdown) = (server.local_addr()?, Shutdown::new());
+    let (handler, ends) = (MaildirHandler(Inbox::new(Some(maildir))), shutdown.clone());
+    thread::spawn(move || server.serve_until(handler, ends));
+    Ok((address, Running(shutdown)))
 }

@@ -9,7 +9,7 @@ use std::{fs, thread};
 use maildir_handler::MaildirHandler;
 use smtp_proto_blocking::{
     Server,
-    server::{Options, ShutdownHandle},
+    server::{MAX_CONNECTIONS, Options, Shutdown},
 };
 use smtp_proto_example_support::{Endpoint, ReceiveOptions};
 
@@ -18,24 +18,25 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         Ok(options) => options,
         Err(stop) => return Ok(stop.report()),
     };
-    let handler = MaildirHandler::new(options.reception()?);
+    let handler = MaildirHandler(options.inbox()?);
     let mut serving = Options::new(options.config()?);
     if let Some(acceptor) = options.acceptor()? {
         serving = serving.tls(acceptor);
     }
+    let shutdown = Shutdown::new();
+    shut_down_on_signals(shutdown.clone())?;
     match &options.listen {
         Endpoint::Tcp(address) => {
             let server = Server::bind(address.as_str(), serving)?;
-            shut_down_on_signals(server.shutdown_handle()?)?;
+            let server = server.max_connections(options.max_connections.unwrap_or(MAX_CONNECTIONS));
             println!("listening on {}", server.local_addr()?);
-            server.serve(&handler);
+            server.serve_until(handler, shutdown);
         }
         #[cfg(unix)]
         Endpoint::Unix(path) => {
             let server = Server::bind_unix(path, serving)?;
-            shut_down_on_signals(server.shutdown_handle()?)?;
             println!("listening on {}", path.display());
-            server.serve(&handler);
+            server.serve_until(handler, shutdown);
             fs::remove_file(path)?;
         }
         #[cfg(not(unix))]
@@ -44,23 +45,27 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Ends the server on SIGTERM and SIGINT, where there are such.
+/// Ends the server on SIGTERM and SIGINT, where there are such; at once on the second.
 #[cfg(unix)]
-fn shut_down_on_signals(handle: ShutdownHandle) -> io::Result<()> {
+fn shut_down_on_signals(shutdown: Shutdown) -> io::Result<()> {
     use signal_hook::{
         consts::{SIGINT, SIGTERM},
         iterator::Signals,
     };
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     thread::spawn(move || {
-        if signals.forever().next().is_some() {
-            handle.shut_down();
+        let mut signals = signals.forever();
+        if signals.next().is_some() {
+            shutdown.begin();
+        }
+        if signals.next().is_some() {
+            shutdown.abort();
         }
     });
     Ok(())
 }
 
 #[cfg(not(unix))]
-fn shut_down_on_signals(_: ShutdownHandle) -> io::Result<()> {
+fn shut_down_on_signals(_: Shutdown) -> io::Result<()> {
     Ok(())
 }

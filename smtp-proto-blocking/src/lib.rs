@@ -21,37 +21,11 @@
 //! # A server
 //!
 //! ```no_run
-//! use smtp_proto::{server::Config, syntax::{Host, Reply}};
-//! use smtp_proto_blocking::server::{Envelope, Handler, Server, Session, Sink, Verdict};
-//!
-//! struct Inbox;
-//!
-//! impl Handler for Inbox {
-//!     type Sink = Message;
-//!
-//!     fn content(&self, _: &Session, _: &Envelope) -> Result<Message, Reply<'static>> {
-//!         Ok(Message(Vec::new()))
-//!     }
-//! }
-//!
-//! struct Message(Vec<u8>);
-//!
-//! impl Sink for Message {
-//!     fn write(&mut self, bytes: &[u8]) -> Result<(), Reply<'static>> {
-//!         self.0.extend_from_slice(bytes);
-//!         Ok(())
-//!     }
-//!
-//!     fn finish(self) -> Verdict {
-//!         println!("{} bytes", self.0.len());
-//!         Verdict::Accept
-//!     }
-//! }
-//!
-//! let config = Config::new(Host::parse("mx.example.net")?);
-//! Server::bind("[::]:2525", config)?.serve(&Inbox);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
+#![doc = include_str!("../examples/serve_blocking.rs")]
 //! ```
+//!
+//! `examples/serve_refusing_blocking.rs` refuses at each step, and remembers from one to the next what it has found
+//! out.
 //!
 //! # One thread, two directions
 //!

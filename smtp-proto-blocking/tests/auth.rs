@@ -6,7 +6,11 @@
 mod application;
 mod support;
 
-use std::{io::Write, net::TcpStream, sync::Mutex};
+use std::{
+    io::Write,
+    net::TcpStream,
+    sync::{Arc, Mutex},
+};
 
 use application::{Own, SECRET, check, mechanisms};
 #[cfg(feature = "scram")]
@@ -18,12 +22,13 @@ use smtp_proto::{
     },
     machine::Fault,
     server::Config,
-    syntax::{MailParameters, Reply, ReversePath},
+    syntax::Reply,
 };
 use smtp_proto_blocking::{
     Client, Error, Server,
     server::{
-        Credential, Envelope, Exchange, Handler, Session, Sink, Step, Verdict, invalid_credentials,
+        Credential, Envelope, Exchange, Handler, Identity, Recipient, Refusal, Sender, Session,
+        Sink, Step, Transaction, Verdict, accept, invalid_credentials, refuse,
     },
 };
 use support::{ask, client_config, envelope, hello, read_line, run_with, server_config, tcp};
@@ -50,12 +55,12 @@ struct Users {
 struct Forget;
 
 impl Sink for Forget {
-    fn write(&mut self, _: &[u8]) -> Result<(), Reply<'static>> {
+    fn write(&mut self, _: &[u8]) -> Result<(), Refusal> {
         Ok(())
     }
 
     fn finish(self) -> Verdict {
-        Verdict::Accept
+        accept()
     }
 }
 
@@ -84,15 +89,17 @@ impl Handler for Users {
         &self,
         session: &Session,
         credential: Credential<'_>,
-    ) -> Result<String, Reply<'static>> {
+    ) -> Result<Identity, Refusal> {
         let shown = format!("{credential:?}");
         self.shown.lock().unwrap().push_str(&shown);
         match credential {
-            Credential::External { .. } => match &session.tls {
-                Some(tls) if !tls.peer_certificates.is_empty() => Ok("certified".to_owned()),
-                _ => Err(invalid_credentials()),
+            Credential::External { .. } => match session.tls() {
+                Some(tls) if !tls.peer_certificates.is_empty() => {
+                    Ok(Identity::from("certified").with_value(7_u64))
+                }
+                _ => Err(invalid_credentials().into()),
             },
-            credential => check(credential),
+            credential => Ok(check(credential)?.into()),
         }
     }
 
@@ -102,24 +109,37 @@ impl Handler for Users {
         _: &Session,
         user: &str,
         hash: ScramHash,
-    ) -> Result<Option<ScramKeys>, Reply<'static>> {
+    ) -> Result<Option<ScramKeys>, Refusal> {
         match user {
-            "later" => Err(Reply::parse(b"454 4.7.0 Later\r\n").unwrap()),
+            "later" => Err(refuse!("454 4.7.0 Later")),
             user => Ok(application::keys(user, hash)),
         }
     }
 
-    fn exchange<'h>(&'h self, _: &Session, mechanism: &str) -> Option<Box<dyn Exchange + 'h>> {
-        (mechanism == "X-COUNT").then(|| Box::new(Count(2)) as Box<dyn Exchange>)
+    fn exchange(&self, _: &Session, mechanism: &str) -> Result<Option<Box<dyn Exchange>>, Refusal> {
+        match mechanism {
+            "X-COUNT" => Ok(Some(Box::new(Count(2)))),
+            "X-NEVER" => Err(refuse!("504 5.7.4 Not today")),
+            _ => Ok(None),
+        }
     }
 
-    fn mail(&self, session: &Session, _: &ReversePath<'_>, _: &MailParameters<'_>) -> Verdict {
-        let identity = session.identity.clone();
+    fn mail(&self, session: &Session, _: &Sender) -> Verdict {
+        let identity = session.identity().map(|identity| {
+            let value = identity.value::<u64>().copied();
+            assert_eq!(value, (identity.name == "certified").then_some(7));
+            assert!(!identity.mechanism.is_empty());
+            identity.name.clone()
+        });
         self.senders.lock().unwrap().push(identity);
-        Verdict::Accept
+        accept()
     }
 
-    fn content(&self, _: &Session, _: &Envelope) -> Result<Forget, Reply<'static>> {
+    fn recipient(&self, _: &Session, _: &Transaction, _: &Recipient) -> Verdict {
+        accept()
+    }
+
+    fn content(&self, _: &Session, _: Envelope) -> Result<Forget, Refusal> {
         Ok(Forget)
     }
 }
@@ -138,7 +158,7 @@ fn own(name: &'static str, says: &[&'static str]) -> Own {
 /// Sends a message after authentication, in clear, and returns its outcome and who sent it. Nothing
 /// that is shown may hold the secret.
 fn outcome_by(mechanism: impl Mechanism + 'static) -> (Outcome<'static>, Option<String>) {
-    let users = Users::default();
+    let users = Arc::new(Users::default());
     let mut outcome = None;
     run_with(
         Server::bind("127.0.0.1:0", config()).unwrap(),
@@ -179,7 +199,7 @@ fn outcome_by(mechanism: impl Mechanism + 'static) -> (Outcome<'static>, Option<
             outcome = Some(report.outcome);
         },
     );
-    let mut senders = users.senders.into_inner().unwrap();
+    let mut senders = users.senders.lock().unwrap();
     (outcome.unwrap(), senders.pop().flatten())
 }
 
@@ -191,7 +211,12 @@ fn name_by(mechanism: impl Mechanism + 'static) -> String {
 
 fn refusal_by(mechanism: impl Mechanism + 'static) -> String {
     match outcome_by(mechanism) {
-        (Outcome::NotSent(why), None) if why.reason == NotSentReason::AuthenticationFailed => {
+        (Outcome::NotSent(why), None)
+            if matches!(
+                why.reason,
+                NotSentReason::AuthenticationFailed | NotSentReason::UnreadableChallenge
+            ) =>
+        {
             String::from_utf8(why.answer.unwrap().reply.as_bytes().to_vec()).unwrap()
         }
         other => panic!("{other:?}"),
@@ -249,7 +274,7 @@ fn a_password_is_used_in_the_best_way() {
         (["LOGIN", "PLAIN", "SCRAM-SHA-256"], "Proven"),
         (["LOGIN", "PLAIN", "X-COUNT"], "Password"),
     ] {
-        let users = Users::default();
+        let users = Arc::new(Users::default());
         let config = server_config().mechanisms(offered).unwrap();
         let server = Server::bind("127.0.0.1:0", config.allow_plain_text_auth()).unwrap();
         run_with(server, &users, |address| {
@@ -272,7 +297,7 @@ fn an_exchange_that_is_broken_off_is_over() {
     }
     assert_eq!(refusal_by(own("LOGIN", &["tim"])), cancelled);
 
-    let users = Users::default();
+    let users = Arc::new(Users::default());
     run_with(
         Server::bind("127.0.0.1:0", config()).unwrap(),
         &users,
@@ -295,7 +320,7 @@ fn an_exchange_that_is_broken_off_is_over() {
 #[test]
 fn a_mechanism_that_is_offered_and_not_written_is_refused() {
     let config = server_config().mechanisms(["CRAM-MD5"]).unwrap();
-    let users = Users::default();
+    let users = Arc::new(Users::default());
     run_with(
         Server::bind("127.0.0.1:0", config).unwrap(),
         &users,
@@ -315,7 +340,7 @@ fn a_mechanism_that_is_offered_and_not_written_is_refused() {
 #[test]
 fn mechanisms_are_tried_by_what_is_offered() {
     let config = server_config().mechanisms(["LOGIN"]).unwrap();
-    let users = Users::default();
+    let users = Arc::new(Users::default());
     let server = Server::bind("127.0.0.1:0", config.allow_plain_text_auth()).unwrap();
     run_with(server, &users, |address| {
         let config = client_config().credentials_over(Protection::InClear);
@@ -330,7 +355,7 @@ fn mechanisms_are_tried_by_what_is_offered() {
             .with_stream(tcp(address))
             .unwrap();
         let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
-        let unsent = NotSentReason::AuthenticationFailed.into();
+        let unsent = NotSentReason::NoMechanism.into();
         assert_eq!(report.outcome, Outcome::NotSent(unsent));
     });
 }
@@ -352,7 +377,7 @@ mod under_tls {
             .tls(server::Tls::Offered)
             .mechanisms(["PLAIN"])
             .unwrap();
-        let users = Users::default();
+        let users = Arc::new(Users::default());
         run_with(tls_server(&pki, config), &users, |address| {
             for (tls, is_sent) in [(Tls::Off, false), (Tls::Required, true)] {
                 let mut client = Client::builder(client_config().tls(tls))
@@ -365,7 +390,7 @@ mod under_tls {
             }
         });
         assert_eq!(
-            users.senders.into_inner().unwrap(),
+            users.senders.lock().unwrap().clone(),
             [Some("tim".to_owned())]
         );
     }
@@ -375,7 +400,7 @@ mod under_tls {
     fn tls_begins_without_an_identity() {
         let pki = Pki::new();
         let config = config().tls(server::Tls::Offered);
-        let users = Users::default();
+        let users = Arc::new(Users::default());
         run_with(tls_server(&pki, config), &users, |address| {
             let mut stream = TcpStream::connect(address).unwrap();
             hello(&mut stream);
@@ -387,7 +412,7 @@ mod under_tls {
             while &read_line(&mut tls)[..4] != "250 " {}
             assert_eq!(&ask(&mut tls, "MAIL FROM:<>\r\n")[..4], "530 ");
         });
-        assert_eq!(users.senders.into_inner().unwrap(), []);
+        assert_eq!(users.senders.lock().unwrap().clone(), []);
     }
 
     /// 4422-A-a.
@@ -398,7 +423,7 @@ mod under_tls {
             .tls(server::Tls::Implicit)
             .mechanisms(["EXTERNAL"])
             .unwrap();
-        let users = Users::default();
+        let users = Arc::new(Users::default());
         let options = Options::new(config).tls(pki.asking_acceptor());
         run_with(
             Server::bind("127.0.0.1:0", options).unwrap(),
@@ -418,6 +443,6 @@ mod under_tls {
             },
         );
         let certified = Some("certified".to_owned());
-        assert_eq!(users.senders.into_inner().unwrap(), [certified]);
+        assert_eq!(users.senders.lock().unwrap().clone(), [certified]);
     }
 }

@@ -66,8 +66,8 @@ fn every_policy_delivers_every_message_unchanged() {
                 content: content.clone(),
             })
             .collect();
-        assert_eq!(store.messages.into_inner().unwrap(), expected);
-        let notes = store.notes.into_inner().unwrap();
+        assert_eq!(store.messages(), expected);
+        let notes = store.notes();
         assert_eq!(notes.last().map(String::as_str), Some("closed"));
     }
 }
@@ -133,7 +133,7 @@ fn one_message_has_one_report_with_every_recipient() {
         client.quit().unwrap();
         assert_eq!(client.submit(envelope(&["a"]), ""), Err(Misuse::Ending));
     });
-    assert_eq!(store.messages.into_inner().unwrap().len(), 2);
+    assert_eq!(store.messages().len(), 2);
 }
 
 /// Sends one message to ten thousand recipients, to a peer that reads nothing while it writes.
@@ -302,7 +302,7 @@ fn a_content_that_cannot_be_read_is_not_sent() {
             Outcome::NotSent(NotSentReason::BodyFailed.into())
         );
     });
-    assert_eq!(store.messages.into_inner().unwrap(), []);
+    assert_eq!(store.messages(), []);
 }
 
 #[test]

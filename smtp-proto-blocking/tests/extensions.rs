@@ -8,7 +8,7 @@ use std::{
     io::Write,
     net::SocketAddr,
     os::unix::net::UnixStream,
-    sync::Mutex,
+    sync::{Arc, Mutex},
     thread,
     time::{Duration, Instant},
 };
@@ -18,12 +18,15 @@ use smtp_proto::{
     server::Config,
     syntax::{
         Argument, AttributeName, Attributes, Capabilities, Code, Command, Extension,
-        ForwardingCommand, MailParameters, QueueNode, Reply, ReversePath, Word,
+        ForwardingCommand, Reply, Word,
     },
 };
 use smtp_proto_blocking::{
     Client, Error,
-    server::{Envelope, Handler, Session, Sink, Verdict, serve_connection},
+    server::{
+        Accept, ClientAttributes, Envelope, Handler, Recipient, Refusal, Sender, Session, Sink,
+        Transaction, Verdict, accept, refuse, serve_connection,
+    },
 };
 use support::{ask, client_config, envelope, hello, read_line, server_config};
 
@@ -42,87 +45,92 @@ impl Gateway {
 struct Nowhere;
 
 impl Sink for Nowhere {
-    fn write(&mut self, _: &[u8]) -> Result<(), Reply<'static>> {
+    fn write(&mut self, _: &[u8]) -> Result<(), Refusal> {
         Ok(())
     }
 
     fn finish(self) -> Verdict {
-        Verdict::Accept
+        accept()
     }
 }
 
 impl Handler for Gateway {
     type Sink = Nowhere;
 
-    fn offer(&self, session: &Session) -> Option<Capabilities> {
+    fn hello(&self, session: &Session) -> Verdict {
         // A proxy comes by a local socket, and speaks for clients that have addresses.
+        if session.peer().is_some() {
+            return accept();
+        }
         let offer = Capabilities::new()
             .with(Extension::Pipelining)
             .with(Extension::Etrn)
             .with(Extension::Help)
             .with(Extension::XClient)
             .with(Extension::XForward);
-        session.peer.is_none().then_some(offer)
+        Ok(Accept::with(()).offer(offer))
     }
 
-    fn mail(&self, session: &Session, _: &ReversePath<'_>, _: &MailParameters<'_>) -> Verdict {
-        let Session { peer, identity, .. } = session;
+    fn mail(&self, session: &Session, _: &Sender) -> Verdict {
+        let peer = session.peer();
+        let identity = session.identity().map(|identity| &identity.name);
         self.note(format!("mail of {peer:?} as {identity:?}"));
-        Verdict::Accept
+        accept()
     }
 
-    fn content(&self, _: &Session, _: &Envelope) -> Result<Nowhere, Reply<'static>> {
+    fn recipient(&self, _: &Session, _: &Transaction, _: &Recipient) -> Verdict {
+        accept()
+    }
+
+    fn content(&self, _: &Session, _: Envelope) -> Result<Nowhere, Refusal> {
         Ok(Nowhere)
     }
 
     fn verify(&self, _: &Session, name: &str) -> Verdict {
-        Reply::new(Code::OK, &format!("2.1.5 <{name}>"))
-            .unwrap()
-            .into()
+        let reply = Reply::new(Code::OK, &format!("2.1.5 <{name}>")).unwrap();
+        Ok(Accept::with(()).reply(reply))
     }
 
     fn help(&self, _: &Session, topic: Option<&str>) -> Verdict {
         self.note(format!("help {topic:?}"));
-        Verdict::Accept
+        accept()
     }
 
-    fn etrn(&self, _: &Session, node: &QueueNode<'_>) -> Verdict {
+    fn etrn(&self, _: &Session, node: &str) -> Verdict {
         self.note(format!("etrn {node}"));
         let code = Code::new(253).unwrap();
-        Reply::new(code, "3 pending messages started")
-            .unwrap()
-            .into()
+        let reply = Reply::new(code, "3 pending messages started").unwrap();
+        Ok(Accept::with(()).reply(reply))
     }
 
-    fn xclient(&self, _: &Session, attributes: Attributes<'_>) -> Verdict {
+    fn xclient(&self, _: &Session, attributes: &ClientAttributes) -> Verdict {
         match attributes.get(AttributeName::Addr) {
-            Some(_) => Verdict::Accept,
-            None => Reply::new(Code::MAILBOX_UNAVAILABLE, "5.7.1 Nobody")
-                .unwrap()
-                .into(),
+            Some(_) => accept(),
+            None => Err(refuse!("550 5.7.1 Nobody")),
         }
     }
 
-    fn xforward(&self, _: &Session, attributes: Attributes<'_>) -> Verdict {
-        self.note(format!("{attributes:?}"));
-        Verdict::Accept
+    fn xforward(&self, _: &Session, attributes: &ClientAttributes) -> Verdict {
+        let names = attributes.iter().map(|attribute| attribute.name().as_str());
+        self.note(format!("XFORWARD {}", names.collect::<Vec<_>>().join(" ")));
+        accept()
     }
 
     fn command(&self, _: &Session, verb: &str, argument: Option<&str>) -> Verdict {
         self.note(format!("{verb} {argument:?}"));
-        Verdict::Accept
+        accept()
     }
 }
 
 /// Serves one connection while `dialogue` goes on at its other end. Returns what the handler noted.
 fn with_gateway(config: Config, dialogue: impl FnOnce(UnixStream)) -> Vec<String> {
     let (near, far) = UnixStream::pair().unwrap();
-    let gateway = Gateway::default();
+    let gateway = Arc::new(Gateway::default());
     thread::scope(|scope| {
-        scope.spawn(|| serve_connection(far, None, config, &gateway));
+        scope.spawn(|| serve_connection(far, config, Arc::clone(&gateway)));
         dialogue(near);
     });
-    gateway.notes.into_inner().unwrap()
+    gateway.notes.lock().unwrap().clone()
 }
 
 fn other<'a>(verb: &'a str, argument: &'a str) -> Command<'a> {
@@ -179,7 +187,7 @@ fn commands_go_between_messages() {
             "etrn @example.org",
             "mail of None as None",
             "xlane Some(\"a b\")",
-            "XFORWARD \"NAME=x.example\"",
+            "XFORWARD NAME",
             "help None",
         ]
     );
@@ -238,9 +246,9 @@ fn what_nobody_handles() {
         .with(Extension::XForward);
     let config = server_config().offer(offer).command("XLANE").unwrap();
     let (mut near, far) = UnixStream::pair().unwrap();
-    let store = support::Store::default();
+    let store = Arc::new(support::Store::default());
     thread::scope(|scope| {
-        scope.spawn(|| serve_connection(far, None, config, &&store));
+        scope.spawn(|| serve_connection(far, config, Arc::clone(&store)));
         hello(&mut near);
         for (command, answer) in [
             ("ETRN x.example", "458 4.3.0 Unable to queue messages"),
@@ -273,9 +281,9 @@ fn errors_slow_a_client_down() {
 #[test]
 fn other_protocols_are_named() {
     let (mut near, far) = UnixStream::pair().unwrap();
-    let store = support::Store::default();
+    let store = Arc::new(support::Store::default());
     thread::scope(|scope| {
-        scope.spawn(|| serve_connection(far, None, server_config(), &&store));
+        scope.spawn(|| serve_connection(far, server_config(), Arc::clone(&store)));
         read_line(&mut near);
         assert_eq!(
             ask(&mut near, "GET / HTTP/1.1\r\n"),
@@ -283,7 +291,7 @@ fn other_protocols_are_named() {
         );
         drop(near);
     });
-    let notes = store.notes.into_inner().unwrap();
+    let notes = store.notes();
     assert!(
         notes[0].starts_with("closed: the client speaks HTTP in place of SMTP"),
         "{notes:?}"

@@ -4,19 +4,24 @@
 
 mod support;
 
-use std::{sync::Mutex, thread};
+use std::{
+    sync::{Arc, Mutex},
+    thread,
+};
 
 use smtp_proto::delivery::Report;
 use smtp_proto::delivery::Server as Place;
 use smtp_proto::{
     client::{Outcome, Pipelining},
     machine::{Answer, Dialect},
-    server::{Certainty, TransactionId},
-    syntax::{Code, ForwardPath, RcptParameters, Reply},
+    syntax::{Code, Reply},
 };
 use smtp_proto_blocking::{
     Client, Server, Transport,
-    server::{Envelope, Handler, Session, Sink, Verdict},
+    server::{
+        Accept, Deliveries, Envelope, Handler, Notice, Recipient, Refusal, Session, Shutdown, Sink,
+        Transaction, Verdict, accept, refuse,
+    },
 };
 use support::{EndsServer, client_config, envelope, run_with, server_config};
 
@@ -32,78 +37,77 @@ struct Mail {
     content: Vec<u8>,
 }
 
+impl Mailboxes {
+    fn notes(&self) -> Vec<String> {
+        self.notes.lock().unwrap().clone()
+    }
+}
+
 impl Handler for Mailboxes {
     type Sink = Mail;
 
-    fn recipient(
-        &self,
-        _: &Session,
-        _: &Envelope,
-        to: &ForwardPath<'_>,
-        _: &RcptParameters<'_>,
-    ) -> Verdict {
-        match name(to).as_str() {
-            "<no@server.example>" => Verdict::Reply(reply(Code::MAILBOX_UNAVAILABLE, "5.1.1 No")),
-            _ => Verdict::Accept,
+    fn recipient(&self, _: &Session, _: &Transaction, recipient: &Recipient) -> Verdict {
+        match recipient.path.to_string().as_str() {
+            "<no@server.example>" => Err(refuse!("550 5.1.1 No")),
+            _ => accept(),
         }
     }
 
-    fn content(&self, _: &Session, envelope: &Envelope) -> Result<Mail, Reply<'static>> {
+    fn content(&self, _: &Session, envelope: Envelope) -> Result<Mail, Refusal> {
+        let recipients = envelope.recipients.iter();
         Ok(Mail {
-            recipients: envelope.recipients.iter().map(name).collect(),
+            recipients: recipients.map(|to| to.recipient.path.to_string()).collect(),
             content: Vec::new(),
         })
     }
 
-    fn delivery_acknowledged(
-        &self,
-        _: &Session,
-        message: TransactionId,
-        recipient: usize,
-        certainty: Certainty,
-    ) {
-        let note = format!("{message} for {recipient}: {certainty:?}");
-        self.notes.lock().unwrap().push(note);
+    fn notice(&self, _: &Session, notice: &Notice<'_>) {
+        if let Notice::Acknowledged {
+            transaction,
+            recipient: Some(recipient),
+            certainty,
+        } = notice
+        {
+            let note = format!("{transaction} for {recipient}: {certainty:?}");
+            self.notes.lock().unwrap().push(note);
+        }
     }
 }
 
 impl Sink for Mail {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Reply<'static>> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
         self.content.extend_from_slice(bytes);
         Ok(())
     }
 
     fn finish(self) -> Verdict {
-        Verdict::Reply(reply(Code::OK, "2.0.0 For all"))
+        ok("2.0.0 For all")
     }
 
-    fn deliver(self, recipients: usize) -> Vec<Verdict> {
-        assert_eq!(self.recipients.len(), recipients);
+    fn deliver(self, mut deliveries: Deliveries) {
+        assert_eq!(self.recipients.len(), deliveries.count());
         match self.content.as_slice() {
-            b"few\r\n" => vec![Verdict::Accept],
-            b"one\r\n" => vec![self.finish(); recipients],
-            _ => self.recipients.iter().map(|to| verdict(to)).collect(),
+            b"few\r\n" => deliveries.decide(0, accept()),
+            b"one\r\n" => deliveries.decide_rest(&self.finish()),
+            _ => {
+                // Replies leave in their order all the same.
+                for (index, to) in self.recipients.iter().enumerate().rev() {
+                    deliveries.decide(index, verdict(to));
+                }
+            }
         }
     }
 }
 
 fn verdict(to: &str) -> Verdict {
     match to {
-        "<full@server.example>" => {
-            Verdict::Reply(reply(Code::INSUFFICIENT_STORAGE, "4.2.2 Mailbox full"))
-        }
-        to => Verdict::Reply(reply(Code::OK, &format!("2.0.0 Kept for {to}"))),
+        "<full@server.example>" => Err(refuse!("452 4.2.2 Mailbox full")),
+        to => ok(&format!("2.0.0 Kept for {to}")),
     }
 }
 
-fn reply(code: Code, text: &str) -> Reply<'static> {
-    Reply::new(code, text).unwrap().into_owned()
-}
-
-fn name(path: &ForwardPath<'_>) -> String {
-    let mut text = Vec::new();
-    path.write_to(&mut text);
-    String::from_utf8(text).unwrap()
+fn ok(text: &str) -> Verdict {
+    Ok(Accept::with(()).reply(Reply::new(Code::OK, text).unwrap()))
 }
 
 fn outcomes(report: Report) -> Vec<String> {
@@ -158,7 +162,7 @@ fn each_recipient_has_its_outcome_over_tcp() {
         Pipelining::LookAhead,
         Pipelining::Stream { window: 10 },
     ] {
-        let mailboxes = Mailboxes::default();
+        let mailboxes = Arc::new(Mailboxes::default());
         let config = server_config().dialect(Dialect::Lmtp);
         let server = Server::bind("127.0.0.1:0", config).unwrap();
         run_with(server, &mailboxes, |address| {
@@ -167,7 +171,7 @@ fn each_recipient_has_its_outcome_over_tcp() {
                 .pipelining(pipelining);
             converse(&mut Client::builder(config).server(address).connect().unwrap());
         });
-        let notes = mailboxes.notes.into_inner().unwrap();
+        let notes = mailboxes.notes();
         assert_eq!(notes.len(), 5, "{notes:?}"); // those that were accepted
         assert!(notes[0].ends_with(" for 0: Confirmed"), "{notes:?}");
     }
@@ -178,13 +182,15 @@ fn each_recipient_has_its_outcome_over_a_unix_socket() {
     let name = format!("lmtp-{}", std::process::id());
     // A short path: those of sockets are limited.
     let path = std::env::temp_dir().join(name);
-    let mailboxes = Mailboxes::default();
+    let mailboxes = Arc::new(Mailboxes::default());
     let config = server_config().dialect(Dialect::Lmtp);
     let server = Server::bind_unix(&path, config).unwrap();
     assert!(server.local_addr().is_err());
     thread::scope(|scope| {
-        scope.spawn(|| server.serve(&mailboxes));
-        let _ends = EndsServer(server.shutdown_handle().unwrap());
+        let shutdown = Shutdown::new();
+        let _ends = EndsServer(shutdown.clone());
+        let handler = Arc::clone(&mailboxes);
+        scope.spawn(move || server.serve_until(handler, shutdown));
         let config = client_config().dialect(Dialect::Lmtp);
         converse(
             &mut Client::builder(config)
@@ -194,13 +200,13 @@ fn each_recipient_has_its_outcome_over_a_unix_socket() {
         );
     });
     std::fs::remove_file(&path).unwrap();
-    assert_eq!(mailboxes.notes.into_inner().unwrap().len(), 5);
+    assert_eq!(mailboxes.notes().len(), 5);
 }
 
 /// What goes to many goes through the same door: messages one after the other, unlike SMTP's.
 #[test]
 fn many_messages_keep_their_outcomes_apart() {
-    let mailboxes = Mailboxes::default();
+    let mailboxes = Arc::new(Mailboxes::default());
     let config = server_config().dialect(Dialect::Lmtp);
     let server = Server::bind("127.0.0.1:0", config).unwrap();
     run_with(server, &mailboxes, |address| {

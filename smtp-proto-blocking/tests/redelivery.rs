@@ -14,13 +14,13 @@ use std::{
     time::Duration,
 };
 
-use maildir_handler::{MaildirHandler, MessageName};
+use maildir_handler::MaildirHandler;
 use smtp_proto::{
     machine::Dialect,
     syntax::{Capabilities, Extension},
 };
 use smtp_proto_blocking::{Client, Server};
-use smtp_proto_example_support::{Duplicates, Maildir, Reception, TemporaryDirectory};
+use smtp_proto_example_support::{Duplicates, Inbox, Maildir, MessageName, TemporaryDirectory};
 
 use support::{ask, client_config, envelope, hello, read_line, run_with, server_config};
 
@@ -88,8 +88,8 @@ fn a_message_whose_acknowledgement_was_lost_is_stored_once() {
         let directory = TemporaryDirectory::new().unwrap();
         let maildir = Maildir::open(directory.path()).unwrap();
         let duplicates = Arc::new(Duplicates::new(Duration::from_secs(600)));
-        let reception = Reception::new(Some(Arc::clone(&maildir)));
-        let handler = MaildirHandler::new(reception.recognising(Arc::clone(&duplicates)));
+        let inbox = Inbox::new(Some(Arc::clone(&maildir)));
+        let handler = Arc::new(MaildirHandler(inbox.recognising(Arc::clone(&duplicates))));
         let server = Server::bind("127.0.0.1:0", server_config().dialect(dialect)).unwrap();
         run_with(server, &handler, |address| {
             let place = Place {
@@ -116,7 +116,7 @@ fn a_message_whose_acknowledgement_was_lost_is_stored_once() {
 fn requests_for_notifications_are_kept() {
     let directory = TemporaryDirectory::new().unwrap();
     let maildir = Maildir::open(directory.path()).unwrap();
-    let handler = MaildirHandler::new(Reception::new(Some(Arc::clone(&maildir))));
+    let handler = Arc::new(MaildirHandler(Inbox::new(Some(Arc::clone(&maildir)))));
     let offer = Capabilities::new().with(Extension::Dsn);
     let server = Server::bind("127.0.0.1:0", server_config().offer(offer)).unwrap();
     run_with(server, &handler, |address| {

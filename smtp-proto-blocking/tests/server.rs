@@ -5,10 +5,12 @@
 mod support;
 
 use std::{
-    io::{Read, Write},
-    net::TcpStream,
+    io::{self, Read, Write},
     os::unix::net::UnixStream,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::Duration,
 };
@@ -17,10 +19,8 @@ use smtp_proto::{
     client::{Outcome, Pipelining},
     machine::Answer,
 };
-use smtp_proto_blocking::{Client, Server, server::serve_connection};
-use support::{
-    EndsServer, Store, ask, client_config, envelope, hello, read_line, server_config, with_server,
-};
+use smtp_proto_blocking::{Client, Transport, server::serve_connection};
+use support::{Store, client_config, envelope, server_config, with_server};
 
 #[test]
 fn content_that_a_sink_refuses_is_swallowed_and_the_next_message_taken() {
@@ -45,101 +45,91 @@ fn content_that_a_sink_refuses_is_swallowed_and_the_next_message_taken() {
                 .collect();
             assert_eq!(outcomes[..2], [554, 250], "{outcomes:?}");
         });
-        assert_eq!(store.messages.into_inner().unwrap().len(), 1);
+        assert_eq!(store.messages().len(), 1);
     }
-}
-
-#[test]
-fn a_panic_costs_its_own_connection_only() {
-    let store = with_server(server_config(), |address| {
-        let mut steady = Client::builder(client_config())
-            .server(address)
-            .connect()
-            .unwrap();
-        steady.ready().unwrap();
-        let mut client = Client::builder(client_config())
-            .server(address)
-            .connect()
-            .unwrap();
-        let report = client.send(envelope(&["panic"]), "x\r\n").unwrap();
-        assert!(matches!(report.outcome, Outcome::NotSent(_)), "{report:?}");
-        assert!(client.next_report().is_err());
-        let report = steady.send(envelope(&["a"]), "x\r\n").unwrap();
-        assert!(report.is_delivered());
-    });
-    assert_eq!(store.messages.into_inner().unwrap().len(), 1);
-}
-
-/// 5321-3.8-b: 421 and nothing else, once the transaction is over.
-#[test]
-fn shutting_down_lets_transactions_end_and_tells_the_others() {
-    let store = Store::default();
-    let server = Server::bind("127.0.0.1:0", server_config()).unwrap();
-    let address = server.local_addr().unwrap();
-    let handle = server.shutdown_handle().unwrap();
-    thread::scope(|scope| {
-        scope.spawn(|| server.serve(&&store));
-        let _ends = EndsServer(handle.clone());
-        let mut idle = TcpStream::connect(address).unwrap();
-        hello(&mut idle);
-        let mut busy = TcpStream::connect(address).unwrap();
-        hello(&mut busy);
-        assert_eq!(&ask(&mut busy, "MAIL FROM:<>\r\n")[..3], "250");
-        handle.shut_down();
-        assert_eq!(&read_line(&mut idle)[..9], "421 4.3.2");
-        assert_eq!(idle.read(&mut [0]).unwrap(), 0);
-        assert_eq!(
-            &ask(&mut busy, "RCPT TO:<a@server.example>\r\n")[..3],
-            "250"
-        );
-        assert_eq!(&ask(&mut busy, "DATA\r\n")[..3], "354");
-        assert_eq!(&ask(&mut busy, "x\r\n.\r\n")[..3], "250");
-        assert_eq!(&read_line(&mut busy)[..9], "421 4.3.2");
-        assert_eq!(busy.read(&mut [0]).unwrap(), 0);
-    });
-    assert_eq!(store.messages.into_inner().unwrap()[0].content, b"x\r\n");
-    assert!(
-        TcpStream::connect(address).is_ok(),
-        "the listener is still the caller's"
-    );
-}
-
-#[test]
-fn connections_beyond_the_limit_wait() {
-    let store = Store::default();
-    let server = Server::bind("127.0.0.1:0", server_config())
-        .unwrap()
-        .max_connections(1);
-    let address = server.local_addr().unwrap();
-    thread::scope(|scope| {
-        scope.spawn(|| server.serve(&&store));
-        let _ends = EndsServer(server.shutdown_handle().unwrap());
-        let mut first = TcpStream::connect(address).unwrap();
-        hello(&mut first);
-        let mut second = TcpStream::connect(address).unwrap();
-        let wait = Duration::from_millis(50);
-        second.set_read_timeout(Some(wait)).unwrap();
-        assert!(second.read(&mut [0]).is_err());
-        second.set_read_timeout(None).unwrap();
-        assert_eq!(&ask(&mut first, "QUIT\r\n")[..3], "221");
-        drop(first);
-        hello(&mut second);
-    });
 }
 
 #[test]
 fn a_last_reply_arrives_though_the_client_sent_more_than_was_read() {
     let (stream, mut client) = UnixStream::pair().unwrap();
     let store = Arc::new(Store::default());
-    let kept = Arc::clone(&store);
     client
         .write_all(b"EHLO client.example\r\nNOOP\r\n")
         .unwrap(); // and does not wait
     client.write_all(&[b'x'; 10_000]).unwrap();
-    let server = thread::spawn(move || serve_connection(stream, None, server_config(), &&*kept));
+    let server = thread::spawn(move || serve_connection(stream, server_config(), store));
     let mut replies = String::new();
     client.read_to_string(&mut replies).unwrap();
     let last = replies.lines().next_back().unwrap();
     assert_eq!(&last[..4], "554 ", "{replies}");
     assert!(server.join().unwrap().is_err());
+}
+
+/// A socket that counts how often it is read.
+struct Counting(UnixStream, Arc<AtomicUsize>);
+
+impl Read for Counting {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.read(bytes)
+    }
+}
+
+impl Write for Counting {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Transport for Counting {
+    fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
+        Transport::set_read_timeout(&mut self.0, timeout)
+    }
+
+    fn set_write_timeout(&mut self, timeout: Duration) -> io::Result<()> {
+        Transport::set_write_timeout(&mut self.0, timeout)
+    }
+
+    fn shutdown_write(&mut self) -> io::Result<()> {
+        self.0.shutdown_write()
+    }
+}
+
+/// A client that is held back costs nothing meanwhile, whether it waits or sends on.
+#[test]
+fn a_tarpit_sleeps() {
+    for more in ["", &"FOO\r\n".repeat(20_000)] {
+        let (stream, mut client) = UnixStream::pair().unwrap();
+        let reads = Arc::new(AtomicUsize::new(0));
+        let counting = Counting(stream, Arc::clone(&reads));
+        let config = server_config().slow_down(0, Duration::from_millis(400));
+        thread::spawn(move || serve_connection(counting, config.max_errors(3), Store::default()));
+        let mut text = [0; 512];
+        client.write_all(b"FOO\r\nFOO\r\nFOO\r\n").unwrap();
+        client.set_nonblocking(true).unwrap();
+        let _ = client.write(more.as_bytes());
+        thread::sleep(Duration::from_millis(700));
+        assert!(client.read(&mut text).unwrap() > 0);
+        let reads = reads.load(Ordering::Relaxed);
+        assert!(reads < 60, "{reads} reads");
+    }
+}
+
+/// Large content is read in large pieces.
+#[test]
+fn large_content_takes_few_reads() {
+    let (stream, client) = UnixStream::pair().unwrap();
+    let reads = Arc::new(AtomicUsize::new(0));
+    let counting = Counting(stream, Arc::clone(&reads));
+    thread::spawn(move || serve_connection(counting, server_config(), Store::default()));
+    let mut client = Client::with_stream(client, client_config());
+    let content = "x\r\n".repeat(1_000_000);
+    let report = client.send(envelope(&["a"]), content).unwrap();
+    assert!(report.is_delivered(), "{report:?}");
+    let reads = reads.load(Ordering::Relaxed);
+    assert!(reads < 250, "{reads} reads");
 }

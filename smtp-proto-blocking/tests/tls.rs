@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::{io::Read, net::TcpStream, os::unix::net::UnixStream, thread};
+use std::{io::Read, net::TcpStream, os::unix::net::UnixStream, sync::Arc, thread};
 
 use smtp_proto::delivery::Report;
 use smtp_proto::{
@@ -54,11 +54,11 @@ fn every_way_and_policy_delivers_unchanged() {
                 assert_eq!(info.peer_certificates, [pki.certificate.to_vec()]);
                 client.quit().unwrap();
             });
-            let messages = store.messages.into_inner().unwrap();
+            let messages = store.messages();
             let kept: Vec<_> = messages.into_iter().map(|stored| stored.content).collect();
             let sent: Vec<_> = (0..9).map(|n| contents(n).into_bytes()).collect();
             assert!(kept == sent, "{tls:?} {pipelining:?}");
-            let notes = store.notes.into_inner().unwrap();
+            let notes = store.notes();
             assert_eq!(notes.last().map(String::as_str), Some("closed"));
         }
     }
@@ -113,7 +113,7 @@ fn nothing_is_sent_to_a_server_that_cannot_prove_what_it_is() {
                 assert!(transport.contains(refusal), "{transport}");
             });
             let delivered = usize::from(refusal.is_none());
-            assert_eq!(store.messages.into_inner().unwrap().len(), delivered);
+            assert_eq!(store.messages().len(), delivered);
         }
     }
 }
@@ -145,7 +145,7 @@ fn without_an_offer_only_required_tls_fails() {
         assert!(report.is_delivered());
         assert_eq!(client.stream().tls_info(), None);
     });
-    assert_eq!(store.messages.into_inner().unwrap().len(), 1);
+    assert_eq!(store.messages().len(), 1);
 }
 
 /// 3207-4-a, 3207-4-b.
@@ -155,7 +155,7 @@ fn who_lacks_certificates_says_so() {
         let config = server_config().tls(tls);
         run_with(
             Server::bind("127.0.0.1:0", config).unwrap(),
-            &&Store::default(),
+            &Arc::new(Store::default()),
             run,
         );
     };
@@ -225,7 +225,7 @@ fn serving_without_an_acceptor_never_begins_tls() {
     let (mut near, far) = UnixStream::pair().unwrap();
     let served = thread::spawn(move || {
         let config = server_config().tls(server::Tls::Required);
-        serve_connection(far, None, config, &&Store::default())
+        serve_connection(far, config, Store::default())
     });
     hello(&mut near);
     assert_eq!(&ask(&mut near, "STARTTLS\r\n")[..4], "454 ");

@@ -46,7 +46,7 @@ fn commands_after_starttls_end_the_session() {
             assert_eq!(&reply[..4], "554 ");
             assert_eq!(stream.read(&mut [0]).unwrap(), 0);
         });
-        let notes = store.notes.into_inner().unwrap();
+        let notes = store.notes();
         assert!(notes[0].contains("in clear where TLS begins"), "{notes:?}");
     }
 }
@@ -97,7 +97,7 @@ fn commands_in_place_of_a_handshake_end_the_session() {
             "{answer:?}"
         );
     });
-    let notes = store.notes.into_inner().unwrap();
+    let notes = store.notes();
     assert!(notes[0].contains("handshake failed"), "{notes:?}");
 }
 
@@ -223,8 +223,8 @@ fn bytes_after_the_end_of_tls_are_not_content() {
         let _ = stream.read_to_end(&mut answer); // and may say so by a reset
         assert!(!answer.windows(3).any(|it| it == b"250"), "{answer:?}");
     });
-    assert!(store.messages.into_inner().unwrap().is_empty());
-    let notes = store.notes.into_inner().unwrap();
+    assert!(store.messages().is_empty());
+    let notes = store.notes();
     let end = notes.last().unwrap();
     assert!(end.contains("closed by the peer"), "{notes:?}");
 }
@@ -248,8 +248,8 @@ fn the_client_ends_tls_in_the_middle_of_a_content() {
             tls.sock.shutdown(Shutdown::Write).unwrap();
             tls.sock.read_to_end(&mut Vec::new()).unwrap();
         });
-        assert!(store.messages.into_inner().unwrap().is_empty());
-        let notes = store.notes.into_inner().unwrap();
+        assert!(store.messages().is_empty());
+        let notes = store.notes();
         let end = notes.last().unwrap();
         assert!(end.contains("closed by the peer"), "{notes:?}");
         assert_eq!(end.contains("close_notify"), !says_so, "{notes:?}");
@@ -319,12 +319,12 @@ fn narrow_sockets_do_not_stop_a_stream() {
     let pki = Pki::new();
     let (near, far) = narrow_tcp();
     let acceptor = pki.acceptor();
-    let store = Store::default();
+    let store = Arc::new(Store::default());
     thread::scope(|scope| {
         let store = &store;
         scope.spawn(move || {
             let config = server_config().tls(server::Tls::Implicit);
-            serve_connection(far, None, Options::new(config).tls(acceptor), &store).unwrap();
+            serve_connection(far, Options::new(config).tls(acceptor), Arc::clone(store)).unwrap();
         });
         let config = client_config()
             .tls(Tls::Implicit)
@@ -345,7 +345,7 @@ fn narrow_sockets_do_not_stop_a_stream() {
         );
         client.quit().unwrap();
     });
-    assert_eq!(store.messages.into_inner().unwrap().len(), 300);
+    assert_eq!(store.messages().len(), 300);
 }
 
 /// Reads one byte at a time and writes a few, and every other time nothing.
@@ -410,13 +410,14 @@ fn any_split_of_the_bytes_will_do() {
     let acceptor = pki.acceptor();
     for (tls, server_tls) in WAYS {
         let (near, far) = UnixStream::pair().unwrap();
-        let store = Store::default();
+        let store = Arc::new(Store::default());
         thread::scope(|scope| {
             let (acceptor, store) = (acceptor.clone(), &store);
             scope.spawn(move || {
                 let config = server_config().tls(server_tls);
                 let far = Trickle::new(far);
-                serve_connection(far, None, Options::new(config).tls(acceptor), &store).unwrap();
+                serve_connection(far, Options::new(config).tls(acceptor), Arc::clone(store))
+                    .unwrap();
             });
             let mut client = Client::builder(client_config().tls(tls))
                 .tls(pki.connector())
@@ -426,6 +427,6 @@ fn any_split_of_the_bytes_will_do() {
             assert!(report.is_delivered());
             client.quit().unwrap();
         });
-        assert_eq!(store.messages.into_inner().unwrap().len(), 1);
+        assert_eq!(store.messages().len(), 1);
     }
 }

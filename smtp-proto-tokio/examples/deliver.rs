@@ -8,13 +8,12 @@ use std::{error::Error, io, net::SocketAddr, process::ExitCode, sync::Arc, time:
 
 use maildir_handler::MaildirHandler;
 use smtp_proto::{delivery::Report, machine::Fault, server::Config, syntax::Host};
-use smtp_proto_example_support::{Address, DeliverOptions, Job, Maildir, Reception, Sent, deliver};
-use smtp_proto_tokio::{Client, Server};
+use smtp_proto_example_support::{Address, DeliverOptions, Inbox, Job, Maildir, Sent, deliver};
+use smtp_proto_tokio::{Client, Server, server::Shutdown};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
     runtime::Runtime,
-    sync::oneshot,
 };
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
@@ -107,15 +106,22 @@ async fn send_over<S: AsyncRead + AsyncWrite + Unpin>(
     result
 }
 
+/// Ends a server when it is dropped.
+struct Running(Shutdown);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.begin();
+    }
+}
+
 /// Starts a server that stores into a Maildir, until what it returns is dropped.
-async fn serve(maildir: Arc<Maildir>) -> io::Result<(SocketAddr, oneshot::Sender<()>)> {
+async fn serve(maildir: Arc<Maildir>) -> io::Result<(SocketAddr, Running)> {
     let name = Host::parse("server.example").map_err(io::Error::other)?;
     let server = Server::bind("127.0.0.1:0", Config::new(name)).await?;
     let address = server.local_addr()?;
-    let (running, ended) = oneshot::channel();
-    let handler = MaildirHandler::new(Reception::new(Some(maildir)));
-    tokio::spawn(server.serve_until(handler, async {
-        let _ = ended.await; // which it is when the sender is gone
-    }));
-    Ok((address, running))
+    let shutdown = Shutdown::new();
+    let handler = MaildirHandler(Inbox::new(Some(maildir)));
+    tokio::spawn(server.serve_until(handler, shutdown.clone()));
+    Ok((address, Running(shutdown)))
 }

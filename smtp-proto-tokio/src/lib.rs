@@ -29,45 +29,11 @@
 //! # A server
 //!
 //! ```no_run
-//! use std::{net::SocketAddr, sync::Arc};
-//! use smtp_proto::{server::Config, syntax::{Host, Reply}};
-//! use smtp_proto_tokio::server::{Envelope, Handler, Recipient, Sender, Server, Sink, Verdict};
-//!
-//! struct Inbox;
-//!
-//! impl Handler for Inbox {
-//!     type Session = ();
-//!     type Sink = Message;
-//!
-//!     async fn connected(&self, _: Option<SocketAddr>) -> Result<(), Reply<'static>> { Ok(()) }
-//!
-//!     async fn recipient(&self, _: &(), _: &Sender, _: &Recipient) -> Verdict { Verdict::Accept }
-//!
-//!     async fn content(&self, _: &(), _: Arc<Envelope>) -> Result<Message, Reply<'static>> {
-//!         Ok(Message(Vec::new()))
-//!     }
-//! }
-//!
-//! struct Message(Vec<u8>);
-//!
-//! impl Sink for Message {
-//!     async fn write(&mut self, bytes: &[u8]) -> Result<(), Reply<'static>> {
-//!         self.0.extend_from_slice(bytes);
-//!         Ok(())
-//!     }
-//!
-//!     async fn finish(self) -> Verdict {
-//!         println!("{} bytes", self.0.len());
-//!         Verdict::Accept
-//!     }
-//! }
-//!
-//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! let config = Config::new(Host::parse("mx.example.net")?);
-//! Server::bind("[::]:2525", config).await?.serve(Inbox).await;
-//! # Ok(())
-//! # }
+#![doc = include_str!("../examples/serve.rs")]
 //! ```
+//!
+//! `examples/serve_refusing.rs` refuses at each step, and remembers from one to the next what it has found
+//! out.
 //!
 //! [`server::Options`] is for TLS, [`Handler::authenticate`](server::Handler::authenticate) for
 //! authentication, [`Sink::deliver`](server::Sink::deliver) for LMTP.

@@ -1,67 +1,91 @@
 //! The server: connections are accepted, and a [`Handler`] decides about what comes.
+//!
+//! # A public server
+//!
+//! A server that anybody can reach sets [limits](Server::max_connections), in all and for each client;
+//! further clients are told 421, and try again. What one connection may take is the configuration's:
+//! errors, idle commands, time, size, messages, duration. [`Shutdown`] ends servers so that no message
+//! is lost: on a first signal [`begin`](Shutdown::begin) it, on a second one
+//! [`abort`](Shutdown::abort). Behind a proxy, clients share its address: let the proxy say whom it
+//! speaks for (XCLIENT), and count there.
+//!
+//! One handler serves several ports, each with its own configuration and one [`Shutdown`] for all:
+//! give each [`Server`] an `Arc` of it.
 
-mod answered;
-#[cfg(feature = "auth")]
-mod authentication;
+mod calls;
 mod connection;
-mod deliveries;
-mod dispatch;
-mod envelope;
 #[cfg(feature = "auth")]
 mod exchange;
-mod guard;
 mod handler;
 mod intake;
 mod listener;
 mod options;
+mod shutdown;
 mod sink;
-mod transaction;
-mod verdict;
+mod task;
 
+#[cfg(unix)]
+use std::path::Path;
 use std::{
-    future::{pending, poll_fn},
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     pin::pin,
-    sync::Arc,
-    task::Poll,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
+use futures_util::future::{Either, select};
+use smtp_proto::reception::{Admission, Reception};
+#[cfg(unix)]
+use tokio::net::UnixListener;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, ToSocketAddrs},
-    sync::watch,
     task::JoinSet,
     time::sleep,
 };
 
-#[cfg(unix)]
-use {std::path::Path, tokio::net::UnixListener};
-
 use self::{
-    connection::Connection,
     listener::{Accepted, Listener},
+    task::guarded,
 };
 use crate::Error;
 
 #[cfg(feature = "auth")]
 pub use self::exchange::Exchange;
 pub use self::{
-    deliveries::Deliveries,
-    envelope::{Envelope, Recipient, Sender},
+    connection::Connection,
     handler::Handler,
     options::Options,
-    sink::Sink,
-    verdict::Verdict,
+    shutdown::Shutdown,
+    sink::{InMemory, Sink},
 };
 #[cfg(feature = "auth")]
-pub use smtp_proto::sasl::{Credential, Step, invalid_credentials};
+pub use smtp_proto::{
+    reception::Identity,
+    sasl::{Credential, Step, invalid_credentials},
+};
+pub use smtp_proto::{
+    reception::{
+        Accept, ClientAttributes, Deliveries, Envelope, Notice, Recipient, Refusal, Sender,
+        Session, State, Tally, Transaction, Verdict, accept,
+    },
+    refuse,
+    server::{Config, Reason, TransactionId},
+    syntax::{Host, Reply},
+};
 
 /// How many connections a server has at once, unless told otherwise.
 pub const MAX_CONNECTIONS: usize = 1000;
+/// How many of them may be one client's (Postfix's `smtpd_client_connection_count_limit`).
+pub const MAX_CONNECTIONS_PER_PEER: usize = 50;
 /// How long a server waits when it could not accept a connection, for lack of descriptors mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long connections may take to notice that all is over.
+const LAST_MOMENT: Duration = Duration::from_millis(600);
 
 /// Accepts connections and serves each of them.
 #[derive(Debug)]
@@ -69,6 +93,7 @@ pub struct Server {
     listener: Listener,
     options: Options,
     max_connections: usize,
+    max_connections_per_peer: usize,
 }
 
 impl Server {
@@ -108,14 +133,23 @@ impl Server {
             listener,
             options: options.into(),
             max_connections: MAX_CONNECTIONS,
+            max_connections_per_peer: MAX_CONNECTIONS_PER_PEER,
         }
     }
 
     /// Sets how many connections there may be at once, at least 1; [`MAX_CONNECTIONS`] unless set.
-    /// Further ones wait in the system's queue.
+    /// Further ones are told 421.
     #[must_use]
     pub fn max_connections(mut self, max_connections: usize) -> Self {
-        self.max_connections = max_connections.max(1);
+        self.max_connections = max_connections;
+        self
+    }
+
+    /// Sets how many of them may come from one address, or from one network of IPv6 (64 bits), at
+    /// least 1; [`MAX_CONNECTIONS_PER_PEER`] unless set. Further ones are told 421.
+    #[must_use]
+    pub fn max_connections_per_peer(mut self, max_connections: usize) -> Self {
+        self.max_connections_per_peer = max_connections;
         self
     }
 
@@ -129,94 +163,159 @@ impl Server {
     }
 
     /// Serves for ever. Dropping the future ends all connections at once.
-    pub async fn serve(self, handler: impl Handler) {
-        self.serve_until(handler, pending()).await;
+    pub async fn serve<S: State, H: Handler<S>>(self, handler: H) {
+        self.serve_until(handler, Shutdown::new()).await;
     }
 
-    /// Serves until `shutdown` completes, and then as long as connections need to come to their
-    /// ends.
-    ///
-    /// No connection is accepted any more then. Those that exist may finish the transaction that is
-    /// under way, are told 421, and are closed. The configured timeouts bound how long that takes;
-    /// dropping the future ends it at once.
-    pub async fn serve_until(self, handler: impl Handler, shutdown: impl Future<Output = ()>) {
+    /// Serves until [`Shutdown`] says otherwise, and then as long as connections need to come to
+    /// their ends, within the grace that it gives. Dropping the future ends it at once.
+    pub async fn serve_until<S: State, H: Handler<S>>(self, handler: H, shutdown: Shutdown) {
         let Self {
             listener,
             options,
             max_connections,
+            max_connections_per_peer,
         } = self;
         let handler = Arc::new(handler);
-        let (stop, stopped) = watch::channel(());
-        let mut connections = JoinSet::new();
-        let mut shutdown = pin!(shutdown);
+        let mut room = Room {
+            admission: Arc::new(Mutex::new(Admission::new(
+                max_connections,
+                max_connections_per_peer,
+            ))),
+            connections: JoinSet::new(),
+            shutdown: shutdown.clone(),
+        };
+        let mut begun = Box::pin(shutdown.clone().begun());
         loop {
-            let accepted = {
-                let mut accept = pin!(accept(&listener, &mut connections, max_connections));
-                poll_fn(|cx| match shutdown.as_mut().poll(cx) {
-                    Poll::Ready(()) => Poll::Ready(None),
-                    Poll::Pending => accept.as_mut().poll(cx).map(Some),
-                })
-                .await
+            let accepted = match select(&mut begun, pin!(listener.accept())).await {
+                Either::Left(_) => break,
+                Either::Right((accepted, _)) => accepted,
             };
-            let accepted = match accepted {
-                None => break,
-                Some(Ok(accepted)) => accepted,
-                Some(Err(_)) => {
-                    sleep(ACCEPT_PAUSE).await;
-                    continue;
-                }
-            };
-            let (options, handler, stopped) = (options.clone(), handler.clone(), stopped.clone());
+            while room.connections.try_join_next().is_some() {}
             match accepted {
-                Accepted::Tcp(stream, peer) => connections.spawn(serve_accepted(
-                    stream,
-                    Some(peer),
-                    options,
-                    handler,
-                    stopped,
-                )),
-                #[cfg(unix)]
-                Accepted::Unix(stream) => {
-                    connections.spawn(serve_accepted(stream, None, options, handler, stopped))
+                Ok(Accepted::Tcp(stream, peer)) => {
+                    let local = stream.local_addr().ok();
+                    let options = options.clone().addresses(peer, local);
+                    match room.enter(&options) {
+                        Some(place) => room.serve(place, stream, options, &handler),
+                        None => turn_away(options, &*handler, |bytes| stream.try_write(bytes)),
+                    }
                 }
-            };
+                #[cfg(unix)]
+                Ok(Accepted::Unix(stream)) => {
+                    let options = options.clone();
+                    match room.enter(&options) {
+                        Some(place) => room.serve(place, stream, options, &handler),
+                        None => turn_away(options, &*handler, |bytes| stream.try_write(bytes)),
+                    }
+                }
+                Err(error) => {
+                    guarded(|| handler.accept_failed(&error));
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
         }
+        // Nobody is to connect to whom nobody will speak.
         drop(listener);
-        drop(stop);
-        while connections.join_next().await.is_some() {}
+        let over = shutdown.over();
+        let all = async { while room.connections.join_next().await.is_some() {} };
+        let last_moment = async {
+            over.await;
+            sleep(LAST_MOMENT).await;
+        };
+        select(pin!(all), pin!(last_moment)).await;
     }
 }
 
-/// Accepts a connection once there is room for it.
-async fn accept(
-    listener: &Listener,
-    connections: &mut JoinSet<()>,
-    max_connections: usize,
-) -> io::Result<Accepted> {
-    if connections.len() >= max_connections {
-        connections.join_next().await;
-    }
-    let accepted = listener.accept().await;
-    while connections.try_join_next().is_some() {}
-    accepted
+/// Where the connections of one server are.
+struct Room {
+    admission: Arc<Mutex<Admission>>,
+    connections: JoinSet<()>,
+    shutdown: Shutdown,
 }
 
-async fn serve_accepted<S, H>(
-    stream: S,
-    peer: Option<SocketAddr>,
+/// A connection's place.
+struct Place {
+    admission: Arc<Mutex<Admission>>,
+    peer: Option<IpAddr>,
+}
+
+impl Room {
+    /// Returns a place, if there is one.
+    fn enter(&self, options: &Options) -> Option<Place> {
+        let peer = options.peer.map(|peer| peer.ip());
+        lock(&self.admission).enter(peer).ok()?;
+        Some(Place {
+            admission: Arc::clone(&self.admission),
+            peer,
+        })
+    }
+
+    fn serve<T, S, H>(&mut self, place: Place, stream: T, options: Options, handler: &Arc<H>)
+    where
+        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        S: State,
+        H: Handler<S>,
+    {
+        let shutdown = Some(self.shutdown.clone());
+        let connection = Connection::new(stream, options, Arc::clone(handler), shutdown);
+        self.connections.spawn(async move {
+            // The handler hears of errors.
+            let _ = connection.await;
+            drop(place);
+        });
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        lock(&self.admission).leave(self.peer);
+    }
+}
+
+fn lock(admission: &Mutex<Admission>) -> MutexGuard<'_, Admission> {
+    admission.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Tells a client that there are too many others, as far as it can be told at once.
+fn turn_away<S: State, H: Handler<S>>(
     options: Options,
-    handler: Arc<H>,
-    mut stopped: watch::Receiver<()>,
-) where
-    S: AsyncRead + AsyncWrite + Unpin,
-    H: Handler,
-{
-    let shutdown = async move {
-        // Nothing is ever sent: it fails when the sender is dropped.
-        let _ = stopped.changed().await;
-    };
-    // The handler has been told the result.
-    let _ = serve_connection_until(stream, peer, options, handler, shutdown).await;
+    handler: &H,
+    write: impl Fn(&[u8]) -> io::Result<usize>,
+) {
+    let session = session(&options);
+    let mut reception = Reception::new(options.config, session, Duration::ZERO);
+    reception.turn_away(Duration::ZERO);
+    while let Some(transmit) = reception.poll_transmit(Duration::ZERO) {
+        match transmit.slices().first().map(|slice| write(slice)) {
+            Some(Ok(bytes @ 1..)) => {
+                transmit.wrote(bytes, Duration::ZERO);
+            }
+            _ => transmit.failed(),
+        }
+    }
+    let error = ending(&mut reception);
+    let (session, tally) = (reception.session(), reception.tally());
+    guarded(|| handler.closed(session, Err(&error), tally));
+}
+
+/// Begins to know the client of a new connection.
+fn session<S: State>(options: &Options) -> Session<S> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let id = COUNT.fetch_add(1, Ordering::Relaxed);
+    Session::new(id, options.peer, options.local)
+}
+
+/// Returns how a session ends that is given up now.
+fn ending<S: State>(reception: &mut Reception<S>) -> Error {
+    reception.write_failed();
+    loop {
+        match reception.poll_call(&mut [].as_slice(), Duration::ZERO) {
+            Ok(Some(_)) => {}
+            Ok(None) => return Error::Connect(Arc::new(io::ErrorKind::ConnectionAborted.into())),
+            Err(error) => return Error::session(error, None),
+        }
+    }
 }
 
 /// Serves one client over any stream to the end of its session.
@@ -224,38 +323,35 @@ async fn serve_accepted<S, H>(
 /// # Errors
 ///
 /// Fails if the session does not end by QUIT. The handler has heard it then.
-pub async fn serve_connection<S, H>(
-    stream: S,
-    peer: Option<SocketAddr>,
+pub fn serve_connection<T, S, H>(
+    stream: T,
     options: impl Into<Options>,
-    handler: Arc<H>,
-) -> Result<(), Error>
+    handler: H,
+) -> Connection<T, S, H>
 where
-    S: AsyncRead + AsyncWrite + Unpin,
-    H: Handler,
+    T: AsyncRead + AsyncWrite + Unpin,
+    S: State,
+    H: Handler<S>,
 {
-    serve_connection_until(stream, peer, options, handler, pending()).await
+    Connection::new(stream, options.into(), Arc::new(handler), None)
 }
 
-/// Serves one client as [`serve_connection`] does, until `shutdown` completes: then the transaction
-/// that is under way may come to its end, and the client is told 421.
+/// Serves one client as [`serve_connection`] does, until [`Shutdown`] begins: then the transaction
+/// that is under way may come to its end, within the grace, and the client is told 421.
 ///
 /// # Errors
 ///
 /// Fails if the session does not end by QUIT. The handler has heard it then.
-pub async fn serve_connection_until<S, H>(
-    stream: S,
-    peer: Option<SocketAddr>,
+pub fn serve_connection_until<T, S, H>(
+    stream: T,
     options: impl Into<Options>,
-    handler: Arc<H>,
-    shutdown: impl Future<Output = ()>,
-) -> Result<(), Error>
+    handler: H,
+    shutdown: Shutdown,
+) -> Connection<T, S, H>
 where
-    S: AsyncRead + AsyncWrite + Unpin,
-    H: Handler,
+    T: AsyncRead + AsyncWrite + Unpin,
+    S: State,
+    H: Handler<S>,
 {
-    let mut connection = Connection::new(stream, peer, options.into(), handler, shutdown);
-    let result = poll_fn(|cx| connection.poll(cx)).await;
-    connection.close(result.as_ref().copied()).await;
-    result
+    Connection::new(stream, options.into(), Arc::new(handler), Some(shutdown))
 }

@@ -6,7 +6,6 @@ mod application;
 mod support;
 
 use std::{
-    net::SocketAddr,
     pin::Pin,
     sync::{Arc, Mutex},
 };
@@ -25,10 +24,11 @@ use smtp_proto::{
 };
 use smtp_proto_test_support::{Pki, SERVER};
 use smtp_proto_tokio::{
-    Client, Error, TlsInfo,
+    Client, Error,
     server::{
-        Credential, Envelope, Exchange, Handler, Options, Recipient, Sender, Sink, Step, Verdict,
-        invalid_credentials, serve_connection,
+        Credential, Envelope, Exchange, Handler, Identity, Options, Recipient, Refusal, Sender,
+        Session, Sink, Step, Transaction, Verdict, accept, invalid_credentials, refuse,
+        serve_connection,
     },
 };
 use support::{
@@ -46,19 +46,13 @@ struct Users {
 }
 
 impl Handler for Users {
-    type Session = ();
     type Sink = Nowhere;
-
-    async fn connected(&self, _: Option<SocketAddr>) -> Result<(), Reply<'static>> {
-        Ok(())
-    }
 
     async fn authenticate(
         &self,
-        _: &(),
+        session: &Session,
         credential: Credential<'_>,
-        tls: Option<&TlsInfo>,
-    ) -> Result<String, Reply<'static>> {
+    ) -> Result<Identity, Refusal> {
         tokio::task::yield_now().await;
         self.shown
             .lock()
@@ -72,44 +66,58 @@ impl Handler for Users {
                 host: Some(SERVER),
                 port: Some(587),
             } => Ok(user.into()),
-            Credential::External { acting_for: "" } => match tls {
-                Some(tls) if !tls.peer_certificates.is_empty() => Ok("certified".into()),
-                _ => Err(invalid_credentials()),
+            Credential::External { acting_for: "" } => match session.tls() {
+                Some(tls) if !tls.peer_certificates.is_empty() => {
+                    Ok(Identity::from("certified").with_value(7_u64))
+                }
+                _ => Err(invalid_credentials().into()),
             },
-            Credential::External { .. } => Err(invalid_credentials()),
-            credential => check(credential),
+            Credential::External { .. } => Err(invalid_credentials().into()),
+            credential => Ok(check(credential)?.into()),
         }
     }
 
     #[cfg(feature = "scram")]
     async fn scram_keys(
         &self,
-        _: &(),
+        _: &Session,
         user: &str,
         hash: ScramHash,
-    ) -> Result<Option<ScramKeys>, Reply<'static>> {
+    ) -> Result<Option<ScramKeys>, Refusal> {
         tokio::task::yield_now().await;
         match user {
-            "later" => Err(Reply::parse(b"454 4.7.0 Later\r\n").unwrap()),
+            "later" => Err(refuse!("454 4.7.0 Later")),
             user => Ok(application::keys(user, hash)),
         }
     }
 
-    fn exchange(&self, (): &(), mechanism: &str) -> Option<Box<dyn Exchange>> {
-        (mechanism == "X-COUNT").then(|| Box::new(Count(0)) as Box<dyn Exchange>)
+    async fn exchange(
+        &self,
+        _: &Session,
+        mechanism: &str,
+    ) -> Result<Option<Box<dyn Exchange>>, Refusal> {
+        match mechanism {
+            "X-COUNT" => Ok(Some(Box::new(Count(0)))),
+            _ => Ok(None),
+        }
     }
 
-    async fn mail(&self, _: &(), sender: &Sender) -> Verdict {
-        let identity = sender.identity().map(String::from);
+    async fn mail(&self, session: &Session, _: &Sender) -> Verdict {
+        let identity = session.identity().map(|identity| {
+            let value = identity.value::<u64>().copied();
+            assert_eq!(value, (identity.name == "certified").then_some(7));
+            assert!(!identity.mechanism.is_empty());
+            identity.name.clone()
+        });
         self.senders.lock().unwrap().push(identity);
-        Verdict::Accept
+        accept()
     }
 
-    async fn recipient(&self, _: &(), _: &Sender, _: &Recipient) -> Verdict {
-        Verdict::Accept
+    async fn recipient(&self, _: &Session, _: &Transaction, _: &Recipient) -> Verdict {
+        accept()
     }
 
-    async fn content(&self, _: &(), _: Arc<Envelope>) -> Result<Nowhere, Reply<'static>> {
+    async fn content(&self, _: &Session, _: Envelope) -> Result<Nowhere, Refusal> {
         Ok(Nowhere)
     }
 }
@@ -117,12 +125,12 @@ impl Handler for Users {
 struct Nowhere;
 
 impl Sink for Nowhere {
-    async fn write(&mut self, _: &[u8]) -> Result<(), Reply<'static>> {
+    async fn write(&mut self, _: &[u8]) -> Result<(), Refusal> {
         Ok(())
     }
 
     async fn finish(self) -> Verdict {
-        Verdict::Accept
+        accept()
     }
 }
 
@@ -190,7 +198,7 @@ fn serve(
     options: impl Into<Options>,
 ) -> (DuplexStream, JoinHandle<Result<(), Error>>) {
     let (near, far) = tokio::io::duplex(4096);
-    let task = serve_connection(far, None, options.into(), Arc::clone(users));
+    let task = serve_connection(far, options, Arc::clone(users));
     (near, tokio::spawn(task))
 }
 
@@ -225,7 +233,12 @@ async fn attempt(mechanism: impl Mechanism + 'static) -> Result<String, Option<R
     }
     let senders = users.senders.lock().unwrap();
     match report.outcome {
-        Outcome::NotSent(why) if why.reason == NotSentReason::AuthenticationFailed => {
+        Outcome::NotSent(why)
+            if matches!(
+                why.reason,
+                NotSentReason::AuthenticationFailed | NotSentReason::UnreadableChallenge
+            ) =>
+        {
             let Err(Error::Session { error, .. }) = result else {
                 panic!("{result:?}");
             };
@@ -453,7 +466,7 @@ async fn no_password_leaves_in_clear() {
         .with_stream(stream)
         .unwrap();
     let report = client.send(&one(), content(0)).await.unwrap();
-    let failed = Outcome::NotSent(NotSentReason::AuthenticationFailed.into());
+    let failed = Outcome::NotSent(NotSentReason::CredentialUnprotected.into());
     assert_eq!(report.outcome, failed);
     assert_eq!(*users.shown.lock().unwrap(), "");
 }
@@ -492,7 +505,7 @@ async fn mechanisms_come_in_time_and_have_names() {
 async fn nobody_is_let_in_unless_a_handler_says_so() {
     let (near, far) = tokio::io::duplex(4096);
     let handler = Arc::new(support::Shared(Arc::default()));
-    let server = tokio::spawn(serve_connection(far, None, config(), handler));
+    let server = tokio::spawn(serve_connection(far, config(), handler));
     let mut stream = near;
     greet(&mut stream).await;
     let auth = "AUTH PLAIN AHRpbQBzM2NyM3QtdDBrM24=\r\n";

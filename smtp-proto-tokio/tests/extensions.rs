@@ -3,7 +3,6 @@
 mod support;
 
 use std::{
-    net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -14,12 +13,15 @@ use smtp_proto::{
     server::Config,
     syntax::{
         Argument, AttributeName, AttributeValue, Attributes, Capabilities, Code, Command,
-        Extension, ForwardingCommand, QueueNode, Reply, Word,
+        Extension, ForwardingCommand, Reply, Word,
     },
 };
 use smtp_proto_tokio::{
     Client, Error,
-    server::{self as adapter, Envelope, Handler, Recipient, Sender, Sink, Verdict},
+    server::{
+        self as adapter, Accept, ClientAttributes, Envelope, Handler, Recipient, Refusal, Sender,
+        Session, Sink, Transaction, Verdict, accept, refuse,
+    },
 };
 use support::{
     client_config, content, exchange, greet, introduce, one, read_to_end, script, server_config,
@@ -44,79 +46,77 @@ impl Gateway {
 struct Nowhere;
 
 impl Sink for Nowhere {
-    async fn write(&mut self, _: &[u8]) -> Result<(), Reply<'static>> {
+    async fn write(&mut self, _: &[u8]) -> Result<(), Refusal> {
         Ok(())
     }
 
     async fn finish(self) -> Verdict {
-        Verdict::Accept
+        accept()
     }
 }
 
-impl Handler for Gateway {
-    /// Who the client is.
-    type Session = String;
+/// Who the client is.
+type Who = (String, (), ());
+
+impl Handler<Who> for Gateway {
     type Sink = Nowhere;
 
-    async fn connected(&self, _: Option<SocketAddr>) -> Result<String, Reply<'static>> {
-        Ok("proxy".into())
+    async fn connected(&self, _: &Session<Who>) -> Verdict<String> {
+        Ok("proxy".to_owned().into())
     }
 
-    fn offer(&self, session: &String) -> Option<Capabilities> {
-        if session != "proxy" {
-            return None;
+    async fn hello(&self, session: &Session<Who>) -> Verdict {
+        if session.state() != "proxy" {
+            return accept();
         }
-        Capabilities::new()
+        let offer = Capabilities::new()
             .with(Extension::Pipelining)
             .with(Extension::Etrn)
             .with_keyword("XLANES", "3")
-            .ok()?
-            .with_keyword("XCLIENT", "NAME ADDR LOGIN")
-            .ok()?
-            .with_keyword("XFORWARD", "NAME")
-            .ok()
+            .and_then(|offer| offer.with_keyword("XCLIENT", "NAME ADDR LOGIN"))
+            .and_then(|offer| offer.with_keyword("XFORWARD", "NAME"));
+        Ok(Accept::with(()).offer(offer.unwrap()))
     }
 
-    async fn mail(&self, session: &String, sender: &Sender) -> Verdict {
-        self.note(format!("mail of {session} as {:?}", sender.identity()));
-        Verdict::Accept
+    async fn mail(&self, session: &Session<Who>, _: &Sender) -> Verdict {
+        let identity = session.identity().map(|identity| &*identity.name);
+        self.note(format!("mail of {} as {identity:?}", session.state()));
+        accept()
     }
 
-    async fn recipient(&self, _: &String, _: &Sender, _: &Recipient) -> Verdict {
-        Verdict::Accept
+    async fn recipient(&self, _: &Session<Who>, _: &Transaction<Who>, _: &Recipient) -> Verdict {
+        accept()
     }
 
-    async fn content(&self, _: &String, _: Arc<Envelope>) -> Result<Nowhere, Reply<'static>> {
+    async fn content(&self, _: &Session<Who>, _: Envelope<Who>) -> Result<Nowhere, Refusal> {
         Ok(Nowhere)
     }
 
-    async fn etrn(&self, _: &String, node: &QueueNode<'_>) -> Verdict {
+    async fn etrn(&self, _: &Session<Who>, node: &str) -> Verdict {
         self.note(format!("etrn {node}"));
-        Reply::new(Code::new(253).unwrap(), "3 pending messages started").into()
+        let reply = Reply::new(Code::new(253).unwrap(), "3 pending messages started");
+        Ok(Accept::with(()).reply(reply.unwrap()))
     }
 
-    async fn xclient(
-        &self,
-        _: &String,
-        attributes: Attributes<'_>,
-    ) -> Result<String, Reply<'static>> {
+    async fn xclient(&self, _: &Session<Who>, attributes: &ClientAttributes) -> Verdict<String> {
         let name = attributes.get(AttributeName::Name);
-        match name.as_ref().map(|name| name.value()) {
-            Some(AttributeValue::Text(name)) => Ok(name.into_owned()),
-            _ => Err(Reply::new(Code::MAILBOX_UNAVAILABLE, "5.7.1 Nobody").unwrap()),
+        match name.map(|name| name.value()) {
+            Some(AttributeValue::Text(name)) => Ok(name.into_owned().into()),
+            _ => Err(refuse!("550 5.7.1 Nobody")),
         }
     }
 
-    async fn xforward(&self, _: &String, attributes: Attributes<'_>) -> Verdict {
-        self.note(format!("{attributes:?}"));
-        Verdict::Accept
+    async fn xforward(&self, _: &Session<Who>, attributes: &ClientAttributes) -> Verdict {
+        let names = attributes.iter().map(|attribute| attribute.name().as_str());
+        self.note(format!("XFORWARD {}", names.collect::<Vec<_>>().join(" ")));
+        accept()
     }
 
-    async fn command(&self, _: &String, verb: &str, argument: Option<&str>) -> Verdict {
+    async fn command(&self, _: &Session<Who>, verb: &str, argument: Option<&str>) -> Verdict {
         self.note(format!("{verb} {argument:?}"));
         match argument {
-            Some("utf8") => Reply::new(Code::OK, "δ").into(),
-            _ => Verdict::Accept,
+            Some("utf8") => Ok(Accept::with(()).reply(Reply::new(Code::OK, "δ").unwrap())),
+            _ => accept(),
         }
     }
 }
@@ -130,7 +130,7 @@ fn serve(
     config: Config,
 ) -> (DuplexStream, tokio::task::JoinHandle<Result<(), Error>>) {
     let (near, far) = tokio::io::duplex(4096);
-    let served = adapter::serve_connection(far, None, config, Arc::clone(gateway));
+    let served = adapter::serve_connection(far, config, Arc::clone(gateway));
     (near, tokio::spawn(served))
 }
 
@@ -182,7 +182,7 @@ async fn commands_go_between_messages() {
             "etrn @example.org",
             "mail of proxy as None",
             "xlane Some(\"a b\")",
-            "XFORWARD \"NAME=x.example\"",
+            "XFORWARD NAME",
         ]
     );
 }
@@ -240,7 +240,7 @@ async fn a_proxy_speaks_for_its_client() {
     assert_eq!(
         *gateway.notes.lock().unwrap(),
         [
-            "XFORWARD \"NAME=y\"",
+            "XFORWARD NAME",
             "mail of proxy as None",
             "mail of c.example as Some(\"jo\")"
         ]
@@ -258,7 +258,7 @@ async fn what_nobody_handles() {
     let config = server_config().offer(offer).command("XLANE").unwrap();
     let (mut stream, far) = tokio::io::duplex(4096);
     let handler = Arc::new(support::Shared(store));
-    tokio::spawn(adapter::serve_connection(far, None, config, handler));
+    tokio::spawn(adapter::serve_connection(far, config, handler));
     greet(&mut stream).await;
     for (command, answer) in [
         ("ETRN x.example", "458 4.3.0 Unable to queue messages"),

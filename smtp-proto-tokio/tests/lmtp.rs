@@ -3,7 +3,6 @@
 mod support;
 
 use std::{
-    net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -12,17 +11,19 @@ use smtp_proto::delivery::Report;
 use smtp_proto::{
     client::{self, Outcome, Pipelining},
     machine::Dialect,
-    server::{self, Certainty, TransactionId},
-    syntax::{Code, Reply},
+    server::{self, Certainty},
 };
 use smtp_proto_tokio::{
     Client, Server,
-    server::{Deliveries, Envelope, Handler, Recipient, Sender, Sink, Verdict, serve_connection},
+    server::{
+        Deliveries, Envelope, Handler, Notice, Recipient, Refusal, Session, Shutdown, Sink,
+        Transaction, Verdict, accept, refuse, serve_connection,
+    },
 };
 use support::{client_config, content, envelope, exchange, introduce, server_config};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::{Notify, oneshot},
+    sync::Notify,
     time::timeout,
 };
 
@@ -39,50 +40,44 @@ struct Mailboxes {
 }
 
 impl Handler for Mailboxes {
-    type Session = ();
     type Sink = Delivery;
 
-    async fn connected(&self, _: Option<SocketAddr>) -> Result<(), Reply<'static>> {
-        Ok(())
-    }
-
-    async fn recipient(&self, _: &(), _: &Sender, recipient: &Recipient) -> Verdict {
-        match recipient.path().to_string().as_str() {
-            "<nobody@example.net>" => {
-                Reply::new(Code::MAILBOX_UNAVAILABLE, "No such mailbox").into()
-            }
-            _ => Verdict::Accept,
+    async fn recipient(&self, _: &Session, _: &Transaction, recipient: &Recipient) -> Verdict {
+        match recipient.path.to_string().as_str() {
+            "<nobody@example.net>" => Err(refuse!("550 No such mailbox")),
+            _ => accept(),
         }
     }
 
-    async fn content(&self, _: &(), envelope: Arc<Envelope>) -> Result<Delivery, Reply<'static>> {
+    async fn content(&self, _: &Session, envelope: Envelope) -> Result<Delivery, Refusal> {
         Ok(Delivery {
             mailboxes: self.clone(),
             envelope,
         })
     }
 
-    fn delivery_acknowledged(
-        &self,
-        (): &(),
-        _: TransactionId,
-        recipient: usize,
-        certainty: Certainty,
-    ) {
-        let mut acknowledged = self.acknowledged.lock().unwrap();
-        acknowledged.push((recipient, certainty));
+    fn notice(&self, _: &Session, notice: &Notice<'_>) {
+        if let Notice::Acknowledged {
+            recipient: Some(recipient),
+            certainty,
+            ..
+        } = notice
+        {
+            let mut acknowledged = self.acknowledged.lock().unwrap();
+            acknowledged.push((*recipient, *certainty));
+        }
     }
 }
 
 struct Delivery {
     mailboxes: Mailboxes,
-    envelope: Arc<Envelope>,
+    envelope: Envelope,
 }
 
 impl Sink for Delivery {
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), Reply<'static>> {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
         if bytes.starts_with(b"virus") {
-            return Err(Reply::parse(b"554 5.6.0 No viruses here\r\n").unwrap());
+            return Err(refuse!("554 5.6.0 No viruses here"));
         }
         Ok(())
     }
@@ -92,23 +87,23 @@ impl Sink for Delivery {
     }
 
     async fn deliver(self, mut deliveries: Deliveries) {
-        assert_eq!(deliveries.count(), self.envelope.recipients().len());
-        for (index, recipient) in self.envelope.recipients().enumerate() {
-            let path = recipient.path().to_string();
+        assert_eq!(deliveries.count(), self.envelope.recipients.len());
+        for (index, accepted) in self.envelope.recipients.iter().enumerate() {
+            let path = accepted.recipient.path.to_string();
             match path.as_str() {
                 "<full@example.net>" => {
-                    deliveries.decide(index, Reply::parse(FULL.as_bytes()).unwrap().into());
+                    deliveries.decide(index, Err(refuse!("452 4.2.2 Mailbox full")));
                 }
                 "<slow@example.net>" => {
                     self.mailboxes.go_on.notified().await;
-                    deliveries.decide(index, Verdict::Accept);
+                    deliveries.decide(index, accept());
                 }
                 "<forgotten@example.net>" => {}
                 "<panic@example.net>" => panic!("a recipient to panic at"),
                 _ => {
-                    deliveries.decide(index, Verdict::Accept);
+                    deliveries.decide(index, accept());
                     // What was decided stays so.
-                    deliveries.decide(index, Reply::parse(FULL.as_bytes()).unwrap().into());
+                    deliveries.decide(index, Err(refuse!("452 4.2.2 Mailbox full")));
                     self.mailboxes.delivered.lock().unwrap().push(path);
                 }
             }
@@ -160,10 +155,8 @@ async fn three_recipients_have_three_outcomes_over_tcp() {
     let mailboxes = Mailboxes::default();
     let server = Server::bind("127.0.0.1:0", lmtp_server()).await.unwrap();
     let address = server.local_addr().unwrap();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let serving = tokio::spawn(server.serve_until(mailboxes.clone(), async {
-        let _ = stopped.await;
-    }));
+    let shutdown = Shutdown::new();
+    let serving = tokio::spawn(server.serve_until(mailboxes.clone(), shutdown.clone()));
     let mut client = Client::builder(lmtp_client())
         .server(address)
         .connect()
@@ -173,7 +166,7 @@ async fn three_recipients_have_three_outcomes_over_tcp() {
         assert_three_outcomes(&send_to_three(&mut client).await);
     }
     client.quit().await.unwrap();
-    stop.send(()).unwrap();
+    shutdown.begin();
     timeout(PATIENCE, serving).await.unwrap().unwrap();
     assert_eq!(*mailboxes.delivered.lock().unwrap(), ["<a@example.net>"; 3]);
     let acknowledged = mailboxes.acknowledged.lock().unwrap();
@@ -189,10 +182,8 @@ async fn three_recipients_have_three_outcomes_over_a_unix_socket() {
     let _ = std::fs::remove_file(&path);
     let server = Server::bind_unix(&path, lmtp_server()).unwrap();
     server.local_addr().unwrap_err();
-    let (stop, stopped) = oneshot::channel::<()>();
-    let serving = tokio::spawn(server.serve_until(Mailboxes::default(), async {
-        let _ = stopped.await;
-    }));
+    let shutdown = Shutdown::new();
+    let serving = tokio::spawn(server.serve_until(Mailboxes::default(), shutdown.clone()));
     let mut client = Client::builder(lmtp_client())
         .server(smtp_proto::delivery::Server::unix(path.to_str().unwrap()))
         .connect()
@@ -200,7 +191,7 @@ async fn three_recipients_have_three_outcomes_over_a_unix_socket() {
         .unwrap();
     assert_three_outcomes(&send_to_three(&mut client).await);
     client.quit().await.unwrap();
-    stop.send(()).unwrap();
+    shutdown.begin();
     timeout(PATIENCE, serving).await.unwrap().unwrap();
     std::fs::remove_file(&path).unwrap();
 }
@@ -217,7 +208,7 @@ async fn send_by_hand(
     let (mut near, far) = tokio::io::duplex(4096);
     let mailboxes = Mailboxes::default();
     let handler = Arc::new(mailboxes.clone());
-    let server = tokio::spawn(serve_connection(far, None, lmtp_server(), handler));
+    let server = tokio::spawn(serve_connection(far, lmtp_server(), handler));
     exchange(&mut near, "", "220 mx.example.net LMTP\r\n").await;
     introduce(&mut near, "LHLO").await;
     exchange(
@@ -277,7 +268,7 @@ async fn one_verdict_serves_all_recipients() {
     let store = Arc::new(support::Store::default());
     let (near, far) = tokio::io::duplex(4096);
     let handler = Arc::new(support::Shared(Arc::clone(&store)));
-    let server = tokio::spawn(serve_connection(far, None, lmtp_server(), handler));
+    let server = tokio::spawn(serve_connection(far, lmtp_server(), handler));
     let mut client = Client::with_stream(near, lmtp_client());
     let recipients = ["<b1@example.net>", "<b2@example.net>", "<c@example.net>"];
     let report = client.send(&envelope(&recipients), content(0)).await;

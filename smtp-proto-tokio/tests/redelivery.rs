@@ -8,13 +8,13 @@ mod support;
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use maildir_handler::{MaildirHandler, MessageName};
+use maildir_handler::MaildirHandler;
 use smtp_proto::{
     client::Pipelining,
     machine::Dialect,
     syntax::{Capabilities, Extension},
 };
-use smtp_proto_example_support::{Duplicates, Maildir, Reception, TemporaryDirectory};
+use smtp_proto_example_support::{Duplicates, Inbox, Maildir, MessageName, TemporaryDirectory};
 use smtp_proto_tokio::{Client, Server, server::serve_connection};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
@@ -45,9 +45,9 @@ impl Place {
         let config = server_config().dialect(dialect);
         let server = Server::bind("127.0.0.1:0", config).await.unwrap();
         let address = server.local_addr().unwrap();
-        let reception = Reception::new(Some(Arc::clone(&maildir)));
+        let reception = Inbox::new(Some(Arc::clone(&maildir)));
         let reception = reception.recognising(Arc::clone(&duplicates));
-        tokio::spawn(server.serve(MaildirHandler::new(reception)));
+        tokio::spawn(server.serve(MaildirHandler(reception)));
         Self {
             _directory: directory,
             maildir,
@@ -130,13 +130,13 @@ async fn a_message_whose_acknowledgement_was_lost_is_stored_once() {
 async fn requests_for_notifications_are_kept() {
     let directory = TemporaryDirectory::new().unwrap();
     let maildir = Maildir::open(directory.path()).unwrap();
-    let handler = MaildirHandler::new(Reception::new(Some(Arc::clone(&maildir))));
+    let handler = MaildirHandler(Inbox::new(Some(Arc::clone(&maildir))));
     let (mut stream, far) = tokio::io::duplex(4096);
     let offer = Capabilities::new()
         .with(Extension::Dsn)
         .with(Extension::EnhancedStatusCodes);
     let config = server_config().offer(offer);
-    tokio::spawn(serve_connection(far, None, config, Arc::new(handler)));
+    tokio::spawn(serve_connection(far, config, Arc::new(handler)));
     greet(&mut stream).await;
     let recipient = "250 2.1.5 Recipient OK\r\n";
     for (command, reply) in [

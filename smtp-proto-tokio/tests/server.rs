@@ -5,7 +5,10 @@ mod support;
 use std::{
     io,
     pin::Pin,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -15,16 +18,16 @@ use smtp_proto::{
     machine::{Answer, Fault},
     server::{Certainty, Reason},
 };
-use smtp_proto_tokio::{Client, Error, Server, server::serve_connection};
+use smtp_proto_tokio::{
+    Client, Error, Server,
+    server::{Shutdown, serve_connection},
+};
 use support::{
     Shared, Store, begin_message, client_config, content, envelope, exchange, greet, is_delivered,
     one, read_to_end, serve, server_config,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
-    net::TcpStream,
-    sync::oneshot,
-    task::JoinHandle,
     time::{Instant, sleep, timeout},
 };
 
@@ -99,7 +102,7 @@ async fn a_slow_sink_pauses_reading_and_blames_nobody() {
     let (mut stream, far) = tokio::io::duplex(1024);
     let config = server_config().message_verdict_timeout(Duration::from_secs(3600));
     let handler = Arc::new(Shared(Arc::clone(&store)));
-    let server = tokio::spawn(serve_connection(far, None, config, handler));
+    let server = tokio::spawn(serve_connection(far, config, handler));
     greet(&mut stream).await;
     begin_message(&mut stream).await;
     let line = [b"x".repeat(62), b"\r\n".to_vec()].concat();
@@ -201,7 +204,6 @@ async fn a_group_is_answered_by_one_write() {
     let writes = Writes::default();
     let _server = tokio::spawn(serve_connection(
         tokio::io::join(far, writes.clone()),
-        None,
         server_config(),
         Arc::new(Shared(Arc::default())),
     ));
@@ -266,12 +268,7 @@ async fn a_client_that_is_gone_is_noticed_while_verdicts_are_open() {
     });
     let (mut stream, far) = tokio::io::duplex(4096);
     let handler = Arc::new(Shared(Arc::clone(&store)));
-    let server = tokio::spawn(serve_connection(
-        Resetting(far),
-        None,
-        server_config(),
-        handler,
-    ));
+    let server = tokio::spawn(serve_connection(Resetting(far), server_config(), handler));
     greet(&mut stream).await;
     stream
         .write_all(b"MAIL FROM:<>\r\nRCPT TO:<b@b>\r\n")
@@ -295,12 +292,7 @@ async fn a_message_accepted_for_a_client_that_is_gone_is_expired() {
     });
     let (mut stream, far) = tokio::io::duplex(4096);
     let handler = Arc::new(Shared(Arc::clone(&store)));
-    let server = tokio::spawn(serve_connection(
-        Resetting(far),
-        None,
-        server_config(),
-        handler,
-    ));
+    let server = tokio::spawn(serve_connection(Resetting(far), server_config(), handler));
     greet(&mut stream).await;
     begin_message(&mut stream).await;
     stream.write_all(b"x\r\n.\r\n").await.unwrap();
@@ -347,70 +339,14 @@ async fn replies_go_on_after_the_clients_end() {
     server.await.unwrap().unwrap();
 }
 
-/// Starts a server on a socket; what is returned last has it shut down.
-async fn start(
-    store: &Arc<Store>,
-    max_connections: usize,
-) -> (std::net::SocketAddr, JoinHandle<()>, oneshot::Sender<()>) {
-    let server = Server::bind("127.0.0.1:0", server_config())
-        .await
-        .unwrap()
-        .max_connections(max_connections);
-    let address = server.local_addr().unwrap();
-    let (stop, stopped) = oneshot::channel();
-    let handler = Shared(Arc::clone(store));
-    let serving = tokio::spawn(server.serve_until(handler, async {
-        stopped.await.unwrap();
-    }));
-    (address, serving, stop)
-}
-
-#[tokio::test]
-async fn a_shutdown_lets_transactions_end_and_turns_the_rest_away() {
-    const FAREWELL: &str = "421 4.3.2 Service shutting down and closing transmission channel\r\n";
-    let store = Arc::new(Store::default());
-    let (address, serving, stop) = start(&store, 10).await;
-    let mut idle = TcpStream::connect(address).await.unwrap();
-    let mut busy = TcpStream::connect(address).await.unwrap();
-    greet(&mut idle).await;
-    greet(&mut busy).await;
-    begin_message(&mut busy).await;
-    busy.write_all(b"x\r\n").await.unwrap();
-    stop.send(()).unwrap();
-    assert_eq!(read_to_end(&mut idle).await, FAREWELL);
-    drop(idle);
-    assert!(TcpStream::connect(address).await.is_err());
-    assert!(!serving.is_finished());
-    busy.write_all(b"y\r\n.\r\n").await.unwrap();
-    assert_eq!(read_to_end(&mut busy).await, [ACCEPTED, FAREWELL].concat());
-    drop(busy);
-    serving.await.unwrap();
-    assert_eq!(store.messages.lock().unwrap()[0].content, b"x\r\ny\r\n");
-}
-
-#[tokio::test]
-async fn connections_beyond_the_limit_wait() {
-    let store = Arc::new(Store::default());
-    let (address, serving, stop) = start(&store, 1).await;
-    let mut first = TcpStream::connect(address).await.unwrap();
-    greet(&mut first).await;
-    let mut second = TcpStream::connect(address).await.unwrap();
-    let waiting = timeout(Duration::from_millis(100), greet(&mut second)).await;
-    assert!(waiting.is_err());
-    exchange(&mut first, "QUIT\r\n", QUIT).await;
-    drop(first);
-    greet(&mut second).await;
-    drop(second);
-    stop.send(()).unwrap();
-    serving.await.unwrap();
-    assert_eq!(store.closed.lock().unwrap().len(), 2);
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_connections_are_served_at_once() {
     // Also: every future can be spawned.
     let store = Arc::new(Store::default());
-    let (address, serving, stop) = start(&store, 100).await;
+    let server = Server::bind("127.0.0.1:0", server_config()).await.unwrap();
+    let address = server.local_addr().unwrap();
+    let (shutdown, handler) = (Shutdown::new(), Shared(Arc::clone(&store)));
+    let serving = tokio::spawn(server.serve_until(handler, shutdown.clone()));
     let clients: Vec<_> = (0..40)
         .map(|number: usize| {
             tokio::spawn(async move {
@@ -432,7 +368,39 @@ async fn many_connections_are_served_at_once() {
     for client in clients {
         client.await.unwrap();
     }
-    stop.send(()).unwrap();
+    shutdown.begin();
     serving.await.unwrap();
     assert_eq!(store.messages.lock().unwrap().len(), 40 * 25);
+}
+
+/// A stream that counts how often something is read from it.
+struct Counting<S>(S, Arc<AtomicUsize>);
+
+impl<S: AsyncRead + Unpin> AsyncRead for Counting<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        ready!(Pin::new(&mut self.0).poll_read(cx, buffer))?;
+        self.1.fetch_add(1, Ordering::Relaxed);
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Large content is read in large pieces.
+#[tokio::test]
+async fn large_content_takes_few_reads() {
+    let (near, far) = tokio::io::duplex(1024 * 1024);
+    let (read, write) = tokio::io::split(far);
+    let reads = Arc::new(AtomicUsize::new(0));
+    let counting = tokio::io::join(Counting(read, Arc::clone(&reads)), write);
+    let handler = Shared(Arc::default());
+    tokio::spawn(serve_connection(counting, server_config(), handler));
+    let mut client = Client::with_stream(near, client_config(Pipelining::LookAhead));
+    let content = "x\r\n".repeat(1_000_000);
+    let report = client.send(one(), content).await.unwrap();
+    assert!(report.is_delivered(), "{report:?}");
+    let reads = reads.load(Ordering::Relaxed);
+    assert!(reads < 100, "{reads} reads");
 }

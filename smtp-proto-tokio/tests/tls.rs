@@ -14,13 +14,14 @@ use smtp_proto::{
 use smtp_proto_test_support::{Pki, SERVER};
 use smtp_proto_tokio::{
     Client, Server,
+    server::Shutdown,
     tls::{Pin, TlsConnector},
 };
 use support::{
     POLICIES, Shared, Store, client_config, content, is_delivered, one, server_config,
     tls::{fault, look_ahead, serve, with_tls},
 };
-use tokio::{sync::oneshot, time::timeout};
+use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const MODES: [(client::Tls, server::Tls); 4] = [
@@ -73,11 +74,9 @@ async fn a_server_serves_many_clients_over_tls_and_shuts_down() {
             .await
             .unwrap();
         let address = server.local_addr().unwrap();
-        let (stop, stopped) = oneshot::channel::<()>();
+        let shutdown = Shutdown::new();
         let handler = Shared(Arc::clone(&store));
-        let serving = tokio::spawn(server.serve_until(handler, async {
-            let _ = stopped.await;
-        }));
+        let serving = tokio::spawn(server.serve_until(handler, shutdown.clone()));
         for _ in 0..3 {
             let builder = Client::builder(look_ahead(client_tls)).tls(pki.connector());
             let mut client = builder.server(address).connect().await.unwrap();
@@ -86,7 +85,7 @@ async fn a_server_serves_many_clients_over_tls_and_shuts_down() {
             ));
             client.quit().await.unwrap();
         }
-        stop.send(()).unwrap();
+        shutdown.begin();
         timeout(PATIENCE, serving).await.unwrap().unwrap();
     }
     assert_eq!(store.messages.lock().unwrap().len(), 12);

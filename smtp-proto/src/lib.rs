@@ -10,6 +10,7 @@
 //! | [`client`] | sends messages, as few round trips as the server permits, and accounts for each |
 //! | [`delivery`] | above the client: contents, reports, what to send again; URLs |
 //! | [`server`] | hands out commands and content, and puts verdicts that come in any order into replies that do not |
+//! | [`reception`] | a server's events become calls of an application: envelopes, identity, AUTH, LMTP's verdicts |
 //! | [`machine`] | what both share: errors, timers, limits, the trace |
 //! | `sasl` | what AUTH carries, in both roles (feature `auth`; SCRAM with `scram`) |
 //! | [`framing`] | streams to units: lines, dots, chunks, and slices to write |
@@ -50,6 +51,7 @@ pub mod delivery;
 pub mod framing;
 pub mod guide;
 pub mod machine;
+pub mod reception;
 #[cfg(feature = "auth")]
 pub mod sasl;
 pub mod server;

@@ -1,47 +1,26 @@
 //! Stores messages before they are acknowledged.
 
-use std::thread::{self, ThreadId};
-
-use smtp_proto::{
-    sasl::{ScramHash, ScramKeys},
-    server::{Certainty, TransactionId},
-    syntax::Reply,
-};
+use smtp_proto::sasl::{ScramHash, ScramKeys};
 use smtp_proto_blocking::{
     Error,
-    server::{Credential, Envelope, Handler, Session, Sink, Verdict, invalid_credentials},
+    server::{
+        Credential, Envelope, Handler, Identity, Notice, Recipient, Refusal, Session, Sink, Tally,
+        Transaction, Verdict, accept,
+    },
 };
-use smtp_proto_example_support::{Arrival, ReceivedEnvelope, Reception};
-
-/// Names a message: by the thread, which is the session's alone, and the transaction.
-pub(crate) type MessageName = (ThreadId, TransactionId);
+use smtp_proto_example_support::{Arrival, Inbox};
 
 /// Takes every message, for everybody.
-pub(crate) struct MaildirHandler {
-    reception: Reception<MessageName>,
-}
+pub(crate) struct MaildirHandler(pub Inbox);
 
 /// One message on its way to the disk.
-pub(crate) struct MaildirSink(Arrival<MessageName>);
-
-impl MaildirHandler {
-    /// Stores as the reception says.
-    pub(crate) fn new(reception: Reception<MessageName>) -> Self {
-        Self { reception }
-    }
-}
+pub(crate) struct MaildirSink(Arrival);
 
 impl Handler for MaildirHandler {
     type Sink = MaildirSink;
 
-    fn authenticate(
-        &self,
-        _: &Session,
-        credential: Credential<'_>,
-    ) -> Result<String, Reply<'static>> {
-        self.reception
-            .admit(credential)
-            .ok_or_else(invalid_credentials)
+    fn authenticate(&self, _: &Session, shown: Credential<'_>) -> Result<Identity, Refusal> {
+        self.0.admit(shown)
     }
 
     fn scram_keys(
@@ -49,59 +28,34 @@ impl Handler for MaildirHandler {
         _: &Session,
         user: &str,
         hash: ScramHash,
-    ) -> Result<Option<ScramKeys>, Reply<'static>> {
-        Ok(self.reception.scram_keys(user, hash))
+    ) -> Result<Option<ScramKeys>, Refusal> {
+        Ok(self.0.scram_keys(user, hash))
     }
 
-    fn content(&self, _: &Session, envelope: &Envelope) -> Result<MaildirSink, Reply<'static>> {
-        let recipients = envelope.recipients.iter().enumerate();
-        let recipients = recipients.map(|(index, path)| {
-            let parameters = envelope.recipient_parameters(index).cloned();
-            (path.clone(), parameters.unwrap_or_default())
-        });
-        let received = ReceivedEnvelope {
-            from: envelope.from.clone(),
-            parameters: envelope.parameters().clone(),
-            recipients: recipients.collect(),
-        };
-        let name = name(envelope.transaction);
-        self.reception.begin(name, received).map(MaildirSink)
+    fn recipient(&self, _: &Session, _: &Transaction, _: &Recipient) -> Verdict {
+        accept()
     }
 
-    fn acknowledged(&self, _: &Session, message: TransactionId, certainty: Certainty) {
-        self.reception.acknowledged(&name(message), certainty);
+    fn content(&self, session: &Session, envelope: Envelope) -> Result<MaildirSink, Refusal> {
+        self.0.begin(session.id(), envelope).map(MaildirSink)
     }
 
-    fn delivery_acknowledged(
-        &self,
-        _: &Session,
-        message: TransactionId,
-        recipient: usize,
-        certainty: Certainty,
-    ) {
-        self.reception
-            .delivery_acknowledged(&name(message), recipient, certainty);
+    fn notice(&self, session: &Session, notice: &Notice<'_>) {
+        self.0.notice(session.id(), notice);
     }
 
-    fn closed(&self, _: &Session, _: Option<&Error>) {
-        let session = thread::current().id();
-        self.reception.closed(|(of, _)| *of == session);
+    fn closed(&self, session: &Session, _: Result<(), &Error>, _: &Tally) {
+        self.0.closed(session.id());
     }
 }
 
 impl Sink for MaildirSink {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Reply<'static>> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
         self.0.write(bytes)
     }
 
     fn finish(self) -> Verdict {
-        match self.0.finish() {
-            Ok(()) => Verdict::Accept,
-            Err(reply) => reply.into(),
-        }
+        self.0.finish()?;
+        accept()
     }
-}
-
-fn name(message: TransactionId) -> MessageName {
-    (thread::current().id(), message)
 }

@@ -1,22 +1,25 @@
 //! One connection, from its greeting to its end.
 
 use std::{
-    io,
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    io::{self, Write},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    sync::Arc,
     thread,
     time::Duration,
 };
 
 use smtp_proto::{
     machine::Fault,
-    server::{self as machine, replies::shutting_down},
+    reception::{Reception, State},
 };
 
-use super::{dialogue::Dialogue, handler::Handler, options::Options};
+use super::{
+    calls::{Calls, guarded},
+    handler::Handler,
+    options::Options,
+    session,
+    shutdown::{Phase, Shutdown},
+};
 use crate::{
     Error, Transport,
     connection::{Connection, GLANCE, MOMENT, Progress},
@@ -25,140 +28,160 @@ use crate::{
 
 /// How long a client may take to notice that the connection is being closed.
 const LINGER: Duration = Duration::from_secs(1);
-/// How soon an idle connection notices that the server is stopping.
+/// How soon a connection that waits notices that the server is ending.
 const WATCH: Duration = Duration::from_millis(256);
 
-/// Serves one client over a connection that was just accepted, until its end.
-///
-/// # Errors
-///
-/// Why the session has ended, unless by QUIT.
-///
-/// ```no_run
-/// # use smtp_proto::server::Config;
-/// # use smtp_proto_blocking::{Error, server::{self, Handler}};
-/// fn serve_inherited(
-///     stream: std::net::TcpStream,
-///     config: Config,
-///     handler: &impl Handler,
-/// ) -> Result<(), Error> {
-///     let peer = stream.peer_addr().ok();
-///     server::serve_connection(stream, peer, config, handler)
-/// }
-/// ```
-pub fn serve_connection<T: Transport, H: Handler>(
-    transport: T,
-    peer: Option<SocketAddr>,
-    options: impl Into<Options>,
-    handler: &H,
-) -> Result<(), Error> {
-    serve_until(transport, peer, options.into(), handler, None)
-}
-
-/// Serves one client until its end, or until its transaction's end once the server is stopping.
-pub(super) fn serve_until<T: Transport, H: Handler>(
-    transport: T,
-    peer: Option<SocketAddr>,
-    options: Options,
-    handler: &H,
-    stopping: Option<&AtomicBool>,
-) -> Result<(), Error> {
-    let machine = machine::Server::new(options.config, Duration::ZERO);
-    let mut driver = Driver {
-        connection: Connection::new(transport, machine.max_unconsumed()),
-        machine,
-        dialogue: Dialogue::new(handler, peer, options.acceptor.is_some()),
-        acceptor: options.acceptor,
-        stopping,
-        broken: None,
-    };
-    let result = driver.run();
-    handler.closed(driver.dialogue.session(), result.as_ref().err());
-    result
-}
-
-struct Driver<'h, T, H: Handler> {
-    machine: machine::Server,
+/// A reception with its handler, and its connection.
+pub(super) struct Driver<'h, T, S: State, H: Handler<S>> {
+    reception: Reception<S>,
+    calls: Calls<'h, S, H>,
+    handler: &'h H,
     connection: Connection<T>,
-    dialogue: Dialogue<'h, H>,
     /// Does the TLS handshake.
     acceptor: Option<TlsAcceptor>,
-    stopping: Option<&'h AtomicBool>,
+    shutdown: Option<&'h Shutdown>,
+    eof: bool,
     /// How the transport failed.
     broken: Option<Arc<io::Error>>,
 }
 
-impl<T: Transport, H: Handler> Driver<'_, T, H> {
+/// What became of what there was to write.
+enum Written {
+    Nothing,
+    /// It is written, or cannot be.
+    All,
+    /// Some of it is left.
+    Blocked,
+}
+
+impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
+    pub(super) fn new(
+        transport: T,
+        options: Options,
+        handler: &'h H,
+        shutdown: Option<&'h Shutdown>,
+    ) -> Self {
+        let session = session(&options);
+        let mut reception = Reception::new(options.config, session, Duration::ZERO);
+        if options.acceptor.is_none() {
+            reception = reception.without_tls();
+        }
+        Self {
+            connection: Connection::new(transport, reception.max_unconsumed()),
+            reception,
+            calls: Calls::new(handler),
+            handler,
+            acceptor: options.acceptor,
+            shutdown,
+            eof: false,
+            broken: None,
+        }
+    }
+
+    /// Serves to the end, and tells the handler so whatever happens.
+    pub(super) fn serve(mut self) -> Result<(), Error> {
+        let served = catch_unwind(AssertUnwindSafe(|| self.run()));
+        let (result, panic) = match served {
+            Ok(result) => (result, None),
+            Err(panic) => (Err(ending(&mut self.reception)), Some(panic)),
+        };
+        let (session, tally) = (self.reception.session(), self.reception.tally());
+        guarded(|| {
+            self.handler
+                .closed(session, result.as_ref().copied(), tally)
+        });
+        match panic {
+            None => result,
+            Some(panic) => resume_unwind(panic),
+        }
+    }
+
     fn run(&mut self) -> Result<(), Error> {
+        let mut waits = false;
         loop {
-            self.take_events().map_err(|error| {
-                self.linger(error.fault());
-                let transport = self.broken.take();
-                Error::session(error, transport)
-            })?;
-            if self.machine.is_closed() {
+            self.make_calls()?;
+            if self.reception.is_closed() {
                 self.connection.close();
                 return Ok(());
             }
-            let blocked = self.write_blocks();
-            let deadline = self.machine.poll_timeout().unwrap_or(Duration::MAX);
+            match self.shutdown.map_or(Phase::Serving, Shutdown::phase) {
+                Phase::Serving => {}
+                Phase::Ending => self.reception.shut_down(),
+                Phase::Over => {
+                    self.reception.abort();
+                    self.make_calls()?;
+                    self.write();
+                    self.reception.write_failed();
+                    self.make_calls()?;
+                }
+            }
+            let blocked = match self.write() {
+                // What is written may be all that an end has waited for.
+                Written::All => continue,
+                Written::Nothing => false,
+                Written::Blocked => true,
+            };
+            let deadline = self.reception.poll_timeout().unwrap_or(Duration::MAX);
             let until = deadline.saturating_sub(self.connection.now());
-            let patience = match self.stopping {
+            let patience = match self.shutdown {
                 _ if blocked => GLANCE,
                 Some(_) => WATCH,
                 None => Duration::MAX,
             };
-            let idle = if self.machine.wants_tls() {
-                self.handshake(until.min(patience))
-            } else if self.machine.wants_read() {
-                self.read(until.min(patience))
-            } else {
-                if !blocked {
-                    thread::sleep(until.min(GLANCE));
-                }
+            let limit = until.min(patience);
+            if waits && self.reception.is_idle() {
+                self.reception.shrink();
+                self.connection.shrink();
+            }
+            let idle = if self.reception.wants_tls() {
+                self.handshake(limit)
+            } else if self.eof {
+                // What is left is to be written, or to be waited for.
+                thread::sleep(limit.min(WATCH));
                 true
+            } else {
+                // Also while nothing is wanted, as in a tarpit: a client that goes is noticed.
+                self.read(limit)
             };
+            // Whoever has waited in vain once, may wait for longer.
+            waits = idle;
             let now = self.connection.now();
             if idle && now >= deadline {
-                self.machine.handle_timeout(now);
+                self.reception.handle_timeout(now);
             }
         }
     }
 
-    fn is_stopping(&self) -> bool {
-        self.stopping
-            .is_some_and(|stopping| stopping.load(Ordering::Relaxed))
-    }
-
-    /// Takes note of everything that the client has said, and answers it.
-    fn take_events(&mut self) -> Result<(), smtp_proto::machine::Error> {
+    /// Makes the calls for everything that the client has said.
+    fn make_calls(&mut self) -> Result<(), Error> {
         let now = self.connection.now();
         let mut input = self.connection.input();
         let result = loop {
-            if !self.dialogue.has_transaction() && self.is_stopping() {
-                // It is told once; the machine refuses to hear it again.
-                let _ = self.machine.shut_down(shutting_down());
-            }
-            match self.machine.poll_event(&mut input, now) {
-                Ok(Some(event)) => self.dialogue.take(event, &mut self.machine),
+            match self.reception.poll_call(&mut input, now) {
+                Ok(Some(call)) => self.calls.make(&mut self.reception, call),
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error),
             }
         };
         let remaining = input.len();
         self.connection.keep(remaining);
-        result
+        result.map_err(|error| {
+            self.linger(error.fault());
+            Error::session(error, self.broken.take())
+        })
     }
 
-    /// Writes until there is nothing to write, or tells that the client takes no more for a moment.
-    fn write_blocks(&mut self) -> bool {
+    /// Writes until there is nothing to write, or the client takes no more for a moment.
+    fn write(&mut self) -> Written {
+        let mut written = Written::Nothing;
         loop {
-            let Some(transmit) = self.machine.poll_transmit(self.connection.now()) else {
+            let Some(transmit) = self.reception.poll_transmit(self.connection.now()) else {
                 return match self.connection.flush() {
-                    Ok(progress) => matches!(progress, Progress::Blocked),
+                    Ok(Progress::Blocked) => Written::Blocked,
+                    Ok(Progress::Bytes(_)) => written,
                     Err(error) => {
                         self.write_failed(error);
-                        false
+                        Written::All
                     }
                 };
             };
@@ -167,33 +190,46 @@ impl<T: Transport, H: Handler> Driver<'_, T, H> {
                 Err(error) => {
                     transmit.failed();
                     self.write_failed(error);
-                    return false;
+                    return Written::All;
                 }
             };
             transmit.wrote(taken.bytes, self.connection.now());
             if taken.blocked {
-                return true;
+                return Written::Blocked;
             }
+            written = Written::All;
         }
     }
 
     fn write_failed(&mut self, error: io::Error) {
-        self.machine.write_failed();
-        self.broken = Some(Arc::new(error));
+        self.reception.write_failed();
+        self.broken.get_or_insert(Arc::new(error));
     }
 
     /// Reads what has come, and waits for it no longer than `limit`. Tells whether nothing came.
     fn read(&mut self, limit: Duration) -> bool {
+        let until = self.connection.now().saturating_add(limit);
         match self.connection.read(limit) {
-            Ok(Progress::Bytes(0)) => self.machine.handle_eof(),
+            Ok(Progress::Bytes(0)) => self.end_of_input(),
             Ok(Progress::Bytes(_)) => {}
-            Ok(Progress::Blocked) => return true,
+            Ok(Progress::Blocked) => {
+                if !self.reception.wants_read() {
+                    // There may be no room to read into, and so nothing to wait for.
+                    thread::sleep(until.saturating_sub(self.connection.now()));
+                }
+                return true;
+            }
             Err(error) => {
-                self.machine.handle_eof();
+                self.end_of_input();
                 self.broken.get_or_insert(Arc::new(error));
             }
         }
         false
+    }
+
+    fn end_of_input(&mut self) {
+        self.eof = true;
+        self.reception.handle_eof();
     }
 
     /// Goes on with the TLS handshake, no longer than `limit`. Tells whether it takes longer.
@@ -208,15 +244,14 @@ impl<T: Transport, H: Handler> Driver<'_, T, H> {
         match self.connection.handshake(begin, limit) {
             Ok(true) => {
                 let tls = self.connection.stream().tls_info().unwrap_or_default();
-                self.dialogue.secure(tls.clone());
                 // It was wanted a moment ago, and nothing has happened since.
-                let _ = self.machine.tls_established(tls, self.connection.now());
+                let _ = self.reception.tls_established(tls, self.connection.now());
                 false
             }
             Ok(false) => true,
             Err(error) => {
                 self.broken = Some(Arc::new(error));
-                self.machine.tls_failed();
+                self.reception.tls_failed();
                 false
             }
         }
@@ -237,6 +272,39 @@ impl<T: Transport, H: Handler> Driver<'_, T, H> {
             && let Ok(Progress::Bytes(1..)) = self.connection.read(left)
         {
             self.connection.keep(0);
+        }
+    }
+}
+
+/// Tells a client that there are too many others, as far as it can be told at once.
+pub(super) fn turn_away<T, S: State, H: Handler<S>>(mut stream: T, options: Options, handler: &H)
+where
+    T: Write,
+{
+    let session = session(&options);
+    let mut reception = Reception::new(options.config, session, Duration::ZERO);
+    reception.turn_away(Duration::ZERO);
+    while let Some(transmit) = reception.poll_transmit(Duration::ZERO) {
+        match transmit.slices().first().map(|slice| stream.write(slice)) {
+            Some(Ok(bytes @ 1..)) => {
+                transmit.wrote(bytes, Duration::ZERO);
+            }
+            _ => transmit.failed(),
+        }
+    }
+    let error = ending(&mut reception);
+    let (session, tally) = (reception.session(), reception.tally());
+    guarded(|| handler.closed(session, Err(&error), tally));
+}
+
+/// Returns how a session ends that is given up now.
+fn ending<S: State>(reception: &mut Reception<S>) -> Error {
+    reception.write_failed();
+    loop {
+        match reception.poll_call(&mut [].as_slice(), Duration::ZERO) {
+            Ok(Some(_)) => {}
+            Ok(None) => return Error::Connect(Arc::new(io::ErrorKind::ConnectionAborted.into())),
+            Err(error) => return Error::session(error, None),
         }
     }
 }

@@ -1,71 +1,114 @@
-//! What an application says to a server's clients.
+//! What a server's application has to say.
 
-use smtp_proto::{
-    server::{
-        Certainty, Reason, TransactionId,
-        replies::{not_authorised, not_implemented, queue_unavailable},
-    },
-    syntax::{
-        Attributes, Capabilities, ForwardPath, MailParameters, QueueNode, RcptParameters, Reply,
-        ReversePath,
-    },
-};
+use std::{io, sync::Arc};
 
-#[cfg(feature = "auth")]
-use smtp_proto::sasl::{Credential, invalid_credentials};
 #[cfg(feature = "scram")]
 use smtp_proto::sasl::{ScramHash, ScramKeys};
+#[cfg(feature = "auth")]
+use smtp_proto::{
+    reception::Identity,
+    sasl::{Credential, invalid_credentials},
+};
+use smtp_proto::{
+    reception::{
+        ClientAttributes, Envelope, Notice, Recipient, Refusal, Sender, Session, State, Tally,
+        Transaction, Verdict, accept,
+    },
+    server::{
+        Reason,
+        replies::{not_authorised, not_implemented, queue_unavailable},
+    },
+    syntax::Reply,
+};
 
 #[cfg(feature = "auth")]
 use super::exchange::Exchange;
-use super::{
-    session::{Envelope, Session},
-    verdict::Verdict,
-};
+use super::sink::Sink;
 use crate::Error;
 
-/// Decides what a server answers. One handler serves all connections, each on its own thread.
+/// Decides about commands and takes in messages, for all connections of a server, and of any number
+/// of servers: `Arc<H>` is a handler.
 ///
-/// Everything but [`content`](Self::content) accepts unless it says or is written otherwise. While a
-/// handler works, its connection waits; nobody else's does. If it panics, its connection is closed.
-pub trait Handler: Send + Sync {
-    /// Takes the content of one message.
+/// Two methods must be written; those that are not, accept what does no harm, and refuse what does:
+/// credentials, relaying, proxies. A method that panics has failed: its command is answered 451, the
+/// greeting 421, and the session goes on as far as it can.
+///
+/// `S` is what the application [remembers](State): nothing unless said otherwise.
+///
+/// Each connection has a thread, which waits while a method works; no other one does.
+///
+/// ```
+/// use smtp_proto_blocking::server::{
+///     Envelope, Handler, InMemory, Recipient, Refusal, Session, Transaction, Verdict, accept, refuse,
+/// };
+///
+/// struct Mailboxes;
+///
+/// /// Remembers each recipient's mailbox.
+/// impl Handler<((), (), u64)> for Mailboxes {
+///     type Sink = InMemory;
+///
+///     fn recipient(
+///         &self,
+///         _: &Session<((), (), u64)>,
+///         _: &Transaction<((), (), u64)>,
+///         recipient: &Recipient,
+///     ) -> Verdict<u64> {
+///         match recipient.path.to_string().as_str() {
+///             "<b@example.net>" => Ok(17.into()),
+///             _ => Err(refuse!("550 5.1.1 No such mailbox here")),
+///         }
+///     }
+///
+///     fn content(
+///         &self,
+///         _: &Session<((), (), u64)>,
+///         envelope: Envelope<((), (), u64)>,
+///     ) -> Result<InMemory, Refusal> {
+///         Ok(InMemory::then(move |content| {
+///             for accepted in &envelope.recipients {
+///                 println!("{} bytes for mailbox {}", content.len(), accepted.state);
+///             }
+///             accept()
+///         }))
+///     }
+/// }
+/// ```
+pub trait Handler<S: State = ()>: Send + Sync + 'static {
+    /// Where the content of one message goes.
     type Sink: Sink;
 
-    /// Decides over a new connection. Refuse it by 554, or 421 to close it at once.
-    fn connected(&self, session: &Session) -> Verdict {
+    /// Takes a connection, and says what is to be remembered of it; or refuses it: 554 lets the
+    /// client take leave, 421 and 521 close the connection. The greeting is the machine's, or the
+    /// [reply](smtp_proto::reception::Accept::reply), 220. Accepts unless written.
+    fn connected(&self, session: &Session<S>) -> Verdict<S::Session> {
         let _ = session;
-        Verdict::Accept
+        Ok(S::Session::default().into())
     }
 
-    /// Says what the client is offered in place of what the configuration offers, if it is anything
-    /// else; asked at each EHLO. XCLIENT and XFORWARD are for peers that may, so offer them here, and
-    /// not to the clients that they speak for.
-    fn offer(&self, session: &Session) -> Option<Capabilities> {
+    /// Answers EHLO, HELO, or LHLO in LMTP: the session holds what the client says. Accepts unless
+    /// written, and offers what the configuration does; or else what the verdict
+    /// [says](smtp_proto::reception::Accept::offer). XCLIENT and XFORWARD are for peers that may, so
+    /// offer them here, and not to the clients that they speak for.
+    fn hello(&self, session: &Session<S>) -> Verdict {
         let _ = session;
-        None
+        accept()
     }
 
-    /// Decides over EHLO, HELO, or LHLO in LMTP. The session holds the name already.
-    fn hello(&self, session: &Session) -> Verdict {
+    /// Answers STARTTLS. Accepts unless written; where there is nobody to do TLS it is not asked.
+    fn start_tls(&self, session: &Session<S>) -> Verdict {
         let _ = session;
-        Verdict::Accept
-    }
-
-    /// Decides over STARTTLS. Without a `TlsAcceptor` it is answered 454 and not asked.
-    fn start_tls(&self, session: &Session) -> Verdict {
-        let _ = session;
-        Verdict::Accept
+        accept()
     }
 
     /// Checks what a client says to prove who it is, by one of the built-in mechanisms: PLAIN,
     /// LOGIN, EXTERNAL, XOAUTH2, OAUTHBEARER and SCRAM, as far as the configuration
-    /// [offers](smtp_proto::server::Config::mechanisms) them. Refuses unless it is written
-    /// otherwise.
+    /// [offers](smtp_proto::server::Config::mechanisms) them. Refuses unless written. For EXTERNAL,
+    /// [`Session::tls`] has the client's certificate.
     ///
-    /// Returns under which name the client goes from now on: [`Session::identity`]. Whoever is to
-    /// act for another goes under that other's name, if you allow it; under any other name it is
-    /// turned down. Compare secrets in constant time, or their hashes.
+    /// Returns who the client is from now on: [`Session::identity`]. Whoever is to act for another
+    /// goes under that other's name, if you allow it; under any other name it is turned down. Compare
+    /// secrets in constant time, or their hashes.
     ///
     /// # Errors
     ///
@@ -74,15 +117,15 @@ pub trait Handler: Send + Sync {
     #[cfg(feature = "auth")]
     fn authenticate(
         &self,
-        session: &Session,
+        session: &Session<S>,
         credential: Credential<'_>,
-    ) -> Result<String, Reply<'static>> {
+    ) -> Result<Identity, Refusal> {
         let _ = (session, credential);
-        Err(invalid_credentials())
+        Err(invalid_credentials().into())
     }
 
-    /// Returns the keys by which a user's password is checked without being sent: SCRAM-SHA-256 and
-    /// SCRAM-SHA-1, as far as the configuration offers them. Nobody has any unless it is written otherwise.
+    /// Returns the keys by which a user's password is checked without being sent: SCRAM, as far as
+    /// the configuration offers it. Nobody has any unless written.
     ///
     /// Make them by [`ScramKeys::from_password`] when the password is set. If the proof is right,
     /// [`authenticate`](Self::authenticate) is asked with [`Credential::Proven`]. Whether there is
@@ -98,159 +141,168 @@ pub trait Handler: Send + Sync {
     #[cfg(feature = "scram")]
     fn scram_keys(
         &self,
-        session: &Session,
+        session: &Session<S>,
         user: &str,
         hash: ScramHash,
-    ) -> Result<Option<ScramKeys>, Reply<'static>> {
+    ) -> Result<Option<ScramKeys>, Refusal> {
         let _ = (session, user, hash);
         Ok(None)
     }
 
-    /// Begins an exchange of a mechanism that is not built in, or takes the place of a built-in
-    /// one. There are none unless it is written otherwise.
+    /// Has a say before an exchange of AUTH begins, and begins it where the mechanism is not built
+    /// in, or is to take the place of one that is. Leaves all to the built-in ones unless written.
+    ///
+    /// # Errors
+    ///
+    /// Refuses AUTH before anything is asked of the client.
     #[cfg(feature = "auth")]
-    fn exchange<'h>(
-        &'h self,
-        session: &Session,
+    fn exchange(
+        &self,
+        session: &Session<S>,
         mechanism: &str,
-    ) -> Option<Box<dyn Exchange + 'h>> {
+    ) -> Result<Option<Box<dyn Exchange>>, Refusal> {
         let _ = (session, mechanism);
+        Ok(None)
+    }
+
+    /// Answers MAIL, and says what is to be remembered of the transaction that it begins. Accepts
+    /// unless written.
+    fn mail(&self, session: &Session<S>, sender: &Sender) -> Verdict<S::Transaction> {
+        let _ = (session, sender);
+        Ok(S::Transaction::default().into())
+    }
+
+    /// Answers RCPT, and says what is to be remembered of the recipient.
+    fn recipient(
+        &self,
+        session: &Session<S>,
+        transaction: &Transaction<S>,
+        recipient: &Recipient,
+    ) -> Verdict<S::Recipient>;
+
+    /// Provides for the content of a message. What was remembered of the transaction and of its
+    /// accepted recipients comes with the envelope.
+    ///
+    /// # Errors
+    ///
+    /// Refuses the content before any of it comes, if it comes by DATA.
+    fn content(&self, session: &Session<S>, envelope: Envelope<S>) -> Result<Self::Sink, Refusal>;
+
+    /// Answers VRFY. Unless written it answers 252, which promises nothing.
+    fn verify(&self, session: &Session<S>, name: &str) -> Verdict {
+        let _ = (session, name);
+        accept()
+    }
+
+    /// Answers EXPN, if it is offered.
+    fn expand(&self, session: &Session<S>, name: &str) -> Verdict {
+        let _ = (session, name);
+        accept()
+    }
+
+    /// Answers HELP, if it is offered.
+    fn help(&self, session: &Session<S>, topic: Option<&str>) -> Verdict {
+        let _ = (session, topic);
+        accept()
+    }
+
+    /// Answers ETRN, if it is offered, at once: see [`Event::Etrn`](smtp_proto::server::Event::Etrn).
+    /// `node` is that of a [`QueueNode`](smtp_proto::syntax::QueueNode). Unless written it answers
+    /// 458, as nothing can be sent.
+    fn etrn(&self, session: &Session<S>, node: &str) -> Verdict {
+        let _ = (session, node);
+        Err(queue_unavailable().into())
+    }
+
+    /// Answers XCLIENT, by which a proxy says for whom it speaks, if it is [offered](Self::hello);
+    /// and says what is to be remembered of that client. The session is then the client's: its
+    /// address is that of ADDR and PORT, its identity LOGIN, and it says EHLO again. Refuses unless
+    /// written (550).
+    fn xclient(&self, session: &Session<S>, attributes: &ClientAttributes) -> Verdict<S::Session> {
+        let _ = (session, attributes);
+        Err(not_authorised().into())
+    }
+
+    /// Answers XFORWARD, if it is [offered](Self::hello): see
+    /// [`Event::XForward`](smtp_proto::server::Event::XForward). Accepts unless written.
+    fn xforward(&self, session: &Session<S>, attributes: &ClientAttributes) -> Verdict {
+        let _ = (session, attributes);
+        accept()
+    }
+
+    /// Answers a command that the [configuration](smtp_proto::server::Config::command) leaves to the
+    /// application. Unless written it answers 502.
+    fn command(&self, session: &Session<S>, verb: &str, argument: Option<&str>) -> Verdict {
+        let _ = (session, verb, argument);
+        Err(not_implemented().into())
+    }
+
+    /// Rewords what the machine says by itself, as far as the configuration has it
+    /// [reviewed](smtp_proto::server::Config::review), within the class of the reply. Leaves it
+    /// unless written.
+    fn review(
+        &self,
+        session: &Session<S>,
+        reply: &Reply<'static>,
+        reason: Reason,
+    ) -> Option<Reply<'static>> {
+        let _ = (session, reply, reason);
         None
     }
 
-    /// Decides over a sender.
-    fn mail(
-        &self,
-        session: &Session,
-        from: &ReversePath<'_>,
-        parameters: &MailParameters<'_>,
-    ) -> Verdict {
-        let _ = (session, from, parameters);
-        Verdict::Accept
+    /// Hears what needs no answer.
+    fn notice(&self, session: &Session<S>, notice: &Notice<'_>) {
+        let _ = (session, notice);
     }
 
-    /// Decides over a recipient. The envelope holds those that were accepted before.
-    fn recipient(
-        &self,
-        session: &Session,
-        envelope: &Envelope,
-        to: &ForwardPath<'_>,
-        parameters: &RcptParameters<'_>,
-    ) -> Verdict {
-        let _ = (session, envelope, to, parameters);
-        Verdict::Accept
+    /// Hears that a connection is over, in good order or in error, and what came of it: once for each
+    /// connection that was accepted, whether it was begun or not.
+    fn closed(&self, session: &Session<S>, result: Result<(), &Error>, tally: &Tally) {
+        let _ = (session, result, tally);
     }
 
-    /// Begins to take a message, whose envelope is complete.
-    ///
-    /// # Errors
-    ///
-    /// The reply, negative, if the content is not even to be sent.
-    fn content(&self, session: &Session, envelope: &Envelope)
-    -> Result<Self::Sink, Reply<'static>>;
-
-    /// Decides over VRFY. Accepting it answers 252, which promises nothing.
-    fn verify(&self, session: &Session, name: &str) -> Verdict {
-        let _ = (session, name);
-        Verdict::Accept
-    }
-
-    /// Decides over EXPN, if it is offered, as over VRFY.
-    fn expand(&self, session: &Session, name: &str) -> Verdict {
-        let _ = (session, name);
-        Verdict::Accept
-    }
-
-    /// Decides over HELP, if it is offered.
-    fn help(&self, session: &Session, topic: Option<&str>) -> Verdict {
-        let _ = (session, topic);
-        Verdict::Accept
-    }
-
-    /// Decides over ETRN, if it is offered, at once: see
-    /// [`Event::Etrn`](smtp_proto::server::Event::Etrn). It is 458 unless it is written otherwise, as
-    /// nothing can be sent.
-    fn etrn(&self, session: &Session, node: &QueueNode<'_>) -> Verdict {
-        let _ = (session, node);
-        queue_unavailable().into()
-    }
-
-    /// Decides over XCLIENT, by which a proxy says for whom it speaks, if it is
-    /// [offered](Self::offer). Refused by 550 unless it is written otherwise.
-    ///
-    /// Once it is accepted the session is the client's: its address is that of ADDR and PORT, its
-    /// identity LOGIN, and it says EHLO again. Other attributes are the handler's to remember.
-    fn xclient(&self, session: &Session, attributes: Attributes<'_>) -> Verdict {
-        let _ = (session, attributes);
-        not_authorised().into()
-    }
-
-    /// Decides over XFORWARD, if it is [offered](Self::offer): see
-    /// [`Event::XForward`](smtp_proto::server::Event::XForward).
-    fn xforward(&self, session: &Session, attributes: Attributes<'_>) -> Verdict {
-        let _ = (session, attributes);
-        Verdict::Accept
-    }
-
-    /// Decides over a command that the [configuration](smtp_proto::server::Config::command) leaves to
-    /// the application. It is 502 unless it is written otherwise.
-    fn command(&self, session: &Session, verb: &str, argument: Option<&str>) -> Verdict {
-        let _ = (session, verb, argument);
-        not_implemented().into()
-    }
-
-    /// Takes note that a transaction ended without a message. Its sink was dropped.
-    fn reset(&self, session: &Session, envelope: &Envelope, cause: Reason) {
-        let _ = (session, envelope, cause);
-    }
-
-    /// Takes note of how sure it is that the client knows of an accepted message that it was: a
-    /// client that does not know sends it again (RFC 1047).
-    fn acknowledged(&self, session: &Session, message: TransactionId, certainty: Certainty) {
-        let _ = (session, message, certainty);
-    }
-
-    /// Takes note, in LMTP, of how sure it is that the client knows that a message was accepted for
-    /// one of its recipients, by the position in the envelope.
-    fn delivery_acknowledged(
-        &self,
-        session: &Session,
-        message: TransactionId,
-        recipient: usize,
-        certainty: Certainty,
-    ) {
-        let _ = (session, message, recipient, certainty);
-    }
-
-    /// Takes note that a session is over, and of its error if it did not end by QUIT.
-    fn closed(&self, session: &Session, error: Option<&Error>) {
-        let _ = (session, error);
+    /// Hears that no connection could be accepted, for want of descriptors mostly. The server tries
+    /// again in a moment.
+    fn accept_failed(&self, error: &io::Error) {
+        let _ = error;
     }
 }
 
-/// Takes the content of one message. Dropped unfinished, there is no message.
-pub trait Sink {
-    /// Takes the next bytes, dots unstuffed.
-    ///
-    /// # Errors
-    ///
-    /// The reply, negative, to refuse the message: the rest of it is swallowed, and the sink dropped.
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Reply<'static>>;
+macro_rules! forward {
+    ($($(#[$feature:meta])* $name:ident($($argument:ident: $kind:ty),*) -> $output:ty;)*) => {
+        impl<S: State, H: Handler<S>> Handler<S> for Arc<H> {
+            type Sink = H::Sink;
 
-    /// Decides over the message, whose content is complete.
-    ///
-    /// Accepting it makes the application responsible for it (RFC 5321 2.1): store it durably first.
-    fn finish(self) -> Verdict;
+            $($(#[$feature])*
+            fn $name(&self, $($argument: $kind),*) -> $output {
+                H::$name(self, $($argument),*)
+            })*
+        }
+    };
+}
 
-    /// Decides over the message for each of its accepted recipients, in the order of the envelope:
-    /// in LMTP only (RFC 2033 4.2). Unless it is written otherwise, they share the one verdict of
-    /// [`finish`](Self::finish).
-    ///
-    /// Recipients without a verdict get a 451.
-    fn deliver(self, recipients: usize) -> Vec<Verdict>
-    where
-        Self: Sized,
-    {
-        vec![self.finish(); recipients]
-    }
+forward! {
+    connected(session: &Session<S>) -> Verdict<S::Session>;
+    hello(session: &Session<S>) -> Verdict;
+    start_tls(session: &Session<S>) -> Verdict;
+    #[cfg(feature = "auth")]
+    authenticate(session: &Session<S>, credential: Credential<'_>) -> Result<Identity, Refusal>;
+    #[cfg(feature = "scram")]
+    scram_keys(session: &Session<S>, user: &str, hash: ScramHash) -> Result<Option<ScramKeys>, Refusal>;
+    #[cfg(feature = "auth")]
+    exchange(session: &Session<S>, mechanism: &str) -> Result<Option<Box<dyn Exchange>>, Refusal>;
+    mail(session: &Session<S>, sender: &Sender) -> Verdict<S::Transaction>;
+    recipient(session: &Session<S>, transaction: &Transaction<S>, recipient: &Recipient) -> Verdict<S::Recipient>;
+    content(session: &Session<S>, envelope: Envelope<S>) -> Result<Self::Sink, Refusal>;
+    verify(session: &Session<S>, name: &str) -> Verdict;
+    expand(session: &Session<S>, name: &str) -> Verdict;
+    help(session: &Session<S>, topic: Option<&str>) -> Verdict;
+    etrn(session: &Session<S>, node: &str) -> Verdict;
+    xclient(session: &Session<S>, attributes: &ClientAttributes) -> Verdict<S::Session>;
+    xforward(session: &Session<S>, attributes: &ClientAttributes) -> Verdict;
+    command(session: &Session<S>, verb: &str, argument: Option<&str>) -> Verdict;
+    review(session: &Session<S>, reply: &Reply<'static>, reason: Reason) -> Option<Reply<'static>>;
+    notice(session: &Session<S>, notice: &Notice<'_>) -> ();
+    closed(session: &Session<S>, result: Result<(), &Error>, tally: &Tally) -> ();
+    accept_failed(error: &io::Error) -> ();
 }

@@ -11,6 +11,9 @@ use std::{
     path::PathBuf,
 };
 
+/// How long it may take to reach a listener that waits.
+const PATIENCE: Duration = Duration::from_millis(100);
+
 #[derive(Debug)]
 pub(super) enum Listener {
     Tcp(TcpListener),
@@ -38,8 +41,9 @@ impl Listener {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept()?;
-                // Replies are written a flight at a time: nothing is to be waited for.
-                stream.set_nodelay(true)?;
+                // Replies are written a flight at a time: nothing is to be waited for. Where it
+                // fails, as some systems do once the client has reset, the connection tells.
+                let _ = stream.set_nodelay(true);
                 Ok(Accepted::Tcp(stream, peer))
             }
             #[cfg(unix)]
@@ -77,11 +81,12 @@ impl Listener {
 }
 
 impl Wake {
-    /// Has a listener that waits for a connection get one.
-    pub(super) fn call(&self, patience: Duration) {
+    /// Has a listener that waits for a connection get one. If it cannot be reached, it wakes up at
+    /// the next connection.
+    pub(super) fn call(&self) {
         match self {
             Self::Tcp(address) => {
-                let _ = TcpStream::connect_timeout(address, patience);
+                let _ = TcpStream::connect_timeout(address, PATIENCE);
             }
             #[cfg(unix)]
             Self::Unix(path) => {

@@ -1,74 +1,90 @@
-//! The server: hands what clients say to a [`Handler`], one thread for each connection.
+//! The server: connections are accepted, and a [`Handler`] decides about what comes, one thread for
+//! each connection.
+//!
+//! # A public server
+//!
+//! A server that anybody can reach sets [limits](Server::max_connections), in all and for each client;
+//! further clients are told 421, and try again. What one connection may take is the configuration's:
+//! errors, idle commands, time, size, messages, duration. [`Shutdown`] ends servers so that no message
+//! is lost: on a first signal [`begin`](Shutdown::begin) it, on a second one
+//! [`abort`](Shutdown::abort). Behind a proxy, clients share its address: let the proxy say whom it
+//! speaks for (XCLIENT), and count there.
+//!
+//! One handler serves several ports, each with its own configuration and one [`Shutdown`] for all:
+//! give each [`Server`] an `Arc` of it.
 
-#[cfg(feature = "auth")]
-mod authentication;
-mod dialogue;
+mod calls;
 mod drive;
 #[cfg(feature = "auth")]
 mod exchange;
-mod further;
 mod handler;
 mod listener;
 mod options;
-mod session;
-mod verdict;
+mod shutdown;
+mod sink;
 
 #[cfg(unix)]
 use std::path::Path;
 use std::{
     io,
-    net::{SocketAddr, TcpListener, ToSocketAddrs},
-    panic::{self, AssertUnwindSafe},
+    net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs},
     sync::{
-        Arc, Condvar, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
     },
     thread,
     time::Duration,
 };
 
-use self::drive::serve_until;
+use smtp_proto::reception::Admission;
+
+use self::{
+    calls::guarded,
+    drive::{Driver, turn_away},
+    listener::{Accepted, Listener},
+    shutdown::Phase,
+};
+use crate::{Error, Transport};
+
 #[cfg(feature = "auth")]
 pub use self::exchange::Exchange;
-use self::listener::{Accepted, Listener, Wake};
 pub use self::{
-    drive::serve_connection,
-    handler::{Handler, Sink},
+    handler::Handler,
     options::Options,
-    session::{Envelope, Session},
-    verdict::Verdict,
+    shutdown::Shutdown,
+    sink::{InMemory, Sink},
 };
 #[cfg(feature = "auth")]
-pub use smtp_proto::sasl::{Credential, Step, invalid_credentials};
+pub use smtp_proto::{
+    reception::Identity,
+    sasl::{Credential, Step, invalid_credentials},
+};
+pub use smtp_proto::{
+    reception::{
+        Accept, ClientAttributes, Deliveries, Envelope, Notice, Recipient, Refusal, Sender,
+        Session, State, Tally, Transaction, Verdict, accept,
+    },
+    refuse,
+    server::{Config, Reason, TransactionId},
+    syntax::{Host, Reply},
+};
 
-/// How many connections are served at once unless [`Server::max_connections`] says otherwise
-/// (Postfix: 100).
-const CONNECTIONS: usize = 100;
-/// How long to wait when no connection can be accepted, for want of file descriptors as a rule.
-const PAUSE: Duration = Duration::from_millis(100);
+/// How many connections a server has at once, unless told otherwise.
+pub const MAX_CONNECTIONS: usize = 1000;
+/// How many of them may be one client's (Postfix's `smtpd_client_connection_count_limit`).
+pub const MAX_CONNECTIONS_PER_PEER: usize = 50;
+/// How long a server waits when it could not accept a connection, for lack of descriptors mostly.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// How long connections may take to notice that all is over.
+const LAST_MOMENT: Duration = Duration::from_millis(600);
 
-/// Listens for connections and serves them.
+/// Accepts connections and serves each of them.
 #[derive(Debug)]
 pub struct Server {
     listener: Listener,
     options: Options,
     max_connections: usize,
-    shared: Arc<Shared>,
-}
-
-/// Ends a [`Server`] from another thread.
-#[derive(Clone, Debug)]
-pub struct ShutdownHandle {
-    shared: Arc<Shared>,
-    wake: Arc<Wake>,
-}
-
-/// What the accepting thread, the connections' threads and the handles have in common.
-#[derive(Debug, Default)]
-struct Shared {
-    stopping: AtomicBool,
-    connections: Mutex<usize>,
-    one_less: Condvar,
+    max_connections_per_peer: usize,
 }
 
 impl Server {
@@ -76,41 +92,52 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Those of [`TcpListener::bind`].
+    /// Fails as [`TcpListener::bind`] does.
     pub fn bind(address: impl ToSocketAddrs, options: impl Into<Options>) -> io::Result<Self> {
-        Ok(Self::from_listener(TcpListener::bind(address)?, options))
+        let listener = TcpListener::bind(address)?;
+        Ok(Self::from_listener(listener, options))
     }
 
-    /// Listens at a Unix socket, as servers for LMTP often do. There must be no file of that name;
-    /// it stays when the server ends.
+    /// Serves what a listener accepts, which blocks.
+    pub fn from_listener(listener: TcpListener, options: impl Into<Options>) -> Self {
+        Self::new(Listener::Tcp(listener), options)
+    }
+
+    /// Listens at a Unix socket, as LMTP servers do. Connections have no addresses then. The file
+    /// stays when the server ends.
     ///
     /// # Errors
     ///
-    /// Those of [`UnixListener::bind`](std::os::unix::net::UnixListener::bind).
+    /// Fails as [`UnixListener::bind`](std::os::unix::net::UnixListener::bind) does, so also if there
+    /// is a file of that name.
     #[cfg(unix)]
     pub fn bind_unix(path: impl AsRef<Path>, options: impl Into<Options>) -> io::Result<Self> {
         let listener = std::os::unix::net::UnixListener::bind(path)?;
-        Ok(Self::new(Listener::Unix(listener), options.into()))
+        Ok(Self::new(Listener::Unix(listener), options))
     }
 
-    /// Takes over a listener, which blocks.
-    pub fn from_listener(listener: TcpListener, options: impl Into<Options>) -> Self {
-        Self::new(Listener::Tcp(listener), options.into())
-    }
-
-    fn new(listener: Listener, options: Options) -> Self {
+    fn new(listener: Listener, options: impl Into<Options>) -> Self {
         Self {
             listener,
-            options,
-            max_connections: CONNECTIONS,
-            shared: Arc::default(),
+            options: options.into(),
+            max_connections: MAX_CONNECTIONS,
+            max_connections_per_peer: MAX_CONNECTIONS_PER_PEER,
         }
     }
 
-    /// Sets how many connections are served at once; 100 unless set. Others wait to be accepted.
+    /// Sets how many connections there may be at once, at least 1; [`MAX_CONNECTIONS`] unless set.
+    /// Further ones are told 421.
     #[must_use]
-    pub fn max_connections(mut self, connections: usize) -> Self {
-        self.max_connections = connections.max(1);
+    pub fn max_connections(mut self, max_connections: usize) -> Self {
+        self.max_connections = max_connections;
+        self
+    }
+
+    /// Sets how many of them may come from one address, or from one network of IPv6 (64 bits), at
+    /// least 1; [`MAX_CONNECTIONS_PER_PEER`] unless set. Further ones are told 421.
+    #[must_use]
+    pub fn max_connections_per_peer(mut self, max_connections: usize) -> Self {
+        self.max_connections_per_peer = max_connections;
         self
     }
 
@@ -118,105 +145,183 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Those of [`TcpListener::local_addr`]; [`Unsupported`](io::ErrorKind::Unsupported) at a Unix
-    /// socket.
+    /// Fails as [`TcpListener::local_addr`] does, and for Unix sockets.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
     }
 
-    /// Returns what ends [`serve`](Self::serve).
-    ///
-    /// # Errors
-    ///
-    /// Those of the listener, if it cannot tell where it listens.
-    pub fn shutdown_handle(&self) -> io::Result<ShutdownHandle> {
-        Ok(ShutdownHandle {
-            shared: Arc::clone(&self.shared),
-            wake: Arc::new(self.listener.wake()?),
-        })
+    /// Serves for ever.
+    pub fn serve<S: State, H: Handler<S>>(self, handler: H) {
+        self.serve_until(handler, Shutdown::new());
     }
 
-    /// Serves clients until a [`ShutdownHandle`] ends it: then no connection is accepted any more,
-    /// each session gets a 421 (RFC 5321 3.8) as soon as its transaction has ended, and the call
-    /// returns after the last one.
-    pub fn serve<H: Handler>(&self, handler: &H) {
-        thread::scope(|scope| {
-            while let Some(accepted) = self.accept() {
-                let shared = &*self.shared;
-                *shared.connections() += 1;
-                let options = self.options.clone();
-                let served = thread::Builder::new().spawn_scoped(scope, move || {
-                    // The handler is told of errors. A panic was reported where it happened, and
-                    // ends its own connection only.
-                    let _ = panic::catch_unwind(AssertUnwindSafe(|| {
-                        let stopping = Some(&shared.stopping);
-                        match accepted {
-                            Accepted::Tcp(stream, peer) => {
-                                serve_until(stream, Some(peer), options, handler, stopping)
-                            }
-                            #[cfg(unix)]
-                            Accepted::Unix(stream) => {
-                                serve_until(stream, None, options, handler, stopping)
-                            }
-                        }
-                    }));
-                    shared.one_has_ended();
-                });
-                if served.is_err() {
-                    self.shared.one_has_ended();
-                    thread::sleep(PAUSE);
+    /// Serves until [`Shutdown`] says otherwise, and then as long as connections need to come to
+    /// their ends, within the grace that it gives.
+    ///
+    /// When it returns, connections may still have threads in which a handler is busy with what
+    /// cannot be interrupted; they end when it is done.
+    pub fn serve_until<S: State, H: Handler<S>>(self, handler: H, shutdown: Shutdown) {
+        let Self {
+            listener,
+            options,
+            max_connections,
+            max_connections_per_peer,
+        } = self;
+        let room = Room {
+            admission: Arc::new(Mutex::new(Admission::new(
+                max_connections,
+                max_connections_per_peer,
+            ))),
+            shutdown,
+        };
+        let shutdown = &room.shutdown;
+        let handler = Arc::new(handler);
+        match listener.wake() {
+            Ok(wake) => shutdown.wakes(wake),
+            Err(error) => handler.accept_failed(&error),
+        }
+        while shutdown.phase() == Phase::Serving {
+            match listener.accept() {
+                Ok(_) if shutdown.phase() != Phase::Serving => break,
+                Ok(Accepted::Tcp(stream, peer)) => {
+                    let local = stream.local_addr().ok();
+                    let options = options.clone().addresses(peer, local);
+                    room.welcome(stream, options, &handler);
+                }
+                #[cfg(unix)]
+                Ok(Accepted::Unix(stream)) => room.welcome(stream, options.clone(), &handler),
+                Err(error) => {
+                    guarded(|| handler.accept_failed(&error));
+                    shutdown.wait(ACCEPT_PAUSE);
                 }
             }
-        });
-    }
-
-    /// Waits for the next connection; `None` once the server is stopping.
-    fn accept(&self) -> Option<Accepted> {
-        let mut connections = self.shared.connections();
-        while *connections >= self.max_connections && !self.shared.is_stopping() {
-            connections = self
-                .shared
-                .one_less
-                .wait(connections)
-                .unwrap_or_else(PoisonError::into_inner);
         }
-        drop(connections);
-        while !self.shared.is_stopping() {
-            match self.listener.accept() {
-                Ok(accepted) if !self.shared.is_stopping() => return Some(accepted),
-                Ok(_) => {}
-                Err(_) => thread::sleep(PAUSE),
+        // Nobody is to connect to whom nobody will speak.
+        drop(listener);
+        room.wait_until_empty();
+    }
+}
+
+/// Where the connections of one server are.
+#[derive(Clone)]
+struct Room {
+    admission: Arc<Mutex<Admission>>,
+    shutdown: Shutdown,
+}
+
+/// A connection's place.
+struct Place {
+    room: Room,
+    peer: Option<IpAddr>,
+}
+
+impl Room {
+    /// Serves a client in a thread of its own, or turns it away.
+    fn welcome<S, H, T>(&self, stream: T, options: Options, handler: &Arc<H>)
+    where
+        S: State,
+        H: Handler<S>,
+        T: Transport + Send + 'static,
+    {
+        let peer = options.peer.map(|peer| peer.ip());
+        if self.admission().enter(peer).is_err() {
+            turn_away(stream, options, &**handler);
+            return;
+        }
+        let place = Place {
+            room: self.clone(),
+            peer,
+        };
+        // A thread that cannot be begun takes nothing with it.
+        let stream = Arc::new(Mutex::new(Some(stream)));
+        let (theirs, own, taken) = (Arc::clone(handler), options.clone(), Arc::clone(&stream));
+        let served = thread::Builder::new().spawn(move || {
+            if let Some(stream) = take(&taken) {
+                // The handler hears of errors.
+                let _ = Driver::new(stream, own, &*theirs, Some(&place.room.shutdown)).serve();
             }
+        });
+        if let Err(error) = served
+            && let Some(stream) = take(&stream)
+        {
+            guarded(|| handler.accept_failed(&error));
+            turn_away(stream, options, &**handler);
         }
-        None
+    }
+
+    /// Waits for connections to end, as long as they may take.
+    fn wait_until_empty(&self) {
+        let is_empty = || self.admission().count() == 0;
+        while !is_empty() && self.shutdown.phase() != Phase::Over {
+            self.shutdown.wait(ACCEPT_PAUSE);
+        }
+        let over = std::time::Instant::now();
+        while !is_empty() && over.elapsed() < LAST_MOMENT {
+            self.shutdown.wait(ACCEPT_PAUSE);
+        }
+    }
+
+    fn admission(&self) -> MutexGuard<'_, Admission> {
+        let admission = self.admission.lock();
+        admission.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl ShutdownHandle {
-    /// Ends the server. Does not wait for it.
-    pub fn shut_down(&self) {
-        self.shared.stopping.store(true, Ordering::Relaxed);
-        drop(self.shared.connections()); // whoever waits has begun to, and hears this:
-        self.shared.one_less.notify_all();
-        // If it cannot be reached, it wakes up at the next connection.
-        self.wake.call(PAUSE);
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.room.admission().leave(self.peer);
+        self.room.shutdown.notify();
     }
 }
 
-impl Shared {
-    fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
-    }
+fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
 
-    fn connections(&self) -> MutexGuard<'_, usize> {
-        self.connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
+/// Begins to know the client of a new connection.
+fn session<S: State>(options: &Options) -> Session<S> {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let id = COUNT.fetch_add(1, Ordering::Relaxed);
+    Session::new(id, options.peer, options.local)
+}
 
-    fn one_has_ended(&self) {
-        let mut connections = self.connections();
-        *connections = connections.saturating_sub(1);
-        self.one_less.notify_all();
-    }
+/// Serves one client over a connection that was just accepted, to the end of its session.
+///
+/// # Errors
+///
+/// Fails if the session does not end by QUIT. The handler has heard it then.
+///
+/// ```no_run
+/// # use smtp_proto_blocking::{Error, server::{self, Config, Handler, Options}};
+/// fn serve_inherited(
+///     stream: std::net::TcpStream,
+///     config: Config,
+///     handler: impl Handler,
+/// ) -> Result<(), Error> {
+///     let (peer, local) = (stream.peer_addr().ok(), stream.local_addr().ok());
+///     let options = Options::new(config).addresses(peer, local);
+///     server::serve_connection(stream, options, handler)
+/// }
+/// ```
+pub fn serve_connection<T: Transport, S: State, H: Handler<S>>(
+    stream: T,
+    options: impl Into<Options>,
+    handler: H,
+) -> Result<(), Error> {
+    Driver::new(stream, options.into(), &handler, None).serve()
+}
+
+/// Serves one client as [`serve_connection`] does, until [`Shutdown`] begins: then the transaction
+/// that is under way may come to its end, within the grace, and the client is told 421.
+///
+/// # Errors
+///
+/// Fails if the session does not end by QUIT. The handler has heard it then.
+pub fn serve_connection_until<T: Transport, S: State, H: Handler<S>>(
+    stream: T,
+    options: impl Into<Options>,
+    handler: H,
+    shutdown: Shutdown,
+) -> Result<(), Error> {
+    Driver::new(stream, options.into(), &handler, Some(&shutdown)).serve()
 }

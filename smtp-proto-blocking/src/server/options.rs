@@ -1,5 +1,7 @@
 //! What a server's connections share beside their handler.
 
+use std::net::SocketAddr;
+
 use smtp_proto::server::Config;
 
 use crate::tls::TlsAcceptor;
@@ -24,6 +26,8 @@ use crate::tls::TlsAcceptor;
 pub struct Options {
     pub(super) config: Config,
     pub(super) acceptor: Option<TlsAcceptor>,
+    pub(super) peer: Option<SocketAddr>,
+    pub(super) local: Option<SocketAddr>,
 }
 
 impl Options {
@@ -32,6 +36,8 @@ impl Options {
         Self {
             config,
             acceptor: None,
+            peer: None,
+            local: None,
         }
     }
 
@@ -40,6 +46,19 @@ impl Options {
     #[must_use]
     pub fn tls(mut self, acceptor: TlsAcceptor) -> Self {
         self.acceptor = Some(acceptor);
+        self
+    }
+
+    /// Says between which addresses a connection is, the client's first, where it is
+    /// [served](super::serve_connection) by itself. A [`Server`](super::Server) finds them out.
+    #[must_use]
+    pub fn addresses(
+        mut self,
+        peer: impl Into<Option<SocketAddr>>,
+        local: impl Into<Option<SocketAddr>>,
+    ) -> Self {
+        self.peer = peer.into();
+        self.local = local.into();
         self
     }
 }

@@ -14,18 +14,21 @@ use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     os::unix::net::UnixStream,
-    sync::Mutex,
+    sync::{Arc, Mutex},
     thread,
 };
 
 use smtp_proto::{
     client,
-    server::{Certainty, Config, Reason, TransactionId},
-    syntax::{Code, ForwardPath, Host, RcptParameters, Reply, ReversePath},
+    server::Config,
+    syntax::{ForwardPath, Host, ReversePath},
 };
 use smtp_proto_blocking::{
     Error, Server,
-    server::{Envelope, Handler, Session, ShutdownHandle, Sink, Verdict},
+    server::{
+        Envelope, Handler, Notice, Recipient, Refusal, Session, Shutdown, Sink, State, Tally,
+        Transaction, Verdict, accept, refuse,
+    },
 };
 
 /// One message as a handler got it.
@@ -40,90 +43,89 @@ pub struct Stored {
 /// content that begins with `poison` too, and `panic...` panics.
 #[derive(Debug, Default)]
 pub struct Store {
-    pub messages: Mutex<Vec<Stored>>,
+    pub messages: Arc<Mutex<Vec<Stored>>>,
     pub notes: Mutex<Vec<String>>,
 }
 
-pub struct StoreSink<'s> {
-    store: &'s Store,
+pub struct StoreSink {
+    messages: Arc<Mutex<Vec<Stored>>>,
     stored: Stored,
 }
 
 impl Store {
+    pub fn messages(&self) -> Vec<Stored> {
+        self.messages.lock().unwrap().clone()
+    }
+
+    pub fn notes(&self) -> Vec<String> {
+        self.notes.lock().unwrap().clone()
+    }
+
     fn note(&self, note: String) {
         self.notes.lock().unwrap().push(note);
     }
 }
 
-impl<'s> Handler for &'s Store {
-    type Sink = StoreSink<'s>;
+impl Handler for Store {
+    type Sink = StoreSink;
 
-    fn recipient(
-        &self,
-        _: &Session,
-        _: &Envelope,
-        to: &ForwardPath<'_>,
-        _: &RcptParameters<'_>,
-    ) -> Verdict {
-        let text = path(to);
+    fn recipient(&self, _: &Session, _: &Transaction, recipient: &Recipient) -> Verdict {
+        let text = recipient.path.to_string();
         assert!(!text.starts_with("<panic"), "as the test wants it");
         if text.starts_with("<no") {
-            return Verdict::Reply(Reply::new(Code::MAILBOX_UNAVAILABLE, "5.1.1 No").unwrap());
+            return Err(refuse!("550 5.1.1 No"));
         }
-        Verdict::Accept
+        accept()
     }
 
-    fn content(&self, _: &Session, envelope: &Envelope) -> Result<Self::Sink, Reply<'static>> {
-        let mut from = Vec::new();
-        envelope.from.write_to(&mut from);
+    fn content(&self, _: &Session, envelope: Envelope) -> Result<StoreSink, Refusal> {
+        let to = envelope.recipients.iter();
         Ok(StoreSink {
-            store: self,
+            messages: Arc::clone(&self.messages),
             stored: Stored {
-                from: String::from_utf8(from).unwrap(),
-                to: envelope.recipients.iter().map(path).collect(),
+                from: envelope.sender.path.to_string(),
+                to: to.map(|to| to.recipient.path.to_string()).collect(),
                 content: Vec::new(),
             },
         })
     }
 
-    fn reset(&self, _: &Session, _: &Envelope, cause: Reason) {
-        self.note(format!("reset: {cause:?}"));
-    }
-
-    fn acknowledged(&self, _: &Session, message: TransactionId, certainty: Certainty) {
-        self.note(format!("{message}: {certainty:?}"));
-    }
-
-    fn closed(&self, session: &Session, error: Option<&Error>) {
-        if let Some(host) = &session.host {
-            assert_eq!(host.as_str(), "client.example");
+    fn notice(&self, _: &Session, notice: &Notice<'_>) {
+        match notice {
+            Notice::Reset { reason, .. } => self.note(format!("reset: {reason:?}")),
+            Notice::Acknowledged {
+                transaction,
+                certainty,
+                ..
+            } => self.note(format!("{transaction}: {certainty:?}")),
+            _ => {}
         }
-        self.note(match error {
-            Some(error) => format!("closed: {error}"),
-            None => "closed".to_owned(),
+    }
+
+    fn closed(&self, session: &Session, result: Result<(), &Error>, _: &Tally) {
+        if let Some(hello) = session.hello() {
+            assert_eq!(hello.name.as_str(), "client.example");
+        }
+        self.note(match result {
+            Err(error) => format!("closed: {error}"),
+            Ok(()) => "closed".to_owned(),
         });
     }
 }
 
-impl Sink for StoreSink<'_> {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Reply<'static>> {
+impl Sink for StoreSink {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
         self.stored.content.extend_from_slice(bytes);
         if self.stored.content.starts_with(b"poison") {
-            return Err(Reply::new(Code::TRANSACTION_FAILED, "5.6.0 Poison").unwrap());
+            return Err(refuse!("554 5.6.0 Poison"));
         }
         Ok(())
     }
 
     fn finish(self) -> Verdict {
-        self.store.messages.lock().unwrap().push(self.stored);
-        Verdict::Accept
+        self.messages.lock().unwrap().push(self.stored);
+        accept()
     }
-}
-
-fn path(path: &ForwardPath<'_>) -> String {
-    let mut text = Vec::new();
-    path.write_to(&mut text);
-    String::from_utf8(text).unwrap()
 }
 
 pub fn server_config() -> Config {
@@ -134,29 +136,33 @@ pub fn client_config() -> client::Config {
     client::Config::new(Host::parse("client.example").unwrap())
 }
 
-/// Ends a server when it goes out of scope.
-pub struct EndsServer(pub ShutdownHandle);
+/// Ends servers when it goes out of scope.
+pub struct EndsServer(pub Shutdown);
 
 impl Drop for EndsServer {
     fn drop(&mut self) {
-        self.0.shut_down();
+        self.0.begin();
     }
 }
 
 /// Runs a client against a server of this adapter, and returns what the server's handler kept.
-pub fn with_server(config: Config, run: impl FnOnce(SocketAddr)) -> Store {
-    let store = Store::default();
-    run_with(Server::bind("127.0.0.1:0", config).unwrap(), &&store, run);
+pub fn with_server(config: Config, run: impl FnOnce(SocketAddr)) -> Arc<Store> {
+    let store = Arc::new(Store::default());
+    run_with(Server::bind("127.0.0.1:0", config).unwrap(), &store, run);
     store
 }
 
 /// Runs a client against a server.
-pub fn run_with<H: Handler>(server: Server, handler: &H, run: impl FnOnce(SocketAddr)) {
-    let handle = server.shutdown_handle().unwrap();
+pub fn run_with<S: State, H: Handler<S>>(
+    server: Server,
+    handler: &Arc<H>,
+    run: impl FnOnce(SocketAddr),
+) {
+    let shutdown = Shutdown::new();
     let address = server.local_addr().unwrap();
     thread::scope(|scope| {
-        scope.spawn(|| server.serve(handler));
-        let _ends = EndsServer(handle); // also if the client panics
+        let _ends = EndsServer(shutdown.clone()); // also if the client panics
+        scope.spawn(|| server.serve_until(Arc::clone(handler), shutdown));
         run(address);
     });
 }

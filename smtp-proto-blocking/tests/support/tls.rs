@@ -47,9 +47,9 @@ pub fn handshake(
 }
 
 /// Runs a client against a server with TLS, and returns what the server's handler kept.
-pub fn with_tls_server(pki: &Pki, tls: Tls, run: impl FnOnce(SocketAddr)) -> Store {
-    let store = Store::default();
-    run_with(tls_server(pki, server_config().tls(tls)), &&store, run);
+pub fn with_tls_server(pki: &Pki, tls: Tls, run: impl FnOnce(SocketAddr)) -> Arc<Store> {
+    let store = Arc::new(Store::default());
+    run_with(tls_server(pki, server_config().tls(tls)), &store, run);
     store
 }
 

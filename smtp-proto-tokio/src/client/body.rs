@@ -36,9 +36,9 @@ const PIECES: usize = 4;
 /// use smtp_proto_tokio::Body;
 ///
 /// let text = Body::from("Subject: hello\r\n\r\nHello.\r\n");
-/// let shared = Body::shared(std::sync::Arc::new([0x20; 10]));
+/// let shared = Body::shared(vec![0x20; 10]);
 /// let whole = Body::from_parts([Body::from("Received: here\r\n"), text]);
-/// assert_eq!(whole.size(), Some(44));
+/// assert_eq!(whole.size(), Some(42));
 /// let streamed = Body::reader(tokio::io::empty());
 /// ```
 pub struct Body {

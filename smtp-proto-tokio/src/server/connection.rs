@@ -1,21 +1,27 @@
-//! The loop around the server machine.
+//! One connection, from its greeting to its end.
 
 use std::{
-    io,
-    net::SocketAddr,
+    fmt, io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
 
-use smtp_proto::server::Server;
+use smtp_proto::reception::{Reception, State};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::timeout,
+    time::{Sleep, sleep},
 };
 
-use super::{dispatch::Dispatch, handler::Handler, options::Options};
+use super::{
+    calls::Calls,
+    handler::Handler,
+    options::Options,
+    session,
+    shutdown::Shutdown,
+    task::{Boxed, guarded},
+};
 use crate::{
     Error,
     stream::Handshake,
@@ -26,83 +32,175 @@ use crate::{
 /// close on unread bytes could cost it the last reply.
 const LINGER: (Duration, usize) = (Duration::from_secs(1), 256 * 1024);
 
-/// A machine with its handler, and its stream.
-pub(super) struct Connection<S, H: Handler, F> {
-    dispatch: Dispatch<H>,
-    transport: Transport<S>,
-    shutdown: Option<Pin<Box<F>>>,
+/// A connection that is served: a future that completes with how the session has ended.
+///
+/// Dropped before, it ends the session at once; the handler hears of that, too.
+pub struct Connection<T, S: State, H: Handler<S>> {
+    reception: Reception<S>,
+    calls: Calls<S, H>,
+    transport: Transport<T>,
+    shutdown: Option<Watch>,
+    closing: Option<Closing>,
+    /// Nothing is waited for any more.
+    is_over: bool,
+    is_told: bool,
 }
 
-impl<S, H: Handler, F> Connection<S, H, F> {
+/// What is known of a shutdown, and what is heard next.
+struct Watch {
+    shutdown: Shutdown,
+    next: Boxed<()>,
+    has_begun: bool,
+}
+
+/// How the session has ended, while the stream is being closed.
+struct Closing {
+    result: Result<(), Error>,
+    /// How long and how much is still read, where anything is.
+    linger: Option<(Pin<Box<Sleep>>, usize)>,
+    is_shut: bool,
+}
+
+/// Nothing in it is pinned.
+impl<T, S: State, H: Handler<S>> Unpin for Connection<T, S, H> {}
+
+impl<T, S: State, H: Handler<S>> Connection<T, S, H> {
     pub(super) fn new(
-        stream: S,
-        peer: Option<SocketAddr>,
+        stream: T,
         options: Options,
         handler: Arc<H>,
-        shutdown: F,
+        shutdown: Option<Shutdown>,
     ) -> Self {
         let clock = Clock::start();
-        let Options { config, handshake } = options;
-        let machine = Server::new(config, clock.now());
-        let dispatch = Dispatch::new(
-            machine,
-            handler,
-            peer,
-            !matches!(handshake, Handshake::Unavailable),
-        );
+        let session = session(&options);
+        let mut reception = Reception::new(options.config, session, clock.now());
+        if matches!(options.handshake, Handshake::Unavailable) {
+            reception = reception.without_tls();
+        }
         Self {
-            transport: Transport::new(stream, handshake, clock, dispatch.machine.max_unconsumed()),
-            dispatch,
-            shutdown: Some(Box::pin(shutdown)),
+            transport: Transport::new(stream, options.handshake, clock, reception.max_unconsumed()),
+            reception,
+            calls: Calls::new(handler),
+            shutdown: shutdown.map(|shutdown| Watch {
+                next: Box::pin(shutdown.clone().begun()),
+                shutdown,
+                has_begun: false,
+            }),
+            closing: None,
+            is_over: false,
+            is_told: false,
         }
     }
 
-    /// Hands out what the client did, as far as the sink can follow. Tells whether that was
-    /// anything.
-    fn take_events(&mut self, cx: &mut Context<'_>) -> Result<bool, Error> {
+    /// Makes the calls for what the client did, as far as the sink can follow. Returns whether that
+    /// was anything.
+    fn make_calls(&mut self, cx: &mut Context<'_>) -> Result<bool, Error> {
         let now = self.transport.clock.now();
         let mut input = self.transport.received.unread();
         let presented = input.len();
         let mut any = false;
-        while !self.dispatch.is_full() {
-            match self.dispatch.machine.poll_event(&mut input, now) {
-                Ok(Some(event)) => self.dispatch.handle(event, cx),
-                Ok(None) => break,
-                Err(error) => return Err(self.transport.explain(error)),
+        let result = loop {
+            if self.calls.is_full() {
+                break Ok(());
+            }
+            match self.reception.poll_call(&mut input, now) {
+                Ok(Some(call)) => self.calls.make(&mut self.reception, call, cx),
+                Ok(None) => break Ok(()),
+                Err(error) => break Err(error),
             }
             any = true;
-        }
+        };
         let left = input.len();
         self.transport.received.keep(left);
-        Ok(any || left < presented)
+        match result {
+            Ok(()) => Ok(any || left < presented),
+            Err(error) => Err(self.transport.explain(error)),
+        }
+    }
+
+    /// Hears of a shutdown.
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) {
+        while let Some(watch) = &mut self.shutdown
+            && watch.next.as_mut().poll(cx).is_ready()
+        {
+            if watch.has_begun {
+                self.shutdown = None;
+                self.is_over = true;
+            } else {
+                watch.has_begun = true;
+                watch.next = Box::pin(watch.shutdown.clone().over());
+                self.reception.shut_down();
+            }
+        }
+    }
+
+    /// Tells the handler how it ended, once.
+    fn tell(&mut self, result: Result<(), &Error>) {
+        if !std::mem::replace(&mut self.is_told, true) {
+            let (session, tally) = (self.reception.session(), self.reception.tally());
+            guarded(|| self.calls.handler().closed(session, result, tally));
+        }
     }
 }
 
-impl<S, H, F> Connection<S, H, F>
+impl<T, S: State, H: Handler<S>> fmt::Debug for Connection<T, S, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("session", self.reception.session())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<T, S, H> Future for Connection<T, S, H>
 where
-    S: AsyncRead + AsyncWrite + Unpin,
-    H: Handler,
-    F: Future<Output = ()>,
+    T: AsyncRead + AsyncWrite + Unpin,
+    S: State,
+    H: Handler<S>,
+{
+    type Output = Result<(), Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        this.poll_shutdown(cx);
+        if this.closing.is_none() {
+            let result = ready!(this.poll_session(cx));
+            this.calls.abandon();
+            let lingers = !this.transport.write_failed && !this.is_over;
+            this.closing = Some(Closing {
+                result,
+                linger: lingers.then(|| (Box::pin(sleep(LINGER.0)), LINGER.1)),
+                is_shut: false,
+            });
+        }
+        ready!(this.poll_close(cx));
+        let result = this.closing.take().map_or(Ok(()), |closing| closing.result);
+        this.tell(result.as_ref().copied());
+        Poll::Ready(result)
+    }
+}
+
+impl<T, S, H> Connection<T, S, H>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+    S: State,
+    H: Handler<S>,
 {
     /// Goes on to the end of the session.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    fn poll_session(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         loop {
-            if let Some(shutdown) = &mut self.shutdown
-                && shutdown.as_mut().poll(cx).is_ready()
-            {
-                self.shutdown = None;
-                self.dispatch.shut_down();
-            }
             // What can be answered by now leaves together (2920-3.2-b).
             let mut any = false;
-            while self.dispatch.poll(cx) | self.take_events(cx)? {
+            while self.calls.poll(&mut self.reception, cx) | self.make_calls(cx)? {
                 any = true;
             }
-            if self.dispatch.machine.is_closed() {
+            if self.reception.is_closed() {
                 return Poll::Ready(Ok(()));
             }
             any |= self.poll_write(cx).is_ready();
-            let read = if self.dispatch.machine.wants_tls() {
+            if self.is_over {
+                return Poll::Ready(Err(self.give_up(cx)));
+            }
+            let read = if self.reception.wants_tls() {
                 // What comes now is TLS's, and not to be read here.
                 self.poll_handshake(cx)
             } else {
@@ -112,22 +210,43 @@ where
                 continue;
             }
             // While a sink keeps its client waiting, the client is not to blame.
-            if self.dispatch.is_full() {
+            if self.calls.is_full() {
                 return Poll::Pending;
             }
-            let deadline = self.dispatch.machine.poll_timeout();
+            if self.reception.is_idle() {
+                self.reception.shrink();
+                self.transport.received.shrink();
+            }
+            let deadline = self.reception.poll_timeout();
             ready!(self.transport.poll_deadline(cx, deadline));
             let now = self.transport.clock.now();
-            self.dispatch.machine.handle_timeout(now);
+            self.reception.handle_timeout(now);
         }
+    }
+
+    /// Ends the session whatever is under way, and tells the client so if it takes it at once.
+    fn give_up(&mut self, cx: &mut Context<'_>) -> Error {
+        self.reception.abort();
+        while self.poll_write(cx).is_ready() && !self.transport.write_failed {
+            if self
+                .reception
+                .poll_transmit(self.transport.clock.now())
+                .is_none()
+            {
+                break;
+            }
+        }
+        let error = super::ending(&mut self.reception);
+        self.transport.write_failed = true;
+        error
     }
 
     /// Reads once, also while nothing is wanted, so that a client that goes is noticed.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !ready!(self.transport.poll_read(cx)) {
-            self.dispatch.machine.handle_eof();
+            self.reception.handle_eof();
             if self.transport.write_failed {
-                self.dispatch.machine.write_failed();
+                self.reception.write_failed();
             }
         }
         Poll::Ready(())
@@ -136,26 +255,24 @@ where
     /// Goes over to TLS. All that has arrived in clear was presented to the machine before.
     fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if ready!(self.transport.poll_handshake(cx)) {
-            let info = self.transport.stream.tls_info();
-            let now = self.transport.clock.now();
-            self.dispatch.secured(info, now);
+            let info = self.transport.stream.tls_info().unwrap_or_default();
+            // It can only fail if no handshake was due.
+            let _ = self
+                .reception
+                .tls_established(info, self.transport.clock.now());
         } else {
-            self.dispatch.machine.tls_failed();
+            self.reception.tls_failed();
         }
         Poll::Ready(())
     }
 
     /// Writes or flushes once. Is pending also when there is nothing to write.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Self {
-            dispatch,
-            transport,
-            ..
-        } = self;
+        let (reception, transport) = (&mut self.reception, &mut self.transport);
         let now = transport.clock.now();
-        let Some(transmit) = dispatch.machine.poll_transmit(now) else {
+        let Some(transmit) = reception.poll_transmit(now) else {
             if !ready!(transport.poll_flush(cx)) {
-                dispatch.machine.write_failed();
+                reception.write_failed();
             }
             return Poll::Ready(());
         };
@@ -172,32 +289,62 @@ where
         Poll::Ready(())
     }
 
-    /// Closes the stream, lets the handler come to its decisions, and tells it the end.
-    pub(super) async fn close(mut self, result: Result<(), &Error>) {
-        self.dispatch.abandon();
-        if !self.transport.write_failed {
-            let _ = timeout(
-                LINGER.0,
-                linger(&mut self.transport.stream, self.transport.eof),
-            )
-            .await;
+    /// Closes the stream, and lets the handler come to its decisions about messages.
+    fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut lingers = false;
+        if let Some(closing) = &mut self.closing
+            && let Some((end, left)) = &mut closing.linger
+        {
+            let stream = &mut self.transport.stream;
+            let lingered = poll_linger(stream, &mut closing.is_shut, self.transport.eof, left, cx);
+            lingers = lingered.is_pending() && end.as_mut().poll(cx).is_pending();
+            if !lingers {
+                closing.linger = None;
+            }
         }
-        self.dispatch.close(result).await;
+        while self.calls.poll(&mut self.reception, cx) {}
+        let mut nothing = [].as_slice();
+        let now = self.transport.clock.now();
+        while let Ok(Some(call)) = self.reception.poll_call(&mut nothing, now) {
+            self.calls.make(&mut self.reception, call, cx);
+        }
+        match !self.is_over && (lingers || !self.calls.is_idle()) {
+            true => Poll::Pending,
+            false => Poll::Ready(()),
+        }
     }
 }
 
 /// Says that nothing more comes, and reads on for a little while.
-async fn linger<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut S, eof: bool) -> io::Result<()> {
-    std::future::poll_fn(|cx| Pin::new(&mut *stream).poll_shutdown(cx)).await?;
+fn poll_linger<T: AsyncRead + AsyncWrite + Unpin>(
+    stream: &mut T,
+    is_shut: &mut bool,
+    eof: bool,
+    left: &mut usize,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<()>> {
+    if !*is_shut {
+        ready!(Pin::new(&mut *stream).poll_shutdown(cx))?;
+        *is_shut = true;
+    }
     let mut bytes = [0; 1024];
-    let mut left = if eof { 0 } else { LINGER.1 };
-    while left > 0 {
+    while *left > 0 && !eof {
         let mut room = ReadBuf::new(&mut bytes);
-        std::future::poll_fn(|cx| Pin::new(&mut *stream).poll_read(cx, &mut room)).await?;
+        ready!(Pin::new(&mut *stream).poll_read(cx, &mut room))?;
         match room.filled().len() {
             0 => break,
-            read => left = left.saturating_sub(read),
+            read => *left = left.saturating_sub(read),
         }
     }
-    Ok(())
+    Poll::Ready(Ok(()))
+}
+
+/// Tells the end of a connection that is dropped, too.
+impl<T, S: State, H: Handler<S>> Drop for Connection<T, S, H> {
+    fn drop(&mut self) {
+        if !self.is_told {
+            let error = super::ending(&mut self.reception);
+            self.tell(Err(&error));
+        }
+    }
 }

@@ -1,129 +1,116 @@
 //! What a server's application has to say.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{io, sync::Arc};
 
-use smtp_proto::{
-    server::{
-        Certainty, Reason, TransactionId,
-        replies::{not_authorised, not_implemented, queue_unavailable},
-    },
-    syntax::{Attributes, Capabilities, Code, Host, QueueNode, Reply},
-};
-
-#[cfg(feature = "auth")]
-use smtp_proto::sasl::{Credential, invalid_credentials};
 #[cfg(feature = "scram")]
 use smtp_proto::sasl::{ScramHash, ScramKeys};
+#[cfg(feature = "auth")]
+use smtp_proto::{
+    reception::Identity,
+    sasl::{Credential, invalid_credentials},
+};
+use smtp_proto::{
+    reception::{
+        ClientAttributes, Envelope, Notice, Recipient, Refusal, Sender, Session, State, Tally,
+        Transaction, Verdict, accept,
+    },
+    server::{
+        Reason,
+        replies::{not_authorised, not_implemented, queue_unavailable},
+    },
+    syntax::Reply,
+};
 
 #[cfg(feature = "auth")]
 use super::exchange::Exchange;
-use super::{
-    envelope::{Envelope, Recipient, Sender},
-    sink::Sink,
-    verdict::Verdict,
-};
+use super::sink::Sink;
 use crate::Error;
-#[cfg(feature = "auth")]
-use crate::TlsInfo;
 
-/// Decides about commands and takes in messages, for all connections of a server.
+/// Decides about commands and takes in messages, for all connections of a server, and of any number
+/// of servers: `Arc<H>` is a handler.
+///
+/// Two methods must be written; those that are not, accept what does no harm, and refuse what does:
+/// credentials, relaying, proxies. A method that panics has failed: its command is answered 451, the
+/// greeting 421, and the session goes on as far as it can.
+///
+/// `S` is what the application [remembers](State): nothing unless said otherwise.
 ///
 /// The futures run while the connection goes on: the recipients of one group are checked side by
-/// side, and messages are being stored while the next ones arrive. One that panics answers 451. One
-/// whose answer is of no use any more is dropped; [`Sink::finish`] is not.
+/// side, and messages are being stored while the next ones arrive. One whose answer is of no use any
+/// more is dropped; [`Sink::finish`] is not.
 ///
 /// ```
-/// use std::{net::SocketAddr, sync::Arc};
-/// use smtp_proto::syntax::{Code, Reply};
-/// use smtp_proto_tokio::server::{Envelope, Handler, Recipient, Sender, Sink, Verdict};
+/// use smtp_proto_tokio::server::{
+///     Envelope, Handler, InMemory, Recipient, Refusal, Session, Transaction, Verdict, accept, refuse,
+/// };
 ///
 /// struct Mailboxes;
 ///
-/// impl Handler for Mailboxes {
-///     type Session = ();
-///     type Sink = Message;
+/// /// Remembers each recipient's mailbox.
+/// impl Handler<((), (), u64)> for Mailboxes {
+///     type Sink = InMemory;
 ///
-///     async fn connected(&self, _: Option<SocketAddr>) -> Result<(), Reply<'static>> {
-///         Ok(())
-///     }
-///
-///     async fn recipient(&self, _: &(), _: &Sender, recipient: &Recipient) -> Verdict {
-///         match recipient.path().to_string().as_str() {
-///             "<b@example.net>" => Verdict::Accept,
-///             _ => Reply::new(Code::MAILBOX_UNAVAILABLE, "No such mailbox here").into(),
+///     async fn recipient(
+///         &self,
+///         _: &Session<((), (), u64)>,
+///         _: &Transaction<((), (), u64)>,
+///         recipient: &Recipient,
+///     ) -> Verdict<u64> {
+///         match recipient.path.to_string().as_str() {
+///             "<b@example.net>" => Ok(17.into()),
+///             _ => Err(refuse!("550 5.1.1 No such mailbox here")),
 ///         }
 ///     }
 ///
-///     async fn content(&self, _: &(), envelope: Arc<Envelope>) -> Result<Message, Reply<'static>> {
-///         Ok(Message { envelope, content: Vec::new() })
-///     }
-/// }
-///
-/// struct Message {
-///     envelope: Arc<Envelope>,
-///     content: Vec<u8>,
-/// }
-///
-/// impl Sink for Message {
-///     async fn write(&mut self, bytes: &[u8]) -> Result<(), Reply<'static>> {
-///         self.content.extend_from_slice(bytes);
-///         Ok(())
-///     }
-///
-///     async fn finish(self) -> Verdict {
-///         println!("{} sent {} bytes", self.envelope.sender().path(), self.content.len());
-///         Verdict::Accept
+///     async fn content(
+///         &self,
+///         _: &Session<((), (), u64)>,
+///         envelope: Envelope<((), (), u64)>,
+///     ) -> Result<InMemory, Refusal> {
+///         Ok(InMemory::then(async move |content| {
+///             for accepted in &envelope.recipients {
+///                 println!("{} bytes for mailbox {}", content.len(), accepted.state);
+///             }
+///             accept()
+///         }))
 ///     }
 /// }
 /// ```
-pub trait Handler: Send + Sync + 'static {
-    /// What is remembered of one connection.
-    type Session: Send + Sync + 'static;
+pub trait Handler<S: State = ()>: Send + Sync + 'static {
     /// Where the content of one message goes.
     type Sink: Sink;
 
-    /// Begins a session, or refuses it: 554 lets the client take leave, 421 and 521 close the
-    /// connection.
-    fn connected(
-        &self,
-        peer: Option<SocketAddr>,
-    ) -> impl Future<Output = Result<Self::Session, Reply<'static>>> + Send;
-
-    /// Says what the client is offered in place of what the configuration offers, if it is anything
-    /// else; asked at each EHLO. XCLIENT and XFORWARD are for peers that may, so offer them here, and
-    /// not to the clients that they speak for.
-    fn offer(&self, session: &Self::Session) -> Option<Capabilities> {
+    /// Takes a connection, and says what is to be remembered of it; or refuses it: 554 lets the
+    /// client take leave, 421 and 521 close the connection. The greeting is the machine's, or the
+    /// [reply](smtp_proto::reception::Accept::reply), 220. Accepts unless written.
+    fn connected(&self, session: &Session<S>) -> impl Future<Output = Verdict<S::Session>> + Send {
         let _ = session;
-        None
+        async { Ok(S::Session::default().into()) }
     }
 
-    /// Answers EHLO or HELO. Accepts unless written.
-    fn hello(
-        &self,
-        session: &Self::Session,
-        client: &Host<'static>,
-    ) -> impl Future<Output = Verdict> + Send {
-        let _ = (session, client);
-        async { Verdict::Accept }
+    /// Answers EHLO, HELO, or LHLO in LMTP: the session holds what the client says. Accepts unless
+    /// written, and offers what the configuration does; or else what the verdict
+    /// [says](smtp_proto::reception::Accept::offer). XCLIENT and XFORWARD are for peers that may, so
+    /// offer them here, and not to the clients that they speak for.
+    fn hello(&self, session: &Session<S>) -> impl Future<Output = Verdict> + Send {
+        let _ = session;
+        async { accept() }
     }
 
-    /// Answers STARTTLS. Accepts unless written; without a
-    /// [`TlsAcceptor`](crate::tls::TlsAcceptor) it is not asked.
-    fn start_tls(&self, session: &Self::Session) -> impl Future<Output = Verdict> + Send {
+    /// Answers STARTTLS. Accepts unless written; where there is nobody to do TLS it is not asked.
+    fn start_tls(&self, session: &Session<S>) -> impl Future<Output = Verdict> + Send {
         let _ = session;
-        async { Verdict::Accept }
+        async { accept() }
     }
 
     /// Checks what a client says to prove who it is, by one of the built-in mechanisms: PLAIN,
     /// LOGIN, EXTERNAL, XOAUTH2, OAUTHBEARER and SCRAM, as far as the configuration
-    /// [offers](smtp_proto::server::Config) them. Refuses unless written.
+    /// [offers](smtp_proto::server::Config::mechanisms) them. Refuses unless written. For EXTERNAL,
+    /// [`Session::tls`] has the client's certificate.
     ///
-    /// What the TLS handshake came to comes with it: for EXTERNAL, the client's certificate tells
-    /// who it is.
-    ///
-    /// Returns under which name the client goes from now on: [`Sender::identity`]. Whoever is to act
-    /// for another goes under that other's name, if you allow it; under any other name it is turned
-    /// down.
+    /// Returns who the client is from now on: [`Session::identity`]. Whoever is to act for another
+    /// goes under that other's name, if you allow it; under any other name it is turned down. Compare
+    /// secrets in constant time, or their hashes.
     ///
     /// # Errors
     ///
@@ -132,16 +119,15 @@ pub trait Handler: Send + Sync + 'static {
     #[cfg(feature = "auth")]
     fn authenticate(
         &self,
-        session: &Self::Session,
+        session: &Session<S>,
         credential: Credential<'_>,
-        tls: Option<&TlsInfo>,
-    ) -> impl Future<Output = Result<String, Reply<'static>>> + Send {
-        let _ = (session, credential, tls);
-        async { Err(invalid_credentials()) }
+    ) -> impl Future<Output = Result<Identity, Refusal>> + Send {
+        let _ = (session, credential);
+        async { Err(invalid_credentials().into()) }
     }
 
-    /// Returns the keys by which a user's password is checked without being sent: SCRAM-SHA-256 and
-    /// SCRAM-SHA-1, as far as the configuration offers them. Nobody has any unless it is written.
+    /// Returns the keys by which a user's password is checked without being sent: SCRAM, as far as
+    /// the configuration offers it. Nobody has any unless written.
     ///
     /// Make them by [`ScramKeys::from_password`] when the password is set. If the proof is right,
     /// [`authenticate`](Self::authenticate) is asked with [`Credential::Proven`]. Whether there is
@@ -157,173 +143,202 @@ pub trait Handler: Send + Sync + 'static {
     #[cfg(feature = "scram")]
     fn scram_keys(
         &self,
-        session: &Self::Session,
+        session: &Session<S>,
         user: &str,
         hash: ScramHash,
-    ) -> impl Future<Output = Result<Option<ScramKeys>, Reply<'static>>> + Send {
+    ) -> impl Future<Output = Result<Option<ScramKeys>, Refusal>> + Send {
         let _ = (session, user, hash);
         async { Ok(None) }
     }
 
-    /// Begins an exchange of a mechanism that is not built in, or takes the place of a built-in
-    /// one. There are none unless it is written.
+    /// Has a say before an exchange of AUTH begins, and begins it where the mechanism is not built
+    /// in, or is to take the place of one that is. Leaves all to the built-in ones unless written.
+    ///
+    /// # Errors
+    ///
+    /// Refuses AUTH before anything is asked of the client.
     #[cfg(feature = "auth")]
-    fn exchange(&self, session: &Self::Session, mechanism: &str) -> Option<Box<dyn Exchange>> {
+    fn exchange(
+        &self,
+        session: &Session<S>,
+        mechanism: &str,
+    ) -> impl Future<Output = Result<Option<Box<dyn Exchange>>, Refusal>> + Send {
         let _ = (session, mechanism);
-        None
+        async { Ok(None) }
     }
 
-    /// Answers MAIL, which begins a transaction. Accepts unless written.
+    /// Answers MAIL, and says what is to be remembered of the transaction that it begins. Accepts
+    /// unless written.
     fn mail(
         &self,
-        session: &Self::Session,
+        session: &Session<S>,
         sender: &Sender,
-    ) -> impl Future<Output = Verdict> + Send {
+    ) -> impl Future<Output = Verdict<S::Transaction>> + Send {
         let _ = (session, sender);
-        async { Verdict::Accept }
+        async { Ok(S::Transaction::default().into()) }
     }
 
-    /// Answers RCPT. Runs side by side with the other recipients of its group.
+    /// Answers RCPT, and says what is to be remembered of the recipient.
     fn recipient(
         &self,
-        session: &Self::Session,
-        sender: &Sender,
+        session: &Session<S>,
+        transaction: &Transaction<S>,
         recipient: &Recipient,
-    ) -> impl Future<Output = Verdict> + Send;
+    ) -> impl Future<Output = Verdict<S::Recipient>> + Send;
 
-    /// Provides for the content of a message, or refuses it.
+    /// Provides for the content of a message. What was remembered of the transaction and of its
+    /// accepted recipients comes with the envelope.
+    ///
+    /// # Errors
+    ///
+    /// Refuses the content before any of it comes, if it comes by DATA.
     fn content(
         &self,
-        session: &Self::Session,
-        envelope: Arc<Envelope>,
-    ) -> impl Future<Output = Result<Self::Sink, Reply<'static>>> + Send;
+        session: &Session<S>,
+        envelope: Envelope<S>,
+    ) -> impl Future<Output = Result<Self::Sink, Refusal>> + Send;
 
     /// Answers VRFY. Unless written it answers 252, which promises nothing.
-    fn verify(&self, session: &Self::Session, name: &str) -> impl Future<Output = Verdict> + Send {
+    fn verify(&self, session: &Session<S>, name: &str) -> impl Future<Output = Verdict> + Send {
         let _ = (session, name);
-        async { Verdict::Accept }
+        async { accept() }
     }
 
     /// Answers EXPN, if it is offered.
-    fn expand(&self, session: &Self::Session, name: &str) -> impl Future<Output = Verdict> + Send {
+    fn expand(&self, session: &Session<S>, name: &str) -> impl Future<Output = Verdict> + Send {
         let _ = (session, name);
-        async { Verdict::Accept }
+        async { accept() }
     }
 
     /// Answers HELP, if it is offered.
     fn help(
         &self,
-        session: &Self::Session,
+        session: &Session<S>,
         topic: Option<&str>,
     ) -> impl Future<Output = Verdict> + Send {
         let _ = (session, topic);
-        async { Verdict::Accept }
+        async { accept() }
     }
 
     /// Answers ETRN, if it is offered, at once: see [`Event::Etrn`](smtp_proto::server::Event::Etrn).
-    /// Unless written it answers 458, as nothing can be sent.
-    fn etrn(
-        &self,
-        session: &Self::Session,
-        node: &QueueNode<'_>,
-    ) -> impl Future<Output = Verdict> + Send {
+    /// `node` is that of a [`QueueNode`](smtp_proto::syntax::QueueNode). Unless written it answers
+    /// 458, as nothing can be sent.
+    fn etrn(&self, session: &Session<S>, node: &str) -> impl Future<Output = Verdict> + Send {
         let _ = (session, node);
-        async { queue_unavailable().into() }
+        async { Err(queue_unavailable().into()) }
     }
 
-    /// Begins the session of the client that a proxy speaks for, in place of this one, if XCLIENT is
-    /// [offered](Self::offer). LOGIN becomes [`Sender::identity`]; all else is for the new session
-    /// to remember, as is what this one knew, and other attributes that came before.
-    ///
-    /// # Errors
-    ///
-    /// Refuses the proxy with 550, as it does unless written, or its client as
-    /// [`connected`](Self::connected) does.
+    /// Answers XCLIENT, by which a proxy says for whom it speaks, if it is [offered](Self::hello);
+    /// and says what is to be remembered of that client. The session is then the client's: its
+    /// address is that of ADDR and PORT, its identity LOGIN, and it says EHLO again. Refuses unless
+    /// written (550).
     fn xclient(
         &self,
-        session: &Self::Session,
-        attributes: Attributes<'_>,
-    ) -> impl Future<Output = Result<Self::Session, Reply<'static>>> + Send {
+        session: &Session<S>,
+        attributes: &ClientAttributes,
+    ) -> impl Future<Output = Verdict<S::Session>> + Send {
         let _ = (session, attributes);
-        async { Err(not_authorised()) }
+        async { Err(not_authorised().into()) }
     }
 
-    /// Answers XFORWARD, if it is [offered](Self::offer): see
+    /// Answers XFORWARD, if it is [offered](Self::hello): see
     /// [`Event::XForward`](smtp_proto::server::Event::XForward). Accepts unless written.
     fn xforward(
         &self,
-        session: &Self::Session,
-        attributes: Attributes<'_>,
+        session: &Session<S>,
+        attributes: &ClientAttributes,
     ) -> impl Future<Output = Verdict> + Send {
         let _ = (session, attributes);
-        async { Verdict::Accept }
+        async { accept() }
     }
 
     /// Answers a command that the [configuration](smtp_proto::server::Config::command) leaves to the
     /// application. Unless written it answers 502.
     fn command(
         &self,
-        session: &Self::Session,
+        session: &Session<S>,
         verb: &str,
         argument: Option<&str>,
     ) -> impl Future<Output = Verdict> + Send {
         let _ = (session, verb, argument);
-        async { not_implemented().into() }
+        async { Err(not_implemented().into()) }
     }
 
-    /// Hears that a transaction ended without a message. If its content had begun, its sink was
-    /// dropped.
-    fn reset(&self, session: &Self::Session, transaction: TransactionId, cause: Reason) {
-        let _ = (session, transaction, cause);
-    }
-
-    /// Hears that the machine itself refused a command.
-    fn rejected(&self, session: &Self::Session, code: Code, line: &[u8]) {
-        let _ = (session, code, line);
-    }
-
-    /// Hears, once for each accepted message, how sure it is that the client knows of it. One that
-    /// does not know sends it again.
-    fn acknowledged(
+    /// Rewords what the machine says by itself, as far as the configuration has it
+    /// [reviewed](smtp_proto::server::Config::review), within the class of the reply. Leaves it
+    /// unless written.
+    fn review(
         &self,
-        session: &Self::Session,
-        transaction: TransactionId,
-        certainty: Certainty,
-    ) {
-        let _ = (session, transaction, certainty);
+        session: &Session<S>,
+        reply: &Reply<'static>,
+        reason: Reason,
+    ) -> impl Future<Output = Option<Reply<'static>>> + Send {
+        let _ = (session, reply, reason);
+        async { None }
     }
 
-    /// Hears in LMTP, once for each recipient that a message was accepted for, how sure it is that
-    /// the client knows of it. Recipients are counted as in [`Envelope::recipients`].
-    fn delivery_acknowledged(
-        &self,
-        session: &Self::Session,
-        transaction: TransactionId,
-        recipient: usize,
-        certainty: Certainty,
-    ) {
-        let _ = (session, transaction, recipient, certainty);
+    /// Hears what needs no answer.
+    fn notice(&self, session: &Session<S>, notice: &Notice<'_>) {
+        let _ = (session, notice);
     }
 
-    /// Hears in LMTP that a message was accepted too late for a recipient, as
-    /// [`expired`](Self::expired) tells in SMTP.
-    fn delivery_expired(
-        &self,
-        session: &Self::Session,
-        transaction: TransactionId,
-        recipient: usize,
-    ) {
-        let _ = (session, transaction, recipient);
+    /// Hears that a connection is over, in good order or in error, and what came of it: once for each
+    /// connection that was accepted, whether it was begun or not.
+    fn closed(&self, session: &Session<S>, result: Result<(), &Error>, tally: &Tally) {
+        let _ = (session, result, tally);
     }
 
-    /// Hears that a message was accepted too late: the client was told that it was not, or is gone.
-    /// It will send it again, so what was done with it should be undone.
-    fn expired(&self, session: &Self::Session, transaction: TransactionId) {
-        let _ = (session, transaction);
+    /// Hears that no connection could be accepted, for want of descriptors mostly. The server tries
+    /// again in a moment.
+    fn accept_failed(&self, error: &io::Error) {
+        let _ = error;
     }
+}
 
-    /// Hears that the session is over, in good order or in error.
-    fn closed(&self, session: &Self::Session, result: Result<(), &Error>) {
-        let _ = (session, result);
-    }
+macro_rules! forward {
+    ($($(#[$feature:meta])* $name:ident($($argument:ident: $kind:ty),*) -> $output:ty;)*) => {
+        impl<S: State, H: Handler<S>> Handler<S> for Arc<H> {
+            type Sink = H::Sink;
+
+            $($(#[$feature])*
+            fn $name(&self, $($argument: $kind),*) -> impl Future<Output = $output> + Send {
+                H::$name(self, $($argument),*)
+            })*
+
+            fn notice(&self, session: &Session<S>, notice: &Notice<'_>) {
+                H::notice(self, session, notice);
+            }
+
+            fn closed(&self, session: &Session<S>, result: Result<(), &Error>, tally: &Tally) {
+                H::closed(self, session, result, tally);
+            }
+
+            fn accept_failed(&self, error: &io::Error) {
+                H::accept_failed(self, error);
+            }
+        }
+    };
+}
+
+forward! {
+    connected(session: &Session<S>) -> Verdict<S::Session>;
+    hello(session: &Session<S>) -> Verdict;
+    start_tls(session: &Session<S>) -> Verdict;
+    #[cfg(feature = "auth")]
+    authenticate(session: &Session<S>, credential: Credential<'_>) -> Result<Identity, Refusal>;
+    #[cfg(feature = "scram")]
+    scram_keys(session: &Session<S>, user: &str, hash: ScramHash) -> Result<Option<ScramKeys>, Refusal>;
+    #[cfg(feature = "auth")]
+    exchange(session: &Session<S>, mechanism: &str) -> Result<Option<Box<dyn Exchange>>, Refusal>;
+    mail(session: &Session<S>, sender: &Sender) -> Verdict<S::Transaction>;
+    recipient(session: &Session<S>, transaction: &Transaction<S>, recipient: &Recipient) -> Verdict<S::Recipient>;
+    content(session: &Session<S>, envelope: Envelope<S>) -> Result<Self::Sink, Refusal>;
+    verify(session: &Session<S>, name: &str) -> Verdict;
+    expand(session: &Session<S>, name: &str) -> Verdict;
+    help(session: &Session<S>, topic: Option<&str>) -> Verdict;
+    etrn(session: &Session<S>, node: &str) -> Verdict;
+    xclient(session: &Session<S>, attributes: &ClientAttributes) -> Verdict<S::Session>;
+    xforward(session: &Session<S>, attributes: &ClientAttributes) -> Verdict;
+    command(session: &Session<S>, verb: &str, argument: Option<&str>) -> Verdict;
+    review(session: &Session<S>, reply: &Reply<'static>, reason: Reason) -> Option<Reply<'static>>;
 }

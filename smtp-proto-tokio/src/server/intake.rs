@@ -1,32 +1,30 @@
 //! The way of a message's content from the machine to its sink.
 
-use std::task::{Context, Poll};
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 
 use smtp_proto::{
-    server::{Ticket, TransactionId, replies::local_error},
-    syntax::Reply,
+    reception::{Asked, Deliveries, Refusal, Verdict},
+    server::TransactionId,
 };
 
-use super::{
-    deliveries::Deliveries,
-    guard::{Guard, Task},
-    sink::Sink,
-    verdict::Verdict,
-};
+use super::{sink::Sink, task::Task};
 
 /// How much of a content is gathered before a sink gets it. A message up to this size is one write.
 const CHUNK: usize = 64 * 1024;
 
 /// A sink on its way, or back from a write with a buffer to fill next.
-type Busy<K> = Task<Result<(K, Vec<u8>), Reply<'static>>>;
+type Busy<K> = Task<Result<(K, Vec<u8>), Refusal>>;
 
 /// The content of one message while it arrives.
 pub(super) struct Intake<K> {
     pub(super) transaction: TransactionId,
     stage: Stage<K>,
     gathered: Vec<u8>,
-    /// Answers DATA, while the sink is being opened.
-    pub(super) asked: Option<Ticket>,
+    /// Answers for the beginning, while the sink is being opened.
+    pub(super) asked: Option<Asked>,
 }
 
 enum Stage<K> {
@@ -40,16 +38,17 @@ impl<K: Sink> Intake<K> {
     /// Waits for a sink.
     pub(super) fn open(
         transaction: TransactionId,
-        asked: Option<Ticket>,
-        opening: impl Future<Output = Result<K, Reply<'static>>> + Send + 'static,
+        asked: Asked,
+        bytes: &[u8],
+        opening: impl Future<Output = Result<K, Refusal>> + Send + 'static,
     ) -> Self {
         Self {
             transaction,
-            stage: Stage::Busy(guarded(async {
+            stage: Stage::Busy(Task::new(async {
                 opening.await.map(|sink| (sink, Vec::new()))
             })),
-            gathered: Vec::new(),
-            asked,
+            gathered: bytes.to_vec(),
+            asked: Some(asked),
         }
     }
 
@@ -64,16 +63,14 @@ impl<K: Sink> Intake<K> {
     }
 
     /// Moves on, and is ready each time that the sink is done with something.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Reply<'static>>> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
         self.begin_write();
         let Stage::Busy(busy) = &mut self.stage else {
             return Poll::Pending;
         };
-        let Poll::Ready(result) = busy.as_mut().poll(cx) else {
-            return Poll::Pending;
-        };
+        let result = ready!(Pin::new(busy).poll(cx));
         self.stage = Stage::Failed;
-        let (sink, spare) = result?;
+        let (sink, spare) = result.unwrap_or_else(|| Err(Refusal::local_error()))?;
         self.stage = Stage::Idle(sink);
         if self.gathered.is_empty() {
             self.gathered = spare;
@@ -88,7 +85,7 @@ impl<K: Sink> Intake<K> {
         match std::mem::replace(&mut self.stage, Stage::Failed) {
             Stage::Idle(mut sink) => {
                 let mut chunk = std::mem::take(&mut self.gathered);
-                self.stage = Stage::Busy(guarded(async move {
+                self.stage = Stage::Busy(Task::new(async move {
                     sink.write(&chunk).await?;
                     chunk.clear();
                     Ok((sink, chunk))
@@ -102,7 +99,7 @@ impl<K: Sink> Intake<K> {
     pub(super) async fn finish(self) -> Verdict {
         match self.complete().await {
             Ok(sink) => sink.finish().await,
-            Err(reply) => reply.into(),
+            Err(refusal) => Err(refusal),
         }
     }
 
@@ -110,27 +107,19 @@ impl<K: Sink> Intake<K> {
     pub(super) async fn deliver(self, deliveries: Deliveries) {
         match self.complete().await {
             Ok(sink) => sink.deliver(deliveries).await,
-            Err(reply) => deliveries.decide_rest(&reply.into()),
+            Err(refusal) => deliveries.decide_rest(&Err(refusal)),
         }
     }
 
-    async fn complete(self) -> Result<K, Reply<'static>> {
+    async fn complete(self) -> Result<K, Refusal> {
         let mut sink = match self.stage {
             Stage::Idle(sink) => sink,
-            Stage::Busy(busy) => busy.await?.0,
-            Stage::Failed => return Err(local_error()),
+            Stage::Busy(busy) => busy.await.unwrap_or_else(|| Err(Refusal::local_error()))?.0,
+            Stage::Failed => return Err(Refusal::local_error()),
         };
         if !self.gathered.is_empty() {
             sink.write(&self.gathered).await?;
         }
         Ok(sink)
     }
-}
-
-/// Answers for a sink that panics.
-fn guarded<T: Send + 'static>(
-    future: impl Future<Output = Result<T, Reply<'static>>> + Send + 'static,
-) -> Task<Result<T, Reply<'static>>> {
-    let guard = Guard::new(future);
-    Box::pin(async { guard.await.unwrap_or_else(|| Err(local_error())) })
 }

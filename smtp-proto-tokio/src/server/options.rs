@@ -1,5 +1,7 @@
 //! What a server's connections share beside their handler.
 
+use std::net::SocketAddr;
+
 use smtp_proto::server::Config;
 
 use crate::stream::Handshake;
@@ -26,6 +28,8 @@ use crate::tls::TlsAcceptor;
 pub struct Options {
     pub(super) config: Config,
     pub(super) handshake: Handshake,
+    pub(super) peer: Option<SocketAddr>,
+    pub(super) local: Option<SocketAddr>,
 }
 
 impl Options {
@@ -34,15 +38,29 @@ impl Options {
         Self {
             config,
             handshake: Handshake::default(),
+            peer: None,
+            local: None,
         }
     }
 
-    /// Says how to do TLS. The configuration says whether to:
-    /// [`Config::tls`](smtp_proto::server::Config::tls).
+    /// Says how to do TLS. The configuration says whether to: [`Config::tls`].
     #[cfg(feature = "rustls")]
     #[must_use]
     pub fn tls(mut self, acceptor: TlsAcceptor) -> Self {
         self.handshake = Handshake::Accept(acceptor);
+        self
+    }
+
+    /// Says between which addresses a connection is, the client's first, where it is
+    /// [served](super::serve_connection) by itself. A [`Server`](super::Server) finds them out.
+    #[must_use]
+    pub fn addresses(
+        mut self,
+        peer: impl Into<Option<SocketAddr>>,
+        local: impl Into<Option<SocketAddr>>,
+    ) -> Self {
+        self.peer = peer.into();
+        self.local = local.into();
         self
     }
 }

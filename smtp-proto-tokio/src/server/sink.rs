@@ -1,8 +1,10 @@
 //! Where the content of messages goes.
 
-use smtp_proto::syntax::Reply;
+use std::fmt;
 
-use super::{deliveries::Deliveries, verdict::Verdict};
+use smtp_proto::reception::{Deliveries, Refusal, Verdict};
+
+use super::task::Boxed;
 
 /// Takes in the content of one message.
 ///
@@ -15,19 +17,59 @@ pub trait Sink: Send + Sized + 'static {
     ///
     /// # Errors
     ///
-    /// Refuses the message with a negative reply; the rest of it is swallowed.
-    fn write(&mut self, bytes: &[u8]) -> impl Future<Output = Result<(), Reply<'static>>> + Send;
+    /// Refuses the message; the rest of it is swallowed.
+    fn write(&mut self, bytes: &[u8]) -> impl Future<Output = Result<(), Refusal>> + Send;
 
-    /// Decides about the complete message. Accepting it means to be responsible for it.
+    /// Decides about the complete message. Accepting it means to be responsible for it (RFC 5321
+    /// 2.1): store it durably first.
     ///
     /// Later messages of the connection may arrive meanwhile, so that many can be stored in one go.
-    /// It runs to its end even if the client is gone; an acceptance is then
-    /// [`expired`](super::Handler::expired).
+    /// It runs to its end even if the client is gone; an acceptance has then
+    /// [expired](smtp_proto::reception::Notice::Expired).
     fn finish(self) -> impl Future<Output = Verdict> + Send;
 
     /// Decides about the complete message for each recipient, which is asked in LMTP in place of
     /// [`finish`](Self::finish). Unless written, `finish` decides for all.
     fn deliver(self, deliveries: Deliveries) -> impl Future<Output = ()> + Send {
         async { deliveries.decide_rest(&self.finish().await) }
+    }
+}
+
+/// Keeps the content of one message in memory, up to the largest message that is taken, and hands it
+/// over when it is complete.
+pub struct InMemory {
+    content: Vec<u8>,
+    then: Box<dyn FnOnce(Vec<u8>) -> Boxed<Verdict> + Send>,
+}
+
+impl InMemory {
+    /// Has the complete content decided about so.
+    pub fn then<F>(decide: impl FnOnce(Vec<u8>) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = Verdict> + Send + 'static,
+    {
+        Self {
+            content: Vec::new(),
+            then: Box::new(move |content| Box::pin(decide(content))),
+        }
+    }
+}
+
+impl Sink for InMemory {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        self.content.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    async fn finish(self) -> Verdict {
+        (self.then)(self.content).await
+    }
+}
+
+impl fmt::Debug for InMemory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InMemory")
+            .field("bytes", &self.content.len())
+            .finish_non_exhaustive()
     }
 }

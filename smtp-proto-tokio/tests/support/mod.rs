@@ -5,7 +5,6 @@
 pub(crate) mod tls;
 
 use std::{
-    net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -13,12 +12,15 @@ use std::{
 use smtp_proto::delivery::Report;
 use smtp_proto::{
     client::{self, Envelope, Outcome, Pipelining},
-    server::{self, Certainty, Reason, TransactionId},
+    server::{self, Certainty, Reason},
     syntax::{Code, ForwardPath, Host, Reply},
 };
 use smtp_proto_tokio::{
     Client,
-    server::{self as adapter, Handler, Recipient, Sender, Sink, Verdict},
+    server::{
+        self as adapter, Accept, Handler, Notice, Recipient, Refusal, Session, Sink, Tally,
+        Transaction, Verdict, accept, refuse,
+    },
 };
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream},
@@ -105,60 +107,53 @@ pub(crate) struct Stored {
 pub(crate) struct Shared(pub Arc<Store>);
 
 impl Handler for Shared {
-    type Session = ();
     type Sink = StoreSink;
 
-    async fn connected(&self, _: Option<SocketAddr>) -> Result<(), Reply<'static>> {
-        Ok(())
-    }
-
-    async fn recipient(&self, _: &(), _: &Sender, recipient: &Recipient) -> Verdict {
+    async fn recipient(&self, _: &Session, _: &Transaction, recipient: &Recipient) -> Verdict {
         if !self.0.lookup.is_zero() {
             sleep(self.0.lookup).await;
         }
-        let path = recipient.path().to_string();
+        let path = recipient.path.to_string();
         if path.contains("panic") {
             panic!("a recipient that makes the handler panic");
         }
         if path.contains("absurd") {
-            return Reply::new(Code::CLOSING, "This answers QUIT alone").into();
+            let reply = Reply::new(Code::CLOSING, "This answers QUIT alone").unwrap();
+            return Ok(Accept::with(()).reply(reply));
         }
         if path.starts_with("<b") {
-            return Verdict::Accept;
+            return accept();
         }
-        Reply::new(Code::MAILBOX_UNAVAILABLE, "No such mailbox").into()
+        Err(refuse!("550 No such mailbox"))
     }
 
     async fn content(
         &self,
-        _: &(),
-        envelope: Arc<adapter::Envelope>,
-    ) -> Result<StoreSink, Reply<'static>> {
+        _: &Session,
+        envelope: adapter::Envelope,
+    ) -> Result<StoreSink, Refusal> {
+        let recipients = envelope.recipients.iter();
         Ok(StoreSink {
             store: Arc::clone(&self.0),
             stored: Stored {
-                recipients: envelope
-                    .recipients()
-                    .map(|recipient| recipient.path().to_string())
-                    .collect(),
+                recipients: recipients.map(|to| to.recipient.path.to_string()).collect(),
                 content: Vec::new(),
             },
         })
     }
 
-    fn reset(&self, (): &(), _: TransactionId, cause: Reason) {
-        self.0.resets.lock().unwrap().push(cause);
+    fn notice(&self, _: &Session, notice: &Notice<'_>) {
+        match notice {
+            Notice::Reset { reason, .. } => self.0.resets.lock().unwrap().push(*reason),
+            Notice::Acknowledged { certainty, .. } => {
+                self.0.acknowledged.lock().unwrap().push(*certainty);
+            }
+            Notice::Expired { .. } => *self.0.expired.lock().unwrap() += 1,
+            _ => {}
+        }
     }
 
-    fn acknowledged(&self, (): &(), _: TransactionId, certainty: Certainty) {
-        self.0.acknowledged.lock().unwrap().push(certainty);
-    }
-
-    fn expired(&self, (): &(), _: TransactionId) {
-        *self.0.expired.lock().unwrap() += 1;
-    }
-
-    fn closed(&self, (): &(), result: Result<(), &smtp_proto_tokio::Error>) {
+    fn closed(&self, _: &Session, result: Result<(), &smtp_proto_tokio::Error>, _: &Tally) {
         let result = result.map_err(ToString::to_string);
         self.0.closed.lock().unwrap().push(result);
     }
@@ -170,12 +165,12 @@ pub(crate) struct StoreSink {
 }
 
 impl Sink for StoreSink {
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), Reply<'static>> {
+    async fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
         if !self.store.write.is_zero() {
             sleep(self.store.write).await;
         }
         if bytes.windows(5).any(|window| window == b"virus") {
-            return Err(Reply::new(Code::TRANSACTION_FAILED, "No viruses here").unwrap());
+            return Err(refuse!("554 No viruses here"));
         }
         self.stored.content.extend_from_slice(bytes);
         Ok(())
@@ -186,7 +181,7 @@ impl Sink for StoreSink {
             sleep(self.store.commit).await;
         }
         self.store.messages.lock().unwrap().push(self.stored);
-        Verdict::Accept
+        accept()
     }
 }
 
@@ -254,12 +249,7 @@ pub(crate) fn serve(
 ) {
     let (near, far) = tokio::io::duplex(buffer);
     let handler = Arc::new(Shared(Arc::clone(store)));
-    let task = tokio::spawn(adapter::serve_connection(
-        far,
-        None,
-        server_config(),
-        handler,
-    ));
+    let task = tokio::spawn(adapter::serve_connection(far, server_config(), handler));
     (near, task)
 }
 

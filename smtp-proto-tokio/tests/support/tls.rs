@@ -33,7 +33,7 @@ pub(crate) fn serve(
 ) -> (DuplexStream, JoinHandle<Result<(), Error>>) {
     let (near, far) = tokio::io::duplex(buffer);
     let handler = Arc::new(Shared(Arc::clone(store)));
-    let task = tokio::spawn(serve_connection(far, None, options, handler));
+    let task = tokio::spawn(serve_connection(far, options, handler));
     (near, task)
 }
 
@@ -52,7 +52,7 @@ pub(crate) async fn serve_loopback(
 ) -> (TcpStream, JoinHandle<Result<(), Error>>) {
     let (near, far) = loopback().await;
     let handler = Arc::new(Shared(Arc::clone(store)));
-    let task = tokio::spawn(serve_connection(far, None, options, handler));
+    let task = tokio::spawn(serve_connection(far, options, handler));
     (near, task)
 }
 

@@ -23,7 +23,7 @@ pub use message::{Message, samples};
 pub use options::{
     Accepting, DeliverOptions, Endpoint, ReceiveOptions, Service, Stop, Storage, policy_name,
 };
-pub use reception::{Arrival, ReceivedEnvelope, Reception, storage_failed};
+pub use reception::{Arrival, Inbox, MessageName, storage_failed};
 pub use relay::Relay;
 pub use results::{
     Progress, Row, Tally, dialogue, quote, received_to_json, report_to_json, report_to_text, table,

@@ -84,6 +84,6 @@
 //! [`Event::Finished`]: crate::client::Event::Finished
 //! [`NotSent`]: crate::client::NotSent
 //! [`Outcome`]: crate::client::Outcome
-//! [`Report`]: crate::client::Report
-//! [`Reports`]: crate::client::Reports
+//! [`Report`]: crate::delivery::Report
+//! [`Reports`]: crate::delivery::Reports
 //! [`Step`]: crate::machine::Step

@@ -9,8 +9,9 @@
 //! use std::net::TcpStream;
 //! use std::time::{Duration, Instant};
 //!
-//! use smtp_proto::client::{Body, Client, Config, Envelope, MessageId, Report, Reports};
-//! use smtp_proto::syntax::{ForwardPath, Host, ReversePath};
+//! use smtp_proto::client::{Body, Client, Config, Envelope, MessageId};
+//! use smtp_proto::delivery::{Report, Reports};
+//! use smtp_proto::syntax::Host;
 //!
 //! /// Drives a client to its end. What it has to tell stands in `told` even where it fails.
 //! fn drive(
@@ -95,9 +96,9 @@
 //! # let run = || -> Result<_, Box<dyn std::error::Error>> {
 //! let start = Instant::now();
 //! let mut client = Client::new(Config::new(Host::parse("client.example")?), start.elapsed());
-//! let envelope = Envelope::new(ReversePath::parse("<a@example.org>")?)
-//!     .recipient(ForwardPath::parse("<b@example.net>")?)
-//!     .recipient(ForwardPath::parse("<c@example.net>")?);
+//! let envelope = Envelope::new("a@example.org")?
+//!     .to("b@example.net")?
+//!     .to("c@example.net")?;
 //! let message = client.submit(&envelope)?;
 //! client.quit();
 //! let contents = HashMap::from([(message, b"Subject: hello\r\n\r\nHello.\r\n".to_vec())]);

@@ -402,6 +402,11 @@ impl Config {
         self.set_offer(|settings| settings.max_message_size = bytes)
     }
 
+    /// Returns the name of the server.
+    pub fn hostname(&self) -> &Host<'static> {
+        &self.settings.hostname
+    }
+
     /// Offers authentication by these mechanisms (RFC 4954), by default by none.
     ///
     /// Those by which whoever listens learns a credential, as PLAIN and LOGIN, are offered and

@@ -130,12 +130,9 @@ impl Session {
 
     /// Takes note that the client sent something.
     fn bytes_came(&mut self, input: &[u8]) {
-        let excerpt = self.link.security().quotable(input);
         // 3207-4-h, X-14, TLS-1, TLS-3: they may be an attacker's.
         if !self.link.security().takes_bytes() {
-            return self
-                .link
-                .close_for(Reason::Early, Fault::BytesBeforeTls, excerpt);
+            return self.close_early(Reason::Early, Fault::BytesBeforeTls, input);
         }
         let turn = self.link.outbox_mut().bytes_came();
         let policy = self.link.footing().settings().improper_pipelining;
@@ -152,6 +149,12 @@ impl Session {
             Turn::BeforeGreeting => (Reason::Early, Fault::EarlyTalker),
             Turn::Improper => (Reason::Early, Fault::ImproperPipelining),
         };
+        self.close_early(reason, fault, input);
+    }
+
+    /// Closes the session for bytes that came where none may, and quotes them.
+    fn close_early(&mut self, reason: Reason, fault: Fault, input: &[u8]) {
+        let excerpt = self.link.security().quotable(input);
         self.link.close_for(reason, fault, excerpt);
     }
 

@@ -12,6 +12,7 @@ use smtp_proto::{
 const NOW: Duration = Duration::ZERO;
 const HELLO: &str = "250-x\r\n250-PIPELINING\r\n250-CHUNKING\r\n250 SIZE 1000\r\n";
 
+#[expect(clippy::ptr_arg, reason = "the contents are vectors")]
 fn present(body: &mut Vec<u8>, offset: u64) -> Option<Body<'_>> {
     let at = usize::try_from(offset).unwrap();
     Some(Body::Last(&body[at..]))

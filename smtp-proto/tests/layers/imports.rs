@@ -8,7 +8,7 @@ use std::{
 use crate::source::{Module, folder, modules};
 
 /// What each layer may import besides itself.
-const LAYERS: [(&str, &[&str]); 8] = [
+const LAYERS: [(&str, &[&str]); 9] = [
     ("guide", &[]),
     ("syntax", &[]),
     ("framing", &[]),
@@ -16,6 +16,10 @@ const LAYERS: [(&str, &[&str]); 8] = [
     ("sasl", &["syntax", "machine"]),
     ("client", &["syntax", "framing", "machine", "sasl"]),
     ("delivery", &["syntax", "framing", "machine", "client"]),
+    (
+        "reception",
+        &["syntax", "framing", "machine", "sasl", "server"],
+    ),
     ("server", &["syntax", "framing", "machine", "sasl"]),
 ];
 

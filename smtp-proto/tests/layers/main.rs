@@ -4,4 +4,5 @@
 mod imports;
 mod owners;
 mod source;
+mod spellings;
 mod surface;

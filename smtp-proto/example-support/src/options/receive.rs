@@ -1,16 +1,16 @@
 //! The command line of `receive`.
 
-use std::{env, error::Error, hash::Hash, io, path::PathBuf, sync::Arc, time::Duration};
+use std::{env, error::Error, io, path::PathBuf, sync::Arc, time::Duration};
 
 use smtp_proto::{
-    machine::Dialect,
+    machine::{Dialect, limits},
     server::{Config, Tls},
     syntax::{Capabilities, Extension, Host, Limits},
 };
 use smtp_proto_rustls::TlsAcceptor;
 
 use super::{Endpoint, Stop, number, read_secret, unknown, usage};
-use crate::{Account, Duplicates, Maildir, Reception};
+use crate::{Account, Duplicates, Inbox, Maildir};
 
 const RECEIVE: &str = "\
 Receives messages by SMTP or LMTP.
@@ -22,8 +22,10 @@ Receives messages by SMTP or LMTP.
   --maildir DIRECTORY     where messages are stored, on the disk before they are acknowledged [Maildir]
   --discard               drops every message instead
   --dialect DIALECT       smtp, submission (nothing without authentication) or lmtp [smtp]
-  --max-size BYTES       the largest message that is taken
-  --max-recipients N      how many recipients one message may have, announced by LIMITS
+  --max-size BYTES        the largest message that is taken, at least 65536 [10240000]
+  --max-recipients N      how many recipients one message may have, at least 100, announced by LIMITS
+                          [1000, not announced]
+  --max-connections N     how many connections there may be at once; further ones are told 421 [1000]
   --pipeconnect           lets known clients send on before the greeting
   --tls-cert FILE         the certificate and those up to its authority, in PEM; offers STARTTLS
   --tls-key FILE          its key, in PEM
@@ -34,7 +36,7 @@ Receives messages by SMTP or LMTP.
                           the acknowledgement was lost
   --json                  prints one JSON object for each message that is stored
 
-Ends on SIGTERM or SIGINT, once the transactions under way are over.
+Ends on SIGTERM or SIGINT, once the transactions under way are over, or at once on the second.
 ";
 
 /// Where `receive` leaves messages.
@@ -80,6 +82,8 @@ pub struct ReceiveOptions {
     pub max_size: Option<u64>,
     /// How many recipients a message may have, if not the default.
     pub max_recipients: Option<u32>,
+    /// How many connections there may be at once, if not the default.
+    pub max_connections: Option<usize>,
     /// Clients that know what is offered need not wait for the greeting.
     pub pipe_connect: bool,
     /// With what it does TLS, if it does.
@@ -121,6 +125,7 @@ impl ReceiveOptions {
             service: Service::default(),
             max_size: None,
             max_recipients: None,
+            max_connections: None,
             pipe_connect: false,
             tls: None,
             tls_implicit: false,
@@ -153,6 +158,9 @@ impl ReceiveOptions {
                 "--max-recipients" => {
                     options.max_recipients = Some(number(&argument, &value()?)?);
                 }
+                "--max-connections" => {
+                    options.max_connections = Some(number(&argument, &value()?)?);
+                }
                 "--pipeconnect" => options.pipe_connect = true,
                 "--tls-cert" => certificate = Some(PathBuf::from(value()?)),
                 "--tls-key" => key = Some(PathBuf::from(value()?)),
@@ -179,6 +187,19 @@ impl ReceiveOptions {
     }
 
     fn check(&self) -> Result<(), Stop> {
+        // A server that announces less than it must take would refuse nobody by it.
+        if self
+            .max_recipients
+            .is_some_and(|most| (most as usize) < limits::RECIPIENTS_MINIMUM)
+        {
+            return usage("--max-recipients is at least 100");
+        }
+        if self
+            .max_size
+            .is_some_and(|most| most < limits::MESSAGE_SIZE_MINIMUM)
+        {
+            return usage("--max-size is at least 65536");
+        }
         if self.tls_implicit && self.tls.is_none() {
             return usage("--tls-implicit needs --tls-cert and --tls-key");
         }
@@ -203,22 +224,22 @@ impl ReceiveOptions {
     /// # Errors
     ///
     /// Those of the Maildir, and of reading the password.
-    pub fn reception<M: Eq + Hash>(&self) -> Result<Reception<M>, Box<dyn Error>> {
+    pub fn inbox(&self) -> Result<Inbox, Box<dyn Error>> {
         let maildir = match &self.storage {
             Storage::Maildir(directory) => Some(Maildir::open(directory)?),
             Storage::Discard => None,
         };
-        let mut reception = Reception::new(maildir);
+        let mut inbox = Inbox::new(maildir);
         if self.json {
-            reception = reception.telling();
+            inbox = inbox.telling(io::stdout());
         }
         if let (Some(user), Some(file)) = (&self.user, &self.password_file) {
-            reception = reception.admitting(Account::new(user, &read_secret(file)?)?);
+            inbox = inbox.admitting(Account::new(user, &read_secret(file)?)?);
         }
         if let Some(kept_for) = self.dedup {
-            reception = reception.recognising(Arc::new(Duplicates::new(kept_for)));
+            inbox = inbox.recognising(Arc::new(Duplicates::new(kept_for)));
         }
-        Ok(reception)
+        Ok(inbox)
     }
 
     /// Returns what does TLS, if there is to be any.
@@ -372,6 +393,14 @@ mod tests {
                 "only one of --maildir and --discard can be had",
             ),
             ("--listen :: --nonsense", "--nonsense is not an option"),
+            (
+                "--listen :: --max-recipients 12",
+                "--max-recipients is at least 100",
+            ),
+            (
+                "--listen :: --max-size 1000",
+                "--max-size is at least 65536",
+            ),
             ("--listen :: --dedup x", "--dedup \"x\" is no number"),
             (
                 "--listen :: --dialect uucp",

@@ -9,15 +9,16 @@ use std::{
 
 use anyhow::Result;
 use smtp_proto::{
-    server::Config,
-    syntax::{
-        Capabilities, Extension, ForwardPath, Host, MailParameters, RcptParameters, Reply,
-        ReversePath,
+    reception::{
+        Envelope, Identity, Recipient, Refusal, Sender, Session, Tally, Transaction, Verdict,
+        accept,
     },
+    sasl::{Credential, invalid_credentials},
+    server::Config,
+    syntax::{Capabilities, Extension, Host, Reply},
 };
 use smtp_proto_blocking::server as blocking;
-use smtp_proto_tokio::{TlsInfo, server as asynchronous};
-use tokio::sync::oneshot;
+use smtp_proto_tokio::server as asynchronous;
 
 use super::{
     Mode, Wish,
@@ -33,14 +34,14 @@ use crate::{
 pub(crate) struct OurServer {
     pub(crate) address: SocketAddr,
     pub(crate) store: Arc<Store>,
-    stop: Option<Stop>,
+    stop: Stop,
     thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
 enum Stop {
-    Tokio(#[expect(dead_code, reason = "it stops by being dropped")] oneshot::Sender<()>),
-    Blocking(blocking::ShutdownHandle),
+    Tokio(asynchronous::Shutdown),
+    Blocking(blocking::Shutdown),
 }
 
 impl OurServer {
@@ -64,7 +65,7 @@ impl OurServer {
         Ok(Self {
             address,
             store,
-            stop: Some(stop),
+            stop,
             thread: Some(thread),
         })
     }
@@ -77,8 +78,9 @@ impl OurServer {
 
 impl Drop for OurServer {
     fn drop(&mut self) {
-        if let Some(Stop::Blocking(handle)) = self.stop.take() {
-            handle.shut_down();
+        match &self.stop {
+            Stop::Tokio(shutdown) => shutdown.begin(),
+            Stop::Blocking(shutdown) => shutdown.begin(),
         }
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
@@ -99,13 +101,10 @@ fn start_tokio(config: Config, pki: &Pki, keeper: Keeper) -> io::Result<Started>
         .build()?;
     let server = runtime.block_on(smtp_proto_tokio::Server::bind("127.0.0.1:0", options))?;
     let address = server.local_addr()?;
-    let (stop, stopped) = oneshot::channel();
-    let thread = thread::spawn(move || {
-        runtime.block_on(server.serve_until(keeper, async {
-            let _ = stopped.await;
-        }));
-    });
-    Ok((address, Stop::Tokio(stop), thread))
+    let shutdown = asynchronous::Shutdown::new();
+    let serving = server.serve_until(keeper, shutdown.clone());
+    let thread = thread::spawn(move || runtime.block_on(serving));
+    Ok((address, Stop::Tokio(shutdown), thread))
 }
 
 fn start_blocking(config: Config, pki: &Pki, keeper: Keeper) -> io::Result<Started> {
@@ -114,9 +113,10 @@ fn start_blocking(config: Config, pki: &Pki, keeper: Keeper) -> io::Result<Start
     let options = blocking::Options::new(config).tls(acceptor);
     let server = smtp_proto_blocking::Server::bind("127.0.0.1:0", options)?;
     let address = server.local_addr()?;
-    let stop = server.shutdown_handle()?;
-    let thread = thread::spawn(move || server.serve(&keeper));
-    Ok((address, Stop::Blocking(stop), thread))
+    let shutdown = blocking::Shutdown::new();
+    let ends = shutdown.clone();
+    let thread = thread::spawn(move || server.serve_until(keeper, ends));
+    Ok((address, Stop::Blocking(shutdown), thread))
 }
 
 /// Takes every message for the store.
@@ -128,168 +128,87 @@ struct Gatherer {
     stored: Stored,
 }
 
-impl asynchronous::Handler for Keeper {
-    type Session = ();
-    type Sink = Gatherer;
+/// Spells the handler for an adapter, whose error it names.
+macro_rules! keeper {
+    ($face:ident, $error:ty $(, $async:tt)?) => {
+        impl $face::Handler for Keeper {
+            type Sink = Gatherer;
 
-    async fn connected(&self, _: Option<SocketAddr>) -> Result<(), Reply<'static>> {
-        self.0.connected();
-        Ok(())
-    }
+            $($async)? fn connected(&self, _: &Session) -> Verdict {
+                self.0.connected();
+                accept()
+            }
 
-    async fn authenticate(
-        &self,
-        (): &(),
-        credential: asynchronous::Credential<'_>,
-        _: Option<&TlsInfo>,
-    ) -> Result<String, Reply<'static>> {
-        match credential {
-            asynchronous::Credential::Password {
-                user,
-                password,
-                acting_for,
-            } if admits(user, password, acting_for) => Ok(user.to_owned()),
-            _ => Err(asynchronous::invalid_credentials()),
+            $($async)? fn authenticate(
+                &self,
+                _: &Session,
+                credential: Credential<'_>,
+            ) -> Result<Identity, Refusal> {
+                match credential {
+                    Credential::Password {
+                        user,
+                        password,
+                        acting_for,
+                    } if admits(user, password, acting_for) => Ok(user.into()),
+                    _ => Err(invalid_credentials().into()),
+                }
+            }
+
+            $($async)? fn mail(&self, _: &Session, sender: &Sender) -> Verdict {
+                self.0.mail(&sender.path, &sender.parameters);
+                accept()
+            }
+
+            $($async)? fn recipient(
+                &self,
+                _: &Session,
+                _: &Transaction,
+                recipient: &Recipient,
+            ) -> Verdict {
+                verdict(self.0.recipient(&recipient.path, &recipient.parameters))
+            }
+
+            $($async)? fn content(
+                &self,
+                session: &Session,
+                envelope: Envelope,
+            ) -> Result<Gatherer, Refusal> {
+                let to = envelope.recipients.iter();
+                Ok(Gatherer {
+                    store: Arc::clone(&self.0),
+                    stored: Stored {
+                        from: envelope.sender.path.to_string(),
+                        to: to.map(|to| to.recipient.path.to_string()).collect(),
+                        content: Vec::new(),
+                        encrypted: session.tls().is_some(),
+                        identity: session.identity().map(|identity| identity.name.clone()),
+                    },
+                })
+            }
+
+            fn closed(&self, _: &Session, result: Result<(), &$error>, _: &Tally) {
+                self.0.closed(result.err().map(ToString::to_string));
+            }
         }
-    }
 
-    async fn mail(&self, (): &(), sender: &asynchronous::Sender) -> asynchronous::Verdict {
-        self.0.mail(sender.path(), sender.parameters());
-        asynchronous::Verdict::Accept
-    }
+        impl $face::Sink for Gatherer {
+            $($async)? fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+                self.stored.content.extend_from_slice(bytes);
+                Ok(())
+            }
 
-    async fn recipient(
-        &self,
-        (): &(),
-        _: &asynchronous::Sender,
-        recipient: &asynchronous::Recipient,
-    ) -> asynchronous::Verdict {
-        self.0
-            .recipient(recipient.path(), recipient.parameters())
-            .map_or(asynchronous::Verdict::Accept, Into::into)
-    }
-
-    async fn content(
-        &self,
-        (): &(),
-        envelope: Arc<asynchronous::Envelope>,
-    ) -> Result<Gatherer, Reply<'static>> {
-        let sender = envelope.sender();
-        Ok(Gatherer {
-            store: Arc::clone(&self.0),
-            stored: Stored {
-                from: sender.path().to_string(),
-                to: envelope
-                    .recipients()
-                    .map(|recipient| recipient.path().to_string())
-                    .collect(),
-                content: Vec::new(),
-                encrypted: sender.tls().is_some(),
-                identity: sender.identity().map(str::to_owned),
-            },
-        })
-    }
-
-    fn closed(&self, (): &(), result: Result<(), &smtp_proto_tokio::Error>) {
-        self.0.closed(result.err().map(ToString::to_string));
-    }
-}
-
-impl asynchronous::Sink for Gatherer {
-    async fn write(&mut self, bytes: &[u8]) -> Result<(), Reply<'static>> {
-        self.stored.content.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    async fn finish(self) -> asynchronous::Verdict {
-        self.store
-            .keep(self.stored)
-            .map_or(asynchronous::Verdict::Accept, Into::into)
-    }
-}
-
-impl blocking::Handler for Keeper {
-    type Sink = Gatherer;
-
-    fn connected(&self, _: &blocking::Session) -> blocking::Verdict {
-        self.0.connected();
-        blocking::Verdict::Accept
-    }
-
-    fn authenticate(
-        &self,
-        _: &blocking::Session,
-        credential: blocking::Credential<'_>,
-    ) -> Result<String, Reply<'static>> {
-        match credential {
-            blocking::Credential::Password {
-                user,
-                password,
-                acting_for,
-            } if admits(user, password, acting_for) => Ok(user.to_owned()),
-            _ => Err(blocking::invalid_credentials()),
+            $($async)? fn finish(self) -> Verdict {
+                verdict(self.store.keep(self.stored))
+            }
         }
-    }
-
-    fn mail(
-        &self,
-        _: &blocking::Session,
-        from: &ReversePath<'_>,
-        parameters: &MailParameters<'_>,
-    ) -> blocking::Verdict {
-        self.0.mail(from, parameters);
-        blocking::Verdict::Accept
-    }
-
-    fn recipient(
-        &self,
-        _: &blocking::Session,
-        _: &blocking::Envelope,
-        to: &ForwardPath<'_>,
-        parameters: &RcptParameters<'_>,
-    ) -> blocking::Verdict {
-        self.0
-            .recipient(to, parameters)
-            .map_or(blocking::Verdict::Accept, Into::into)
-    }
-
-    fn content(
-        &self,
-        session: &blocking::Session,
-        envelope: &blocking::Envelope,
-    ) -> Result<Gatherer, Reply<'static>> {
-        Ok(Gatherer {
-            store: Arc::clone(&self.0),
-            stored: Stored {
-                from: envelope.from.to_string(),
-                to: envelope
-                    .recipients
-                    .iter()
-                    .map(ToString::to_string)
-                    .collect(),
-                content: Vec::new(),
-                encrypted: session.tls.is_some(),
-                identity: session.identity.clone(),
-            },
-        })
-    }
-
-    fn closed(&self, _: &blocking::Session, error: Option<&smtp_proto_blocking::Error>) {
-        self.0.closed(error.map(ToString::to_string));
-    }
+    };
 }
 
-impl blocking::Sink for Gatherer {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Reply<'static>> {
-        self.stored.content.extend_from_slice(bytes);
-        Ok(())
-    }
+keeper!(blocking, smtp_proto_blocking::Error);
+keeper!(asynchronous, smtp_proto_tokio::Error, async);
 
-    fn finish(self) -> blocking::Verdict {
-        self.store
-            .keep(self.stored)
-            .map_or(blocking::Verdict::Accept, Into::into)
-    }
+fn verdict(refusal: Option<Reply<'static>>) -> Verdict {
+    refusal.map_or_else(accept, |reply| Err(reply.into()))
 }
 
 /// Returns the configuration of our server: it offers what the clients could use.

@@ -33,14 +33,34 @@ pub struct Inspection {
 impl Inspection {
     /// Searches a whole content, in time that is linear in its length.
     pub fn of(content: &[u8]) -> Self {
-        let strict = DotStuffer::plain(LineBreaks::Refuse);
-        let bare = strict.measure(content).and(strict.end_after(content));
+        let (is_bare, high) = survey(content);
         Self {
-            bare_line_break: bare.err(),
-            is_eight_bit: !content.is_ascii(),
+            bare_line_break: is_bare.then(|| first_bare(content)).flatten(),
+            is_eight_bit: high > 0x7f,
             has_long_line: has_long_line(content),
         }
     }
+}
+
+/// Returns whether there is a bare CR or LF, and all bytes combined by or.
+///
+/// Where one is does not matter yet: nearly every content has none, and without a branch the loop
+/// takes many bytes at a time.
+fn survey(content: &[u8]) -> (bool, u8) {
+    let ends = content.first() == Some(&b'\n') || content.last() == Some(&b'\r');
+    let pairs = content.iter().zip(content.get(1..).unwrap_or_default());
+    let (bare, high) = pairs.fold((0, 0), |(bare, high), (a, b)| {
+        let is_half = u8::from(*a == b'\r') ^ u8::from(*b == b'\n');
+        (bare | is_half, high | a)
+    });
+    let last = content.last().copied().unwrap_or_default();
+    (ends || bare != 0, high | last)
+}
+
+/// Returns the first bare CR or LF.
+fn first_bare(content: &[u8]) -> Option<BareLineBreak> {
+    let strict = DotStuffer::plain(LineBreaks::Refuse);
+    strict.measure(content).and(strict.end_after(content)).err()
 }
 
 /// Returns whether a line exceeds [`TEXT_LINE`].

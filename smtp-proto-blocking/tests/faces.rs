@@ -1,0 +1,41 @@
+//! The server, by the text that both adapters share.
+
+use std::{
+    sync::Arc,
+    thread::{self, JoinHandle},
+};
+
+use smtp_proto_blocking as face;
+use smtp_proto_blocking::{
+    Server,
+    server::{Handler, InMemory, Options, Shutdown, State, Verdict},
+};
+
+macro_rules! spelled {
+    ($($method:tt)*) => { $($method)* };
+}
+
+macro_rules! pause {
+    ($duration:expr) => {
+        std::thread::sleep($duration)
+    };
+}
+
+#[path = "../../smtp-proto/tests/faces/server.rs"]
+mod server;
+
+fn bind(options: Options) -> Server {
+    Server::bind("127.0.0.1:0", options).unwrap()
+}
+
+fn run<S: State, H: Handler<S>>(
+    server: Server,
+    handler: Arc<H>,
+    shutdown: Shutdown,
+) -> JoinHandle<()> {
+    thread::spawn(move || server.serve_until(handler, shutdown))
+}
+
+fn kept(decide: impl FnOnce(Vec<u8>) -> Verdict + Send + 'static) -> InMemory {
+    InMemory::then(decide)
+}

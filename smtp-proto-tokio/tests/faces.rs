@@ -1,0 +1,48 @@
+//! The server, by the text that both adapters share.
+
+use std::{
+    sync::{Arc, LazyLock},
+    thread::{self, JoinHandle},
+};
+
+use smtp_proto_tokio as face;
+use smtp_proto_tokio::{
+    Server,
+    server::{Handler, InMemory, Options, Shutdown, State, Verdict},
+};
+use tokio::runtime::Runtime;
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+
+macro_rules! spelled {
+    ($(fn $name:ident $arguments:tt -> $output:ty $body:block)*) => {
+        $(async fn $name $arguments -> $output $body)*
+    };
+}
+
+macro_rules! pause {
+    ($duration:expr) => {
+        tokio::time::sleep($duration).await
+    };
+}
+
+#[path = "../../smtp-proto/tests/faces/server.rs"]
+mod server;
+
+fn bind(options: Options) -> Server {
+    RUNTIME
+        .block_on(Server::bind("127.0.0.1:0", options))
+        .unwrap()
+}
+
+fn run<S: State, H: Handler<S>>(
+    server: Server,
+    handler: Arc<H>,
+    shutdown: Shutdown,
+) -> JoinHandle<()> {
+    thread::spawn(move || RUNTIME.block_on(server.serve_until(handler, shutdown)))
+}
+
+fn kept(decide: impl FnOnce(Vec<u8>) -> Verdict + Send + 'static) -> InMemory {
+    InMemory::then(async move |content| decide(content))
+}

@@ -1,0 +1,54 @@
+//! What came of a connection.
+
+use core::time::Duration;
+
+use crate::server::TransactionId;
+use crate::syntax::Reply;
+
+/// Counts what came of a connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Tally {
+    /// Whether the application has taken the connection.
+    pub begun: bool,
+    /// How many messages were accepted; in LMTP, for anybody.
+    pub messages: u64,
+    /// How many recipients were accepted.
+    pub recipients: u64,
+    /// How many bytes of content came.
+    pub bytes: u64,
+    /// How many commands and messages were refused, by the machine or by the application.
+    pub refusals: u64,
+    /// The application's last refusal.
+    pub last_refusal: Option<Reply<'static>>,
+    /// Whether the client took its leave.
+    pub quit: bool,
+    /// How long the connection was there.
+    pub duration: Duration,
+    counted: Option<TransactionId>,
+}
+
+impl Tally {
+    pub(super) fn message(&mut self, transaction: TransactionId) {
+        if self.counted != Some(transaction) {
+            self.counted = Some(transaction);
+            self.messages = self.messages.saturating_add(1);
+        }
+    }
+
+    pub(super) fn recipient(&mut self) {
+        self.recipients = self.recipients.saturating_add(1);
+    }
+
+    pub(super) fn content(&mut self, bytes: usize) {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+
+    pub(super) fn refusal(&mut self, reply: Option<&Reply<'static>>) {
+        self.refusals = self.refusals.saturating_add(1);
+        if let Some(reply) = reply {
+            self.last_refusal = Some(reply.clone());
+        }
+    }
+}

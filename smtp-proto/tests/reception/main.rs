@@ -1,0 +1,261 @@
+//! Calls of a server's events: what an application need not remember, and what it cannot get wrong.
+
+use std::time::Duration;
+
+use smtp_proto::{
+    reception::{
+        Accept, Answer, Asked, Call, Identity, Notice, Question, Reception, Refusal, Session,
+        Verdict, accept,
+    },
+    refuse,
+    server::Config,
+    syntax::{Host, Reply},
+};
+
+/// A transaction's and a recipient's state that can be had once.
+type Owned = ((), Box<u8>, Box<u8>);
+
+const LATER: Duration = Duration::from_secs(300);
+
+/// A reception, and what it was asked and not answered.
+struct Desk {
+    reception: Reception<Owned>,
+    now: Duration,
+    open: Vec<(Asked, Question<Owned>)>,
+    told: Vec<String>,
+    /// Whether recipients are answered.
+    answers_recipients: bool,
+}
+
+impl Desk {
+    fn new(config: Config) -> Self {
+        let session = Session::new(7, None, None);
+        let mut desk = Self {
+            reception: Reception::new(config, session, Duration::ZERO),
+            now: Duration::ZERO,
+            open: Vec::new(),
+            told: Vec::new(),
+            answers_recipients: true,
+        };
+        assert_eq!(desk.send(""), "220 mx.example ESMTP\r\n");
+        desk.send("EHLO c.example\r\n");
+        desk
+    }
+
+    /// Sends this, and returns what comes back.
+    fn send(&mut self, text: &str) -> String {
+        let mut input = text.as_bytes();
+        loop {
+            match self.reception.poll_call(&mut input, self.now) {
+                Ok(Some(call)) => {
+                    let told = take(
+                        &mut self.reception,
+                        call,
+                        &mut self.open,
+                        self.answers_recipients,
+                    );
+                    self.told.extend(told);
+                }
+                Ok(None) => break,
+                Err(error) => {
+                    self.told.push(format!("error: {error}"));
+                    break;
+                }
+            }
+        }
+        let mut output = String::new();
+        while let Some(transmit) = self.reception.poll_transmit(self.now) {
+            output += &String::from_utf8(transmit.slices().concat()).unwrap();
+            let bytes = transmit.len();
+            transmit.wrote(bytes, self.now);
+        }
+        output
+    }
+
+    fn wait(&mut self, time: Duration) -> String {
+        self.now += time;
+        self.reception.handle_timeout(self.now);
+        self.send("")
+    }
+}
+
+fn take(
+    reception: &mut Reception<Owned>,
+    call: Call<'_, Owned>,
+    open: &mut Vec<(Asked, Question<Owned>)>,
+    answers_recipients: bool,
+) -> Option<String> {
+    match call {
+        Call::Question(asked, question) => {
+            let answer = match &question {
+                Question::Connected => Answer::Session(Ok(Accept::default())),
+                Question::Mail(_) => Answer::Transaction(Ok(Box::new(1).into())),
+                Question::Recipient(..) if answers_recipients => {
+                    Answer::Recipient(Ok(Box::new(2).into()))
+                }
+                Question::Hello => Answer::Plain(accept()),
+                _ => {
+                    open.push((asked, question));
+                    return None;
+                }
+            };
+            reception.answer(asked, answer);
+            None
+        }
+        Call::Begin {
+            asked, envelope, ..
+        } => {
+            let states = envelope.recipients.iter().map(|it| *it.state);
+            let told = format!(
+                "begin {} for {:?}",
+                envelope.state,
+                states.collect::<Vec<_>>()
+            );
+            reception.answer(asked, Answer::Content(Ok(())));
+            Some(told)
+        }
+        Call::Content { bytes, .. } => Some(format!("content {}", bytes.escape_ascii())),
+        Call::Overdue(transaction) => {
+            open.retain(|(asked, _)| !asked.is_about(transaction));
+            Some(format!("overdue {transaction}"))
+        }
+        Call::Notice(Notice::Expired { .. }) => Some("expired".to_owned()),
+        Call::Notice(notice) => Some(format!("{notice:?}")),
+        _ => None,
+    }
+}
+
+fn config() -> Config {
+    Config::new(Host::parse("mx.example").unwrap())
+}
+
+/// A look-up that hangs costs its own recipient, and the transaction's state is had by value all the
+/// same.
+#[test]
+fn what_is_overdue_is_given_up_before_the_content() {
+    let mut desk = Desk::new(config());
+    assert_eq!(
+        &desk.send("MAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\n")[..3],
+        "250"
+    );
+    desk.answers_recipients = false;
+    assert_eq!(desk.send("RCPT TO:<c@x>\r\n"), "");
+    assert_eq!(&desk.wait(LATER)[..9], "451 4.3.0");
+    assert_eq!(&desk.send("DATA\r\n")[..3], "354");
+    assert_eq!(desk.told, ["overdue 1", "begin 1 for [2]"]);
+    assert!(desk.open.is_empty());
+}
+
+/// Whoever holds on to what is overdue refuses the content, and loses nothing else.
+#[test]
+fn what_is_overdue_and_held_refuses_the_content() {
+    let mut desk = Desk::new(config());
+    desk.send("MAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\n");
+    desk.answers_recipients = false;
+    desk.send("RCPT TO:<c@x>\r\n");
+    desk.wait(LATER);
+    let replies = desk.send("BDAT 3 LAST\r\nx\r\n");
+    assert_eq!(replies, "451 4.3.0 Local error in processing\r\n");
+    assert_eq!(&desk.send("RSET\r\nNOOP\r\n")[..3], "250");
+    assert_eq!(desk.told.len(), 0, "{:?}", desk.told);
+}
+
+/// An empty chunk is a message, too: the application is asked for both in turn.
+#[test]
+fn an_empty_message_begins_before_it_ends() {
+    let mut desk = Desk::new(config());
+    desk.send("MAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\n");
+    assert_eq!(desk.send("BDAT 0 LAST\r\n"), "");
+    assert_eq!(desk.told, ["begin 1 for [2]"]);
+    let (asked, question) = desk.open.pop().unwrap();
+    assert!(matches!(question, Question::Message(_)) && asked.outlasts_client());
+    desk.reception.answer(asked, Answer::Plain(accept()));
+    assert_eq!(desk.send(""), "250 2.0.0 Message accepted\r\n");
+    assert_eq!(desk.reception.tally().messages, 1);
+}
+
+/// A message that is accepted too late was not, as the client knows it.
+#[test]
+fn an_acceptance_that_is_too_late_has_expired() {
+    let mut desk = Desk::new(config());
+    desk.send("MAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\n");
+    desk.send("DATA\r\n");
+    desk.send("x\r\n.\r\n");
+    assert_eq!(&desk.wait(2 * LATER)[..9], "451 4.3.0");
+    let (asked, _) = desk.open.pop().unwrap();
+    desk.reception.answer(asked, Answer::Plain(accept()));
+    desk.send("");
+    assert_eq!(desk.told.last().unwrap(), "expired");
+    assert_eq!(desk.reception.tally().messages, 0);
+}
+
+/// A verdict of another kind than was asked for is a failure, and nobody is let in by it.
+#[test]
+fn an_answer_to_another_question_is_a_failure() {
+    let mut desk = Desk::new(config());
+    assert_eq!(desk.send("VRFY b\r\n"), "");
+    let (asked, _) = desk.open.pop().unwrap();
+    desk.reception
+        .answer(asked, Answer::Recipient(Ok(Box::new(0).into())));
+    assert_eq!(desk.send(""), "451 4.3.0 Local error in processing\r\n");
+}
+
+/// Any verdict may end the session, with any reply or none; what was sent after that command is not
+/// answered.
+#[test]
+fn a_refusal_may_close() {
+    for (refusal, last) in [
+        (
+            Refusal::closing(Reply::parse(b"550 5.7.1 Go away\r\n").unwrap()),
+            "550 5.7.1 Go away\r\n",
+        ),
+        (Refusal::closing(None), ""),
+    ] {
+        let mut desk = Desk::new(config());
+        assert_eq!(desk.send("VRFY b\r\nNOOP\r\n"), "");
+        let (asked, _) = desk.open.pop().unwrap();
+        let verdict: Verdict = Err(refusal);
+        desk.reception.answer(asked, Answer::Plain(verdict));
+        assert_eq!(desk.send(""), last);
+        desk.send("");
+        assert!(
+            desk.told.last().unwrap().starts_with("error"),
+            "{:?}",
+            desk.told
+        );
+        assert!(desk.reception.is_closed());
+    }
+}
+
+/// What is answered to an exchange that is over moves no later one.
+#[cfg(feature = "auth")]
+#[test]
+fn a_late_verdict_lets_nobody_in() {
+    let config = config()
+        .mechanisms(["PLAIN"])
+        .unwrap()
+        .allow_plain_text_auth();
+    let mut desk = Desk::new(config);
+    let claim = |desk: &mut Desk, secret: &str| {
+        assert_eq!(desk.send(&format!("AUTH PLAIN {secret}\r\n")), "");
+        let (asked, _) = desk.open.pop().unwrap();
+        desk.reception.answer(asked, Answer::Mechanism(Ok(false)));
+        assert_eq!(desk.send(""), "");
+        desk.open.pop().unwrap().0
+    };
+    let late = claim(&mut desk, "AGEAYQ==");
+    assert_eq!(&desk.wait(LATER)[..4], "454 ");
+    let open = claim(&mut desk, "AGIAYg==");
+    let identity = || Answer::Identity(Ok(Identity::from("a")));
+    desk.reception.answer(late, identity());
+    assert_eq!(desk.send(""), "");
+    assert!(desk.reception.session().identity().is_none());
+    let refusal = refuse!("535 5.7.8 No");
+    desk.reception.answer(open, Answer::Identity(Err(refusal)));
+    assert_eq!(desk.send(""), "535 5.7.8 No\r\n");
+    let open = claim(&mut desk, "AGEAYQ==");
+    desk.reception.answer(open, identity());
+    assert_eq!(&desk.send("")[..4], "235 ");
+    let known = desk.reception.session().identity().unwrap();
+    assert_eq!((&*known.name, &*known.mechanism), ("a", "PLAIN"));
+}
