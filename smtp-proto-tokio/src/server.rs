@@ -63,12 +63,8 @@ pub use self::{
     shutdown::Shutdown,
     sink::{InMemory, Sink},
 };
-#[cfg(feature = "auth")]
 pub use smtp_proto::{
-    reception::Identity,
-    sasl::{Credential, Step, invalid_credentials},
-};
-pub use smtp_proto::{
+    machine::TraceEntry,
     reception::{
         Accept, ClientAttributes, Deliveries, Envelope, Notice, Recipient, Refusal, Sender,
         Session, State, Tally, Transaction, Verdict, accept,
@@ -76,6 +72,11 @@ pub use smtp_proto::{
     refuse,
     server::{Config, Reason, TransactionId},
     syntax::{Host, Reply},
+};
+#[cfg(feature = "auth")]
+pub use smtp_proto::{
+    reception::Identity,
+    sasl::{Credential, Step, invalid_credentials},
 };
 
 /// How many connections a server has at once, unless told otherwise.

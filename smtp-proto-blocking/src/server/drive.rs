@@ -85,6 +85,7 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
             Ok(result) => (result, None),
             Err(panic) => (Err(ending(&mut self.reception)), Some(panic)),
         };
+        self.tell_dialogue();
         let (session, tally) = (self.reception.session(), self.reception.tally());
         guarded(|| {
             self.handler
@@ -121,6 +122,7 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
                 Written::Nothing => false,
                 Written::Blocked => true,
             };
+            self.tell_dialogue();
             let deadline = self.reception.poll_timeout().unwrap_or(Duration::MAX);
             let until = deadline.saturating_sub(self.connection.now());
             let patience = match self.shutdown {
@@ -149,6 +151,13 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
             if idle && now >= deadline {
                 self.reception.handle_timeout(now);
             }
+        }
+    }
+
+    /// Tells the handler what was said, if it wants to hear it.
+    fn tell_dialogue(&mut self) {
+        while let Some(entry) = self.reception.poll_trace() {
+            guarded(|| self.handler.trace(self.reception.session(), &entry));
         }
     }
 

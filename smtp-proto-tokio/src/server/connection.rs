@@ -134,9 +134,18 @@ impl<T, S: State, H: Handler<S>> Connection<T, S, H> {
         }
     }
 
+    /// Tells the handler what was said, if it wants to hear it.
+    fn tell_dialogue(&mut self) {
+        while let Some(entry) = self.reception.poll_trace() {
+            let session = self.reception.session();
+            guarded(|| self.calls.handler().trace(session, &entry));
+        }
+    }
+
     /// Tells the handler how it ended, once.
     fn tell(&mut self, result: Result<(), &Error>) {
         if !std::mem::replace(&mut self.is_told, true) {
+            self.tell_dialogue();
             let (session, tally) = (self.reception.session(), self.reception.tally());
             guarded(|| self.calls.handler().closed(session, result, tally));
         }
@@ -197,6 +206,7 @@ where
                 return Poll::Ready(Ok(()));
             }
             any |= self.poll_write(cx).is_ready();
+            self.tell_dialogue();
             if self.is_over {
                 return Poll::Ready(Err(self.give_up(cx)));
             }

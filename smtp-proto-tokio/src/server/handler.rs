@@ -6,6 +6,7 @@ use std::{io, sync::Arc};
 use smtp_proto::sasl::{ScramHash, ScramKeys};
 #[cfg(feature = "auth")]
 use smtp_proto::{
+    machine::TraceEntry,
     reception::Identity,
     sasl::{Credential, invalid_credentials},
 };
@@ -282,6 +283,12 @@ pub trait Handler<S: State = ()>: Send + Sync + 'static {
         let _ = (session, notice);
     }
 
+    /// Hears the dialogue as it goes, without secrets, if the configuration has it
+    /// [traced](smtp_proto::server::Config::traced). Nothing of it is kept.
+    fn trace(&self, session: &Session<S>, entry: &TraceEntry) {
+        let _ = (session, entry);
+    }
+
     /// Hears that a connection is over, in good order or in error, and what came of it: once for each
     /// connection that was accepted, whether it was begun or not.
     fn closed(&self, session: &Session<S>, result: Result<(), &Error>, tally: &Tally) {
@@ -307,6 +314,10 @@ macro_rules! forward {
 
             fn notice(&self, session: &Session<S>, notice: &Notice<'_>) {
                 H::notice(self, session, notice);
+            }
+
+            fn trace(&self, session: &Session<S>, entry: &TraceEntry) {
+                H::trace(self, session, entry);
             }
 
             fn closed(&self, session: &Session<S>, result: Result<(), &Error>, tally: &Tally) {
