@@ -17,7 +17,6 @@ use super::{
     calls::{Calls, guarded},
     handler::Handler,
     options::Options,
-    session,
     shutdown::{Phase, Shutdown},
 };
 use crate::{
@@ -61,7 +60,7 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
         handler: &'h H,
         shutdown: Option<&'h Shutdown>,
     ) -> Self {
-        let session = session(&options);
+        let session = options.session();
         let mut reception = Reception::new(options.config, session, Duration::ZERO);
         if options.acceptor.is_none() {
             reception = reception.without_tls();
@@ -290,7 +289,7 @@ pub(super) fn turn_away<T, S: State, H: Handler<S>>(mut stream: T, options: Opti
 where
     T: Write,
 {
-    let session = session(&options);
+    let session = options.session();
     let mut reception = Reception::new(options.config, session, Duration::ZERO);
     reception.turn_away(Duration::ZERO);
     while let Some(transmit) = reception.poll_transmit(Duration::ZERO) {

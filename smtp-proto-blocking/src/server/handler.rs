@@ -4,13 +4,8 @@ use std::{io, sync::Arc};
 
 #[cfg(feature = "scram")]
 use smtp_proto::sasl::{ScramHash, ScramKeys};
-#[cfg(feature = "auth")]
 use smtp_proto::{
     machine::TraceEntry,
-    reception::Identity,
-    sasl::{Credential, invalid_credentials},
-};
-use smtp_proto::{
     reception::{
         ClientAttributes, Envelope, Notice, Recipient, Refusal, Sender, Session, State, Tally,
         Transaction, Verdict, accept,
@@ -20,6 +15,11 @@ use smtp_proto::{
         replies::{not_authorised, not_implemented, queue_unavailable},
     },
     syntax::Reply,
+};
+#[cfg(feature = "auth")]
+use smtp_proto::{
+    reception::Identity,
+    sasl::{Credential, invalid_credentials},
 };
 
 #[cfg(feature = "auth")]

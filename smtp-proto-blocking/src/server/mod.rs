@@ -28,10 +28,7 @@ use std::path::Path;
 use std::{
     io,
     net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
@@ -277,13 +274,6 @@ impl Drop for Place {
 
 fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
     slot.lock().unwrap_or_else(PoisonError::into_inner).take()
-}
-
-/// Begins to know the client of a new connection.
-fn session<S: State>(options: &Options) -> Session<S> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let id = COUNT.fetch_add(1, Ordering::Relaxed);
-    Session::new(id, options.peer, options.local)
 }
 
 /// Serves one client over a connection that was just accepted, to the end of its session.

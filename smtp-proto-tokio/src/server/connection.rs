@@ -18,9 +18,9 @@ use super::{
     calls::Calls,
     handler::Handler,
     options::Options,
-    session,
     shutdown::Shutdown,
     task::{Boxed, guarded},
+    turned_away::ending,
 };
 use crate::{
     Error,
@@ -72,7 +72,7 @@ impl<T, S: State, H: Handler<S>> Connection<T, S, H> {
         shutdown: Option<Shutdown>,
     ) -> Self {
         let clock = Clock::start();
-        let session = session(&options);
+        let session = options.session();
         let mut reception = Reception::new(options.config, session, clock.now());
         if matches!(options.handshake, Handshake::Unavailable) {
             reception = reception.without_tls();
@@ -246,7 +246,7 @@ where
                 break;
             }
         }
-        let error = super::ending(&mut self.reception);
+        let error = ending(&mut self.reception);
         self.transport.write_failed = true;
         error
     }
@@ -353,7 +353,7 @@ fn poll_linger<T: AsyncRead + AsyncWrite + Unpin>(
 impl<T, S: State, H: Handler<S>> Drop for Connection<T, S, H> {
     fn drop(&mut self) {
         if !self.is_told {
-            let error = super::ending(&mut self.reception);
+            let error = ending(&mut self.reception);
             self.tell(Err(&error));
         }
     }
