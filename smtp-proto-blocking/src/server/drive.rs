@@ -40,6 +40,8 @@ pub(super) struct Driver<'h, T, S: State, H: Handler<S>> {
     acceptor: Option<TlsAcceptor>,
     shutdown: Option<&'h Shutdown>,
     eof: bool,
+    /// Nothing can be written any more.
+    is_mute: bool,
     /// How the transport failed.
     broken: Option<Arc<io::Error>>,
 }
@@ -73,6 +75,7 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
             acceptor: options.acceptor,
             shutdown,
             eof: false,
+            is_mute: false,
             broken: None,
         }
     }
@@ -182,6 +185,9 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
     /// Writes until there is nothing to write, or the client takes no more for a moment.
     fn write(&mut self) -> Written {
         let mut written = Written::Nothing;
+        if self.is_mute {
+            return written;
+        }
         loop {
             let Some(transmit) = self.reception.poll_transmit(self.connection.now()) else {
                 return match self.connection.flush() {
@@ -210,6 +216,7 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
     }
 
     fn write_failed(&mut self, error: io::Error) {
+        self.is_mute = true;
         self.reception.write_failed();
         self.broken.get_or_insert(Arc::new(error));
     }

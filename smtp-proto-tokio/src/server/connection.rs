@@ -237,15 +237,7 @@ where
     /// Ends the session whatever is under way, and tells the client so if it takes it at once.
     fn give_up(&mut self, cx: &mut Context<'_>) -> Error {
         self.reception.abort();
-        while self.poll_write(cx).is_ready() && !self.transport.write_failed {
-            if self
-                .reception
-                .poll_transmit(self.transport.clock.now())
-                .is_none()
-            {
-                break;
-            }
-        }
+        while self.poll_write(cx).is_ready() && !self.transport.write_failed {}
         let error = ending(&mut self.reception);
         self.transport.write_failed = true;
         error
