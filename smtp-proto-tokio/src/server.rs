@@ -23,6 +23,7 @@ mod options;
 mod shutdown;
 mod sink;
 mod task;
+mod turned_away;
 
 #[cfg(unix)]
 use std::path::Path;
@@ -30,15 +31,12 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     pin::pin,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use futures_util::future::{Either, select};
-use smtp_proto::reception::{Admission, Reception};
+use smtp_proto::reception::Admission;
 #[cfg(unix)]
 use tokio::net::UnixListener;
 use tokio::{
@@ -51,8 +49,8 @@ use tokio::{
 use self::{
     listener::{Accepted, Listener},
     task::guarded,
+    turned_away::turn_away,
 };
-use crate::Error;
 
 #[cfg(feature = "auth")]
 pub use self::exchange::Exchange;
@@ -63,12 +61,8 @@ pub use self::{
     shutdown::Shutdown,
     sink::{InMemory, Sink},
 };
-#[cfg(feature = "auth")]
 pub use smtp_proto::{
-    reception::Identity,
-    sasl::{Credential, Step, invalid_credentials},
-};
-pub use smtp_proto::{
+    machine::TraceEntry,
     reception::{
         Accept, ClientAttributes, Deliveries, Envelope, Notice, Recipient, Refusal, Sender,
         Session, State, Tally, Transaction, Verdict, accept,
@@ -76,6 +70,11 @@ pub use smtp_proto::{
     refuse,
     server::{Config, Reason, TransactionId},
     syntax::{Host, Reply},
+};
+#[cfg(feature = "auth")]
+pub use smtp_proto::{
+    reception::Identity,
+    sasl::{Credential, Step, invalid_credentials},
 };
 
 /// How many connections a server has at once, unless told otherwise.
@@ -275,47 +274,6 @@ impl Drop for Place {
 
 fn lock(admission: &Mutex<Admission>) -> MutexGuard<'_, Admission> {
     admission.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Tells a client that there are too many others, as far as it can be told at once.
-fn turn_away<S: State, H: Handler<S>>(
-    options: Options,
-    handler: &H,
-    write: impl Fn(&[u8]) -> io::Result<usize>,
-) {
-    let session = session(&options);
-    let mut reception = Reception::new(options.config, session, Duration::ZERO);
-    reception.turn_away(Duration::ZERO);
-    while let Some(transmit) = reception.poll_transmit(Duration::ZERO) {
-        match transmit.slices().first().map(|slice| write(slice)) {
-            Some(Ok(bytes @ 1..)) => {
-                transmit.wrote(bytes, Duration::ZERO);
-            }
-            _ => transmit.failed(),
-        }
-    }
-    let error = ending(&mut reception);
-    let (session, tally) = (reception.session(), reception.tally());
-    guarded(|| handler.closed(session, Err(&error), tally));
-}
-
-/// Begins to know the client of a new connection.
-fn session<S: State>(options: &Options) -> Session<S> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let id = COUNT.fetch_add(1, Ordering::Relaxed);
-    Session::new(id, options.peer, options.local)
-}
-
-/// Returns how a session ends that is given up now.
-fn ending<S: State>(reception: &mut Reception<S>) -> Error {
-    reception.write_failed();
-    loop {
-        match reception.poll_call(&mut [].as_slice(), Duration::ZERO) {
-            Ok(Some(_)) => {}
-            Ok(None) => return Error::Connect(Arc::new(io::ErrorKind::ConnectionAborted.into())),
-            Err(error) => return Error::session(error, None),
-        }
-    }
 }
 
 /// Serves one client over any stream to the end of its session.

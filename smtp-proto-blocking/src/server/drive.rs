@@ -17,7 +17,6 @@ use super::{
     calls::{Calls, guarded},
     handler::Handler,
     options::Options,
-    session,
     shutdown::{Phase, Shutdown},
 };
 use crate::{
@@ -41,6 +40,8 @@ pub(super) struct Driver<'h, T, S: State, H: Handler<S>> {
     acceptor: Option<TlsAcceptor>,
     shutdown: Option<&'h Shutdown>,
     eof: bool,
+    /// Nothing can be written any more.
+    is_mute: bool,
     /// How the transport failed.
     broken: Option<Arc<io::Error>>,
 }
@@ -61,7 +62,7 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
         handler: &'h H,
         shutdown: Option<&'h Shutdown>,
     ) -> Self {
-        let session = session(&options);
+        let session = options.session();
         let mut reception = Reception::new(options.config, session, Duration::ZERO);
         if options.acceptor.is_none() {
             reception = reception.without_tls();
@@ -74,6 +75,7 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
             acceptor: options.acceptor,
             shutdown,
             eof: false,
+            is_mute: false,
             broken: None,
         }
     }
@@ -85,6 +87,7 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
             Ok(result) => (result, None),
             Err(panic) => (Err(ending(&mut self.reception)), Some(panic)),
         };
+        self.tell_dialogue();
         let (session, tally) = (self.reception.session(), self.reception.tally());
         guarded(|| {
             self.handler
@@ -121,6 +124,7 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
                 Written::Nothing => false,
                 Written::Blocked => true,
             };
+            self.tell_dialogue();
             let deadline = self.reception.poll_timeout().unwrap_or(Duration::MAX);
             let until = deadline.saturating_sub(self.connection.now());
             let patience = match self.shutdown {
@@ -152,6 +156,13 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
         }
     }
 
+    /// Tells the handler what was said, if it wants to hear it.
+    fn tell_dialogue(&mut self) {
+        while let Some(entry) = self.reception.poll_trace() {
+            guarded(|| self.handler.trace(self.reception.session(), &entry));
+        }
+    }
+
     /// Makes the calls for everything that the client has said.
     fn make_calls(&mut self) -> Result<(), Error> {
         let now = self.connection.now();
@@ -174,6 +185,9 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
     /// Writes until there is nothing to write, or the client takes no more for a moment.
     fn write(&mut self) -> Written {
         let mut written = Written::Nothing;
+        if self.is_mute {
+            return written;
+        }
         loop {
             let Some(transmit) = self.reception.poll_transmit(self.connection.now()) else {
                 return match self.connection.flush() {
@@ -202,6 +216,7 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
     }
 
     fn write_failed(&mut self, error: io::Error) {
+        self.is_mute = true;
         self.reception.write_failed();
         self.broken.get_or_insert(Arc::new(error));
     }
@@ -281,7 +296,7 @@ pub(super) fn turn_away<T, S: State, H: Handler<S>>(mut stream: T, options: Opti
 where
     T: Write,
 {
-    let session = session(&options);
+    let session = options.session();
     let mut reception = Reception::new(options.config, session, Duration::ZERO);
     reception.turn_away(Duration::ZERO);
     while let Some(transmit) = reception.poll_transmit(Duration::ZERO) {

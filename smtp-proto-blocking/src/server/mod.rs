@@ -28,10 +28,7 @@ use std::path::Path;
 use std::{
     io,
     net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
     time::Duration,
 };
@@ -54,12 +51,8 @@ pub use self::{
     shutdown::Shutdown,
     sink::{InMemory, Sink},
 };
-#[cfg(feature = "auth")]
 pub use smtp_proto::{
-    reception::Identity,
-    sasl::{Credential, Step, invalid_credentials},
-};
-pub use smtp_proto::{
+    machine::TraceEntry,
     reception::{
         Accept, ClientAttributes, Deliveries, Envelope, Notice, Recipient, Refusal, Sender,
         Session, State, Tally, Transaction, Verdict, accept,
@@ -67,6 +60,11 @@ pub use smtp_proto::{
     refuse,
     server::{Config, Reason, TransactionId},
     syntax::{Host, Reply},
+};
+#[cfg(feature = "auth")]
+pub use smtp_proto::{
+    reception::Identity,
+    sasl::{Credential, Step, invalid_credentials},
 };
 
 /// How many connections a server has at once, unless told otherwise.
@@ -276,13 +274,6 @@ impl Drop for Place {
 
 fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
     slot.lock().unwrap_or_else(PoisonError::into_inner).take()
-}
-
-/// Begins to know the client of a new connection.
-fn session<S: State>(options: &Options) -> Session<S> {
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let id = COUNT.fetch_add(1, Ordering::Relaxed);
-    Session::new(id, options.peer, options.local)
 }
 
 /// Serves one client over a connection that was just accepted, to the end of its session.

@@ -1,8 +1,14 @@
 //! What a server's connections share beside their handler.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
-use smtp_proto::server::Config;
+use smtp_proto::{
+    reception::{Session, State},
+    server::Config,
+};
 
 use crate::tls::TlsAcceptor;
 
@@ -60,6 +66,13 @@ impl Options {
         self.peer = peer.into();
         self.local = local.into();
         self
+    }
+
+    /// Begins to know the client of a new connection.
+    pub(super) fn session<S: State>(&self) -> Session<S> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        let id = COUNT.fetch_add(1, Ordering::Relaxed);
+        Session::new(id, self.peer, self.local)
     }
 }
 

@@ -18,9 +18,9 @@ use super::{
     calls::Calls,
     handler::Handler,
     options::Options,
-    session,
     shutdown::Shutdown,
     task::{Boxed, guarded},
+    turned_away::ending,
 };
 use crate::{
     Error,
@@ -72,7 +72,7 @@ impl<T, S: State, H: Handler<S>> Connection<T, S, H> {
         shutdown: Option<Shutdown>,
     ) -> Self {
         let clock = Clock::start();
-        let session = session(&options);
+        let session = options.session();
         let mut reception = Reception::new(options.config, session, clock.now());
         if matches!(options.handshake, Handshake::Unavailable) {
             reception = reception.without_tls();
@@ -134,9 +134,18 @@ impl<T, S: State, H: Handler<S>> Connection<T, S, H> {
         }
     }
 
+    /// Tells the handler what was said, if it wants to hear it.
+    fn tell_dialogue(&mut self) {
+        while let Some(entry) = self.reception.poll_trace() {
+            let session = self.reception.session();
+            guarded(|| self.calls.handler().trace(session, &entry));
+        }
+    }
+
     /// Tells the handler how it ended, once.
     fn tell(&mut self, result: Result<(), &Error>) {
         if !std::mem::replace(&mut self.is_told, true) {
+            self.tell_dialogue();
             let (session, tally) = (self.reception.session(), self.reception.tally());
             guarded(|| self.calls.handler().closed(session, result, tally));
         }
@@ -197,6 +206,7 @@ where
                 return Poll::Ready(Ok(()));
             }
             any |= self.poll_write(cx).is_ready();
+            self.tell_dialogue();
             if self.is_over {
                 return Poll::Ready(Err(self.give_up(cx)));
             }
@@ -227,16 +237,8 @@ where
     /// Ends the session whatever is under way, and tells the client so if it takes it at once.
     fn give_up(&mut self, cx: &mut Context<'_>) -> Error {
         self.reception.abort();
-        while self.poll_write(cx).is_ready() && !self.transport.write_failed {
-            if self
-                .reception
-                .poll_transmit(self.transport.clock.now())
-                .is_none()
-            {
-                break;
-            }
-        }
-        let error = super::ending(&mut self.reception);
+        while self.poll_write(cx).is_ready() && !self.transport.write_failed {}
+        let error = ending(&mut self.reception);
         self.transport.write_failed = true;
         error
     }
@@ -343,7 +345,7 @@ fn poll_linger<T: AsyncRead + AsyncWrite + Unpin>(
 impl<T, S: State, H: Handler<S>> Drop for Connection<T, S, H> {
     fn drop(&mut self) {
         if !self.is_told {
-            let error = super::ending(&mut self.reception);
+            let error = ending(&mut self.reception);
             self.tell(Err(&error));
         }
     }

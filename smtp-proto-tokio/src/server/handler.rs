@@ -4,12 +4,8 @@ use std::{io, sync::Arc};
 
 #[cfg(feature = "scram")]
 use smtp_proto::sasl::{ScramHash, ScramKeys};
-#[cfg(feature = "auth")]
 use smtp_proto::{
-    reception::Identity,
-    sasl::{Credential, invalid_credentials},
-};
-use smtp_proto::{
+    machine::TraceEntry,
     reception::{
         ClientAttributes, Envelope, Notice, Recipient, Refusal, Sender, Session, State, Tally,
         Transaction, Verdict, accept,
@@ -19,6 +15,11 @@ use smtp_proto::{
         replies::{not_authorised, not_implemented, queue_unavailable},
     },
     syntax::Reply,
+};
+#[cfg(feature = "auth")]
+use smtp_proto::{
+    reception::Identity,
+    sasl::{Credential, invalid_credentials},
 };
 
 #[cfg(feature = "auth")]
@@ -282,6 +283,12 @@ pub trait Handler<S: State = ()>: Send + Sync + 'static {
         let _ = (session, notice);
     }
 
+    /// Hears the dialogue as it goes, without secrets, if the configuration has it
+    /// [traced](smtp_proto::server::Config::traced). Nothing of it is kept.
+    fn trace(&self, session: &Session<S>, entry: &TraceEntry) {
+        let _ = (session, entry);
+    }
+
     /// Hears that a connection is over, in good order or in error, and what came of it: once for each
     /// connection that was accepted, whether it was begun or not.
     fn closed(&self, session: &Session<S>, result: Result<(), &Error>, tally: &Tally) {
@@ -307,6 +314,10 @@ macro_rules! forward {
 
             fn notice(&self, session: &Session<S>, notice: &Notice<'_>) {
                 H::notice(self, session, notice);
+            }
+
+            fn trace(&self, session: &Session<S>, entry: &TraceEntry) {
+                H::trace(self, session, entry);
             }
 
             fn closed(&self, session: &Session<S>, result: Result<(), &Error>, tally: &Tally) {

@@ -66,6 +66,7 @@ mod current;
 mod deliveries;
 mod envelope;
 mod replies;
+mod replying;
 mod session;
 mod state;
 mod tally;
@@ -78,7 +79,7 @@ use core::{mem, time::Duration};
 use authentication::{Authentication, Next};
 use call::Subject;
 use current::{Current, NoEnvelope};
-use replies::{shutting_down, too_many_connections, unavailable};
+use replying::Replying;
 
 pub use admission::{Admission, Full};
 pub use attributes::ClientAttributes;
@@ -100,17 +101,17 @@ use crate::framing::Transmit;
 use crate::machine::{Error, Misuse, TlsInfo, TraceEntry};
 #[cfg(feature = "auth")]
 use crate::sasl::Step;
+#[cfg(feature = "auth")]
+use crate::server::Refused;
 use crate::server::replies::{local_error, tls_unavailable};
-use crate::server::{Config, Event, Refused, Server, Ticket, TransactionId};
-use crate::syntax::{Class, Host, Reply};
+use crate::server::{Config, Event, Ticket, TransactionId};
 
 /// Drives a server machine for an application.
 ///
 /// See the [module](self).
 #[derive(Debug)]
 pub struct Reception<S: State = ()> {
-    server: Server,
-    hostname: Host<'static>,
+    replying: Replying,
     session: Session<S>,
     can_encrypt: bool,
     #[cfg(feature = "auth")]
@@ -129,7 +130,6 @@ pub struct Reception<S: State = ()> {
     overdue: Option<Ticket>,
     /// The session is to end once no transaction is under way.
     is_stopping: bool,
-    tally: Tally,
     origin: Duration,
 }
 
@@ -137,8 +137,7 @@ impl<S: State> Reception<S> {
     /// Begins with a connection that was just accepted.
     pub fn new(config: Config, session: Session<S>, now: Duration) -> Self {
         Self {
-            hostname: config.hostname().clone(),
-            server: Server::new(config, now),
+            replying: Replying::new(config, now),
             session,
             can_encrypt: true,
             #[cfg(feature = "auth")]
@@ -151,7 +150,6 @@ impl<S: State> Reception<S> {
             refused: None,
             overdue: None,
             is_stopping: false,
-            tally: Tally::default(),
             origin: now,
         }
     }
@@ -180,7 +178,7 @@ impl<S: State> Reception<S> {
         input: &mut &'i [u8],
         now: Duration,
     ) -> Result<Option<Call<'i, S>>, Error> {
-        self.tally.duration = now.saturating_sub(self.origin);
+        self.replying.tally_mut().duration = now.saturating_sub(self.origin);
         loop {
             if let Some(call) = self.next.pop_front() {
                 return Ok(Some(call));
@@ -191,7 +189,7 @@ impl<S: State> Reception<S> {
             {
                 return Ok(Some(call));
             }
-            let Some(event) = self.server.poll_event(input, now)? else {
+            let Some(event) = self.replying.server_mut().poll_event(input, now)? else {
                 return Ok(None);
             };
             if let Some(call) = self.take(event) {
@@ -202,7 +200,7 @@ impl<S: State> Reception<S> {
 
     /// Returns the bytes that the client is to read next: see [`Server::poll_transmit`].
     pub fn poll_transmit(&mut self, now: Duration) -> Option<Transmit<'_>> {
-        self.server.poll_transmit(now)
+        self.replying.server_mut().poll_transmit(now)
     }
 
     /// Answers a question. An answer to another question than was asked counts as
@@ -212,47 +210,48 @@ impl<S: State> Reception<S> {
         let Asked { ticket, subject } = asked;
         match (subject, answer) {
             (Subject::Greeting, Answer::Session(verdict)) => {
-                if let Some(state) = self.settle_greeting(ticket, verdict) {
+                if let Some(state) = self.replying.settle_greeting(ticket, verdict) {
                     self.session.begin(state);
-                    self.tally.begun = true;
+                    self.replying.tally_mut().begun = true;
                 }
             }
             (Subject::XClient(attributes), Answer::Session(verdict)) => {
-                if let Some(state) = self.settle_greeting(ticket, verdict) {
+                if let Some(state) = self.replying.settle_greeting(ticket, verdict) {
                     self.session.begin(state);
-                    let is_authenticated = self.server.is_authenticated();
+                    let is_authenticated = self.replying.server().is_authenticated();
                     self.session.speak_for(&attributes, is_authenticated);
                 }
             }
             (Subject::Hello(before), Answer::Plain(verdict)) => {
                 let verdict = verdict.map(|mut accept| {
-                    self.configure(&mut accept);
-                    self.server.offer(accept.take_offer());
+                    self.replying.configure(&mut accept);
+                    self.replying.server_mut().offer(accept.take_offer());
                     accept.into_parts().1
                 });
-                if !self.settle(ticket, verdict) {
+                if !self.replying.settle(ticket, verdict) {
                     // 5321-4.1.4-c
                     self.session.restore(before);
                 }
             }
             (Subject::Plain, Answer::Plain(verdict)) => {
-                self.settle(ticket, verdict.map(|accept| accept.into_parts().1));
+                self.replying
+                    .settle(ticket, verdict.map(|accept| accept.into_parts().1));
             }
-            (Subject::Reply, Answer::Reply(reworded)) => self.reword(ticket, reworded),
+            (Subject::Reply, Answer::Reply(reworded)) => self.replying.reword(ticket, reworded),
             (Subject::Mail(id, sender), Answer::Transaction(verdict)) => {
-                let state = self.settle_state(ticket, verdict);
+                let state = self.replying.settle_state(ticket, verdict);
                 self.current.open(id, sender, state);
             }
             (Subject::Recipient(id, position), Answer::Recipient(verdict)) => {
-                let state = self.settle_state(ticket, verdict);
+                let state = self.replying.settle_state(ticket, verdict);
                 if state.is_some() {
-                    self.tally.recipient();
+                    self.replying.tally_mut().recipient();
                 }
                 self.current.decide(id, position, state);
             }
             (Subject::Content(id), Answer::Content(verdict)) => match (ticket, verdict) {
                 (ticket @ Some(_), verdict) => {
-                    if !self.settle(ticket, verdict.map(|()| None)) {
+                    if !self.replying.settle(ticket, verdict.map(|()| None)) {
                         self.current.end(id);
                     }
                 }
@@ -276,14 +275,14 @@ impl<S: State> Reception<S> {
         let Asked { ticket, subject } = asked;
         match subject {
             Subject::Greeting | Subject::XClient(_) => {
-                self.refuse(ticket, Refusal::closing(unavailable(&self.hostname)));
+                self.replying.refuse(ticket, self.replying.unavailable());
             }
             Subject::Content(id) if ticket.is_none() => {
                 self.refuse_content(id, Refusal::local_error());
             }
-            Subject::Reply => self.reword(ticket, None),
+            Subject::Reply => self.replying.reword(ticket, None),
             subject => {
-                self.refuse(ticket, Refusal::local_error());
+                self.replying.refuse(ticket, Refusal::local_error());
                 match subject {
                     Subject::Hello(before) => self.session.restore(before),
                     Subject::Mail(id, _) | Subject::Content(id) => self.current.end(id),
@@ -298,22 +297,29 @@ impl<S: State> Reception<S> {
     /// handed out. Does nothing if that transaction's content is not coming any more.
     pub fn refuse_content(&mut self, transaction: TransactionId, refusal: Refusal) {
         for asked in self.take_ends(transaction) {
-            self.refuse(asked.ticket, refusal.clone());
+            self.replying.refuse(asked.ticket, refusal.clone());
         }
         if !self.current.is(transaction) {
             return;
         }
         self.refused = Some((transaction, refusal.clone()));
-        self.tally.refusal(refusal.reply());
-        let reply = refusal
-            .reply()
-            .cloned()
-            .unwrap_or_else(|| unavailable(&self.hostname));
-        if let Err(Misuse::WrongReplyClass | Misuse::NotAscii) =
-            self.server.refuse_content(transaction, reply)
+        self.replying.tally_mut().refusal(refusal.reply());
+        let refusal = match refusal.closes() {
+            // At the end of a content, 421 is what ends the session.
+            true => self.replying.unavailable(),
+            false => refusal,
+        };
+        let reply = refusal.into_reply().unwrap_or_else(local_error);
+        if let Err(Misuse::WrongReplyClass | Misuse::NotAscii) = self
+            .replying
+            .server_mut()
+            .refuse_content(transaction, reply)
         {
             // It is not refused yet, so this is taken.
-            let _ = self.server.refuse_content(transaction, local_error());
+            let _ = self
+                .replying
+                .server_mut()
+                .refuse_content(transaction, local_error());
         }
         self.current.end(transaction);
     }
@@ -324,8 +330,7 @@ impl<S: State> Reception<S> {
         if let Ok(Some(Call::Question(asked, Question::Connected))) =
             self.poll_call(&mut [].as_slice(), now)
         {
-            let reply = too_many_connections(&self.hostname);
-            self.refuse(asked.ticket, Refusal::closing(reply));
+            self.replying.turn_away(asked.ticket);
         }
     }
 
@@ -337,13 +342,12 @@ impl<S: State> Reception<S> {
 
     /// Ends the session at once (421), whatever is under way.
     pub fn abort(&mut self) {
-        // It may be ending already.
-        let _ = self.server.shut_down(shutting_down(&self.hostname));
+        self.replying.abort();
     }
 
     /// Returns whether the TLS handshake is due: see [`Server::wants_tls`].
     pub fn wants_tls(&self) -> bool {
-        self.server.wants_tls()
+        self.replying.server().wants_tls()
     }
 
     /// Takes note that TLS is there: see [`Server::tls_established`]. Who the client was in clear is
@@ -353,39 +357,41 @@ impl<S: State> Reception<S> {
     ///
     /// Fails if no handshake is due.
     pub fn tls_established(&mut self, info: TlsInfo, now: Duration) -> Result<(), Misuse> {
-        self.server.tls_established(info.clone(), now)?;
+        self.replying
+            .server_mut()
+            .tls_established(info.clone(), now)?;
         self.session.secure(info);
         Ok(())
     }
 
     /// Takes note that the handshake failed: see [`Server::tls_failed`].
     pub fn tls_failed(&mut self) {
-        self.server.tls_failed();
+        self.replying.server_mut().tls_failed();
     }
 
     /// Returns when [`handle_timeout`](Self::handle_timeout) is due: see [`Server::poll_timeout`].
     pub fn poll_timeout(&self) -> Option<Duration> {
-        self.server.poll_timeout()
+        self.replying.server().poll_timeout()
     }
 
     /// Lets the timers fire that are due: see [`Server::handle_timeout`].
     pub fn handle_timeout(&mut self, now: Duration) {
-        self.server.handle_timeout(now);
+        self.replying.server_mut().handle_timeout(now);
     }
 
     /// Takes note that the client sends no more: see [`Server::handle_eof`].
     pub fn handle_eof(&mut self) {
-        self.server.handle_eof();
+        self.replying.server_mut().handle_eof();
     }
 
     /// Takes note that nothing can be written any more: see [`Server::write_failed`].
     pub fn write_failed(&mut self) {
-        self.server.write_failed();
+        self.replying.server_mut().write_failed();
     }
 
     /// Returns whether more bytes are of use now: see [`Server::wants_read`].
     pub fn wants_read(&self) -> bool {
-        self.server.wants_read()
+        self.replying.server().wants_read()
     }
 
     /// Returns whether no transaction is under way: the time to [shrink](Self::shrink), if nothing
@@ -396,28 +402,28 @@ impl<S: State> Reception<S> {
 
     /// Returns whether the session is over, and all of it has been told: see [`Server::is_closed`].
     pub fn is_closed(&self) -> bool {
-        self.next.is_empty() && self.server.is_closed()
+        self.next.is_empty() && self.replying.server().is_closed()
     }
 
     /// Returns how many bytes are left unconsumed at most: see [`Server::max_unconsumed`].
     pub fn max_unconsumed(&self) -> usize {
-        self.server.max_unconsumed()
+        self.replying.server().max_unconsumed()
     }
 
     /// Gives back the memory that is not in use: see [`Server::shrink`].
     pub fn shrink(&mut self) {
-        self.server.shrink();
+        self.replying.server_mut().shrink();
         self.next.shrink_to_fit();
     }
 
     /// Takes the oldest entry of the trace, if one is kept: see [`Server::poll_trace`].
     pub fn poll_trace(&mut self) -> Option<TraceEntry> {
-        self.server.poll_trace()
+        self.replying.server_mut().poll_trace()
     }
 
     /// Returns what came of the connection by now.
     pub fn tally(&self) -> &Tally {
-        &self.tally
+        self.replying.tally()
     }
 
     /// Makes a call of an event, if it is any of the application's business.
@@ -438,7 +444,7 @@ impl<S: State> Reception<S> {
             }
             Event::StartTls { ticket } if self.can_encrypt => (ticket, Question::StartTls),
             Event::StartTls { ticket } => {
-                self.refuse(Some(ticket), tls_unavailable().into());
+                self.replying.refuse(Some(ticket), tls_unavailable().into());
                 return None;
             }
             #[cfg(feature = "auth")]
@@ -462,7 +468,7 @@ impl<S: State> Reception<S> {
                         let next = authentication.respond(Some(response));
                         self.advance(ticket, next);
                     }
-                    None => self.refuse(Some(ticket), Refusal::local_error()),
+                    None => self.replying.refuse(Some(ticket), Refusal::local_error()),
                 }
                 return None;
             }
@@ -491,7 +497,7 @@ impl<S: State> Reception<S> {
                     parameters: parameters.into_owned(),
                 });
                 let Some((named, position)) = self.current.name(&recipient) else {
-                    self.refuse(Some(ticket), Refusal::local_error());
+                    self.replying.refuse(Some(ticket), Refusal::local_error());
                     return None;
                 };
                 let asked = Asked::new(ticket, Subject::Recipient(transaction, position));
@@ -505,7 +511,7 @@ impl<S: State> Reception<S> {
                 if !self.current.is(transaction) {
                     return None;
                 }
-                self.tally.content(bytes.len());
+                self.replying.tally_mut().content(bytes.len());
                 if self.current.is_in_content() {
                     return Some(Call::Content { transaction, bytes });
                 }
@@ -568,7 +574,7 @@ impl<S: State> Reception<S> {
                 {
                     self.authentication = None;
                 }
-                self.tally.refusal(None);
+                self.replying.tally_mut().refusal(None);
                 return Some(Call::Notice(Notice::Rejected { code, reason, line }));
             }
             Event::Reply {
@@ -607,11 +613,11 @@ impl<S: State> Reception<S> {
                 }));
             }
             Event::Quit => {
-                self.tally.quit = true;
+                self.replying.tally_mut().quit = true;
                 return None;
             }
             event => {
-                self.server.decline(event);
+                self.replying.server_mut().decline(event);
                 return None;
             }
         };
@@ -659,7 +665,7 @@ impl<S: State> Reception<S> {
             && *refused == transaction
         {
             let refusal = refusal.clone();
-            self.refuse(asked.ticket, refusal);
+            self.replying.refuse(asked.ticket, refusal);
             return None;
         }
         let begins = match self.current.is_in_content() {
@@ -667,7 +673,7 @@ impl<S: State> Reception<S> {
             false => self.begin_content(transaction, None, &[]),
         };
         if !self.current.is_in_content() || !self.current.is(transaction) {
-            self.refuse(asked.ticket, Refusal::local_error());
+            self.replying.refuse(asked.ticket, Refusal::local_error());
             return begins;
         }
         let ends = match asked.subject {
@@ -723,7 +729,9 @@ impl<S: State> Reception<S> {
             return;
         };
         let next = match answer {
-            Answer::Mechanism(Ok(is_own)) => authentication.begin(is_own, &self.server.channel()),
+            Answer::Mechanism(Ok(is_own)) => {
+                authentication.begin(is_own, &self.replying.server().channel())
+            }
             Answer::Step(step) => Next::Step(step),
             Answer::Identity(verdict) => Next::Step(authentication.decide(verdict)),
             #[cfg(feature = "scram")]
@@ -741,14 +749,16 @@ impl<S: State> Reception<S> {
     fn advance(&mut self, ticket: Ticket, next: Next) {
         let question = match next {
             Next::Step(Step::Challenge(challenge)) => {
-                if let Err(Refused { ticket, .. }) = self.server.challenge(ticket, &challenge) {
+                if let Err(Refused { ticket, .. }) =
+                    self.replying.server_mut().challenge(ticket, &challenge)
+                {
                     self.turn_down(ticket, Refusal::local_error());
                 }
                 return;
             }
             Next::Step(Step::Accept(name)) => {
                 let authentication = self.authentication.take();
-                if self.settle(Some(ticket), Ok(None))
+                if self.replying.settle(Some(ticket), Ok(None))
                     && let Some(authentication) = authentication
                 {
                     self.session.identify(authentication.identity(name));
@@ -769,46 +779,7 @@ impl<S: State> Reception<S> {
     #[cfg(feature = "auth")]
     fn turn_down(&mut self, ticket: Ticket, refusal: Refusal) {
         self.authentication = None;
-        self.refuse(Some(ticket), refusal);
-    }
-
-    /// Takes the verdict over a greeting. The reply is a positive one, or it ends the connection: a
-    /// client that is greeted is served (L7).
-    fn settle_greeting<T>(&mut self, ticket: Option<Ticket>, verdict: Verdict<T>) -> Option<T> {
-        let verdict = verdict.and_then(|accept| match accept.refusal() {
-            Some(_) => Err(Refusal::closing(unavailable(&self.hostname))),
-            None => Ok(accept),
-        });
-        let verdict = verdict.map_err(|refusal| match refusal.reply() {
-            Some(reply) if matches!(reply.class(), Class::Positive | Class::Intermediate) => {
-                Refusal::closing(unavailable(&self.hostname))
-            }
-            _ => refusal,
-        });
-        self.settle_state(ticket, verdict)
-    }
-
-    /// Takes a verdict, and returns what is to be remembered if the command is accepted by it.
-    fn settle_state<T>(&mut self, ticket: Option<Ticket>, verdict: Verdict<T>) -> Option<T> {
-        match verdict {
-            Ok(mut accept) => {
-                self.configure(&mut accept);
-                let (state, reply) = accept.into_parts();
-                self.settle(ticket, Ok(reply)).then_some(state)
-            }
-            Err(refusal) => {
-                self.refuse(ticket, refusal);
-                None
-            }
-        }
-    }
-
-    /// Has the settings changed, as a verdict says.
-    fn configure<T>(&mut self, accept: &mut Accept<T>) {
-        if let Some(config) = accept.take_config() {
-            // It can only fail where settings stand, which is documented.
-            let _ = self.server.reconfigure(config);
-        }
+        self.replying.refuse(Some(ticket), refusal);
     }
 
     /// Takes a verdict over a message, in LMTP for one of its recipients.
@@ -820,77 +791,13 @@ impl<S: State> Reception<S> {
         verdict: Verdict,
     ) {
         let is_accepted = verdict.is_ok();
-        if self.settle_state(ticket, verdict).is_some() {
-            self.tally.message(transaction);
+        if self.replying.settle_state(ticket, verdict).is_some() {
+            self.replying.tally_mut().message(transaction);
         } else if is_accepted {
             self.next.push_back(Call::Notice(Notice::Expired {
                 transaction,
                 recipient,
             }));
-        }
-    }
-
-    /// Takes a verdict, and returns whether the command is accepted by it.
-    fn settle(
-        &mut self,
-        ticket: Option<Ticket>,
-        verdict: Result<Option<Reply<'static>>, Refusal>,
-    ) -> bool {
-        let Some(ticket) = ticket else {
-            return verdict.is_ok();
-        };
-        let given = match verdict {
-            Ok(None) => self.server.accept(ticket),
-            Ok(Some(reply)) if reply.is_positive() => self.server.reply(ticket, reply),
-            Ok(Some(_)) => {
-                self.refuse(Some(ticket), Refusal::local_error());
-                return false;
-            }
-            Err(refusal) => {
-                self.refuse(Some(ticket), refusal);
-                return false;
-            }
-        };
-        match given {
-            Ok(()) => true,
-            Err(refused) => {
-                self.stand_in(refused);
-                false
-            }
-        }
-    }
-
-    /// Has the machine say what it would, or else this, if that is of the same class.
-    fn reword(&mut self, ticket: Option<Ticket>, reworded: Option<Reply<'static>>) {
-        let refused = match (ticket, reworded) {
-            (Some(ticket), Some(reply)) => self.server.reply(ticket, reply),
-            (Some(ticket), None) => self.server.accept(ticket),
-            (None, _) => return,
-        };
-        if let Err(refused) = refused {
-            // It is of another class, or too late.
-            let _ = self.server.accept(refused.ticket);
-        }
-    }
-
-    fn refuse(&mut self, ticket: Option<Ticket>, refusal: Refusal) {
-        self.tally.refusal(refusal.reply());
-        let Some(ticket) = ticket else {
-            return;
-        };
-        let given = match (refusal.closes(), refusal.into_reply()) {
-            (false, Some(reply)) => self.server.reply(ticket, reply),
-            (_, reply) => self.server.close(ticket, reply),
-        };
-        if let Err(refused) = given {
-            self.stand_in(refused);
-        }
-    }
-
-    /// Answers for an application whose reply cannot be sent.
-    fn stand_in(&mut self, refused: Refused) {
-        if let Misuse::WrongReplyClass | Misuse::NotAscii = refused.misuse {
-            let _ = self.server.reply(refused.ticket, local_error());
         }
     }
 

@@ -22,7 +22,8 @@ use super::{
         Error,
         server::{
             Accept, Envelope, Handler, Host, Notice, Options, Reason, Recipient, Refusal, Reply,
-            Sender, Session, Shutdown, Sink, State, Tally, Transaction, Verdict, accept, refuse,
+            Sender, Session, Shutdown, Sink, State, Tally, TraceEntry, Transaction, Verdict,
+            accept, refuse,
         },
     },
     run,
@@ -171,6 +172,10 @@ impl Handler<Remembered> for Hotel {
         if let Notice::Rejected { reason, .. } = notice {
             self.note(format!("rejected: {reason:?}"));
         }
+    }
+
+    fn trace(&self, session: &Session<Remembered>, entry: &TraceEntry) {
+        self.note(format!("said in {}: {}", session.id(), entry.what));
     }
 
     fn closed(&self, session: &Session<Remembered>, result: Result<(), &Error>, tally: &Tally) {
@@ -447,7 +452,10 @@ fn a_shutdown_lets_transactions_end_and_turns_the_rest_away() {
     assert_eq!(&busy.ask("MAIL FROM:<slow@x>")[..3], "250");
     running.shutdown.begin();
     assert_eq!(idle.rest(), farewell);
-    assert!(TcpStream::connect(running.address).is_err());
+    let start = Instant::now();
+    while TcpStream::connect(running.address).is_ok() {
+        assert!(start.elapsed() < PATIENCE, "nobody listens any more");
+    }
     assert_eq!(&busy.ask("RCPT TO:<b@x>")[..3], "250");
     assert_eq!(&busy.ask("DATA")[..3], "354");
     assert_eq!(&busy.ask("x\r\n.")[..3], "250");
@@ -647,4 +655,30 @@ fn what_is_far_too_large_is_refused_for_good() {
     }
     assert_eq!(&client.rest()[..9], "552 5.3.4");
     running.end();
+}
+
+/// Nothing of the dialogue is kept: a handler hears it as it goes, both directions, without secrets.
+#[test]
+fn the_dialogue_is_told_as_it_goes() {
+    let hotel = Arc::new(Hotel::default());
+    let running = Running::start(&hotel, config().traced());
+    let mut client = running.client();
+    client.hello();
+    assert_eq!(&client.ask("NOOP")[..3], "250");
+    drop(client);
+    running.end();
+    let notes = hotel.notes.lock().unwrap();
+    let said: Vec<_> = notes.iter().filter(|it| it.starts_with("said")).collect();
+    let place = |text: &str| said.iter().position(|it| it.contains(text));
+    let places = [
+        "220 mx.example.net",
+        "EHLO client.example",
+        "NOOP",
+        "250 2.0.0 OK",
+    ]
+    .map(place);
+    assert!(
+        places.iter().all(Option::is_some) && places.is_sorted(),
+        "{said:?}"
+    );
 }

@@ -1,0 +1,174 @@
+//! What verdicts make of the machine.
+
+use core::time::Duration;
+
+use super::replies::{shutting_down, too_many_connections, unavailable};
+use super::tally::Tally;
+use super::verdict::{Accept, Refusal, Verdict};
+use crate::machine::Misuse;
+use crate::server::replies::local_error;
+use crate::server::{Config, Refused, Server, Ticket};
+use crate::syntax::{Class, Host, Reply};
+
+/// Holds the machine, and gives it the application's verdicts.
+#[derive(Debug)]
+pub(super) struct Replying {
+    server: Server,
+    hostname: Host<'static>,
+    tally: Tally,
+}
+
+impl Replying {
+    pub(super) fn new(config: Config, now: Duration) -> Self {
+        Self {
+            hostname: config.hostname().clone(),
+            server: Server::new(config, now),
+            tally: Tally::default(),
+        }
+    }
+
+    pub(super) fn server(&self) -> &Server {
+        &self.server
+    }
+
+    pub(super) fn server_mut(&mut self) -> &mut Server {
+        &mut self.server
+    }
+
+    pub(super) fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    pub(super) fn tally_mut(&mut self) -> &mut Tally {
+        &mut self.tally
+    }
+
+    /// Returns the refusal of a client that cannot be served for a fault of the server's own.
+    pub(super) fn unavailable(&self) -> Refusal {
+        Refusal::closing(unavailable(&self.hostname))
+    }
+
+    /// Turns a client away that there is no room for.
+    pub(super) fn turn_away(&mut self, ticket: Option<Ticket>) {
+        let reply = too_many_connections(&self.hostname);
+        self.refuse(ticket, Refusal::closing(reply));
+    }
+
+    /// Ends the session at once.
+    pub(super) fn abort(&mut self) {
+        // It may be ending already.
+        let _ = self.server.shut_down(shutting_down(&self.hostname));
+    }
+
+    /// Takes the verdict over a greeting. The reply is a positive one, or it ends the connection: a
+    /// client that is greeted is served (L7).
+    pub(super) fn settle_greeting<T>(
+        &mut self,
+        ticket: Option<Ticket>,
+        verdict: Verdict<T>,
+    ) -> Option<T> {
+        let verdict = verdict.and_then(|accept| match accept.refusal() {
+            Some(_) => Err(self.unavailable()),
+            None => Ok(accept),
+        });
+        let verdict = verdict.map_err(|refusal| match refusal.reply() {
+            Some(reply) if matches!(reply.class(), Class::Positive | Class::Intermediate) => {
+                self.unavailable()
+            }
+            _ => refusal,
+        });
+        self.settle_state(ticket, verdict)
+    }
+
+    /// Takes a verdict, and returns what is to be remembered if the command is accepted by it.
+    pub(super) fn settle_state<T>(
+        &mut self,
+        ticket: Option<Ticket>,
+        verdict: Verdict<T>,
+    ) -> Option<T> {
+        match verdict {
+            Ok(mut accept) => {
+                self.configure(&mut accept);
+                let (state, reply) = accept.into_parts();
+                self.settle(ticket, Ok(reply)).then_some(state)
+            }
+            Err(refusal) => {
+                self.refuse(ticket, refusal);
+                None
+            }
+        }
+    }
+
+    /// Has the settings changed, as a verdict says.
+    pub(super) fn configure<T>(&mut self, accept: &mut Accept<T>) {
+        if let Some(config) = accept.take_config() {
+            // It can only fail where settings stand, which is documented.
+            let _ = self.server.reconfigure(config);
+        }
+    }
+
+    /// Takes a verdict, and returns whether the command is accepted by it.
+    pub(super) fn settle(
+        &mut self,
+        ticket: Option<Ticket>,
+        verdict: Result<Option<Reply<'static>>, Refusal>,
+    ) -> bool {
+        let Some(ticket) = ticket else {
+            return verdict.is_ok();
+        };
+        let given = match verdict {
+            Ok(None) => self.server.accept(ticket),
+            Ok(Some(reply)) if reply.is_positive() => self.server.reply(ticket, reply),
+            Ok(Some(_)) => {
+                self.refuse(Some(ticket), Refusal::local_error());
+                return false;
+            }
+            Err(refusal) => {
+                self.refuse(Some(ticket), refusal);
+                return false;
+            }
+        };
+        match given {
+            Ok(()) => true,
+            Err(refused) => {
+                self.stand_in(refused);
+                false
+            }
+        }
+    }
+
+    /// Has the machine say what it would, or else this, if that is of the same class.
+    pub(super) fn reword(&mut self, ticket: Option<Ticket>, reworded: Option<Reply<'static>>) {
+        let refused = match (ticket, reworded) {
+            (Some(ticket), Some(reply)) => self.server.reply(ticket, reply),
+            (Some(ticket), None) => self.server.accept(ticket),
+            (None, _) => return,
+        };
+        if let Err(refused) = refused {
+            // It is of another class, or too late.
+            let _ = self.server.accept(refused.ticket);
+        }
+    }
+
+    /// Refuses a command, and ends the session if the refusal says so.
+    pub(super) fn refuse(&mut self, ticket: Option<Ticket>, refusal: Refusal) {
+        self.tally.refusal(refusal.reply());
+        let Some(ticket) = ticket else {
+            return;
+        };
+        let given = match (refusal.closes(), refusal.into_reply()) {
+            (false, Some(reply)) => self.server.reply(ticket, reply),
+            (_, reply) => self.server.close(ticket, reply),
+        };
+        if let Err(refused) = given {
+            self.stand_in(refused);
+        }
+    }
+
+    /// Answers for an application whose reply cannot be sent.
+    fn stand_in(&mut self, refused: Refused) {
+        if let Misuse::WrongReplyClass | Misuse::NotAscii = refused.misuse {
+            let _ = self.server.reply(refused.ticket, local_error());
+        }
+    }
+}
