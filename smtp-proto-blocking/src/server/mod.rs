@@ -1,5 +1,17 @@
 //! The server: connections are accepted, and a [`Handler`] decides about what comes, one thread for
 //! each connection.
+//!
+//! # A public server
+//!
+//! A server that anybody can reach sets [limits](Server::max_connections), in all and for each client;
+//! further clients are told 421, and try again. What one connection may take is the configuration's:
+//! errors, idle commands, time, size, messages, duration. [`Shutdown`] ends servers so that no message
+//! is lost: on a first signal [`begin`](Shutdown::begin) it, on a second one
+//! [`abort`](Shutdown::abort). Behind a proxy, clients share its address: let the proxy say whom it
+//! speaks for (XCLIENT), and count there.
+//!
+//! One handler serves several ports, each with its own configuration and one [`Shutdown`] for all:
+//! give each [`Server`] an `Arc` of it.
 
 mod calls;
 mod drive;
