@@ -363,7 +363,7 @@ fn mechanisms_are_tried_by_what_is_offered() {
 #[cfg(feature = "rustls")]
 mod under_tls {
     use smtp_proto::{client::Tls, server};
-    use smtp_proto_blocking::server::Options;
+    use smtp_proto_blocking::{server::Options, tls::TlsConnector};
     use smtp_proto_test_support::Pki;
 
     use super::*;
@@ -393,6 +393,26 @@ mod under_tls {
             users.senders.lock().unwrap().clone(),
             [Some("tim".to_owned())]
         );
+    }
+
+    /// 4954-4-v: a URL with a user means TLS, a server that is verified, and a password for no other.
+    #[test]
+    fn a_url_with_a_user_demands_a_verified_server() {
+        let pki = Pki::new();
+        let config = config().tls(server::Tls::Offered);
+        let users = Arc::new(Users::default());
+        run_with(tls_server(&pki, config), &users, |address| {
+            let url = format!("smtp://tim:{SECRET}@{address}");
+            let client = Client::at(&url).unwrap().tls(pki.connector());
+            let mut client = client.connect().unwrap();
+            let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
+            assert!(report.is_delivered());
+            let anyone = TlsConnector::with_any_certificate("mx.example.net").unwrap();
+            let error = Client::at(&url).unwrap().tls(anyone).connect().unwrap_err();
+            let fault = error.machine().unwrap().fault();
+            assert_eq!(fault, Fault::CredentialUnprotected);
+        });
+        assert_eq!(*users.senders.lock().unwrap(), [Some("tim".to_owned())]);
     }
 
     /// 3207-4.2-a: who authenticated in clear did not do so under TLS.

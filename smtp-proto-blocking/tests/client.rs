@@ -76,8 +76,8 @@ fn every_policy_delivers_every_message_unchanged() {
 #[test]
 fn messages_are_taken_from_an_iterator_only_as_they_can_be_sent() {
     for (pipelining, most) in [
-        (Pipelining::LookAhead, 4),
-        (Pipelining::Stream { window: 5 }, 8),
+        (Pipelining::LookAhead, 6),
+        (Pipelining::Stream { window: 5 }, 10),
     ] {
         with_server(server_config(), |address| {
             let config = client_config().pipelining(pipelining);

@@ -456,6 +456,34 @@ async fn authentication_is_forgotten_when_tls_begins() {
     server.await.unwrap().unwrap_err();
 }
 
+/// 4954-4-v: a URL with a user means TLS, a server that is verified, and a password for no other.
+#[tokio::test]
+async fn a_url_with_a_user_demands_a_verified_server() {
+    let pki = Pki::new();
+    let users = Arc::new(Users::default());
+    let url = format!("smtp://tim:{SECRET}@mx.example.net");
+    for is_verified in [true, false] {
+        let options = Options::new(config().tls(Tls::Offered)).tls(pki.acceptor());
+        let (stream, _server) = serve(&users, options);
+        let connector = match is_verified {
+            true => pki.connector(),
+            false => {
+                smtp_proto_tokio::tls::TlsConnector::with_any_certificate("mx.example.net").unwrap()
+            }
+        };
+        let client = Client::at(&url).unwrap().tls(connector);
+        let mut client = client.with_stream(stream).unwrap();
+        match client.ready().await {
+            Ok(_) => assert!(is_verified),
+            Err(error) => {
+                assert!(!is_verified, "{error}");
+                let fault = error.machine().unwrap().fault();
+                assert_eq!(fault, Fault::CredentialUnprotected);
+            }
+        }
+    }
+}
+
 /// 4616-5-a: no password leaves in clear unless that is allowed.
 #[tokio::test]
 async fn no_password_leaves_in_clear() {

@@ -14,7 +14,7 @@ impl<T: Transport> Client<T> {
     /// Sends messages as fast as the pipelining policy allows, and yields their reports.
     ///
     /// A message is a pair of an envelope and a content, or a [`Result`] of that: a source that may fail
-    /// ([`Error::Source`]). Messages are taken from the iterator as they can be sent, two of them in
+    /// ([`Error::Source`]). Messages are taken from the iterator as they can be sent, two or three in
     /// advance. One that fails, or is refused by [`submit`](Self::submit) ([`Error::Misuse`]), does not
     /// keep the others from being sent. If the session fails, its error comes last, and the rest of the
     /// iterator was not used.
