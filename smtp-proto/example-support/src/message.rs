@@ -105,7 +105,7 @@ mod tests {
     use std::time::Duration;
 
     use smtp_proto::{
-        client::{Client, Config},
+        client::{Body, Client, Config},
         syntax::{Capabilities, Reply},
     };
 
@@ -124,11 +124,21 @@ mod tests {
         let mut client = Client::new(config, Duration::ZERO);
         let message = Message::new("m", "Subject: \u{e9}\n\n".as_bytes());
         client.submit(&message.envelope(&options)).unwrap();
-        let mut bytes = [0; 1024];
-        let transmit = client.poll_transmit(None, Duration::ZERO).unwrap();
-        let length = transmit.copy_to(&mut bytes);
+        let content = b"Subject: \xc3\xa9\r\n\r\n";
+        let mut wire = Vec::new();
+        loop {
+            let body = client
+                .wants_body()
+                .map(|wanted| (wanted, Body::Last(content)));
+            let Some(transmit) = client.poll_transmit(body, Duration::ZERO) else {
+                break;
+            };
+            wire.extend(transmit.slices().concat());
+            let length = transmit.len();
+            transmit.wrote(length, Duration::ZERO);
+        }
         assert_eq!(
-            String::from_utf8_lossy(&bytes[..length]),
+            String::from_utf8_lossy(&wire),
             "EHLO c.example\r\n\
              MAIL FROM:<ada@client.example> SIZE=15 BODY=8BITMIME SMTPUTF8 RET=FULL\r\n\
              RCPT TO:<b+c@x.example> NOTIFY=FAILURE,DELAY ORCPT=rfc822;b+2Bc@x.example\r\n\

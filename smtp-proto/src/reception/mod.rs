@@ -1,4 +1,4 @@
-//! What a server's application is asked: a [`Server`] whose events have become calls.
+//! What a server's application is asked: a [`Server`](crate::server::Server) whose events have become calls.
 //!
 //! A [`Reception`] drives a server machine and knows what an application would have to remember
 //! between its events: who the client is, envelopes as they grow, exchanges of AUTH, what XCLIENT
@@ -7,7 +7,7 @@
 //! [`Asked`]. Answers may be given at once or later, and in any order. It does no I/O: what it needs
 //! beside that, as entropy for SCRAM, it asks for by a question, too.
 //!
-//! What holds of a [`Server`] holds of it: see [`server`](crate::server) for how to drive it, with
+//! What holds of a [`Server`](crate::server::Server) holds of it: see [`server`](crate::server) for how to drive it, with
 //! [`poll_call`](Reception::poll_call) in place of `poll_event`.
 //!
 //! ```
@@ -51,9 +51,10 @@
 //! assert_eq!(turn(&mut reception, b"", Duration::ZERO), b"220 mx.example.net ESMTP\r\n");
 //! let replies = turn(&mut reception, b"HELO c.example\r\n", Duration::ZERO);
 //! assert_eq!(replies, b"250 mx.example.net\r\n");
-//! let group = b"MAIL FROM:<a@c.example>\r\nRCPT TO:<b@example.net>\r\n";
-//! let replies = turn(&mut reception, group, Duration::ZERO);
-//! assert_eq!(replies, b"250 2.1.0 Sender OK\r\n250 2.1.5 Recipient OK\r\n");
+//! let replies = turn(&mut reception, b"MAIL FROM:<a@c.example>\r\n", Duration::ZERO);
+//! assert_eq!(replies, b"250 2.1.0 Sender OK\r\n");
+//! let replies = turn(&mut reception, b"RCPT TO:<b@example.net>\r\n", Duration::ZERO);
+//! assert_eq!(replies, b"250 2.1.5 Recipient OK\r\n");
 //! # Ok::<(), smtp_proto::syntax::SyntaxError>(())
 //! ```
 
@@ -167,7 +168,7 @@ impl<S: State> Reception<S> {
     }
 
     /// Reads from `input` up to the next call, and moves `input` past what was consumed: see
-    /// [`Server::poll_event`].
+    /// [`Server::poll_event`](crate::server::Server::poll_event).
     ///
     /// # Errors
     ///
@@ -198,7 +199,7 @@ impl<S: State> Reception<S> {
         }
     }
 
-    /// Returns the bytes that the client is to read next: see [`Server::poll_transmit`].
+    /// Returns the bytes that the client is to read next: see [`Server::poll_transmit`](crate::server::Server::poll_transmit).
     pub fn poll_transmit(&mut self, now: Duration) -> Option<Transmit<'_>> {
         self.replying.server_mut().poll_transmit(now)
     }
@@ -345,12 +346,12 @@ impl<S: State> Reception<S> {
         self.replying.abort();
     }
 
-    /// Returns whether the TLS handshake is due: see [`Server::wants_tls`].
+    /// Returns whether the TLS handshake is due: see [`Server::wants_tls`](crate::server::Server::wants_tls).
     pub fn wants_tls(&self) -> bool {
         self.replying.server().wants_tls()
     }
 
-    /// Takes note that TLS is there: see [`Server::tls_established`]. Who the client was in clear is
+    /// Takes note that TLS is there: see [`Server::tls_established`](crate::server::Server::tls_established). Who the client was in clear is
     /// forgotten (3207-4.2-a).
     ///
     /// # Errors
@@ -364,32 +365,32 @@ impl<S: State> Reception<S> {
         Ok(())
     }
 
-    /// Takes note that the handshake failed: see [`Server::tls_failed`].
+    /// Takes note that the handshake failed: see [`Server::tls_failed`](crate::server::Server::tls_failed).
     pub fn tls_failed(&mut self) {
         self.replying.server_mut().tls_failed();
     }
 
-    /// Returns when [`handle_timeout`](Self::handle_timeout) is due: see [`Server::poll_timeout`].
+    /// Returns when [`handle_timeout`](Self::handle_timeout) is due: see [`Server::poll_timeout`](crate::server::Server::poll_timeout).
     pub fn poll_timeout(&self) -> Option<Duration> {
         self.replying.server().poll_timeout()
     }
 
-    /// Lets the timers fire that are due: see [`Server::handle_timeout`].
+    /// Lets the timers fire that are due: see [`Server::handle_timeout`](crate::server::Server::handle_timeout).
     pub fn handle_timeout(&mut self, now: Duration) {
         self.replying.server_mut().handle_timeout(now);
     }
 
-    /// Takes note that the client sends no more: see [`Server::handle_eof`].
+    /// Takes note that the client sends no more: see [`Server::handle_eof`](crate::server::Server::handle_eof).
     pub fn handle_eof(&mut self) {
         self.replying.server_mut().handle_eof();
     }
 
-    /// Takes note that nothing can be written any more: see [`Server::write_failed`].
+    /// Takes note that nothing can be written any more: see [`Server::write_failed`](crate::server::Server::write_failed).
     pub fn write_failed(&mut self) {
         self.replying.server_mut().write_failed();
     }
 
-    /// Returns whether more bytes are of use now: see [`Server::wants_read`].
+    /// Returns whether more bytes are of use now: see [`Server::wants_read`](crate::server::Server::wants_read).
     pub fn wants_read(&self) -> bool {
         self.replying.server().wants_read()
     }
@@ -400,23 +401,23 @@ impl<S: State> Reception<S> {
         matches!(self.current, Current::None)
     }
 
-    /// Returns whether the session is over, and all of it has been told: see [`Server::is_closed`].
+    /// Returns whether the session is over, and all of it has been told: see [`Server::is_closed`](crate::server::Server::is_closed).
     pub fn is_closed(&self) -> bool {
         self.next.is_empty() && self.replying.server().is_closed()
     }
 
-    /// Returns how many bytes are left unconsumed at most: see [`Server::max_unconsumed`].
+    /// Returns how many bytes are left unconsumed at most: see [`Server::max_unconsumed`](crate::server::Server::max_unconsumed).
     pub fn max_unconsumed(&self) -> usize {
         self.replying.server().max_unconsumed()
     }
 
-    /// Gives back the memory that is not in use: see [`Server::shrink`].
+    /// Gives back the memory that is not in use: see [`Server::shrink`](crate::server::Server::shrink).
     pub fn shrink(&mut self) {
         self.replying.server_mut().shrink();
         self.next.shrink_to_fit();
     }
 
-    /// Takes the oldest entry of the trace, if one is kept: see [`Server::poll_trace`].
+    /// Takes the oldest entry of the trace, if one is kept: see [`Server::poll_trace`](crate::server::Server::poll_trace).
     pub fn poll_trace(&mut self) -> Option<TraceEntry> {
         self.replying.server_mut().poll_trace()
     }
