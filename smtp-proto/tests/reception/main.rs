@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use smtp_proto::{
     reception::{
-        Accept, Answer, Asked, Call, Identity, Notice, Question, Reception, Refusal, Session,
-        Verdict, accept,
+        Accept, Answer, Asked, Call, Notice, Question, Reception, Refusal, Session, Verdict, accept,
     },
-    refuse,
     server::Config,
     syntax::{Host, Reply},
 };
@@ -231,6 +229,7 @@ fn a_refusal_may_close() {
 #[cfg(feature = "auth")]
 #[test]
 fn a_late_verdict_lets_nobody_in() {
+    use smtp_proto::{reception::Identity, refuse};
     let config = config()
         .mechanisms(["PLAIN"])
         .unwrap()
