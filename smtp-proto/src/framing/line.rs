@@ -75,7 +75,7 @@ impl LineReader {
         Some(Line::TooLong)
     }
 
-    /// Tells whether the line that is arriving is beyond the limit.
+    /// Returns whether the line that is arriving is beyond the limit.
     pub fn is_discarding(&self) -> bool {
         self.discarding
     }

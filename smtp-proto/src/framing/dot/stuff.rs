@@ -141,12 +141,6 @@ impl DotStuffer {
         })
     }
 
-    /// Begins another message's content of the same kind, and keeps what was allocated.
-    pub fn restart(&mut self) {
-        self.state = State::LineStart;
-        self.position = 0;
-    }
-
     /// Returns how many bytes the whole of `chunk` takes on the wire, for a count that must be
     /// sent ahead of it.
     ///
