@@ -4,7 +4,7 @@ use alloc::boxed::Box;
 use core::fmt;
 
 use crate::{
-    machine::Answer,
+    machine::{Answer, Fault},
     syntax::{Class, Extension, Reply},
 };
 
@@ -273,26 +273,26 @@ pub enum NotSentReason {
     #[error("the connection ended")]
     ConnectionEnded,
     /// The server refused the session: its greeting or its answer to HELO.
-    #[error("the server refused the session")]
+    #[error("{}", Fault::SessionRefused)]
     SessionRefused,
     /// TLS is required, and the server does not offer it or refused it.
-    #[error("TLS is required and cannot be had")]
+    #[error("{}", Fault::TlsUnavailable)]
     TlsUnavailable,
     /// Authentication is required, and the server refused it.
-    #[error("the server refused the authentication")]
+    #[error("{}", Fault::AuthenticationFailed)]
     AuthenticationFailed,
     /// Authentication is required, and the server offers no mechanism that the client has.
-    #[error("the server offers no authentication that the client knows")]
+    #[error("{}", Fault::NoMechanism)]
     NoMechanism,
     /// Authentication is required, and the connection is not protected as
     /// [`credentials_over`](super::Config::credentials_over) demands.
-    #[error("the connection is not protected as the credentials need it")]
+    #[error("{}", Fault::CredentialUnprotected)]
     CredentialUnprotected,
     /// Authentication is required, and the server asked what cannot be read or answered.
-    #[error("the server sent a challenge that cannot be answered")]
+    #[error("{}", Fault::UnreadableChallenge)]
     UnreadableChallenge,
     /// Authentication is required, and the server did not prove that it knows the password.
-    #[error("the server has not proven that it knows the password")]
+    #[error("{}", Fault::ServerUnproven)]
     ServerUnproven,
     /// The session may carry no more messages, or no more recipients' domains (RFC 9422).
     #[error("the server's limit for a session is reached")]
