@@ -6,6 +6,7 @@
 
 mod body;
 mod builder;
+mod dial;
 mod drive;
 mod send_all;
 mod sender;

@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{IpAddr, TcpStream, ToSocketAddrs},
+    net::{IpAddr, SocketAddr, ToSocketAddrs},
     sync::OnceLock,
     time::Duration,
 };
@@ -15,7 +15,7 @@ use smtp_proto::{
 #[cfg(feature = "auth")]
 use smtp_proto::{delivery::Entropy, sasl::Mechanism};
 
-use super::session::Client;
+use super::{dial::Dial, session::Client};
 use crate::{Error, Socket, Transport, tls::TlsConnector};
 
 #[cfg(feature = "scram")]
@@ -99,6 +99,7 @@ impl Client {
 #[derive(Clone, Debug)]
 pub struct Builder {
     setup: Setup,
+    dial: Dial,
     connector: OnceLock<TlsConnector>,
 }
 
@@ -106,6 +107,7 @@ impl Builder {
     fn new(setup: Setup) -> Self {
         Self {
             setup,
+            dial: Dial::default(),
             connector: OnceLock::new(),
         }
     }
@@ -129,6 +131,22 @@ impl Builder {
     /// Sets how long to wait for a connection to each address of a host: 30 seconds unless set.
     pub fn connect_timeout(self, timeout: Duration) -> Self {
         self.with(|setup| setup.connect_timeout(timeout))
+    }
+
+    /// Sets the address that connections come from; the system chooses it unless set. Addresses of the
+    /// host that are of another family are passed over.
+    pub fn local_address(self, address: IpAddr) -> Self {
+        self.with(|setup| setup.local_address(address))
+    }
+
+    /// Has connections made by `dial`, which is called for one address of the host after the other: for
+    /// proxies (`examples/socks5_blocking.rs`), a PROXY header, or options of sockets. It has to keep its own time.
+    pub fn connect_with<T: Into<Socket>>(
+        mut self,
+        dial: impl Fn(SocketAddr) -> io::Result<T> + Send + Sync + 'static,
+    ) -> Self {
+        self.dial = Dial::with(dial);
+        self
     }
 
     /// Has clients authenticate before any message, each by a mechanism of its own. Of several
@@ -174,14 +192,10 @@ impl Builder {
         let addresses = (host, port).to_socket_addrs().map_err(Error::connect)?;
         let mut failures = Failures::default();
         for address in addresses {
-            let stream = TcpStream::connect_timeout(&address, self.setup.patience());
-            let opened = stream.map_err(Error::connect).and_then(|stream| {
-                // A flight is written as a whole: nothing is to be waited for. It is of no account
-                // where a system cannot.
-                let _ = stream.set_nodelay(true);
-                self.open(Socket::Tcp(stream))
-            });
-            match opened {
+            let (origin, patience) = (self.setup.origin(), self.setup.patience());
+            let socket = self.dial.connect(address, origin, patience);
+            let opened = socket.map_err(Error::connect);
+            match opened.and_then(|socket| self.open(socket)) {
                 Ok(client) => return Ok(client),
                 Err(error) => failures.note(error)?,
             }

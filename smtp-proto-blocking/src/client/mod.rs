@@ -3,6 +3,7 @@
 
 mod body;
 mod builder;
+mod dial;
 mod drive;
 mod send_all;
 mod sender;

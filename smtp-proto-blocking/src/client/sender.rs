@@ -88,6 +88,14 @@ impl Sender {
         self
     }
 
+    /// Sets how many messages go over one connection, with QUIT in the flight of the last: any number
+    /// unless set.
+    #[must_use]
+    pub fn max_messages(mut self, messages: u64) -> Self {
+        Arc::make_mut(&mut self.policy).max_messages = messages;
+        self
+    }
+
     /// Decides what becomes of recipients who are in doubt: if `sends_again` returns true for an
     /// envelope with them among its recipients they get the message again, and may get it twice.
     #[must_use]
@@ -115,7 +123,11 @@ impl Sender {
             let next = match self.connected() {
                 Ok((place, mut client)) => {
                     let (envelope, content) = sending.message();
-                    let (report, left) = client.attempt(envelope, content)?;
+                    let message = client.post(envelope, content)?;
+                    if self.policy.retires(&client.driver.courier) {
+                        client.announce_quit();
+                    }
+                    let (report, left) = client.finished(message)?;
                     place.give_back(client, &self.policy, &report);
                     sending.observe(&self.policy, report, left)
                 }

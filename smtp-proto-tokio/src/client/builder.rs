@@ -2,7 +2,12 @@
 
 #[cfg(feature = "rustls")]
 use std::sync::OnceLock;
-use std::{io, net::IpAddr, time::Duration};
+use std::{
+    future::Future,
+    io,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use smtp_proto::{
     client::{Config, Tls},
@@ -11,12 +16,9 @@ use smtp_proto::{
 };
 #[cfg(feature = "auth")]
 use smtp_proto::{delivery::Entropy, sasl::Mechanism};
-use tokio::{
-    net::{TcpStream, lookup_host},
-    time::timeout,
-};
+use tokio::net::lookup_host;
 
-use super::session::Client;
+use super::{dial::Dial, session::Client};
 #[cfg(feature = "rustls")]
 use crate::tls::TlsConnector;
 use crate::{Error, Socket, stream::Handshake};
@@ -105,6 +107,7 @@ impl Client {
 #[derive(Clone, Debug)]
 pub struct Builder {
     setup: Setup,
+    dial: Dial,
     #[cfg(feature = "rustls")]
     connector: OnceLock<TlsConnector>,
 }
@@ -113,6 +116,7 @@ impl Builder {
     fn new(setup: Setup) -> Self {
         Self {
             setup,
+            dial: Dial::default(),
             #[cfg(feature = "rustls")]
             connector: OnceLock::new(),
         }
@@ -137,6 +141,26 @@ impl Builder {
     /// Sets how long to wait for a connection to each address of a host: 30 seconds unless set.
     pub fn connect_timeout(self, timeout: Duration) -> Self {
         self.with(|setup| setup.connect_timeout(timeout))
+    }
+
+    /// Sets the address that connections come from; the system chooses it unless set. Addresses of the
+    /// host that are of another family are passed over.
+    pub fn local_address(self, address: IpAddr) -> Self {
+        self.with(|setup| setup.local_address(address))
+    }
+
+    /// Has connections made by `dial`, which is called for one address of the host after the other: for
+    /// proxies (`examples/socks5.rs`), a PROXY header, or options of sockets. The time for it is [`connect_timeout`](Self::connect_timeout).
+    pub fn connect_with<T, F>(
+        mut self,
+        dial: impl Fn(SocketAddr) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        T: Into<Socket>,
+        F: Future<Output = io::Result<T>> + Send + 'static,
+    {
+        self.dial = Dial::with(dial);
+        self
     }
 
     /// Has clients authenticate before any message, each by a mechanism of its own. Of several
@@ -183,14 +207,9 @@ impl Builder {
         let addresses = lookup_host((host, port)).await.map_err(Error::connect)?;
         let mut failures = Failures::default();
         for address in addresses {
-            let connecting = timeout(self.setup.patience(), TcpStream::connect(address)).await;
-            let opened = match connecting.unwrap_or_else(|late| Err(late.into())) {
-                Ok(stream) => {
-                    // A flight is written as a whole: nothing is to be waited for. It is of no account
-                    // where a system cannot.
-                    let _ = stream.set_nodelay(true);
-                    self.open(Socket::Tcp(stream)).await
-                }
+            let (origin, patience) = (self.setup.origin(), self.setup.patience());
+            let opened = match self.dial.connect(address, origin, patience).await {
+                Ok(socket) => self.open(socket).await,
                 Err(error) => Err(Error::connect(error)),
             };
             match opened {

@@ -203,21 +203,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         envelope: impl Into<Envelope<'e>>,
         body: impl Into<Body>,
     ) -> Result<Report, Error> {
-        let sent = self.attempt(envelope.into(), body.into().0).await;
+        let message = self.post(envelope.into(), body.into().0)?;
+        let sent = self.finished(message).await;
         sent.map(|(report, _)| report)
     }
 
-    /// Sends a message, and returns its content as it was left.
-    pub(super) async fn attempt(
+    /// Submits a message, unless the session has failed.
+    pub(super) fn post(
         &mut self,
         envelope: Envelope<'_>,
         content: Content<Supply>,
-    ) -> Result<(Report, Option<Content<Supply>>), Error> {
+    ) -> Result<MessageId, Error> {
         if let Some(error) = self.driver.courier.failure() {
             return Err(self.driver.explain(error.clone()));
         }
         let courier = &mut self.driver.courier;
-        let message = courier.submit(envelope, content.size(), content)?;
+        Ok(courier.submit(envelope, content.size(), content)?)
+    }
+
+    /// Waits for what becomes of a message, and for its content as it was left.
+    pub(super) async fn finished(
+        &mut self,
+        message: MessageId,
+    ) -> Result<(Report, Option<Content<Supply>>), Error> {
         let finished = self.driver.wait(|courier| courier.report(message)).await;
         finished.ok_or(Misuse::UnknownMessage.into())
     }

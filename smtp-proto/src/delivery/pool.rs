@@ -40,6 +40,13 @@ impl Default for Policy {
     }
 }
 
+impl Policy {
+    /// Returns whether a connection has had as many messages as it may.
+    pub fn retires<B>(&self, courier: &Courier<B>) -> bool {
+        courier.submitted() >= self.max_messages
+    }
+}
+
 impl fmt::Debug for Policy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Policy")
@@ -111,8 +118,6 @@ impl<C> Pool<C> {
             None => self.backoff.succeeded(),
         }
         let is_unsent = |outcome: &Outcome<'_>| matches!(outcome, Outcome::NotSent(_));
-        courier.is_idle()
-            && courier.submitted() < policy.max_messages
-            && !report.recipients.iter().any(is_unsent)
+        courier.is_idle() && !policy.retires(courier) && !report.recipients.iter().any(is_unsent)
     }
 }

@@ -36,6 +36,7 @@ pub struct Setup {
     /// What a URL says of TLS.
     url_tls: Option<Tls>,
     connect_timeout: Duration,
+    local_address: Option<IpAddr>,
     #[cfg(feature = "auth")]
     mechanisms: Vec<MakeMechanisms>,
 }
@@ -53,6 +54,7 @@ impl Setup {
             server: None,
             url_tls: None,
             connect_timeout: CONNECT_TIMEOUT,
+            local_address: None,
             #[cfg(feature = "auth")]
             mechanisms: Vec::new(),
         }
@@ -95,6 +97,13 @@ impl Setup {
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
+        self
+    }
+
+    /// Sets the address that connections come from; the system chooses it unless set.
+    #[must_use]
+    pub fn local_address(mut self, address: IpAddr) -> Self {
+        self.local_address = Some(address);
         self
     }
 
@@ -155,6 +164,11 @@ impl Setup {
         self.connect_timeout
     }
 
+    /// Returns the address that connections are to come from, unless the system chooses it.
+    pub fn origin(&self) -> Option<IpAddr> {
+        self.local_address
+    }
+
     /// Returns whether a URL demands, allows or forbids TLS, if there was one.
     pub fn url_tls(&self) -> Option<Tls> {
         self.url_tls
@@ -195,6 +209,7 @@ impl fmt::Debug for Setup {
         f.debug_struct("Setup")
             .field("config", &self.config)
             .field("server", &self.server)
+            .field("local_address", &self.local_address)
             .finish_non_exhaustive()
     }
 }
