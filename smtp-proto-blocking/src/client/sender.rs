@@ -22,7 +22,7 @@ use crate::Error;
 /// so unless told otherwise. What the server refused, for now or for good, is not tried again.
 ///
 /// Cheap to clone; clones share the connections. As it has one [`Builder`], a message never goes over a
-/// connection with another trust or identity.
+/// connection with another trust or identity, of another name, from another address or through another proxy.
 ///
 /// ```no_run
 /// use smtp_proto_blocking::{Client, Envelope, Sender};
