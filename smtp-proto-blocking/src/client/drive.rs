@@ -1,6 +1,6 @@
 //! The loop that the client's calls go round.
 
-use std::{io, sync::Arc, task::Poll, time::Duration};
+use std::{io, mem, sync::Arc, task::Poll, time::Duration};
 
 use smtp_proto::{
     client::{Client, Config},
@@ -33,6 +33,8 @@ pub(super) struct Driver<T> {
     connector: Option<TlsConnector>,
     /// More messages wait in an iterator.
     pub(super) is_supplied: bool,
+    /// How long a content was waited for.
+    waited: Duration,
     /// How the transport failed.
     broken: Option<Arc<io::Error>>,
 }
@@ -45,6 +47,7 @@ impl<T: Transport> Driver<T> {
             courier: Courier::new(machine),
             connector,
             is_supplied: false,
+            waited: Duration::ZERO,
             broken: None,
         }
     }
@@ -133,17 +136,16 @@ impl<T: Transport> Driver<T> {
         };
         let complete = self.connection.handshake(begin, limit);
         let now = self.connection.now();
-        let machine = self.courier.machine_mut();
         match complete {
             Ok(true) => {
                 // It was wanted a moment ago, and nothing has happened since.
                 let info = self.connection.stream().tls_info().unwrap_or_default();
-                let _ = machine.tls_established(info, now);
+                let _ = self.courier.machine_mut().tls_established(info, now);
             }
-            Ok(false) if now >= deadline => machine.handle_timeout(now),
+            Ok(false) if now >= deadline => self.courier.handle_timeout(now),
             Ok(false) => {}
             Err(error) => {
-                machine.tls_failed();
+                self.courier.machine_mut().tls_failed();
                 self.broken = Some(Arc::new(error));
             }
         }
@@ -168,7 +170,15 @@ impl<T: Transport> Driver<T> {
                 return Ok(Written::Short);
             }
             let now = self.connection.now();
+            self.courier.excuse(mem::take(&mut self.waited));
             let (courier, connection) = (&mut self.courier, &mut self.connection);
+            let (origin, waited) = (connection.origin(), &mut self.waited);
+            let present = |content, offset| {
+                let presented = present(content, offset);
+                // A reader may have taken its time.
+                *waited += origin.elapsed().saturating_sub(now);
+                presented
+            };
             let transmit = courier.poll_transmit(present, now);
             let has_more = transmit.is_some();
             let large = transmit.and_then(|transmit| connection.ready.take(transmit, now));
@@ -210,7 +220,7 @@ impl<T: Transport> Driver<T> {
         // Only now: what came in time counts, however late it is read.
         let now = self.connection.now();
         if is_blocked && now >= deadline {
-            self.courier.machine_mut().handle_timeout(now);
+            self.courier.handle_timeout(now);
         }
         came
     }
@@ -229,7 +239,7 @@ impl<T: Transport> Driver<T> {
     }
 
     fn deadline(&self) -> Duration {
-        let deadline = self.courier.machine().poll_timeout();
+        let deadline = self.courier.poll_timeout();
         deadline.unwrap_or(Duration::MAX)
     }
 }

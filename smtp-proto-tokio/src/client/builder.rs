@@ -143,6 +143,18 @@ impl Builder {
         self.with(|setup| setup.connect_timeout(timeout))
     }
 
+    /// Sets how long a message may take in all, once all before it are finished: unbounded unless set.
+    /// Past that the connection is given up, with every outcome told.
+    pub fn message_timeout(self, timeout: Duration) -> Self {
+        self.with(|setup| setup.pace(|pace| pace.message = Some(timeout)))
+    }
+
+    /// Sets how many bytes of a content in a second the server has to take, on average after ten seconds:
+    /// any number unless set. Else the connection is given up, with every outcome told.
+    pub fn lowest_rate(self, bytes_per_second: u32) -> Self {
+        self.with(|setup| setup.pace(|pace| pace.bytes_per_second = bytes_per_second))
+    }
+
     /// Sets the address that connections come from; the system chooses it unless set. Addresses of the
     /// host that are of another family are passed over.
     pub fn local_address(self, address: IpAddr) -> Self {
@@ -245,7 +257,7 @@ impl Builder {
             config = config.tls(self.trust(tls)?);
         }
         let mut client = Client::new(stream, config, self.handshake());
-        self.setup.identify(client.driver.courier.machine_mut())?;
+        self.setup.prepare(&mut client.driver.courier)?;
         Ok(client)
     }
 

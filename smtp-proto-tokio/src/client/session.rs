@@ -208,6 +208,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         sent.map(|(report, _)| report)
     }
 
+    /// Sends a message as [`send`](Self::send) does, and gives the connection up once `limit` is over,
+    /// as [`abort`](Self::abort) does: the report is there in any case. Those on other messages stay for
+    /// [`next_report`](Self::next_report).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send).
+    pub async fn send_within<'e>(
+        &mut self,
+        limit: Duration,
+        envelope: impl Into<Envelope<'e>>,
+        body: impl Into<Body>,
+    ) -> Result<Report, Error> {
+        let until = self.driver.transport.clock.now().saturating_add(limit);
+        let message = self.post(envelope.into(), body.into().0)?;
+        self.driver.courier.finish_by(message, until);
+        let sent = self.finished(message).await;
+        sent.map(|(report, _)| report)
+    }
+
     /// Submits a message, unless the session has failed.
     pub(super) fn post(
         &mut self,

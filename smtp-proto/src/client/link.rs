@@ -108,7 +108,7 @@ impl Link {
 
     /// Starts the timer of what is to come from the server.
     pub(super) fn start(&mut self, timer: Timer, config: &Config) {
-        let patience = config.patience(timer);
+        let patience = config.patience(timer, self.outstanding.steps());
         self.reply_deadline.start(timer, patience, self.now);
     }
 
@@ -475,7 +475,7 @@ impl Link {
         if slices.is_empty() {
             self.write_deadline.stop();
         } else if !self.write_deadline.is_running() {
-            let patience = config.patience(Timer::Write);
+            let patience = config.patience(Timer::Write, self.outstanding.steps());
             self.write_deadline.start(Timer::Write, patience, self.now);
         }
     }

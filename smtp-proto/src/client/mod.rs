@@ -81,6 +81,7 @@ mod proof;
 mod replies;
 mod schedule;
 mod session;
+mod steps;
 mod table;
 mod transaction;
 mod writer;
@@ -227,6 +228,12 @@ impl Client {
     /// ([`Fault::ShutDown`](crate::machine::Fault::ShutDown)).
     pub fn abort(&mut self) {
         self.session.abort();
+    }
+
+    /// Gives the connection up as [`abort`](Self::abort) does, since a message takes too long by a measure
+    /// of the driver's: [`Timer::Message`](crate::machine::Timer::Message).
+    pub fn overdue(&mut self) {
+        self.session.overdue();
     }
 
     /// Returns the next event out of `input`, and moves `input` past what was used up.

@@ -5,6 +5,7 @@ use alloc::collections::VecDeque;
 
 use super::{
     config::Duplex,
+    steps::Steps,
     table::{Level, Verb},
     transaction::TransactionId,
 };
@@ -50,6 +51,8 @@ pub(super) struct Outstanding {
     chunks: usize,
     /// The most patient timer of the commands that were sent since nothing was unanswered.
     patience: Option<Timer>,
+    /// The steps of those commands.
+    steps: Steps,
     /// The longest chain of commands that each waited for the reply to the one before.
     round_trips: u32,
 }
@@ -62,6 +65,7 @@ impl Outstanding {
             bytes: 0,
             chunks: 0,
             patience: None,
+            steps: Steps::default(),
             round_trips: 0,
         }
     }
@@ -89,6 +93,7 @@ impl Outstanding {
         {
             self.patience = Some(verb.timer());
         }
+        self.steps.insert(verb.step());
         self.expected.push_back(Expected {
             verb,
             transaction,
@@ -118,6 +123,7 @@ impl Outstanding {
         self.round_trips = self.round_trips.max(expected.round_trips.saturating_add(1));
         if self.expected.is_empty() {
             self.patience = None;
+            self.steps = Steps::default();
         }
         Some(expected)
     }
@@ -141,6 +147,7 @@ impl Outstanding {
             }
         }
         (self.bytes, self.chunks, self.patience) = (0, 0, None);
+        self.steps = Steps::default();
     }
 
     /// Returns whether a command may be sent at `level`, by what is unanswered.
@@ -179,6 +186,11 @@ impl Outstanding {
             Verb::Quit => Some(Timer::Quit),
             verb => Some(self.patience.unwrap_or(verb.timer())),
         }
+    }
+
+    /// Returns the steps of the commands that were sent since nothing was unanswered.
+    pub(super) fn steps(&self) -> Steps {
+        self.steps
     }
 
     pub(super) fn round_trips(&self) -> u64 {

@@ -141,6 +141,10 @@ impl Session {
         self.fail(Fault::ShutDown, &[]);
     }
 
+    pub(super) fn overdue(&mut self) {
+        self.fail(Fault::TimedOut(Timer::Message), &[]);
+    }
+
     #[cfg(feature = "auth")]
     pub(super) fn authenticate(
         &mut self,

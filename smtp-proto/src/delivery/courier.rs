@@ -6,7 +6,10 @@ use alloc::{
 };
 use core::{fmt, task::Poll, time::Duration};
 
-use super::report::{Report, Reports};
+use super::{
+    pace::{Pace, Stopwatch},
+    report::{Report, Reports},
+};
 use crate::{
     client::{Body, Client, CommandId, Envelope, Event, MessageId},
     framing::Transmit,
@@ -40,6 +43,7 @@ pub struct Courier<B> {
     /// Something was submitted to a connection on which nothing was awaited, and what has arrived on it
     /// meanwhile was not read.
     must_look: bool,
+    stopwatch: Stopwatch,
     failure: Option<Error>,
 }
 
@@ -56,6 +60,7 @@ impl<B> Courier<B> {
             asked_for: 0,
             is_open: false,
             must_look: false,
+            stopwatch: Stopwatch::default(),
             failure: None,
         }
     }
@@ -110,15 +115,20 @@ impl<B> Courier<B> {
         loop {
             match self.machine.poll_event(input, now) {
                 Ok(Some(event)) => self.note(event),
-                Ok(None) => return news,
+                Ok(None) => break,
                 Err(error) => {
                     news |= self.failure.is_none();
                     self.failure.get_or_insert(error);
-                    return news;
+                    break;
                 }
             }
             news = true;
         }
+        if self.is_open {
+            let first = self.bodies.first_key_value();
+            self.stopwatch.turn(first.map(|(&message, _)| message), now);
+        }
+        news
     }
 
     fn note(&mut self, event: Event<'_>) {
@@ -131,6 +141,7 @@ impl<B> Courier<B> {
             event => {
                 if let Some(report) = self.reports.observe(event) {
                     self.asked_for = self.asked_for.max(report.message.index().saturating_add(1));
+                    self.stopwatch.finished(report.message);
                     let body = self.bodies.remove(&report.message);
                     self.finished.push_back((report, body));
                 }
@@ -151,10 +162,12 @@ impl<B> Courier<B> {
             return None;
         }
         self.asked_for = self.asked_for();
-        let body = self.machine.wants_body().and_then(|request| {
+        let request = self.machine.wants_body();
+        let body = request.and_then(|request| {
             let body = self.bodies.get_mut(&request.message)?;
             Some((request, present(body, request.offset)?))
         });
+        self.stopwatch.wants(request, body.is_some(), now);
         self.machine.poll_transmit(body, now)
     }
 
@@ -186,6 +199,40 @@ impl<B> Courier<B> {
     /// Tells that everything that had arrived was read and [received](Self::receive).
     pub fn looked(&mut self) {
         self.must_look = false;
+    }
+
+    /// Bounds how long each message may take.
+    pub fn set_pace(&mut self, pace: Pace) {
+        self.stopwatch.set_pace(pace);
+    }
+
+    /// Has the connection given up at a time, unless a message is finished before.
+    pub fn finish_by(&mut self, message: MessageId, until: Duration) {
+        if self.reports.is_open(message) {
+            self.stopwatch.finish_by(message, until);
+        }
+    }
+
+    /// Tells that a content was waited for so long while it was asked for; the server is not to be blamed
+    /// for that.
+    pub fn excuse(&mut self, waited: Duration) {
+        self.stopwatch.excuse(waited);
+    }
+
+    /// Returns when [`handle_timeout`](Self::handle_timeout) is to be called.
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        let deadlines = [self.machine.poll_timeout(), self.stopwatch.deadline()];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Has timers fire whose time has come, those of messages that take too long included: then the
+    /// connection is given up, with every outcome told
+    /// ([`Timer::Message`](crate::machine::Timer::Message)).
+    pub fn handle_timeout(&mut self, now: Duration) {
+        match self.stopwatch.deadline() {
+            Some(deadline) if deadline <= now => self.machine.overdue(),
+            _ => self.machine.handle_timeout(now),
+        }
     }
 
     /// Gives the connection up at once, and returns the reports on all messages that were not taken.

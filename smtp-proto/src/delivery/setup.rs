@@ -9,13 +9,15 @@ use {
 };
 
 use super::{
+    courier::Courier,
     error::Error,
     own_name::own_name,
+    pace::Pace,
     resending::tries_next_address,
     url::{Server, ServerUrl},
 };
 use crate::{
-    client::{Client, Config, Tls},
+    client::{Config, Tls},
     syntax::Host,
 };
 
@@ -37,6 +39,7 @@ pub struct Setup {
     url_tls: Option<Tls>,
     connect_timeout: Duration,
     local_address: Option<IpAddr>,
+    pace: Pace,
     #[cfg(feature = "auth")]
     mechanisms: Vec<MakeMechanisms>,
 }
@@ -55,6 +58,7 @@ impl Setup {
             url_tls: None,
             connect_timeout: CONNECT_TIMEOUT,
             local_address: None,
+            pace: Pace::default(),
             #[cfg(feature = "auth")]
             mechanisms: Vec::new(),
         }
@@ -97,6 +101,13 @@ impl Setup {
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
+        self
+    }
+
+    /// Sets how long each message may take.
+    #[must_use]
+    pub fn pace(mut self, change: impl FnOnce(&mut Pace)) -> Self {
+        change(&mut self.pace);
         self
     }
 
@@ -183,22 +194,21 @@ impl Setup {
         }
     }
 
-    /// Has a client that was just created authenticate itself, if that was asked for.
+    /// Has a courier that was just created keep the pace, and authenticate itself, if that was asked for.
     ///
     /// # Errors
     ///
     /// [`Error::Connect`] if a mechanism cannot be made, [`Error::Misuse`] if its name is none.
-    pub fn identify(&self, client: &mut Client) -> Result<(), Error> {
+    pub fn prepare<B>(&self, courier: &mut Courier<B>) -> Result<(), Error> {
         #[cfg(feature = "auth")]
         if !self.mechanisms.is_empty() {
             let mut mechanisms = Vec::new();
             for make in &self.mechanisms {
                 mechanisms.extend(make().map_err(Error::connect)?);
             }
-            client.authenticate(mechanisms)?;
+            courier.machine_mut().authenticate(mechanisms)?;
         }
-        #[cfg(not(feature = "auth"))]
-        let _ = client;
+        courier.set_pace(self.pace);
         Ok(())
     }
 }
