@@ -22,7 +22,7 @@ use super::{
 use crate::{
     framing::Inspection,
     machine::{Answer, Dialect, Fault, Misuse, limits},
-    syntax::{Capabilities, Class, Code, Command, ForwardPath, RcptParameters, Reply},
+    syntax::{Capabilities, Code, Command, ForwardPath, RcptParameters, Reply},
 };
 
 /// Every message without an outcome, in the order of submission, and what is to be told of them.
@@ -331,31 +331,28 @@ impl Messages {
             recipient: place,
             ..
         } = *expected;
-        let is_suspicious = self.schedule.is_suspicious_of(id);
-        let Some(transaction) = self.schedule.get_mut(id) else {
-            return Answered::Told(None);
-        };
-        if is_suspicious {
-            if reply.class() == Class::Transient || reply.class() == Class::Permanent {
-                transaction.hear_nothing(verb);
-                self.step_down();
-                return Answered::Told(None);
+        let turn = Turn::of(reply.code());
+        if self.schedule.is_suspicious_of(id) {
+            if turn != Turn::No {
+                return Answered::Desync(Fault::ResetRefused, reply);
             }
-            return Answered::Desync(Fault::ResetRefused, reply);
+            if let Some(transaction) = self.schedule.get_mut(id) {
+                transaction.hear_nothing(verb);
+            }
+            self.step_down();
+            return Answered::Told(None);
         }
-        let is_unknown = matches!(reply.code().value(), 500..=502);
-        if is_unknown && verb.is_chunk() && !transaction.accepted().is_empty() {
-            // The server does not know the command that it answers (or knows no chunks any more).
-            transaction.give_up(verb.is_end_of_message());
-            return Answered::Desync(Fault::ChunkExecuted, reply);
+        if turn == Turn::No
+            && let Some(fault) = self.suspect(verb, id, reply.code(), dialect)
+        {
+            return Answered::Desync(fault, reply);
         }
-        self.suspect(verb, id, &reply, dialect);
-        let Some(transaction) = self.schedule.get_mut(id) else {
+        let Self { schedule, ledger } = self;
+        let Some(transaction) = schedule.get_mut(id) else {
             return Answered::Told(None);
         };
         let message = MessageId(transaction.message());
-        let envelope = self.ledger.envelope(message.0);
-        let has_size = envelope.is_some_and(|envelope| envelope.has_size());
+        let has_size = || ledger.envelope(message.0).is_some_and(Written::has_size);
         let event = match transaction.hear(verb, place, reply, dialect, has_size) {
             Heard::Nothing => None,
             Heard::Recipient(recipient, reply) => Some(Event::RecipientAnswered {
@@ -398,23 +395,35 @@ impl Messages {
     }
 
     /// Accounts for the refusal of a MAIL, or of a chunk, that may be no refusal at all: a server that
-    /// takes content for commands answers other commands than those that were sent.
-    fn suspect(&mut self, verb: Verb, id: TransactionId, reply: &Reply<'_>, dialect: Dialect) {
-        let Some(transaction) = self.schedule.get(id) else {
-            return;
+    /// takes content for commands answers other commands than those that were sent. Returns the fault,
+    /// if it does so beyond doubt.
+    fn suspect(
+        &mut self,
+        verb: Verb,
+        id: TransactionId,
+        code: Code,
+        dialect: Dialect,
+    ) -> Option<Fault> {
+        let is_early = match verb {
+            Verb::Mail => self.schedule.level() == Level::Stream,
+            Verb::Chunk | Verb::LastChunk => {
+                let transaction = self.schedule.get_mut(id)?;
+                let is_for_somebody = !transaction.accepted().is_empty();
+                if is_for_somebody && matches!(code.value(), 500..=502) {
+                    // The server does not know the command that it answers (or knows no chunks any
+                    // more).
+                    transaction.give_up(verb.is_end_of_message());
+                    return Some(Fault::ChunkExecuted);
+                }
+                is_for_somebody
+            }
+            _ => false,
         };
-        let is_suspicious = matches!(reply.class(), Class::Transient | Class::Permanent)
-            && reply.code() != Code::NOT_AVAILABLE
-            && dialect == Dialect::Smtp
-            && match verb {
-                Verb::Mail => self.schedule.level() == Level::Stream,
-                Verb::Chunk | Verb::LastChunk => !transaction.accepted().is_empty(),
-                _ => false,
-            };
-        if is_suspicious {
+        if is_early && code != Code::NOT_AVAILABLE && dialect == Dialect::Smtp {
             self.schedule.suspect();
             self.ledger.hold();
         }
+        None
     }
 
     fn step_down(&mut self) {

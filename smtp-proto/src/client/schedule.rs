@@ -258,14 +258,20 @@ impl Schedule {
 
     /// Moves on to the first transaction that has something to send, and returns it.
     fn advance(&mut self) -> Option<TransactionId> {
-        self.current = self.current.max(self.first);
-        while self
-            .get(self.current)
-            .is_some_and(|current| current.stage() == Stage::Over)
-        {
-            self.current = self.current.saturating_add(1);
+        let unsent = self.unsent_from(self.current.max(self.first));
+        self.current = unsent.map_or(self.ids().end, |(id, _)| id);
+        (self.current < self.ids().end).then_some(self.current)
+    }
+
+    /// Returns the first transaction, from this one on, that has something to send.
+    fn unsent_from(&self, mut id: TransactionId) -> Option<(TransactionId, &Transaction)> {
+        loop {
+            let transaction = self.get(id)?;
+            if transaction.stage() != Stage::Over {
+                return Some((id, transaction));
+            }
+            id = id.saturating_add(1);
         }
-        self.get(self.current).map(|_| self.current)
     }
 
     /// Returns what is to be sent next, at whatever time it may be. `is_quiet` says whether all is
@@ -556,12 +562,7 @@ impl Schedule {
         if open.is_some() {
             return open;
         }
-        let from = self.current.max(self.first);
-        let skip = usize::try_from(from.checked_sub(self.first)?).ok()?;
-        let mut unsent = (from..)
-            .zip(self.queue.iter().skip(skip))
-            .filter(|(_, transaction)| transaction.stage() != Stage::Over);
-        let (id, transaction) = unsent.next()?;
+        let (id, transaction) = self.unsent_from(self.current.max(self.first))?;
         let is_wanted = match transaction.stage() {
             Stage::Content => true,
             _ if self.proof.is_suspicious() => false,
@@ -579,8 +580,10 @@ impl Schedule {
         }
         // Before this one's content leaves, with the next one's commands, there is time for a look at
         // that.
-        let is_asked_for = transaction.stage() == Stage::Data;
-        let (id, next) = unsent.next().filter(|_| is_asked_for)?;
+        if transaction.stage() != Stage::Data {
+            return None;
+        }
+        let (id, next) = self.unsent_from(id.saturating_add(1))?;
         next.may_be_looked_at().then_some(id)
     }
 

@@ -311,7 +311,8 @@ impl Session {
     fn next_known(&mut self) -> Option<Event<'static>> {
         match self.is_over() {
             true => self.messages.next_last_event(),
-            false => self.messages.next_event(),
+            false if self.messages.has_events() => self.messages.next_event(),
+            false => None,
         }
     }
 
@@ -594,12 +595,11 @@ impl Session {
     ) -> Option<Transmit<'a>> {
         self.link.set_now(now);
         self.link.tidy(buffers);
-        // What was presented for another request than the one in force counts as nothing.
-        let body = body.filter(|(request, _)| self.wants_body() == Some(*request));
-        let id = self.wanted();
-        let body = id.and_then(|id| {
+        let body = self.wanted().and_then(|id| {
+            // What was presented for another request than the one in force counts as nothing.
+            let in_force = |request| self.messages.request(id) == Some(request);
+            let body = body.and_then(|(request, body)| in_force(request).then_some(body));
             let terms = terms(&self.opening, &self.config);
-            let body = body.map(|(_, body)| body);
             Some((id, self.messages.look(id, body, terms)?))
         });
         let Buffers { commands, scratch } = buffers;

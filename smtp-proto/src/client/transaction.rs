@@ -385,7 +385,7 @@ impl Transaction {
         place: u32,
         reply: Reply<'i>,
         dialect: Dialect,
-        has_size: bool,
+        has_size: impl FnOnce() -> bool,
     ) -> Heard<'i> {
         let turn = Turn::of(reply.code());
         let step = verb.step();
@@ -450,7 +450,12 @@ impl Transaction {
     }
 
     /// Records the answer to one RCPT.
-    fn answer_recipient<'i>(&mut self, place: u32, reply: Reply<'i>, has_size: bool) -> Heard<'i> {
+    fn answer_recipient<'i>(
+        &mut self,
+        place: u32,
+        reply: Reply<'i>,
+        has_size: impl FnOnce() -> bool,
+    ) -> Heard<'i> {
         self.answered = self.answered.saturating_add(1);
         if reply.is_positive() {
             self.accepted.push(place);
@@ -501,10 +506,10 @@ impl Transaction {
 
     /// Returns whether a refusal of a recipient means that there are too many in the transaction, so
     /// that another one may take it: 5321-4.5.3.1.10-a, -b, X-33.
-    fn is_put_off(&self, reply: &Reply<'_>, has_size: bool) -> bool {
+    fn is_put_off(&self, reply: &Reply<'_>, has_size: impl FnOnce() -> bool) -> bool {
         let code = match reply.code() {
             Code::INSUFFICIENT_STORAGE => true,
-            Code::TOO_LARGE => !has_size,
+            Code::TOO_LARGE => !has_size(),
             _ => false,
         };
         // X.5.3 is "too many recipients"; other subjects mean other troubles.
