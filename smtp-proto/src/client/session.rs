@@ -4,6 +4,7 @@ use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
 use super::{
+    action::{Action, Said},
     config::{Config, Tls},
     envelope::Envelope,
     event::{Body, BodyRequest, Cancellation, CommandId, Event, MessageId, NotSent, NotSentReason},
@@ -11,7 +12,6 @@ use super::{
     messages::{Answered, Messages, Terms},
     opening::{Decision, Opening},
     outstanding::{Expected, Settled},
-    schedule::Action,
     table::{Choice, Standing, State, Turn, Verb},
     transaction::TransactionId,
     writer::{Broken, Buffers},
@@ -626,25 +626,22 @@ impl Session {
             let written = match next {
                 Next::Opening(verb) => {
                     self.opening.write(verb, &self.config, commands);
-                    Some((verb, 0, 0))
+                    Some(Said::by_session(verb))
                 }
                 Next::Action(action) => {
                     let offered = self.opening.capabilities();
                     self.messages.write(action, offered, commands)
                 }
             };
-            let Some((verb, id, place)) = written else {
+            let Some(said) = written else {
                 continue;
             };
-            if !self
-                .link
-                .say(verb, id, place, commands, start, &self.config)
-            {
+            if !self.link.say(said, commands, start, &self.config) {
                 return;
             }
             match next {
                 Next::Opening(verb) => self.sent_opening(verb),
-                Next::Action(action) => self.messages.sent(action, verb, is_ahead),
+                Next::Action(action) => self.messages.sent(action, said.verb, is_ahead),
             }
         }
     }
