@@ -29,8 +29,10 @@ pub(super) struct Departures {
 /// Whether the client may send what it sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// It may.
-    Proper,
+    /// It may: there is nothing that it has to read first.
+    Free,
+    /// It may, as it has read what it had to, which is known now (2920-3.1-d).
+    Due,
     /// It has not even been greeted.
     BeforeGreeting,
     /// It cannot have read the reply that it has to wait for.
@@ -142,11 +144,7 @@ impl Departures {
             self.readable = sent;
             self.round_trips = self.round_trips.saturating_add(1);
         }
-        match self.receipts.bytes_came(sent) {
-            true => Turn::Proper,
-            false if sent == 0 => Turn::BeforeGreeting,
-            false => Turn::Improper,
-        }
+        self.receipts.bytes_came(sent)
     }
 
     /// Takes note that the client sent QUIT.
@@ -308,18 +306,18 @@ impl Receipts {
         }
     }
 
-    /// Takes note that bytes came, when the transport had taken `sent`.
-    ///
-    /// Returns whether they may come now. If so, they prove that the client has read what it had
-    /// to wait for (2920-3.1-d).
-    fn bytes_came(&mut self, sent: u64) -> bool {
+    /// Takes note that bytes came, when the transport had taken `sent`; returns whether they may.
+    fn bytes_came(&mut self, sent: u64) -> Turn {
         match core::mem::take(&mut self.checkpoint) {
-            Checkpoint::Clear => true,
+            Checkpoint::Clear => Turn::Free,
             Checkpoint::Answered(end) if end <= sent => {
                 self.confirmed = end;
-                true
+                Turn::Due
             }
-            Checkpoint::Answered(_) | Checkpoint::Unanswered(_) => false,
+            Checkpoint::Answered(_) | Checkpoint::Unanswered(_) if sent == 0 => {
+                Turn::BeforeGreeting
+            }
+            Checkpoint::Answered(_) | Checkpoint::Unanswered(_) => Turn::Improper,
         }
     }
 

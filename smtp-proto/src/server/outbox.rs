@@ -35,15 +35,15 @@ impl Outbox {
     // What is to be said.
 
     /// Queues a command that the application answers.
-    pub(super) fn ask(&mut self, footing: &Footing, question: Question, place: Place) -> Ticket {
-        self.expect_wait(footing, place);
+    pub(super) fn ask(&mut self, footing: &Footing, question: Question) -> Ticket {
+        self.expect_wait(footing, question.verb.place());
         self.tickets
             .ask(question, footing.verdict_deadline(question.verb))
     }
 
     /// Queues a question of which the application is told by [`next_event`](Self::next_event).
-    pub(super) fn ask_later(&mut self, footing: &Footing, question: Question, place: Place) {
-        self.expect_wait(footing, place);
+    pub(super) fn ask_later(&mut self, footing: &Footing, question: Question) {
+        self.expect_wait(footing, question.verb.place());
         self.tickets
             .ask_later(question, footing.verdict_deadline(question.verb));
     }
@@ -100,17 +100,20 @@ impl Outbox {
     /// Composes a reply of the machine's.
     pub(super) fn worded(&mut self, footing: &Footing, wording: Wording) -> Answer {
         let hostname = &footing.settings().hostname;
-        match wording {
-            Wording::Fixed(reply) => Answer::Fixed(reply),
-            Wording::Named(before, after) => self.tickets.compose(|out| {
-                for part in [before, hostname.as_str(), after] {
-                    out.extend_from_slice(part.as_bytes());
-                }
-            }),
-            Wording::Offer => self
-                .tickets
-                .compose(|out| footing.next_offer().write_reply(hostname, out)),
-        }
+        let (before, after) = match wording {
+            Wording::Fixed(reply) => return Answer::Fixed(reply),
+            Wording::Named(before, after) => (before, after),
+            Wording::Greeting => replies::greeting(footing.dialect()),
+            Wording::Offer => {
+                let offer = footing.next_offer();
+                return self.tickets.compose(|out| offer.write_reply(hostname, out));
+            }
+        };
+        self.tickets.compose(|out| {
+            for part in [before, hostname.as_str(), after] {
+                out.extend_from_slice(part.as_bytes());
+            }
+        })
     }
 
     /// Takes over an application's reply, with an enhanced code where one is due (2034-4-a).

@@ -17,7 +17,7 @@
 
 use super::event::Reason;
 use crate::machine::Dialect;
-use crate::syntax::{Code, Reply};
+use crate::syntax::{Class, Code, Reply};
 
 // All carry enhanced codes, but for the greeting, the answers to EHLO and HELO, and 354
 // (2034-4-a, 2034-4-b).
@@ -123,6 +123,8 @@ pub(super) enum Wording {
     Fixed(&'static Reply<'static>),
     /// One line with the name of the server between what stands before and after it (5321-4.2-j).
     Named(&'static str, &'static str),
+    /// The greeting, which tells the dialect.
+    Greeting,
     /// The answer to EHLO, which lists what is offered.
     Offer,
 }
@@ -136,15 +138,25 @@ impl Wording {
                 .get(..3)
                 .and_then(|digits| Code::new(digits.parse().ok()?).ok())
                 .unwrap_or(Code::NOT_AVAILABLE),
+            Self::Greeting => Code::READY,
             Self::Offer => Code::OK,
         }
     }
+
+    /// Returns whether it says yes, as 354 does to DATA.
+    pub(super) fn is_positive(self) -> bool {
+        matches!(self.code().class(), Class::Positive | Class::Intermediate)
+    }
 }
 
-/// The greeting, which tells the dialect.
-pub(super) const GREETING: Wording = Wording::Named("220 ", " ESMTP\r\n");
-/// The greeting of LMTP.
-pub(super) const LMTP_GREETING: Wording = Wording::Named("220 ", " LMTP\r\n");
+/// Returns what stands before and after the name of the server in the greeting.
+pub(super) fn greeting(dialect: Dialect) -> (&'static str, &'static str) {
+    match dialect {
+        Dialect::Smtp => ("220 ", " ESMTP\r\n"),
+        Dialect::Lmtp => ("220 ", " LMTP\r\n"),
+    }
+}
+
 /// The answer to HELO, which lists no extensions (5321-3.2-a).
 pub(super) const HELO: Wording = Wording::Named("250 ", "\r\n");
 /// The answer to QUIT.
