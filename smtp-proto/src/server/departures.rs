@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::event::{Certainty, Event};
-use super::table::Place;
 use super::tickets::{Accepted, Departure};
 use crate::framing::{Progress, Slices, Transmit};
 use crate::machine::{Deadline, Timer, limits};
@@ -130,11 +129,9 @@ impl Departures {
     }
 
     /// Takes note that the client must not send on before the reply to the command of that serial
-    /// number, if it stands last in its group, or if all do.
-    pub(super) fn expect_wait(&mut self, serial: u64, place: Place, may_pipeline: bool) {
-        if place == Place::Last || !may_pipeline {
-            self.receipts.checkpoint = Checkpoint::Unanswered(serial);
-        }
+    /// number.
+    pub(super) fn expect_wait(&mut self, serial: u64) {
+        self.receipts.checkpoint = Checkpoint::Unanswered(serial);
     }
 
     /// Takes note that the client sent something, which may prove that it has read something.

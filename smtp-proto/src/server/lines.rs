@@ -4,8 +4,8 @@ use super::table::Waits;
 use crate::framing::{Line, LineReader};
 use crate::machine::{ForeignProtocol, limits};
 
-/// With what a header of the PROXY protocol begins in its second version: two empty lines, one of a
-/// NUL, and the beginning of a fourth.
+/// With what a header of the PROXY protocol begins in its second version. A proxy has to send it whole,
+/// and a server need not put up with pieces (section 2 of that protocol): they are lines like any others.
 const PROXY_SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
 /// Cuts lines from what the client sends.
@@ -16,8 +16,8 @@ pub(super) struct Lines {
     held: Waits,
     /// Whether any command was understood.
     understood: bool,
-    /// How many empty lines came last, before any command was understood.
-    empty: usize,
+    /// Whether any line came.
+    has_begun: bool,
     /// Whether no more bytes will come.
     is_ended: bool,
 }
@@ -29,8 +29,8 @@ pub(super) enum Arrived<'i> {
     TooLong,
     /// It holds an LF that is no line's end. This is what stands before, if that is not too long.
     BareLineFeed(&'i [u8]),
-    /// It is the beginning of a TLS handshake.
-    Handshake(&'i [u8]),
+    /// It is another protocol's, which cuts no lines. So it begins.
+    Foreign(ForeignProtocol, &'i [u8]),
     /// It goes on beyond all limits.
     Endless,
     /// It is not complete.
@@ -43,7 +43,7 @@ impl Lines {
             reader: LineReader::default(),
             held: Waits::Nothing,
             understood: false,
-            empty: 0,
+            has_begun: false,
             is_ended: false,
         }
     }
@@ -52,9 +52,9 @@ impl Lines {
     pub(super) fn next<'i>(&mut self, input: &mut &'i [u8], limit: usize) -> Arrived<'i> {
         self.held = Waits::Nothing;
         let presented = *input;
-        // TLS waits for an answer before it sends a line end, if ever.
-        if self.begins_with_tls(presented) {
-            return Arrived::Handshake(presented.get(..1).unwrap_or_default());
+        // No line end may ever come of them.
+        if let Some((protocol, beginning)) = self.binary(presented) {
+            return Arrived::Foreign(protocol, beginning);
         }
         let is_too_long = self.reader.is_discarding();
         match self.reader.next(input, limit) {
@@ -64,8 +64,13 @@ impl Lines {
                 let is_short = |line: &&[u8]| !is_too_long && line.len() < limit;
                 Arrived::BareLineFeed(before.filter(is_short).unwrap_or_default())
             }
-            Some(Line::Complete(line)) => Arrived::Line(line),
-            Some(Line::TooLong) => Arrived::TooLong,
+            Some(line) => {
+                self.has_begun = true;
+                match line {
+                    Line::Complete(line) => Arrived::Line(line),
+                    Line::TooLong => Arrived::TooLong,
+                }
+            }
             None if self.reader.discarded() > limits::OVERLONG_LINE => Arrived::Endless,
             None => Arrived::Part,
         }
@@ -89,18 +94,9 @@ impl Lines {
 
     /// Returns which other protocol a line belongs to that is no command, if none before it was
     /// understood (CMD-4; Postfix's `smtpd_forbidden_commands`).
-    pub(super) fn foreign(&mut self, line: &[u8]) -> Option<ForeignProtocol> {
-        if self.understood {
-            return None;
-        }
-        let empty_before = core::mem::take(&mut self.empty);
+    pub(super) fn foreign(&self, line: &[u8]) -> Option<ForeignProtocol> {
         match line {
-            [] => {
-                self.empty = empty_before.saturating_add(1);
-                None
-            }
-            // PROXY_SIGNATURE, of which the lines before are answered by now.
-            b"\0" if empty_before == 2 => Some(ForeignProtocol::Proxy),
+            _ if self.understood => None,
             [first, ..] if !first.is_ascii_alphabetic() => Some(ForeignProtocol::Unknown),
             _ => begun_by(line),
         }
@@ -109,17 +105,25 @@ impl Lines {
     /// Returns which other protocol begins with what came first of all, if one does. Those who speak it
     /// do not wait for a greeting.
     pub(super) fn foreign_beginning(&self, input: &[u8]) -> Option<ForeignProtocol> {
-        match self.begins_with_tls(input) {
-            _ if self.understood => None,
-            true => Some(ForeignProtocol::Tls),
-            false if input.starts_with(PROXY_SIGNATURE) => Some(ForeignProtocol::Proxy),
-            false => begun_by(input),
+        match self.binary(input) {
+            Some((protocol, _)) => Some(protocol),
+            None if self.understood => None,
+            None => begun_by(input),
         }
     }
 
-    /// Returns whether the first bytes that a client sends are a record of a TLS handshake.
-    fn begins_with_tls(&self, input: &[u8]) -> bool {
-        !self.understood && input.first() == Some(&0x16)
+    /// Returns which protocol that is no text the first bytes belong to, and so much of them as tells.
+    fn binary<'i>(&self, input: &'i [u8]) -> Option<(ForeignProtocol, &'i [u8])> {
+        let (protocol, length) = match input {
+            _ if self.understood => return None,
+            // A record of a handshake.
+            [0x16, ..] => (ForeignProtocol::Tls, 1),
+            _ if !self.has_begun && input.starts_with(PROXY_SIGNATURE) => {
+                (ForeignProtocol::Proxy, PROXY_SIGNATURE.len())
+            }
+            _ => return None,
+        };
+        Some((protocol, input.get(..length)?))
     }
 
     /// Forgets the line that was arriving (3207-4.2-a).

@@ -122,9 +122,10 @@ impl Link {
     }
 
     /// Returns what the application is told of a command that is refused without it.
-    pub(super) fn rejection<'i>(&self, reason: Reason, line: &'i [u8]) -> Event<'i> {
+    pub(super) fn rejection<'i>(&mut self, reason: Reason, line: &'i [u8]) -> Event<'i> {
+        let wording = self.footing.wording(reason);
         Event::Rejected {
-            code: self.footing.wording(reason).code(),
+            reply: self.outbox.worded(&self.footing, wording).to_reply(),
             reason,
             line: security::without_secret(line),
         }
@@ -159,11 +160,10 @@ impl Link {
         self.outbox.answer(serial, answer, reply.is_positive());
     }
 
-    /// Answers a command in words of the machine's; `accepts` tells whether they accept the message, if
-    /// it is the end of one.
-    pub(super) fn answer_in_words(&mut self, serial: u64, wording: Wording, accepts: bool) {
+    /// Answers a command in words of the machine's.
+    pub(super) fn answer_in_words(&mut self, serial: u64, wording: Wording) {
         let answer = self.outbox.worded(&self.footing, wording);
-        self.outbox.answer(serial, answer, accepts);
+        self.outbox.answer(serial, answer, wording.is_positive());
     }
 
     /// Sends a reply of the machine's own as it is.

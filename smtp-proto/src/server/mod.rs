@@ -125,6 +125,7 @@ mod offer;
 mod outbox;
 mod patience;
 mod progress;
+mod refusal;
 pub mod replies;
 mod security;
 mod session;

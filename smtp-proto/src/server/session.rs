@@ -1,30 +1,30 @@
 //! One session: what comes in, held against the table, handed out or answered.
 //!
 //! This is the only place that knows both ends: what comes, where bytes become commands and content, and
-//! the link, which asks, answers, waits and ends. It goes the way of a command: read, admitted, handed out
-//! or refused. What [verdicts](super::verdict) do then, and what comes of [content](super::content), stands
-//! beside.
+//! the link, which asks, answers, waits and ends. It goes the way of a command: read, admitted, handed
+//! out. What is [refused](super::refusal), what [verdicts](super::verdict) do, and what comes of
+//! [content](super::content), stands beside.
 
 use core::time::Duration;
 
 use super::asking::Asking;
-use super::config::{Config, ImproperPipelining, Tls};
+use super::config::{Config, ImproperPipelining};
 use super::content::{self, Step};
 use super::departures::Turn;
 use super::event::{Event, Reason, Refused, Ticket, TransactionId};
 use super::intake::{Intake, Room};
 use super::lines::{Arrived, Lines};
 use super::link::Link;
-use super::progress::{Misplaced, Standing};
+use super::refusal;
 use super::security::{self, SaslResponse};
-use super::table::{self, Place, Spoils, State, Verb, Waits};
+use super::table::{self, Place, State, Verb, Waits};
 use super::tickets::{Detail, Question};
 use super::verdict;
 use crate::framing::Transmit;
 use crate::machine::{Error, Fault, ForeignProtocol, Misuse, Timer, TlsInfo, TraceEntry, limits};
 use crate::syntax::{
-    Capabilities, Command, CommandError, CommandErrorKind, ForwardPath, InitialResponse,
-    MailParameters, RcptParameters, Reply, ReversePath,
+    Capabilities, Command, ForwardPath, InitialResponse, MailParameters, RcptParameters, Reply,
+    ReversePath,
 };
 
 /// Serves one client on one connection.
@@ -62,21 +62,13 @@ impl Session {
         now: Duration,
     ) -> Result<Option<Event<'i>>, Error> {
         self.called(now);
-        let event = self.next_event(input);
-        // Time that the application takes over an event is not the client's.
-        if !matches!(event, Ok(Some(_))) {
-            self.arm();
-        }
-        event
-    }
-
-    fn next_event<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Event<'i>>, Error> {
         loop {
             if let Some(event) = self.owed_event() {
                 return Ok(Some(event));
             }
             if self.link.is_ending() {
                 *input = &[];
+                self.arm();
                 return self.link.last_event();
             }
             if !input.is_empty() && self.bytes_came(input) {
@@ -88,6 +80,7 @@ impl Session {
                 false => content::next(&mut self.link, &mut self.intake, input),
             };
             match step {
+                // Time that the application takes over an event is not the client's: no timer is started.
                 Step::Event(event) => return Ok(Some(event)),
                 Step::Again => {}
                 Step::Starved
@@ -96,7 +89,10 @@ impl Session {
                 {
                     self.link.fail(Fault::ConnectionLost, &[]);
                 }
-                Step::Starved => return Ok(None),
+                Step::Starved => {
+                    self.arm();
+                    return Ok(None);
+                }
             }
         }
     }
@@ -194,10 +190,20 @@ impl Session {
             Arrived::Line(line) if is_response => return self.response(line),
             Arrived::Line(line) => line,
             Arrived::TooLong if is_response => return self.break_off(Reason::ResponseTooLong),
-            Arrived::TooLong => return self.reject(Reason::LineTooLong, &[], Place::Any),
-            Arrived::BareLineFeed(line) => return self.refuse_bare_line_feed(line),
-            Arrived::Handshake(first) => {
-                return self.refuse_foreign(ForeignProtocol::Tls, &[], first);
+            Arrived::TooLong => {
+                let (link, intake) = (&mut self.link, &self.intake);
+                return refusal::reject(link, intake, Reason::LineTooLong, &[], Place::Any);
+            }
+            Arrived::BareLineFeed(line) => {
+                return refusal::bare_line_feed(
+                    &mut self.link,
+                    &mut self.lines,
+                    &self.intake,
+                    line,
+                );
+            }
+            Arrived::Foreign(protocol, bytes) => {
+                return refusal::foreign(&mut self.link, &self.intake, protocol, &[], bytes);
             }
             Arrived::Endless => {
                 self.link.close_on_errors();
@@ -220,10 +226,18 @@ impl Session {
             return Step::Starved;
         }
         self.link.outbox_mut().trace_line(security::traceable(line));
-        match (verb, parsed) {
-            (Some(verb), Ok(command)) => self.handle(verb, command, line),
-            (_, Err(error)) => self.malformed(error, line),
-            (None, Ok(_)) => self.unrecognised(line),
+        match parsed {
+            Err(error) => {
+                let (link, lines, intake) = self.parts();
+                refusal::malformed(link, lines, intake, error, line)
+            }
+            Ok(command) => match verb {
+                Some(verb) => self.handle(verb, command, line),
+                None => {
+                    let (link, lines, intake) = self.parts();
+                    refusal::unrecognised(link, lines, intake, line)
+                }
+            },
         }
     }
 
@@ -248,8 +262,9 @@ impl Session {
             return Step::Again;
         }
         self.is_opening &= !matches!(command, Command::Data | Command::Bdat { .. });
-        if let Err(misplaced) = self.link.progress().admit(verb, &self.standing()) {
-            return self.turn_down(verb, misplaced, &command, line);
+        if let Err(misplaced) = refusal::admit(&self.link, &self.intake, verb) {
+            let (link, _, intake) = self.parts();
+            return refusal::turn_down(link, intake, verb, misplaced, &command, line);
         }
         match command {
             Command::Mail { from, parameters } => self.mail(from, parameters, line),
@@ -289,7 +304,7 @@ impl Session {
         let (command, utf8) = self.link.footing().parted(command);
         let asking = match Asking::of(command, utf8, line) {
             Ok(asking) => asking,
-            Err(reason) => return self.reject(reason, line, verb.place()),
+            Err(reason) => return self.refuse(verb, reason, line),
         };
         if verb == Verb::StartTls {
             self.link.security_mut().tls_asked();
@@ -306,7 +321,7 @@ impl Session {
     ) -> Step<'i> {
         self.link.patience_mut().transaction_came();
         if self.link.is_exhausted() {
-            let step = self.decline(Reason::SessionLimit, line, Place::Any);
+            let step = self.decline(Reason::SessionLimit, line);
             self.link.fail(Fault::SessionLimit, &[]);
             return step;
         }
@@ -339,8 +354,8 @@ impl Session {
         let Some(transaction) = self.intake.transaction().filter(|_| room == Room::Free) else {
             // 5321-4.5.3.1.8-a: those that were accepted stay.
             return match room {
-                Room::Overrun => self.reject(Reason::TooManyRecipients, line, Place::Any),
-                _ => self.decline(Reason::TooManyRecipients, line, Place::Any),
+                Room::Overrun => self.refuse(Verb::Recipient, Reason::TooManyRecipients, line),
+                _ => self.decline(Reason::TooManyRecipients, line),
             };
         };
         let question = Question::new(Verb::Recipient).of(transaction);
@@ -414,142 +429,17 @@ impl Session {
         self.refuse(Verb::Auth, reason, &[])
     }
 
-    /// Returns what counts besides the state for whether a command is taken.
-    fn standing(&self) -> Standing<'_> {
-        let settings = self.link.footing().settings();
-        let is_encrypted = self.link.security().is_encrypted();
-        let is_authenticated = self.link.security().is_authenticated();
-        Standing {
-            dialect: settings.dialect,
-            offered: self.link.footing().offered(),
-            has_tls: settings.tls != Tls::Off,
-            has_mechanisms: settings.has_mechanisms(),
-            is_encrypted,
-            is_authenticated,
-            lacks_tls: settings.tls == Tls::Required && !is_encrypted,
-            lacks_authentication: settings.requires_auth && !is_authenticated,
-            demands_hello: settings.requires_hello,
-            names_recipients: self.intake.names_recipients(),
-            is_binary: self.intake.terms().is_some_and(|terms| terms.binary),
-        }
-    }
-
-    // What the machine refuses by itself.
-
-    /// Answers a line that is no command, or none of the form that its verb demands.
-    fn malformed<'i>(&mut self, error: CommandError, line: &'i [u8]) -> Step<'i> {
-        let Some(verb) = error.verb().map(Verb::named) else {
-            return self.unrecognised(line);
-        };
-        self.lines.understood();
-        let reason = match self.link.progress().admit(verb, &self.standing()) {
-            Err(misplaced) if misplaced.is_about_verb() => misplaced.reason,
-            _ => match error.kind() {
-                // 5321-4.1.1.11-a
-                CommandErrorKind::Parameter(Some(name)) if !self.link.footing().takes(name) => {
-                    Reason::NotOffered
-                }
-                CommandErrorKind::Address if verb == Verb::Mail => Reason::BadSender,
-                CommandErrorKind::Address => Reason::BadRecipient,
-                CommandErrorKind::ChunkSize => Reason::BadChunkSize,
-                _ => Reason::BadArgument,
-            },
-        };
-        let step = self.refuse(verb, reason, line);
-        if reason == Reason::BadChunkSize {
-            // BDT-1: commands cannot be told from content any more.
-            self.link.fail(Fault::MalformedChunk, line);
-        }
-        step
-    }
-
-    /// Answers a line whose verb nobody knows.
-    fn unrecognised<'i>(&mut self, line: &'i [u8]) -> Step<'i> {
-        if self.link.progress().state() == State::TurnedAway {
-            return self.reject(Reason::TurnedAway, line, Place::Any);
-        }
-        if let Some(protocol) = self.lines.foreign(line) {
-            return self.refuse_foreign(protocol, line, line);
-        }
-        let verb = line.split(|byte| *byte == b' ').next();
-        let verb = verb.and_then(|verb| core::str::from_utf8(verb).ok());
-        if verb.is_some_and(|verb| self.link.footing().settings().has_command(verb)) {
-            return self.reject(Reason::BadArgument, line, Place::Last);
-        }
-        self.reject(Reason::Unrecognised, line, Place::Any)
-    }
-
-    /// Takes leave of a client that speaks another protocol, of which `bytes` are an example.
-    fn refuse_foreign<'i>(
-        &mut self,
-        protocol: ForeignProtocol,
-        line: &'i [u8],
-        bytes: &[u8],
-    ) -> Step<'i> {
-        let step = self.reject(Reason::ForeignProtocol, line, Place::Any);
-        self.link.fail(Fault::ForeignProtocol(protocol), bytes);
-        step
-    }
-
-    /// Takes leave of a client whose lines end in LF, or whose commands hide others.
-    fn refuse_bare_line_feed<'i>(&mut self, line: &'i [u8]) -> Step<'i> {
-        let line = self.link.security().quotable(line);
-        self.link.outbox_mut().trace_line(line);
-        if let Some(protocol) = self.lines.foreign(line) {
-            return self.refuse_foreign(protocol, line, line);
-        }
-        let step = self.reject(Reason::BareLineFeed, line, Place::Any);
-        self.link.fail(Fault::BareLineFeed, line);
-        step
-    }
-
-    /// Answers a command that is not in its place.
-    fn turn_down<'i>(
-        &mut self,
-        verb: Verb,
-        misplaced: Misplaced,
-        command: &Command<'i>,
-        line: &'i [u8],
-    ) -> Step<'i> {
-        let Misplaced { reason, spoils } = misplaced;
-        if spoils == Spoils::Followers {
-            return self.refuse(verb, reason, line);
-        }
-        self.link.misplace(misplaced);
-        if spoils == Spoils::Transaction {
-            content::break_transaction(&mut self.link, &mut self.intake);
-        }
-        let step = match command {
-            // Its bytes come, whatever is said of them, and are answered after them.
-            Command::Bdat { size, last } if reason != Reason::NotImplemented => {
-                content::swallow_chunk(&mut self.link, &mut self.intake, *size, *last, reason);
-                Step::Event(self.link.rejection(reason, line))
-            }
-            _ => self.decline(reason, line, verb.place()),
-        };
-        self.link.count_misplaced();
-        step
-    }
-
-    /// Refuses a command that is in its place.
     fn refuse<'i>(&mut self, verb: Verb, reason: Reason, line: &'i [u8]) -> Step<'i> {
-        if verb.has_followers() {
-            self.link.pardon();
-        }
-        self.reject(reason, line, verb.place())
+        refusal::refuse(&mut self.link, &self.intake, verb, reason, line)
     }
 
-    /// Refuses a command, and counts that as an error.
-    fn reject<'i>(&mut self, reason: Reason, line: &'i [u8], place: Place) -> Step<'i> {
-        let step = self.decline(reason, line, place);
-        self.link.count_error();
-        step
+    /// Refuses a command for a limit of the server's, which is no error of the client's.
+    fn decline<'i>(&mut self, reason: Reason, line: &'i [u8]) -> Step<'i> {
+        refusal::decline(&mut self.link, &self.intake, reason, line, Place::Any)
     }
 
-    /// Refuses a command.
-    fn decline<'i>(&mut self, reason: Reason, line: &'i [u8], place: Place) -> Step<'i> {
-        self.link.say(reason, place, self.intake.transaction());
-        Step::Event(self.link.rejection(reason, line))
+    fn parts(&mut self) -> (&mut Link, &mut Lines, &mut Intake) {
+        (&mut self.link, &mut self.lines, &mut self.intake)
     }
 
     // What the application says.

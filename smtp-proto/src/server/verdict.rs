@@ -22,8 +22,7 @@ struct Verdict {
 pub(super) fn accept(link: &mut Link, intake: &mut Intake, ticket: Ticket) -> Result<(), Refused> {
     match link.outbox().look_up(&ticket) {
         Ok((serial, Subject::Question(question))) => {
-            let verdict = in_words(link, serial, question, question.verb.accepted(), true);
-            verdict.settle(link, intake);
+            settle_in_words(link, intake, serial, question, question.verb.accepted());
         }
         Ok((serial, Subject::Reply { .. })) => link.let_go(serial),
         Err(misuse) => return Err(Refused { ticket, misuse }),
@@ -35,8 +34,7 @@ pub(super) fn accept(link: &mut Link, intake: &mut Intake, ticket: Ticket) -> Re
 pub(super) fn decline(link: &mut Link, intake: &mut Intake, ticket: &Ticket) {
     match link.outbox().look_up(ticket) {
         Ok((serial, Subject::Question(question))) => {
-            let verdict = in_words(link, serial, question, question.verb.declined(), true);
-            verdict.settle(link, intake);
+            settle_in_words(link, intake, serial, question, question.verb.declined());
         }
         Ok((serial, Subject::Reply { .. })) => link.let_go(serial),
         Err(_) => {}
@@ -113,7 +111,13 @@ pub(super) fn expire(link: &mut Link, intake: &mut Intake) {
     while let Some((serial, subject)) = link.next_overdue() {
         match subject.question() {
             Some(question) => {
-                let verdict = in_words(link, serial, question, question.verb.overdue(), false);
+                let wording = question.verb.overdue();
+                link.answer_in_words(serial, wording);
+                let verdict = Verdict {
+                    question,
+                    is_positive: wording.is_positive(),
+                    is_given: false,
+                };
                 verdict.settle(link, intake);
             }
             None => link.let_go(serial),
@@ -121,21 +125,16 @@ pub(super) fn expire(link: &mut Link, intake: &mut Intake) {
     }
 }
 
-/// Answers a question in words of the machine's.
-fn in_words(
+/// Answers a question for the application, in words of the machine's.
+fn settle_in_words(
     link: &mut Link,
+    intake: &mut Intake,
     serial: u64,
     question: Question,
     wording: Wording,
-    is_given: bool,
-) -> Verdict {
-    let is_positive = wording.is_positive();
-    link.answer_in_words(serial, wording, is_positive);
-    Verdict {
-        question,
-        is_positive,
-        is_given,
-    }
+) {
+    link.answer_in_words(serial, wording);
+    settle(link, intake, Some(question), wording.is_positive());
 }
 
 /// Does what an answer of the application's means, if it is one to a question.
