@@ -3,7 +3,7 @@
 use smtp_proto::{
     client::{Body, Event, NotSentReason, Outcome, Pipelining},
     delivery::{Report, Reports},
-    machine::{Misuse, Step},
+    machine::{Misuse, Step, limits::DOMAINS},
 };
 
 use crate::dialogue::{
@@ -507,6 +507,36 @@ fn domains_beyond_the_limit_are_not_sent() {
     assert_eq!(third.index(), 2);
 }
 
+/// 9422-4-a: Domains are counted up to a bound of the client's own; a limit beyond that counts as none.
+#[test]
+fn domains_are_counted_up_to_a_bound() {
+    let all: Vec<String> = (0..=DOMAINS)
+        .map(|number| format!("b@{number}.example"))
+        .collect();
+    for (limit, is_kept) in [(DOMAINS, true), (DOMAINS + 1, false)] {
+        let offer = format!("LIMITS RCPTDOMAINMAX={limit}");
+        let mut d = Dialogue::begin(Pipelining::LockStep, &[&offer]);
+        let all: Vec<_> = all.iter().map(String::as_str).collect();
+        let m = d.submit("s@example.org", &all);
+        let more = d.submit("s@example.org", &["b@other.example"]);
+        let mail = "MAIL FROM:<s@example.org>\r\n";
+        d.sends(mail);
+        d.says("");
+        if is_kept {
+            d.finishes(&[(m, not_sent(NotSentReason::LimitReached))]);
+        } else {
+            d.finishes(&[]);
+            d.says("550 no\r\n");
+            d.finishes(&[(m, refused(Step::Mail, "550 no\r\n"))]);
+            d.sends("RSET\r\n");
+            d.says("250 reset\r\n");
+            d.sends(mail);
+        }
+        d.says("550 no\r\n");
+        d.finishes(&[(more, refused(Step::Mail, "550 no\r\n"))]);
+    }
+}
+
 /// 5321-4.5.3.1.10-b: Only a message that lives hands recipients on: a cancelled one is delivered to
 /// nobody, and a refused one has one outcome.
 #[test]
@@ -517,6 +547,20 @@ fn a_dead_message_hands_nobody_on() {
     d.written();
     d.client.cancel(m).unwrap();
     d.says("250 ok\r\n250 b\r\n452 4.5.3 c\r\n451 not now\r\n");
+    d.finishes(&[(m, not_sent(NotSentReason::Cancelled))]);
+    d.sends("");
+    assert!(d.client.is_idle());
+
+    // Cancelled between the 452 and the last recipient's answer.
+    let mut d = Dialogue::begin(Pipelining::LockStep, &[]);
+    let m = d.submit("s@example.org", &[to[0], to[1], "d@example.net"]);
+    for says in ["250 ok\r\n", "250 b\r\n", "452 4.5.3 c\r\n"] {
+        d.written();
+        d.says(says);
+    }
+    d.sends("RCPT TO:<d@example.net>\r\n");
+    d.client.cancel(m).unwrap();
+    d.says("250 d\r\n");
     d.finishes(&[(m, not_sent(NotSentReason::Cancelled))]);
     d.sends("");
     assert!(d.client.is_idle());
