@@ -157,7 +157,8 @@ fn each_step_has_the_time_that_is_set_for_it() {
         ("DATA", "354 x\r\n"),
         (".", "250 x\r\n"),
     ];
-    let times: [(fn(&mut Timeouts) -> &mut Duration, Timer); 6] = [
+    type Of = fn(&mut Timeouts) -> &mut Duration;
+    let times: [(Of, Timer); 6] = [
         (|it| &mut it.greeting, Timer::Greeting),
         (|it| it.hello.get_or_insert_default(), Timer::Command),
         (|it| it.mail.get_or_insert_default(), Timer::Command),

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use smtp_proto::{
-    client::{self as machine, Cancellation, Config, Envelope, MessageId},
+    client::{self as machine, Cancellation, Config, Envelope, Learned, MessageId},
     delivery::{Content, Courier, Report},
     machine::{Misuse, TraceEntry},
     syntax::{Capabilities, Command, Reply},
@@ -250,6 +250,12 @@ impl<T: Transport> Client<T> {
     /// Returns what the server announced in answer to EHLO; empty before that.
     pub fn capabilities(&self) -> &Capabilities {
         self.driver.courier.machine().capabilities()
+    }
+
+    /// Returns what the session has found out about its server, once it is open: for the
+    /// [configuration](Config::learned) of the next. A [`Sender`](super::Sender) does so by itself.
+    pub fn learned(&self) -> Option<Learned> {
+        self.driver.courier.machine().learned()
     }
 
     /// Returns what carries the session.

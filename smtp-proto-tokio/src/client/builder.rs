@@ -10,7 +10,7 @@ use std::{
 };
 
 use smtp_proto::{
-    client::{Config, Tls},
+    client::{Config, Learned, Observation, Tls},
     delivery::{Failures, Server, ServerUrl, Setup},
     syntax::Host,
 };
@@ -89,7 +89,7 @@ impl Client {
 /// ```no_run
 /// # #[cfg(all(feature = "auth", feature = "rustls"))]
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-/// use smtp_proto::client::{Config, Tls};
+/// use smtp_proto::client::{Config, Learned, Observation, Tls};
 /// use smtp_proto::syntax::Host;
 /// use smtp_proto_tokio::{Client, tls::TlsConnector};
 ///
@@ -155,6 +155,12 @@ impl Builder {
         self.with(|setup| setup.pace(|pace| pace.bytes_per_second = bytes_per_second))
     }
 
+    /// Has somebody told of everything that is sent and heard, as it happens: the greeting, what is offered,
+    /// TLS, each command and each reply, with its step, message, recipient and time.
+    pub fn watch(self, watcher: impl Fn(&Observation) + Send + Sync + 'static) -> Self {
+        self.with(|setup| setup.watch(watcher))
+    }
+
     /// Sets the address that connections come from; the system chooses it unless set. Addresses of the
     /// host that are of another family are passed over.
     pub fn local_address(self, address: IpAddr) -> Self {
@@ -206,13 +212,18 @@ impl Builder {
     /// [`Error::Connect`] if there is no connection to be had, [`Error::Session`] if the server refuses
     /// the session.
     pub async fn connect(&self) -> Result<Client, Error> {
+        self.connect_again(None).await
+    }
+
+    /// Connects with what an earlier connection has found out about the server.
+    pub(super) async fn connect_again(&self, learned: Option<&Learned>) -> Result<Client, Error> {
         let (host, port) = match self.setup.destination()? {
             Server::Tcp { host, port } => (host.as_str(), *port),
             #[cfg(unix)]
             Server::Unix { path } => {
                 let stream = tokio::net::UnixStream::connect(path).await;
                 let socket = Socket::Unix(stream.map_err(Error::connect)?);
-                return self.open(socket).await;
+                return self.open(socket, learned).await;
             }
             _ => return Err(Error::connect(io::ErrorKind::Unsupported.into())),
         };
@@ -221,7 +232,7 @@ impl Builder {
         for address in addresses {
             let (origin, patience) = (self.setup.origin(), self.setup.patience());
             let opened = match self.dial.connect(address, origin, patience).await {
-                Ok(socket) => self.open(socket).await,
+                Ok(socket) => self.open(socket, learned).await,
                 Err(error) => Err(Error::connect(error)),
             };
             match opened {
@@ -232,9 +243,9 @@ impl Builder {
         Err(failures.into_error())
     }
 
-    async fn open(&self, socket: Socket) -> Result<Client, Error> {
+    async fn open(&self, socket: Socket, learned: Option<&Learned>) -> Result<Client, Error> {
         let local = socket.local_ip();
-        let mut client = self.session(socket, local)?;
+        let mut client = self.session(socket, local, learned)?;
         match client.ready().await.map(drop) {
             Ok(()) => Ok(client),
             Err(error) => Err(error.with_trace_of(client.driver.courier.machine_mut())),
@@ -247,12 +258,20 @@ impl Builder {
     ///
     /// [`Error::Connect`] if the means for TLS or authentication cannot be had.
     pub fn with_stream<S>(&self, stream: S) -> Result<Client<S>, Error> {
-        self.session(stream, None)
+        self.session(stream, None, None)
     }
 
-    fn session<S>(&self, stream: S, local: Option<IpAddr>) -> Result<Client<S>, Error> {
+    fn session<S>(
+        &self,
+        stream: S,
+        local: Option<IpAddr>,
+        learned: Option<&Learned>,
+    ) -> Result<Client<S>, Error> {
         let host_name = gethostname::gethostname();
         let mut config = self.setup.config(&host_name.to_string_lossy(), local);
+        if let Some(learned) = learned {
+            config = config.learned(learned);
+        }
         if let Some(tls) = self.setup.url_tls() {
             config = config.tls(self.trust(tls)?);
         }

@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
-use super::{steps::Steps, table::Level};
+use super::{learned::Learned, steps::Steps, table::Level};
 use crate::framing::LineBreaks;
 use crate::machine::{Dialect, Step, Timer, limits};
 #[cfg(feature = "auth")]
@@ -247,6 +247,7 @@ pub struct Config {
     pub(super) queue: usize,
     timeouts: Option<Box<Timeouts>>,
     pub(super) trace: bool,
+    pub(super) is_watched: bool,
     pub(super) dialect: Dialect,
     pub(super) tls: Tls,
     #[cfg(feature = "auth")]
@@ -272,6 +273,7 @@ impl Config {
             queue: limits::QUEUED_MESSAGES,
             timeouts: None,
             trace: false,
+            is_watched: false,
             dialect: Dialect::Smtp,
             tls: Tls::Off,
             #[cfg(feature = "auth")]
@@ -398,6 +400,16 @@ impl Config {
         self
     }
 
+    /// Begins where an earlier session with the same server has come to: what the server offers is
+    /// [known](Self::known_capabilities), and one that takes no look-ahead is not asked to again.
+    #[must_use]
+    pub fn learned(mut self, learned: &Learned) -> Self {
+        if learned.refuses_look_ahead && self.pipelining != Pipelining::LockStep {
+            self.pipelining = Pipelining::Group;
+        }
+        self.known_capabilities(learned.capabilities.clone())
+    }
+
     /// Has the client ignore that a server offers this extension: for servers that offer what they
     /// cannot do (Postfix: `smtp_discard_ehlo_keywords`).
     #[must_use]
@@ -419,6 +431,14 @@ impl Config {
     #[must_use]
     pub fn traced(mut self) -> Self {
         self.trace = true;
+        self
+    }
+
+    /// Has the client keep what it sends and hears for
+    /// [`poll_observation`](super::Client::poll_observation), with times, steps and messages.
+    #[must_use]
+    pub fn watched(mut self) -> Self {
+        self.is_watched = true;
         self
     }
 

@@ -133,7 +133,7 @@ impl Link {
     // Reading.
 
     pub(super) fn await_greeting(&mut self, config: &Config) {
-        self.outstanding.expect(Verb::Connect, 0, 0);
+        self.outstanding.expect(Verb::Connect, self.now);
         self.start(Timer::Greeting, config);
     }
 
@@ -179,6 +179,11 @@ impl Link {
         self.outstanding.give_up(offered, in_doubt);
         self.reply_deadline.stop();
         self.write_deadline.stop();
+    }
+
+    /// Returns the latest time that the caller has told.
+    pub(super) fn now(&self) -> Duration {
+        self.now
     }
 
     /// Returns up to where the stream was offered to the transport.
@@ -281,11 +286,7 @@ impl Link {
         start: usize,
         config: &Config,
     ) -> bool {
-        let Said {
-            verb,
-            transaction,
-            recipient,
-        } = said;
+        let verb = said.verb;
         let bytes = commands.len().saturating_sub(start);
         if !self.outstanding.has_room(config.duplex, bytes, 1) {
             commands.truncate(start);
@@ -305,8 +306,7 @@ impl Link {
         }
         self.writer.add(bytes);
         let end = self.writer.end();
-        self.outstanding
-            .expect_of(verb, transaction, recipient, end, bytes);
+        self.outstanding.expect_of(said, end, bytes, self.now);
         true
     }
 
@@ -401,9 +401,10 @@ impl Link {
             Some(verdicts) => {
                 self.expect_verdicts(Verb::LastChunk, transaction, verdicts, end, bytes);
             }
-            None => self
-                .outstanding
-                .expect_of(Verb::Chunk, transaction, 0, end, bytes),
+            None => {
+                let said = Said::of(Verb::Chunk, transaction, 0);
+                self.outstanding.expect_of(said, end, bytes, self.now);
+            }
         }
         true
     }
@@ -457,14 +458,14 @@ impl Link {
         bytes: usize,
     ) {
         let Verdicts::Each(recipients) = verdicts else {
-            return self.outstanding.expect_of(verb, transaction, 0, end, bytes);
+            let said = Said::of(verb, transaction, 0);
+            return self.outstanding.expect_of(said, end, bytes, self.now);
         };
         let mut bytes = bytes;
         for &recipient in recipients {
             let bytes = core::mem::take(&mut bytes);
-            let verb = Verb::RecipientContent;
-            self.outstanding
-                .expect_of(verb, transaction, recipient, end, bytes);
+            let said = Said::of(Verb::RecipientContent, transaction, recipient);
+            self.outstanding.expect_of(said, end, bytes, self.now);
         }
     }
 

@@ -73,6 +73,7 @@ mod config;
 mod content;
 mod envelope;
 mod event;
+mod learned;
 mod ledger;
 mod link;
 mod messages;
@@ -89,6 +90,7 @@ mod session;
 mod steps;
 mod table;
 mod transaction;
+mod watch;
 mod writer;
 
 use core::time::Duration;
@@ -119,6 +121,8 @@ pub use self::{
         Body, BodyRequest, Cancellation, CommandId, Event, MessageId, NotSent, NotSentReason,
         Outcome,
     },
+    learned::Learned,
+    watch::{Observation, Observed},
 };
 
 /// One client's side of one connection.
@@ -323,6 +327,17 @@ impl Client {
     /// Takes the oldest entry of the trace, if one is [kept](Config::traced).
     pub fn poll_trace(&mut self) -> Option<TraceEntry> {
         self.session.poll_trace()
+    }
+
+    /// Returns what the session has found out about its server, once it is open: for
+    /// [`Config::learned`].
+    pub fn learned(&self) -> Option<Learned> {
+        self.session.learned()
+    }
+
+    /// Takes the oldest observation, if they are [kept](Config::watched).
+    pub fn poll_observation(&mut self) -> Option<Observation> {
+        self.session.poll_observation()
     }
 
     /// Gives back memory that only busy connections need.

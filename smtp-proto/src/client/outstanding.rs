@@ -2,8 +2,10 @@
 //! (RFC 2920 3.1).
 
 use alloc::collections::VecDeque;
+use core::time::Duration;
 
 use super::{
+    action::Said,
     config::Duplex,
     steps::Steps,
     table::{Level, Verb},
@@ -24,6 +26,8 @@ pub(super) struct Expected {
     pub(super) recipient: u32,
     /// Where in the stream of bytes the command ends, its content included.
     end: u64,
+    /// When it was rendered.
+    pub(super) sent: Duration,
     /// How many bytes the command has, content apart.
     bytes: u32,
     /// How many round trips had been made when the command was rendered.
@@ -71,19 +75,18 @@ impl Outstanding {
     }
 
     /// Expects the reply to a command of the session's own.
-    pub(super) fn expect(&mut self, verb: Verb, end: u64, bytes: usize) {
-        self.expect_of(verb, 0, 0, end, bytes);
+    pub(super) fn expect(&mut self, verb: Verb, now: Duration) {
+        let said = Said::by_session(verb);
+        self.expect_of(said, 0, 0, now);
     }
 
     /// Expects the reply to a transaction's command, which ends there in the stream of bytes.
-    pub(super) fn expect_of(
-        &mut self,
-        verb: Verb,
-        transaction: TransactionId,
-        recipient: u32,
-        end: u64,
-        bytes: usize,
-    ) {
+    pub(super) fn expect_of(&mut self, said: Said, end: u64, bytes: usize, now: Duration) {
+        let Said {
+            verb,
+            transaction,
+            recipient,
+        } = said;
         self.bytes = self.bytes.saturating_add(bytes);
         self.chunks = self.chunks.saturating_add(usize::from(verb == Verb::Chunk));
         // Timers in a group are not defined: the largest minimum counts.
@@ -99,6 +102,7 @@ impl Outstanding {
             transaction,
             recipient,
             end,
+            sent: now,
             bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
             round_trips: self.round_trips,
         });

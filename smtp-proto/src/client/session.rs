@@ -8,12 +8,14 @@ use super::{
     config::{Config, Tls},
     envelope::Envelope,
     event::{Body, BodyRequest, Cancellation, CommandId, Event, MessageId, NotSent, NotSentReason},
+    learned::Learned,
     link::Link,
     messages::{Answered, Messages, Terms},
     opening::{Decision, Opening},
     outstanding::{Expected, Settled},
     table::{Choice, Standing, State, Turn, Verb},
     transaction::TransactionId,
+    watch::{Observation, Observed, Watch},
     writer::{Broken, Buffers},
 };
 #[cfg(feature = "auth")]
@@ -35,6 +37,7 @@ pub(super) struct Session {
     failure: Option<Box<Error>>,
     /// The error, or the last event, was read.
     has_told_the_end: bool,
+    watch: Option<Box<Watch>>,
 }
 
 /// What is rendered next.
@@ -59,6 +62,7 @@ impl Session {
             link,
             failure: None,
             has_told_the_end: false,
+            watch: config.is_watched.then(Box::default),
             config,
         }
     }
@@ -190,6 +194,10 @@ impl Session {
         }
         self.link.set_now(now);
         self.link.stop_waiting();
+        let handshake = Said::by_session(Verb::StartTls);
+        if self.watch.is_some() {
+            self.observe(handshake, Observed::Tls(Box::new(info.clone())));
+        }
         self.opening.encrypt(info);
         let state = self.opening.after_handshake(&self.config);
         self.standing.choose(Choice::Handshake, state);
@@ -201,8 +209,24 @@ impl Session {
 
     pub(super) fn tls_failed(&mut self) {
         if self.wants_tls() {
+            self.observe(Said::by_session(Verb::StartTls), Observed::TlsFailed);
             self.fail(Fault::TlsFailed, &[]);
         }
+    }
+
+    /// Takes note of what happens, if anybody is to be told.
+    fn observe(&mut self, said: Said, what: Observed) {
+        let Some(watch) = &mut self.watch else {
+            return;
+        };
+        let whose = self.messages.whose(&said);
+        watch.note(Observation {
+            at: self.link.now(),
+            step: said.verb.step(),
+            message: whose.map(|(message, _)| message),
+            recipient: whose.and_then(|(_, recipient)| recipient),
+            what,
+        });
     }
 
     // What the driver asks.
@@ -254,6 +278,19 @@ impl Session {
 
     pub(super) fn round_trips(&self) -> u64 {
         self.link.round_trips()
+    }
+
+    pub(super) fn learned(&self) -> Option<Learned> {
+        let is_open = matches!(self.standing.state(), State::Ready | State::Leaving);
+        let is_known = is_open && !self.opening.is_ahead();
+        is_known.then(|| Learned {
+            capabilities: self.capabilities().clone(),
+            refuses_look_ahead: self.messages.refuses_look_ahead(),
+        })
+    }
+
+    pub(super) fn poll_observation(&mut self) -> Option<Observation> {
+        self.watch.as_mut()?.take()
     }
 
     pub(super) fn poll_trace(&mut self) -> Option<TraceEntry> {
@@ -344,6 +381,12 @@ impl Session {
     /// Accounts for a reply.
     fn on_reply<'i>(&mut self, reply: Reply<'i>) -> Option<Event<'i>> {
         let settled = self.link.settle(&reply, &self.config);
+        if let (Some(_), Settled::Answers(expected)) = (&self.watch, &settled) {
+            let after = self.link.now().saturating_sub(expected.sent);
+            let said = Said::of(expected.verb, expected.transaction, expected.recipient);
+            let reply = reply.clone().into_owned();
+            self.observe(said, Observed::Reply { reply, after });
+        }
         if reply.code() == Code::NOT_AVAILABLE {
             return self.on_closing(settled, reply);
         }
@@ -643,6 +686,7 @@ impl Session {
             if !self.link.say(said, commands, start, &self.config) {
                 return;
             }
+            self.observe(said, Observed::Command);
             match next {
                 Next::Opening(verb) => self.sent_opening(verb),
                 Next::Action(action) => self.messages.sent(action, said.verb, is_ahead),
@@ -741,9 +785,11 @@ impl Session {
         }
         if let Some(content) = messages.content(id, dialect)
             && link.write_content(&content, body, commands, scratch, slices)?
-            && content.is_by_dot
         {
-            messages.sent_content(id, Verb::Content, dialect);
+            if content.is_by_dot {
+                messages.sent_content(id, Verb::Content, dialect);
+            }
+            self.observe(Said::of(Verb::Content, id, 0), Observed::Command);
         }
         Ok(())
     }

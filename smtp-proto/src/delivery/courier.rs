@@ -1,6 +1,7 @@
 //! One connection's client with the contents that it will ask for, and what became of them.
 
 use alloc::{
+    boxed::Box,
     collections::{BTreeMap, VecDeque},
     vec::Vec,
 };
@@ -11,11 +12,14 @@ use super::{
     report::{Report, Reports},
 };
 use crate::{
-    client::{Body, Client, CommandId, Envelope, Event, MessageId},
+    client::{Body, Client, CommandId, Envelope, Event, MessageId, Observation},
     framing::Transmit,
     machine::{Error, Misuse},
     syntax::{Command, Reply},
 };
+
+/// Is told of what is sent and heard.
+type Watcher = Box<dyn Fn(&Observation) + Send + Sync>;
 
 /// How many messages are submitted whose content the machine has not asked for: the next, whose
 /// commands leave with the end of the one that is being sent, and one more.
@@ -44,6 +48,7 @@ pub struct Courier<B> {
     /// meanwhile was not read.
     must_look: bool,
     stopwatch: Stopwatch,
+    watcher: Option<Watcher>,
     failure: Option<Error>,
 }
 
@@ -61,6 +66,7 @@ impl<B> Courier<B> {
             is_open: false,
             must_look: false,
             stopwatch: Stopwatch::default(),
+            watcher: None,
             failure: None,
         }
     }
@@ -124,6 +130,7 @@ impl<B> Courier<B> {
             }
             news = true;
         }
+        self.tell();
         if self.is_open {
             let first = self.bodies.first_key_value();
             self.stopwatch.turn(first.map(|(&message, _)| message), now);
@@ -199,6 +206,20 @@ impl<B> Courier<B> {
     /// Tells that everything that had arrived was read and [received](Self::receive).
     pub fn looked(&mut self) {
         self.must_look = false;
+    }
+
+    /// Has somebody told of what is sent and heard, if the machine
+    /// [keeps](crate::client::Config::watched) it.
+    pub fn set_watcher(&mut self, watcher: impl Fn(&Observation) + Send + Sync + 'static) {
+        self.watcher = Some(Box::new(watcher));
+    }
+
+    fn tell(&mut self) {
+        if let Some(watcher) = &self.watcher {
+            while let Some(observation) = self.machine.poll_observation() {
+                watcher(&observation);
+            }
+        }
     }
 
     /// Bounds how long each message may take.

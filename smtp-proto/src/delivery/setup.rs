@@ -1,11 +1,12 @@
 //! What it takes to open sessions with one server.
 
+use alloc::sync::Arc;
 use core::{fmt, net::IpAddr, time::Duration};
 use std::io;
 #[cfg(feature = "auth")]
 use {
     crate::client::mechanism::Mechanism,
-    alloc::{boxed::Box, sync::Arc, vec, vec::Vec},
+    alloc::{boxed::Box, vec, vec::Vec},
 };
 
 use super::{
@@ -17,7 +18,7 @@ use super::{
     url::{Server, ServerUrl},
 };
 use crate::{
-    client::{Config, Tls},
+    client::{Config, Observation, Tls},
     syntax::Host,
 };
 
@@ -40,9 +41,13 @@ pub struct Setup {
     connect_timeout: Duration,
     local_address: Option<IpAddr>,
     pace: Pace,
+    watcher: Option<Watcher>,
     #[cfg(feature = "auth")]
     mechanisms: Vec<MakeMechanisms>,
 }
+
+/// Is told of what is sent and heard.
+type Watcher = Arc<dyn Fn(&Observation) + Send + Sync>;
 
 /// Makes mechanisms for one connection.
 #[cfg(feature = "auth")]
@@ -59,6 +64,7 @@ impl Setup {
             connect_timeout: CONNECT_TIMEOUT,
             local_address: None,
             pace: Pace::default(),
+            watcher: None,
             #[cfg(feature = "auth")]
             mechanisms: Vec::new(),
         }
@@ -108,6 +114,13 @@ impl Setup {
     #[must_use]
     pub fn pace(mut self, change: impl FnOnce(&mut Pace)) -> Self {
         change(&mut self.pace);
+        self
+    }
+
+    /// Has somebody told of everything that is sent and heard, as it happens.
+    #[must_use]
+    pub fn watch(mut self, watcher: impl Fn(&Observation) + Send + Sync + 'static) -> Self {
+        self.watcher = Some(Arc::new(watcher));
         self
     }
 
@@ -188,9 +201,13 @@ impl Setup {
     /// Returns the configuration of a client on a machine of this name, over a connection whose own end
     /// has this address.
     pub fn config(&self, host_name: &str, local: Option<IpAddr>) -> Config {
-        match self.is_named {
-            true => self.config.clone(),
-            false => self.config.clone().name(own_name(host_name, local)),
+        let mut config = self.config.clone();
+        if !self.is_named {
+            config = config.name(own_name(host_name, local));
+        }
+        match self.watcher {
+            Some(_) => config.watched(),
+            None => config,
         }
     }
 
@@ -209,6 +226,10 @@ impl Setup {
             courier.machine_mut().authenticate(mechanisms)?;
         }
         courier.set_pace(self.pace);
+        if let Some(watcher) = &self.watcher {
+            let watcher = Arc::clone(watcher);
+            courier.set_watcher(move |observation| watcher(observation));
+        }
         Ok(())
     }
 }
