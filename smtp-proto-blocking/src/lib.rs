@@ -90,11 +90,7 @@ mod error;
 pub mod server;
 mod socket;
 mod stream;
-#[cfg(feature = "rustls")]
 pub mod tls;
-#[cfg(not(feature = "rustls"))]
-#[path = "tls/absent.rs"]
-mod tls;
 mod transport;
 
 pub use client::{Body, Client, Sender};

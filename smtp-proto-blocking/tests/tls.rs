@@ -181,7 +181,7 @@ fn who_lacks_certificates_says_so() {
         assert_eq!(fault, Fault::TlsFailed);
         assert_eq!(
             transport,
-            "the configuration asks for TLS, and no TlsConnector was given"
+            "the configuration asks for TLS, and neither a TlsConnector nor a TlsAcceptor was given"
         );
     });
 }

@@ -55,7 +55,6 @@ mod error;
 pub mod server;
 mod socket;
 mod stream;
-#[cfg(feature = "rustls")]
 pub mod tls;
 mod transport;
 

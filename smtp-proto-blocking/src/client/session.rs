@@ -10,7 +10,7 @@ use smtp_proto::{
 };
 
 use super::{body::Body, drive::Driver};
-use crate::{Error, Socket, Stream, Transport, tls::TlsConnector};
+use crate::{Error, Socket, Stream, Transport, tls::Begin};
 
 /// One SMTP session over a blocking [`Transport`].
 ///
@@ -47,8 +47,8 @@ impl<T: Transport> Client<T> {
         Self::new(transport, config, None)
     }
 
-    pub(super) fn new(transport: T, config: Config, connector: Option<TlsConnector>) -> Self {
-        let driver = Driver::new(transport, config, connector);
+    pub(super) fn new(transport: T, config: Config, tls: Option<Begin<T>>) -> Self {
+        let driver = Driver::new(transport, config, tls);
         Self { driver }
     }
 

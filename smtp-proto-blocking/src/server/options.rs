@@ -10,7 +10,7 @@ use smtp_proto::{
     server::Config,
 };
 
-use crate::tls::TlsAcceptor;
+use crate::tls::{Handshake, Tls};
 
 /// Says how connections are served: a [`Config`], and with what to do TLS.
 ///
@@ -31,7 +31,7 @@ use crate::tls::TlsAcceptor;
 #[derive(Clone, Debug)]
 pub struct Options {
     pub(super) config: Config,
-    pub(super) acceptor: Option<TlsAcceptor>,
+    pub(super) tls: Option<Tls>,
     pub(super) peer: Option<SocketAddr>,
     pub(super) local: Option<SocketAddr>,
 }
@@ -41,17 +41,17 @@ impl Options {
     pub fn new(config: Config) -> Self {
         Self {
             config,
-            acceptor: None,
+            tls: None,
             peer: None,
             local: None,
         }
     }
 
-    /// Says how to do TLS. The configuration says whether to: [`Config::tls`].
-    #[cfg(feature = "rustls")]
+    /// Says how to do TLS: by a `TlsAcceptor`, or another library's [`Handshake`]. The configuration
+    /// says whether to: [`Config::tls`].
     #[must_use]
-    pub fn tls(mut self, acceptor: TlsAcceptor) -> Self {
-        self.acceptor = Some(acceptor);
+    pub fn tls(mut self, acceptor: impl Handshake) -> Self {
+        self.tls = Some(Tls::new(acceptor));
         self
     }
 

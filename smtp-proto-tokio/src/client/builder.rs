@@ -1,16 +1,15 @@
 //! From a server's name to a client.
 
-#[cfg(feature = "rustls")]
-use std::sync::OnceLock;
-use std::{fmt, io, time::Duration};
+use std::{fmt, io, sync::OnceLock, time::Duration};
 
 use smtp_proto::{
-    client::{Config, Tls},
+    client::{self, Config},
     delivery::{Server, ServerUrl, own_name, tries_next_address},
     machine::TraceEntry,
     syntax::Host,
 };
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpStream, lookup_host},
     time::timeout,
 };
@@ -20,9 +19,10 @@ use {smtp_proto::sasl::Mechanism, std::sync::Arc, zeroize::Zeroizing};
 use super::session::Client;
 #[cfg(feature = "scram")]
 use crate::entropy::nonce;
-#[cfg(feature = "rustls")]
-use crate::tls::TlsConnector;
-use crate::{Error, Socket, stream::Handshake};
+use crate::{
+    Error, Socket,
+    tls::{self, Handshake, Tls},
+};
 
 /// How long to wait for a connection to each address of a host, unless set.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -103,10 +103,9 @@ pub struct Builder {
     /// The configuration has a name for EHLO; else it is known when there is a connection.
     is_named: bool,
     server: Option<Server>,
-    #[cfg(feature = "rustls")]
-    connector: OnceLock<TlsConnector>,
+    tls: OnceLock<Tls>,
     /// What a URL says of TLS.
-    url_tls: Option<Tls>,
+    url_tls: Option<client::Tls>,
     connect_timeout: Duration,
     #[cfg(feature = "auth")]
     mechanisms: Vec<MakeMechanisms>,
@@ -122,8 +121,7 @@ impl Builder {
             config,
             is_named: true,
             server: None,
-            #[cfg(feature = "rustls")]
-            connector: OnceLock::new(),
+            tls: OnceLock::new(),
             url_tls: None,
             connect_timeout: CONNECT_TIMEOUT,
             #[cfg(feature = "auth")]
@@ -169,10 +167,10 @@ impl Builder {
         self
     }
 
-    /// Says how to do TLS. The configuration, or the URL, says whether to.
-    #[cfg(feature = "rustls")]
-    pub fn tls(mut self, connector: TlsConnector) -> Self {
-        self.connector = connector.into();
+    /// Says how to do TLS: by a `TlsConnector`, or another library's [`Handshake`]. The configuration,
+    /// or the URL, says whether to.
+    pub fn tls(mut self, connector: impl Handshake) -> Self {
+        self.tls = Tls::new(connector).into();
         self
     }
 
@@ -294,13 +292,16 @@ impl Builder {
     /// # Errors
     ///
     /// [`Error::Connect`] if the means for TLS or authentication cannot be had.
-    pub fn with_stream<S>(&self, stream: S) -> Result<Client<S>, Error> {
+    pub fn with_stream<S>(&self, stream: S) -> Result<Client<S>, Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let mut config = self.config.clone();
         if let Some(tls) = self.url_tls {
             config = config.tls(self.trust(tls)?);
         }
         #[cfg_attr(not(feature = "auth"), expect(unused_mut))]
-        let mut client = Client::new(stream, config, self.handshake());
+        let mut client = Client::new(stream, config, self.tls.get().cloned().map(Tls::over));
         #[cfg(feature = "auth")]
         if !self.mechanisms.is_empty() {
             let mut mechanisms = Vec::new();
@@ -312,38 +313,21 @@ impl Builder {
         Ok(client)
     }
 
-    fn handshake(&self) -> Handshake {
-        #[cfg(feature = "rustls")]
-        if let Some(connector) = self.connector.get() {
-            return Handshake::Connect(connector.clone());
-        }
-        Handshake::Unavailable
-    }
-
     /// Makes sure of whom to trust as a URL means it, unless that is said, and returns what can be done.
-    #[cfg(feature = "rustls")]
-    fn trust(&self, tls: Tls) -> Result<Tls, Error> {
+    fn trust(&self, tls: client::Tls) -> Result<client::Tls, Error> {
         let host = self.server.as_ref().and_then(Server::host);
-        if let (None, Some(host)) = (self.connector.get(), host) {
-            let connector = match tls {
-                Tls::Off => return Ok(tls),
-                // The alternative is none: RFC 7435.
-                Tls::Opportunistic => TlsConnector::with_any_certificate(host),
-                Tls::Required | Tls::Implicit => TlsConnector::with_platform_roots(host),
-            };
-            let _ = self.connector.set(connector.map_err(Error::connect)?);
+        let (None, Some(host)) = (self.tls.get(), host) else {
+            return Ok(tls);
+        };
+        if tls == client::Tls::Off {
+            return Ok(tls);
         }
-        Ok(tls)
-    }
-
-    #[cfg(not(feature = "rustls"))]
-    fn trust(&self, tls: Tls) -> Result<Tls, Error> {
-        match tls {
-            Tls::Off | Tls::Opportunistic => Ok(Tls::Off),
-            Tls::Required | Tls::Implicit => {
-                let error = io::Error::new(io::ErrorKind::Unsupported, "TLS is not built in");
-                Err(Error::connect(error))
+        match tls::of_url(host, tls).map_err(Error::connect)? {
+            Some(made) => {
+                let _ = self.tls.set(made);
+                Ok(tls)
             }
+            None => Ok(client::Tls::Off),
         }
     }
 }
@@ -354,7 +338,7 @@ impl fmt::Debug for Builder {
         f.debug_struct("Builder")
             .field("config", &self.config)
             .field("server", &self.server)
-            .field("handshake", &self.handshake())
+            .field("tls", &self.tls.get())
             .finish_non_exhaustive()
     }
 }

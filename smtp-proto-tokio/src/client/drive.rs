@@ -20,7 +20,7 @@ use tokio::{
 use super::body::Body;
 use crate::{
     Error,
-    stream::Handshake,
+    tls::Begin,
     transport::{Clock, Transport},
 };
 
@@ -46,11 +46,11 @@ pub(super) struct Driver<S> {
 }
 
 impl<S> Driver<S> {
-    pub(super) fn new(stream: S, config: Config, handshake: Handshake) -> Self {
+    pub(super) fn new(stream: S, config: Config, tls: Option<Begin<S>>) -> Self {
         let clock = Clock::start();
         let machine = Client::new(config.duplex(Duplex::Full), clock.now());
         Self {
-            transport: Transport::new(stream, handshake, clock, machine.max_unconsumed()),
+            transport: Transport::new(stream, tls, clock, machine.max_unconsumed()),
             courier: Courier::new(machine),
             is_supplied: false,
             is_blocked: false,

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{body::Body, drive::Driver};
-use crate::{Error, Socket, Stream, stream::Handshake};
+use crate::{Error, Socket, Stream, tls::Begin};
 
 /// How long a stream may take to shut down.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -52,11 +52,11 @@ impl<S> Client<S> {
     /// One that needs more than a configuration begins with [`Client::builder`]. The configuration's
     /// duplex is of no account: this client always reads while it writes.
     pub fn with_stream(stream: S, config: Config) -> Self {
-        Self::new(stream, config, Handshake::default())
+        Self::new(stream, config, None)
     }
 
-    pub(super) fn new(stream: S, config: Config, handshake: Handshake) -> Self {
-        let driver = Driver::new(stream, config, handshake);
+    pub(super) fn new(stream: S, config: Config, tls: Option<Begin<S>>) -> Self {
+        let driver = Driver::new(stream, config, tls);
         Self { driver }
     }
 

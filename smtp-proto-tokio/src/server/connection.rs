@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     Error,
-    stream::Handshake,
+    tls::Tls,
     transport::{Clock, Transport},
 };
 
@@ -70,15 +70,23 @@ impl<T, S: State, H: Handler<S>> Connection<T, S, H> {
         options: Options,
         handler: Arc<H>,
         shutdown: Option<Shutdown>,
-    ) -> Self {
+    ) -> Self
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let clock = Clock::start();
         let session = options.session();
         let mut reception = Reception::new(options.config, session, clock.now());
-        if matches!(options.handshake, Handshake::Unavailable) {
+        if options.tls.is_none() {
             reception = reception.without_tls();
         }
         Self {
-            transport: Transport::new(stream, options.handshake, clock, reception.max_unconsumed()),
+            transport: Transport::new(
+                stream,
+                options.tls.map(Tls::over),
+                clock,
+                reception.max_unconsumed(),
+            ),
             reception,
             calls: Calls::new(handler),
             shutdown: shutdown.map(|shutdown| Watch {

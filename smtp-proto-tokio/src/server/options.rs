@@ -10,9 +10,7 @@ use smtp_proto::{
     server::Config,
 };
 
-use crate::stream::Handshake;
-#[cfg(feature = "rustls")]
-use crate::tls::TlsAcceptor;
+use crate::tls::{Handshake, Tls};
 
 /// Says how connections are served: a [`Config`], and with what to do TLS.
 ///
@@ -33,7 +31,7 @@ use crate::tls::TlsAcceptor;
 #[derive(Clone, Debug)]
 pub struct Options {
     pub(super) config: Config,
-    pub(super) handshake: Handshake,
+    pub(super) tls: Option<Tls>,
     pub(super) peer: Option<SocketAddr>,
     pub(super) local: Option<SocketAddr>,
 }
@@ -43,17 +41,17 @@ impl Options {
     pub fn new(config: Config) -> Self {
         Self {
             config,
-            handshake: Handshake::default(),
+            tls: None,
             peer: None,
             local: None,
         }
     }
 
-    /// Says how to do TLS. The configuration says whether to: [`Config::tls`].
-    #[cfg(feature = "rustls")]
+    /// Says how to do TLS: by a `TlsAcceptor`, or another library's [`Handshake`]. The configuration
+    /// says whether to: [`Config::tls`].
     #[must_use]
-    pub fn tls(mut self, acceptor: TlsAcceptor) -> Self {
-        self.handshake = Handshake::Accept(acceptor);
+    pub fn tls(mut self, acceptor: impl Handshake) -> Self {
+        self.tls = Some(Tls::new(acceptor));
         self
     }
 
