@@ -16,10 +16,10 @@ use std::io;
 
 use smtp_proto::client;
 #[cfg(feature = "rustls")]
-pub use smtp_proto_rustls::{Pin, TlsAcceptor, TlsConnector, crypto_provider, rustls};
+pub use smtp_proto_rustls::{Pin, TlsAcceptor, TlsConnector, TlsaRecord, crypto_provider, rustls};
 
-pub(crate) use self::handshake::{Begin, GoesOn, Tls};
-pub use self::handshake::{Handshake, Link};
+pub(crate) use self::handshake::{Begin, GoesOn};
+pub use self::handshake::{Handshake, Link, Tls};
 
 /// Makes what a URL means that asks for TLS with a host; `None` if that is to do without.
 #[cfg(feature = "rustls")]
@@ -29,7 +29,7 @@ pub(crate) fn of_url(host: &str, tls: client::Tls) -> io::Result<Option<Tls>> {
         client::Tls::Opportunistic => TlsConnector::with_any_certificate(host),
         _ => TlsConnector::with_platform_roots(host),
     };
-    Ok(Some(Tls::new(connector?)))
+    Ok(Some(Tls::from(connector?)))
 }
 
 #[cfg(not(feature = "rustls"))]

@@ -111,6 +111,11 @@ impl<S> Transport<S> {
         Error::session(error, self.error.clone())
     }
 
+    /// Returns how the stream failed, if it did.
+    pub(crate) fn error(&self) -> Option<&io::Error> {
+        self.error.as_deref()
+    }
+
     /// Is ready once `deadline` is past.
     pub(crate) fn poll_deadline(
         &mut self,

@@ -21,7 +21,7 @@ use super::session::Client;
 use crate::entropy::nonce;
 use crate::{
     Error, Socket, Transport,
-    tls::{self, Handshake, Tls},
+    tls::{self, Tls},
 };
 
 /// How long to wait for a connection to each address of a host, unless set.
@@ -164,10 +164,10 @@ impl Builder {
         self
     }
 
-    /// Says how to do TLS: by a `TlsConnector`, or another library's [`Handshake`]. The configuration,
+    /// Says how to do TLS: by a `TlsConnector`, or another library's [`Handshake`](crate::tls::Handshake). The configuration,
     /// or the URL, says whether to.
-    pub fn tls(mut self, connector: impl Handshake) -> Self {
-        self.tls = Tls::new(connector).into();
+    pub fn tls(mut self, connector: impl Into<Tls>) -> Self {
+        self.tls = OnceLock::from(connector.into());
         self
     }
 

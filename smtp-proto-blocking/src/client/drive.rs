@@ -130,7 +130,7 @@ impl<T: Transport> Driver<T> {
             }
             Ok(false) => machine.handle_timeout(now.max(deadline)),
             Err(error) => {
-                machine.tls_failed();
+                self.courier.tls_failed(error.get_ref());
                 self.broken = Some(Arc::new(error));
             }
         }

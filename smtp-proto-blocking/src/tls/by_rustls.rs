@@ -8,7 +8,7 @@ use std::{
 };
 
 use smtp_proto_rustls::{
-    TlsAcceptor, TlsConnector,
+    TlsAcceptor, TlsConnector, explained,
     rustls::{self, ClientConnection, ConnectionCommon, ServerConnection, SideData},
 };
 
@@ -19,7 +19,7 @@ impl Handshake for TlsConnector {
     fn handshake(&self, link: Link) -> io::Result<(Box<dyn Transport + Send>, TlsInfo)> {
         let (config, name) = (self.config(), self.server_name());
         let connection = ClientConnection::new(Arc::clone(config), name.clone());
-        let stream = TlsStream::begin(connection, link)?;
+        let stream = TlsStream::begin(connection, link).map_err(explained)?;
         let info = self.info(&stream.connection);
         Ok((Box::new(stream), info))
     }

@@ -27,7 +27,9 @@ pub trait Handshake: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// Those of the link, as they are, and of the library. They end the session.
+    /// Those of the link, as they are, and of the library. They end the session. One that has an
+    /// [`UnverifiedReason`](smtp_proto::machine::UnverifiedReason) among its causes says that of the
+    /// peer.
     fn handshake(&self, link: Link) -> io::Result<(Box<dyn Transport + Send>, TlsInfo)>;
 }
 
@@ -147,15 +149,17 @@ pub(crate) type Begin<T> = Box<dyn FnOnce(T, Option<Instant>, GoesOn) -> Made + 
 /// What a handshake has made.
 pub(crate) type Made = io::Result<(Box<dyn Transport + Send>, TlsInfo)>;
 
-/// A [`Handshake`], whichever.
+/// Any [`Handshake`].
 #[derive(Clone)]
-pub(crate) struct Tls(Arc<dyn Handshake>);
+pub struct Tls(Arc<dyn Handshake>);
 
-impl Tls {
-    pub(crate) fn new(handshake: impl Handshake) -> Self {
+impl<H: Handshake> From<H> for Tls {
+    fn from(handshake: H) -> Self {
         Self(Arc::new(handshake))
     }
+}
 
+impl Tls {
     pub(crate) fn over<T: Transport + Send + 'static>(self) -> Begin<T> {
         Box::new(move |transport, until, goes_on| {
             let link = Link::new(Box::new(transport), until, goes_on)?;

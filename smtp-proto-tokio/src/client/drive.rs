@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::{Future, poll_fn},
+    io,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -156,13 +157,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Goes over to TLS. All that has arrived in clear was presented to the machine before.
     fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let machine = self.courier.machine_mut();
         if ready!(self.transport.poll_handshake(cx)) {
+            let machine = self.courier.machine_mut();
             let info = self.transport.stream.tls_info().unwrap_or_default();
             // It can only fail if none was due.
             let _ = machine.tls_established(info, self.transport.clock.now());
         } else {
-            machine.tls_failed();
+            let cause = self.transport.error().and_then(io::Error::get_ref);
+            self.courier.tls_failed(cause);
         }
         Poll::Ready(())
     }

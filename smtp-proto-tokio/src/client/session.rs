@@ -129,6 +129,12 @@ impl<S> Client<S> {
         self.driver.courier.machine().capabilities()
     }
 
+    /// Returns how the server refused the TLS that it offers, if the session went on in clear, as
+    /// [`Tls::Opportunistic`](machine::Tls::Opportunistic) has it.
+    pub fn tls_declined(&self) -> Option<&Reply<'static>> {
+        self.driver.courier.tls_declined()
+    }
+
     /// Returns what carries the session.
     pub fn stream(&self) -> &Stream<S> {
         &self.driver.transport.stream

@@ -10,7 +10,7 @@ use smtp_proto::{
     server::Config,
 };
 
-use crate::tls::{Handshake, Tls};
+use crate::tls::Tls;
 
 /// Says how connections are served: a [`Config`], and with what to do TLS.
 ///
@@ -47,11 +47,11 @@ impl Options {
         }
     }
 
-    /// Says how to do TLS: by a `TlsAcceptor`, or another library's [`Handshake`]. The configuration
+    /// Says how to do TLS: by a `TlsAcceptor`, or another library's [`Handshake`](crate::tls::Handshake). The configuration
     /// says whether to: [`Config::tls`].
     #[must_use]
-    pub fn tls(mut self, acceptor: impl Handshake) -> Self {
-        self.tls = Some(Tls::new(acceptor));
+    pub fn tls(mut self, acceptor: impl Into<Tls>) -> Self {
+        self.tls = Some(acceptor.into());
         self
     }
 

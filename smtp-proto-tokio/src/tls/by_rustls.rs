@@ -2,7 +2,7 @@
 
 use std::{io, sync::Arc};
 
-use smtp_proto_rustls::{TlsAcceptor, TlsConnector};
+use smtp_proto_rustls::{TlsAcceptor, TlsConnector, explained};
 
 use super::{Handshake, Link};
 use crate::TlsInfo;
@@ -10,7 +10,8 @@ use crate::TlsInfo;
 impl Handshake for TlsConnector {
     async fn handshake(&self, link: Link) -> io::Result<(Link, TlsInfo)> {
         let connector = tokio_rustls::TlsConnector::from(Arc::clone(self.config()));
-        let stream = connector.connect(self.server_name().clone(), link).await?;
+        let connecting = connector.connect(self.server_name().clone(), link);
+        let stream = connecting.await.map_err(explained)?;
         let info = self.info(stream.get_ref().1);
         Ok((Box::new(stream), info))
     }

@@ -14,7 +14,9 @@ pub trait Handshake: Send + Sync + 'static {
     /// that it may take is kept by the caller.
     ///
     /// Credentials depend on [`TlsInfo::verification`], which must not say more than is true. To shut
-    /// the stream down tells the peer that nothing more comes (`close_notify`).
+    /// the stream down tells the peer that nothing more comes (`close_notify`). An error that has an
+    /// [`UnverifiedReason`](smtp_proto::machine::UnverifiedReason) among its causes says that of the
+    /// peer.
     fn handshake(&self, link: Link) -> impl Future<Output = io::Result<(Link, TlsInfo)>> + Send;
 }
 
@@ -33,19 +35,21 @@ pub(crate) type Handshaking = Pin<Box<dyn Future<Output = io::Result<(Link, TlsI
 /// Begins a handshake over streams of one kind.
 pub(crate) type Begin<S> = Box<dyn FnOnce(S) -> Handshaking + Send>;
 
-/// A [`Handshake`], whichever.
+/// Any [`Handshake`].
 #[derive(Clone)]
-pub(crate) struct Tls(Arc<dyn Fn(Link) -> Handshaking + Send + Sync>);
+pub struct Tls(Arc<dyn Fn(Link) -> Handshaking + Send + Sync>);
 
-impl Tls {
-    pub(crate) fn new(handshake: impl Handshake) -> Self {
+impl<H: Handshake> From<H> for Tls {
+    fn from(handshake: H) -> Self {
         let handshake = Arc::new(handshake);
         Self(Arc::new(move |link| {
             let handshake = Arc::clone(&handshake);
             Box::pin(async move { handshake.handshake(link).await })
         }))
     }
+}
 
+impl Tls {
     pub(crate) fn over<S: Duplex + 'static>(self) -> Begin<S> {
         Box::new(move |stream| (self.0)(Box::new(stream)))
     }

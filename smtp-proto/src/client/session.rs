@@ -162,7 +162,7 @@ impl Session {
     pub(super) fn handle_timeout(&mut self, now: Duration) {
         self.link.set_now(now);
         match self.link.expired() {
-            Some(_) if self.link.has_failed() => self.fail(Fault::WriteFailed, &[]),
+            Some(_) if self.link.has_failed() => self.fail_lost(Fault::WriteFailed, &[]),
             // Nothing depends on the reply to QUIT.
             Some(Timer::Quit) => self.close(),
             Some(timer) => self.fail(Fault::TimedOut(timer), &[]),
@@ -195,9 +195,9 @@ impl Session {
         Ok(())
     }
 
-    pub(super) fn tls_failed(&mut self) {
+    pub(super) fn tls_failed(&mut self, fault: Fault) {
         if self.wants_tls() {
-            self.fail(Fault::TlsFailed, &[]);
+            self.fail(fault, &[]);
         }
     }
 
@@ -330,14 +330,23 @@ impl Session {
         } else if self.link.is_cut() {
             self.fail(Fault::ContentAbandoned, &[]);
         } else if self.link.has_failed() {
-            self.fail(Fault::WriteFailed, &[]);
+            self.fail_lost(Fault::WriteFailed, &[]);
         } else {
-            self.fail(Fault::ConnectionLost, input);
+            self.fail_lost(Fault::ConnectionLost, input);
+        }
+    }
+
+    /// Ends the session whose connection has ended: for TLS, if nothing has come by that.
+    fn fail_lost(&mut self, fault: Fault, input: &[u8]) {
+        match self.opening.has_been_heard() {
+            true => self.fail(fault, input),
+            false => self.fail(Fault::TlsFailed, input),
         }
     }
 
     /// Accounts for a reply.
     fn on_reply<'i>(&mut self, reply: Reply<'i>) -> Option<Event<'i>> {
+        self.opening.hear();
         let settled = self.link.settle(&reply, &self.config);
         if reply.code() == Code::NOT_AVAILABLE {
             return self.on_closing(settled, reply);
@@ -369,7 +378,8 @@ impl Session {
     /// Accounts for the answer to one of the opening's commands, or to QUIT.
     fn on_opening<'i>(&mut self, verb: Verb, reply: Reply<'i>) -> Option<Event<'i>> {
         let turn = Turn::of(reply.code());
-        if let Some(choice) = self.standing.turn(verb, turn) {
+        let choice = self.standing.turn(verb, turn);
+        if let Some(choice) = choice {
             let decision = self.opening.decide(choice, verb, &reply, &self.config);
             self.carry_out(choice, decision, verb, &reply);
         }
@@ -382,7 +392,12 @@ impl Session {
             State::Closed if self.failure.is_none() => self.close(),
             _ => {}
         }
-        (verb == Verb::Connect && turn == Turn::Yes).then_some(Event::Greeting { reply })
+        match choice {
+            Some(Choice::Clear) if self.config.tls == Tls::Opportunistic => {
+                Some(Event::TlsDeclined { reply })
+            }
+            _ => (verb == Verb::Connect && turn == Turn::Yes).then_some(Event::Greeting { reply }),
+        }
     }
 
     fn carry_out(&mut self, choice: Choice, decision: Decision, verb: Verb, reply: &Reply<'_>) {
@@ -781,7 +796,7 @@ fn has_gone(fault: Fault) -> bool {
 fn terms<'a>(opening: &'a Opening, config: &'a Config) -> Terms<'a> {
     Terms {
         offered: opening.capabilities(),
-        is_encrypted: opening.is_encrypted(),
+        is_verified: opening.is_verified(),
         config,
     }
 }
