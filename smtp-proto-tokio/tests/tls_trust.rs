@@ -9,7 +9,7 @@ use smtp_proto::{
     client::{self, NotSentReason, Outcome},
     machine::{Fault, UnverifiedReason, Verification, VerifiedBy},
     server,
-    syntax::MailParameters,
+    syntax::{Capabilities, Extension, MailParameters},
 };
 use smtp_proto_test_support::{Pki, SERVER, Scripted};
 use smtp_proto_tokio::{
@@ -19,30 +19,38 @@ use smtp_proto_tokio::{
 };
 use support::{
     Store, content, is_delivered, one, server_config,
-    tls::{fault, look_ahead, serve_loopback, with_tls},
+    tls::{fault, look_ahead, serve_loopback},
 };
+use tokio::net::TcpStream;
 
 const WAYS: [(client::Tls, server::Tls); 2] = [
     (client::Tls::Required, server::Tls::Offered),
     (client::Tls::Implicit, server::Tls::Implicit),
 ];
 
+/// Opens a session with a server of its own.
+async fn open(
+    options: Options,
+    connector: &TlsConnector,
+    tls: client::Tls,
+) -> Result<Client<TcpStream>, Error> {
+    let (stream, _) = serve_loopback(&Arc::new(Store::default()), options).await;
+    let builder = Client::builder(look_ahead(tls)).tls(connector.clone());
+    let mut client = builder.with_stream(stream)?;
+    client.ready().await?;
+    Ok(client)
+}
+
 /// Sends a message to a server that shows its chain, and returns what the client knows of it.
 async fn deliver(
     pki: &Pki,
     connector: &TlsConnector,
-    tls: client::Tls,
+    (tls, of_server): (client::Tls, server::Tls),
 ) -> Result<Verification, Error> {
-    let of_server = match tls {
-        client::Tls::Implicit => server::Tls::Implicit,
-        _ => server::Tls::Offered,
-    };
     let options = Options::new(server_config().tls(of_server)).tls(pki.chain_acceptor());
-    let (stream, _server) = serve_loopback(&Arc::new(Store::default()), options).await;
-    let builder = Client::builder(look_ahead(tls)).tls(connector.clone());
-    let mut client = builder.with_stream(stream).unwrap();
-    client.ready().await?;
-    assert!(is_delivered(&client.send(&one(), content(0)).await?));
+    let mut client = open(options, connector, tls).await?;
+    let report = client.send(&one(), content(0)).await?;
+    assert!(is_delivered(&report), "{report:?}");
     Ok(client.stream().tls_info().unwrap().verification)
 }
 
@@ -85,8 +93,8 @@ async fn tlsa_records_vouch_for_a_server() {
         ),
     ] {
         let connector = TlsConnector::with_tlsa(name, &records, others).unwrap();
-        for (tls, _) in WAYS {
-            let outcome = deliver(&pki, &connector, tls).await;
+        for way in WAYS {
+            let outcome = deliver(&pki, &connector, way).await;
             assert_eq!(outcome.map_err(|it| fault(&it)), expected, "{records:?}");
         }
     }
@@ -98,16 +106,16 @@ async fn a_connector_serves_many_names_and_says_what_it_found() {
     let pki = Pki::new();
     let elsewhere = TlsConnector::with_ca_file("other.example", pki.file("ca.pem")).unwrap();
     let reason = UnverifiedReason::HostMismatch;
-    for (tls, _) in WAYS {
+    for way in WAYS {
         let named = elsewhere.named(SERVER).unwrap();
-        let verified = deliver(&pki, &named, tls).await.unwrap();
+        let verified = deliver(&pki, &named, way).await.unwrap();
         assert_eq!(verified, Verification::Verified(VerifiedBy::Authority));
-        let refused = deliver(&pki, &elsewhere, tls).await.unwrap_err();
+        let refused = deliver(&pki, &elsewhere, way).await.unwrap_err();
         assert_eq!(fault(&refused), Fault::Unverified(reason));
         let word = fault(&refused).tls_result_type();
         assert_eq!(word, Some("certificate-host-mismatch"));
         let lax = elsewhere.clone().opportunistic().unwrap();
-        let found = deliver(&pki, &lax, tls).await.unwrap();
+        let found = deliver(&pki, &lax, way).await.unwrap();
         assert_eq!(found, Verification::Unverified(reason));
     }
 }
@@ -117,21 +125,16 @@ async fn a_connector_serves_many_names_and_says_what_it_found() {
 async fn a_server_that_demands_a_certificate_ends_tls() {
     let pki = Pki::new();
     for (tls, of_server) in WAYS {
-        let served = |connector| {
-            let options =
-                Options::new(server_config().tls(of_server)).tls(pki.demanding_acceptor());
-            async {
-                let (stream, _server) = serve_loopback(&Arc::new(Store::default()), options).await;
-                let builder = Client::builder(look_ahead(tls)).tls(connector);
-                let mut client = builder.with_stream(stream).unwrap();
-                client.ready().await.map(drop)
-            }
-        };
-        let error = served(pki.connector()).await.unwrap_err();
+        let config = server_config().tls(of_server);
+        let options = Options::new(config).tls(pki.demanding_acceptor());
+        let error = open(options.clone(), &pki.connector(), tls)
+            .await
+            .unwrap_err();
         assert_eq!(fault(&error), Fault::TlsFailed);
         assert!(error.to_string().contains("CertificateRequired"), "{error}");
-        served(pki.showing_connector()).await.unwrap();
-        served(pki.showing_connector_from_memory()).await.unwrap();
+        for connector in [pki.showing_connector(), pki.showing_connector_from_memory()] {
+            open(options.clone(), &connector, tls).await.unwrap();
+        }
     }
 }
 
@@ -161,10 +164,12 @@ async fn a_message_that_requires_tls_needs_a_verified_server() {
     let strict = || one().parameters(MailParameters::parse("REQUIRETLS").unwrap());
     let anyone = TlsConnector::with_any_certificate(SERVER).unwrap();
     for (connector, is_verified) in [(pki.connector(), true), (anyone, false)] {
-        let options = with_tls(&pki, server::Tls::Offered);
-        let (stream, _server) = serve_loopback(&Arc::new(Store::default()), options).await;
-        let builder = Client::builder(look_ahead(client::Tls::Required)).tls(connector);
-        let mut client = builder.with_stream(stream).unwrap();
+        let offer = Capabilities::new().with(Extension::RequireTls);
+        let config = server_config().offer(offer).tls(server::Tls::Offered);
+        let options = Options::new(config).tls(pki.acceptor());
+        let mut client = open(options, &connector, client::Tls::Required)
+            .await
+            .unwrap();
         let report = client.send(strict(), content(0)).await.unwrap();
         match is_verified {
             true => assert!(is_delivered(&report), "{report:?}"),
