@@ -8,20 +8,16 @@ use std::{
     time::Duration,
 };
 
-use smtp_proto::reception::{Reception, State};
+use smtp_proto::{
+    machine,
+    reception::{Phase, Reception, State, TurnedAway, guarded},
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Sleep, sleep},
 };
 
-use super::{
-    calls::Calls,
-    handler::Handler,
-    options::Options,
-    shutdown::Shutdown,
-    task::{Boxed, guarded},
-    turned_away::ending,
-};
+use super::{calls::Calls, handler::Handler, options::Options, shutdown::Shutdown, task::Boxed};
 use crate::{
     Error,
     tls::Tls,
@@ -49,7 +45,7 @@ pub struct Connection<T, S: State, H: Handler<S>> {
 /// What is known of a shutdown, and what is heard next.
 struct Watch {
     shutdown: Shutdown,
-    next: Boxed<()>,
+    next: Boxed<'static, ()>,
     has_begun: bool,
 }
 
@@ -75,15 +71,11 @@ impl<T, S: State, H: Handler<S>> Connection<T, S, H> {
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let clock = Clock::start();
-        let session = options.session();
-        let mut reception = Reception::new(options.config, session, clock.now());
-        if options.tls.is_none() {
-            reception = reception.without_tls();
-        }
+        let (reception, tls) = Reception::begin(options, clock.now());
         Self {
             transport: Transport::new(
                 stream,
-                options.tls.map(Tls::over),
+                tls.map(Tls::over),
                 clock,
                 reception.max_unconsumed(),
             ),
@@ -98,6 +90,11 @@ impl<T, S: State, H: Handler<S>> Connection<T, S, H> {
             is_over: false,
             is_told: false,
         }
+    }
+
+    /// Turns the client away in place of greeting it.
+    pub(super) fn turn_away(&mut self, why: TurnedAway) {
+        self.reception.turn_away(why);
     }
 
     /// Makes the calls for what the client did, as far as the sink can follow. Returns whether that
@@ -137,7 +134,7 @@ impl<T, S: State, H: Handler<S>> Connection<T, S, H> {
             } else {
                 watch.has_begun = true;
                 watch.next = Box::pin(watch.shutdown.clone().over());
-                self.reception.shut_down();
+                self.reception.follow(Phase::Ending);
             }
         }
     }
@@ -244,9 +241,9 @@ where
 
     /// Ends the session whatever is under way, and tells the client so if it takes it at once.
     fn give_up(&mut self, cx: &mut Context<'_>) -> Error {
-        self.reception.abort();
+        self.reception.follow(Phase::Over);
         while self.poll_write(cx).is_ready() && !self.transport.write_failed {}
-        let error = ending(&mut self.reception);
+        let error = ended(self.reception.give_up(self.transport.clock.now(), |_| 0));
         self.transport.write_failed = true;
         error
     }
@@ -353,8 +350,16 @@ fn poll_linger<T: AsyncRead + AsyncWrite + Unpin>(
 impl<T, S: State, H: Handler<S>> Drop for Connection<T, S, H> {
     fn drop(&mut self) {
         if !self.is_told {
-            let error = ending(&mut self.reception);
+            let error = ended(self.reception.give_up(self.transport.clock.now(), |_| 0));
             self.tell(Err(&error));
         }
+    }
+}
+
+/// Says how a session has ended that was given up.
+pub(super) fn ended(error: Option<machine::Error>) -> Error {
+    match error {
+        Some(error) => Error::session(error, None),
+        None => Error::Connect(Arc::new(io::ErrorKind::ConnectionAborted.into())),
     }
 }

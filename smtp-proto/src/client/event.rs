@@ -308,7 +308,8 @@ pub enum NotSentReason {
     /// clear, or the server is not known to be who it has to be.
     #[error("the message needs TLS with a verified server")]
     ServerUnverified,
-    /// The session may carry no more messages, or no more recipients' domains (RFC 9422).
+    /// The session may carry no more messages, or no more recipients' domains (RFC 9422); or the server has
+    /// put off recipients of the message too often.
     #[error("the server's limit for a session is reached")]
     LimitReached,
     /// The message has more recipients than the server takes at once, and its content could not be
