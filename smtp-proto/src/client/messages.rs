@@ -38,7 +38,7 @@ pub(super) struct Messages {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms<'a> {
     pub(super) offered: &'a Capabilities,
-    pub(super) is_encrypted: bool,
+    pub(super) is_verified: bool,
     pub(super) config: &'a Config,
 }
 
@@ -46,7 +46,7 @@ impl<'a> Terms<'a> {
     pub(super) fn new(opening: &'a Opening, config: &'a Config) -> Self {
         Self {
             offered: opening.capabilities(),
-            is_encrypted: opening.is_encrypted(),
+            is_verified: opening.is_verified(),
             config,
         }
     }
@@ -273,7 +273,7 @@ impl Messages {
     fn fit(&mut self, id: TransactionId, terms: Terms<'_>) {
         let Terms {
             offered,
-            is_encrypted,
+            is_verified,
             config,
         } = terms;
         let Some(transaction) = self.schedule.get(id) else {
@@ -286,7 +286,7 @@ impl Messages {
         let Some(envelope) = envelope else {
             return;
         };
-        let fits = envelope.fit(offered, is_encrypted, config);
+        let fits = envelope.fit(offered, is_verified, config);
         let is_for_nobody = match transaction.is_open() {
             true => None,
             false => envelope.is_for_nobody(offered),

@@ -157,7 +157,7 @@ impl Session {
     pub(super) fn handle_timeout(&mut self, now: Duration) {
         self.link.set_now(now);
         match self.link.expired() {
-            Some(_) if self.link.has_failed() => self.fail(Fault::WriteFailed, &[]),
+            Some(_) if self.link.has_failed() => self.fail_lost(Fault::WriteFailed, &[]),
             // Nothing depends on the reply to QUIT.
             Some(Timer::Quit) => self.close(),
             Some(timer) => self.fail(Fault::TimedOut(timer), &[]),
@@ -190,9 +190,9 @@ impl Session {
         Ok(())
     }
 
-    pub(super) fn tls_failed(&mut self) {
+    pub(super) fn tls_failed(&mut self, fault: Fault) {
         if self.wants_tls() {
-            self.fail(Fault::TlsFailed, &[]);
+            self.fail(fault, &[]);
         }
     }
 
@@ -326,14 +326,23 @@ impl Session {
         } else if self.link.is_cut() {
             self.fail(Fault::ContentAbandoned, &[]);
         } else if self.link.has_failed() {
-            self.fail(Fault::WriteFailed, &[]);
+            self.fail_lost(Fault::WriteFailed, &[]);
         } else {
-            self.fail(Fault::ConnectionLost, input);
+            self.fail_lost(Fault::ConnectionLost, input);
+        }
+    }
+
+    /// Ends the session whose connection has ended: for TLS, if nothing has come by that.
+    fn fail_lost(&mut self, fault: Fault, input: &[u8]) {
+        match self.opening.has_been_heard() {
+            true => self.fail(fault, input),
+            false => self.fail(Fault::TlsFailed, input),
         }
     }
 
     /// Accounts for a reply.
     fn on_reply<'i>(&mut self, reply: Reply<'i>) -> Option<Event<'i>> {
+        self.opening.hear();
         let settled = self.link.settle(&reply, &self.config);
         if reply.code() == Code::NOT_AVAILABLE {
             return self.on_closing(settled, reply);
@@ -365,7 +374,8 @@ impl Session {
     /// Accounts for the answer to one of the opening's commands, or to QUIT.
     fn on_opening<'i>(&mut self, verb: Verb, reply: Reply<'i>) -> Option<Event<'i>> {
         let turn = Turn::of(reply.code());
-        if let Some(choice) = self.standing.turn(verb, turn) {
+        let choice = self.standing.turn(verb, turn);
+        if let Some(choice) = choice {
             let decision = self.opening.decide(choice, verb, &reply, &self.config);
             self.carry_out(choice, decision, verb, &reply);
         }
@@ -378,7 +388,12 @@ impl Session {
             State::Closed if self.failure.is_none() => self.close(),
             _ => {}
         }
-        (verb == Verb::Connect && turn == Turn::Yes).then_some(Event::Greeting { reply })
+        match choice {
+            Some(Choice::Clear) if self.config.tls == Tls::Opportunistic => {
+                Some(Event::TlsDeclined { reply })
+            }
+            _ => (verb == Verb::Connect && turn == Turn::Yes).then_some(Event::Greeting { reply }),
+        }
     }
 
     fn carry_out(&mut self, choice: Choice, decision: Decision, verb: Verb, reply: &Reply<'_>) {
