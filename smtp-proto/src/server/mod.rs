@@ -255,7 +255,8 @@ impl Server {
     /// Refuses the content that is coming, before its end.
     ///
     /// The rest is swallowed, the reply given where one is due: at the end of the content, or of
-    /// the chunk that is coming or comes next. No [`Event::Message`] follows.
+    /// the chunk that is coming or comes next. No [`Event::Message`] follows. Only 421 ends the session,
+    /// at once (RFC 5321 3.8); [`shut_down`](Self::shut_down) does so by any reply.
     ///
     /// # Errors
     ///

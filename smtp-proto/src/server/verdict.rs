@@ -187,6 +187,7 @@ impl Verdict {
                 intake.abandon(Reason::Hello);
                 link.footing_mut().introduced(verb != Verb::Helo);
             }
+            // Its recipients may be on their way (2920-3.1-b).
             (Verb::Mail, _) if is_current && !is_positive => link.pardon(),
             (Verb::Data, _) if is_current && is_positive => {
                 intake.begin_data();
