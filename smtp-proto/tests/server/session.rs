@@ -244,6 +244,32 @@ fn a_bare_lf_ends_the_session() {
     }
 }
 
+/// The same within an authentication exchange; nothing of the response is shown (AUT-10).
+#[test]
+fn a_bare_lf_in_a_response() {
+    let config = config()
+        .mechanisms(["PLAIN"])
+        .unwrap()
+        .allow_plain_text_auth();
+    for line in ["c2VjcmV0\n", "c2VjcmV0\nRSET\r\n", "*\n\r\n"] {
+        let mut peer = Peer::greeted(config.clone()).deciding(|event| match event {
+            Event::Auth { .. } => Decision::Challenge(b""),
+            _ => Decision::Accept,
+        });
+        assert_eq!(peer.send("AUTH PLAIN\r\n"), "334 \r\n");
+        peer.events();
+        assert_eq!(
+            peer.send(line),
+            "500 5.5.2 Line has a bare LF, closing connection\r\n"
+        );
+        peer.poll();
+        assert_eq!(peer.events(), ["rejected 500 "], "{line:?}");
+        let error = peer.error.unwrap();
+        assert_eq!(error.fault(), Fault::BareLineFeed);
+        assert_eq!(error.excerpt().as_bytes(), b"");
+    }
+}
+
 /// A command that waits for a verdict is answered before, and no more of the line is told than its
 /// limit.
 #[test]
