@@ -248,7 +248,8 @@ impl Server {
     /// Made for the last arm of a `match`: no command stays unanswered then.
     pub fn decline(&mut self, event: Event<'_>) {
         if let Some(ticket) = event.into_ticket() {
-            self.session.decline_ticket(&ticket);
+            // Where that is too late, the machine has answered.
+            drop(self.session.decline_ticket(ticket));
         }
     }
 

@@ -438,8 +438,8 @@ impl Session {
         verdict::accept(&mut self.link, &mut self.intake, ticket)
     }
 
-    pub(super) fn decline_ticket(&mut self, ticket: &Ticket) {
-        verdict::decline(&mut self.link, &mut self.intake, ticket);
+    pub(super) fn decline_ticket(&mut self, ticket: Ticket) -> Result<(), Refused> {
+        verdict::decline(&mut self.link, &mut self.intake, ticket)
     }
 
     pub(super) fn reply(&mut self, ticket: Ticket, reply: &Reply<'_>) -> Result<(), Refused> {
