@@ -56,6 +56,8 @@ pub mod reception;
 pub mod sasl;
 pub mod server;
 pub mod syntax;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,3 @@
+//! The testing module, by what its users see.
+
+mod server;
