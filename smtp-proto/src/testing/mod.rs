@@ -29,10 +29,14 @@
 //! pieces of any size, at a time that the test sets, up to the byte at which the connection breaks.
 
 mod conversation;
+mod end;
+mod pair;
 mod reaction;
 mod record;
 mod server;
 
+pub use end::End;
+pub use pair::{Failure, Pair, Sides};
 pub use reaction::Reaction;
 pub use record::RecordedMessage;
 pub use server::TestServer;
