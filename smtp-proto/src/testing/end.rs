@@ -74,14 +74,14 @@ impl<M> End<M> {
     }
 
     /// Loses what has arrived and was not consumed.
-    pub fn discard(&mut self) {
+    pub(super) fn discard(&mut self) {
         self.arrived.clear();
         self.shown = 0;
     }
 
-    /// Gives back the memory that is not in use.
-    pub fn shrink_buffers(&mut self) {
-        self.arrived.shrink_to_fit();
+    /// Gives the machine back. What it has not consumed is lost.
+    pub fn into_machine(self) -> M {
+        self.machine
     }
 
     /// Returns where bytes arrive.

@@ -96,6 +96,11 @@ impl Pair {
         self
     }
 
+    /// Takes the machines apart again. What is on its way between them is lost.
+    pub fn into_parts(self) -> (Client, Server) {
+        (self.client.into_machine(), self.server.into_machine())
+    }
+
     /// Returns the client.
     pub fn client(&mut self) -> &mut End<Client> {
         &mut self.client
