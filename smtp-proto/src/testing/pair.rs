@@ -17,11 +17,27 @@ pub struct Pair {
     client: End<Client>,
     server: End<Server>,
     now: Duration,
-    failure: Option<(Failure, u64)>,
-    /// How many bytes have passed, in both directions together.
-    passed: u64,
+    wire: Wire,
     client_end: Option<Result<(), Error>>,
     server_end: Option<Result<(), Error>>,
+}
+
+/// What is between two machines.
+#[derive(Debug, Default)]
+struct Wire {
+    /// What becomes of it, and after how many bytes.
+    failure: Option<(Failure, u64)>,
+    is_cut: bool,
+    /// How many bytes have passed, in both directions together.
+    passed: u64,
+}
+
+/// What becomes of bytes that are written.
+struct Passage {
+    /// How many of them arrive.
+    arrives: usize,
+    /// What becomes of the connection after them.
+    failure: Option<Failure>,
 }
 
 /// What becomes of a connection.
@@ -67,6 +83,27 @@ pub trait Sides {
     }
 }
 
+impl Wire {
+    /// Lets bytes pass, as many as still do.
+    fn pass(&mut self, bytes: usize) -> Passage {
+        let left = match self.failure {
+            _ if self.is_cut => 0,
+            Some((_, after)) => usize::try_from(after.saturating_sub(self.passed)).unwrap_or(bytes),
+            None => bytes,
+        };
+        let failure = self.failure.take_if(|_| left < bytes);
+        let failure = failure.map(|(failure, _)| failure);
+        let arrives = match failure {
+            // What is on its way arrives.
+            Some(Failure::Closing) => bytes,
+            _ => left.min(bytes),
+        };
+        self.is_cut |= failure.is_some_and(|failure| failure != Failure::Closing);
+        self.passed = self.passed.saturating_add(arrives as u64);
+        Passage { arrives, failure }
+    }
+}
+
 impl Pair {
     /// Joins two machines, at the time 0.
     pub fn new(client: Client, server: Server) -> Self {
@@ -74,8 +111,7 @@ impl Pair {
             client: End::new(client),
             server: End::new(server),
             now: Duration::ZERO,
-            failure: None,
-            passed: 0,
+            wire: Wire::default(),
             client_end: None,
             server_end: None,
         }
@@ -92,7 +128,7 @@ impl Pair {
     /// Lets so many bytes pass, in both directions together, and no more of what passes then.
     #[must_use]
     pub fn failing(mut self, failure: Failure, after: u64) -> Self {
-        self.failure = Some((failure, after));
+        self.wire.failure = Some((failure, after));
         self
     }
 
@@ -147,21 +183,20 @@ impl Pair {
     /// Lets both sides speak and hear once, the client first; returns whether anything has passed, or
     /// ended.
     pub fn round(&mut self, sides: &mut impl Sides) -> bool {
-        let before = (
-            self.passed,
-            self.client_end.is_some(),
-            self.server_end.is_some(),
-        );
+        let before = self.progress();
         self.client_acts(sides);
         self.server_hears(sides);
         self.server_speaks(sides);
         self.client_hears(sides);
-        before
-            != (
-                self.passed,
-                self.client_end.is_some(),
-                self.server_end.is_some(),
-            )
+        before != self.progress()
+    }
+
+    fn progress(&self) -> (u64, bool, bool) {
+        (
+            self.wire.passed,
+            self.client_end.is_some(),
+            self.server_end.is_some(),
+        )
     }
 
     /// Has the client say, and tell, all that it can before it hears more.
@@ -187,20 +222,16 @@ impl Pair {
                 return;
             };
             let written = transmit.len().min(piece);
-            let arrives = passing(self.failure, self.passed, written);
+            let passage = self.wire.pass(written);
             let arrived = self.server.arrived_mut();
             let begin = arrived.len();
-            transfer(&transmit, arrives.unwrap_or(written), arrived);
-            match self.failure {
-                Some((Failure::WriteFails, _)) if arrives.is_some() => transmit.failed(),
+            transfer(&transmit, passage.arrives, arrived);
+            match passage.failure {
+                Some(Failure::WriteFails) => transmit.failed(),
                 _ => _ = transmit.wrote(written, self.now),
             }
-            let bytes = arrived.get(begin..).unwrap_or_default();
-            self.passed = self.passed.saturating_add(bytes.len() as u64);
-            sides.passed(Origin::Local, bytes);
-            if arrives.is_some() {
-                self.fail();
-            }
+            sides.passed(Origin::Local, arrived.get(begin..).unwrap_or_default());
+            self.fail(passage.failure);
         }
     }
 
@@ -211,17 +242,13 @@ impl Pair {
                 break;
             };
             let written = transmit.len().min(piece);
-            let arrives = passing(self.failure, self.passed, written);
+            let passage = self.wire.pass(written);
             let arrived = self.client.arrived_mut();
             let begin = arrived.len();
-            transfer(&transmit, arrives.unwrap_or(written), arrived);
+            transfer(&transmit, passage.arrives, arrived);
             transmit.wrote(written, self.now);
-            let bytes = arrived.get(begin..).unwrap_or_default();
-            self.passed = self.passed.saturating_add(bytes.len() as u64);
-            sides.passed(Origin::Remote, bytes);
-            if arrives.is_some() {
-                self.fail();
-            }
+            sides.passed(Origin::Remote, arrived.get(begin..).unwrap_or_default());
+            self.fail(passage.failure);
         }
         if self.server.is_closed() {
             self.end_server(Ok(()));
@@ -266,14 +293,14 @@ impl Pair {
     }
 
     /// Has the connection fail as it is to.
-    fn fail(&mut self) {
-        match self.failure.take() {
-            Some((Failure::Cut | Failure::WriteFails, _)) => {
+    fn fail(&mut self, failure: Option<Failure>) {
+        match failure {
+            Some(Failure::Cut | Failure::WriteFails) => {
                 self.server.handle_eof();
                 self.client.handle_eof();
             }
-            Some((Failure::ServerLost, _)) => self.end_server(Ok(())),
-            Some((Failure::Closing, _)) => {
+            Some(Failure::ServerLost) => self.end_server(Ok(())),
+            Some(Failure::Closing) => {
                 if let Ok(bye) = Reply::new(Code::NOT_AVAILABLE, "4.3.2 Shutting down") {
                     // It may be ending already.
                     let _ = self.server.shut_down(bye);
@@ -281,17 +308,5 @@ impl Pair {
             }
             None => {}
         }
-    }
-}
-
-/// Returns how many of these bytes still arrive, if the connection fails by them.
-fn passing(failure: Option<(Failure, u64)>, passed: u64, bytes: usize) -> Option<usize> {
-    let (failure, after) = failure?;
-    let left = usize::try_from(after.saturating_sub(passed)).unwrap_or(usize::MAX);
-    match failure {
-        _ if bytes <= left => None,
-        // What is on its way arrives.
-        Failure::Closing => Some(bytes),
-        _ => Some(left),
     }
 }
