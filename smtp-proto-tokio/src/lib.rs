@@ -53,7 +53,6 @@
 pub mod client;
 #[cfg(feature = "scram")]
 mod entropy;
-mod error;
 pub mod server;
 mod socket;
 mod stream;
@@ -66,13 +65,12 @@ pub use smtp_proto;
 pub use smtp_proto::testing;
 pub use smtp_proto::{
     client::{Envelope, Outcome},
-    delivery::Report,
+    delivery::{Error, Report},
     machine::TlsInfo,
 };
 
 pub use self::{
     client::{Body, Client, Sender},
-    error::Error,
     server::Server,
     socket::Socket,
     stream::Stream,
