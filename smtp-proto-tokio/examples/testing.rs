@@ -2,8 +2,7 @@
 
 use smtp_proto_tokio::{
     Client, Envelope, Outcome, Sender,
-    smtp_proto::machine::Step,
-    testing::{Reaction, TestServer},
+    testing::{Reaction, Step, TestServer},
 };
 
 #[tokio::main]

@@ -70,8 +70,7 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use smtp_proto::machine::Step;
-//! use smtp_proto::testing::{Reaction, TestServer};
+//! use smtp_proto::testing::{Reaction, Step, TestServer};
 //!
 //! let server = TestServer::start()?;
 //! server.react(Reaction::to(Step::Greeting).times(1).late(Duration::from_millis(10)).reply("421 4.3.2 Busy"));

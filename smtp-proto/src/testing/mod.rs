@@ -5,7 +5,7 @@
 //!
 //! ```
 //! # use std::{io::{Read, Write}, net::{SocketAddr, TcpStream}};
-//! use smtp_proto::{machine::Step, testing::{Reaction, TestServer}};
+//! use smtp_proto::testing::{Reaction, Step, TestServer};
 //!
 //! # /// Sends a message to Bob and to Eve, one command after the other.
 //! # fn send_greetings(address: SocketAddr) -> std::io::Result<()> {
@@ -40,3 +40,5 @@ pub use pair::{Failure, Pair, Sides};
 pub use reaction::Reaction;
 pub use record::RecordedMessage;
 pub use server::TestServer;
+
+pub use crate::machine::Step;

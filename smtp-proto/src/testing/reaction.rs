@@ -10,9 +10,9 @@ use crate::syntax::{Class, Reply};
 /// What a [`TestServer`](super::TestServer) does at one step of a session, in place of what it would do.
 ///
 /// ```
-/// use smtp_proto::{machine::Step, testing::Reaction};
+/// use smtp_proto::testing::{Reaction, Step};
 ///
-/// // Somebody is not there, for two minutes a third is put off, and the first content is lost.
+/// // One is not there, the first two others are put off, and the first content is lost.
 /// let unknown = Reaction::to(Step::Recipient).address("bob@example.org").reply("550 5.1.1 Unknown");
 /// let greylisted = Reaction::to(Step::Recipient).times(2).reply("451 4.7.1 Later");
 /// let lost = Reaction::to(Step::Content).times(1).cut();

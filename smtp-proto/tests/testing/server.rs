@@ -7,10 +7,10 @@ use std::{
 };
 
 use smtp_proto::{
-    machine::{Dialect, Step},
+    machine::Dialect,
     server::Config,
     syntax::{Capabilities, Extension, Host},
-    testing::{Reaction, TestServer},
+    testing::{Reaction, Step, TestServer},
 };
 
 const EHLO: &str = "EHLO c.example\r\n";
