@@ -7,7 +7,7 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use smtp_proto::{
     client::{
-        Body, BodyRequest, Client, Config, Envelope, Event, Pipelining, Tls,
+        Body, BodyRequest, Client, Config, Envelope, Pipelining, Tls,
         mechanism::{Login, Mechanism, Plain, Protection},
     },
     machine::{Dialect, TlsInfo},

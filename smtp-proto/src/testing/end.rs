@@ -1,6 +1,9 @@
 //! A machine in memory, with what a driver holds for it.
 
-use core::ops::{Deref, DerefMut};
+use core::{
+    fmt,
+    ops::{Deref, DerefMut},
+};
 use std::{time::Duration, vec::Vec};
 
 use crate::client::{self, Body, BodyRequest, Client};
@@ -31,7 +34,6 @@ use crate::server::{self, Server};
 /// assert_eq!((greetings, wire.as_slice()), (1, &b"EHLO client.example\r\n"[..]));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Debug)]
 pub struct End<M> {
     machine: M,
     arrived: Vec<u8>,
@@ -269,5 +271,15 @@ impl<M> Deref for End<M> {
 impl<M> DerefMut for End<M> {
     fn deref_mut(&mut self) -> &mut M {
         &mut self.machine
+    }
+}
+
+impl<M: fmt::Debug> fmt::Debug for End<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The bytes may hold credentials, so only their number is shown.
+        f.debug_struct("End")
+            .field("machine", &self.machine)
+            .field("unread", &self.arrived.len())
+            .finish_non_exhaustive()
     }
 }
