@@ -75,7 +75,9 @@ impl Replay {
         self.client.speak(NOW, every(content), &mut self.wire);
         while delivered.messages < messages {
             self.client.feed(replies);
-            let heard = self.client.hear(NOW, |_, event| delivered.told(event));
+            let heard = self
+                .client
+                .hear(NOW, |client, event| delivered.told(client, event));
             heard.expect("a session");
             let more = delivered.messages + 1 < messages;
             if more {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use smtp_proto::{
-    client::{self, Body, BodyRequest, Envelope},
+    client::{self, Body, BodyRequest, Client, Envelope},
     server::{self, Server},
     syntax::{Capabilities, Extension, ForwardPath, Host},
     testing::Sides,
@@ -80,7 +80,7 @@ impl Sides for Delivered<'_> {
         every(self.content)(request)
     }
 
-    fn told(&mut self, event: client::Event<'_>) {
+    fn told(&mut self, _: &mut Client, event: client::Event<'_>) {
         if let client::Event::Finished { outcome, .. } = event {
             assert!(
                 matches!(outcome, client::Outcome::Delivered(_)),

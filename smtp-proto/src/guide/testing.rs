@@ -104,7 +104,7 @@
 //!         Some(Body::Last(&b"Subject: hello\r\n\r\nHello.\r\n"[request.offset as usize..]))
 //!     }
 //!
-//!     fn told(&mut self, event: Event<'_>) {
+//!     fn told(&mut self, _: &mut Client, event: Event<'_>) {
 //!         if let Event::Finished { outcome, .. } = event {
 //!             self.0 = Some(outcome.into_owned());
 //!         }

@@ -1,7 +1,6 @@
 //! What a server says on one connection: what a right one would, but for the reactions.
 
 use std::{
-    borrow::ToOwned,
     collections::VecDeque,
     string::{String, ToString},
     sync::Arc,
@@ -10,16 +9,12 @@ use std::{
     vec::Vec,
 };
 
+use super::question::{About, Kind, address_of_recipient, address_of_sender};
 use super::reaction::{Act, verdict};
 use super::record::{RecordedMessage, Records};
 use crate::machine::{Origin, Step};
-use crate::reception::{
-    Answer, Asked, Call, Envelope, Question, Reception, Refusal, Session, accept,
-};
-#[cfg(feature = "auth")]
-use crate::sasl::Credential;
-use crate::server::{Config, Reason, Review};
-use crate::syntax::{ForwardPath, ReversePath};
+use crate::reception::{Asked, Call, Envelope, Reception, Refusal, Session};
+use crate::server::{Config, Review};
 
 /// A session, and what it holds for its transport.
 #[derive(Debug)]
@@ -52,28 +47,6 @@ struct Due {
     addresses: Vec<String>,
     /// What is done in place of the usual.
     act: Option<Act>,
-}
-
-/// What kind of an answer a question wants.
-#[derive(Debug)]
-enum Kind {
-    Plain,
-    Session,
-    Transaction,
-    Recipient,
-    Content,
-    /// The end of a content; in LMTP, for one of several recipients.
-    Message {
-        is_last: bool,
-    },
-    Reply,
-    #[cfg(feature = "auth")]
-    Mechanism,
-    #[cfg(feature = "auth")]
-    Credential(String),
-    /// It cannot be answered here.
-    #[cfg(feature = "auth")]
-    Unknown,
 }
 
 /// What a transport has to do once it has written what there is.
@@ -202,7 +175,15 @@ impl Conversation {
     fn take(&mut self, call: Call<'_, ()>) {
         match call {
             Call::Question(asked, question) => {
-                let (kind, step, addresses) = self.about(&question);
+                let About {
+                    kind,
+                    step,
+                    address,
+                } = About::question(&question);
+                let addresses = match kind {
+                    Kind::Message { .. } => self.take_recipients(),
+                    _ => address.into_iter().collect(),
+                };
                 self.ask(asked, kind, step, addresses);
             }
             Call::Begin {
@@ -254,59 +235,6 @@ impl Conversation {
             addresses,
             act: None,
         });
-    }
-
-    /// Returns what kind of an answer a question wants, at which step it comes, and whom it is about.
-    fn about(&mut self, question: &Question<()>) -> (Kind, Option<Step>, Vec<String>) {
-        let (kind, step) = match question {
-            Question::Connected => (Kind::Session, Step::Greeting),
-            Question::Hello => (Kind::Plain, Step::Hello),
-            Question::StartTls => (Kind::Plain, Step::StartTls),
-            #[cfg(feature = "auth")]
-            Question::Mechanism(_) => return (Kind::Mechanism, None, Vec::new()),
-            #[cfg(feature = "auth")]
-            Question::Credential(claim) => {
-                let user = match claim.credential() {
-                    Credential::Password { user, .. }
-                    | Credential::Token { user, .. }
-                    | Credential::Proven { user, .. } => user.to_owned(),
-                    Credential::External { acting_for } => acting_for.to_owned(),
-                };
-                (Kind::Credential(user), Step::Auth)
-            }
-            Question::Mail(sender) => {
-                let address = address_of_sender(&sender.path);
-                return (Kind::Transaction, Some(Step::Mail), vec![address]);
-            }
-            Question::Recipient(_, recipient) => {
-                let address = address_of_recipient(&recipient.path);
-                return (Kind::Recipient, Some(Step::Recipient), vec![address]);
-            }
-            Question::Message(_) => {
-                let kind = Kind::Message { is_last: true };
-                return (kind, Some(Step::Content), self.take_recipients());
-            }
-            Question::Reply { reason, .. } => {
-                let step = match reason {
-                    Reason::Reset => Some(Step::Reset),
-                    Reason::Quit => Some(Step::Quit),
-                    Reason::Noop => Some(Step::Command),
-                    Reason::Chunk => Some(Step::Content),
-                    _ => None,
-                };
-                return (Kind::Reply, step, Vec::new());
-            }
-            Question::XClient(_) => (Kind::Session, Step::Command),
-            Question::Verify(_)
-            | Question::Expand(_)
-            | Question::Help(_)
-            | Question::Etrn(_)
-            | Question::XForward(_)
-            | Question::Command { .. } => (Kind::Plain, Step::Command),
-            #[cfg(feature = "auth")]
-            _ => return (Kind::Unknown, None, Vec::new()),
-        };
-        (kind, Some(step), Vec::new())
     }
 
     fn begin(&self, envelope: &Envelope, bytes: &[u8]) -> RecordedMessage {
@@ -369,33 +297,13 @@ impl Conversation {
 
     /// Gives an answer, and records the message that is taken by it.
     fn answer(&mut self, due: Due, verdict: Result<(), Refusal>) {
-        let Due {
-            asked,
-            kind,
-            addresses,
-            ..
-        } = due;
-        let plain = |verdict: Result<(), Refusal>| verdict.and_then(|()| accept());
-        let answer = match kind {
-            Kind::Plain => Answer::Plain(plain(verdict)),
-            Kind::Session => Answer::Session(plain(verdict)),
-            Kind::Transaction => Answer::Transaction(plain(verdict)),
-            Kind::Recipient => Answer::Recipient(plain(verdict)),
-            Kind::Content => Answer::Content(verdict),
-            Kind::Message { is_last } => {
-                self.decide(verdict.is_ok(), addresses, is_last);
-                Answer::Plain(plain(verdict))
-            }
-            // It is in the machine's words, whatever is said in their place.
-            Kind::Reply => Answer::Reply(None),
-            #[cfg(feature = "auth")]
-            Kind::Mechanism => Answer::Mechanism(Ok(false)),
-            #[cfg(feature = "auth")]
-            Kind::Credential(user) => Answer::Identity(verdict.map(|()| user.into())),
-            #[cfg(feature = "auth")]
-            Kind::Unknown => return self.reception.fail(asked),
-        };
-        self.reception.answer(asked, answer);
+        if let Kind::Message { is_last } = due.kind {
+            self.decide(verdict.is_ok(), due.addresses, is_last);
+        }
+        match due.kind.answer(verdict) {
+            Some(answer) => self.reception.answer(due.asked, answer),
+            None => self.reception.fail(due.asked),
+        }
     }
 
     /// Takes the verdict over a message for these recipients, in LMTP for one after the other.
@@ -412,17 +320,5 @@ impl Conversation {
         {
             self.records.take(message);
         }
-    }
-}
-
-fn address_of_sender(path: &ReversePath<'_>) -> String {
-    path.mailbox()
-        .map_or_else(String::new, |it| it.as_str().to_owned())
-}
-
-fn address_of_recipient(path: &ForwardPath<'_>) -> String {
-    match path.mailbox() {
-        Some(mailbox) => mailbox.as_str().to_owned(),
-        None => path.to_string().trim_matches(['<', '>']).to_owned(),
     }
 }

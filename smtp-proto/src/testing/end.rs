@@ -131,26 +131,6 @@ impl<M> End<M> {
     }
 }
 
-/// Writes a transmission, or its beginning.
-fn write(transmit: Transmit<'_>, most: usize, now: Duration, wire: &mut Vec<u8>) {
-    let written = transfer(&transmit, most, wire);
-    transmit.wrote(written, now);
-}
-
-/// Copies the first bytes of a transmission, so many at most; returns how many they were.
-pub(super) fn transfer(transmit: &Transmit<'_>, most: usize, wire: &mut Vec<u8>) -> usize {
-    let mut left = most;
-    for slice in transmit.slices() {
-        let taken = slice.get(..left).unwrap_or(slice);
-        wire.extend_from_slice(taken);
-        left = left.saturating_sub(taken.len());
-        if left == 0 {
-            break;
-        }
-    }
-    transmit.len().min(most)
-}
-
 impl End<Client> {
     /// Reads what has arrived, and hands out the events.
     ///
@@ -282,4 +262,24 @@ impl<M: fmt::Debug> fmt::Debug for End<M> {
             .field("unread", &self.arrived.len())
             .finish_non_exhaustive()
     }
+}
+
+/// Writes a transmission, or its beginning.
+fn write(transmit: Transmit<'_>, most: usize, now: Duration, wire: &mut Vec<u8>) {
+    let written = transfer(&transmit, most, wire);
+    transmit.wrote(written, now);
+}
+
+/// Copies the first bytes of a transmission, so many at most; returns how many they were.
+pub(super) fn transfer(transmit: &Transmit<'_>, most: usize, wire: &mut Vec<u8>) -> usize {
+    let mut left = most;
+    for slice in transmit.slices() {
+        let taken = slice.get(..left).unwrap_or(slice);
+        wire.extend_from_slice(taken);
+        left = left.saturating_sub(taken.len());
+        if left == 0 {
+            break;
+        }
+    }
+    transmit.len().min(most)
 }

@@ -31,6 +31,7 @@
 mod conversation;
 mod end;
 mod pair;
+mod question;
 mod reaction;
 mod record;
 mod server;

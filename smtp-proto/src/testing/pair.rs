@@ -22,24 +22,6 @@ pub struct Pair {
     server_end: Option<Result<(), Error>>,
 }
 
-/// What is between two machines.
-#[derive(Debug, Default)]
-struct Wire {
-    /// What becomes of it, and after how many bytes.
-    failure: Option<(Failure, u64)>,
-    is_cut: bool,
-    /// How many bytes have passed, in both directions together.
-    passed: u64,
-}
-
-/// What becomes of bytes that are written.
-struct Passage {
-    /// How many of them arrive.
-    arrives: usize,
-    /// What becomes of the connection after them.
-    failure: Option<Failure>,
-}
-
 /// What becomes of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Failure {
@@ -59,8 +41,8 @@ pub trait Sides {
     fn body(&mut self, request: BodyRequest) -> Option<Body<'_>>;
 
     /// Is told what the client tells.
-    fn told(&mut self, event: client::Event<'_>) {
-        let _ = event;
+    fn told(&mut self, client: &mut Client, event: client::Event<'_>) {
+        let _ = (client, event);
     }
 
     /// Is asked what the server asks. Accepts everything, unless it is written.
@@ -80,27 +62,6 @@ pub trait Sides {
     /// Is shown the bytes that arrive from a side: [`Local`](Origin::Local) is the client's.
     fn passed(&mut self, from: Origin, bytes: &[u8]) {
         let _ = (from, bytes);
-    }
-}
-
-impl Wire {
-    /// Lets bytes pass, as many as still do.
-    fn pass(&mut self, bytes: usize) -> Passage {
-        let left = match self.failure {
-            _ if self.is_cut => 0,
-            Some((_, after)) => usize::try_from(after.saturating_sub(self.passed)).unwrap_or(bytes),
-            None => bytes,
-        };
-        let failure = self.failure.take_if(|_| left < bytes);
-        let failure = failure.map(|(failure, _)| failure);
-        let arrives = match failure {
-            // What is on its way arrives.
-            Some(Failure::Closing) => bytes,
-            _ => left.min(bytes),
-        };
-        self.is_cut |= failure.is_some_and(|failure| failure != Failure::Closing);
-        self.passed = self.passed.saturating_add(arrives as u64);
-        Passage { arrives, failure }
     }
 }
 
@@ -278,7 +239,9 @@ impl Pair {
         if self.client_end.is_some() {
             return self.client.discard();
         }
-        let heard = self.client.hear(self.now, |_, event| sides.told(event));
+        let heard = self
+            .client
+            .hear(self.now, |client, event| sides.told(client, event));
         if heard.is_err() || self.client.is_closed() {
             self.client_end = Some(heard);
             self.server.handle_eof();
@@ -308,5 +271,44 @@ impl Pair {
             }
             None => {}
         }
+    }
+}
+
+/// What is between two machines.
+#[derive(Debug, Default)]
+struct Wire {
+    /// What becomes of it, and after how many bytes.
+    failure: Option<(Failure, u64)>,
+    is_cut: bool,
+    /// How many bytes have passed, in both directions together.
+    passed: u64,
+}
+
+/// What becomes of bytes that are written.
+struct Passage {
+    /// How many of them arrive.
+    arrives: usize,
+    /// What becomes of the connection after them.
+    failure: Option<Failure>,
+}
+
+impl Wire {
+    /// Lets bytes pass, as many as still do.
+    fn pass(&mut self, bytes: usize) -> Passage {
+        let left = match self.failure {
+            _ if self.is_cut => 0,
+            Some((_, after)) => usize::try_from(after.saturating_sub(self.passed)).unwrap_or(bytes),
+            None => bytes,
+        };
+        let failure = self.failure.take_if(|_| left < bytes);
+        let failure = failure.map(|(failure, _)| failure);
+        let arrives = match failure {
+            // What is on its way arrives.
+            Some(Failure::Closing) => bytes,
+            _ => left.min(bytes),
+        };
+        self.is_cut |= failure.is_some_and(|failure| failure != Failure::Closing);
+        self.passed = self.passed.saturating_add(arrives as u64);
+        Passage { arrives, failure }
     }
 }

@@ -117,7 +117,7 @@ impl Sides for Applications {
         })
     }
 
-    fn told(&mut self, event: Event<'_>) {
+    fn told(&mut self, _: &mut Client, event: Event<'_>) {
         self.seen.client.push(event.into_owned());
     }
 

@@ -35,7 +35,7 @@ impl Sides for Seen {
         Some(Body::Last(&CONTENT[request.offset as usize..]))
     }
 
-    fn told(&mut self, event: Event<'_>) {
+    fn told(&mut self, _: &mut Client, event: Event<'_>) {
         if let Event::Finished { outcome, .. } = event {
             assert_eq!(self.outcome.replace(outcome.into_owned()), None);
         }
