@@ -12,6 +12,7 @@ use super::{
     replies::{LineEnd, ReplyReader, Unreadable},
     table::{Level, Verb},
     transaction::TransactionId,
+    watch::{Observation, Observed, Watch, Whose},
     writer::{Broken, Buffers, Consumed, Measured, Writer},
 };
 use crate::{
@@ -29,6 +30,7 @@ pub(super) struct Link {
     reply_deadline: Deadline,
     write_deadline: Deadline,
     trace: Option<Box<Trace>>,
+    watch: Option<Box<Watch>>,
     /// The latest time that the caller has told.
     now: Duration,
     is_at_eof: bool,
@@ -77,14 +79,15 @@ impl Verdicts<'_> {
 }
 
 impl Link {
-    pub(super) fn new(is_traced: bool, now: Duration) -> Self {
+    pub(super) fn new(config: &Config, now: Duration) -> Self {
         Self {
             writer: Writer::new(),
             outstanding: Outstanding::new(),
             replies: ReplyReader::default(),
             reply_deadline: Deadline::default(),
             write_deadline: Deadline::default(),
-            trace: is_traced.then(Box::default),
+            trace: config.trace.then(Box::default),
+            watch: config.is_watched.then(Box::default),
             now,
             is_at_eof: false,
         }
@@ -208,6 +211,22 @@ impl Link {
             None if self.outstanding.oldest().is_some() => Some("sending commands"),
             None => None,
         }
+    }
+
+    /// Returns whether anybody is to be told of what happens.
+    pub(super) fn is_watched(&self) -> bool {
+        self.watch.is_some()
+    }
+
+    /// Takes note of what happens, if anybody is to be told.
+    pub(super) fn observe(&mut self, verb: Verb, whose: Option<Whose>, what: Observed) {
+        if let Some(watch) = &mut self.watch {
+            watch.note(verb.step(), whose, what, self.now);
+        }
+    }
+
+    pub(super) fn take_observation(&mut self) -> Option<Observation> {
+        self.watch.as_mut()?.take()
     }
 
     pub(super) fn take_trace(&mut self) -> Option<TraceEntry> {

@@ -13,11 +13,13 @@ use super::{
     },
     ledger::Ledger,
     link::{Content, Opened, Verdicts},
+    opening::Opening,
     outstanding::Expected,
     proof::Shown,
     schedule::{Abandoned, Refusal, Schedule},
     table::{Level, Stage, Turn, Verb},
     transaction::{Heard, Transaction, TransactionId},
+    watch::Whose,
     writer::Consumed,
 };
 use crate::{
@@ -37,8 +39,18 @@ pub(super) struct Messages {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms<'a> {
     pub(super) offered: &'a Capabilities,
-    pub(super) is_encrypted: bool,
+    pub(super) is_verified: bool,
     pub(super) config: &'a Config,
+}
+
+impl<'a> Terms<'a> {
+    pub(super) fn new(opening: &'a Opening, config: &'a Config) -> Self {
+        Self {
+            offered: opening.capabilities(),
+            is_verified: opening.is_verified(),
+            config,
+        }
+    }
 }
 
 /// What the answer to one of a transaction's commands has led to.
@@ -262,7 +274,7 @@ impl Messages {
     fn fit(&mut self, id: TransactionId, terms: Terms<'_>) {
         let Terms {
             offered,
-            is_encrypted,
+            is_verified,
             config,
         } = terms;
         let Some(transaction) = self.schedule.get(id) else {
@@ -275,7 +287,7 @@ impl Messages {
         let Some(envelope) = envelope else {
             return;
         };
-        let fits = envelope.fit(offered, is_encrypted, config);
+        let fits = envelope.fit(offered, is_verified, config);
         let is_for_nobody = match transaction.is_open() {
             true => None,
             false => envelope.is_for_nobody(offered),
@@ -574,7 +586,7 @@ impl Messages {
 
     /// Returns from which policy on more may be sent.
     /// Returns which message a command of a transaction is about, and which recipient of it.
-    pub(super) fn whose(&self, said: &Said) -> Option<(MessageId, Option<usize>)> {
+    pub(super) fn whose(&self, said: &Said) -> Option<Whose> {
         use Verb::{Chunk, Content, Data, LastChunk, LoneDot, Mail, Recipient, RecipientContent};
         let is_of_one = match said.verb {
             Recipient | RecipientContent => true,

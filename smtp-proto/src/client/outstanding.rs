@@ -34,6 +34,13 @@ pub(super) struct Expected {
     round_trips: u32,
 }
 
+impl Expected {
+    /// Returns the command.
+    pub(super) fn said(&self) -> Said {
+        Said::of(self.verb, self.transaction, self.recipient)
+    }
+}
+
 /// What a reply is.
 #[derive(Debug)]
 pub(super) enum Settled {

@@ -46,6 +46,9 @@ pub enum Observed {
     TlsFailed,
 }
 
+/// The message that something is about, and the position of the recipient.
+pub(super) type Whose = (MessageId, Option<usize>);
+
 /// Collects observations until the driver takes them; the oldest are lost beyond [`limits::TRACE`].
 #[derive(Debug, Default)]
 pub(super) struct Watch {
@@ -53,11 +56,17 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn note(&mut self, observation: Observation) {
+    pub(super) fn note(&mut self, step: Step, whose: Option<Whose>, what: Observed, at: Duration) {
         if self.seen.len() >= limits::TRACE {
             self.seen.pop_front();
         }
-        self.seen.push_back(observation);
+        self.seen.push_back(Observation {
+            at,
+            step,
+            message: whose.map(|(message, _)| message),
+            recipient: whose.and_then(|(_, recipient)| recipient),
+            what,
+        });
     }
 
     pub(super) fn take(&mut self) -> Option<Observation> {
