@@ -56,7 +56,6 @@ mod entropy;
 pub mod server;
 mod socket;
 mod stream;
-#[cfg(feature = "rustls")]
 pub mod tls;
 mod transport;
 
