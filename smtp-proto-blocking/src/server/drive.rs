@@ -57,13 +57,13 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
         handler: &'h H,
         shutdown: Option<&'h Shutdown>,
     ) -> Self {
-        let (reception, acceptor) = Reception::begin(options, Duration::ZERO);
+        let reception = Reception::begin(&options, Duration::ZERO);
         Self {
             connection: Connection::new(transport, reception.max_unconsumed()),
             reception,
             calls: Calls::new(handler),
             handler,
-            acceptor,
+            acceptor: options.into_tls(),
             shutdown,
             eof: false,
             is_mute: false,
@@ -77,7 +77,7 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
     }
 
     /// Serves to the end, and tells the handler so whatever happens.
-    pub(super) fn serve(mut self) -> Result<(), Error> {
+    pub(super) fn serve(&mut self) -> Result<(), Error> {
         let served = catch_unwind(AssertUnwindSafe(|| self.run()));
         let (result, panic) = match served {
             Ok(result) => (result, None),

@@ -68,8 +68,8 @@ impl<T, S: State, H: Handler<S>> Connection<T, S, H> {
         shutdown: Option<Shutdown>,
     ) -> Self {
         let clock = Clock::start();
-        let (reception, acceptor) = Reception::begin(options, clock.now());
-        let handshake = match acceptor {
+        let reception = Reception::begin(&options, clock.now());
+        let handshake = match options.into_tls() {
             #[cfg(feature = "rustls")]
             Some(acceptor) => Handshake::Accept(acceptor),
             _ => Handshake::Unavailable,
