@@ -4,13 +4,16 @@ use std::time::Instant;
 
 use smtp_proto::{
     client::{self as machine, Cancellation, Config, Envelope, MessageId},
-    delivery::{Courier, Report},
+    delivery::{Content, Courier, Report},
     machine::{Misuse, TraceEntry},
     syntax::{Capabilities, Command, Reply},
 };
 
-use super::{body::Body, drive::Driver};
-use crate::{Error, Socket, Stream, Transport, tls::TlsConnector};
+use super::{
+    body::{Body, Supply},
+    drive::Driver,
+};
+use crate::{Error, Socket, Stream, Transport, tls::Begin};
 
 /// One SMTP session over a blocking [`Transport`].
 ///
@@ -47,8 +50,8 @@ impl<T: Transport> Client<T> {
         Self::new(transport, config, None)
     }
 
-    pub(super) fn new(transport: T, config: Config, connector: Option<TlsConnector>) -> Self {
-        let driver = Driver::new(transport, config, connector);
+    pub(super) fn new(transport: T, config: Config, tls: Option<Begin<T>>) -> Self {
+        let driver = Driver::new(transport, config, tls);
         Self { driver }
     }
 
@@ -108,20 +111,29 @@ impl<T: Transport> Client<T> {
         envelope: impl Into<Envelope<'e>>,
         body: impl Into<Body>,
     ) -> Result<Report, Error> {
-        self.attempt(envelope.into(), body.into())
-            .map(|(report, _)| report)
+        let message = self.post(envelope.into(), body.into().0)?;
+        let sent = self.finished(message);
+        sent.map(|(report, _)| report)
     }
 
-    /// Sends a message, and returns its content as it was left.
-    pub(super) fn attempt(
+    /// Submits a message, unless the session has failed.
+    pub(super) fn post(
         &mut self,
         envelope: Envelope<'_>,
-        body: Body,
-    ) -> Result<(Report, Option<Body>), Error> {
+        content: Content<Supply>,
+    ) -> Result<MessageId, Error> {
         if let Some(error) = self.driver.courier.failure() {
             return Err(self.driver.explain(error.clone()));
         }
-        let message = self.submit(envelope, body)?;
+        let courier = &mut self.driver.courier;
+        Ok(courier.submit(envelope, content.size(), content)?)
+    }
+
+    /// Waits for what becomes of a message, and for its content as it was left.
+    pub(super) fn finished(
+        &mut self,
+        message: MessageId,
+    ) -> Result<(Report, Option<Content<Supply>>), Error> {
         let finished = self.driver.wait(|courier| courier.report(message));
         finished.ok_or(Misuse::UnknownMessage.into())
     }
@@ -152,10 +164,9 @@ impl<T: Transport> Client<T> {
         envelope: impl Into<Envelope<'e>>,
         body: impl Into<Body>,
     ) -> Result<MessageId, Misuse> {
-        let body = body.into();
-        self.driver
-            .courier
-            .submit(envelope.into(), body.size(), body)
+        let content = body.into().0;
+        let courier = &mut self.driver.courier;
+        courier.submit(envelope.into(), content.size(), content)
     }
 
     /// Returns whether [`submit`](Self::submit) would take a message.
@@ -219,6 +230,12 @@ impl<T: Transport> Client<T> {
     /// Returns what the server announced in answer to EHLO; empty before that.
     pub fn capabilities(&self) -> &Capabilities {
         self.driver.courier.machine().capabilities()
+    }
+
+    /// Returns how the server refused the TLS that it offers, if the session went on in clear, as
+    /// [`Tls::Opportunistic`](machine::Tls::Opportunistic) has it.
+    pub fn tls_declined(&self) -> Option<&Reply<'static>> {
+        self.driver.courier.tls_declined()
     }
 
     /// Returns what carries the session.

@@ -3,13 +3,14 @@
 use std::{
     fmt,
     future::{Future, poll_fn},
+    io,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
 use smtp_proto::{
     client::{Client, Config, Duplex},
-    delivery::Courier,
+    delivery::{Content, Courier},
     machine,
 };
 use tokio::{
@@ -17,10 +18,10 @@ use tokio::{
     task::yield_now,
 };
 
-use super::body::Body;
+use super::body::Supply;
 use crate::{
     Error,
-    stream::Handshake,
+    tls::Begin,
     transport::{Clock, Transport},
 };
 
@@ -36,7 +37,7 @@ impl fmt::Debug for Yielding {
 /// A courier, its stream, and how far they are with each other.
 #[derive(Debug)]
 pub(super) struct Driver<S> {
-    pub(super) courier: Courier<Body>,
+    pub(super) courier: Courier<Content<Supply>>,
     pub(super) transport: Transport<S>,
     /// More messages wait in a source.
     pub(super) is_supplied: bool,
@@ -46,11 +47,11 @@ pub(super) struct Driver<S> {
 }
 
 impl<S> Driver<S> {
-    pub(super) fn new(stream: S, config: Config, handshake: Handshake) -> Self {
+    pub(super) fn new(stream: S, config: Config, tls: Option<Begin<S>>) -> Self {
         let clock = Clock::start();
         let machine = Client::new(config.duplex(Duplex::Full), clock.now());
         Self {
-            transport: Transport::new(stream, handshake, clock, machine.max_unconsumed()),
+            transport: Transport::new(stream, tls, clock, machine.max_unconsumed()),
             courier: Courier::new(machine),
             is_supplied: false,
             is_blocked: false,
@@ -68,7 +69,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Goes on until there is an answer. Whatever it does is kept: it may be dropped at any time.
     pub(super) async fn wait<R>(
         &mut self,
-        mut answer: impl FnMut(&mut Courier<Body>) -> Poll<R>,
+        mut answer: impl FnMut(&mut Courier<Content<Supply>>) -> Poll<R>,
     ) -> R {
         poll_fn(|cx| self.poll_wait(cx, &mut answer)).await
     }
@@ -76,7 +77,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     fn poll_wait<R>(
         &mut self,
         cx: &mut Context<'_>,
-        answer: &mut impl FnMut(&mut Courier<Body>) -> Poll<R>,
+        answer: &mut impl FnMut(&mut Courier<Content<Supply>>) -> Poll<R>,
     ) -> Poll<R> {
         loop {
             if let Poll::Ready(answer) = answer(&mut self.courier) {
@@ -156,13 +157,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Goes over to TLS. All that has arrived in clear was presented to the machine before.
     fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let machine = self.courier.machine_mut();
         if ready!(self.transport.poll_handshake(cx)) {
+            let machine = self.courier.machine_mut();
             let info = self.transport.stream.tls_info().unwrap_or_default();
             // It can only fail if none was due.
             let _ = machine.tls_established(info, self.transport.clock.now());
         } else {
-            machine.tls_failed();
+            let cause = self.transport.error().and_then(io::Error::get_ref);
+            self.courier.tls_failed(cause);
         }
         Poll::Ready(())
     }
@@ -184,7 +186,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
             let now = self.transport.clock.now();
             let (courier, transport) = (&mut self.courier, &mut self.transport);
-            let present = |body, offset| Body::poll(body, offset, cx);
+            let present = |content, offset| Content::poll(content, offset, cx);
             let Some(transmit) = courier.poll_transmit(present, now) else {
                 return self.poll_finish_write(cx);
             };

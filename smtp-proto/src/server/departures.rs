@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::event::{Certainty, Event};
-use super::table::Place;
 use super::tickets::{Accepted, Departure};
 use crate::framing::{Progress, Slices, Transmit};
 use crate::machine::{Deadline, Timer, limits};
@@ -29,8 +28,10 @@ pub(super) struct Departures {
 /// Whether the client may send what it sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// It may.
-    Proper,
+    /// It may: there is nothing that it has to read first.
+    Free,
+    /// It may, as it has read what it had to, which is known now (2920-3.1-d).
+    Due,
     /// It has not even been greeted.
     BeforeGreeting,
     /// It cannot have read the reply that it has to wait for.
@@ -77,6 +78,7 @@ impl Departures {
         let sent = self.sent_here();
         let mut slices = Slices::new();
         match self.bytes.get(sent..) {
+            // All of it in one (2920-3.2-b).
             Some(pending) if !pending.is_empty() => slices.push(pending),
             _ => {}
         }
@@ -128,34 +130,32 @@ impl Departures {
     }
 
     /// Takes note that the client must not send on before the reply to the command of that serial
-    /// number, if it stands last in its group, or if all do.
-    pub(super) fn expect_wait(&mut self, serial: u64, place: Place, may_pipeline: bool) {
-        if place == Place::Last || !may_pipeline {
-            self.receipts.checkpoint = Checkpoint::Unanswered(serial);
-        }
+    /// number.
+    pub(super) fn expect_wait(&mut self, serial: u64) {
+        self.receipts.checkpoint = Checkpoint::Unanswered(serial);
     }
 
     /// Takes note that the client sent something, which may prove that it has read something.
     pub(super) fn bytes_came(&mut self) -> Turn {
         let sent = self.account.sent;
+        // Bytes that come without anything new to read belong to the flight before.
         if sent > self.readable {
             self.readable = sent;
             self.round_trips = self.round_trips.saturating_add(1);
         }
-        match self.receipts.bytes_came(sent) {
-            true => Turn::Proper,
-            false if sent == 0 => Turn::BeforeGreeting,
-            false => Turn::Improper,
-        }
+        self.receipts.bytes_came(sent)
     }
 
     /// Takes note that the client sent QUIT.
     pub(super) fn quit_came(&mut self) {
+        // It may have been sent before those replies were read (2920-3.1-c lets QUIT end a group), but a
+        // client that takes its leave means to read them.
         self.receipts.probable = self.account.sent;
     }
 
     /// Takes note of a message whose reply will not even be queued.
     pub(super) fn unsent(&mut self, accepted: Accepted) {
+        // At a place that is never reached.
         self.receipts.messages.push_back((accepted, u64::MAX));
     }
 
@@ -163,6 +163,7 @@ impl Departures {
     /// remembered.
     pub(super) fn next_settled(&mut self) -> Option<Event<'static>> {
         let (_, end) = self.receipts.messages.front()?;
+        // A stream never waits for a reply, and so confirms nothing: what is remembered has to end somewhere.
         let is_full = self.receipts.messages.len() > limits::UNCONFIRMED_MESSAGES;
         if *end <= self.receipts.confirmed || is_full {
             return self.next_of_all();
@@ -308,18 +309,20 @@ impl Receipts {
         }
     }
 
-    /// Takes note that bytes came, when the transport had taken `sent`.
-    ///
-    /// Returns whether they may come now. If so, they prove that the client has read what it had
-    /// to wait for (2920-3.1-d).
-    fn bytes_came(&mut self, sent: u64) -> bool {
+    /// Takes note that bytes came, when the transport had taken `sent`; returns whether they may.
+    fn bytes_came(&mut self, sent: u64) -> Turn {
+        // One checkpoint is enough: a later command sets another only once bytes have come, which settles
+        // this one.
         match core::mem::take(&mut self.checkpoint) {
-            Checkpoint::Clear => true,
+            Checkpoint::Clear => Turn::Free,
             Checkpoint::Answered(end) if end <= sent => {
                 self.confirmed = end;
-                true
+                Turn::Due
             }
-            Checkpoint::Answered(_) | Checkpoint::Unanswered(_) => false,
+            Checkpoint::Answered(_) | Checkpoint::Unanswered(_) if sent == 0 => {
+                Turn::BeforeGreeting
+            }
+            Checkpoint::Answered(_) | Checkpoint::Unanswered(_) => Turn::Improper,
         }
     }
 

@@ -31,11 +31,6 @@ const VERBS: [(Verb, &str); 13] = [
     (Verb::Reset, "RSET"),
 ];
 
-const BREAKS: Misplaced = Misplaced {
-    reason: Reason::OutOfPlace,
-    breaks: true,
-};
-
 fn name(state: State) -> &'static str {
     match state {
         State::Connected => "connected",
@@ -57,7 +52,7 @@ fn comes(verb: Verb, state: State) -> bool {
         Verb::Content => state == State::Content,
         _ => {
             let progress = Progress { state };
-            let admission = progress.admission(&rule(verb));
+            let admission = progress.admission(rule(verb));
             use Admission::{Take, TakeLines, TakeUngreeted};
             matches!(admission, Take | TakeLines | TakeUngreeted)
         }
@@ -91,9 +86,11 @@ fn diagram() -> String {
         // Out of their place, some break what they come into.
         for (verb, verb_name) in VERBS {
             let mut progress = Progress { state };
-            match progress.admission(&rule(verb)) {
-                Admission::Breaks => progress.misplace(BREAKS),
-                Admission::NoRecipients if rule(verb).breaks => progress.misplace(BREAKS),
+            match progress.admission(rule(verb)) {
+                Admission::Breaks => progress.apply(Verb::Chunk, false),
+                Admission::NoRecipients if rule(verb).spoils == Spoils::Transaction => {
+                    progress.apply(Verb::Chunk, false)
+                }
                 _ => continue,
             }
             edges.push((progress.state, state, alloc::format!("{verb_name}: 503")));
