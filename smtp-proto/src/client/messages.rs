@@ -13,6 +13,7 @@ use super::{
     },
     ledger::Ledger,
     link::{Content, Opened, Verdicts},
+    opening::Opening,
     outstanding::Expected,
     proof::Shown,
     schedule::{Abandoned, Refusal, Schedule},
@@ -39,6 +40,16 @@ pub(super) struct Terms<'a> {
     pub(super) offered: &'a Capabilities,
     pub(super) is_verified: bool,
     pub(super) config: &'a Config,
+}
+
+impl<'a> Terms<'a> {
+    pub(super) fn new(opening: &'a Opening, config: &'a Config) -> Self {
+        Self {
+            offered: opening.capabilities(),
+            is_verified: opening.is_verified(),
+            config,
+        }
+    }
 }
 
 /// What the answer to one of a transaction's commands has led to.

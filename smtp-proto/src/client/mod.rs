@@ -73,6 +73,7 @@ mod config;
 mod content;
 mod envelope;
 mod event;
+mod flight;
 mod ledger;
 mod link;
 mod messages;
