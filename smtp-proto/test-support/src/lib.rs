@@ -8,7 +8,6 @@ use std::{fs, path::PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use sha2::{Digest, Sha256};
-use smtp_proto_example_support::TemporaryDirectory;
 use smtp_proto_rustls::{
     TlsAcceptor, TlsConnector, crypto_provider,
     rustls::{
@@ -16,6 +15,7 @@ use smtp_proto_rustls::{
         pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     },
 };
+use tempfile::TempDir;
 
 pub use script::{DELIVERS, OFFER, Script, Scripted};
 
@@ -29,7 +29,7 @@ pub const CLIENT: &str = "client.example";
 /// In files, in PEM: `ca.pem`, `server.pem`, `server.key`, `client.pem`, `client.key`.
 #[derive(Debug)]
 pub struct Pki {
-    directory: TemporaryDirectory,
+    directory: TempDir,
     /// The server's certificate.
     pub certificate: CertificateDer<'static>,
 }
@@ -43,7 +43,7 @@ impl Default for Pki {
 impl Pki {
     /// Creates everything anew.
     pub fn new() -> Self {
-        let directory = TemporaryDirectory::new().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let write = |name: &str, pem: String| fs::write(directory.path().join(name), pem).unwrap();
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

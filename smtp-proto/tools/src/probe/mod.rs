@@ -16,12 +16,14 @@ use std::net::SocketAddr;
 
 use smtp_proto::syntax::{Capabilities, Code, Extension, ForwardPath, Host};
 
+use crate::Target;
+
 pub use self::{
     checks::*,
     dialogue::Silence,
     evidence::{Evidence, Said},
     finding::{Check, Finding, Outcome, Reason, Verdict},
-    options::{Options, Target, TlsMode},
+    options::{Options, TlsMode},
     output::{json, table},
     policy::{Advice, Policy},
     session::{Channel, NoSession},
