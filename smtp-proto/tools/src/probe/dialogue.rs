@@ -133,6 +133,13 @@ impl Dialogue {
         self.write(&[content, commands].concat());
     }
 
+    /// Sends a line that is no evidence but for what it is, and returns its reply.
+    pub(super) fn ask_secretly(&mut self, line: &str) -> Result<Reply<'static>, Silence> {
+        self.evidence.push(Said::SentCredentials);
+        self.write(format!("{line}\r\n").as_bytes());
+        self.reply()
+    }
+
     /// Waits so long that what is sent next is another segment.
     pub(super) fn pause(&self) {
         thread::sleep(PAUSE);

@@ -4,6 +4,7 @@
 //! has the order of them, and the connections that they share.
 
 mod checks;
+mod credentials;
 mod dialogue;
 mod evidence;
 mod finding;
@@ -14,7 +15,10 @@ mod session;
 
 use std::net::SocketAddr;
 
-use smtp_proto::syntax::{Capabilities, Code, Extension, ForwardPath, Host};
+use smtp_proto::{
+    machine::Dialect,
+    syntax::{Capabilities, Code, Extension, ForwardPath, Host},
+};
 
 use crate::Target;
 
@@ -29,6 +33,7 @@ pub use self::{
     session::{Channel, NoSession},
 };
 use self::{
+    credentials::Credentials,
     dialogue::Dialogue,
     session::{Server, Session, TlsFailure, Trust},
 };
@@ -95,18 +100,23 @@ impl Report {
 /// Fails if it cannot be reached, or takes no session at all; else whatever could not be tested is
 /// a finding.
 pub fn probe(options: &Options) -> Result<Report, NoSession> {
+    let credentials = Credentials::read(options).map_err(NoSession::NoPassword)?;
     let (server, dialogue) = Server::find(options).map_err(NoSession::Connection)?;
     let mut probe = Probe {
         server,
         findings: Vec::new(),
     };
-    let capabilities = probe.run(dialogue)?;
+    let capabilities = probe.run(dialogue, credentials)?;
+    let dialect = match options.lmtp {
+        true => Dialect::Lmtp,
+        false => Dialect::Smtp,
+    };
     Ok(Report {
         target: options.target.clone(),
         address: probe.server.address,
         channel: probe.server.channel,
         capabilities,
-        advice: policy::advise(&probe.findings),
+        advice: policy::advise(&probe.findings, dialect),
         findings: probe.findings,
     })
 }
@@ -121,7 +131,11 @@ struct Probe<'a> {
 
 impl<'a> Probe<'a> {
     /// Runs all checks, and returns what is offered where they are made.
-    fn run(&mut self, dialogue: Dialogue) -> Result<Capabilities, NoSession> {
+    fn run(
+        &mut self,
+        dialogue: Dialogue,
+        credentials: Option<Credentials>,
+    ) -> Result<Capabilities, NoSession> {
         let mut capabilities = self.opening(dialogue)?;
         if let Some(check) = self.miscounted() {
             self.all_untested(&Check::AFTER_OPENING, Reason::Pointless(check));
@@ -129,6 +143,14 @@ impl<'a> Probe<'a> {
         }
         if let Some(over_tls) = self.security(&capabilities) {
             capabilities = over_tls;
+        }
+        match credentials {
+            Some(credentials) => {
+                if let Some(after) = self.login(&capabilities, credentials) {
+                    capabilities = after;
+                }
+            }
+            None => self.untested(Check::Login, Reason::NoConsent("--user")),
         }
         self.note(Outcome::Limits(limits::check(&capabilities)));
         if let Some([mail, ..]) = self.groups() {
@@ -245,6 +267,32 @@ impl<'a> Probe<'a> {
         }
     }
 
+    /// Logs in, and has every later session do so, if that works; returns what is offered then.
+    fn login(
+        &mut self,
+        capabilities: &Capabilities,
+        credentials: Credentials,
+    ) -> Option<Capabilities> {
+        if self.server.options.tls == TlsMode::Auto
+            && self.server.channel == Channel::Clear
+            && capabilities.has(Extension::StartTls)
+        {
+            self.server.channel = Channel::StartTls;
+        }
+        let mut session = self.session(&[Check::Login])?;
+        let login = login::check(&self.server, &mut session, &credentials);
+        let after = match &login {
+            Login::Accepted { after, .. } => Some(after.clone()),
+            _ => None,
+        };
+        self.found(Outcome::Login(login), &mut session.dialogue);
+        if after.is_some() {
+            self.server.credentials = Some(credentials);
+        }
+        // Without a login, what is offered is what was found to be.
+        after.or_else(|| Some(session.capabilities.clone()))
+    }
+
     fn injection(&mut self) {
         match self.in_clear() {
             Ok(mut dialogue) => {
@@ -327,6 +375,10 @@ impl<'a> Probe<'a> {
     /// What becomes of chunks that are refused.
     fn refused_chunks(&mut self, capabilities: &Capabilities) {
         let checks = [Check::StreamProof, Check::SplitChunk];
+        if self.server.options.lmtp {
+            self.all_untested(&checks, Reason::Lmtp);
+            return;
+        }
         for needed in [Extension::Chunking, Extension::Pipelining] {
             if !capabilities.has(needed) {
                 self.all_untested(&checks, Reason::NotOffered(needed.keyword()));
@@ -379,6 +431,7 @@ impl<'a> Probe<'a> {
                     Outcome::Chunks(chunks::check(session, options, recipient))
                 });
             }
+            _ if self.server.options.lmtp => self.untested(Check::Chunks, Reason::Lmtp),
             _ if capabilities.has(Extension::Chunking) => {
                 self.untested(Check::Chunks, Reason::Pointless(Check::StreamProof));
             }

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Parser, ValueEnum};
 use smtp_proto::syntax::{ForwardPath, Host, ReversePath};
 
-use crate::arguments::{Target, host, recipient, seconds, sender};
+use crate::arguments::{CommandLine, Target, host, recipient, seconds, sender};
 
 /// Tests how a mail server speaks SMTP, and says how to speak to it.
 ///
@@ -21,6 +21,9 @@ pub struct Options {
     /// What to call oneself; without it the address that the server sees, as [192.0.2.1]
     #[arg(long, value_name = "NAME", value_parser = host)]
     pub helo: Option<Host<'static>>,
+    /// Speaks LMTP, whose servers are never at port 25
+    #[arg(long)]
+    pub lmtp: bool,
     /// The sender to name
     #[arg(long, value_name = "ADDRESS", default_value = "<>", value_parser = sender)]
     pub from: ReversePath<'static>,
@@ -43,6 +46,13 @@ pub struct Options {
     /// Whom the server's certificate has to name; without it HOST
     #[arg(long, value_name = "NAME")]
     pub server_name: Option<String>,
+    /// Authenticates as this user before everything else is tested, but only over TLS with a server that
+    /// is verified
+    #[arg(long, value_name = "NAME", requires = "password_file")]
+    pub user: Option<String>,
+    /// The password, in the file's first line
+    #[arg(long, value_name = "FILE", requires = "user")]
+    pub password_file: Option<PathBuf>,
     /// How long everything may take, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "180", value_parser = seconds)]
     pub timeout: Duration,
@@ -60,10 +70,20 @@ pub struct Options {
     pub capabilities: Option<PathBuf>,
 }
 
+impl CommandLine for Options {
+    fn check(&self) -> Result<(), String> {
+        // RFC 2033 5
+        match self.lmtp && self.target.port == 25 {
+            true => Err("--lmtp needs a port that is not 25".to_owned()),
+            false => Ok(()),
+        }
+    }
+}
+
 /// Where the commands of a test go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TlsMode {
-    /// In clear, unless the server demands TLS by 530 or the port is 465
+    /// In clear, unless the server demands TLS by 530, the port is 465, or --user needs TLS
     Auto,
     /// In clear
     Off,

@@ -13,7 +13,10 @@ use smtp_proto::{
 use smtp_proto_rustls::{TlsConnector, rustls};
 
 use super::{
+    checks::{Login, login},
+    credentials::Credentials,
     dialogue::{Dialogue, Patience, Silence},
+    finding::Tells as _,
     options::{Options, TlsMode},
 };
 
@@ -23,6 +26,8 @@ pub(super) struct Server<'a> {
     pub address: SocketAddr,
     pub channel: Channel,
     pub trust: Trust,
+    /// By whom sessions are opened, once it is known that a login works.
+    pub credentials: Option<Credentials>,
     patience: Patience,
 }
 
@@ -50,6 +55,8 @@ pub(super) enum Trust {
 pub(super) struct Session {
     pub dialogue: Dialogue,
     pub capabilities: Capabilities,
+    /// What the handshake came to, where there is TLS.
+    pub tls: Option<TlsInfo>,
 }
 
 /// What the handshake of TLS, or what led to it, came to.
@@ -77,10 +84,14 @@ pub enum NoSession {
     Refused(Reply<'static>),
     /// No answer to EHLO or STARTTLS.
     NoAnswer(Silence),
-    /// EHLO is refused, and HELO is too.
+    /// EHLO is refused, and HELO is too; or LHLO.
     NoHello(Reply<'static>),
     /// No TLS.
     NoTls(String),
+    /// The password cannot be read.
+    NoPassword(io::Error),
+    /// The login that was taken before is not: why.
+    NoLogin(String),
 }
 
 impl<'a> Server<'a> {
@@ -106,6 +117,7 @@ impl<'a> Server<'a> {
                         address,
                         channel,
                         trust: Trust::Verified,
+                        credentials: None,
                         patience,
                     };
                     return Ok((server, dialogue));
@@ -125,32 +137,45 @@ impl<'a> Server<'a> {
     pub(super) fn open(&self) -> Result<Session, NoSession> {
         let no_tls = |failure: TlsFailure| NoSession::NoTls(failure.to_string());
         let mut dialogue = self.connect()?;
+        let mut tls = None;
         if self.channel == Channel::Implicit {
-            self.handshake(&mut dialogue).map_err(no_tls)?;
+            tls = Some(self.handshake(&mut dialogue).map_err(no_tls)?);
         }
         greeted(&mut dialogue)?;
         let mut capabilities = self.hello(&mut dialogue)?;
         if self.channel == Channel::StartTls {
-            self.start_tls(&mut dialogue).map_err(no_tls)?;
+            tls = Some(self.start_tls(&mut dialogue).map_err(no_tls)?);
             capabilities = self.hello(&mut dialogue)?;
         }
-        dialogue.take_evidence();
-        Ok(Session {
+        let mut session = Session {
             dialogue,
             capabilities,
-        })
+            tls,
+        };
+        if let Some(credentials) = &self.credentials {
+            match login::check(self, &mut session, credentials) {
+                Login::Accepted { .. } => {}
+                other => return Err(NoSession::NoLogin(other.meaning())),
+            }
+        }
+        session.dialogue.take_evidence();
+        Ok(session)
     }
 
-    /// Says EHLO, or else HELO.
+    /// Says EHLO, or else HELO; LHLO in LMTP.
     pub(super) fn hello(&self, dialogue: &mut Dialogue) -> Result<Capabilities, NoSession> {
         let name = match &self.options.helo {
             Some(name) => name.to_string(),
             None => dialogue.literal(),
         };
-        let answer = dialogue.measure(format!("EHLO {name}\r\n").as_bytes());
+        let verb = if self.options.lmtp { "LHLO" } else { "EHLO" };
+        let answer = dialogue.measure(format!("{verb} {name}\r\n").as_bytes());
         let answer = answer.map_err(NoSession::NoAnswer)?;
         if answer.is_positive() {
             return Ok(Capabilities::parse(&answer));
+        }
+        if self.options.lmtp {
+            return Err(NoSession::NoHello(answer));
         }
         let answer = dialogue.measure(format!("HELO {name}\r\n").as_bytes());
         let answer = answer.map_err(NoSession::NoAnswer)?;
@@ -241,8 +266,9 @@ impl fmt::Display for NoSession {
             Self::NoGreeting(silence) => write!(f, "no greeting: {silence}"),
             Self::Refused(reply) => write!(f, "the server takes no session: {reply}"),
             Self::NoAnswer(silence) => write!(f, "no answer: {silence}"),
-            Self::NoHello(reply) => write!(f, "neither EHLO nor HELO is taken: {reply}"),
-            Self::NoTls(why) => f.write_str(why),
+            Self::NoHello(reply) => write!(f, "EHLO and HELO, or LHLO, are refused: {reply}"),
+            Self::NoTls(why) | Self::NoLogin(why) => f.write_str(why),
+            Self::NoPassword(error) => write!(f, "no password: {error}"),
         }
     }
 }

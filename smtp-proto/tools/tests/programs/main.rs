@@ -1,7 +1,8 @@
-//! `deliver` and `receive`, as programs.
+//! `deliver`, `probe` and `receive`, as programs.
 #![cfg(unix)]
 
 mod deliver;
+mod probe;
 mod receive;
 mod redelivery;
 mod resume;
