@@ -3,6 +3,7 @@
 mod capabilities;
 mod connection;
 mod demonstration;
+mod errand;
 mod journal;
 mod ladder;
 mod message;
@@ -14,6 +15,7 @@ mod security;
 mod sending;
 mod svg;
 mod table;
+mod teller;
 
 use std::{
     error::Error,

@@ -67,8 +67,13 @@ impl Kind {
 }
 
 impl Fate {
-    pub(super) fn not_sent(why: impl fmt::Display) -> Self {
-        let (kind, why) = (Kind::NotSent, why.to_string());
+    pub(super) fn not_sent(why: &str) -> Self {
+        let (kind, why) = (Kind::NotSent, why.to_owned());
+        Self { kind, why }
+    }
+
+    pub(super) fn in_doubt(why: &str) -> Self {
+        let (kind, why) = (Kind::InDoubt, why.to_owned());
         Self { kind, why }
     }
 }

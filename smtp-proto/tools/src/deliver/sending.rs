@@ -1,29 +1,24 @@
 //! Messages over as many connections as it takes, one after the other.
 
 use std::{
-    cell::RefCell,
-    fs,
-    io::{self, Write as _},
-    net::SocketAddr,
-    time::Duration,
+    cell::RefCell, collections::VecDeque, fs, io, iter, net::SocketAddr, sync::Arc, time::Duration,
 };
 
 use smtp_proto::{
-    client::{NotSentReason, Pipelining},
-    delivery::{Next, Report, Resending},
+    client::{Envelope, NotSentReason, Pipelining},
+    delivery::Report,
     machine::TraceEntry,
-    syntax::ForwardPath,
 };
 use smtp_proto_blocking::Error;
 
 use super::{
     capabilities,
     connection::{Route, Sent},
-    journal::{self, Journal},
+    errand::Errand,
     message::Message,
     options::Options,
-    outcome::{Account, Fate, Kind, Tally, address},
-    progress::Progress,
+    outcome::Tally,
+    teller::Teller,
 };
 use crate::Endpoint;
 
@@ -39,29 +34,14 @@ pub(super) struct Total {
     pub(super) failure: Option<String>,
 }
 
-/// A message that is not finished.
-struct Errand<'m> {
-    message: &'m Message,
-    /// What the journal knows it by.
-    id: String,
-    recipients: Vec<ForwardPath<'static>>,
-    resending: Resending,
-}
-
-/// Who is told what became of a message.
-struct Teller<'o> {
-    options: &'o Options,
-    tally: Tally,
-    progress: Option<Progress>,
-    journal: Option<Journal>,
-    /// Why the journal could not be written: no message is begun any more.
-    broken: Option<io::Error>,
-}
-
 /// Sends messages to a server, or to the relay in front of it, and tells what became of each.
 ///
 /// Where a session ends with messages left it goes on by another one: exactly with what was not sent
 /// and may be taken, as long as each of them gets anywhere. What is in doubt stays so.
+///
+/// # Errors
+///
+/// Those of files, when everything is told.
 pub(super) fn send(
     options: &Options,
     server: &Endpoint,
@@ -70,203 +50,116 @@ pub(super) fn send(
     messages: &[Message],
 ) -> io::Result<(Tally, Total)> {
     let mut teller = Teller::new(options, messages.len())?;
-    let mut errands = teller.errands(messages);
-    let mut known = match &options.capabilities {
-        Some(file) => capabilities::known(file)?,
-        None => None,
+    let mut work = Work {
+        waiting: teller.errands(messages),
+        teller,
+        under_way: Vec::new(),
+        has_moved: false,
+        is_ending: false,
     };
     let mut total = Total::default();
-    while !errands.is_empty() {
-        let route = Route::new(options, server, relay, policy, known.clone())?;
-        let before = recipients(&errands);
-        let sent = over_one_connection(&route, &mut errands, &mut teller);
-        let has_changed = sent.has_changed();
-        if let Some(file) = &options.capabilities {
-            if has_changed {
-                fs::remove_file(file)?;
-                known = None;
-            } else if sent.failure.is_none() {
-                let host = match server {
-                    Endpoint::Tcp(target) => target.host.as_str(),
-                    Endpoint::Unix(_) => "",
-                };
-                capabilities::keep(file, &sent.capabilities, host)?;
-            }
-        }
-        total.add(sent);
-        let is_getting_anywhere = has_changed || recipients(&errands) < before;
-        if !is_getting_anywhere || teller.broken.is_some() {
-            break;
-        }
+    let done = work.connect(options, server, relay, policy, &mut total);
+    let why = match &total.failure {
+        Some(failure) => failure.clone(),
+        None => NotSentReason::ConnectionEnded.to_string(),
+    };
+    for errand in work.waiting {
+        work.teller.ends(errand, &why);
     }
-    for errand in errands.into_iter().flatten() {
-        let reason = match &total.failure {
-            Some(failure) => failure.clone(),
-            None => NotSentReason::ConnectionEnded.to_string(),
+    done?;
+    Ok((work.teller.finish()?, total))
+}
+
+/// What there is to do, and what one connection does of it.
+struct Work<'m, 'o> {
+    teller: Teller<'o>,
+    /// What is not begun.
+    waiting: VecDeque<Errand<'m>>,
+    /// What was begun over this connection, by its number there, and is not over.
+    under_way: Vec<Option<Errand<'m>>>,
+    /// Something has come to its end over this connection, for a recipient at least.
+    has_moved: bool,
+    /// Something has to be sent again: over this connection, nothing more is begun.
+    is_ending: bool,
+}
+
+impl Work<'_, '_> {
+    /// Goes from one connection to the next as long as that leads anywhere.
+    fn connect(
+        &mut self,
+        options: &Options,
+        server: &Endpoint,
+        relay: Option<SocketAddr>,
+        policy: Pipelining,
+        total: &mut Total,
+    ) -> io::Result<()> {
+        let mut known = match &options.capabilities {
+            Some(file) => capabilities::known(file)?,
+            None => None,
         };
-        teller.over(errand, &reason);
-    }
-    match teller.broken {
-        Some(error) => Err(error),
-        None => Ok((teller.tally, total)),
-    }
-}
-
-/// Returns how many recipients are left.
-fn recipients(errands: &[Option<Errand<'_>>]) -> usize {
-    let left = errands.iter().flatten();
-    left.map(|errand| errand.resending.envelope().recipients().len())
-        .sum()
-}
-
-fn over_one_connection(
-    route: &Route,
-    errands: &mut Vec<Option<Errand<'_>>>,
-    teller: &mut Teller<'_>,
-) -> Sent {
-    let queue: Vec<_> = errands
-        .iter()
-        .flatten()
-        .map(|errand| {
-            let envelope = errand.resending.envelope().clone();
-            (errand.id.clone(), envelope, errand.message.content.clone())
-        })
-        .collect();
-    let teller = RefCell::new(teller);
-    let messages = queue.into_iter().map_while(|(id, envelope, content)| {
-        teller
-            .borrow_mut()
-            .begins(&id, envelope.recipients())
-            .then_some((envelope, content))
-    });
-    let sent = route.send(messages, |report| {
-        let index = usize::try_from(report.message.index()).unwrap_or(usize::MAX);
-        if let Some(place) = errands.get_mut(index)
-            && let Some(errand) = place
-            && errand.is_over(report)
-            && let Some(errand) = place.take()
-        {
-            teller.borrow_mut().over(errand, "");
-        }
-    });
-    errands.retain(Option::is_some);
-    sent
-}
-
-impl Errand<'_> {
-    /// Takes note of what became of it over one connection, and returns whether that was all.
-    fn is_over(&mut self, report: Report) -> bool {
-        let next = match self.resending.observe(report) {
-            // Whoever may have it does not get it again by itself.
-            Next::Ask => self.resending.resolve(false),
-            next => next,
-        };
-        matches!(next, Next::Nothing)
-    }
-}
-
-impl<'o> Teller<'o> {
-    fn new(options: &'o Options, total: usize) -> io::Result<Self> {
-        Ok(Self {
-            options,
-            tally: Tally::default(),
-            progress: options.progress.then(|| Progress::new(total)),
-            journal: options.resume.as_deref().map(Journal::open).transpose()?,
-            broken: None,
-        })
-    }
-
-    /// Returns what there is to do. What the journal has in doubt is told again.
-    fn errands<'m>(&mut self, messages: &'m [Message]) -> Vec<Option<Errand<'m>>> {
-        let mut errands = Vec::new();
-        for message in messages {
-            let id = self
-                .journal
-                .as_ref()
-                .map_or_else(String::new, |_| journal::id(message));
-            let (mut left, mut in_doubt) = (Vec::new(), Vec::new());
-            for recipient in &self.options.rcpt {
-                let journal = self.journal.as_ref();
-                match journal.and_then(|journal| journal.fate(&id, recipient)) {
-                    None | Some(Kind::NotSent) => left.push(recipient.clone()),
-                    Some(Kind::InDoubt) if self.options.again_in_doubt => {
-                        left.push(recipient.clone())
-                    }
-                    Some(Kind::InDoubt) => in_doubt.push(recipient.clone()),
-                    Some(Kind::Delivered | Kind::Refused) => {}
+        while !self.waiting.is_empty() {
+            let route = Route::new(options, server, relay, policy, known.clone())?;
+            let sent = self.send_over(&route);
+            let has_changed = sent.has_changed();
+            let offered = sent.failure.is_none().then(|| sent.capabilities.clone());
+            total.add(sent);
+            if let Some(file) = &options.capabilities {
+                if has_changed {
+                    fs::remove_file(file)?;
+                    known = None;
+                } else if let Some(offered) = offered {
+                    let host = match server {
+                        Endpoint::Tcp(target) => target.host.as_str(),
+                        Endpoint::Unix(_) => "",
+                    };
+                    capabilities::keep(file, &offered, host)?;
                 }
             }
-            if !in_doubt.is_empty() {
-                let why = "in doubt since an earlier run".to_owned();
-                let fate = Fate {
-                    kind: Kind::InDoubt,
-                    why,
-                };
-                self.tell(&message.name, &in_doubt, &vec![fate; in_doubt.len()]);
-            }
-            if !left.is_empty() {
-                let envelope = message.envelope(self.options, &left);
-                errands.push(Some(Errand {
-                    message,
-                    id,
-                    recipients: left,
-                    resending: Resending::new(envelope, u32::MAX),
-                }));
+            if !has_changed && !self.has_moved {
+                break;
             }
         }
-        errands
+        Ok(())
     }
 
-    /// Takes note that a message is under way to these recipients, and returns whether it may be.
-    fn begins(&mut self, id: &str, recipients: &[ForwardPath<'_>]) -> bool {
-        if let Some(journal) = &mut self.journal {
-            let recipients: Vec<_> = recipients.iter().map(address).collect();
-            let written = journal.begins(id, &recipients);
-            self.note(written);
+    fn send_over(&mut self, route: &Route) -> Sent {
+        (self.has_moved, self.is_ending) = (false, false);
+        let work = RefCell::new(&mut *self);
+        let messages = iter::from_fn(|| work.borrow_mut().begin());
+        let sent = route.send(messages, |report| work.borrow_mut().observe(report));
+        for errand in self.under_way.drain(..).rev().flatten() {
+            self.waiting.push_front(errand);
         }
-        self.broken.is_none()
+        sent
     }
 
-    /// Tells what became of a message; of one that was never submitted, that is this.
-    fn over(&mut self, errand: Errand<'_>, reason: &str) {
-        let fates = match errand.resending.into_report() {
-            Some(report) => report.recipients.iter().map(Fate::from).collect(),
-            None => vec![Fate::not_sent(reason); errand.recipients.len()],
-        };
-        if let Some(journal) = &mut self.journal {
-            let account = Account {
-                message: &errand.message.name,
-                recipients: &errand.recipients,
-                fates: &fates,
-            };
-            let written = journal.ends(&errand.id, &account);
-            self.note(written);
+    /// Begins with the next message.
+    fn begin(&mut self) -> Option<(Envelope<'static>, Arc<[u8]>)> {
+        if self.is_ending || !self.teller.begins(self.waiting.front()?) {
+            return None;
         }
-        self.tell(&errand.message.name, &errand.recipients, &fates);
+        let errand = self.waiting.pop_front()?;
+        let message = (errand.envelope().clone(), errand.content());
+        self.under_way.push(Some(errand));
+        Some(message)
     }
 
-    fn tell(&mut self, message: &str, recipients: &[ForwardPath<'static>], fates: &[Fate]) {
-        let account = Account {
-            message,
-            recipients,
-            fates,
+    fn observe(&mut self, report: Report) {
+        let index = usize::try_from(report.message.index()).unwrap_or(usize::MAX);
+        let Some(place) = self.under_way.get_mut(index) else {
+            return;
         };
-        self.tally.count(account.worst());
-        // It has become of the message what it has, whether anybody reads of it or not.
-        let mut out = io::stdout();
-        let _ = match self.options.json {
-            true => writeln!(out, "{}", account.json()),
-            false if account.worst() != Kind::Delivered => write!(out, "{account}"),
-            false => Ok(()),
+        let Some(mut errand) = place.take() else {
+            return;
         };
-        if let Some(progress) = &mut self.progress {
-            progress.show(self.tally.messages);
-        }
-    }
-
-    fn note(&mut self, written: io::Result<()>) {
-        if let Err(error) = written {
-            self.broken.get_or_insert(error);
+        let before = errand.envelope().recipients().len();
+        if errand.is_over(report) {
+            self.has_moved = true;
+            self.teller.ends(errand, "");
+        } else {
+            self.has_moved |= errand.envelope().recipients().len() < before;
+            self.is_ending = true;
+            *place = Some(errand);
         }
     }
 }
