@@ -11,8 +11,12 @@ use smtp_proto::sasl::Nonce;
 /// Fails if the system has no entropy to give.
 pub fn nonce() -> io::Result<Nonce> {
     let mut bytes = [0; Nonce::ENTROPY];
-    getrandom::fill(&mut bytes)?;
+    fill(&mut bytes)?;
     Ok(Nonce::from_entropy(bytes))
+}
+
+pub(crate) fn fill(bytes: &mut [u8]) -> io::Result<()> {
+    Ok(getrandom::fill(bytes)?)
 }
 
 /// Draws a server's nonce, and returns with it the process's secret for
@@ -23,7 +27,7 @@ pub(crate) fn nonce_and_secret() -> io::Result<(Nonce, &'static [u8])> {
         Some(secret) => secret,
         None => {
             let mut bytes = [0; 32];
-            getrandom::fill(&mut bytes)?;
+            fill(&mut bytes)?;
             SECRET.get_or_init(|| bytes)
         }
     };

@@ -86,7 +86,6 @@ pub mod client;
 mod connection;
 #[cfg(feature = "scram")]
 mod entropy;
-mod error;
 pub mod server;
 mod socket;
 mod stream;
@@ -98,11 +97,10 @@ mod tls;
 mod transport;
 
 pub use client::{Body, Client, Sender};
-pub use error::Error;
 pub use server::Server;
 pub use smtp_proto::{
     client::{Envelope, Outcome},
-    delivery::Report,
+    delivery::{Error, Report},
     machine::TlsInfo,
 };
 pub use socket::Socket;

@@ -51,7 +51,6 @@
 pub mod client;
 #[cfg(feature = "scram")]
 mod entropy;
-mod error;
 pub mod server;
 mod socket;
 mod stream;
@@ -62,13 +61,12 @@ mod transport;
 pub use smtp_proto;
 pub use smtp_proto::{
     client::{Envelope, Outcome},
-    delivery::Report,
+    delivery::{Error, Report},
     machine::TlsInfo,
 };
 
 pub use self::{
     client::{Body, Client, Sender},
-    error::Error,
     server::Server,
     socket::Socket,
     stream::Stream,
