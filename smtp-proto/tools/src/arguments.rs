@@ -89,6 +89,33 @@ impl From<SocketAddr> for Target {
     }
 }
 
+impl Endpoint {
+    /// Returns the host, by which a certificate has to name the server.
+    pub(crate) fn host(&self) -> Option<&str> {
+        match self {
+            Self::Tcp(target) => Some(&target.host),
+            Self::Unix(_) => None,
+        }
+    }
+
+    /// Returns the port.
+    pub(crate) fn port(&self) -> Option<u16> {
+        match self {
+            Self::Tcp(target) => Some(target.port),
+            Self::Unix(_) => None,
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(target) => target.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
 impl FromStr for Endpoint {
     type Err = &'static str;
 

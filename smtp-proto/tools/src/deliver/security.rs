@@ -109,11 +109,8 @@ impl Security {
         if self.tls == Tls::Off {
             return Ok(None);
         }
-        let name = match (&self.server_name, server) {
-            (Some(name), _) => name,
-            (None, Endpoint::Tcp(target)) => &target.host,
-            (None, Endpoint::Unix(_)) => "localhost",
-        };
+        let named = self.server_name.as_deref().or(server.host());
+        let name = named.unwrap_or("localhost");
         let connector = match &self.ca {
             Some(file) => TlsConnector::with_ca_file(name, file),
             // Nobody need vouch (RFC 7435), but who is known all the same may have credentials.
@@ -136,10 +133,10 @@ impl Security {
             });
         };
         let secret = read_secret(file)?;
-        let (host, port) = match server {
-            Endpoint::Tcp(target) => (target.host.clone(), Some(target.port)),
-            Endpoint::Unix(_) => ("localhost".to_owned(), None),
-        };
+        let (host, port) = (
+            server.host().unwrap_or("localhost").to_owned(),
+            server.port(),
+        );
         let (u, s) = (user, secret);
         Ok(match self.auth {
             None => builder.password(&u, &s),

@@ -108,11 +108,7 @@ impl Work<'_, '_> {
                     fs::remove_file(file)?;
                     known = None;
                 } else if let Some(offered) = offered {
-                    let host = match server {
-                        Endpoint::Tcp(target) => target.host.as_str(),
-                        Endpoint::Unix(_) => "",
-                    };
-                    capabilities::keep(file, &offered, host)?;
+                    capabilities::keep(file, &offered, server.host().unwrap_or_default())?;
                 }
             }
             if !has_changed && !self.has_moved {

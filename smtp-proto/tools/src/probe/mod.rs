@@ -13,18 +13,16 @@ mod output;
 mod policy;
 mod session;
 
-use std::net::SocketAddr;
-
 use smtp_proto::{
     machine::Dialect,
     syntax::{Capabilities, Code, Extension, ForwardPath, Host},
 };
 
-use crate::Target;
+use crate::Endpoint;
 
 pub use self::{
     checks::*,
-    dialogue::Silence,
+    dialogue::{Address, Silence},
     evidence::{Evidence, Said},
     finding::{Check, Finding, Outcome, Reason, Verdict},
     options::{Options, TlsMode},
@@ -42,9 +40,9 @@ use self::{
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The server.
-    pub target: Target,
+    pub target: Endpoint,
     /// Its address.
-    pub address: SocketAddr,
+    pub address: Address,
     /// Where the commands went.
     pub channel: Channel,
     /// What the server offers there.
@@ -84,7 +82,8 @@ impl Report {
                 .without(Extension::Chunking)
                 .without(Extension::BinaryMime);
         }
-        let host = Host::parse(&self.target.host).or_else(|_| Host::parse("localhost"));
+        let host = Host::parse(self.target.host().unwrap_or_default());
+        let host = host.or_else(|_| Host::parse("localhost"));
         let mut answer = Vec::new();
         if let Ok(host) = host {
             capabilities.write_reply(&host, &mut answer);
@@ -113,7 +112,7 @@ pub fn probe(options: &Options) -> Result<Report, NoSession> {
     };
     Ok(Report {
         target: options.target.clone(),
-        address: probe.server.address,
+        address: probe.server.address.clone(),
         channel: probe.server.channel,
         capabilities,
         advice: policy::advise(&probe.findings, dialect),

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Parser, ValueEnum};
 use smtp_proto::syntax::{ForwardPath, Host, ReversePath};
 
-use crate::arguments::{CommandLine, Target, host, recipient, seconds, sender};
+use crate::arguments::{CommandLine, Endpoint, host, recipient, seconds, sender};
 
 /// Tests how a mail server speaks SMTP, and says how to speak to it.
 ///
@@ -15,13 +15,13 @@ use crate::arguments::{CommandLine, Target, host, recipient, seconds, sender};
 #[derive(Clone, Debug, Parser)]
 #[command(name = "probe", version)]
 pub struct Options {
-    /// The server; the port is 25 unless named, and TLS comes first at port 465
+    /// The server; the port is 25 unless named, and TLS comes first at port 465; or unix:PATH
     #[arg(value_name = "HOST[:PORT]")]
-    pub target: Target,
+    pub target: Endpoint,
     /// What to call oneself; without it the address that the server sees, as [192.0.2.1]
     #[arg(long, value_name = "NAME", value_parser = host)]
     pub helo: Option<Host<'static>>,
-    /// Speaks LMTP, whose servers are never at port 25
+    /// Speaks LMTP, whose servers are never at port 25 (RFC 2033 5)
     #[arg(long)]
     pub lmtp: bool,
     /// The sender to name
@@ -73,7 +73,7 @@ pub struct Options {
 impl CommandLine for Options {
     fn check(&self) -> Result<(), String> {
         // RFC 2033 5
-        match self.lmtp && self.target.port == 25 {
+        match self.lmtp && self.target.port() == Some(25) {
             true => Err("--lmtp needs a port that is not 25".to_owned()),
             false => Ok(()),
         }

@@ -2,7 +2,6 @@
 
 use std::{
     fmt, io,
-    net::{SocketAddr, ToSocketAddrs},
     time::{Duration, Instant},
 };
 
@@ -15,15 +14,17 @@ use smtp_proto_rustls::{TlsConnector, rustls};
 use super::{
     checks::{Login, login},
     credentials::Credentials,
-    dialogue::{Dialogue, Patience, Silence},
+    dialogue::{Address, Dialogue, Patience, Silence},
     finding::Tells as _,
     options::{Options, TlsMode},
 };
 
+use crate::Endpoint;
+
 /// The server under test, as far as it is known before anything is said.
 pub(super) struct Server<'a> {
     pub options: &'a Options,
-    pub address: SocketAddr,
+    pub address: Address,
     pub channel: Channel,
     pub trust: Trust,
     /// By whom sessions are opened, once it is known that a login works.
@@ -103,14 +104,18 @@ impl<'a> Server<'a> {
         };
         let target = &options.target;
         let channel = match options.tls {
-            TlsMode::Auto if target.port == 465 => Channel::Implicit,
+            TlsMode::Auto if target.port() == Some(465) => Channel::Implicit,
             TlsMode::Implicit => Channel::Implicit,
             TlsMode::Starttls => Channel::StartTls,
             TlsMode::Auto | TlsMode::Off => Channel::Clear,
         };
         let mut failure = io::Error::new(io::ErrorKind::NotFound, "no address is known");
-        for address in (target.host.as_str(), target.port).to_socket_addrs()? {
-            match Dialogue::connect(address, patience) {
+        let addresses = match target {
+            Endpoint::Tcp(target) => target.addresses()?.into_iter().map(Address::Tcp).collect(),
+            Endpoint::Unix(path) => vec![Address::Unix(path.clone())],
+        };
+        for address in addresses {
+            match Dialogue::connect(&address, patience) {
                 Ok(dialogue) => {
                     let server = Self {
                         options,
@@ -130,7 +135,7 @@ impl<'a> Server<'a> {
 
     /// Connects.
     pub(super) fn connect(&self) -> Result<Dialogue, NoSession> {
-        Dialogue::connect(self.address, self.patience).map_err(NoSession::Connection)
+        Dialogue::connect(&self.address, self.patience).map_err(NoSession::Connection)
     }
 
     /// Opens a session where the test is to be.
@@ -202,7 +207,8 @@ impl<'a> Server<'a> {
         }
         let failed = |error: io::Error| TlsFailure::Failed(error.to_string());
         let options = self.options;
-        let name = options.server_name.as_ref().unwrap_or(&options.target.host);
+        let named = options.server_name.as_deref().or(options.target.host());
+        let name = named.unwrap_or("localhost");
         let connector = match (&self.trust, &options.ca) {
             (Trust::Anyone(_), _) => TlsConnector::with_any_certificate(name).map_err(failed)?,
             (Trust::Verified, Some(ca)) => TlsConnector::with_ca_file(name, ca).map_err(failed)?,

@@ -73,10 +73,12 @@ fn it_logs_in() {
 }
 
 #[test]
-fn it_speaks_lmtp() {
-    let receiver = Receiver::start(&["--dialect", "lmtp"]);
+fn it_speaks_lmtp_through_a_unix_socket() {
+    let messages = Messages::new(&[]);
+    let socket = format!("unix:{}", messages.path("socket"));
+    let _receiver = Receiver::at(&socket, &["--dialect", "lmtp"]);
     let consent = ["--deliver-to", "b@y.example", "--from", "a@x.example"];
-    let output = probe(&[&["--lmtp", &receiver.address], &consent[..]].concat());
+    let output = probe(&[&["--lmtp", &socket], &consent[..]].concat());
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     for check in ["hello", "batch", "look-ahead", "end-of-content"] {
         assert_eq!(verdict(&output, check), "right");
