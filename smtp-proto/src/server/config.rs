@@ -407,6 +407,7 @@ impl Config {
         &self.settings.hostname
     }
 
+    /// Returns which dialect is spoken.
     pub(crate) fn spoken(&self) -> Dialect {
         self.settings.dialect
     }

@@ -20,7 +20,7 @@ use super::{
     ladder::Ladder,
     message::{Message, repeated, samples},
     options::Options,
-    outcome::{Account, Fate, Tally},
+    outcome::{Fate, Record, Tally},
     relay::Relay,
     svg::svg,
     table::{Row, dialogue, table},
@@ -179,10 +179,10 @@ pub(super) fn demonstrate(options: &Options) -> Result<ExitCode, Box<dyn Error>>
 
 fn count(options: &Options, report: &Report, tally: &mut Tally) {
     let fates: Vec<_> = report.recipients.iter().map(Fate::from).collect();
-    let account = Account {
+    let record = Record {
         message: "",
         recipients: &options.rcpt,
         fates: &fates,
     };
-    tally.count(account.worst());
+    tally.count(record.worst());
 }

@@ -18,10 +18,10 @@ use smtp_proto::syntax::ForwardPath;
 
 use super::{
     message::Message,
-    outcome::{Account, Kind, address},
+    outcome::{Kind, Record, address},
 };
 
-/// An account of messages that outlives the program.
+/// A record of messages that outlives the program.
 #[derive(Debug)]
 pub(super) struct Journal {
     file: File,
@@ -63,7 +63,7 @@ impl Journal {
                 .and_then(|line| read(&line));
             known.extend(news.ok_or_else(|| {
                 let line = String::from_utf8_lossy(line);
-                let what = format!("{}: not an account of messages: {line}", path.display());
+                let what = format!("{}: not a record of messages: {line}", path.display());
                 io::Error::new(io::ErrorKind::InvalidData, what)
             })?);
         }
@@ -82,8 +82,8 @@ impl Journal {
     }
 
     /// Takes note of what became of it.
-    pub(super) fn ends(&mut self, id: &str, account: &Account<'_>) -> io::Result<()> {
-        let mut line = account.json();
+    pub(super) fn ends(&mut self, id: &str, record: &Record<'_>) -> io::Result<()> {
+        let mut line = record.json();
         line["id"] = id.into();
         self.write(&line)
     }

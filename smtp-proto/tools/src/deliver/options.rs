@@ -55,11 +55,11 @@ pub struct Options {
     /// RFC 5321 4.5.3.2 has it
     #[arg(long, value_name = "SECONDS", value_parser = seconds)]
     pub timeout: Option<Duration>,
-    /// Records what became of each message, and leaves out those that were delivered or refused, and
-    /// those in doubt, as the file says; it outlives this program, not a loss of power
+    /// Keeps a record of what became of each message, and sends none that was delivered, refused, or left in
+    /// doubt before; it outlives this program, but not a loss of power
     #[arg(long, value_name = "FILE", requires = "to")]
     pub resume: Option<PathBuf>,
-    /// Sends again also what the file says is in doubt, which may deliver it twice
+    /// Sends again also what was left in doubt, which may deliver it twice
     #[arg(long, requires = "resume")]
     pub again_in_doubt: bool,
     /// Keeps what the server offers, so as not to wait for it the next time

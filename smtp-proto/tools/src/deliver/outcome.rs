@@ -26,7 +26,7 @@ pub(super) enum Kind {
 }
 
 /// A message with its recipients, and what became of it for each.
-pub(super) struct Account<'a> {
+pub(super) struct Record<'a> {
     pub(super) message: &'a str,
     pub(super) recipients: &'a [ForwardPath<'static>],
     pub(super) fates: &'a [Fate],
@@ -96,7 +96,7 @@ fn text_of(reply: &Reply<'_>) -> String {
     String::from_utf8_lossy(bytes).replace("\r\n", "\n")
 }
 
-impl Account<'_> {
+impl Record<'_> {
     /// Returns the outcome that needs most care.
     pub(super) fn worst(&self) -> Kind {
         let kinds = self.fates.iter().map(|fate| fate.kind);
@@ -117,7 +117,7 @@ impl Account<'_> {
 }
 
 /// Lines of text: the message, and each recipient below.
-impl fmt::Display for Account<'_> {
+impl fmt::Display for Record<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: {}", self.message, self.worst().id())?;
         for (path, fate) in self.recipients.iter().zip(self.fates) {

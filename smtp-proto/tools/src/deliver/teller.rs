@@ -12,7 +12,7 @@ use super::{
     journal::{self, Journal},
     message::Message,
     options::Options,
-    outcome::{Account, Fate, Kind, Tally, address},
+    outcome::{Fate, Kind, Record, Tally, address},
     progress::Progress,
 };
 
@@ -86,12 +86,12 @@ impl<'o> Teller<'o> {
         let recipients = errand.recipients().to_vec();
         let fates = errand.into_fates(why);
         if let Some(journal) = &mut self.journal {
-            let account = Account {
+            let record = Record {
                 message,
                 recipients: &recipients,
                 fates: &fates,
             };
-            let written = journal.ends(&id, &account);
+            let written = journal.ends(&id, &record);
             self.note(written);
         }
         self.tell(message, &recipients, &fates);
@@ -106,17 +106,17 @@ impl<'o> Teller<'o> {
     }
 
     fn tell(&mut self, message: &str, recipients: &[ForwardPath<'static>], fates: &[Fate]) {
-        let account = Account {
+        let record = Record {
             message,
             recipients,
             fates,
         };
-        self.tally.count(account.worst());
+        self.tally.count(record.worst());
         // It has become of the message what it has, whether anybody reads of it or not.
         let mut out = io::stdout();
         let _ = match self.options.json {
-            true => writeln!(out, "{}", account.json()),
-            false if account.worst() != Kind::Delivered => write!(out, "{account}"),
+            true => writeln!(out, "{}", record.json()),
+            false if record.worst() != Kind::Delivered => write!(out, "{record}"),
             false => Ok(()),
         };
         if let Some(progress) = &mut self.progress {

@@ -36,16 +36,16 @@ const ENDS: Script = &[
     (".", ""),
 ];
 
-/// Runs `deliver` for all of these messages, with the account of the runs before.
+/// Runs `deliver` for all of these messages, with the record of the runs before.
 fn run(
     server: &Scripted,
     messages: &Messages,
     names: &[&str],
     more: &[&str],
 ) -> std::process::Output {
-    let (to, account) = (server.address.to_string(), messages.path("account"));
+    let (to, record) = (server.address.to_string(), messages.path("record"));
     let files: Vec<_> = names.iter().map(|name| messages.path(name)).collect();
-    let mut arguments = vec!["--to", &to, "--resume", &account, "--json"];
+    let mut arguments = vec!["--to", &to, "--resume", &record, "--json"];
     arguments.extend(more);
     arguments.extend(files.iter().map(String::as_str));
     deliver(&arguments)
@@ -150,22 +150,22 @@ fn what_was_under_way_when_it_was_killed_is_in_doubt() {
     ][..]]);
     let mut child = Command::new(env!("CARGO_BIN_EXE_deliver"))
         .args(["--to", &server.address.to_string(), "--policy", "lockstep"])
-        .args(["--resume", &messages.path("account"), &messages.path("1")])
+        .args(["--resume", &messages.path("record"), &messages.path("1")])
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
     wait_until(|| {
-        std::fs::read_to_string(messages.path("account")).is_ok_and(|it| it.contains("begins"))
+        std::fs::read_to_string(messages.path("record")).is_ok_and(|it| it.contains("begins"))
     });
     child.kill().unwrap();
     child.wait().unwrap();
     drop(server);
     // Half a line, as of a disk that is full, says nothing.
-    let mut account = OpenOptions::new()
+    let mut record = OpenOptions::new()
         .append(true)
-        .open(messages.path("account"))
+        .open(messages.path("record"))
         .unwrap();
-    account.write_all(b"{\"id\":\"").unwrap();
+    record.write_all(b"{\"id\":\"").unwrap();
     for attempt in 0..2 {
         let server = Scripted::new(if attempt == 0 { vec![TAKES] } else { vec![] });
         let output = run(&server, &messages, &["1", "2"], &[]);
@@ -197,16 +197,16 @@ fn a_file_that_has_changed_is_another_message() {
 
 /// A file that is something else is left alone.
 #[test]
-fn what_is_no_account_is_not_written_to() {
+fn what_is_no_record_is_not_written_to() {
     let messages = Messages::new(&["1"]);
-    messages.write("account", "Subject: precious\n\n");
+    messages.write("record", "Subject: precious\n\n");
     let server = Scripted::new([]);
     let output = run(&server, &messages, &["1"], &[]);
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(
-        error.contains("not an account of messages: Subject: precious"),
+        error.contains("not a record of messages: Subject: precious"),
         "{error}"
     );
-    assert_eq!(messages.read("account"), "Subject: precious\n\n");
+    assert_eq!(messages.read("record"), "Subject: precious\n\n");
 }
