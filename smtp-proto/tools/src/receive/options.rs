@@ -11,7 +11,6 @@ use smtp_proto::{
     syntax::{Capabilities, Extension, Host, Limits},
 };
 use smtp_proto_rustls::TlsAcceptor;
-use smtp_proto_tokio::server::MAX_CONNECTIONS;
 
 use super::{Account, Duplicates, Inbox, Maildir};
 use crate::arguments::{CommandLine, host, read_secret, seconds};
@@ -50,7 +49,7 @@ pub struct Options {
     #[arg(long, value_name = "N", value_parser = max_recipients())]
     pub max_recipients: Option<u32>,
     /// How many connections there may be at once, 50 of them from one address; further ones are told 421
-    #[arg(long, value_name = "N", default_value_t = MAX_CONNECTIONS)]
+    #[arg(long, value_name = "N", default_value_t = limits::CONNECTIONS)]
     pub max_connections: usize,
     /// Lets known clients send on before the greeting
     #[arg(long)]
