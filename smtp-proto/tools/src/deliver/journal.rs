@@ -21,6 +21,9 @@ use super::{
     outcome::{Kind, Record, address},
 };
 
+/// How lines begin.
+const BEGINNINGS: [&[u8]; 2] = [b"{\"begins\":[", b"{\"id\":\""];
+
 /// A record of messages that outlives the program.
 #[derive(Debug)]
 pub(super) struct Journal {
@@ -46,26 +49,28 @@ impl Journal {
         let mut file = options?;
         let mut text = Vec::new();
         file.read_to_end(&mut text)?;
-        // What the program was writing when it ended is no line: its messages stay in doubt.
-        let whole = text
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |last| last + 1);
-        file.set_len(whole as u64)?;
-        text.truncate(whole);
+        let whole = text.iter().rposition(|byte| *byte == b'\n');
+        let (lines, torn) = text.split_at(whole.map_or(0, |last| last + 1));
+        let foreign = |line: &[u8]| {
+            let line = String::from_utf8_lossy(line);
+            let what = format!("{}: not a record of messages: {line}", path.display());
+            io::Error::new(io::ErrorKind::InvalidData, what)
+        };
         let mut known = HashMap::new();
-        for line in text
-            .split(|byte| *byte == b'\n')
-            .filter(|line| !line.is_empty())
-        {
-            let news = serde_json::from_slice(line)
-                .ok()
-                .and_then(|line| read(&line));
-            known.extend(news.ok_or_else(|| {
-                let line = String::from_utf8_lossy(line);
-                let what = format!("{}: not a record of messages: {line}", path.display());
-                io::Error::new(io::ErrorKind::InvalidData, what)
-            })?);
+        for line in lines.split_inclusive(|byte| *byte == b'\n') {
+            let news = serde_json::from_slice(line).ok();
+            let news = news.and_then(|line| read(&line));
+            known.extend(news.ok_or_else(|| foreign(line))?);
+        }
+        // What the program was writing when it ended is no line: its messages stay in doubt.
+        if !torn.is_empty() {
+            if !BEGINNINGS
+                .iter()
+                .any(|begins| begins.iter().zip(torn).all(|(a, b)| a == b))
+            {
+                return Err(foreign(torn));
+            }
+            file.set_len(lines.len() as u64)?;
         }
         Ok(Self { file, known })
     }

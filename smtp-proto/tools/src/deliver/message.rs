@@ -1,6 +1,6 @@
 //! Messages to send: from files, and the samples.
 
-use std::{fs, io, path::Path, sync::Arc};
+use std::{collections::HashMap, fs, io, iter, path::Path, sync::Arc};
 
 use smtp_proto::{
     client::Envelope,
@@ -14,7 +14,7 @@ use super::options::Options;
 pub(super) struct Message {
     /// What it is called: its file.
     pub name: String,
-    /// Which one of those that are sent of it.
+    /// Which one of those that are sent of it, from 0 on.
     pub copy: usize,
     /// Its content, every line ended by CR LF.
     pub content: Arc<[u8]>,
@@ -90,12 +90,14 @@ impl Message {
 
 /// Returns each of these messages so often, one round of all after the other.
 pub(super) fn repeated(messages: &[Message], times: usize) -> Vec<Message> {
-    let rounds = (0..times).flat_map(|copy| {
-        let of_round = move |message: &Message| Message {
-            copy,
+    let mut copies = HashMap::new();
+    let rounds = iter::repeat_n(messages, times).flatten().map(|message| {
+        let copies = copies.entry(&message.name).or_insert(0);
+        *copies += 1;
+        Message {
+            copy: *copies - 1,
             ..message.clone()
-        };
-        messages.iter().map(of_round)
+        }
     });
     rounds.collect()
 }

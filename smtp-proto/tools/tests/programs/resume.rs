@@ -195,18 +195,38 @@ fn a_file_that_has_changed_is_another_message() {
     }
 }
 
+/// A file that is named twice is two messages.
+#[test]
+fn each_mention_of_a_file_is_a_message() {
+    let messages = Messages::new(&["1"]);
+    let server = Scripted::new([&TAKES[..6], &[("", "421 not now\r\n")]]);
+    let output = run(&server, &messages, &["1", "1"], &[]);
+    assert_eq!(
+        told(&outcomes(&output)),
+        [("1", "delivered"), ("1", "not-sent")]
+    );
+    drop(server);
+    let server = Scripted::new([TAKES]);
+    let output = run(&server, &messages, &["1", "1"], &[]);
+    assert_eq!(told(&outcomes(&output)), [("1", "delivered")]);
+}
+
 /// A file that is something else is left alone.
 #[test]
 fn what_is_no_record_is_not_written_to() {
     let messages = Messages::new(&["1"]);
-    messages.write("record", "Subject: precious\n\n");
-    let server = Scripted::new([]);
-    let output = run(&server, &messages, &["1"], &[]);
-    assert_eq!(output.status.code(), Some(3), "{output:?}");
-    let error = String::from_utf8(output.stderr).unwrap();
-    assert!(
-        error.contains("not a record of messages: Subject: precious"),
-        "{error}"
-    );
-    assert_eq!(messages.read("record"), "Subject: precious\n\n");
+    for text in [
+        "Subject: precious\n\n",
+        "precious",
+        "{\"id\":1}\nprecious",
+        "{}\n",
+    ] {
+        messages.write("record", text);
+        let server = Scripted::new([]);
+        let output = run(&server, &messages, &["1"], &[]);
+        assert_eq!(output.status.code(), Some(3), "{output:?}");
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.contains("not a record of messages: "), "{error}");
+        assert_eq!(messages.read("record"), text);
+    }
 }
