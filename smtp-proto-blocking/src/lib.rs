@@ -89,11 +89,7 @@ mod entropy;
 pub mod server;
 mod socket;
 mod stream;
-#[cfg(feature = "rustls")]
 pub mod tls;
-#[cfg(not(feature = "rustls"))]
-#[path = "tls/absent.rs"]
-mod tls;
 mod transport;
 
 pub use client::{Body, Client, Sender};

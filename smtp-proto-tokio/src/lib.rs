@@ -54,7 +54,6 @@ mod entropy;
 pub mod server;
 mod socket;
 mod stream;
-#[cfg(feature = "rustls")]
 pub mod tls;
 mod transport;
 

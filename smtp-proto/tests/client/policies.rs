@@ -367,7 +367,6 @@ fn extensions_are_dropped_or_demanded() {
     assert!(sent.starts_with("MAIL FROM:<a@example.org> BY=240;R HOLDFOR=60\r\n"));
     for (mail, rcpt, keywords, missing) in [
         ("REQUIRETLS", "", &[][..], Extension::RequireTls),
-        ("REQUIRETLS", "", &["REQUIRETLS"], Extension::RequireTls), // in clear
         ("BY=120;R", "", &[], Extension::DeliverBy),
         ("CONPERM", "", &[], Extension::Conperm),
         ("BY=120;R", "", &["DELIVERBY 240"], Extension::DeliverBy),
