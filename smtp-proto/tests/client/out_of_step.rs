@@ -75,7 +75,8 @@ fn no_refusal_counts_out_of_step() {
 fn refusals_in_step_outlive_the_connection() {
     let closing = "421 bye\r\n";
     let ended = NotSentReason::ConnectionEnded;
-    let ends: [(fn(&mut Dialogue), Outcome<'_>); 4] = [
+    type End = (fn(&mut Dialogue), Outcome<'static>);
+    let ends: [End; 4] = [
         (Dialogue::hangs_up, not_sent(ended.clone())),
         (
             |d| d.says("421 bye\r\n"),
