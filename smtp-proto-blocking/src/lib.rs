@@ -101,8 +101,8 @@ pub use client::{Body, Client, Sender};
 pub use error::Error;
 pub use server::Server;
 pub use smtp_proto::{
-    client::{Envelope, Outcome},
-    delivery::Report,
+    client::{Envelope, Outcome, Pipelining},
+    delivery::{Report, Retry},
     machine::TlsInfo,
 };
 pub use socket::Socket;

@@ -61,8 +61,8 @@ mod transport;
 
 pub use smtp_proto;
 pub use smtp_proto::{
-    client::{Envelope, Outcome},
-    delivery::Report,
+    client::{Envelope, Outcome, Pipelining},
+    delivery::{Report, Retry},
     machine::TlsInfo,
 };
 
