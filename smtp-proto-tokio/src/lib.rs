@@ -73,3 +73,12 @@ pub use self::{
     socket::Socket,
     stream::Stream,
 };
+
+/// The pages of the guide that show this crate; they stand in [`smtp_proto::guide`].
+#[cfg(doctest)]
+mod guide {
+    #[doc = include_str!("../../smtp-proto/src/guide/receive.md")]
+    mod receive {}
+    #[doc = include_str!("../../smtp-proto/src/guide/send.md")]
+    mod send {}
+}
