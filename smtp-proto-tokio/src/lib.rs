@@ -23,7 +23,7 @@
 //! needs more than that begins with [`Client::at`] or [`Client::builder`].
 //!
 //! Many messages go fastest through [`Client::send_all`], which runs as far ahead as the
-//! configured [`Pipelining`](smtp_proto::client::Pipelining) lets it. A [`Sender`] opens connections by
+//! configured [`Pipelining`] lets it. A [`Sender`] opens connections by
 //! itself, and sends again what was lost with one of them.
 //!
 //! # A server
@@ -47,6 +47,7 @@
 //! - `auth`: authentication (RFC 4954), in both roles.
 //! - `scram`: SCRAM-SHA-256 and SCRAM-SHA-1 (RFC 7677, RFC 5802) among its mechanisms, with channel
 //!   binding (RFC 9266).
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod client;
 #[cfg(feature = "scram")]

@@ -32,6 +32,7 @@
 //! - `std` (default): memchr chooses the fastest instructions of the processor at run time.
 //! - `auth`: AUTH, in both roles; `scram`: SCRAM among its mechanisms; `saslprep`: names and passwords
 //!   for it that are not ASCII (needs `std`).
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![no_std]
 #![warn(
     clippy::unwrap_used,
