@@ -10,6 +10,7 @@
 //! | [`own_loop`] | how to drive a machine over sockets of one's own |
 //! | [`security`] | what is safe as it comes, and what is left to the application |
 //! | [`interop`] | what mail programs that others wrote were seen to do |
+//! | [`conformance`] | which requirements of the RFCs are met and tested, and what ids such as `5321-4.1.4-c` mean |
 //! | [`names`] | what things are called here, for who comes from another library |
 
 pub mod names;
@@ -30,3 +31,6 @@ pub mod send {}
 #[doc = include_str!("../docs/interop.md")]
 #[doc = include_str!("../docs/interop-clients.md")]
 pub mod interop {}
+
+#[doc = include_str!("../CONFORMANCE.md")]
+pub mod conformance {}

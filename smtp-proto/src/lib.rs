@@ -15,7 +15,7 @@
 //! | `sasl` | what AUTH carries, in both roles (feature `auth`; SCRAM with `scram`) |
 //! | [`framing`] | streams to units: lines, dots, chunks, and slices to write |
 //! | [`syntax`] | one line or value, and its typed value |
-//! | [`guide`] | pages to read: streams, outcomes, your own loop, security, runs against other mail programs |
+//! | [`guide`] | pages to read: sending, receiving, proxies, outcomes, streams, your own loop, security, and more |
 //!
 //! [`client`] and [`server`] begin with the loop that drives them. Both machines keep to this:
 //!
@@ -26,6 +26,8 @@
 //!   caller's memory. What a connection holds does not grow with its messages.
 //! - `now` is the time since an origin of the caller's, on a clock that never goes back.
 //! - An error ends the session and stays. Before it, every unfinished message has its outcome.
+//!
+//! Ids such as `5321-4.1.4-c` name [requirements](guide::conformance): the RFC, its section, and a letter.
 //!
 //! # Features
 //!

@@ -48,7 +48,7 @@
 //! | `client.noop()`, `client.rset()` | `client.command(&Command::Noop)`; RSET is the machine's own |
 //! | `Error::UnexpectedReply(response)` | [`Outcome::Refused`](crate::client::Outcome::Refused) |
 //!
-//! Its parser is published as `smtp-proto` too, and is another crate: `Request` there is
+//! Its parser is another crate of the name smtp-proto: `Request` there is
 //! [`Command`](crate::syntax::Command) here, `EhloResponse` is
 //! [`Capabilities`](crate::syntax::Capabilities), `Response` is [`Reply`](crate::syntax::Reply), and
 //! `DataReceiver` and `BdatReceiver` are part of [`Server`](crate::server::Server).
