@@ -9,7 +9,7 @@ use std::{fs, thread};
 use maildir_handler::MaildirHandler;
 use smtp_proto_blocking::{
     Server,
-    server::{MAX_CONNECTIONS, Options, Shutdown},
+    server::{Options, Shutdown, limits},
 };
 use smtp_proto_example_support::{Endpoint, ReceiveOptions};
 
@@ -28,7 +28,8 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     match &options.listen {
         Endpoint::Tcp(address) => {
             let server = Server::bind(address.as_str(), serving)?;
-            let server = server.max_connections(options.max_connections.unwrap_or(MAX_CONNECTIONS));
+            let server =
+                server.max_connections(options.max_connections.unwrap_or(limits::CONNECTIONS));
             println!("listening on {}", server.local_addr()?);
             server.serve_until(handler, shutdown);
         }

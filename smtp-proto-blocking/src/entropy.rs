@@ -1,6 +1,6 @@
 //! What nobody can foretell, from the system.
 
-use std::{io, sync::OnceLock};
+use std::io;
 
 use smtp_proto::sasl::Nonce;
 
@@ -11,21 +11,10 @@ use smtp_proto::sasl::Nonce;
 /// Fails if the system has no entropy to give.
 pub fn nonce() -> io::Result<Nonce> {
     let mut bytes = [0; Nonce::ENTROPY];
-    getrandom::fill(&mut bytes)?;
+    fill(&mut bytes)?;
     Ok(Nonce::from_entropy(bytes))
 }
 
-/// Draws a server's nonce, and returns with it the process's secret for
-/// [`ScramKeys::decoy`](smtp_proto::sasl::ScramKeys::decoy).
-pub(crate) fn nonce_and_secret() -> io::Result<(Nonce, &'static [u8])> {
-    static SECRET: OnceLock<[u8; 32]> = OnceLock::new();
-    let secret = match SECRET.get() {
-        Some(secret) => secret,
-        None => {
-            let mut bytes = [0; 32];
-            getrandom::fill(&mut bytes)?;
-            SECRET.get_or_init(|| bytes)
-        }
-    };
-    Ok((nonce()?, secret))
+pub(crate) fn fill(bytes: &mut [u8]) -> io::Result<()> {
+    Ok(getrandom::fill(bytes)?)
 }

@@ -87,7 +87,6 @@ pub mod client;
 mod connection;
 #[cfg(feature = "scram")]
 mod entropy;
-mod error;
 pub mod server;
 mod socket;
 mod stream;
@@ -99,11 +98,10 @@ mod tls;
 mod transport;
 
 pub use client::{Body, Client, Sender};
-pub use error::Error;
 pub use server::Server;
 pub use smtp_proto::{
     client::{Envelope, Outcome, Pipelining},
-    delivery::{Report, Retry},
+    delivery::{Error, Report, Retry},
     machine::TlsInfo,
 };
 pub use socket::Socket;

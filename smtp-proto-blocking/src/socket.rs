@@ -32,6 +32,19 @@ impl Socket {
     }
 }
 
+impl From<TcpStream> for Socket {
+    fn from(stream: TcpStream) -> Self {
+        Self::Tcp(stream)
+    }
+}
+
+#[cfg(unix)]
+impl From<UnixStream> for Socket {
+    fn from(stream: UnixStream) -> Self {
+        Self::Unix(stream)
+    }
+}
+
 /// Does the same with whichever it is.
 macro_rules! with {
     ($socket:expr, $stream:ident => $done:expr) => {

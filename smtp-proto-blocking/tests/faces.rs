@@ -24,6 +24,26 @@ macro_rules! pause {
 #[path = "../../smtp-proto/tests/faces/server.rs"]
 mod server;
 
+#[allow(dead_code, reason = "it is run here without its `main`")]
+#[path = "../examples/proxy_protocol_blocking.rs"]
+mod proxy_protocol;
+
+use proxy_protocol::ProxyProtocol;
+
+/// Servers of listeners that somebody else has bound.
+mod from_outside {
+    use smtp_proto_blocking::{Server, server::Options};
+
+    pub(super) fn tcp(listener: std::net::TcpListener, options: Options) -> Server {
+        Server::from_listener(listener, options)
+    }
+
+    #[cfg(unix)]
+    pub(super) fn unix(listener: std::os::unix::net::UnixListener, options: Options) -> Server {
+        Server::from_listener(listener, options)
+    }
+}
+
 fn bind(options: Options) -> Server {
     Server::bind("127.0.0.1:0", options).unwrap()
 }

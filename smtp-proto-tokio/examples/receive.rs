@@ -10,7 +10,7 @@ use maildir_handler::MaildirHandler;
 use smtp_proto_example_support::{Endpoint, ReceiveOptions};
 use smtp_proto_tokio::{
     Server,
-    server::{MAX_CONNECTIONS, Options, Shutdown},
+    server::{Options, Shutdown, limits},
 };
 
 #[tokio::main]
@@ -29,7 +29,8 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
     match &options.listen {
         Endpoint::Tcp(address) => {
             let server = Server::bind(address.as_str(), serving).await?;
-            let server = server.max_connections(options.max_connections.unwrap_or(MAX_CONNECTIONS));
+            let server =
+                server.max_connections(options.max_connections.unwrap_or(limits::CONNECTIONS));
             println!("listening on {}", server.local_addr()?);
             server.serve_until(handler, shutdown).await;
         }

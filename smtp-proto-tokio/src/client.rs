@@ -6,6 +6,7 @@
 
 mod body;
 mod builder;
+mod dial;
 mod drive;
 mod send_all;
 mod sender;
@@ -14,10 +15,12 @@ mod session;
 #[cfg(feature = "scram")]
 pub use crate::entropy::nonce;
 
+pub use smtp_proto::delivery::IntoMessage;
+
 pub use self::{
     body::{Body, BodySender},
     builder::Builder,
-    send_all::{IntoMessage, Iter, SendAll},
+    send_all::{Iter, SendAll},
     sender::Sender,
     session::{Client, Parts},
 };

@@ -52,7 +52,6 @@
 pub mod client;
 #[cfg(feature = "scram")]
 mod entropy;
-mod error;
 pub mod server;
 mod socket;
 mod stream;
@@ -63,13 +62,12 @@ mod transport;
 pub use smtp_proto;
 pub use smtp_proto::{
     client::{Envelope, Outcome, Pipelining},
-    delivery::{Report, Retry},
+    delivery::{Error, Report, Retry},
     machine::TlsInfo,
 };
 
 pub use self::{
     client::{Body, Client, Sender},
-    error::Error,
     server::Server,
     socket::Socket,
     stream::Stream,

@@ -20,49 +20,41 @@ mod handler;
 mod intake;
 mod listener;
 mod options;
+mod prepare;
+mod room;
 mod shutdown;
 mod sink;
 mod task;
-mod turned_away;
 
 #[cfg(unix)]
 use std::path::Path;
-use std::{
-    io,
-    net::{IpAddr, SocketAddr},
-    pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{fmt, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::future::{Either, select};
-use smtp_proto::reception::Admission;
+use smtp_proto::reception::{Admission, guarded};
 #[cfg(unix)]
 use tokio::net::UnixListener;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpListener, ToSocketAddrs},
-    task::JoinSet,
     time::sleep,
 };
 
-use self::{
-    listener::{Accepted, Listener},
-    task::guarded,
-    turned_away::turn_away,
-};
+use self::room::{Preparation, Room};
 
 #[cfg(feature = "auth")]
 pub use self::exchange::Exchange;
 pub use self::{
     connection::Connection,
     handler::Handler,
+    listener::Listener,
     options::Options,
+    prepare::{Arrival, Prepare},
     shutdown::Shutdown,
     sink::{InMemory, Sink},
 };
 pub use smtp_proto::{
-    machine::TraceEntry,
+    machine::{TraceEntry, limits},
     reception::{
         Accept, ClientAttributes, Deliveries, Envelope, Notice, Recipient, Refusal, Sender,
         Session, State, Tally, Transaction, Verdict, accept,
@@ -77,22 +69,14 @@ pub use smtp_proto::{
     sasl::{Credential, Step, invalid_credentials},
 };
 
-/// How many connections a server has at once, unless told otherwise.
-pub const MAX_CONNECTIONS: usize = 1000;
-/// How many of them may be one client's (Postfix's `smtpd_client_connection_count_limit`).
-pub const MAX_CONNECTIONS_PER_PEER: usize = 50;
 /// How long a server waits when it could not accept a connection, for lack of descriptors mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How long connections may take to notice that all is over.
-const LAST_MOMENT: Duration = Duration::from_millis(600);
-
 /// Accepts connections and serves each of them.
-#[derive(Debug)]
 pub struct Server {
     listener: Listener,
     options: Options,
-    max_connections: usize,
-    max_connections_per_peer: usize,
+    admission: Admission,
+    preparation: Option<Preparation>,
 }
 
 impl Server {
@@ -109,46 +93,49 @@ impl Server {
         Ok(Self::from_listener(listener, options))
     }
 
-    /// Serves what a listener accepts.
-    pub fn from_listener(listener: TcpListener, options: impl Into<Options>) -> Self {
-        Self::new(Listener::Tcp(listener), options)
-    }
-
-    /// Listens at a Unix socket, as LMTP servers do. Connections have no peer's address then.
+    /// Listens at a Unix socket, as LMTP servers do. Connections have no addresses then. The file
+    /// stays when the server ends.
     ///
     /// # Errors
     ///
     /// Fails as [`UnixListener::bind`] does, so also if there is a file of that name.
     #[cfg(unix)]
     pub fn bind_unix(path: impl AsRef<Path>, options: impl Into<Options>) -> io::Result<Self> {
-        Ok(Self::new(
-            Listener::Unix(UnixListener::bind(path)?),
-            options,
-        ))
+        let listener = UnixListener::bind(path)?;
+        Ok(Self::from_listener(listener, options))
     }
 
-    fn new(listener: Listener, options: impl Into<Options>) -> Self {
+    /// Serves what a listener accepts.
+    pub fn from_listener(listener: impl Into<Listener>, options: impl Into<Options>) -> Self {
         Self {
-            listener,
+            listener: listener.into(),
             options: options.into(),
-            max_connections: MAX_CONNECTIONS,
-            max_connections_per_peer: MAX_CONNECTIONS_PER_PEER,
+            admission: Admission::default(),
+            preparation: None,
         }
     }
 
-    /// Sets how many connections there may be at once, at least 1; [`MAX_CONNECTIONS`] unless set.
-    /// Further ones are told 421.
+    /// Sets how many connections there may be at once, at least 1; [`limits::CONNECTIONS`] unless
+    /// set. Further ones are told 421.
     #[must_use]
     pub fn max_connections(mut self, max_connections: usize) -> Self {
-        self.max_connections = max_connections;
+        self.admission.set_max(max_connections);
         self
     }
 
     /// Sets how many of them may come from one address, or from one network of IPv6 (64 bits), at
-    /// least 1; [`MAX_CONNECTIONS_PER_PEER`] unless set. Further ones are told 421.
+    /// least 1; [`limits::CONNECTIONS_PER_PEER`] unless set. Further ones are told 421.
     #[must_use]
     pub fn max_connections_per_peer(mut self, max_connections: usize) -> Self {
-        self.max_connections_per_peer = max_connections;
+        self.admission.set_max_per_peer(max_connections);
+        self
+    }
+
+    /// Has each connection prepared before anything is said, within this time:
+    /// [`limits::PREPARATION`] suits proxies. A connection that takes longer is closed.
+    #[must_use]
+    pub fn prepare(mut self, prepare: impl Prepare, limit: Duration) -> Self {
+        self.preparation = Some(Preparation::new(prepare, limit));
         self
     }
 
@@ -172,108 +159,34 @@ impl Server {
         let Self {
             listener,
             options,
-            max_connections,
-            max_connections_per_peer,
+            admission,
+            preparation,
         } = self;
-        let handler = Arc::new(handler);
-        let mut room = Room {
-            admission: Arc::new(Mutex::new(Admission::new(
-                max_connections,
-                max_connections_per_peer,
-            ))),
-            connections: JoinSet::new(),
-            shutdown: shutdown.clone(),
-        };
+        let mut room = Room::new(handler, admission, preparation, shutdown.clone());
         let mut begun = Box::pin(shutdown.clone().begun());
         loop {
-            let accepted = match select(&mut begun, pin!(listener.accept())).await {
+            match select(&mut begun, pin!(listener.accept(&options))).await {
                 Either::Left(_) => break,
-                Either::Right((accepted, _)) => accepted,
-            };
-            while room.connections.try_join_next().is_some() {}
-            match accepted {
-                Ok(Accepted::Tcp(stream, peer)) => {
-                    let local = stream.local_addr().ok();
-                    let options = options.clone().addresses(peer, local);
-                    match room.enter(&options) {
-                        Some(place) => room.serve(place, stream, options, &handler),
-                        None => turn_away(options, &*handler, |bytes| stream.try_write(bytes)),
-                    }
-                }
-                #[cfg(unix)]
-                Ok(Accepted::Unix(stream)) => {
-                    let options = options.clone();
-                    match room.enter(&options) {
-                        Some(place) => room.serve(place, stream, options, &handler),
-                        None => turn_away(options, &*handler, |bytes| stream.try_write(bytes)),
-                    }
-                }
-                Err(error) => {
-                    guarded(|| handler.accept_failed(&error));
+                Either::Right((Ok((socket, options)), _)) => room.welcome(socket, options),
+                Either::Right((Err(error), _)) => {
+                    guarded(|| room.handler().accept_failed(&error));
                     sleep(ACCEPT_PAUSE).await;
                 }
             }
         }
         // Nobody is to connect to whom nobody will speak.
         drop(listener);
-        let over = shutdown.over();
-        let all = async { while room.connections.join_next().await.is_some() {} };
-        let last_moment = async {
-            over.await;
-            sleep(LAST_MOMENT).await;
-        };
-        select(pin!(all), pin!(last_moment)).await;
+        select(pin!(room.empty()), pin!(shutdown.last_moment())).await;
     }
 }
 
-/// Where the connections of one server are.
-struct Room {
-    admission: Arc<Mutex<Admission>>,
-    connections: JoinSet<()>,
-    shutdown: Shutdown,
-}
-
-/// A connection's place.
-struct Place {
-    admission: Arc<Mutex<Admission>>,
-    peer: Option<IpAddr>,
-}
-
-impl Room {
-    /// Returns a place, if there is one.
-    fn enter(&self, options: &Options) -> Option<Place> {
-        let peer = options.peer.map(|peer| peer.ip());
-        lock(&self.admission).enter(peer).ok()?;
-        Some(Place {
-            admission: Arc::clone(&self.admission),
-            peer,
-        })
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("listener", &self.listener)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
-
-    fn serve<T, S, H>(&mut self, place: Place, stream: T, options: Options, handler: &Arc<H>)
-    where
-        T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-        S: State,
-        H: Handler<S>,
-    {
-        let shutdown = Some(self.shutdown.clone());
-        let connection = Connection::new(stream, options, Arc::clone(handler), shutdown);
-        self.connections.spawn(async move {
-            // The handler hears of errors.
-            let _ = connection.await;
-            drop(place);
-        });
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        lock(&self.admission).leave(self.peer);
-    }
-}
-
-fn lock(admission: &Mutex<Admission>) -> MutexGuard<'_, Admission> {
-    admission.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Serves one client over any stream to the end of its session.

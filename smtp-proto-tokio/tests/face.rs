@@ -1,8 +1,10 @@
 //! What a first program does, and what becomes of it when a server misbehaves.
 
 use std::{
+    io::{Read, Write},
+    net::TcpListener,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
     thread,
@@ -16,6 +18,7 @@ use smtp_proto::{
 };
 use smtp_proto_test_support::{DELIVERS, OFFER, Script, Scripted};
 use smtp_proto_tokio::{Body, Client, Envelope, Error, Report, Sender};
+use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 const MESSAGE: &str = "Subject: x\r\n\r\nHello.\r\n";
 
@@ -353,6 +356,108 @@ async fn a_sender_gives_up_after_so_many_attempts() {
     let server = Scripted::new([refuses]);
     let error = sender(&server).send(envelope(), MESSAGE).await.unwrap_err();
     assert_eq!(error.machine().unwrap().fault(), Fault::SessionRefused);
+}
+
+/// Three messages after each other, over one connection.
+const THREE: Script = &[
+    DELIVERS[0],
+    DELIVERS[1],
+    DELIVERS[2],
+    DELIVERS[3],
+    DELIVERS[2],
+    DELIVERS[3],
+    DELIVERS[2],
+    DELIVERS[3],
+    ("QUIT", "221 x\r\n"),
+];
+
+#[tokio::test]
+async fn a_sender_keeps_to_its_bounds() {
+    // On connections: who comes meanwhile waits, and takes the same.
+    let server = Scripted::new([THREE]);
+    let one = sender(&server).max_messages(3);
+    let sends = [(); 3].map(|()| {
+        let clone = one.clone();
+        tokio::spawn(async move { clone.send(envelope(), MESSAGE).await })
+    });
+    for send in sends {
+        assert!(send.await.unwrap().unwrap().is_delivered());
+    }
+    // On messages: QUIT leaves with the last of them.
+    let heard = &server.heard()[0];
+    assert_eq!(heard.matches("MAIL FROM:").count(), 3, "{heard}");
+    assert!(heard.ends_with("\r\n.\r\nQUIT\r\n"), "{heard}");
+
+    // On the time that a connection waits.
+    let server = Scripted::new([DELIVERS, DELIVERS]);
+    let hasty = sender(&server).idle_timeout(Duration::ZERO);
+    for _ in 0..2 {
+        assert!(
+            hasty
+                .send(envelope(), MESSAGE)
+                .await
+                .unwrap()
+                .is_delivered()
+        );
+    }
+    assert_eq!(server.heard().len(), 2);
+}
+
+/// A proxy in front of the server, or a balancer that wants to know who is there.
+#[tokio::test]
+async fn connections_are_made_as_they_are_told_to_be() {
+    let script: Script = Box::leak(Box::new([
+        ("PROXY TCP4 ", "220 x\r\n"),
+        DELIVERS[1],
+        DELIVERS[2],
+        DELIVERS[3],
+    ]));
+    let server = Scripted::new([script]);
+    let (proxy, asked) = (server.address, Arc::new(Mutex::new(Vec::new())));
+    let asked_for = Arc::clone(&asked);
+    // Nobody listens there: the dial alone knows the way.
+    let builder = Client::at("smtp://127.0.0.9:9").unwrap();
+    let sender = Sender::new(builder.connect_with(move |address| {
+        asked_for.lock().unwrap().push(address.to_string());
+        async move {
+            let mut stream = TcpStream::connect(proxy).await?;
+            stream
+                .write_all(b"PROXY TCP4 127.0.0.1 127.0.0.9 1 9\r\n")
+                .await?;
+            Ok(stream)
+        }
+    }));
+    assert!(
+        sender
+            .send(envelope(), MESSAGE)
+            .await
+            .unwrap()
+            .is_delivered()
+    );
+    assert_eq!(*asked.lock().unwrap(), ["127.0.0.9:9"]);
+    assert!(server.heard()[0].starts_with("PROXY TCP4 127.0.0.1 127.0.0.9 1 9\r\nEHLO "));
+}
+
+#[tokio::test]
+async fn connections_come_from_the_address_that_is_set() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let peer = thread::spawn(move || {
+        let (mut stream, peer) = listener.accept().unwrap();
+        stream.write_all(b"554 No\r\n").unwrap();
+        let mut heard = String::new();
+        let _ = stream.read_to_string(&mut heard);
+        peer.ip().to_string()
+    });
+    let own = [127, 0, 0, 3].into();
+    let builder = Client::at(format!("smtp://{address}")).unwrap();
+    let error = builder.local_address(own).connect().await.unwrap_err();
+    assert!(error.answer().is_some(), "{error:?}");
+    assert_eq!(peer.join().unwrap(), "127.0.0.3");
+    // An address of the other family is of no use from there.
+    let builder = Client::at("smtp://[::1]:9").unwrap();
+    let error = builder.local_address(own).connect().await.unwrap_err();
+    assert!(matches!(error, Error::Connect(_)), "{error:?}");
 }
 
 /// A reader that was not touched can still be sent over another connection; one that was cannot.

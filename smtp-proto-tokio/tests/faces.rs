@@ -29,6 +29,31 @@ macro_rules! pause {
 #[path = "../../smtp-proto/tests/faces/server.rs"]
 mod server;
 
+#[allow(dead_code, reason = "it is run here without its `main`")]
+#[path = "../examples/proxy_protocol.rs"]
+mod proxy_protocol;
+
+use proxy_protocol::ProxyProtocol;
+
+/// Servers of listeners that somebody else has bound.
+mod from_outside {
+    use smtp_proto_tokio::{Server, server::Options};
+    use tokio::net::{TcpListener, UnixListener};
+
+    pub(super) fn tcp(listener: std::net::TcpListener, options: Options) -> Server {
+        listener.set_nonblocking(true).unwrap();
+        let _entered = super::RUNTIME.enter();
+        Server::from_listener(TcpListener::from_std(listener).unwrap(), options)
+    }
+
+    #[cfg(unix)]
+    pub(super) fn unix(listener: std::os::unix::net::UnixListener, options: Options) -> Server {
+        listener.set_nonblocking(true).unwrap();
+        let _entered = super::RUNTIME.enter();
+        Server::from_listener(UnixListener::from_std(listener).unwrap(), options)
+    }
+}
+
 fn bind(options: Options) -> Server {
     RUNTIME
         .block_on(Server::bind("127.0.0.1:0", options))

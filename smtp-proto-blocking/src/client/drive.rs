@@ -4,11 +4,11 @@ use std::{io, sync::Arc, task::Poll, time::Duration};
 
 use smtp_proto::{
     client::{Client, Config},
-    delivery::Courier,
+    delivery::{Content, Courier},
     machine,
 };
 
-use super::body::Body;
+use super::body::{Supply, present};
 use crate::{
     Error, Transport,
     connection::{Connection, GLANCE, MOMENT, Progress},
@@ -28,7 +28,7 @@ enum Written {
 /// A courier, its connection, and how far they are with each other.
 #[derive(Debug)]
 pub(super) struct Driver<T> {
-    pub(super) courier: Courier<Body>,
+    pub(super) courier: Courier<Content<Supply>>,
     pub(super) connection: Connection<T>,
     connector: Option<TlsConnector>,
     /// More messages wait in an iterator.
@@ -55,7 +55,10 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Goes on until there is an answer.
-    pub(super) fn wait<R>(&mut self, mut answer: impl FnMut(&mut Courier<Body>) -> Poll<R>) -> R {
+    pub(super) fn wait<R>(
+        &mut self,
+        mut answer: impl FnMut(&mut Courier<Content<Supply>>) -> Poll<R>,
+    ) -> R {
         loop {
             if let Poll::Ready(answer) = answer(&mut self.courier) {
                 if self.courier.is_idle() {
@@ -166,7 +169,7 @@ impl<T: Transport> Driver<T> {
             }
             let now = self.connection.now();
             let (courier, connection) = (&mut self.courier, &mut self.connection);
-            let transmit = courier.poll_transmit(|body, offset| Some(body.present(offset)), now);
+            let transmit = courier.poll_transmit(present, now);
             let has_more = transmit.is_some();
             let large = transmit.and_then(|transmit| connection.ready.take(transmit, now));
             let taken = match large {

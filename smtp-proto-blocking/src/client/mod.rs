@@ -3,6 +3,7 @@
 
 mod body;
 mod builder;
+mod dial;
 mod drive;
 mod send_all;
 mod sender;
@@ -11,10 +12,12 @@ mod session;
 #[cfg(feature = "scram")]
 pub use crate::entropy::nonce;
 
+pub use smtp_proto::delivery::IntoMessage;
+
 pub use self::{
     body::{Body, BodySender},
     builder::Builder,
-    send_all::{IntoMessage, SendAll},
+    send_all::SendAll,
     sender::Sender,
     session::{Client, Parts},
 };

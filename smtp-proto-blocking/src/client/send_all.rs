@@ -1,11 +1,8 @@
 //! Many messages, one after the other without waiting.
 
-use std::{error, task::Poll};
+use std::task::Poll;
 
-use smtp_proto::{
-    client::Envelope,
-    delivery::{Courier, Report},
-};
+use smtp_proto::delivery::{IntoMessage, Report};
 
 use super::{body::Body, session::Client};
 use crate::{Error, Transport};
@@ -20,39 +17,12 @@ impl<T: Transport> Client<T> {
     /// iterator was not used.
     pub fn send_all<I>(&mut self, messages: I) -> SendAll<'_, T, I::IntoIter>
     where
-        I: IntoIterator<Item: IntoMessage>,
+        I: IntoIterator<Item: IntoMessage<Body>>,
     {
         SendAll {
             client: self,
             messages: Some(messages.into_iter()),
             has_failed: false,
-        }
-    }
-}
-
-/// What [`Client::send_all`] sends: an envelope and a content, or why they cannot be had.
-pub trait IntoMessage {
-    #[doc(hidden)]
-    fn submit_to(self, courier: &mut Courier<Body>) -> Result<(), Error>;
-}
-
-impl<'e, E: Into<Envelope<'e>>, B: Into<Body>> IntoMessage for (E, B) {
-    fn submit_to(self, courier: &mut Courier<Body>) -> Result<(), Error> {
-        let body = self.1.into();
-        courier.submit(self.0.into(), body.size(), body)?;
-        Ok(())
-    }
-}
-
-impl<M, X> IntoMessage for Result<M, X>
-where
-    M: IntoMessage,
-    X: Into<Box<dyn error::Error + Send + Sync>>,
-{
-    fn submit_to(self, courier: &mut Courier<Body>) -> Result<(), Error> {
-        match self {
-            Ok(message) => message.submit_to(courier),
-            Err(error) => Err(Error::Source(error.into().into())),
         }
     }
 }
@@ -78,7 +48,7 @@ impl<T, I> SendAll<'_, T, I> {
 impl<T, I> Iterator for SendAll<'_, T, I>
 where
     T: Transport,
-    I: Iterator<Item: IntoMessage>,
+    I: Iterator<Item: IntoMessage<Body>>,
 {
     type Item = Result<Report, Error>;
 
@@ -92,7 +62,7 @@ where
 impl<T, I> SendAll<'_, T, I>
 where
     T: Transport,
-    I: Iterator<Item: IntoMessage>,
+    I: Iterator<Item: IntoMessage<Body>>,
 {
     fn next_report(&mut self) -> Result<Option<Report>, Error> {
         while !self.has_failed {
@@ -101,7 +71,10 @@ where
                 && self.client.driver.courier.wants_message()
             {
                 match messages.next() {
-                    Some(message) => message.submit_to(&mut self.client.driver.courier)?,
+                    Some(message) => {
+                        message
+                            .submit_to(|envelope, body| self.client.submit(envelope, body))??;
+                    }
                     None => {
                         self.messages = None;
                         self.client.driver.is_supplied = false;

@@ -1,16 +1,15 @@
 //! Messages over as many connections as it takes.
 
 use std::{
-    fmt,
+    ops::ControlFlow,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread,
     time::{Duration, Instant},
 };
 
 use smtp_proto::{
-    client::{Envelope, Outcome},
-    delivery::{Backoff, Next, Report, Resending, Retry},
-    machine::Misuse,
+    client::Envelope,
+    delivery::{Policy, Pool, Report, Retry, Sending},
 };
 
 use super::{body::Body, builder::Builder, session::Client};
@@ -23,7 +22,7 @@ use crate::Error;
 /// so unless told otherwise. What the server refused, for now or for good, is not tried again.
 ///
 /// Cheap to clone; clones share the connections. As it has one [`Builder`], a message never goes over a
-/// connection with another trust or identity.
+/// connection with another trust or identity, of another name, from another address or through another proxy.
 ///
 /// ```no_run
 /// use smtp_proto_blocking::{Client, Envelope, Sender};
@@ -35,23 +34,13 @@ use crate::Error;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Sender {
-    settings: Arc<Settings>,
-    pool: Arc<Pool>,
+    builder: Arc<Builder>,
+    policy: Arc<Policy>,
+    connections: Arc<Connections>,
 }
-
-#[derive(Clone)]
-struct Settings {
-    builder: Builder,
-    retry: Retry,
-    max_connections: usize,
-    idle: Duration,
-    sends_again: Option<Decide>,
-}
-
-type Decide = Arc<dyn Fn(&Envelope<'_>) -> bool + Send + Sync>;
 
 #[derive(Debug)]
-struct Pool {
+struct Connections {
     origin: Instant,
     state: Mutex<State>,
     freed: Condvar,
@@ -59,25 +48,18 @@ struct Pool {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Those that wait for a message, and since when.
-    idle: Vec<(Client, Instant)>,
-    /// How many there are, idle or not.
-    open: usize,
-    backoff: Backoff,
+    pool: Pool<Client>,
+    /// How many places for a connection are taken.
+    taken: usize,
 }
 
 impl Sender {
     /// Creates a sender whose connections this builder makes. None is made before there is a message.
     pub fn new(builder: Builder) -> Self {
         Self {
-            settings: Arc::new(Settings {
-                builder,
-                retry: Retry::default(),
-                max_connections: 1,
-                idle: Duration::from_secs(60),
-                sends_again: None,
-            }),
-            pool: Arc::new(Pool {
+            builder: builder.into(),
+            policy: Arc::default(),
+            connections: Arc::new(Connections {
                 origin: Instant::now(),
                 state: Mutex::default(),
                 freed: Condvar::new(),
@@ -88,21 +70,29 @@ impl Sender {
     /// Sets how often and when to try again.
     #[must_use]
     pub fn retry(mut self, retry: Retry) -> Self {
-        Arc::make_mut(&mut self.settings).retry = retry;
+        Arc::make_mut(&mut self.policy).retry = retry;
         self
     }
 
     /// Sets how many connections there are at most: 1 unless set.
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
-        Arc::make_mut(&mut self.settings).max_connections = connections.max(1);
+        Arc::make_mut(&mut self.policy).max_connections = connections.max(1);
         self
     }
 
     /// Sets how long a connection waits for the next message: 1 minute unless set.
     #[must_use]
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
-        Arc::make_mut(&mut self.settings).idle = timeout;
+        Arc::make_mut(&mut self.policy).idle_timeout = timeout;
+        self
+    }
+
+    /// Sets how many messages go over one connection, with QUIT in the flight of the last: any number
+    /// unless set.
+    #[must_use]
+    pub fn max_messages(mut self, messages: u64) -> Self {
+        Arc::make_mut(&mut self.policy).max_messages = messages;
         self
     }
 
@@ -113,7 +103,7 @@ impl Sender {
         mut self,
         sends_again: impl Fn(&Envelope<'_>) -> bool + Send + Sync + 'static,
     ) -> Self {
-        Arc::make_mut(&mut self.settings).sends_again = Some(Arc::new(sends_again));
+        Arc::make_mut(&mut self.policy).sends_again = Some(Arc::new(sends_again));
         self
     }
 
@@ -128,135 +118,90 @@ impl Sender {
         body: impl Into<Body>,
     ) -> Result<Report, Error> {
         let envelope = envelope.into().into_owned();
-        let mut resending = Resending::new(envelope, self.settings.retry.attempts);
-        let mut body = body.into();
+        let mut sending = Sending::new(&self.policy, envelope, body.into().0);
         loop {
-            let mut slot = match self.slot() {
-                Ok(slot) => slot,
-                Err(error) if error.is_transient() && resending.failed() == Next::Send => continue,
-                Err(error) => return resending.into_report().ok_or(error),
+            let next = match self.connected() {
+                Ok((place, mut client)) => {
+                    let (envelope, content) = sending.message();
+                    let message = client.post(envelope, content)?;
+                    if self.policy.retires(&client.driver.courier) {
+                        client.announce_quit();
+                    }
+                    let (report, left) = client.finished(message)?;
+                    place.give_back(client, &self.policy, &report);
+                    sending.observe(&self.policy, report, left)
+                }
+                Err(error) => sending.failed(error),
             };
-            let Some(mut client) = slot.client.take() else {
-                continue;
-            };
-            let (report, left) = client.attempt(resending.envelope().clone(), body)?;
-            self.note(&client);
-            if is_reusable(&client, &report) {
-                slot.client = Some(client);
+            match next {
+                ControlFlow::Continue(again) => sending = again,
+                ControlFlow::Break(end) => return end,
             }
-            drop(slot);
-            let mut next = resending.observe(report);
-            if next == Next::Ask {
-                let again = self.settings.sends_again.as_deref();
-                next = resending.resolve(again.is_some_and(|again| again(resending.envelope())));
-            }
-            match left {
-                Some(left) if next == Next::Send && left.can_begin_again() => body = left,
-                // It was submitted, so there is one.
-                _ => return resending.into_report().ok_or(Misuse::UnknownMessage.into()),
-            }
-        }
-    }
-
-    /// Remembers how the server does.
-    fn note(&self, client: &Client) {
-        let now = self.pool.origin.elapsed();
-        let backoff = &mut self.pool.lock().backoff;
-        match client.driver.courier.failure() {
-            Some(_) => backoff.failed(&self.settings.retry, now),
-            None => backoff.succeeded(),
         }
     }
 
     /// Takes leave on all connections that wait for a message.
     pub fn quit(&self) {
-        let idle = std::mem::take(&mut self.pool.lock().idle);
-        for (mut client, _) in idle {
-            let client_gone = Slot {
-                pool: &self.pool,
-                client: None,
-            };
+        let idle = self.connections.lock().pool.drain();
+        for mut client in idle {
             // It has nothing to lose any more.
             let _ = client.quit();
-            drop(client_gone);
         }
     }
 
     /// Waits for a place, and returns it with a connection that is known to be good, or a new one.
-    fn slot(&self) -> Result<Slot<'_>, Error> {
-        let pool = &*self.pool;
-        let mut state = pool.lock();
+    fn connected(&self) -> Result<(Place<'_>, Client), Error> {
+        let place = self.connections.place(self.policy.max_connections);
+        let now = || self.connections.origin.elapsed();
         loop {
-            while let Some((mut client, since)) = state.idle.pop() {
-                if since.elapsed() < self.settings.idle && client.check().is_ok() {
-                    let client = Some(client);
-                    return Ok(Slot { pool, client });
-                }
-                state.open -= 1;
-            }
-            if state.open < self.settings.max_connections {
+            let kept = self.connections.lock().pool.take(&self.policy, now());
+            let Some(mut client) = kept else {
                 break;
+            };
+            if client.check().is_ok() {
+                return Ok((place, client));
             }
-            let freed = pool.freed.wait(state);
-            state = freed.unwrap_or_else(PoisonError::into_inner);
         }
-        state.open += 1;
-        let wait = state.backoff.wait(pool.origin.elapsed());
-        drop(state);
-        let mut slot = Slot { pool, client: None };
+        let wait = self.connections.lock().pool.wait(now());
         thread::sleep(wait);
-        match self.settings.builder.connect() {
-            Ok(client) => {
-                slot.client = Some(client);
-                Ok(slot)
-            }
-            Err(error) => {
-                let now = pool.origin.elapsed();
-                pool.lock().backoff.failed(&self.settings.retry, now);
-                Err(error)
-            }
+        let connected = self.builder.connect();
+        if connected.is_err() {
+            self.connections.lock().pool.failed(&self.policy, now());
         }
+        connected.map(|client| (place, client))
     }
 }
 
-impl Pool {
+impl Connections {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn place(&self, most: usize) -> Place<'_> {
+        let is_full = |state: &mut State| state.taken >= most;
+        let free = self.freed.wait_while(self.lock(), is_full);
+        free.unwrap_or_else(PoisonError::into_inner).taken += 1;
+        Place(self)
     }
 }
 
 /// A place for a connection, which is free again in the end, whatever comes between.
-struct Slot<'p> {
-    pool: &'p Pool,
-    client: Option<Client>,
-}
+struct Place<'c>(&'c Connections);
 
-impl Drop for Slot<'_> {
-    fn drop(&mut self) {
-        let client = self.client.take();
-        let mut state = self.pool.lock();
-        match client {
-            Some(client) => state.idle.push((client, Instant::now())),
-            None => state.open -= 1,
+impl Place<'_> {
+    /// Keeps the connection, if it is of use for another message.
+    fn give_back(self, client: Client, policy: &Policy, report: &Report) {
+        let now = self.0.origin.elapsed();
+        let pool = &mut self.0.lock().pool;
+        if pool.observe(policy, &client.driver.courier, report, now) {
+            pool.keep(client, now);
         }
-        drop(state);
-        self.pool.freed.notify_one();
     }
 }
 
-/// Returns whether a connection is of use for other messages after this one.
-fn is_reusable(client: &Client, report: &Report) -> bool {
-    let is_unsent = |outcome: &Outcome<'_>| matches!(outcome, Outcome::NotSent(_));
-    client.driver.courier.is_idle() && !report.recipients.iter().any(is_unsent)
-}
-
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
-            .field("builder", &self.builder)
-            .field("retry", &self.retry)
-            .field("max_connections", &self.max_connections)
-            .field("idle", &self.idle)
-            .finish_non_exhaustive()
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.lock().taken -= 1;
+        self.0.freed.notify_one();
     }
 }

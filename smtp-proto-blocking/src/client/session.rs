@@ -4,12 +4,15 @@ use std::time::Instant;
 
 use smtp_proto::{
     client::{self as machine, Cancellation, Config, Envelope, MessageId},
-    delivery::{Courier, Report},
+    delivery::{Content, Courier, Report},
     machine::{Misuse, TraceEntry},
     syntax::{Capabilities, Command, Reply},
 };
 
-use super::{body::Body, drive::Driver};
+use super::{
+    body::{Body, Supply},
+    drive::Driver,
+};
 use crate::{Error, Socket, Stream, Transport, tls::TlsConnector};
 
 /// One SMTP session over a blocking [`Transport`].
@@ -108,20 +111,29 @@ impl<T: Transport> Client<T> {
         envelope: impl Into<Envelope<'e>>,
         body: impl Into<Body>,
     ) -> Result<Report, Error> {
-        self.attempt(envelope.into(), body.into())
-            .map(|(report, _)| report)
+        let message = self.post(envelope.into(), body.into().0)?;
+        let sent = self.finished(message);
+        sent.map(|(report, _)| report)
     }
 
-    /// Sends a message, and returns its content as it was left.
-    pub(super) fn attempt(
+    /// Submits a message, unless the session has failed.
+    pub(super) fn post(
         &mut self,
         envelope: Envelope<'_>,
-        body: Body,
-    ) -> Result<(Report, Option<Body>), Error> {
+        content: Content<Supply>,
+    ) -> Result<MessageId, Error> {
         if let Some(error) = self.driver.courier.failure() {
             return Err(self.driver.explain(error.clone()));
         }
-        let message = self.submit(envelope, body)?;
+        let courier = &mut self.driver.courier;
+        Ok(courier.submit(envelope, content.size(), content)?)
+    }
+
+    /// Waits for what becomes of a message, and for its content as it was left.
+    pub(super) fn finished(
+        &mut self,
+        message: MessageId,
+    ) -> Result<(Report, Option<Content<Supply>>), Error> {
         let finished = self.driver.wait(|courier| courier.report(message));
         finished.ok_or(Misuse::UnknownMessage.into())
     }
@@ -152,10 +164,9 @@ impl<T: Transport> Client<T> {
         envelope: impl Into<Envelope<'e>>,
         body: impl Into<Body>,
     ) -> Result<MessageId, Misuse> {
-        let body = body.into();
-        self.driver
-            .courier
-            .submit(envelope.into(), body.size(), body)
+        let content = body.into().0;
+        let courier = &mut self.driver.courier;
+        courier.submit(envelope.into(), content.size(), content)
     }
 
     /// Returns whether [`submit`](Self::submit) would take a message.

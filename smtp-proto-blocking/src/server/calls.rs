@@ -1,16 +1,13 @@
 //! Calls of a reception become calls of the handler.
 
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::mpsc,
-};
+use std::sync::mpsc;
 
 #[cfg(feature = "scram")]
 use smtp_proto::reception::FoundKeys;
 use smtp_proto::{
     reception::{
         Answer, Asked, Call, Deliveries, Notice, Question, Reception, Refusal, Session, State,
-        Verdict,
+        Verdict, guarded,
     },
     server::TransactionId,
 };
@@ -22,9 +19,7 @@ use smtp_proto::{
 
 #[cfg(feature = "auth")]
 use super::exchange::Exchange;
-use super::{handler::Handler, sink::Sink};
-#[cfg(feature = "scram")]
-use crate::entropy::nonce_and_secret;
+use super::{handler::Handler, intake::Intake};
 
 /// A handler, and what it is in the middle of on one connection.
 pub(super) struct Calls<'h, S, H: Handler<S>>
@@ -34,7 +29,7 @@ where
     handler: &'h H,
     #[cfg(feature = "auth")]
     exchange: Option<Box<dyn Exchange>>,
-    sink: Option<(TransactionId, H::Sink)>,
+    intake: Option<Intake<H::Sink>>,
 }
 
 impl<'h, S: State, H: Handler<S>> Calls<'h, S, H> {
@@ -43,7 +38,7 @@ impl<'h, S: State, H: Handler<S>> Calls<'h, S, H> {
             handler,
             #[cfg(feature = "auth")]
             exchange: None,
-            sink: None,
+            intake: None,
         }
     }
 
@@ -63,7 +58,7 @@ impl<'h, S: State, H: Handler<S>> Calls<'h, S, H> {
                 let transaction = envelope.transaction;
                 match guarded(|| self.handler.content(&session, envelope)) {
                     Some(Ok(sink)) => {
-                        self.sink = Some((transaction, sink));
+                        self.intake = Some(Intake::new(transaction, sink));
                         reception.answer(asked, Answer::Content(Ok(())));
                         self.write(reception, transaction, bytes);
                     }
@@ -79,7 +74,7 @@ impl<'h, S: State, H: Handler<S>> Calls<'h, S, H> {
             }
             Call::Notice(notice) => {
                 if let Notice::Reset { transaction, .. } = &notice {
-                    let dropped = self.sink.take_if(|(of, _)| of == transaction);
+                    let dropped = self.take(*transaction);
                     guarded(|| drop(dropped));
                 }
                 guarded(|| self.handler.notice(&session, &notice));
@@ -115,19 +110,16 @@ impl<'h, S: State, H: Handler<S>> Calls<'h, S, H> {
             #[cfg(feature = "scram")]
             Question::Keys { user, hash } => {
                 let keys = handler.scram_keys(session, &user, hash);
-                return Answer::Keys(keys.and_then(|keys| match nonce_and_secret() {
-                    Ok((nonce, secret)) => Ok(FoundKeys::new(keys, nonce, secret)),
-                    Err(_) => Err(Refusal::local_error()),
-                }));
+                return Answer::Keys(keys.and_then(|keys| FoundKeys::draw(keys, getrandom::fill)));
             }
             Question::Reply { reply, reason, .. } => {
                 return Answer::Reply(handler.review(session, &reply, reason));
             }
             Question::Hello => handler.hello(session),
             Question::StartTls => handler.start_tls(session),
-            Question::Message(transaction) => match self.sink.take() {
-                Some((of, sink)) if of == transaction => sink.finish(),
-                _ => Err(Refusal::local_error()),
+            Question::Message(transaction) => match self.take(transaction) {
+                Some(intake) => intake.finish(),
+                None => Err(Refusal::local_error()),
             },
             Question::Verify(name) => handler.verify(session, &name),
             Question::Expand(name) => handler.expand(session, &name),
@@ -151,18 +143,22 @@ impl<'h, S: State, H: Handler<S>> Calls<'h, S, H> {
     }
 
     fn write(&mut self, reception: &mut Reception<S>, transaction: TransactionId, bytes: &[u8]) {
-        let Some((_, sink)) = self.sink.as_mut().filter(|(of, _)| *of == transaction) else {
+        let Some(mut intake) = self.take(transaction) else {
             return;
         };
-        if bytes.is_empty() {
-            return;
+        let written = guarded(|| intake.write(bytes));
+        match written.unwrap_or_else(|| Err(Refusal::local_error())) {
+            Ok(()) => self.intake = Some(intake),
+            Err(refusal) => {
+                guarded(|| drop(intake));
+                reception.refuse_content(transaction, refusal);
+            }
         }
-        let written = guarded(|| sink.write(bytes));
-        if let Err(refusal) = written.unwrap_or_else(|| Err(Refusal::local_error())) {
-            let dropped = self.sink.take();
-            guarded(|| drop(dropped));
-            reception.refuse_content(transaction, refusal);
-        }
+    }
+
+    /// Takes the content that has come of a transaction.
+    fn take(&mut self, transaction: TransactionId) -> Option<Intake<H::Sink>> {
+        self.intake.take_if(|it| it.transaction == transaction)
     }
 
     /// Returns the verdict over a message for each recipient.
@@ -172,19 +168,13 @@ impl<'h, S: State, H: Handler<S>> Calls<'h, S, H> {
             // The other end is here.
             let _ = sender.send((asked, verdict));
         });
-        match self.sink.take() {
-            Some((of, sink)) if of == transaction => {
+        match self.take(transaction) {
+            Some(intake) => {
                 // If it panics, whoever is left is answered by the end of its `Deliveries`.
-                guarded(|| sink.deliver(deliveries));
+                guarded(|| intake.deliver(deliveries));
             }
-            _ => drop(deliveries),
+            None => drop(deliveries),
         }
         decided.try_iter().collect()
     }
-}
-
-/// Returns what a call of the application's returns; nothing if it panics.
-pub(super) fn guarded<T>(call: impl FnOnce() -> T) -> Option<T> {
-    // What a panic leaves broken is the application's own.
-    catch_unwind(AssertUnwindSafe(call)).ok()
 }

@@ -1,7 +1,7 @@
 //! One connection, from its greeting to its end.
 
 use std::{
-    io::{self, Write},
+    io,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::Arc,
     thread,
@@ -9,16 +9,11 @@ use std::{
 };
 
 use smtp_proto::{
-    machine::Fault,
-    reception::{Reception, State},
+    machine::{self, Fault},
+    reception::{Phase, Reception, State, TurnedAway, guarded},
 };
 
-use super::{
-    calls::{Calls, guarded},
-    handler::Handler,
-    options::Options,
-    shutdown::{Phase, Shutdown},
-};
+use super::{calls::Calls, handler::Handler, options::Options, shutdown::Shutdown};
 use crate::{
     Error, Transport,
     connection::{Connection, GLANCE, MOMENT, Progress},
@@ -62,17 +57,13 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
         handler: &'h H,
         shutdown: Option<&'h Shutdown>,
     ) -> Self {
-        let session = options.session();
-        let mut reception = Reception::new(options.config, session, Duration::ZERO);
-        if options.acceptor.is_none() {
-            reception = reception.without_tls();
-        }
+        let (reception, acceptor) = Reception::begin(options, Duration::ZERO);
         Self {
             connection: Connection::new(transport, reception.max_unconsumed()),
             reception,
             calls: Calls::new(handler),
             handler,
-            acceptor: options.acceptor,
+            acceptor,
             shutdown,
             eof: false,
             is_mute: false,
@@ -80,12 +71,20 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
         }
     }
 
+    /// Turns the client away in place of greeting it.
+    pub(super) fn turn_away(&mut self, why: TurnedAway) {
+        self.reception.turn_away(why);
+    }
+
     /// Serves to the end, and tells the handler so whatever happens.
     pub(super) fn serve(mut self) -> Result<(), Error> {
         let served = catch_unwind(AssertUnwindSafe(|| self.run()));
         let (result, panic) = match served {
             Ok(result) => (result, None),
-            Err(panic) => (Err(ending(&mut self.reception)), Some(panic)),
+            Err(panic) => {
+                let error = self.reception.give_up(self.connection.now(), |_| 0);
+                (Err(ended(error)), Some(panic))
+            }
         };
         self.tell_dialogue();
         let (session, tally) = (self.reception.session(), self.reception.tally());
@@ -107,16 +106,13 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
                 self.connection.close();
                 return Ok(());
             }
-            match self.shutdown.map_or(Phase::Serving, Shutdown::phase) {
-                Phase::Serving => {}
-                Phase::Ending => self.reception.shut_down(),
-                Phase::Over => {
-                    self.reception.abort();
-                    self.make_calls()?;
-                    self.write();
-                    self.reception.write_failed();
-                    self.make_calls()?;
-                }
+            let phase = self.shutdown.map_or(Phase::Serving, Shutdown::phase);
+            self.reception.follow(phase);
+            if phase == Phase::Over {
+                self.make_calls()?;
+                self.write();
+                self.reception.write_failed();
+                self.make_calls()?;
             }
             let blocked = match self.write() {
                 // What is written may be all that an end has waited for.
@@ -291,35 +287,10 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
     }
 }
 
-/// Tells a client that there are too many others, as far as it can be told at once.
-pub(super) fn turn_away<T, S: State, H: Handler<S>>(mut stream: T, options: Options, handler: &H)
-where
-    T: Write,
-{
-    let session = options.session();
-    let mut reception = Reception::new(options.config, session, Duration::ZERO);
-    reception.turn_away(Duration::ZERO);
-    while let Some(transmit) = reception.poll_transmit(Duration::ZERO) {
-        match transmit.slices().first().map(|slice| stream.write(slice)) {
-            Some(Ok(bytes @ 1..)) => {
-                transmit.wrote(bytes, Duration::ZERO);
-            }
-            _ => transmit.failed(),
-        }
-    }
-    let error = ending(&mut reception);
-    let (session, tally) = (reception.session(), reception.tally());
-    guarded(|| handler.closed(session, Err(&error), tally));
-}
-
-/// Returns how a session ends that is given up now.
-fn ending<S: State>(reception: &mut Reception<S>) -> Error {
-    reception.write_failed();
-    loop {
-        match reception.poll_call(&mut [].as_slice(), Duration::ZERO) {
-            Ok(Some(_)) => {}
-            Ok(None) => return Error::Connect(Arc::new(io::ErrorKind::ConnectionAborted.into())),
-            Err(error) => return Error::session(error, None),
-        }
+/// Says how a session has ended that was given up.
+pub(super) fn ended(error: Option<machine::Error>) -> Error {
+    match error {
+        Some(error) => Error::session(error, None),
+        None => Error::Connect(Arc::new(io::ErrorKind::ConnectionAborted.into())),
     }
 }

@@ -11,21 +11,23 @@ use std::{
     path::PathBuf,
 };
 
+use super::options::Options;
+use crate::Socket;
+
 /// How long it may take to reach a listener that waits.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// Accepts connections, over TCP or through a Unix socket. It blocks.
+///
+/// One that the process was started with (socket activation) serves as any other.
 #[derive(Debug)]
-pub(super) enum Listener {
+#[non_exhaustive]
+pub enum Listener {
+    /// Over TCP.
     Tcp(TcpListener),
+    /// Through a Unix socket.
     #[cfg(unix)]
     Unix(UnixListener),
-}
-
-/// A connection that was accepted.
-pub(super) enum Accepted {
-    Tcp(TcpStream, SocketAddr),
-    #[cfg(unix)]
-    Unix(UnixStream),
 }
 
 /// Where a listener that waits can be reached.
@@ -37,17 +39,22 @@ pub(super) enum Wake {
 }
 
 impl Listener {
-    pub(super) fn accept(&self) -> io::Result<Accepted> {
+    /// Accepts a connection, and says between which addresses it is.
+    pub(super) fn accept(&self, options: &Options) -> io::Result<(Socket, Options)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept()?;
-                // Replies are written a flight at a time: nothing is to be waited for. Where it
-                // fails, as some systems do once the client has reset, the connection tells.
+                // The machine decides what leaves together. Where it fails, as some systems do once
+                // the client has reset, the connection tells.
                 let _ = stream.set_nodelay(true);
-                Ok(Accepted::Tcp(stream, peer))
+                let options = options.clone().addresses(peer, stream.local_addr().ok());
+                Ok((Socket::Tcp(stream), options))
             }
             #[cfg(unix)]
-            Self::Unix(listener) => Ok(Accepted::Unix(listener.accept()?.0)),
+            Self::Unix(listener) => {
+                let (stream, _) = listener.accept()?;
+                Ok((Socket::Unix(stream), options.clone()))
+            }
         }
     }
 
@@ -77,6 +84,19 @@ impl Listener {
                 Ok(Wake::Unix(path))
             }
         }
+    }
+}
+
+impl From<TcpListener> for Listener {
+    fn from(listener: TcpListener) -> Self {
+        Self::Tcp(listener)
+    }
+}
+
+#[cfg(unix)]
+impl From<UnixListener> for Listener {
+    fn from(listener: UnixListener) -> Self {
+        Self::Unix(listener)
     }
 }
 

@@ -18,28 +18,27 @@ mod drive;
 #[cfg(feature = "auth")]
 mod exchange;
 mod handler;
+mod intake;
 mod listener;
 mod options;
+mod prepare;
+mod room;
 mod shutdown;
 mod sink;
 
-#[cfg(unix)]
-use std::path::Path;
 use std::{
-    io,
-    net::{IpAddr, SocketAddr, TcpListener, ToSocketAddrs},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread,
+    fmt, io,
+    net::{SocketAddr, TcpListener, ToSocketAddrs},
     time::Duration,
 };
+#[cfg(unix)]
+use std::{os::unix::net::UnixListener, path::Path};
 
-use smtp_proto::reception::Admission;
+use smtp_proto::reception::{Admission, Phase, guarded};
 
 use self::{
-    calls::guarded,
-    drive::{Driver, turn_away},
-    listener::{Accepted, Listener},
-    shutdown::Phase,
+    drive::Driver,
+    room::{Preparation, Room},
 };
 use crate::{Error, Transport};
 
@@ -47,12 +46,14 @@ use crate::{Error, Transport};
 pub use self::exchange::Exchange;
 pub use self::{
     handler::Handler,
+    listener::Listener,
     options::Options,
+    prepare::{Arrival, Prepare},
     shutdown::Shutdown,
     sink::{InMemory, Sink},
 };
 pub use smtp_proto::{
-    machine::TraceEntry,
+    machine::{TraceEntry, limits},
     reception::{
         Accept, ClientAttributes, Deliveries, Envelope, Notice, Recipient, Refusal, Sender,
         Session, State, Tally, Transaction, Verdict, accept,
@@ -67,22 +68,14 @@ pub use smtp_proto::{
     sasl::{Credential, Step, invalid_credentials},
 };
 
-/// How many connections a server has at once, unless told otherwise.
-pub const MAX_CONNECTIONS: usize = 1000;
-/// How many of them may be one client's (Postfix's `smtpd_client_connection_count_limit`).
-pub const MAX_CONNECTIONS_PER_PEER: usize = 50;
 /// How long a server waits when it could not accept a connection, for lack of descriptors mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// How long connections may take to notice that all is over.
-const LAST_MOMENT: Duration = Duration::from_millis(600);
-
 /// Accepts connections and serves each of them.
-#[derive(Debug)]
 pub struct Server {
     listener: Listener,
     options: Options,
-    max_connections: usize,
-    max_connections_per_peer: usize,
+    admission: Admission,
+    preparation: Option<Preparation>,
 }
 
 impl Server {
@@ -96,46 +89,49 @@ impl Server {
         Ok(Self::from_listener(listener, options))
     }
 
-    /// Serves what a listener accepts, which blocks.
-    pub fn from_listener(listener: TcpListener, options: impl Into<Options>) -> Self {
-        Self::new(Listener::Tcp(listener), options)
-    }
-
     /// Listens at a Unix socket, as LMTP servers do. Connections have no addresses then. The file
     /// stays when the server ends.
     ///
     /// # Errors
     ///
-    /// Fails as [`UnixListener::bind`](std::os::unix::net::UnixListener::bind) does, so also if there
-    /// is a file of that name.
+    /// Fails as [`UnixListener::bind`] does, so also if there is a file of that name.
     #[cfg(unix)]
     pub fn bind_unix(path: impl AsRef<Path>, options: impl Into<Options>) -> io::Result<Self> {
-        let listener = std::os::unix::net::UnixListener::bind(path)?;
-        Ok(Self::new(Listener::Unix(listener), options))
+        let listener = UnixListener::bind(path)?;
+        Ok(Self::from_listener(listener, options))
     }
 
-    fn new(listener: Listener, options: impl Into<Options>) -> Self {
+    /// Serves what a listener accepts.
+    pub fn from_listener(listener: impl Into<Listener>, options: impl Into<Options>) -> Self {
         Self {
-            listener,
+            listener: listener.into(),
             options: options.into(),
-            max_connections: MAX_CONNECTIONS,
-            max_connections_per_peer: MAX_CONNECTIONS_PER_PEER,
+            admission: Admission::default(),
+            preparation: None,
         }
     }
 
-    /// Sets how many connections there may be at once, at least 1; [`MAX_CONNECTIONS`] unless set.
-    /// Further ones are told 421.
+    /// Sets how many connections there may be at once, at least 1; [`limits::CONNECTIONS`] unless
+    /// set. Further ones are told 421.
     #[must_use]
     pub fn max_connections(mut self, max_connections: usize) -> Self {
-        self.max_connections = max_connections;
+        self.admission.set_max(max_connections);
         self
     }
 
     /// Sets how many of them may come from one address, or from one network of IPv6 (64 bits), at
-    /// least 1; [`MAX_CONNECTIONS_PER_PEER`] unless set. Further ones are told 421.
+    /// least 1; [`limits::CONNECTIONS_PER_PEER`] unless set. Further ones are told 421.
     #[must_use]
     pub fn max_connections_per_peer(mut self, max_connections: usize) -> Self {
-        self.max_connections_per_peer = max_connections;
+        self.admission.set_max_per_peer(max_connections);
+        self
+    }
+
+    /// Has each connection prepared before anything is said, within this time:
+    /// [`limits::PREPARATION`] suits proxies. A connection that takes longer is closed.
+    #[must_use]
+    pub fn prepare(mut self, prepare: impl Prepare, limit: Duration) -> Self {
+        self.preparation = Some(Preparation::new(prepare, limit));
         self
     }
 
@@ -162,118 +158,37 @@ impl Server {
         let Self {
             listener,
             options,
-            max_connections,
-            max_connections_per_peer,
+            admission,
+            preparation,
         } = self;
-        let room = Room {
-            admission: Arc::new(Mutex::new(Admission::new(
-                max_connections,
-                max_connections_per_peer,
-            ))),
-            shutdown,
-        };
-        let shutdown = &room.shutdown;
-        let handler = Arc::new(handler);
+        let room = Room::new(handler, admission, preparation, shutdown.clone());
         match listener.wake() {
             Ok(wake) => shutdown.wakes(wake),
-            Err(error) => handler.accept_failed(&error),
+            Err(error) => room.handler().accept_failed(&error),
         }
         while shutdown.phase() == Phase::Serving {
-            match listener.accept() {
+            match listener.accept(&options) {
                 Ok(_) if shutdown.phase() != Phase::Serving => break,
-                Ok(Accepted::Tcp(stream, peer)) => {
-                    let local = stream.local_addr().ok();
-                    let options = options.clone().addresses(peer, local);
-                    room.welcome(stream, options, &handler);
-                }
-                #[cfg(unix)]
-                Ok(Accepted::Unix(stream)) => room.welcome(stream, options.clone(), &handler),
+                Ok((socket, options)) => room.welcome(socket, options),
                 Err(error) => {
-                    guarded(|| handler.accept_failed(&error));
+                    guarded(|| room.handler().accept_failed(&error));
                     shutdown.wait(ACCEPT_PAUSE);
                 }
             }
         }
         // Nobody is to connect to whom nobody will speak.
         drop(listener);
-        room.wait_until_empty();
+        room.empty();
     }
 }
 
-/// Where the connections of one server are.
-#[derive(Clone)]
-struct Room {
-    admission: Arc<Mutex<Admission>>,
-    shutdown: Shutdown,
-}
-
-/// A connection's place.
-struct Place {
-    room: Room,
-    peer: Option<IpAddr>,
-}
-
-impl Room {
-    /// Serves a client in a thread of its own, or turns it away.
-    fn welcome<S, H, T>(&self, stream: T, options: Options, handler: &Arc<H>)
-    where
-        S: State,
-        H: Handler<S>,
-        T: Transport + Send + 'static,
-    {
-        let peer = options.peer.map(|peer| peer.ip());
-        if self.admission().enter(peer).is_err() {
-            turn_away(stream, options, &**handler);
-            return;
-        }
-        let place = Place {
-            room: self.clone(),
-            peer,
-        };
-        // A thread that cannot be begun takes nothing with it.
-        let stream = Arc::new(Mutex::new(Some(stream)));
-        let (theirs, own, taken) = (Arc::clone(handler), options.clone(), Arc::clone(&stream));
-        let served = thread::Builder::new().spawn(move || {
-            if let Some(stream) = take(&taken) {
-                // The handler hears of errors.
-                let _ = Driver::new(stream, own, &*theirs, Some(&place.room.shutdown)).serve();
-            }
-        });
-        if let Err(error) = served
-            && let Some(stream) = take(&stream)
-        {
-            guarded(|| handler.accept_failed(&error));
-            turn_away(stream, options, &**handler);
-        }
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("listener", &self.listener)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
-
-    /// Waits for connections to end, as long as they may take.
-    fn wait_until_empty(&self) {
-        let is_empty = || self.admission().count() == 0;
-        while !is_empty() && self.shutdown.phase() != Phase::Over {
-            self.shutdown.wait(ACCEPT_PAUSE);
-        }
-        let over = std::time::Instant::now();
-        while !is_empty() && over.elapsed() < LAST_MOMENT {
-            self.shutdown.wait(ACCEPT_PAUSE);
-        }
-    }
-
-    fn admission(&self) -> MutexGuard<'_, Admission> {
-        let admission = self.admission.lock();
-        admission.unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.room.admission().leave(self.peer);
-        self.room.shutdown.notify();
-    }
-}
-
-fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
-    slot.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
 /// Serves one client over a connection that was just accepted, to the end of its session.

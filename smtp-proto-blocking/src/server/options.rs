@@ -1,20 +1,12 @@
-//! What a server's connections share beside their handler.
+//! How connections are served.
 
-use std::{
-    net::SocketAddr,
-    sync::atomic::{AtomicU64, Ordering},
-};
-
-use smtp_proto::{
-    reception::{Session, State},
-    server::Config,
-};
+use smtp_proto::reception;
 
 use crate::tls::TlsAcceptor;
 
-/// Says how connections are served: a [`Config`], and with what to do TLS.
+/// Says how connections are served: a [`Config`](super::Config), and with what to do TLS.
 ///
-/// A [`Config`] alone is enough where there is no TLS.
+/// A configuration alone is enough where there is no TLS.
 ///
 /// ```no_run
 /// # #[cfg(feature = "rustls")]
@@ -28,56 +20,4 @@ use crate::tls::TlsAcceptor;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
-pub struct Options {
-    pub(super) config: Config,
-    pub(super) acceptor: Option<TlsAcceptor>,
-    pub(super) peer: Option<SocketAddr>,
-    pub(super) local: Option<SocketAddr>,
-}
-
-impl Options {
-    /// Serves by a configuration, without TLS.
-    pub fn new(config: Config) -> Self {
-        Self {
-            config,
-            acceptor: None,
-            peer: None,
-            local: None,
-        }
-    }
-
-    /// Says how to do TLS. The configuration says whether to: [`Config::tls`].
-    #[cfg(feature = "rustls")]
-    #[must_use]
-    pub fn tls(mut self, acceptor: TlsAcceptor) -> Self {
-        self.acceptor = Some(acceptor);
-        self
-    }
-
-    /// Says between which addresses a connection is, the client's first, where it is
-    /// [served](super::serve_connection) by itself. A [`Server`](super::Server) finds them out.
-    #[must_use]
-    pub fn addresses(
-        mut self,
-        peer: impl Into<Option<SocketAddr>>,
-        local: impl Into<Option<SocketAddr>>,
-    ) -> Self {
-        self.peer = peer.into();
-        self.local = local.into();
-        self
-    }
-
-    /// Begins to know the client of a new connection.
-    pub(super) fn session<S: State>(&self) -> Session<S> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let id = COUNT.fetch_add(1, Ordering::Relaxed);
-        Session::new(id, self.peer, self.local)
-    }
-}
-
-impl From<Config> for Options {
-    fn from(config: Config) -> Self {
-        Self::new(config)
-    }
-}
+pub type Options = reception::Options<TlsAcceptor>;

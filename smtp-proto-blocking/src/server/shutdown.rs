@@ -5,10 +5,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::listener::Wake;
+use smtp_proto::reception::{Ending, Phase};
 
-/// How long transactions may take to end, unless told otherwise.
-const GRACE: Duration = Duration::from_secs(30);
+use super::listener::Wake;
 
 /// Ends servers, and connections that are served by themselves, from another thread.
 ///
@@ -16,7 +15,7 @@ const GRACE: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub struct Shutdown {
     shared: Arc<Shared>,
-    grace: Duration,
+    origin: Instant,
 }
 
 #[derive(Debug, Default)]
@@ -27,21 +26,9 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Progress {
-    begun: Option<Instant>,
-    aborted: bool,
+    ending: Ending,
     /// Reaches those that wait for a connection.
     wakes: Vec<Wake>,
-}
-
-/// How far it has come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// Nobody has asked for it.
-    Serving,
-    /// Transactions may come to their ends.
-    Ending,
-    /// It is over, whatever is under way.
-    Over,
 }
 
 impl Default for Shutdown {
@@ -55,14 +42,14 @@ impl Shutdown {
     pub fn new() -> Self {
         Self {
             shared: Arc::default(),
-            grace: GRACE,
+            origin: Instant::now(),
         }
     }
 
     /// Sets how long transactions may take to end, once it has begun.
     #[must_use]
-    pub fn grace(mut self, grace: Duration) -> Self {
-        self.grace = grace;
+    pub fn grace(self, grace: Duration) -> Self {
+        self.progress().ending.set_grace(grace);
         self
     }
 
@@ -70,26 +57,23 @@ impl Shutdown {
     /// as its transaction has ended, and those that are left when the grace is over are ended.
     /// Does not wait for it.
     pub fn begin(&self) {
-        let mut progress = self.progress();
-        progress.begun.get_or_insert_with(Instant::now);
-        self.announce(progress);
+        self.advance(Ending::begin);
     }
 
     /// Ends all at once: transactions are dropped, and what a handler is busy with is not waited for.
     pub fn abort(&self) {
-        let mut progress = self.progress();
-        progress.begun.get_or_insert_with(Instant::now);
-        progress.aborted = true;
-        self.announce(progress);
+        self.advance(Ending::abort);
     }
 
+    /// Returns how far it has come.
     pub(super) fn phase(&self) -> Phase {
-        let progress = self.progress();
-        match progress.begun {
-            None => Phase::Serving,
-            Some(begun) if progress.aborted || begun.elapsed() >= self.grace => Phase::Over,
-            Some(_) => Phase::Ending,
-        }
+        self.progress().ending.phase(self.origin.elapsed())
+    }
+
+    /// Returns whether connections are waited for.
+    pub(super) fn waits(&self) -> bool {
+        let last_moment = self.progress().ending.last_moment();
+        last_moment.is_none_or(|at| self.origin.elapsed() < at)
     }
 
     /// Waits for a change, or for `limit`.
@@ -106,17 +90,15 @@ impl Shutdown {
 
     /// Has this reached when it begins, or at once if it has.
     pub(super) fn wakes(&self, wake: Wake) {
-        let mut progress = self.progress();
-        match progress.begun {
-            None => progress.wakes.push(wake),
-            Some(_) => {
-                drop(progress);
-                wake.call();
-            }
+        self.progress().wakes.push(wake);
+        if self.phase() != Phase::Serving {
+            self.advance(|_, _| {});
         }
     }
 
-    fn announce(&self, mut progress: MutexGuard<'_, Progress>) {
+    fn advance(&self, step: impl FnOnce(&mut Ending, Duration)) {
+        let mut progress = self.progress();
+        step(&mut progress.ending, self.origin.elapsed());
         let wakes = std::mem::take(&mut progress.wakes);
         drop(progress);
         self.shared.changed.notify_all();

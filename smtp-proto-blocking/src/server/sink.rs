@@ -9,6 +9,19 @@ use smtp_proto::reception::{Deliveries, Refusal, Verdict};
 /// Dropped before [`finish`](Self::finish) it means that there is no message: the client reset the
 /// transaction, or is gone.
 pub trait Sink: Send + Sized + 'static {
+    /// Looks at the header of the message, once, before any of the content is
+    /// [written](Self::write), of which it is a part: as soon as all of it has come, the empty line
+    /// apart. One that is longer than [`limits::HEADER`](smtp_proto::machine::limits::HEADER) is cut
+    /// off there. Takes any unless written.
+    ///
+    /// # Errors
+    ///
+    /// Refuses the message; the rest of it is swallowed.
+    fn header(&mut self, header: &[u8]) -> Result<(), Refusal> {
+        let _ = header;
+        Ok(())
+    }
+
     /// Takes more of the content, dots unstuffed.
     ///
     /// # Errors

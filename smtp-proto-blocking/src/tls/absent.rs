@@ -9,8 +9,7 @@ use crate::TlsInfo;
 pub(crate) enum TlsConnector {}
 
 /// No acceptor.
-#[derive(Clone, Debug)]
-pub(crate) enum TlsAcceptor {}
+pub(crate) type TlsAcceptor = std::convert::Infallible;
 
 /// No session.
 pub(crate) enum Session {}

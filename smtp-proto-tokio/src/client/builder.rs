@@ -2,30 +2,31 @@
 
 #[cfg(feature = "rustls")]
 use std::sync::OnceLock;
-use std::{fmt, io, time::Duration};
+use std::{
+    future::Future,
+    io,
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use smtp_proto::{
     client::{Config, Tls},
-    delivery::{Server, ServerUrl, own_name, tries_next_address},
-    machine::TraceEntry,
+    delivery::{Failures, Server, ServerUrl, Setup},
     syntax::Host,
 };
-use tokio::{
-    net::{TcpStream, lookup_host},
-    time::timeout,
-};
 #[cfg(feature = "auth")]
-use {smtp_proto::sasl::Mechanism, std::sync::Arc, zeroize::Zeroizing};
+use smtp_proto::{delivery::Entropy, sasl::Mechanism};
+use tokio::net::lookup_host;
 
-use super::session::Client;
-#[cfg(feature = "scram")]
-use crate::entropy::nonce;
+use super::{dial::Dial, session::Client};
 #[cfg(feature = "rustls")]
 use crate::tls::TlsConnector;
 use crate::{Error, Socket, stream::Handshake};
 
-/// How long to wait for a connection to each address of a host, unless set.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+#[cfg(feature = "scram")]
+const ENTROPY: Option<Entropy> = Some(crate::entropy::fill);
+#[cfg(all(feature = "auth", not(feature = "scram")))]
+const ENTROPY: Option<Entropy> = None;
 
 impl Client {
     /// Connects to the server of a [URL](ServerUrl), and waits until the session is open.
@@ -67,12 +68,18 @@ impl Client {
         U: TryInto<ServerUrl>,
         Error: From<U::Error>,
     {
-        Ok(Builder::from_url(&url.try_into()?))
+        let url = url.try_into()?;
+        let builder = Builder::new(Setup::of_url(&url));
+        #[cfg(feature = "auth")]
+        if let Some((user, password)) = url.credentials() {
+            return Ok(builder.password(user, password));
+        }
+        Ok(builder)
     }
 
     /// Begins a client of this configuration.
     pub fn builder(config: Config) -> Builder {
-        Builder::new(config)
+        Builder::new(Setup::new(config))
     }
 }
 
@@ -97,82 +104,62 @@ impl Client {
 /// # }
 /// ```
 #[must_use = "nothing is connected yet"]
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Builder {
-    config: Config,
-    /// The configuration has a name for EHLO; else it is known when there is a connection.
-    is_named: bool,
-    server: Option<Server>,
+    setup: Setup,
+    dial: Dial,
     #[cfg(feature = "rustls")]
     connector: OnceLock<TlsConnector>,
-    /// What a URL says of TLS.
-    url_tls: Option<Tls>,
-    connect_timeout: Duration,
-    #[cfg(feature = "auth")]
-    mechanisms: Vec<MakeMechanisms>,
 }
 
-/// Makes mechanisms for one connection.
-#[cfg(feature = "auth")]
-type MakeMechanisms = Arc<dyn Fn() -> io::Result<Vec<Box<dyn Mechanism>>> + Send + Sync>;
-
 impl Builder {
-    fn new(config: Config) -> Self {
+    fn new(setup: Setup) -> Self {
         Self {
-            config,
-            is_named: true,
-            server: None,
+            setup,
+            dial: Dial::default(),
             #[cfg(feature = "rustls")]
             connector: OnceLock::new(),
-            url_tls: None,
-            connect_timeout: CONNECT_TIMEOUT,
-            #[cfg(feature = "auth")]
-            mechanisms: Vec::new(),
         }
-    }
-
-    fn from_url(url: &ServerUrl) -> Self {
-        let config = url.config(own_name("", None));
-        let mut builder = Self::new(config).server(url.server().clone());
-        builder.is_named = url.name().is_some();
-        builder.url_tls = Some(url.tls());
-        #[cfg(feature = "auth")]
-        if let Some((user, password)) = url.credentials() {
-            builder = builder.password(user, password);
-        }
-        builder
     }
 
     /// Says where the server is.
-    pub fn server(mut self, server: impl Into<Server>) -> Self {
-        self.server = Some(server.into());
-        self
+    pub fn server(self, server: impl Into<Server>) -> Self {
+        self.with(|setup| setup.server(server.into()))
     }
 
     /// Sets the name for EHLO. Of a URL it is the machine's host name, if that is a full one, or
     /// else an address literal.
-    pub fn name(mut self, name: Host<'_>) -> Self {
-        self.config = self.config.name(name);
-        self.is_named = true;
-        self
+    pub fn name(self, name: Host<'_>) -> Self {
+        self.with(|setup| setup.name(name))
     }
 
     /// Changes the configuration.
-    pub fn configure(mut self, change: impl FnOnce(Config) -> Config) -> Self {
-        self.config = change(self.config);
-        self
+    pub fn configure(self, change: impl FnOnce(Config) -> Config) -> Self {
+        self.with(|setup| setup.configure(change))
     }
 
     /// Sets how long to wait for a connection to each address of a host: 30 seconds unless set.
-    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
-        self.connect_timeout = timeout;
-        self
+    pub fn connect_timeout(self, timeout: Duration) -> Self {
+        self.with(|setup| setup.connect_timeout(timeout))
     }
 
-    /// Says how to do TLS. The configuration, or the URL, says whether to.
-    #[cfg(feature = "rustls")]
-    pub fn tls(mut self, connector: TlsConnector) -> Self {
-        self.connector = connector.into();
+    /// Sets the address that connections come from; the system chooses it unless set. Addresses of the
+    /// host that are of another family are passed over.
+    pub fn local_address(self, address: IpAddr) -> Self {
+        self.with(|setup| setup.local_address(address))
+    }
+
+    /// Has connections made by `dial`, which is called for one address of the host after the other: for
+    /// proxies (`examples/socks5.rs`), a PROXY header, or options of sockets. The time for it is [`connect_timeout`](Self::connect_timeout).
+    pub fn connect_with<T, F>(
+        mut self,
+        dial: impl Fn(SocketAddr) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        T: Into<Socket>,
+        F: Future<Output = io::Result<T>> + Send + 'static,
+    {
+        self.dial = Dial::with(dial);
         self
     }
 
@@ -183,7 +170,7 @@ impl Builder {
         self,
         mechanism: impl Fn() -> M + Send + Sync + 'static,
     ) -> Self {
-        self.mechanisms(move || Ok(vec![Box::new(mechanism())]))
+        self.with(|setup| setup.authenticate(mechanism))
     }
 
     /// Has clients authenticate by a user name and a password, in the best way that the server
@@ -191,25 +178,11 @@ impl Builder {
     /// else PLAIN or LOGIN. To verified servers only, unless the configuration says otherwise.
     #[cfg(feature = "auth")]
     pub fn password(self, user: &str, password: &str) -> Self {
-        let (user, password) = (user.to_owned(), Zeroizing::new(password.to_owned()));
-        #[cfg(feature = "scram")]
-        let make = move || {
-            let nonce = nonce()?;
-            Ok(smtp_proto::sasl::by_scram_or_password(
-                &user, &password, nonce,
-            ))
-        };
-        #[cfg(not(feature = "scram"))]
-        let make = move || Ok(smtp_proto::sasl::by_password(&user, &password));
-        self.mechanisms(make)
+        self.with(|setup| setup.password(user, password, ENTROPY))
     }
 
-    #[cfg(feature = "auth")]
-    fn mechanisms<F>(mut self, make: F) -> Self
-    where
-        F: Fn() -> io::Result<Vec<Box<dyn Mechanism>>> + Send + Sync + 'static,
-    {
-        self.mechanisms.push(Arc::new(make));
+    fn with(mut self, change: impl FnOnce(Setup) -> Setup) -> Self {
+        self.setup = change(self.setup);
         self
     }
 
@@ -221,71 +194,38 @@ impl Builder {
     /// [`Error::Connect`] if there is no connection to be had, [`Error::Session`] if the server refuses
     /// the session.
     pub async fn connect(&self) -> Result<Client, Error> {
-        let (host, port) = match &self.server {
-            Some(Server::Tcp { host, port }) => (host.as_str(), *port),
+        let (host, port) = match self.setup.destination()? {
+            Server::Tcp { host, port } => (host.as_str(), *port),
             #[cfg(unix)]
-            Some(Server::Unix { path }) => {
+            Server::Unix { path } => {
                 let stream = tokio::net::UnixStream::connect(path).await;
-                return self
-                    .open(Socket::Unix(stream.map_err(Error::connect)?))
-                    .await;
+                let socket = Socket::Unix(stream.map_err(Error::connect)?);
+                return self.open(socket).await;
             }
-            _ => {
-                let unusable = "no server was named that can be connected to";
-                return Err(Error::connect(io::Error::new(
-                    io::ErrorKind::InvalidInput,
-                    unusable,
-                )));
-            }
+            _ => return Err(Error::connect(io::ErrorKind::Unsupported.into())),
         };
         let addresses = lookup_host((host, port)).await.map_err(Error::connect)?;
-        let mut failure = Error::connect(io::ErrorKind::NotFound.into());
+        let mut failures = Failures::default();
         for address in addresses {
-            let connecting = timeout(self.connect_timeout, TcpStream::connect(address));
-            let error = match connecting.await.unwrap_or_else(|late| Err(late.into())) {
-                Ok(stream) => {
-                    // A flight is written as a whole: nothing is to be waited for. It is of no account
-                    // where a system cannot.
-                    let _ = stream.set_nodelay(true);
-                    match self.open(Socket::Tcp(stream)).await {
-                        Ok(client) => return Ok(client),
-                        Err(error) => error,
-                    }
-                }
-                Err(error) => Error::connect(error),
+            let (origin, patience) = (self.setup.origin(), self.setup.patience());
+            let opened = match self.dial.connect(address, origin, patience).await {
+                Ok(socket) => self.open(socket).await,
+                Err(error) => Err(Error::connect(error)),
             };
-            match error.machine() {
-                Some(refusal) if !tries_next_address(refusal) => return Err(error),
-                // What a server said tells more than that another could not be reached.
-                None if failure.machine().is_some() => {}
-                _ => failure = error,
+            match opened {
+                Ok(client) => return Ok(client),
+                Err(error) => failures.note(error)?,
             }
         }
-        Err(failure)
+        Err(failures.into_error())
     }
 
     async fn open(&self, socket: Socket) -> Result<Client, Error> {
-        let mut builder = self.clone();
-        if !self.is_named {
-            let host_name = gethostname::gethostname();
-            let name = own_name(&host_name.to_string_lossy(), socket.local_ip());
-            builder = builder.name(name);
-        }
-        let mut client = builder.with_stream(socket)?;
-        let opened = client.ready().await.map(drop);
-        match opened {
+        let local = socket.local_ip();
+        let mut client = self.session(socket, local)?;
+        match client.ready().await.map(drop) {
             Ok(()) => Ok(client),
-            Err(Error::Session {
-                error, transport, ..
-            }) => {
-                let trace: Vec<TraceEntry> = std::iter::from_fn(|| client.poll_trace()).collect();
-                Err(Error::Session {
-                    error,
-                    transport,
-                    trace: trace.into(),
-                })
-            }
-            Err(error) => Err(error),
+            Err(error) => Err(error.with_trace_of(client.driver.courier.machine_mut())),
         }
     }
 
@@ -295,20 +235,17 @@ impl Builder {
     ///
     /// [`Error::Connect`] if the means for TLS or authentication cannot be had.
     pub fn with_stream<S>(&self, stream: S) -> Result<Client<S>, Error> {
-        let mut config = self.config.clone();
-        if let Some(tls) = self.url_tls {
+        self.session(stream, None)
+    }
+
+    fn session<S>(&self, stream: S, local: Option<IpAddr>) -> Result<Client<S>, Error> {
+        let host_name = gethostname::gethostname();
+        let mut config = self.setup.config(&host_name.to_string_lossy(), local);
+        if let Some(tls) = self.setup.url_tls() {
             config = config.tls(self.trust(tls)?);
         }
-        #[cfg_attr(not(feature = "auth"), expect(unused_mut))]
         let mut client = Client::new(stream, config, self.handshake());
-        #[cfg(feature = "auth")]
-        if !self.mechanisms.is_empty() {
-            let mut mechanisms = Vec::new();
-            for make in &self.mechanisms {
-                mechanisms.extend(make().map_err(Error::connect)?);
-            }
-            client.authenticate(mechanisms)?;
-        }
+        self.setup.identify(client.driver.courier.machine_mut())?;
         Ok(client)
     }
 
@@ -320,11 +257,18 @@ impl Builder {
         Handshake::Unavailable
     }
 
+    /// Says how to do TLS. The configuration, or the URL, says whether to.
+    #[cfg(feature = "rustls")]
+    pub fn tls(mut self, connector: TlsConnector) -> Self {
+        self.connector = connector.into();
+        self
+    }
+
     /// Makes sure of whom to trust as a URL means it, unless that is said, and returns what can be done.
     #[cfg(feature = "rustls")]
     fn trust(&self, tls: Tls) -> Result<Tls, Error> {
-        let host = self.server.as_ref().and_then(Server::host);
-        if let (None, Some(host)) = (self.connector.get(), host) {
+        let server = self.setup.destination().ok();
+        if let (None, Some(host)) = (self.connector.get(), server.and_then(Server::host)) {
             let connector = match tls {
                 Tls::Off => return Ok(tls),
                 // The alternative is none: RFC 7435.
@@ -345,16 +289,5 @@ impl Builder {
                 Err(Error::connect(error))
             }
         }
-    }
-}
-
-/// Shows no secret.
-impl fmt::Debug for Builder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder")
-            .field("config", &self.config)
-            .field("server", &self.server)
-            .field("handshake", &self.handshake())
-            .finish_non_exhaustive()
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use smtp_proto::{
     client::{Client, Config, Duplex},
-    delivery::Courier,
+    delivery::{Content, Courier},
     machine,
 };
 use tokio::{
@@ -17,7 +17,7 @@ use tokio::{
     task::yield_now,
 };
 
-use super::body::Body;
+use super::body::Supply;
 use crate::{
     Error,
     stream::Handshake,
@@ -36,7 +36,7 @@ impl fmt::Debug for Yielding {
 /// A courier, its stream, and how far they are with each other.
 #[derive(Debug)]
 pub(super) struct Driver<S> {
-    pub(super) courier: Courier<Body>,
+    pub(super) courier: Courier<Content<Supply>>,
     pub(super) transport: Transport<S>,
     /// More messages wait in a source.
     pub(super) is_supplied: bool,
@@ -68,7 +68,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Goes on until there is an answer. Whatever it does is kept: it may be dropped at any time.
     pub(super) async fn wait<R>(
         &mut self,
-        mut answer: impl FnMut(&mut Courier<Body>) -> Poll<R>,
+        mut answer: impl FnMut(&mut Courier<Content<Supply>>) -> Poll<R>,
     ) -> R {
         poll_fn(|cx| self.poll_wait(cx, &mut answer)).await
     }
@@ -76,7 +76,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     fn poll_wait<R>(
         &mut self,
         cx: &mut Context<'_>,
-        answer: &mut impl FnMut(&mut Courier<Body>) -> Poll<R>,
+        answer: &mut impl FnMut(&mut Courier<Content<Supply>>) -> Poll<R>,
     ) -> Poll<R> {
         loop {
             if let Poll::Ready(answer) = answer(&mut self.courier) {
@@ -184,7 +184,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
             let now = self.transport.clock.now();
             let (courier, transport) = (&mut self.courier, &mut self.transport);
-            let present = |body, offset| Body::poll(body, offset, cx);
+            let present = |content, offset| Content::poll(content, offset, cx);
             let Some(transmit) = courier.poll_transmit(present, now) else {
                 return self.poll_finish_write(cx);
             };

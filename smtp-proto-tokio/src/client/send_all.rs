@@ -1,17 +1,13 @@
 //! Many messages, one after the other without waiting.
 
 use std::{
-    error,
     future::poll_fn,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
 use futures_core::Stream;
-use smtp_proto::{
-    client::Envelope,
-    delivery::{Courier, Report},
-};
+use smtp_proto::delivery::{IntoMessage, Report};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{body::Body, session::Client};
@@ -38,7 +34,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     /// ```
     pub fn send_all<I>(&mut self, messages: I) -> SendAll<'_, S, Iter<I::IntoIter>>
     where
-        I: IntoIterator<Item: IntoMessage, IntoIter: Unpin>,
+        I: IntoIterator<Item: IntoMessage<Body>, IntoIter: Unpin>,
     {
         self.send_stream(Iter(messages.into_iter()))
     }
@@ -49,39 +45,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     /// reported at once, before a message is taken.
     pub fn send_stream<M>(&mut self, messages: M) -> SendAll<'_, S, M>
     where
-        M: Stream<Item: IntoMessage> + Unpin,
+        M: Stream<Item: IntoMessage<Body>> + Unpin,
     {
         SendAll {
             client: self,
             messages: Some(messages),
             has_failed: false,
-        }
-    }
-}
-
-/// What [`Client::send_all`] sends: an envelope and a content, or why they cannot be had.
-pub trait IntoMessage {
-    #[doc(hidden)]
-    fn submit_to(self, courier: &mut Courier<Body>) -> Result<(), Error>;
-}
-
-impl<'e, E: Into<Envelope<'e>>, B: Into<Body>> IntoMessage for (E, B) {
-    fn submit_to(self, courier: &mut Courier<Body>) -> Result<(), Error> {
-        let body = self.1.into();
-        courier.submit(self.0.into(), body.size(), body)?;
-        Ok(())
-    }
-}
-
-impl<M, X> IntoMessage for Result<M, X>
-where
-    M: IntoMessage,
-    X: Into<Box<dyn error::Error + Send + Sync>>,
-{
-    fn submit_to(self, courier: &mut Courier<Body>) -> Result<(), Error> {
-        match self {
-            Ok(message) => message.submit_to(courier),
-            Err(error) => Err(Error::Source(error.into().into())),
         }
     }
 }
@@ -110,7 +79,7 @@ impl<S, M> SendAll<'_, S, M> {
 impl<S, M> SendAll<'_, S, M>
 where
     S: AsyncRead + AsyncWrite + Unpin,
-    M: Stream<Item: IntoMessage> + Unpin,
+    M: Stream<Item: IntoMessage<Body>> + Unpin,
 {
     /// Waits for the next report; `None` once every message of the source has been reported, and
     /// whatever had been submitted before. Cancel safe.
@@ -158,7 +127,9 @@ where
             && self.client.driver.courier.wants_message()
         {
             match Pin::new(messages).poll_next(cx) {
-                Poll::Ready(Some(message)) => message.submit_to(&mut self.client.driver.courier)?,
+                Poll::Ready(Some(message)) => {
+                    message.submit_to(|envelope, body| self.client.submit(envelope, body))??;
+                }
                 Poll::Ready(None) => self.messages = None,
                 Poll::Pending => return Ok(Poll::Pending),
             }
@@ -171,7 +142,7 @@ where
 impl<S, M> Stream for SendAll<'_, S, M>
 where
     S: AsyncRead + AsyncWrite + Unpin,
-    M: Stream<Item: IntoMessage> + Unpin,
+    M: Stream<Item: IntoMessage<Body>> + Unpin,
 {
     type Item = Result<Report, Error>;
 

@@ -1,17 +1,16 @@
 //! Messages over as many connections as it takes.
 
 use std::{
-    fmt, io,
+    io,
+    ops::ControlFlow,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use smtp_proto::{
-    client::{Envelope, Outcome},
-    delivery::{Backoff, Next, Report, Resending, Retry},
-    machine::Misuse,
+    client::Envelope,
+    delivery::{Policy, Pool, Report, Retry, Sending},
 };
-
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::{Instant, sleep},
@@ -27,7 +26,7 @@ use crate::Error;
 /// so unless told otherwise. What the server refused, for now or for good, is not tried again.
 ///
 /// Cheap to clone; clones share the connections. As it has one [`Builder`], a message never goes over a
-/// connection with another trust or identity.
+/// connection with another trust or identity, of another name, from another address or through another proxy.
 ///
 /// ```no_run
 /// use smtp_proto_tokio::{Client, Envelope, Sender};
@@ -41,67 +40,56 @@ use crate::Error;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Sender {
-    settings: Arc<Settings>,
-    pool: Arc<Pool>,
+    builder: Arc<Builder>,
+    policy: Arc<Policy>,
+    connections: Arc<Connections>,
 }
-
-#[derive(Clone)]
-struct Settings {
-    builder: Builder,
-    retry: Retry,
-    idle: Duration,
-    sends_again: Option<Decide>,
-}
-
-type Decide = Arc<dyn Fn(&Envelope<'_>) -> bool + Send + Sync>;
 
 #[derive(Debug)]
-struct Pool {
+struct Connections {
     origin: Instant,
     /// One for each connection that may be in use.
-    permits: Semaphore,
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    /// Those that wait for a message, and since when.
-    idle: Vec<(Client, Instant)>,
-    backoff: Backoff,
+    places: Semaphore,
+    pool: Mutex<Pool<Client>>,
 }
 
 impl Sender {
     /// Creates a sender whose connections this builder makes. None is made before there is a message.
     pub fn new(builder: Builder) -> Self {
         Self {
-            settings: Arc::new(Settings {
-                builder,
-                retry: Retry::default(),
-                idle: Duration::from_secs(60),
-                sends_again: None,
-            }),
-            pool: Arc::new(Pool::new(1)),
+            builder: builder.into(),
+            policy: Arc::default(),
+            connections: Connections::new(1).into(),
         }
     }
 
     /// Sets how often and when to try again.
     #[must_use]
     pub fn retry(mut self, retry: Retry) -> Self {
-        Arc::make_mut(&mut self.settings).retry = retry;
+        Arc::make_mut(&mut self.policy).retry = retry;
         self
     }
 
     /// Sets how many connections there are at most: 1 unless set.
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
-        self.pool = Arc::new(Pool::new(connections.max(1)));
+        let most = connections.clamp(1, Semaphore::MAX_PERMITS);
+        self.connections = Connections::new(most).into();
         self
     }
 
     /// Sets how long a connection waits for the next message: 1 minute unless set.
     #[must_use]
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
-        Arc::make_mut(&mut self.settings).idle = timeout;
+        Arc::make_mut(&mut self.policy).idle_timeout = timeout;
+        self
+    }
+
+    /// Sets how many messages go over one connection, with QUIT in the flight of the last: any number
+    /// unless set.
+    #[must_use]
+    pub fn max_messages(mut self, messages: u64) -> Self {
+        Arc::make_mut(&mut self.policy).max_messages = messages;
         self
     }
 
@@ -112,7 +100,7 @@ impl Sender {
         mut self,
         sends_again: impl Fn(&Envelope<'_>) -> bool + Send + Sync + 'static,
     ) -> Self {
-        Arc::make_mut(&mut self.settings).sends_again = Some(Arc::new(sends_again));
+        Arc::make_mut(&mut self.policy).sends_again = Some(Arc::new(sends_again));
         self
     }
 
@@ -129,104 +117,80 @@ impl Sender {
         body: impl Into<Body>,
     ) -> Result<Report, Error> {
         let envelope = envelope.into().into_owned();
-        let mut resending = Resending::new(envelope, self.settings.retry.attempts);
-        let mut body = body.into();
+        let mut sending = Sending::new(&self.policy, envelope, body.into().0);
         loop {
-            let (permit, mut client) = match self.client().await {
-                Ok(client) => client,
-                Err(error) if error.is_transient() && resending.failed() == Next::Send => continue,
-                Err(error) => return resending.into_report().ok_or(error),
+            let next = match self.connected().await {
+                Ok((_place, mut client)) => {
+                    let (envelope, content) = sending.message();
+                    let message = client.post(envelope, content)?;
+                    if self.policy.retires(&client.driver.courier) {
+                        client.announce_quit();
+                    }
+                    let (report, left) = client.finished(message).await?;
+                    self.give_back(client, &report);
+                    sending.observe(&self.policy, report, left)
+                }
+                Err(error) => sending.failed(error),
             };
-            let (report, left) = client.attempt(resending.envelope().clone(), body).await?;
-            self.note(&client);
-            if is_reusable(&client, &report) {
-                self.pool.lock().idle.push((client, Instant::now()));
+            match next {
+                ControlFlow::Continue(again) => sending = again,
+                ControlFlow::Break(end) => return end,
             }
-            drop(permit);
-            let mut next = resending.observe(report);
-            if next == Next::Ask {
-                let again = self.settings.sends_again.as_deref();
-                next = resending.resolve(again.is_some_and(|again| again(resending.envelope())));
-            }
-            match left {
-                Some(left) if next == Next::Send && left.can_begin_again() => body = left,
-                // It was submitted, so there is one.
-                _ => return resending.into_report().ok_or(Misuse::UnknownMessage.into()),
-            }
-        }
-    }
-
-    /// Remembers how the server does.
-    fn note(&self, client: &Client) {
-        let now = self.pool.origin.elapsed();
-        let backoff = &mut self.pool.lock().backoff;
-        match client.driver.courier.failure() {
-            Some(_) => backoff.failed(&self.settings.retry, now),
-            None => backoff.succeeded(),
         }
     }
 
     /// Takes leave on all connections that wait for a message.
     pub async fn quit(&self) {
-        let idle = std::mem::take(&mut self.pool.lock().idle);
-        for (mut client, _) in idle {
+        let idle = self.connections.pool().drain();
+        for mut client in idle {
             // It has nothing to lose any more.
             let _ = client.quit().await;
         }
     }
 
     /// Waits for a place, and returns it with a connection that is known to be good, or a new one.
-    async fn client(&self) -> Result<(SemaphorePermit<'_>, Client), Error> {
-        let pool = &*self.pool;
+    async fn connected(&self) -> Result<(SemaphorePermit<'_>, Client), Error> {
         let closed = |_| Error::connect(io::ErrorKind::NotConnected.into());
-        let permit = pool.permits.acquire().await.map_err(closed)?;
+        let place = self.connections.places.acquire().await.map_err(closed)?;
+        let now = || self.connections.origin.elapsed();
         loop {
-            let Some((mut client, since)) = pool.lock().idle.pop() else {
+            let kept = self.connections.pool().take(&self.policy, now());
+            let Some(mut client) = kept else {
                 break;
             };
-            if since.elapsed() < self.settings.idle && client.check().await.is_ok() {
-                return Ok((permit, client));
+            if client.check().await.is_ok() {
+                return Ok((place, client));
             }
         }
-        let wait = pool.lock().backoff.wait(pool.origin.elapsed());
+        let wait = self.connections.pool().wait(now());
         sleep(wait).await;
-        match self.settings.builder.connect().await {
-            Ok(client) => Ok((permit, client)),
-            Err(error) => {
-                let now = pool.origin.elapsed();
-                pool.lock().backoff.failed(&self.settings.retry, now);
-                Err(error)
-            }
+        let connected = self.builder.connect().await;
+        if connected.is_err() {
+            self.connections.pool().failed(&self.policy, now());
+        }
+        connected.map(|client| (place, client))
+    }
+
+    /// Keeps the connection, if it is of use for another message.
+    fn give_back(&self, client: Client, report: &Report) {
+        let now = self.connections.origin.elapsed();
+        let mut pool = self.connections.pool();
+        if pool.observe(&self.policy, &client.driver.courier, report, now) {
+            pool.keep(client, now);
         }
     }
 }
 
-impl Pool {
-    fn new(connections: usize) -> Self {
+impl Connections {
+    fn new(most: usize) -> Self {
         Self {
             origin: Instant::now(),
-            permits: Semaphore::new(connections.min(Semaphore::MAX_PERMITS)),
-            state: Mutex::default(),
+            places: Semaphore::new(most),
+            pool: Mutex::default(),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Returns whether a connection is of use for other messages after this one.
-fn is_reusable(client: &Client, report: &Report) -> bool {
-    let is_unsent = |outcome: &Outcome<'_>| matches!(outcome, Outcome::NotSent(_));
-    client.driver.courier.is_idle() && !report.recipients.iter().any(is_unsent)
-}
-
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings")
-            .field("builder", &self.builder)
-            .field("retry", &self.retry)
-            .field("idle", &self.idle)
-            .finish_non_exhaustive()
+    fn pool(&self) -> MutexGuard<'_, Pool<Client>> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,7 +4,7 @@ use std::{future::poll_fn, pin::Pin, time::Duration};
 
 use smtp_proto::{
     client::{self as machine, Cancellation, Config, Envelope, MessageId},
-    delivery::{Courier, Report},
+    delivery::{Content, Courier, Report},
     machine::{Misuse, TraceEntry},
     syntax::{Capabilities, Command, Reply},
 };
@@ -13,7 +13,10 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::{body::Body, drive::Driver};
+use super::{
+    body::{Body, Supply},
+    drive::Driver,
+};
 use crate::{Error, Socket, Stream, stream::Handshake};
 
 /// How long a stream may take to shut down.
@@ -84,10 +87,9 @@ impl<S> Client<S> {
         envelope: impl Into<Envelope<'e>>,
         body: impl Into<Body>,
     ) -> Result<MessageId, Misuse> {
-        let body = body.into();
-        self.driver
-            .courier
-            .submit(envelope.into(), body.size(), body)
+        let content = body.into().0;
+        let courier = &mut self.driver.courier;
+        courier.submit(envelope.into(), content.size(), content)
     }
 
     /// Returns whether [`submit`](Self::submit) would take a message.
@@ -201,20 +203,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         envelope: impl Into<Envelope<'e>>,
         body: impl Into<Body>,
     ) -> Result<Report, Error> {
-        let sent = self.attempt(envelope.into(), body.into()).await;
+        let message = self.post(envelope.into(), body.into().0)?;
+        let sent = self.finished(message).await;
         sent.map(|(report, _)| report)
     }
 
-    /// Sends a message, and returns its content as it was left.
-    pub(super) async fn attempt(
+    /// Submits a message, unless the session has failed.
+    pub(super) fn post(
         &mut self,
         envelope: Envelope<'_>,
-        body: Body,
-    ) -> Result<(Report, Option<Body>), Error> {
+        content: Content<Supply>,
+    ) -> Result<MessageId, Error> {
         if let Some(error) = self.driver.courier.failure() {
             return Err(self.driver.explain(error.clone()));
         }
-        let message = self.submit(envelope, body)?;
+        let courier = &mut self.driver.courier;
+        Ok(courier.submit(envelope, content.size(), content)?)
+    }
+
+    /// Waits for what becomes of a message, and for its content as it was left.
+    pub(super) async fn finished(
+        &mut self,
+        message: MessageId,
+    ) -> Result<(Report, Option<Content<Supply>>), Error> {
         let finished = self.driver.wait(|courier| courier.report(message)).await;
         finished.ok_or(Misuse::UnknownMessage.into())
     }

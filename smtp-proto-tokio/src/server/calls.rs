@@ -12,7 +12,7 @@ use smtp_proto::reception::FoundKeys;
 use smtp_proto::{
     reception::{
         Answer, Asked, Call, Deliveries, Notice, Question, Reception, Refusal, Session, State,
-        Verdict,
+        Verdict, guarded,
     },
     server::TransactionId,
 };
@@ -25,13 +25,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 #[cfg(feature = "auth")]
 use super::exchange::Exchange;
-use super::{
-    handler::Handler,
-    intake::Intake,
-    task::{Task, guarded},
-};
-#[cfg(feature = "scram")]
-use crate::entropy::nonce_and_secret;
+use super::{handler::Handler, intake::Intake, task::Task};
 
 /// A handler, and what it is at on one connection.
 pub(super) struct Calls<S: State, H: Handler<S>> {
@@ -61,7 +55,7 @@ enum Outcome<S: State> {
 struct Asking<S: State> {
     /// None where all is answered elsewhere.
     asked: Option<Asked>,
-    outcome: Task<Outcome<S>>,
+    outcome: Task<'static, Outcome<S>>,
 }
 
 impl<S: State> Future for Asking<S> {
@@ -305,10 +299,7 @@ async fn answer<S: State, H: Handler<S>>(
         #[cfg(feature = "scram")]
         Question::Keys { user, hash } => {
             let keys = handler.scram_keys(session, &user, hash).await;
-            Answer::Keys(keys.and_then(|keys| match nonce_and_secret() {
-                Ok((nonce, secret)) => Ok(FoundKeys::new(keys, nonce, secret)),
-                Err(_) => Err(Refusal::local_error()),
-            }))
+            Answer::Keys(keys.and_then(|keys| FoundKeys::draw(keys, getrandom::fill)))
         }
         Question::Reply { reply, reason, .. } => {
             Answer::Reply(handler.review(session, &reply, reason).await)

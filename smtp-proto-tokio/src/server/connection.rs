@@ -8,20 +8,16 @@ use std::{
     time::Duration,
 };
 
-use smtp_proto::reception::{Reception, State};
+use smtp_proto::{
+    machine,
+    reception::{Phase, Reception, State, TurnedAway, guarded},
+};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Sleep, sleep},
 };
 
-use super::{
-    calls::Calls,
-    handler::Handler,
-    options::Options,
-    shutdown::Shutdown,
-    task::{Boxed, guarded},
-    turned_away::ending,
-};
+use super::{calls::Calls, handler::Handler, options::Options, shutdown::Shutdown, task::Boxed};
 use crate::{
     Error,
     stream::Handshake,
@@ -49,7 +45,7 @@ pub struct Connection<T, S: State, H: Handler<S>> {
 /// What is known of a shutdown, and what is heard next.
 struct Watch {
     shutdown: Shutdown,
-    next: Boxed<()>,
+    next: Boxed<'static, ()>,
     has_begun: bool,
 }
 
@@ -72,13 +68,14 @@ impl<T, S: State, H: Handler<S>> Connection<T, S, H> {
         shutdown: Option<Shutdown>,
     ) -> Self {
         let clock = Clock::start();
-        let session = options.session();
-        let mut reception = Reception::new(options.config, session, clock.now());
-        if matches!(options.handshake, Handshake::Unavailable) {
-            reception = reception.without_tls();
-        }
+        let (reception, acceptor) = Reception::begin(options, clock.now());
+        let handshake = match acceptor {
+            #[cfg(feature = "rustls")]
+            Some(acceptor) => Handshake::Accept(acceptor),
+            _ => Handshake::Unavailable,
+        };
         Self {
-            transport: Transport::new(stream, options.handshake, clock, reception.max_unconsumed()),
+            transport: Transport::new(stream, handshake, clock, reception.max_unconsumed()),
             reception,
             calls: Calls::new(handler),
             shutdown: shutdown.map(|shutdown| Watch {
@@ -90,6 +87,11 @@ impl<T, S: State, H: Handler<S>> Connection<T, S, H> {
             is_over: false,
             is_told: false,
         }
+    }
+
+    /// Turns the client away in place of greeting it.
+    pub(super) fn turn_away(&mut self, why: TurnedAway) {
+        self.reception.turn_away(why);
     }
 
     /// Makes the calls for what the client did, as far as the sink can follow. Returns whether that
@@ -129,7 +131,7 @@ impl<T, S: State, H: Handler<S>> Connection<T, S, H> {
             } else {
                 watch.has_begun = true;
                 watch.next = Box::pin(watch.shutdown.clone().over());
-                self.reception.shut_down();
+                self.reception.follow(Phase::Ending);
             }
         }
     }
@@ -236,9 +238,9 @@ where
 
     /// Ends the session whatever is under way, and tells the client so if it takes it at once.
     fn give_up(&mut self, cx: &mut Context<'_>) -> Error {
-        self.reception.abort();
+        self.reception.follow(Phase::Over);
         while self.poll_write(cx).is_ready() && !self.transport.write_failed {}
-        let error = ending(&mut self.reception);
+        let error = ended(self.reception.give_up(self.transport.clock.now(), |_| 0));
         self.transport.write_failed = true;
         error
     }
@@ -345,8 +347,16 @@ fn poll_linger<T: AsyncRead + AsyncWrite + Unpin>(
 impl<T, S: State, H: Handler<S>> Drop for Connection<T, S, H> {
     fn drop(&mut self) {
         if !self.is_told {
-            let error = ending(&mut self.reception);
+            let error = ended(self.reception.give_up(self.transport.clock.now(), |_| 0));
             self.tell(Err(&error));
         }
+    }
+}
+
+/// Says how a session has ended that was given up.
+pub(super) fn ended(error: Option<machine::Error>) -> Error {
+    match error {
+        Some(error) => Error::session(error, None),
+        None => Error::Connect(Arc::new(io::ErrorKind::ConnectionAborted.into())),
     }
 }

@@ -2,36 +2,45 @@
 
 use std::{io, net::SocketAddr};
 
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 #[cfg(unix)]
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixListener;
 
+use super::options::Options;
+use crate::Socket;
+
+/// Accepts connections, over TCP or through a Unix socket.
+///
+/// One that the process was started with (socket activation) is a standard one, which is made
+/// [non-blocking](std::net::TcpListener::set_nonblocking) and becomes tokio's by
+/// [`from_std`](TcpListener::from_std).
 #[derive(Debug)]
-pub(super) enum Listener {
+#[non_exhaustive]
+pub enum Listener {
+    /// Over TCP.
     Tcp(TcpListener),
+    /// Through a Unix socket.
     #[cfg(unix)]
     Unix(UnixListener),
 }
 
-/// A connection that was accepted.
-pub(super) enum Accepted {
-    Tcp(TcpStream, SocketAddr),
-    #[cfg(unix)]
-    Unix(UnixStream),
-}
-
 impl Listener {
-    pub(super) async fn accept(&self) -> io::Result<Accepted> {
+    /// Accepts a connection, and says between which addresses it is.
+    pub(super) async fn accept(&self, options: &Options) -> io::Result<(Socket, Options)> {
         match self {
             Self::Tcp(listener) => {
                 let (stream, peer) = listener.accept().await?;
-                // The machine decides what leaves together. If this fails the connection is only
-                // slower.
+                // The machine decides what leaves together. Where it fails, as some systems do once
+                // the client has reset, the connection tells.
                 let _ = stream.set_nodelay(true);
-                Ok(Accepted::Tcp(stream, peer))
+                let options = options.clone().addresses(peer, stream.local_addr().ok());
+                Ok((Socket::Tcp(stream), options))
             }
             #[cfg(unix)]
-            Self::Unix(listener) => Ok(Accepted::Unix(listener.accept().await?.0)),
+            Self::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                Ok((Socket::Unix(stream), options.clone()))
+            }
         }
     }
 
@@ -41,5 +50,18 @@ impl Listener {
             #[cfg(unix)]
             Self::Unix(_) => Err(io::ErrorKind::Unsupported.into()),
         }
+    }
+}
+
+impl From<TcpListener> for Listener {
+    fn from(listener: TcpListener) -> Self {
+        Self::Tcp(listener)
+    }
+}
+
+#[cfg(unix)]
+impl From<UnixListener> for Listener {
+    fn from(listener: UnixListener) -> Self {
+        Self::Unix(listener)
     }
 }

@@ -1,22 +1,17 @@
-//! What a server's connections share beside their handler.
+//! How connections are served.
 
-use std::{
-    net::SocketAddr,
-    sync::atomic::{AtomicU64, Ordering},
-};
+use smtp_proto::reception;
 
-use smtp_proto::{
-    reception::{Session, State},
-    server::Config,
-};
-
-use crate::stream::Handshake;
 #[cfg(feature = "rustls")]
 use crate::tls::TlsAcceptor;
 
-/// Says how connections are served: a [`Config`], and with what to do TLS.
+/// Does TLS: nothing does, without the feature `rustls`.
+#[cfg(not(feature = "rustls"))]
+type TlsAcceptor = std::convert::Infallible;
+
+/// Says how connections are served: a [`Config`](super::Config), and with what to do TLS.
 ///
-/// A [`Config`] alone is enough where there is no TLS.
+/// A configuration alone is enough where there is no TLS.
 ///
 /// ```no_run
 /// # #[cfg(feature = "rustls")]
@@ -30,56 +25,4 @@ use crate::tls::TlsAcceptor;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug)]
-pub struct Options {
-    pub(super) config: Config,
-    pub(super) handshake: Handshake,
-    pub(super) peer: Option<SocketAddr>,
-    pub(super) local: Option<SocketAddr>,
-}
-
-impl Options {
-    /// Serves by a configuration, without TLS.
-    pub fn new(config: Config) -> Self {
-        Self {
-            config,
-            handshake: Handshake::default(),
-            peer: None,
-            local: None,
-        }
-    }
-
-    /// Says how to do TLS. The configuration says whether to: [`Config::tls`].
-    #[cfg(feature = "rustls")]
-    #[must_use]
-    pub fn tls(mut self, acceptor: TlsAcceptor) -> Self {
-        self.handshake = Handshake::Accept(acceptor);
-        self
-    }
-
-    /// Says between which addresses a connection is, the client's first, where it is
-    /// [served](super::serve_connection) by itself. A [`Server`](super::Server) finds them out.
-    #[must_use]
-    pub fn addresses(
-        mut self,
-        peer: impl Into<Option<SocketAddr>>,
-        local: impl Into<Option<SocketAddr>>,
-    ) -> Self {
-        self.peer = peer.into();
-        self.local = local.into();
-        self
-    }
-
-    /// Begins to know the client of a new connection.
-    pub(super) fn session<S: State>(&self) -> Session<S> {
-        static COUNT: AtomicU64 = AtomicU64::new(0);
-        let id = COUNT.fetch_add(1, Ordering::Relaxed);
-        Session::new(id, self.peer, self.local)
-    }
-}
-
-impl From<Config> for Options {
-    fn from(config: Config) -> Self {
-        Self::new(config)
-    }
-}
+pub type Options = reception::Options<TlsAcceptor>;

@@ -3,27 +3,19 @@
 use std::{future::pending, pin::pin, sync::Arc, time::Duration};
 
 use futures_util::future::select;
+use smtp_proto::reception::{Ending, Phase};
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
 };
-
-/// How long transactions may take to end, unless told otherwise.
-const GRACE: Duration = Duration::from_secs(30);
 
 /// Ends servers, and connections that are served by themselves, from another task.
 ///
 /// Clones end the same ones. One is enough for servers at several ports.
 #[derive(Clone, Debug)]
 pub struct Shutdown {
-    progress: Arc<watch::Sender<Progress>>,
-    grace: Duration,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Progress {
-    begun: Option<Instant>,
-    aborted: bool,
+    ending: Arc<watch::Sender<Ending>>,
+    origin: Instant,
 }
 
 impl Default for Shutdown {
@@ -36,15 +28,15 @@ impl Shutdown {
     /// Makes one that transactions have half a minute in.
     pub fn new() -> Self {
         Self {
-            progress: Arc::new(watch::Sender::new(Progress::default())),
-            grace: GRACE,
+            ending: Arc::default(),
+            origin: Instant::now(),
         }
     }
 
     /// Sets how long transactions may take to end, once it has begun.
     #[must_use]
-    pub fn grace(mut self, grace: Duration) -> Self {
-        self.grace = grace;
+    pub fn grace(self, grace: Duration) -> Self {
+        self.ending.send_modify(|ending| ending.set_grace(grace));
         self
     }
 
@@ -52,41 +44,49 @@ impl Shutdown {
     /// as its transaction has ended, and those that are left when the grace is over are ended.
     /// Does not wait for it.
     pub fn begin(&self) {
-        self.advance(false);
+        let now = self.origin.elapsed();
+        self.ending.send_modify(|ending| ending.begin(now));
     }
 
     /// Ends all at once: transactions are dropped, and what a handler is busy with is not waited for.
     pub fn abort(&self) {
-        self.advance(true);
-    }
-
-    fn advance(&self, aborted: bool) {
-        self.progress.send_modify(|progress| {
-            progress.begun.get_or_insert_with(Instant::now);
-            progress.aborted |= aborted;
-        });
+        let now = self.origin.elapsed();
+        self.ending.send_modify(|ending| ending.abort(now));
     }
 
     /// Waits until it begins.
     pub(super) async fn begun(self) {
-        let mut progress = self.progress.subscribe();
+        let serves = |ending: &Ending| ending.phase(Duration::ZERO) == Phase::Serving;
         // It cannot fail: the sender is here.
-        let _ = progress.wait_for(|progress| progress.begun.is_some()).await;
+        let _ = self.ending.subscribe().wait_for(|it| !serves(it)).await;
     }
 
     /// Waits until it is over, whatever is under way.
     pub(super) async fn over(self) {
-        let mut progress = self.progress.subscribe();
-        self.clone().begun().await;
-        let begun = progress.borrow().begun;
-        let end = begun.and_then(|begun| begun.checked_add(self.grace));
-        let grace = async {
-            match end {
-                Some(end) => sleep_until(end).await,
-                None => pending().await,
+        self.reached(Ending::over).await;
+    }
+
+    /// Waits until connections are not waited for any more.
+    pub(super) async fn last_moment(self) {
+        self.reached(Ending::last_moment).await;
+    }
+
+    /// Waits for a point in time, which may come earlier than was known at first.
+    async fn reached(self, point: impl Fn(&Ending) -> Option<Duration>) {
+        let mut ending = self.ending.subscribe();
+        loop {
+            let at = point(&ending.borrow_and_update());
+            let at = at.and_then(|at| self.origin.checked_add(at));
+            if at.is_some_and(|at| at <= Instant::now()) {
+                return;
             }
-        };
-        let aborted = progress.wait_for(|progress| progress.aborted);
-        select(pin!(grace), pin!(aborted)).await;
+            let time = async {
+                match at {
+                    Some(at) => sleep_until(at).await,
+                    None => pending().await,
+                }
+            };
+            select(pin!(time), pin!(ending.changed())).await;
+        }
     }
 }

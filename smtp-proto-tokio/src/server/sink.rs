@@ -11,6 +11,19 @@ use super::task::Boxed;
 /// Dropped before [`finish`](Self::finish) it means that there is no message: the client reset the
 /// transaction, or is gone.
 pub trait Sink: Send + Sized + 'static {
+    /// Looks at the header of the message, once, before any of the content is
+    /// [written](Self::write), of which it is a part: as soon as all of it has come, the empty line
+    /// apart. One that is longer than [`limits::HEADER`](smtp_proto::machine::limits::HEADER) is cut
+    /// off there. Takes any unless written.
+    ///
+    /// # Errors
+    ///
+    /// Refuses the message; the rest of it is swallowed.
+    fn header(&mut self, header: &[u8]) -> impl Future<Output = Result<(), Refusal>> + Send {
+        let _ = header;
+        async { Ok(()) }
+    }
+
     /// Takes more of the content, dots unstuffed, up to some 64 KiB at a time.
     ///
     /// While it waits, no more is read of the content than a buffer holds.
@@ -39,7 +52,7 @@ pub trait Sink: Send + Sized + 'static {
 /// over when it is complete.
 pub struct InMemory {
     content: Vec<u8>,
-    then: Box<dyn FnOnce(Vec<u8>) -> Boxed<Verdict> + Send>,
+    then: Box<dyn FnOnce(Vec<u8>) -> Boxed<'static, Verdict> + Send>,
 }
 
 impl InMemory {

@@ -1,19 +1,20 @@
-//! Calls of the application's, none of whose panics ends a connection.
+//! Futures of the application's, none of whose panics ends a connection.
 
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll},
 };
 
+use smtp_proto::reception::guarded;
+
 /// A future on the heap.
-pub(super) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub(super) type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
 /// Runs a future; completes with nothing if it panics.
-pub(super) struct Task<T>(Option<Boxed<T>>);
+pub(super) struct Task<'a, T>(Option<Boxed<'a, T>>);
 
-impl<T> Task<T> {
-    pub(super) fn new(future: impl Future<Output = T> + Send + 'static) -> Self {
+impl<'a, T> Task<'a, T> {
+    pub(super) fn new(future: impl Future<Output = T> + Send + 'a) -> Self {
         Self(Some(Box::pin(future)))
     }
 
@@ -24,35 +25,24 @@ impl<T> Task<T> {
     }
 }
 
-impl<T> Future for Task<T> {
+impl<T> Future for Task<'_, T> {
     type Output = Option<T>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(future) = &mut self.0 else {
             return Poll::Ready(None);
         };
-        match guarded(|| future.as_mut().poll(cx)) {
-            Some(Poll::Pending) => Poll::Pending,
-            Some(Poll::Ready(output)) => {
-                self.give_up();
-                Poll::Ready(Some(output))
-            }
-            None => {
-                self.give_up();
-                Poll::Ready(None)
-            }
+        let output = guarded(|| future.as_mut().poll(cx));
+        if let Some(Poll::Pending) = output {
+            return Poll::Pending;
         }
+        self.give_up();
+        output.map_or(Poll::Ready(None), |output| output.map(Some))
     }
 }
 
-impl<T> Drop for Task<T> {
+impl<T> Drop for Task<'_, T> {
     fn drop(&mut self) {
         self.give_up();
     }
-}
-
-/// Returns what a call of the application's returns; nothing if it panics.
-pub(super) fn guarded<T>(call: impl FnOnce() -> T) -> Option<T> {
-    // What a panic leaves broken is the application's own.
-    catch_unwind(AssertUnwindSafe(call)).ok()
 }

@@ -5,6 +5,7 @@ use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
 use super::{
+    action::Said,
     config::Config,
     envelope::write_decimal,
     outstanding::{Outstanding, Settled},
@@ -275,13 +276,16 @@ impl Link {
     /// much is unanswered, when it is taken off again.
     pub(super) fn say(
         &mut self,
-        verb: Verb,
-        transaction: TransactionId,
-        recipient: u32,
+        said: Said,
         commands: &mut Vec<u8>,
         start: usize,
         config: &Config,
     ) -> bool {
+        let Said {
+            verb,
+            transaction,
+            recipient,
+        } = said;
         let bytes = commands.len().saturating_sub(start);
         if !self.outstanding.has_room(config.duplex, bytes, 1) {
             commands.truncate(start);

@@ -4,6 +4,7 @@
 use alloc::vec::Vec;
 
 use super::{
+    action::{Action, Said},
     config::Config,
     envelope::{Envelope, Written},
     event::{
@@ -13,8 +14,8 @@ use super::{
     ledger::Ledger,
     link::{Content, Opened, Verdicts},
     outstanding::Expected,
-    proof::{Proof, Shown},
-    schedule::{Abandoned, Action, Refusal, Schedule},
+    proof::Shown,
+    schedule::{Abandoned, Refusal, Schedule},
     table::{Level, Stage, Turn, Verb},
     transaction::{Heard, Transaction, TransactionId},
     writer::Consumed,
@@ -22,7 +23,7 @@ use super::{
 use crate::{
     framing::Inspection,
     machine::{Answer, Dialect, Fault, Misuse, limits},
-    syntax::{Capabilities, Class, Code, Command, ForwardPath, RcptParameters, Reply},
+    syntax::{Capabilities, Code, Command, ForwardPath, RcptParameters, Reply},
 };
 
 /// Every message without an outcome, in the order of submission, and what is to be told of them.
@@ -331,31 +332,28 @@ impl Messages {
             recipient: place,
             ..
         } = *expected;
-        let is_suspicious = self.schedule.is_suspicious_of(id);
-        let Some(transaction) = self.schedule.get_mut(id) else {
-            return Answered::Told(None);
-        };
-        if is_suspicious {
-            if reply.class() == Class::Transient || reply.class() == Class::Permanent {
-                transaction.hear_nothing(verb);
-                self.step_down();
-                return Answered::Told(None);
+        let turn = Turn::of(reply.code());
+        if self.schedule.is_suspicious_of(id) {
+            if turn != Turn::No {
+                return Answered::Desync(Fault::ResetRefused, reply);
             }
-            return Answered::Desync(Fault::ResetRefused, reply);
+            if let Some(transaction) = self.schedule.get_mut(id) {
+                transaction.hear_nothing(verb);
+            }
+            self.step_down();
+            return Answered::Told(None);
         }
-        let is_unknown = matches!(reply.code().value(), 500..=502);
-        if is_unknown && verb.is_chunk() && !transaction.accepted().is_empty() {
-            // The server does not know the command that it answers (or knows no chunks any more).
-            transaction.give_up(verb.is_end_of_message());
-            return Answered::Desync(Fault::ChunkExecuted, reply);
+        if turn == Turn::No
+            && let Some(fault) = self.suspect(verb, id, reply.code(), dialect)
+        {
+            return Answered::Desync(fault, reply);
         }
-        self.suspect(verb, id, &reply, dialect);
-        let Some(transaction) = self.schedule.get_mut(id) else {
+        let Self { schedule, ledger } = self;
+        let Some(transaction) = schedule.get_mut(id) else {
             return Answered::Told(None);
         };
         let message = MessageId(transaction.message());
-        let envelope = self.ledger.envelope(message.0);
-        let has_size = envelope.is_some_and(|envelope| envelope.has_size());
+        let has_size = || ledger.envelope(message.0).is_some_and(Written::has_size);
         let event = match transaction.hear(verb, place, reply, dialect, has_size) {
             Heard::Nothing => None,
             Heard::Recipient(recipient, reply) => Some(Event::RecipientAnswered {
@@ -398,23 +396,35 @@ impl Messages {
     }
 
     /// Accounts for the refusal of a MAIL, or of a chunk, that may be no refusal at all: a server that
-    /// takes content for commands answers other commands than those that were sent.
-    fn suspect(&mut self, verb: Verb, id: TransactionId, reply: &Reply<'_>, dialect: Dialect) {
-        let Some(transaction) = self.schedule.get(id) else {
-            return;
+    /// takes content for commands answers other commands than those that were sent. Returns the fault,
+    /// if it does so beyond doubt.
+    fn suspect(
+        &mut self,
+        verb: Verb,
+        id: TransactionId,
+        code: Code,
+        dialect: Dialect,
+    ) -> Option<Fault> {
+        let is_early = match verb {
+            Verb::Mail => self.schedule.level() == Level::Stream,
+            _ if verb.is_chunk() => {
+                let transaction = self.schedule.get_mut(id)?;
+                let is_for_somebody = !transaction.accepted().is_empty();
+                if is_for_somebody && matches!(code.value(), 500..=502) {
+                    // The server does not know the command that it answers (or knows no chunks any
+                    // more).
+                    transaction.give_up(verb.is_end_of_message());
+                    return Some(Fault::ChunkExecuted);
+                }
+                is_for_somebody
+            }
+            _ => false,
         };
-        let is_suspicious = matches!(reply.class(), Class::Transient | Class::Permanent)
-            && reply.code() != Code::NOT_AVAILABLE
-            && dialect == Dialect::Smtp
-            && match verb {
-                Verb::Mail => self.schedule.level() == Level::Stream,
-                Verb::Chunk | Verb::LastChunk => !transaction.accepted().is_empty(),
-                _ => false,
-            };
-        if is_suspicious {
+        if is_early && code != Code::NOT_AVAILABLE && dialect == Dialect::Smtp {
             self.schedule.suspect();
             self.ledger.hold();
         }
+        None
     }
 
     fn step_down(&mut self) {
@@ -598,83 +608,34 @@ impl Messages {
             .admits(id, |position| envelope?.domain(position as usize))
     }
 
-    /// Writes a command, and returns its verb, whose it is, and for which recipient. What cannot be
-    /// said within the server's limit is left out: the message, or the recipient.
+    /// Writes a command, and returns what it is. What cannot be said within the server's limit is left
+    /// out: the message, or the recipient.
     pub(super) fn write(
         &mut self,
         action: Action,
         offered: &Capabilities,
         out: &mut Vec<u8>,
-    ) -> Option<(Verb, TransactionId, u32)> {
+    ) -> Option<Said> {
+        let transaction = action.transaction().and_then(|id| self.schedule.get(id));
+        let envelope = transaction.and_then(|it| self.ledger.envelope(it.message()));
         let start = out.len();
-        let (verb, id, place) = self.write_whole(action, offered, out);
+        let said = action.write(envelope, self.schedule.own_line(), offered, out);
         let bytes = out.len().saturating_sub(start);
-        let limit = match verb {
-            // Any server takes so much.
-            _ if bytes <= limits::COMMAND_LINE_MINIMUM => usize::MAX,
-            Verb::Mail => offered.mail_line_limit(),
-            Verb::Recipient => offered.rcpt_line_limit(),
-            _ => usize::MAX,
-        };
-        if bytes > limit {
+        // Any server takes so much.
+        if bytes > limits::COMMAND_LINE_MINIMUM
+            && let Some(limit) = said.verb.line_limit(offered)
+            && bytes > limit
+        {
             out.truncate(start);
-            self.leave_out(verb, id, limit);
+            self.leave_out(said, limit);
             return None;
         }
-        Some((verb, id, place))
+        Some(said)
     }
 
-    fn write_whole(
-        &mut self,
-        action: Action,
-        offered: &Capabilities,
-        out: &mut Vec<u8>,
-    ) -> (Verb, TransactionId, u32) {
-        match action {
-            Action::Own => {
-                out.extend_from_slice(self.schedule.own().line());
-                (Verb::Own, 0, 0)
-            }
-            Action::Reset => {
-                out.extend_from_slice(b"RSET\r\n");
-                (Verb::Reset, 0, 0)
-            }
-            Action::Proof(verb) => {
-                out.extend_from_slice(Proof::write(verb));
-                (verb, 0, 0)
-            }
-            Action::Mail(id) => {
-                if let Some(envelope) = self.envelope(id) {
-                    envelope.write_mail(offered, out);
-                }
-                (Verb::Mail, id, 0)
-            }
-            Action::Recipient(id, place, position) => {
-                if let Some(envelope) = self.envelope(id) {
-                    envelope.write_recipient(position as usize, out);
-                }
-                (Verb::Recipient, id, place)
-            }
-            Action::Data(id) => {
-                out.extend_from_slice(b"DATA\r\n");
-                (Verb::Data, id, 0)
-            }
-            Action::LoneDot(id) => {
-                out.extend_from_slice(b".\r\n");
-                (Verb::LoneDot, id, 0)
-            }
-            // The session's own, and none.
-            Action::Quit | Action::Split(_) => (Verb::Quit, 0, 0),
-        }
-    }
-
-    fn envelope(&self, id: TransactionId) -> Option<&Written> {
-        let message = self.schedule.get(id)?.message();
-        self.ledger.envelope(message)
-    }
-
-    fn leave_out(&mut self, verb: Verb, id: TransactionId, limit: usize) {
-        if verb == Verb::Mail {
+    fn leave_out(&mut self, said: Said, limit: usize) {
+        let id = said.transaction;
+        if said.verb == Verb::Mail {
             return self.withdraw(id, NotSentReason::CommandTooLong { limit });
         }
         if let Some(transaction) = self.schedule.get_mut(id) {
@@ -716,7 +677,7 @@ impl Messages {
         let transaction = self.schedule.get(id)?;
         Some(BodyRequest {
             message: MessageId(transaction.message()),
-            offset: transaction.position(),
+            offset: transaction.content().position(),
         })
     }
 
@@ -730,16 +691,18 @@ impl Messages {
     ) -> Option<Body<'a>> {
         let transaction = self.schedule.get_mut(id)?;
         let Some(body) = body else {
-            transaction.asked();
+            transaction.content_mut().asked();
             return None;
         };
         if !transaction.may_be_looked_at() {
             return Some(body);
         }
-        transaction.looked_at();
+        transaction.content_mut().looked_at();
         let reason = match body {
             Body::Chunk(_) => None,
-            Body::Failed if transaction.needs_body_again() => Some(NotSentReason::NeedsBodyAgain),
+            Body::Failed if transaction.content().is_needed_again() => {
+                Some(NotSentReason::NeedsBodyAgain)
+            }
             Body::Failed => Some(NotSentReason::BodyFailed),
             Body::Last(content) => {
                 let envelope = self.ledger.envelope_mut(transaction.message())?;
@@ -757,24 +720,16 @@ impl Messages {
     }
 
     /// Takes what is presented of a content. Returns what may be written of it, and whether its end is
-    /// there; nothing where only that it can be had again was asked.
+    /// there.
     pub(super) fn present<'a>(
         &mut self,
         id: TransactionId,
         body: Body<'a>,
     ) -> Result<Option<(&'a [u8], bool)>, NotSentReason> {
         let transaction = self.schedule.get_mut(id);
-        let asked_again = transaction.filter(|transaction| transaction.needs_body_again());
-        match (body, asked_again) {
-            (Body::Failed, Some(_)) => Err(NotSentReason::NeedsBodyAgain),
-            (Body::Failed, None) => Err(NotSentReason::BodyFailed),
-            (Body::Chunk(_) | Body::Last(_), Some(transaction)) => {
-                transaction.has_body_again();
-                Ok(None)
-            }
-            (Body::Chunk(bytes), None) => Ok(Some((bytes, false))),
-            (Body::Last(bytes), None) => Ok(Some((bytes, true))),
-        }
+        transaction.map_or(Ok(None), |transaction| {
+            transaction.content_mut().present(body)
+        })
     }
 
     /// Returns a transaction's content if it, or a chunk of it, may be opened as far as its own commands
@@ -795,8 +750,8 @@ impl Messages {
     pub(super) fn opened(&mut self, id: TransactionId, opened: Opened, dialect: Dialect) {
         let transaction = self.schedule.get_mut(id);
         if let (Opened::Chunk(verb, size), Some(transaction)) = (opened, transaction) {
-            transaction.announce(size);
-            self.sent_content(id, verb, dialect);
+            transaction.content_mut().announce(size);
+            transaction.sent_content(verb, dialect);
         }
         self.schedule.begin_content(id);
     }
@@ -804,34 +759,28 @@ impl Messages {
     /// Accounts for a chunk, or the end of a content, whose replies are expected.
     pub(super) fn sent_content(&mut self, id: TransactionId, verb: Verb, dialect: Dialect) {
         if let Some(transaction) = self.schedule.get_mut(id) {
-            match dialect {
-                Dialect::Lmtp if verb.is_end_of_message() => {
-                    for _ in 0..transaction.accepted().len() {
-                        transaction.sent(Verb::RecipientContent);
-                    }
-                }
-                _ => transaction.sent(verb),
-            }
+            transaction.sent_content(verb, dialect);
         }
     }
 
     /// Accounts for bytes of a content that have left.
     pub(super) fn consumed(&mut self, consumed: Consumed) {
         if let Some(transaction) = self.schedule.get_mut(consumed.transaction) {
-            transaction.consumed(consumed.bytes);
+            transaction.content_mut().consumed(consumed.bytes);
         }
     }
 }
 
 /// Returns what is to be known of a transaction's content to write it.
 fn content_of(id: TransactionId, transaction: &Transaction, dialect: Dialect) -> Content<'_> {
+    let content = transaction.content();
     Content {
         transaction: id,
         is_by_dot: transaction.stage() == Stage::Content,
-        is_binary: transaction.is_binary(),
-        has_begun: transaction.has_begun(),
-        announced: transaction.announced(),
-        position: transaction.position(),
+        is_binary: content.is_binary(),
+        has_begun: content.has_begun(),
+        announced: content.announced(),
+        position: content.position(),
         verdicts: match dialect {
             Dialect::Smtp => Verdicts::One,
             Dialect::Lmtp => Verdicts::Each(transaction.accepted()),

@@ -68,7 +68,9 @@
 //! command whose turn it is; one that answers refusals and acceptances in each other's place, each
 //! in a place where both are possible, cannot be found out by anybody.
 
+mod action;
 mod config;
+mod content;
 mod envelope;
 mod event;
 mod ledger;
@@ -78,7 +80,10 @@ mod opening;
 mod outstanding;
 mod own_commands;
 mod proof;
+mod quota;
+mod recipients;
 mod replies;
+mod resets;
 mod schedule;
 mod session;
 mod table;

@@ -1,16 +1,15 @@
 //! What comes next: transactions in order, the application's commands between them, and further
 //! transactions for recipients that a server takes only so many of (RFC 9422, RFC 5321 4.5.3.1.10).
 
-use alloc::{
-    boxed::Box,
-    collections::{BTreeSet, VecDeque},
-    vec::Vec,
-};
+use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 
 use super::{
+    action::Action,
     event::{Event, NotSent, NotSentReason},
     own_commands::OwnCommands,
     proof::{Proof, Shown},
+    quota::Quota,
+    resets::{Cleanup, Resets},
     table::{Level, Stage, Turn, Verb},
     transaction::{Transaction, TransactionId},
 };
@@ -18,24 +17,6 @@ use crate::{machine::limits, syntax::Limits};
 
 /// How many MAIL of a session a proof may take without leaving too few for messages.
 const PROOFS: u32 = 3;
-
-/// What is to be sent next.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Action {
-    /// A command of the application's.
-    Own,
-    Reset,
-    Mail(TransactionId),
-    /// RCPT, for the recipient at this place in the transaction and this position in the envelope.
-    Recipient(TransactionId, u32, u32),
-    Data(TransactionId),
-    LoneDot(TransactionId),
-    Quit,
-    /// A command of a proof.
-    Proof(Verb),
-    /// Nothing yet: the transaction has more recipients than the server takes.
-    Split(TransactionId),
-}
 
 /// What giving a transaction up costs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,71 +47,10 @@ pub(super) struct Schedule {
     window: usize,
     /// How many are so.
     begun_contents: usize,
-    /// The last transaction whose MAIL was sent.
-    begun: TransactionId,
-    /// The server may hold a transaction that no final 2yz has ended: RSET goes before the next.
-    is_reset_due: bool,
-    /// The last verdict was 2yz.
-    was_taken: bool,
-    ahead: Ahead,
+    resets: Resets,
     proof: Proof,
     is_quitting: bool,
-    /// What the server permits a session, where it says so.
-    quota: Option<Box<Quota>>,
-}
-
-/// How much of a session the server permits (RFC 9422), and how much has been used.
-#[derive(Debug, Default)]
-struct Quota {
-    limits: Limits,
-    /// How many MAIL were sent.
-    mails: u32,
-    /// The domains of the recipients so far.
-    domains: BTreeSet<Vec<u8>>,
-}
-
-impl Quota {
-    /// Returns whether the server takes no more transactions (9422-4-a).
-    fn is_exhausted(&self) -> bool {
-        self.limits
-            .mail_max()
-            .is_some_and(|limit| self.mails >= limit)
-    }
-
-    /// Counts domains, unless that would be too many (9422-4-a).
-    fn admits<'a>(&mut self, domains: impl Iterator<Item = &'a [u8]>) -> bool {
-        let limit = self.limits.rcpt_domain_max().map(|limit| limit as usize);
-        let Some(limit) = limit.filter(|limit| *limit <= limits::DOMAINS) else {
-            return true;
-        };
-        let mut added = BTreeSet::new();
-        for domain in domains {
-            let domain = domain.to_ascii_lowercase();
-            if !self.domains.contains(&domain) {
-                added.insert(domain);
-            }
-            if self.domains.len().saturating_add(added.len()) > limit {
-                return false;
-            }
-        }
-        self.domains.append(&mut added);
-        true
-    }
-}
-
-/// What became of commands that were sent ahead of a verdict.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ahead {
-    /// There are none, or nothing is wrong with them.
-    Fine,
-    /// The RSET with which they begin is unanswered.
-    Asked,
-    /// It was refused: the server may take none of them. Of this transaction, if any, some were sent.
-    Refused(Option<TransactionId>),
-    /// The server takes none. A lone RSET is due, after which all goes on without looking ahead.
-    Unclean,
-    /// It is unanswered.
-    Cleaning,
+    quota: Quota,
 }
 
 /// What a refused RSET means.
@@ -153,13 +73,10 @@ impl Schedule {
             level: Level::LockStep,
             window: 1,
             begun_contents: 0,
-            begun: 0,
-            is_reset_due: false,
-            was_taken: false,
-            ahead: Ahead::Fine,
+            resets: Resets::new(),
             proof: Proof::default(),
             is_quitting: false,
-            quota: None,
+            quota: Quota::default(),
         }
     }
 
@@ -191,12 +108,7 @@ impl Schedule {
                 self.proof.want();
             }
         }
-        self.quota = (limits != Limits::default()).then(|| {
-            Box::new(Quota {
-                limits,
-                ..Quota::default()
-            })
-        });
+        self.quota = Quota::new(limits);
     }
 
     pub(super) fn level(&self) -> Level {
@@ -206,6 +118,11 @@ impl Schedule {
     /// Takes a command of the application's that will not be answered any more.
     pub(super) fn next_unanswered(&mut self) -> Option<Event<'static>> {
         self.own.as_mut()?.next_unanswered()
+    }
+
+    /// Returns the application's command that is next.
+    pub(super) fn own_line(&self) -> &[u8] {
+        self.own.as_ref().map_or(&[], |own| own.line())
     }
 
     pub(super) fn own(&mut self) -> &mut OwnCommands {
@@ -258,23 +175,29 @@ impl Schedule {
 
     /// Moves on to the first transaction that has something to send, and returns it.
     fn advance(&mut self) -> Option<TransactionId> {
-        self.current = self.current.max(self.first);
-        while self
-            .get(self.current)
-            .is_some_and(|current| current.stage() == Stage::Over)
-        {
-            self.current = self.current.saturating_add(1);
+        let unsent = self.unsent_from(self.current.max(self.first));
+        self.current = unsent.map_or(self.ids().end, |(id, _)| id);
+        (self.current < self.ids().end).then_some(self.current)
+    }
+
+    /// Returns the first transaction, from this one on, that has something to send.
+    fn unsent_from(&self, mut id: TransactionId) -> Option<(TransactionId, &Transaction)> {
+        loop {
+            let transaction = self.get(id)?;
+            if transaction.stage() != Stage::Over {
+                return Some((id, transaction));
+            }
+            id = id.saturating_add(1);
         }
-        self.get(self.current).map(|_| self.current)
     }
 
     /// Returns what is to be sent next, at whatever time it may be. `is_quiet` says whether all is
     /// answered, and no content is under way.
     pub(super) fn next(&mut self, is_quiet: bool) -> Option<Action> {
-        match self.ahead {
-            Ahead::Refused(_) | Ahead::Cleaning => return None,
-            Ahead::Unclean => return Some(Action::Reset),
-            Ahead::Fine | Ahead::Asked => {}
+        match self.resets.cleanup() {
+            Cleanup::Unneeded => {}
+            Cleanup::Due => return Some(Action::Reset),
+            Cleanup::UnderWay => return None,
         }
         if self.proof.is_under_way() {
             return self.proof.next().map(Action::Proof);
@@ -287,7 +210,7 @@ impl Schedule {
                 Some(Stage::LoneDot) => id.map(Action::LoneDot),
                 Some(Stage::Data | Stage::Content) => None,
                 _ if !is_quiet => None,
-                _ if self.is_reset_due => Some(Action::Reset),
+                _ if self.resets.is_due() => Some(Action::Reset),
                 _ => self.proof.next().map(Action::Proof),
             };
         }
@@ -299,7 +222,7 @@ impl Schedule {
             .is_some_and(|before| is_waiting && id.is_none_or(|id| before <= id));
         if is_own_due {
             // What may be left of a transaction is ended first: ETRN must not be in one.
-            return Some(match self.is_reset_due {
+            return Some(match self.resets.is_due() {
                 true => Action::Reset,
                 false => Action::Own,
             });
@@ -310,11 +233,13 @@ impl Schedule {
         };
         match current.stage() {
             // Nothing is begun that could not be completed.
-            Stage::Waiting if current.needs_body_again() || current.must_be_looked_at() => None,
+            Stage::Waiting
+                if current.content().is_needed_again() || current.must_be_looked_at() =>
+            {
+                None
+            }
             Stage::Waiting if current.recipients() > self.most(current) => Some(Action::Split(id)),
-            // A transaction that was not ended by a 2yz already read may have left its sender
-            // after, for whom the next message would be taken (measured with Exim).
-            Stage::Waiting if self.is_reset_due => Some(Action::Reset),
+            Stage::Waiting if self.resets.is_due() => Some(Action::Reset),
             Stage::Waiting => match self.proof.next() {
                 Some(verb) => Some(Action::Proof(verb)),
                 None => Some(Action::Mail(id)),
@@ -333,14 +258,12 @@ impl Schedule {
 
     /// Returns how many recipients a transaction may have.
     fn most(&self, transaction: &Transaction) -> u32 {
-        let quota = self.quota.as_ref();
-        let announced = quota.and_then(|quota| quota.limits.rcpt_max());
-        let limits = [announced, transaction.most()];
+        let limits = [self.quota.recipients(), transaction.most()];
         limits.into_iter().flatten().min().unwrap_or(u32::MAX)
     }
 
     fn goes_by_chunks(&self, transaction: &Transaction) -> bool {
-        self.level == Level::Stream || transaction.is_binary()
+        self.level == Level::Stream || transaction.content().is_binary()
     }
 
     /// Moves the recipients beyond the server's limit into a further transaction, which is returned.
@@ -365,8 +288,7 @@ impl Schedule {
 
     /// Returns whether the server takes one more domain in this session.
     pub(super) fn admits_domain(&mut self, domain: Option<&[u8]>) -> bool {
-        let quota = self.quota.as_mut();
-        quota.is_none_or(|quota| quota.admits(domain.into_iter()))
+        self.quota.admits(domain.into_iter())
     }
 
     /// Gives the recipients that were put off a further transaction, once all are answered.
@@ -376,17 +298,11 @@ impl Schedule {
     }
 
     fn push_part(&mut self, mut part: Transaction) -> TransactionId {
-        if self.is_exhausted() || part.is_put_off_too_often() {
+        if self.quota.is_exhausted() || part.is_put_off_too_often() {
             part.abandon(NotSentReason::LimitReached.into());
             part.stop();
         }
         self.push(part)
-    }
-
-    fn is_exhausted(&self) -> bool {
-        self.quota
-            .as_ref()
-            .is_some_and(|quota| quota.is_exhausted())
     }
 
     /// Returns whether the server takes the domains of a transaction's recipients in this session;
@@ -396,25 +312,23 @@ impl Schedule {
         id: TransactionId,
         domain_of: impl Fn(u32) -> Option<&'a [u8]>,
     ) -> bool {
-        let Some(mut quota) = self.quota.take() else {
-            return true;
-        };
+        let mut quota = core::mem::take(&mut self.quota);
         let is_admitted = self.get(id).is_none_or(|transaction| {
             let positions =
                 (0..transaction.recipients()).map(|place| transaction.position_of(place));
             quota.admits(positions.filter_map(domain_of))
         });
-        self.quota = Some(quota);
+        self.quota = quota;
         is_admitted
     }
 
     /// Accounts for a MAIL that was rendered, and ends the session in good order with the last one
     /// that the server takes (9422-4-a: failed ones count). Returns whether it was the last.
     pub(super) fn sent_mail(&mut self, id: TransactionId) -> bool {
-        (self.is_reset_due, self.begun) = (true, id);
-        self.count_mail();
-        self.is_quitting |= self.is_exhausted();
-        self.is_exhausted()
+        self.resets.sent_mail(id);
+        self.quota.count_mail();
+        self.is_quitting |= self.quota.is_exhausted();
+        self.quota.is_exhausted()
     }
 
     /// Has the server prove again that it swallows chunks, before anything else is sent.
@@ -431,7 +345,7 @@ impl Schedule {
     pub(super) fn sent_proof(&mut self, verb: Verb) {
         self.proof.sent();
         if verb == Verb::ProofMail {
-            self.count_mail();
+            self.quota.count_mail();
             let current = self.advance();
             if let Some(id) = current
                 && self
@@ -456,55 +370,40 @@ impl Schedule {
         shown
     }
 
-    fn count_mail(&mut self) {
-        if let Some(quota) = &mut self.quota {
-            quota.mails = quota.mails.saturating_add(1);
-        }
-    }
-
     /// Accounts for a RSET that was rendered, with or without something unanswered before it.
     pub(super) fn sent_reset(&mut self, is_ahead: bool) {
-        self.is_reset_due = false;
-        self.ahead = match self.ahead {
-            Ahead::Unclean => Ahead::Cleaning,
-            _ if is_ahead && self.level == Level::LookAhead => Ahead::Asked,
-            _ => Ahead::Fine,
-        };
+        self.resets.sent(is_ahead && self.level == Level::LookAhead);
     }
 
     /// Accounts for the acceptance of RSET.
     pub(super) fn reset(&mut self) {
-        self.ahead = Ahead::Fine;
+        self.resets.accepted();
     }
 
     /// Accounts for the refusal of RSET, and returns what it means.
     pub(super) fn refused_reset(&mut self) -> Refusal {
-        if self.ahead != Ahead::Asked {
-            return Refusal::Desync;
-        }
         let current = self.advance().filter(|&id| {
             let stage = self.get(id).map(Transaction::stage);
             matches!(stage, Some(Stage::Envelope | Stage::Data))
         });
-        self.ahead = Ahead::Refused(current);
-        Refusal::Suspicion
+        match self.resets.refused(current) {
+            true => Refusal::Suspicion,
+            false => Refusal::Desync,
+        }
     }
 
     /// Returns whether the commands that were sent ahead are known to be refused, of this transaction
     /// among others.
     pub(super) fn is_suspicious_of(&self, id: TransactionId) -> bool {
-        self.ahead == Ahead::Refused(Some(id))
+        self.resets.is_suspicious_of(id)
     }
 
-    /// Looks ahead no more, once every command is answered that was sent ahead, each by a refusal:
-    /// there are servers that take none (Haraka 3). The message is sent again, as no content of it has
-    /// left.
+    /// Looks ahead no more, once every command is answered that was sent ahead, each by a refusal. The
+    /// message is sent again, as no content of it has left.
     ///
     /// Returns the transaction, if it was given up in the meantime.
     pub(super) fn step_down(&mut self) -> Option<TransactionId> {
-        let Ahead::Refused(refused) = self.ahead else {
-            return None;
-        };
+        let refused = self.resets.refused_ahead()?;
         let transaction = refused.and_then(|id| self.get_mut(id));
         if let Some(transaction) = &transaction
             && !transaction.is_answered()
@@ -520,33 +419,31 @@ impl Schedule {
             None
         });
         self.level = self.level.min(Level::Group);
-        self.is_reset_due = false;
-        self.ahead = if self.was_taken {
-            Ahead::Fine
-        } else {
-            Ahead::Unclean
-        };
+        self.resets.step_down();
         given_up
     }
 
     /// Accounts for the end of a content, as the final reply to it has come.
     pub(super) fn ended(&mut self, id: TransactionId, is_positive: bool) {
-        self.was_taken = is_positive;
-        if is_positive && self.begun == id {
-            self.is_reset_due = false;
-        }
+        self.resets.ended(id, is_positive);
         self.end_content(id);
     }
 
     fn end_content(&mut self, id: TransactionId) {
-        if self.get_mut(id).is_some_and(Transaction::end_content) {
+        if self
+            .get_mut(id)
+            .is_some_and(|transaction| transaction.content_mut().end())
+        {
             self.begun_contents = self.begun_contents.saturating_sub(1);
         }
     }
 
     /// Accounts for a content that has begun, or goes on.
     pub(super) fn begin_content(&mut self, id: TransactionId) {
-        if self.get_mut(id).is_some_and(Transaction::begin_content) {
+        if self
+            .get_mut(id)
+            .is_some_and(|transaction| transaction.content_mut().begin())
+        {
             self.begun_contents = self.begun_contents.saturating_add(1);
         }
     }
@@ -556,18 +453,13 @@ impl Schedule {
         if open.is_some() {
             return open;
         }
-        let from = self.current.max(self.first);
-        let skip = usize::try_from(from.checked_sub(self.first)?).ok()?;
-        let mut unsent = (from..)
-            .zip(self.queue.iter().skip(skip))
-            .filter(|(_, transaction)| transaction.stage() != Stage::Over);
-        let (id, transaction) = unsent.next()?;
+        let (id, transaction) = self.unsent_from(self.current.max(self.first))?;
         let is_wanted = match transaction.stage() {
             Stage::Content => true,
             _ if self.proof.is_suspicious() => false,
             Stage::Chunks => transaction.is_envelope_answered(),
             // Whoever cannot present the content again must say so before anything is sent.
-            Stage::Waiting if transaction.needs_body_again() => true,
+            Stage::Waiting if transaction.content().is_needed_again() => true,
             Stage::Waiting | Stage::Envelope => self.may_begin_chunks(transaction),
             Stage::Data | Stage::LoneDot | Stage::Over => false,
         };
@@ -579,8 +471,10 @@ impl Schedule {
         }
         // Before this one's content leaves, with the next one's commands, there is time for a look at
         // that.
-        let is_asked_for = transaction.stage() == Stage::Data;
-        let (id, next) = unsent.next().filter(|_| is_asked_for)?;
+        if transaction.stage() != Stage::Data {
+            return None;
+        }
+        let (id, next) = self.unsent_from(id.saturating_add(1))?;
         next.may_be_looked_at().then_some(id)
     }
 
@@ -605,7 +499,7 @@ impl Schedule {
         if self.level == Level::Stream {
             return self.begun_contents < self.window && !transaction.is_open();
         }
-        transaction.is_binary() && transaction.is_envelope_answered()
+        transaction.content().is_binary() && transaction.is_envelope_answered()
     }
 
     /// Returns what is waited for while nothing is unanswered, as words.

@@ -4,6 +4,7 @@ use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
 use super::{
+    action::{Action, Said},
     config::{Config, Tls},
     envelope::Envelope,
     event::{Body, BodyRequest, Cancellation, CommandId, Event, MessageId, NotSent, NotSentReason},
@@ -11,7 +12,6 @@ use super::{
     messages::{Answered, Messages, Terms},
     opening::{Decision, Opening},
     outstanding::{Expected, Settled},
-    schedule::Action,
     table::{Choice, Standing, State, Turn, Verb},
     transaction::TransactionId,
     writer::{Broken, Buffers},
@@ -311,7 +311,8 @@ impl Session {
     fn next_known(&mut self) -> Option<Event<'static>> {
         match self.is_over() {
             true => self.messages.next_last_event(),
-            false => self.messages.next_event(),
+            false if self.messages.has_events() => self.messages.next_event(),
+            false => None,
         }
     }
 
@@ -594,12 +595,11 @@ impl Session {
     ) -> Option<Transmit<'a>> {
         self.link.set_now(now);
         self.link.tidy(buffers);
-        // What was presented for another request than the one in force counts as nothing.
-        let body = body.filter(|(request, _)| self.wants_body() == Some(*request));
-        let id = self.wanted();
-        let body = id.and_then(|id| {
+        let body = self.wanted().and_then(|id| {
+            // What was presented for another request than the one in force counts as nothing.
+            let in_force = |request| self.messages.request(id) == Some(request);
+            let body = body.and_then(|(request, body)| in_force(request).then_some(body));
             let terms = terms(&self.opening, &self.config);
-            let body = body.map(|(_, body)| body);
             Some((id, self.messages.look(id, body, terms)?))
         });
         let Buffers { commands, scratch } = buffers;
@@ -626,25 +626,22 @@ impl Session {
             let written = match next {
                 Next::Opening(verb) => {
                     self.opening.write(verb, &self.config, commands);
-                    Some((verb, 0, 0))
+                    Some(Said::by_session(verb))
                 }
                 Next::Action(action) => {
                     let offered = self.opening.capabilities();
                     self.messages.write(action, offered, commands)
                 }
             };
-            let Some((verb, id, place)) = written else {
+            let Some(said) = written else {
                 continue;
             };
-            if !self
-                .link
-                .say(verb, id, place, commands, start, &self.config)
-            {
+            if !self.link.say(said, commands, start, &self.config) {
                 return;
             }
             match next {
                 Next::Opening(verb) => self.sent_opening(verb),
-                Next::Action(action) => self.messages.sent(action, verb, is_ahead),
+                Next::Action(action) => self.messages.sent(action, said.verb, is_ahead),
             }
         }
     }

@@ -4,7 +4,7 @@
 
 use crate::{
     machine::{Step, Timer},
-    syntax::{Class, Code},
+    syntax::{Capabilities, Class, Code},
 };
 
 /// How far a client runs ahead of the replies, least first.
@@ -390,6 +390,15 @@ impl Verb {
     /// Returns what its reply answers, as the application is told.
     pub(super) fn step(self) -> Step {
         rule(self).step
+    }
+
+    /// Returns how long its line may be, where that depends on what the server offers.
+    pub(super) fn line_limit(self, offered: &Capabilities) -> Option<usize> {
+        match self {
+            Self::Mail => Some(offered.mail_line_limit()),
+            Self::Recipient => Some(offered.rcpt_line_limit()),
+            _ => None,
+        }
     }
 
     /// Returns the timer that runs while the answer is out.

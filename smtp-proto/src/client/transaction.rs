@@ -1,10 +1,11 @@
 //! One transaction: whom it is for, how far it has been sent, and what the server said to it.
 
 use alloc::{boxed::Box, vec::Vec};
-use core::ops::Range;
 
 use super::{
+    content::ContentState,
     event::{NotSent, NotSentReason, Outcome},
+    recipients::Recipients,
     table::{Stage, Turn, Verb},
 };
 use crate::{
@@ -22,8 +23,7 @@ pub(super) struct Transaction {
     recipients: Recipients,
     /// More recipients may come.
     is_open: bool,
-    /// Its content goes by BDAT, at whatever level (RFC 3030 3).
-    is_binary: bool,
+    content: ContentState,
     /// Its message takes several transactions.
     is_part: bool,
     /// How many transactions came of putting recipients off, up to this one.
@@ -55,72 +55,7 @@ pub(super) struct Transaction {
     not_sent: Option<NotSent>,
     /// The end of the content was offered, and no verdict will be read.
     is_in_doubt: bool,
-    /// Its content has begun, and its final reply has not come.
-    has_begun: bool,
-    /// How many bytes of its content were sent.
-    position: u64,
-    /// How many bytes its chunks have announced.
-    announced: u64,
-    /// The end of its content was rendered.
-    has_end: bool,
-    /// The caller has to show that it can present the content again.
-    needs_body_again: bool,
-    look: Look,
     is_finished: bool,
-}
-
-/// Whether the content was looked at, before anything of the message is sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Look {
-    /// Nobody has asked for it.
-    #[default]
-    Due,
-    /// It was not at hand when it was asked for. Nothing waits for it.
-    Asked,
-    /// It was presented, or is none to look at.
-    Done,
-}
-
-/// Which recipients of a message a transaction is for, by their positions in the envelope.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Recipients {
-    These(Range<u32>),
-    Some(Vec<u32>),
-}
-
-impl Default for Recipients {
-    fn default() -> Self {
-        Self::These(0..0)
-    }
-}
-
-impl Recipients {
-    fn len(&self) -> u32 {
-        match self {
-            Self::These(range) => range.end.saturating_sub(range.start),
-            Self::Some(list) => u32::try_from(list.len()).unwrap_or(u32::MAX),
-        }
-    }
-
-    fn position(&self, place: u32) -> u32 {
-        match self {
-            Self::These(range) => range.start.saturating_add(place),
-            Self::Some(list) => list.get(place as usize).copied().unwrap_or(u32::MAX),
-        }
-    }
-
-    /// Keeps the first, and returns the others.
-    fn split_off(&mut self, most: u32) -> Self {
-        match self {
-            Self::These(range) => {
-                let middle = range.start.saturating_add(most).min(range.end);
-                let rest = middle..range.end;
-                range.end = middle;
-                Self::These(rest)
-            }
-            Self::Some(list) => Self::Some(list.split_off((most as usize).min(list.len()))),
-        }
-    }
 }
 
 /// What became of a transaction.
@@ -158,11 +93,9 @@ impl Transaction {
         accepted.clear();
         *self = Self {
             message,
-            recipients: Recipients::These(0..recipients),
-            is_binary,
+            recipients: Recipients::first(recipients),
+            content: ContentState::new(is_binary),
             accepted,
-            // What is no text holds what it likes.
-            look: if is_binary { Look::Done } else { Look::Due },
             ..Self::default()
         };
     }
@@ -191,7 +124,7 @@ impl Transaction {
             .collect();
         (self.is_part, self.has_handed_on) = (true, true);
         Some(Self {
-            recipients: Recipients::Some(positions),
+            recipients: Recipients::at(positions),
             put_offs: self.put_offs.saturating_add(1),
             most: u32::try_from(self.accepted.len()).ok(),
             ..self.part()
@@ -201,13 +134,8 @@ impl Transaction {
     fn part(&self) -> Self {
         Self {
             message: self.message,
-            is_binary: self.is_binary,
+            content: self.content.again(),
             is_part: true,
-            needs_body_again: true,
-            look: match self.look {
-                Look::Done => Look::Done,
-                Look::Due | Look::Asked => Look::Due,
-            },
             ..Self::default()
         }
     }
@@ -224,9 +152,7 @@ impl Transaction {
 
     /// Adds the next recipient of an envelope that is open.
     pub(super) fn add_recipient(&mut self) {
-        if let Recipients::These(range) = &mut self.recipients {
-            range.end = range.end.saturating_add(1);
-        }
+        self.recipients.add_next();
     }
 
     /// Returns whether its message takes several transactions.
@@ -245,7 +171,7 @@ impl Transaction {
         self.refused.clear();
         self.left_out.clear();
         self.put_off.clear();
-        (self.position, self.announced, self.has_end) = (0, 0, false);
+        self.content.restart();
         (self.sent, self.answered, self.mail, self.refusal) = (0, 0, None, None);
         self.stage = Stage::Waiting;
     }
@@ -262,8 +188,12 @@ impl Transaction {
         self.is_open
     }
 
-    pub(super) fn is_binary(&self) -> bool {
-        self.is_binary
+    pub(super) fn content(&self) -> &ContentState {
+        &self.content
+    }
+
+    pub(super) fn content_mut(&mut self) -> &mut ContentState {
+        &mut self.content
     }
 
     pub(super) fn is_finished(&self) -> bool {
@@ -290,77 +220,38 @@ impl Transaction {
         self.most
     }
 
-    pub(super) fn needs_body_again(&self) -> bool {
-        self.needs_body_again
-    }
-
-    /// Takes note that the caller can present the content again.
-    pub(super) fn has_body_again(&mut self) {
-        self.needs_body_again = false;
-    }
-
     /// Returns whether its content has to be asked for, before it goes on.
     pub(super) fn must_be_looked_at(&self) -> bool {
-        self.look == Look::Due && !self.is_open
+        self.content.must_be_looked_at() && !self.is_open
     }
 
     /// Returns whether its content can be looked at: it has come to be known, and is not asked for by
     /// DATA.
     pub(super) fn may_be_looked_at(&self) -> bool {
         let is_early = matches!(self.stage, Stage::Waiting | Stage::Envelope);
-        is_early && self.look != Look::Done && !self.is_open && !self.is_abandoned()
+        is_early && !self.content.was_looked_at() && !self.is_open && !self.is_abandoned()
     }
 
-    /// Takes note that its content was asked for.
-    pub(super) fn asked(&mut self) {
-        if self.look == Look::Due {
-            self.look = Look::Asked;
+    /// Accounts for a chunk, or the end of a content, whose replies are expected: LMTP's is answered for
+    /// each recipient that was accepted (RFC 2033 4.2).
+    pub(super) fn sent_content(&mut self, verb: Verb, dialect: Dialect) {
+        match dialect {
+            Dialect::Lmtp if verb.is_end_of_message() => {
+                for _ in 0..self.accepted.len() {
+                    self.sent(Verb::RecipientContent);
+                }
+            }
+            _ => self.sent(verb),
         }
-    }
-
-    /// Takes note that its content was presented.
-    pub(super) fn looked_at(&mut self) {
-        self.look = Look::Done;
-    }
-
-    /// Returns how many bytes of its content were sent.
-    pub(super) fn position(&self) -> u64 {
-        self.position
-    }
-
-    pub(super) fn consumed(&mut self, bytes: usize) {
-        self.position = self.position.saturating_add(bytes as u64);
-    }
-
-    /// Returns how many bytes its chunks have announced.
-    pub(super) fn announced(&self) -> u64 {
-        self.announced
-    }
-
-    /// Accounts for a chunk that was announced.
-    pub(super) fn announce(&mut self, bytes: u64) {
-        self.announced = self.announced.saturating_add(bytes);
-    }
-
-    pub(super) fn has_begun(&self) -> bool {
-        self.has_begun
-    }
-
-    /// Accounts for a content that has begun, or goes on, and returns whether it has begun.
-    pub(super) fn begin_content(&mut self) -> bool {
-        !core::mem::replace(&mut self.has_begun, true)
-    }
-
-    /// Accounts for the end of a content, and returns whether one had begun.
-    pub(super) fn end_content(&mut self) -> bool {
-        core::mem::take(&mut self.has_begun)
     }
 
     /// Accounts for a command that was rendered.
     pub(super) fn sent(&mut self, verb: Verb) {
         self.pending = self.pending.saturating_add(1);
         self.sent = self.sent.saturating_add(u32::from(verb == Verb::Recipient));
-        self.has_end |= verb.is_end_of_message();
+        if verb.is_end_of_message() {
+            self.content.finish();
+        }
         self.turn(verb, Turn::Sent);
     }
 
@@ -385,7 +276,7 @@ impl Transaction {
         place: u32,
         reply: Reply<'i>,
         dialect: Dialect,
-        has_size: bool,
+        has_size: impl FnOnce() -> bool,
     ) -> Heard<'i> {
         let turn = Turn::of(reply.code());
         let step = verb.step();
@@ -450,7 +341,12 @@ impl Transaction {
     }
 
     /// Records the answer to one RCPT.
-    fn answer_recipient<'i>(&mut self, place: u32, reply: Reply<'i>, has_size: bool) -> Heard<'i> {
+    fn answer_recipient<'i>(
+        &mut self,
+        place: u32,
+        reply: Reply<'i>,
+        has_size: impl FnOnce() -> bool,
+    ) -> Heard<'i> {
         self.answered = self.answered.saturating_add(1);
         if reply.is_positive() {
             self.accepted.push(place);
@@ -501,10 +397,10 @@ impl Transaction {
 
     /// Returns whether a refusal of a recipient means that there are too many in the transaction, so
     /// that another one may take it: 5321-4.5.3.1.10-a, -b, X-33.
-    fn is_put_off(&self, reply: &Reply<'_>, has_size: bool) -> bool {
+    fn is_put_off(&self, reply: &Reply<'_>, has_size: impl FnOnce() -> bool) -> bool {
         let code = match reply.code() {
             Code::INSUFFICIENT_STORAGE => true,
-            Code::TOO_LARGE => !has_size,
+            Code::TOO_LARGE => !has_size(),
             _ => false,
         };
         // X.5.3 is "too many recipients"; other subjects mean other troubles.
@@ -590,7 +486,7 @@ impl Transaction {
         let outcome = verdict.unwrap_or_else(|| self.outcome());
         Concluded {
             message: self.message,
-            has_end: self.has_end,
+            has_end: self.content.has_end(),
             recipients: self.shares(&outcome),
             outcome,
         }

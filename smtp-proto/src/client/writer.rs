@@ -47,6 +47,8 @@ pub(super) struct Writer {
     /// How the content that is open goes on.
     stuffer: DotStuffer,
     plan: Plan,
+    /// The content was measured for this transmission, and needs nothing but to be written.
+    is_measured: bool,
     condition: Condition,
     /// There are credentials among the commands, to be overwritten once they have left.
     has_secrets: bool,
@@ -153,6 +155,7 @@ impl Writer {
             end: 0,
             stuffer: DotStuffer::new(LineBreaks::Refuse),
             plan: Plan::default(),
+            is_measured: false,
             condition: Condition::Sound,
             has_secrets: false,
         }
@@ -286,6 +289,7 @@ impl Writer {
         if body == 0 {
             return (ends_at, end);
         }
+        self.is_measured = bytes == body;
         self.end = self.end.saturating_add(bytes as u64);
         self.segments.push(Segment::Content(Content {
             transaction,
@@ -330,7 +334,10 @@ impl Writer {
             return Err(Broken::Promise);
         }
         let before = slices.len();
-        let stuffed = self.stuffer.stuff(body, scratch, slices)?;
+        let stuffed = match self.is_measured {
+            true => self.stuffer.pass(body, slices),
+            false => self.stuffer.stuff(body, scratch, slices)?,
+        };
         let is_whole = reaches_end && stuffed.chunk_bytes == body.len();
         // Where what follows stands was reckoned with so many bytes.
         let is_kept = |bytes| match is_whole {
@@ -389,6 +396,7 @@ impl Writer {
     /// Forgets what was planned, and drops the commands that have left.
     pub(super) fn tidy(&mut self, buffers: &mut Buffers) {
         self.plan = Plan::default();
+        self.is_measured = false;
         if self.taken < buffers.commands.len() && self.taken <= limits::RENDERED_BYTES {
             return;
         }

@@ -264,6 +264,11 @@ impl<B> Courier<B> {
         }
     }
 
+    /// Returns how many messages were submitted.
+    pub fn submitted(&self) -> u64 {
+        self.submitted
+    }
+
     /// Returns the error that the session has ended with.
     pub fn failure(&self) -> Option<&Error> {
         self.failure.as_ref()

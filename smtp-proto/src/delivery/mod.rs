@@ -10,13 +10,37 @@
 //! - [`Report`] is what became of a message, for each of its recipients.
 //! - [`Resending`] takes a message through several connections, [`Backoff`] spares a server that fails.
 //! - [`ServerUrl`] is a server as people write it down.
+//!
+//! With the feature `std` there is also what both adapters have in common: their `Error`, what their
+//! `Body`, `Builder` and `Sender` are made of ([`Content`], [`Setup`], [`Sending`] and [`Pool`]).
 
+#[cfg(feature = "std")]
+mod content;
 mod courier;
+#[cfg(feature = "std")]
+mod error;
 mod own_name;
+#[cfg(feature = "std")]
+mod pool;
 mod report;
 mod resending;
+#[cfg(feature = "std")]
+mod sending;
+#[cfg(feature = "std")]
+mod setup;
+#[cfg(feature = "std")]
+mod source;
 mod url;
 
+#[cfg(feature = "std")]
+pub use self::{
+    content::{Content, Supply},
+    error::Error,
+    pool::{Policy, Pool},
+    sending::Sending,
+    setup::{Entropy, Failures, Setup},
+    source::IntoMessage,
+};
 pub use self::{
     courier::Courier,
     own_name::own_name,

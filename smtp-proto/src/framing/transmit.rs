@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use smallvec::SmallVec;
 
-/// The slices of one [`Transmit`]. Up to sixteen need no heap.
-pub(crate) type Slices<'a> = SmallVec<[&'a [u8]; 16]>;
+/// The slices of one [`Transmit`]. Up to eight, as nearly all have, need no heap.
+pub(crate) type Slices<'a> = SmallVec<[&'a [u8]; 8]>;
 
 /// Takes the word with which a [`Transmit`] ends.
 ///

@@ -93,3 +93,13 @@ pub const CONTENT_RATE: u64 = 500;
 /// How many authentications may fail before a further one ends the session, the least that
 /// RFC 4954 9 advises.
 pub const AUTHENTICATION_FAILURES: usize = 3;
+/// How many connections a server has at once.
+pub const CONNECTIONS: usize = 1000;
+/// How many of them may be one client's (Postfix's `smtpd_client_connection_count_limit`).
+pub const CONNECTIONS_PER_PEER: usize = 50;
+/// How long a connection may take to be prepared, as by a proxy that says for whom it speaks
+/// (Postfix's `smtpd_upstream_proxy_timeout`).
+pub const PREPARATION: Duration = Duration::from_secs(5);
+/// How much of a message's header is gathered to be looked at whole (of the order of Postfix's
+/// `header_size_limit`).
+pub const HEADER: usize = 64 * 1024;

@@ -1,71 +1,122 @@
 //! How many connections there may be at once.
 
-use alloc::collections::BTreeMap;
-use core::net::{IpAddr, Ipv6Addr};
+use alloc::{collections::BTreeMap, sync::Arc};
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::turned_away::TurnedAway;
+use crate::machine::limits;
 
 /// Counts connections, in all and by the client's address.
 ///
 /// IPv6 addresses count by the 64 bits of their network, all of which one client may have.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Admission {
     max: usize,
     max_per_peer: usize,
-    count: usize,
+    counts: Arc<Mutex<Counts>>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    all: usize,
     by_peer: BTreeMap<IpAddr, usize>,
 }
 
-/// Tells that there are too many connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Full;
+/// A connection's place among the others, free again when it is dropped.
+#[derive(Debug)]
+pub struct Place {
+    counts: Arc<Mutex<Counts>>,
+    max_per_peer: usize,
+    peer: Option<IpAddr>,
+}
+
+/// Allows [`limits::CONNECTIONS`] and [`limits::CONNECTIONS_PER_PEER`].
+impl Default for Admission {
+    fn default() -> Self {
+        Self {
+            max: limits::CONNECTIONS,
+            max_per_peer: limits::CONNECTIONS_PER_PEER,
+            counts: Arc::default(),
+        }
+    }
+}
 
 impl Admission {
-    /// Allows so many connections in all, and of these so many from one address; at least one of each.
-    pub fn new(max: usize, max_per_peer: usize) -> Self {
-        Self {
-            max: max.max(1),
-            max_per_peer: max_per_peer.max(1),
-            count: 0,
-            by_peer: BTreeMap::new(),
-        }
+    /// Sets how many connections there may be, at least one.
+    pub fn set_max(&mut self, max: usize) {
+        self.max = max.max(1);
+    }
+
+    /// Sets how many of them may come from one address, at least one.
+    pub fn set_max_per_peer(&mut self, max: usize) {
+        self.max_per_peer = max.max(1);
     }
 
     /// Returns how many connections there are.
     pub fn count(&self) -> usize {
-        self.count
+        lock(&self.counts).all
     }
 
-    /// Lets a connection in, which has to [leave](Self::leave).
+    /// Lets a connection in, whose address is still to be [counted](Place::count).
     ///
     /// # Errors
     ///
-    /// Fails if there are too many, in all or from that address.
-    pub fn enter(&mut self, peer: Option<IpAddr>) -> Result<(), Full> {
-        if self.count >= self.max {
-            return Err(Full);
+    /// Fails if there are too many.
+    pub fn enter(&self) -> Result<Place, TurnedAway> {
+        let mut counts = lock(&self.counts);
+        if counts.all >= self.max {
+            return Err(TurnedAway::Full);
         }
-        if let Some(peer) = peer {
-            let from_there = self.by_peer.entry(network(peer)).or_default();
-            if *from_there >= self.max_per_peer {
-                return Err(Full);
-            }
-            *from_there = from_there.saturating_add(1);
+        counts.all = counts.all.saturating_add(1);
+        Ok(Place {
+            counts: Arc::clone(&self.counts),
+            max_per_peer: self.max_per_peer,
+            peer: None,
+        })
+    }
+}
+
+impl Place {
+    /// Counts the connection by its client's address, once, where there is one.
+    ///
+    /// # Errors
+    ///
+    /// Fails if there are too many from that address.
+    pub fn count(&mut self, peer: Option<SocketAddr>) -> Result<(), TurnedAway> {
+        let Some(peer) = peer.filter(|_| self.peer.is_none()) else {
+            return Ok(());
+        };
+        let peer = network(peer.ip());
+        let mut counts = lock(&self.counts);
+        let from_there = counts.by_peer.entry(peer).or_default();
+        if *from_there >= self.max_per_peer {
+            return Err(TurnedAway::Full);
         }
-        self.count = self.count.saturating_add(1);
+        *from_there = from_there.saturating_add(1);
+        self.peer = Some(peer);
         Ok(())
     }
+}
 
-    /// Takes note that a connection that was let in is over.
-    pub fn leave(&mut self, peer: Option<IpAddr>) {
-        self.count = self.count.saturating_sub(1);
-        if let Some(peer) = peer.map(network)
-            && let Some(from_there) = self.by_peer.get_mut(&peer)
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut counts = lock(&self.counts);
+        counts.all = counts.all.saturating_sub(1);
+        if let Some(peer) = self.peer
+            && let Some(from_there) = counts.by_peer.get_mut(&peer)
         {
             *from_there = from_there.saturating_sub(1);
             if *from_there == 0 {
-                self.by_peer.remove(&peer);
+                counts.by_peer.remove(&peer);
             }
         }
     }
+}
+
+/// Nothing panics while it holds the counts.
+fn lock(counts: &Mutex<Counts>) -> MutexGuard<'_, Counts> {
+    counts.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn network(peer: IpAddr) -> IpAddr {

@@ -2,21 +2,30 @@
 
 use alloc::{string::String, sync::Arc};
 
-use zeroize::Zeroizing;
-
-use super::session::Identity;
-use super::verdict::Refusal;
-use crate::sasl::{Channel, Credential, ServerExchange, Step, Turn, invalid_credentials};
+use super::call::Answer;
+use super::claim::Claim;
 #[cfg(feature = "scram")]
-use crate::sasl::{Nonce, ScramHash, ScramKeys};
+use super::found_keys::FoundKeys;
+use super::session::Identity;
+use super::state::State;
+use super::verdict::Refusal;
+#[cfg(feature = "scram")]
+use crate::sasl::ScramHash;
+use crate::sasl::{Channel, ServerExchange, Step, Turn, invalid_credentials};
 use crate::server::SaslResponse;
 use crate::server::replies::{local_error, mechanism_unknown};
 
+/// Holds the exchange that is under way, if one is.
+#[derive(Debug, Default)]
+pub(super) struct Authentications {
+    current: Option<Authentication>,
+    /// How many were begun: tells this one from earlier ones, whose answers may come late.
+    count: u64,
+}
+
 /// Holds an exchange from AUTH to its end.
 #[derive(Debug)]
-pub(super) struct Authentication {
-    /// Tells it from earlier ones, whose answers may come late.
-    number: u64,
+struct Authentication {
     mechanism: Arc<str>,
     /// What the client said at once.
     initial: Option<SaslResponse>,
@@ -38,6 +47,8 @@ enum Exchange {
 pub(super) enum Next {
     /// The client is told so.
     Step(Step),
+    /// The client is turned down.
+    Refuse(Refusal),
     /// The application is asked how its exchange goes on.
     Response(Option<SaslResponse>),
     /// The application is asked whether this is right.
@@ -46,24 +57,73 @@ pub(super) enum Next {
     Keys { user: String, hash: ScramHash },
 }
 
-impl Authentication {
-    pub(super) fn new(number: u64, mechanism: Arc<str>, initial: Option<SaslResponse>) -> Self {
-        Self {
-            number,
+impl Authentications {
+    /// Returns the number of the exchange that was begun last.
+    pub(super) fn number(&self) -> u64 {
+        self.count
+    }
+
+    /// Takes AUTH.
+    pub(super) fn begin(&mut self, mechanism: Arc<str>, initial: Option<SaslResponse>) {
+        self.count = self.count.saturating_add(1);
+        self.current = Some(Authentication {
             mechanism,
             initial,
             exchange: Exchange::Unknown,
             identity: None,
             user: String::new(),
+        });
+    }
+
+    /// Goes on with what the client says.
+    pub(super) fn respond(&mut self, response: SaslResponse) -> Next {
+        match &mut self.current {
+            Some(authentication) => authentication.respond(Some(response)),
+            None => Next::Refuse(Refusal::local_error()),
         }
     }
 
-    pub(super) fn is(&self, number: u64) -> bool {
-        self.number == number
+    /// Goes on with what the application says about an exchange; nothing if that is over.
+    pub(super) fn go_on<S: State>(
+        &mut self,
+        number: u64,
+        answer: Answer<S>,
+        channel: &Channel<'_>,
+    ) -> Option<Next> {
+        let authentication = self.current.as_mut().filter(|_| number == self.count)?;
+        Some(match answer {
+            Answer::Mechanism(Ok(is_own)) => authentication.begin(is_own, channel),
+            Answer::Step(step) => Next::Step(step),
+            Answer::Identity(verdict) => Next::Step(authentication.decide(verdict)),
+            #[cfg(feature = "scram")]
+            Answer::Keys(Ok(found)) => Next::Step(authentication.keys(found)),
+            #[cfg(feature = "scram")]
+            Answer::Keys(Err(refusal)) => Next::Refuse(refusal),
+            Answer::Mechanism(Err(refusal)) => Next::Refuse(refusal),
+            _ => Next::Refuse(Refusal::local_error()),
+        })
     }
 
+    /// Ends the exchange, and returns who the client is, that goes under this name now.
+    pub(super) fn accept(&mut self, name: String) -> Option<Identity> {
+        Some(match self.current.take()? {
+            Authentication {
+                identity: Some(identity),
+                ..
+            } if identity.name == name => identity,
+            Authentication { mechanism, .. } => Identity::from(name).proven("", &mechanism),
+        })
+    }
+
+    /// Ends the exchange, which came to no good end.
+    pub(super) fn break_off(&mut self) {
+        self.current = None;
+    }
+}
+
+impl Authentication {
     /// Begins the exchange, as the application says.
-    pub(super) fn begin(&mut self, is_own: bool, channel: &Channel<'_>) -> Next {
+    fn begin(&mut self, is_own: bool, channel: &Channel<'_>) -> Next {
         let initial = self.initial.take();
         if is_own {
             self.exchange = Exchange::Own;
@@ -79,7 +139,7 @@ impl Authentication {
     }
 
     /// Goes on with what the client says.
-    pub(super) fn respond(&mut self, response: Option<SaslResponse>) -> Next {
+    fn respond(&mut self, response: Option<SaslResponse>) -> Next {
         let exchange = match &mut self.exchange {
             Exchange::BuiltIn(exchange) => exchange,
             Exchange::Own => return Next::Response(response),
@@ -89,7 +149,7 @@ impl Authentication {
             Turn::Step(step) => Next::Step(step),
             Turn::Check(credential) => {
                 let claim = Claim::new(credential);
-                self.user.clone_from(&claim.user);
+                self.user = claim.user().into();
                 Next::Credential(claim)
             }
             #[cfg(feature = "scram")]
@@ -101,7 +161,7 @@ impl Authentication {
     }
 
     /// Takes the application's verdict over a claim.
-    pub(super) fn decide(&mut self, verdict: Result<Identity, Refusal>) -> Step {
+    fn decide(&mut self, verdict: Result<Identity, Refusal>) -> Step {
         let Exchange::BuiltIn(exchange) = &mut self.exchange else {
             return Step::Reject(local_error());
         };
@@ -120,108 +180,10 @@ impl Authentication {
 
     /// Takes the keys that were asked for.
     #[cfg(feature = "scram")]
-    pub(super) fn keys(&mut self, found: FoundKeys) -> Step {
+    fn keys(&mut self, found: FoundKeys) -> Step {
         match &mut self.exchange {
-            Exchange::BuiltIn(exchange) => exchange.keys(found.keys, &found.nonce, found.secret),
+            Exchange::BuiltIn(exchange) => found.hand_to(exchange),
             Exchange::Unknown | Exchange::Own => Step::Reject(local_error()),
         }
-    }
-
-    /// Returns who the client is, that goes under this name now.
-    pub(super) fn identity(self, name: String) -> Identity {
-        match self.identity {
-            Some(identity) if identity.name == name => identity,
-            _ => Identity::from(name).proven("", &self.mechanism),
-        }
-    }
-}
-
-/// Holds what SCRAM goes on with.
-#[cfg(feature = "scram")]
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct FoundKeys {
-    keys: Option<ScramKeys>,
-    nonce: Nonce,
-    secret: &'static [u8],
-}
-
-#[cfg(feature = "scram")]
-impl FoundKeys {
-    /// Goes on with a user's keys, if there is such a user; with a nonce, which must be new each
-    /// time; and with a secret of the process's, for [`ScramKeys::decoy`].
-    pub fn new(keys: Option<ScramKeys>, nonce: Nonce, secret: &'static [u8]) -> Self {
-        Self {
-            keys,
-            nonce,
-            secret,
-        }
-    }
-}
-
-/// Holds what a client says to prove who it is. Secrets in it are overwritten in the end.
-pub struct Claim {
-    kind: Kind,
-    user: String,
-    secret: Zeroizing<String>,
-    acting_for: String,
-    host: Option<String>,
-    port: Option<u16>,
-}
-
-enum Kind {
-    Password,
-    Token,
-    Proven,
-    External,
-}
-
-impl Claim {
-    fn new(credential: Credential<'_>) -> Self {
-        let (kind, user, secret) = match credential {
-            Credential::Password { user, password, .. } => (Kind::Password, user, password),
-            Credential::Token { user, token, .. } => (Kind::Token, user, token),
-            Credential::Proven { user, .. } => (Kind::Proven, user, ""),
-            Credential::External { .. } => (Kind::External, "", ""),
-        };
-        let (host, port) = match credential {
-            Credential::Token { host, port, .. } => (host.map(Into::into), port),
-            _ => (None, None),
-        };
-        Self {
-            kind,
-            user: user.into(),
-            secret: Zeroizing::new(secret.into()),
-            acting_for: credential.acting_for().into(),
-            host,
-            port,
-        }
-    }
-
-    /// Returns it as the mechanism brought it.
-    pub fn credential(&self) -> Credential<'_> {
-        let (user, secret, acting_for) = (&*self.user, &**self.secret, &*self.acting_for);
-        match self.kind {
-            Kind::Password => Credential::Password {
-                user,
-                password: secret,
-                acting_for,
-            },
-            Kind::Token => Credential::Token {
-                user,
-                token: secret,
-                host: self.host.as_deref(),
-                port: self.port,
-            },
-            Kind::Proven => Credential::Proven { user, acting_for },
-            Kind::External => Credential::External { acting_for },
-        }
-    }
-}
-
-/// Shows what [`Credential`] shows.
-impl core::fmt::Debug for Claim {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        self.credential().fmt(f)
     }
 }

@@ -4,10 +4,10 @@ use alloc::{string::String, sync::Arc, vec::Vec};
 
 use super::attributes::ClientAttributes;
 #[cfg(feature = "auth")]
-use super::authentication::Claim;
-#[cfg(feature = "scram")]
-use super::authentication::FoundKeys;
+use super::claim::Claim;
 use super::envelope::{Envelope, Recipient, Sender, Transaction};
+#[cfg(feature = "scram")]
+use super::found_keys::FoundKeys;
 use super::session::Hello;
 #[cfg(feature = "auth")]
 use super::session::Identity;

@@ -4,10 +4,11 @@ use core::time::Duration;
 
 use super::replies::{shutting_down, too_many_connections, unavailable};
 use super::tally::Tally;
+use super::turned_away::TurnedAway;
 use super::verdict::{Accept, Refusal, Verdict};
 use crate::machine::Misuse;
 use crate::server::replies::local_error;
-use crate::server::{Config, Refused, Server, Ticket};
+use crate::server::{Config, Refused, Server, Ticket, TransactionId};
 use crate::syntax::{Class, Host, Reply};
 
 /// Holds the machine, and gives it the application's verdicts.
@@ -48,10 +49,15 @@ impl Replying {
         Refusal::closing(unavailable(&self.hostname))
     }
 
-    /// Turns a client away that there is no room for.
-    pub(super) fn turn_away(&mut self, ticket: Option<Ticket>) {
-        let reply = too_many_connections(&self.hostname);
-        self.refuse(ticket, Refusal::closing(reply));
+    /// Turns a client away.
+    pub(super) fn turn_away(&mut self, ticket: Option<Ticket>, why: TurnedAway) {
+        let refusal = match why {
+            TurnedAway::Full => Refusal::closing(too_many_connections(&self.hostname)),
+            TurnedAway::Failed => self.unavailable(),
+            TurnedAway::Refused(refusal) => refusal,
+            TurnedAway::Late => Refusal::closing(None),
+        };
+        self.refuse(ticket, refusal);
     }
 
     /// Ends the session at once.
@@ -162,6 +168,25 @@ impl Replying {
         };
         if let Err(refused) = given {
             self.stand_in(refused);
+        }
+    }
+
+    /// Refuses the content of a transaction that is coming, before its end.
+    pub(super) fn refuse_content(&mut self, transaction: TransactionId, refusal: Refusal) {
+        self.tally.refusal(refusal.reply());
+        let closes = refusal.closes();
+        let reply = match refusal.into_reply() {
+            Some(reply) => reply,
+            // Some word has to end a content.
+            None => unavailable(&self.hostname),
+        };
+        let given = match closes {
+            true => self.server.shut_down(reply),
+            false => self.server.refuse_content(transaction, reply),
+        };
+        if let Err(Misuse::WrongReplyClass | Misuse::NotAscii) = given {
+            // It is not refused yet, so this is taken.
+            let _ = self.server.refuse_content(transaction, local_error());
         }
     }
 

@@ -1,5 +1,6 @@
 //! What stands above the client machine, through its public API.
 
+mod content;
 mod courier;
 mod resending;
 mod url;

@@ -3,6 +3,9 @@
 //! Whoever includes it has `face`, the adapter; `bind` and `run`, which run a server; and two macros,
 //! `spelled` for methods and `pause` for what takes time in them.
 
+mod arrivals;
+mod headers;
+
 use std::{
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpStream},
@@ -19,7 +22,7 @@ use smtp_proto::server::{Config, Review};
 use super::{
     bind,
     face::{
-        Error,
+        self, Error,
         server::{
             Accept, Envelope, Handler, Host, Notice, Options, Reason, Recipient, Refusal, Reply,
             Sender, Session, Shutdown, Sink, State, Tally, TraceEntry, Transaction, Verdict,

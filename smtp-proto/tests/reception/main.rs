@@ -6,7 +6,7 @@ use smtp_proto::{
     reception::{
         Accept, Answer, Asked, Call, Notice, Question, Reception, Refusal, Session, Verdict, accept,
     },
-    server::Config,
+    server::{Config, TransactionId},
     syntax::{Host, Reply},
 };
 
@@ -21,6 +21,8 @@ struct Desk {
     now: Duration,
     open: Vec<(Asked, Question<Owned>)>,
     told: Vec<String>,
+    /// The last one whose content has begun.
+    transaction: Option<TransactionId>,
     /// Whether recipients are answered.
     answers_recipients: bool,
 }
@@ -33,6 +35,7 @@ impl Desk {
             now: Duration::ZERO,
             open: Vec::new(),
             told: Vec::new(),
+            transaction: None,
             answers_recipients: true,
         };
         assert_eq!(desk.send(""), "220 mx.example ESMTP\r\n");
@@ -46,6 +49,9 @@ impl Desk {
         loop {
             match self.reception.poll_call(&mut input, self.now) {
                 Ok(Some(call)) => {
+                    if let Call::Begin { envelope, .. } = &call {
+                        self.transaction = Some(envelope.transaction);
+                    }
                     let told = take(
                         &mut self.reception,
                         call,
@@ -257,4 +263,22 @@ fn a_late_verdict_lets_nobody_in() {
     assert_eq!(&desk.send("")[..4], "235 ");
     let known = desk.reception.session().identity().unwrap();
     assert_eq!((&*known.name, &*known.mechanism), ("a", "PLAIN"));
+}
+
+/// Content that is refused for good before its end, with the connection, is refused for good.
+#[test]
+fn a_refusal_in_mid_content_may_close() {
+    let mut desk = Desk::new(config());
+    desk.send("MAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\n");
+    assert_eq!(&desk.send("DATA\r\n")[..3], "354");
+    desk.send("x\r\n");
+    let reply = Reply::parse(b"554 5.7.1 Go away\r\n").unwrap();
+    let transaction = desk.transaction.unwrap();
+    desk.reception
+        .refuse_content(transaction, Refusal::closing(reply));
+    assert_eq!(desk.send(""), "554 5.7.1 Go away\r\n");
+    desk.send("");
+    assert!(desk.reception.is_closed());
+    let last = desk.reception.tally().last_refusal.clone().unwrap();
+    assert_eq!(last.code().value(), 554);
 }

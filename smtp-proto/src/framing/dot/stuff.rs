@@ -141,6 +141,20 @@ impl DotStuffer {
         })
     }
 
+    /// Plans bytes that go over the wire as they are, as [`measure`](Self::measure) has just found.
+    pub(crate) fn pass<'a, S: Extend<&'a [u8]>>(
+        &mut self,
+        chunk: &'a [u8],
+        slices: &mut S,
+    ) -> Stuffed {
+        self.inserted.clear();
+        slices.extend(Some(chunk).filter(|chunk| !chunk.is_empty()));
+        Stuffed {
+            chunk_bytes: chunk.len(),
+            wire_bytes: chunk.len(),
+        }
+    }
+
     /// Returns how many bytes the whole of `chunk` takes on the wire, for a count that must be
     /// sent ahead of it.
     ///

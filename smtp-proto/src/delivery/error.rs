@@ -1,13 +1,16 @@
 //! What ends a connection, or keeps one from being made.
 
-use std::{fmt, io, sync::Arc};
+use alloc::sync::Arc;
+use core::{error, fmt};
+use std::io;
 
-use smtp_proto::{
-    delivery::UrlError,
+use super::url::UrlError;
+use crate::{
+    client::Client,
     machine::{self, Answer, Misuse, TraceEntry},
 };
 
-/// Tells why something could not be done.
+/// Tells why something could not be done. Both adapters have it as their `Error`.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {
@@ -25,23 +28,34 @@ pub enum Error {
         trace: Arc<[TraceEntry]>,
     },
     /// A source of messages failed to yield one.
-    Source(Arc<dyn std::error::Error + Send + Sync>),
+    Source(Arc<dyn error::Error + Send + Sync>),
     /// The caller asked for what cannot be done. The session goes on.
     Misuse(Misuse),
 }
 
 impl Error {
-    pub(crate) fn connect(error: io::Error) -> Self {
+    /// Creates the one of a connection that could not be established.
+    pub fn connect(error: io::Error) -> Self {
         Self::Connect(Arc::new(error))
     }
 
-    pub(crate) fn session(error: machine::Error, transport: Option<Arc<io::Error>>) -> Self {
+    /// Creates the one of a session that has ended, with what its transport said.
+    pub fn session(error: machine::Error, transport: Option<Arc<io::Error>>) -> Self {
         let trace = Arc::default();
         Self::Session {
             error,
             transport,
             trace,
         }
+    }
+
+    /// Adds the dialogue of a session that is given up.
+    #[must_use]
+    pub fn with_trace_of(mut self, client: &mut Client) -> Self {
+        if let Self::Session { trace, .. } = &mut self {
+            *trace = core::iter::from_fn(|| client.poll_trace()).collect();
+        }
+        self
     }
 
     /// Returns why the session has ended in error, if it was one.
@@ -79,9 +93,9 @@ impl From<UrlError> for Error {
     }
 }
 
-/// Of a [`ServerUrl`](smtp_proto::delivery::ServerUrl) that is one already.
-impl From<std::convert::Infallible> for Error {
-    fn from(never: std::convert::Infallible) -> Self {
+/// Of a [`ServerUrl`](super::ServerUrl) that is one already.
+impl From<core::convert::Infallible> for Error {
+    fn from(never: core::convert::Infallible) -> Self {
         match never {}
     }
 }
@@ -103,8 +117,8 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
         // `Display` has said already what is the source of the others.
         match self {
             Self::Url(error) => error.source(),

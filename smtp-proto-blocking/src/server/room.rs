@@ -1,0 +1,155 @@
+//! Where the connections of a server are.
+
+use std::{
+    io::Write,
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::Duration,
+};
+
+use smtp_proto::reception::{Admission, Reception, State, TurnedAway, guarded};
+
+use super::{
+    drive::{Driver, ended},
+    handler::Handler,
+    options::Options,
+    prepare::{Arrival, Prepare},
+    shutdown::Shutdown,
+};
+use crate::Socket;
+
+/// How often connections that end are counted.
+const COUNTS: Duration = Duration::from_millis(100);
+
+/// Prepares connections, and how long that may take.
+#[derive(Clone)]
+pub(super) struct Preparation {
+    prepare: Arc<dyn Prepare>,
+    limit: Duration,
+}
+
+/// The connections of one server.
+pub(super) struct Room<H> {
+    handler: Arc<H>,
+    admission: Admission,
+    preparation: Option<Preparation>,
+    shutdown: Shutdown,
+}
+
+/// Tells that a connection has left.
+struct Left(Shutdown);
+
+impl Preparation {
+    pub(super) fn new(prepare: impl Prepare, limit: Duration) -> Self {
+        Self {
+            prepare: Arc::new(prepare),
+            limit,
+        }
+    }
+
+    fn run(&self, arrival: &mut Arrival) -> Result<(), TurnedAway> {
+        match guarded(|| self.prepare.prepare(arrival)) {
+            Some(Err(_)) if arrival.time_left().is_err() => Err(TurnedAway::Late),
+            prepared => TurnedAway::unless_prepared(prepared),
+        }
+    }
+}
+
+impl<H> Room<H> {
+    pub(super) fn new(
+        handler: H,
+        admission: Admission,
+        preparation: Option<Preparation>,
+        shutdown: Shutdown,
+    ) -> Self {
+        Self {
+            handler: Arc::new(handler),
+            admission,
+            preparation,
+            shutdown,
+        }
+    }
+
+    pub(super) fn handler(&self) -> &H {
+        &self.handler
+    }
+
+    /// Serves a client in a thread of its own, or turns it away.
+    pub(super) fn welcome<S: State>(&self, socket: Socket, options: Options)
+    where
+        H: Handler<S>,
+    {
+        let (preparation, shutdown) = (self.preparation.clone(), self.shutdown.clone());
+        let place = self.admission.enter().and_then(|mut place| {
+            if preparation.is_none() {
+                place.count(options.peer())?;
+            }
+            Ok(place)
+        });
+        let mut place = match place {
+            Ok(place) => place,
+            Err(why) => return turn_away(socket, options, &*self.handler, why),
+        };
+        // A thread that cannot be begun takes nothing with it.
+        let arrived = Arc::new(Mutex::new(Some((socket, options))));
+        let (handler, taken) = (Arc::clone(&self.handler), Arc::clone(&arrived));
+        let served = thread::Builder::new().spawn(move || {
+            let _left = Left(shutdown.clone());
+            let Some((mut socket, mut options)) = take(&taken) else {
+                return;
+            };
+            let mut welcome = Ok(());
+            if let Some(preparation) = preparation {
+                let mut arrival = Arrival::new(socket, options, preparation.limit);
+                welcome = preparation.run(&mut arrival);
+                (socket, options) = arrival.into_parts();
+            }
+            let welcome = welcome.and_then(|()| place.count(options.peer()));
+            let mut driver = Driver::new(socket, options, &*handler, Some(&shutdown));
+            if let Err(why) = welcome {
+                driver.turn_away(why);
+            }
+            // The handler hears of errors.
+            let _ = driver.serve();
+            drop(place);
+        });
+        if let Err(error) = served
+            && let Some((socket, options)) = take(&arrived)
+        {
+            guarded(|| self.handler.accept_failed(&error));
+            turn_away(socket, options, &*self.handler, TurnedAway::Full);
+        }
+    }
+
+    /// Waits for all connections to end, as long as they may take.
+    pub(super) fn empty(&self) {
+        while self.admission.count() > 0 && self.shutdown.waits() {
+            self.shutdown.wait(COUNTS);
+        }
+    }
+}
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        self.0.notify();
+    }
+}
+
+fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+/// Turns a client away as far as it can be told at once.
+fn turn_away<S: State>(
+    mut socket: Socket,
+    options: Options,
+    handler: &impl Handler<S>,
+    why: TurnedAway,
+) {
+    let (mut reception, _) = Reception::begin(options, Duration::ZERO);
+    reception.turn_away(why);
+    let error = reception.give_up(Duration::ZERO, |bytes| socket.write(bytes).unwrap_or(0));
+    let error = ended(error);
+    let (session, tally) = (reception.session(), reception.tally());
+    guarded(|| handler.closed(session, Err(&error), tally));
+}

@@ -1,0 +1,245 @@
+//! What it takes to open sessions with one server.
+
+use core::{fmt, net::IpAddr, time::Duration};
+use std::io;
+#[cfg(feature = "auth")]
+use {
+    crate::client::mechanism::Mechanism,
+    alloc::{boxed::Box, sync::Arc, vec, vec::Vec},
+};
+
+use super::{
+    error::Error,
+    own_name::own_name,
+    resending::tries_next_address,
+    url::{Server, ServerUrl},
+};
+use crate::{
+    client::{Client, Config, Tls},
+    syntax::Host,
+};
+
+/// How long to wait for a connection to each address of a host, unless set.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Fills a buffer with what nobody can foretell, from the system.
+pub type Entropy = fn(&mut [u8]) -> io::Result<()>;
+
+/// Holds what it takes to open sessions with one server: where it is, how clients are to behave, and as
+/// whom they come. What both adapters' `Builder` is made of.
+#[derive(Clone)]
+pub struct Setup {
+    config: Config,
+    /// The configuration has a name for EHLO; else it is known when there is a connection.
+    is_named: bool,
+    server: Option<Server>,
+    /// What a URL says of TLS.
+    url_tls: Option<Tls>,
+    connect_timeout: Duration,
+    local_address: Option<IpAddr>,
+    #[cfg(feature = "auth")]
+    mechanisms: Vec<MakeMechanisms>,
+}
+
+/// Makes mechanisms for one connection.
+#[cfg(feature = "auth")]
+type MakeMechanisms = Arc<dyn Fn() -> io::Result<Vec<Box<dyn Mechanism>>> + Send + Sync>;
+
+impl Setup {
+    /// Creates the one for clients of this configuration.
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            is_named: true,
+            server: None,
+            url_tls: None,
+            connect_timeout: CONNECT_TIMEOUT,
+            local_address: None,
+            #[cfg(feature = "auth")]
+            mechanisms: Vec::new(),
+        }
+    }
+
+    /// Creates the one for the server of a URL, but for the URL's credentials.
+    pub fn of_url(url: &ServerUrl) -> Self {
+        let config = url.config(own_name("", None));
+        Self {
+            is_named: url.name().is_some(),
+            server: Some(url.server().clone()),
+            url_tls: Some(url.tls()),
+            ..Self::new(config)
+        }
+    }
+
+    /// Sets where the server is.
+    #[must_use]
+    pub fn server(mut self, server: Server) -> Self {
+        self.server = Some(server);
+        self
+    }
+
+    /// Sets the name for EHLO.
+    #[must_use]
+    pub fn name(mut self, name: Host<'_>) -> Self {
+        self.config = self.config.name(name);
+        self.is_named = true;
+        self
+    }
+
+    /// Changes the configuration.
+    #[must_use]
+    pub fn configure(mut self, change: impl FnOnce(Config) -> Config) -> Self {
+        self.config = change(self.config);
+        self
+    }
+
+    /// Sets how long to wait for a connection to each address of a host: 30 seconds unless set.
+    #[must_use]
+    pub fn connect_timeout(mut self, timeout: Duration) -> Self {
+        self.connect_timeout = timeout;
+        self
+    }
+
+    /// Sets the address that connections come from; the system chooses it unless set.
+    #[must_use]
+    pub fn local_address(mut self, address: IpAddr) -> Self {
+        self.local_address = Some(address);
+        self
+    }
+
+    /// Has clients authenticate before any message, each by a mechanism of its own. Of several
+    /// mechanisms, the first that the server offers is used.
+    #[cfg(feature = "auth")]
+    #[must_use]
+    pub fn authenticate<M: Mechanism + 'static>(
+        self,
+        mechanism: impl Fn() -> M + Send + Sync + 'static,
+    ) -> Self {
+        self.mechanisms(move || Ok(vec![Box::new(mechanism())]))
+    }
+
+    /// Has clients authenticate by a user name and a password, in the best way that the server offers:
+    /// SCRAM if there is [`Entropy`] for it and the feature `scram`, else PLAIN or LOGIN.
+    #[cfg(feature = "auth")]
+    #[must_use]
+    pub fn password(self, user: &str, password: &str, entropy: Option<Entropy>) -> Self {
+        use crate::client::mechanism;
+        let user = alloc::string::String::from(user);
+        let password = zeroize::Zeroizing::new(alloc::string::String::from(password));
+        self.mechanisms(move || match entropy {
+            #[cfg(feature = "scram")]
+            Some(fill) => {
+                let mut bytes = [0; mechanism::Nonce::ENTROPY];
+                fill(&mut bytes)?;
+                let nonce = mechanism::Nonce::from_entropy(bytes);
+                Ok(mechanism::by_scram_or_password(&user, &password, nonce))
+            }
+            _ => Ok(mechanism::by_password(&user, &password)),
+        })
+    }
+
+    #[cfg(feature = "auth")]
+    fn mechanisms<F>(mut self, make: F) -> Self
+    where
+        F: Fn() -> io::Result<Vec<Box<dyn Mechanism>>> + Send + Sync + 'static,
+    {
+        self.mechanisms.push(Arc::new(make));
+        self
+    }
+
+    /// Returns where the server is.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connect`] if nobody has said so.
+    pub fn destination(&self) -> Result<&Server, Error> {
+        self.server.as_ref().ok_or_else(|| {
+            let unnamed = "no server was named that can be connected to";
+            Error::connect(io::Error::new(io::ErrorKind::InvalidInput, unnamed))
+        })
+    }
+
+    /// Returns how long to wait for a connection to each address.
+    pub fn patience(&self) -> Duration {
+        self.connect_timeout
+    }
+
+    /// Returns the address that connections are to come from, unless the system chooses it.
+    pub fn origin(&self) -> Option<IpAddr> {
+        self.local_address
+    }
+
+    /// Returns whether a URL demands, allows or forbids TLS, if there was one.
+    pub fn url_tls(&self) -> Option<Tls> {
+        self.url_tls
+    }
+
+    /// Returns the configuration of a client on a machine of this name, over a connection whose own end
+    /// has this address.
+    pub fn config(&self, host_name: &str, local: Option<IpAddr>) -> Config {
+        match self.is_named {
+            true => self.config.clone(),
+            false => self.config.clone().name(own_name(host_name, local)),
+        }
+    }
+
+    /// Has a client that was just created authenticate itself, if that was asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connect`] if a mechanism cannot be made, [`Error::Misuse`] if its name is none.
+    pub fn identify(&self, client: &mut Client) -> Result<(), Error> {
+        #[cfg(feature = "auth")]
+        if !self.mechanisms.is_empty() {
+            let mut mechanisms = Vec::new();
+            for make in &self.mechanisms {
+                mechanisms.extend(make().map_err(Error::connect)?);
+            }
+            client.authenticate(mechanisms)?;
+        }
+        #[cfg(not(feature = "auth"))]
+        let _ = client;
+        Ok(())
+    }
+}
+
+/// Shows no secret.
+impl fmt::Debug for Setup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Setup")
+            .field("config", &self.config)
+            .field("server", &self.server)
+            .field("local_address", &self.local_address)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Remembers, while the addresses of a host are tried in turn, the failure that tells most.
+#[derive(Debug, Default)]
+pub struct Failures {
+    told: Option<Error>,
+}
+
+impl Failures {
+    /// Takes note of what came of one address.
+    ///
+    /// # Errors
+    ///
+    /// Returns it, if no other address is worth a try.
+    pub fn note(&mut self, error: Error) -> Result<(), Error> {
+        let has_answered = |error: &Error| error.machine().is_some();
+        match error.machine() {
+            Some(refusal) if !tries_next_address(refusal) => return Err(error),
+            // What a server said tells more than that another could not be reached.
+            None if self.told.as_ref().is_some_and(has_answered) => {}
+            _ => self.told = Some(error),
+        }
+        Ok(())
+    }
+
+    /// Returns that failure, once there is no other address.
+    pub fn into_error(self) -> Error {
+        let nowhere = || Error::connect(io::ErrorKind::NotFound.into());
+        self.told.unwrap_or_else(nowhere)
+    }
+}
