@@ -124,6 +124,7 @@ fn an_opportunistic_client_knows_whom_it_has() {
     let named = |name| TlsConnector::with_ca_file(name, pki.file("ca.pem")).unwrap();
     let pinned = || TlsConnector::with_pin(SERVER, pki.digest()).unwrap();
     let (ours, other) = (pki.acceptor(), stranger.acceptor());
+    let expired = pki.expired_acceptor();
     let verified = Verification::Verified;
     assert_eq!(
         outcome(named(SERVER), &ours),
@@ -140,6 +141,7 @@ fn an_opportunistic_client_knows_whom_it_has() {
             UnverifiedReason::HostMismatch,
         ),
         (pinned(), &other, UnverifiedReason::NotTrusted),
+        (named(SERVER), &expired, UnverifiedReason::Expired),
         (by_hand, &ours, UnverifiedReason::NotChecked),
     ] {
         let outcome = outcome(connector, acceptor);

@@ -294,7 +294,8 @@ pub enum NotSentReason {
     /// Authentication is required, and the server did not prove that it knows the password.
     #[error("{}", Fault::ServerUnproven)]
     ServerUnproven,
-    /// The session may carry no more messages, or no more recipients' domains (RFC 9422).
+    /// The session may carry no more messages, or no more recipients' domains (RFC 9422); or the server has
+    /// put off recipients of the message too often.
     #[error("the server's limit for a session is reached")]
     LimitReached,
     /// The message has more recipients than the server takes at once, and its content could not be

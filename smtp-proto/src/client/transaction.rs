@@ -42,6 +42,9 @@ pub(super) struct Transaction {
     accepted: Vec<u32>,
     refused: Vec<(u32, Reply<'static>)>,
     put_off: Vec<u32>,
+    /// What the server said to the first of them; or, if there are none, to the first of those in the
+    /// transaction before who were left for this one.
+    put_off_by: Option<Box<Answer<'static>>>,
     /// Those whose RCPT would be longer than the server takes, and that limit.
     left_out: Vec<(u32, usize)>,
     /// Those who were put off are in another transaction.
@@ -136,6 +139,7 @@ impl Transaction {
             message: self.message,
             content: self.content.again(),
             is_part: true,
+            put_off_by: self.put_off_by.clone(),
             ..Self::default()
         }
     }
@@ -351,6 +355,10 @@ impl Transaction {
         if reply.is_positive() {
             self.accepted.push(place);
         } else if self.is_put_off(&reply, has_size) {
+            if self.put_off.is_empty() {
+                let step = Verb::Recipient.step();
+                self.put_off_by = Some(Box::new(Answer { step, reply }.into_owned()));
+            }
             self.put_off.push(place);
             return Heard::Nothing;
         } else if self.has_sender() {
@@ -418,8 +426,16 @@ impl Transaction {
         }
     }
 
-    /// Gives it up for this reason, unless there is one already.
-    pub(super) fn abandon(&mut self, reason: NotSent) {
+    /// Gives it up for this reason, unless there is one already. Of a further transaction that does not
+    /// come about, the cause is what the server said to those whom it put off.
+    pub(super) fn abandon(&mut self, mut reason: NotSent) {
+        let needs_further = matches!(
+            reason.reason,
+            NotSentReason::LimitReached | NotSentReason::NeedsBodyAgain
+        );
+        if needs_further && self.is_part {
+            reason.answer = reason.answer.or_else(|| self.put_off_by.clone());
+        }
         self.not_sent.get_or_insert(reason);
     }
 

@@ -227,7 +227,12 @@ impl<S: State> Conversation<S> {
                 let verb = (*verb).into();
                 (ticket, Question::Command { verb, argument })
             }
-            Event::Rejected { code, reason, line } => {
+            Event::Rejected {
+                reply,
+                reason,
+                line,
+            } => {
+                let code = reply.code();
                 // It may be the client that broke off an exchange.
                 #[cfg(feature = "auth")]
                 self.authentications.break_off();

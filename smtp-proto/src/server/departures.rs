@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::event::{Certainty, Event};
-use super::table::Place;
 use super::tickets::{Accepted, Departure};
 use crate::framing::{Progress, Slices, Transmit};
 use crate::machine::{Deadline, Timer, limits};
@@ -29,8 +28,10 @@ pub(super) struct Departures {
 /// Whether the client may send what it sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Turn {
-    /// It may.
-    Proper,
+    /// It may: there is nothing that it has to read first.
+    Free,
+    /// It may, as it has read what it had to, which is known now (2920-3.1-d).
+    Due,
     /// It has not even been greeted.
     BeforeGreeting,
     /// It cannot have read the reply that it has to wait for.
@@ -128,11 +129,9 @@ impl Departures {
     }
 
     /// Takes note that the client must not send on before the reply to the command of that serial
-    /// number, if it stands last in its group, or if all do.
-    pub(super) fn expect_wait(&mut self, serial: u64, place: Place, may_pipeline: bool) {
-        if place == Place::Last || !may_pipeline {
-            self.receipts.checkpoint = Checkpoint::Unanswered(serial);
-        }
+    /// number.
+    pub(super) fn expect_wait(&mut self, serial: u64) {
+        self.receipts.checkpoint = Checkpoint::Unanswered(serial);
     }
 
     /// Takes note that the client sent something, which may prove that it has read something.
@@ -142,11 +141,7 @@ impl Departures {
             self.readable = sent;
             self.round_trips = self.round_trips.saturating_add(1);
         }
-        match self.receipts.bytes_came(sent) {
-            true => Turn::Proper,
-            false if sent == 0 => Turn::BeforeGreeting,
-            false => Turn::Improper,
-        }
+        self.receipts.bytes_came(sent)
     }
 
     /// Takes note that the client sent QUIT.
@@ -308,18 +303,18 @@ impl Receipts {
         }
     }
 
-    /// Takes note that bytes came, when the transport had taken `sent`.
-    ///
-    /// Returns whether they may come now. If so, they prove that the client has read what it had
-    /// to wait for (2920-3.1-d).
-    fn bytes_came(&mut self, sent: u64) -> bool {
+    /// Takes note that bytes came, when the transport had taken `sent`; returns whether they may.
+    fn bytes_came(&mut self, sent: u64) -> Turn {
         match core::mem::take(&mut self.checkpoint) {
-            Checkpoint::Clear => true,
+            Checkpoint::Clear => Turn::Free,
             Checkpoint::Answered(end) if end <= sent => {
                 self.confirmed = end;
-                true
+                Turn::Due
             }
-            Checkpoint::Answered(_) | Checkpoint::Unanswered(_) => false,
+            Checkpoint::Answered(_) | Checkpoint::Unanswered(_) if sent == 0 => {
+                Turn::BeforeGreeting
+            }
+            Checkpoint::Answered(_) | Checkpoint::Unanswered(_) => Turn::Improper,
         }
     }
 

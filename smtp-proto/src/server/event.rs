@@ -8,8 +8,8 @@ use thiserror::Error;
 use super::security::SaslResponse;
 use crate::machine::Misuse;
 use crate::syntax::{
-    Argument, Attributes, Code, ForwardPath, Host, MailParameters, QueueNode, RcptParameters,
-    Reply, ReversePath, Word,
+    Argument, Attributes, ForwardPath, Host, MailParameters, QueueNode, RcptParameters, Reply,
+    ReversePath, Word,
 };
 
 /// Tells what the client did.
@@ -213,9 +213,9 @@ pub enum Event<'i> {
     /// The machine itself refused a command: for its syntax, for its place in the sequence, for an
     /// extension that is not offered, or beyond a limit.
     Rejected {
-        /// How the machine answered. Only LMTP's BDAT LAST without an accepted recipient has no
-        /// answer (2033-4.3-b).
-        code: Code,
+        /// What the machine answers, unless that is [reworded](Self::Reply). Only LMTP's BDAT LAST
+        /// without an accepted recipient has no answer (2033-4.3-b).
+        reply: Reply<'static>,
         /// Why.
         reason: Reason,
         /// The line without its CR LF, and without a credential; empty if it was over-long or a

@@ -1,28 +1,23 @@
-//! What comes in: lines, the transaction that they build up, and its content.
+//! The transaction under way: what was settled for it, and its content as it comes.
 
 use super::event::{Reason, TransactionId};
 use super::offer::Terms;
 use super::table::Waits;
 use super::tickets::Answer;
-use crate::framing::{ChunkReader, Content, DotUnstuffer, Line, LineBreaks, LineReader};
-use crate::machine::{ForeignProtocol, limits};
+use crate::framing::{ChunkReader, Content, DotUnstuffer, LineBreaks};
+use crate::machine::limits;
 
-/// Takes lines and content apart, and keeps the transaction under way.
+/// Takes content apart, and keeps the transaction that it is for.
 #[derive(Debug)]
 pub(super) struct Intake {
-    lines: LineReader,
     coming: Coming,
     /// The transaction under way; also one whose MAIL has no verdict yet.
     transaction: Option<Transaction>,
     next_transaction: TransactionId,
     /// How many recipients of the transaction that failed last wait for their verdicts.
     failed_recipients: usize,
-    /// What the command waits for that stands first in the caller's buffer.
-    held: Waits,
-    /// Whether any command was understood.
-    understood: bool,
-    /// Whether no more bytes will come.
-    is_ended: bool,
+    /// The transaction that came to nothing, until the application is told, and why.
+    ended: Option<(TransactionId, Reason)>,
 }
 
 /// What the next bytes are.
@@ -65,19 +60,6 @@ struct Transaction {
 pub(super) enum Refusal {
     Machine(Reason),
     Application(Answer),
-}
-
-/// What a line is, or why there is none.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Arrived<'i> {
-    Line(&'i [u8]),
-    TooLong,
-    /// It holds an LF that is no line's end. This is what stands before, if that is not too long.
-    BareLineFeed(&'i [u8]),
-    /// It goes on beyond all limits.
-    Endless,
-    /// It is not complete.
-    Part,
 }
 
 /// What came of a content.
@@ -137,96 +119,11 @@ pub(super) enum Room {
 impl Intake {
     pub(super) fn new() -> Self {
         Self {
-            lines: LineReader::default(),
             coming: Coming::Commands,
             transaction: None,
             next_transaction: TransactionId::FIRST,
             failed_recipients: 0,
-            held: Waits::Nothing,
-            understood: false,
-            is_ended: false,
-        }
-    }
-
-    /// Takes note that no more bytes will come.
-    pub(super) fn ended(&mut self) {
-        self.is_ended = true;
-    }
-
-    pub(super) fn is_ended(&self) -> bool {
-        self.is_ended
-    }
-
-    /// Forgets the line that was arriving (3207-4.2-a).
-    pub(super) fn forget_line(&mut self) {
-        self.lines = LineReader::default();
-    }
-
-    /// Returns the next line, of at most `limit` bytes.
-    pub(super) fn next_line<'i>(&mut self, input: &mut &'i [u8], limit: usize) -> Arrived<'i> {
-        self.held = Waits::Nothing;
-        let presented = *input;
-        let is_too_long = self.lines.is_discarding();
-        match self.lines.next(input, limit) {
-            // 5321-2.3.8-a: what a bare LF parts may be what another server takes for two commands.
-            _ if self.lines.has_bare_lf() => {
-                let before = presented.split(|byte| *byte == b'\n').next();
-                let is_short = |line: &&[u8]| !is_too_long && line.len() < limit;
-                Arrived::BareLineFeed(before.filter(is_short).unwrap_or_default())
-            }
-            Some(Line::Complete(line)) => Arrived::Line(line),
-            Some(Line::TooLong) => Arrived::TooLong,
-            None if self.lines.discarded() > limits::OVERLONG_LINE => Arrived::Endless,
-            None => Arrived::Part,
-        }
-    }
-
-    /// Takes note that the line stays in the caller's buffer until the verdicts are in that it waits
-    /// for.
-    pub(super) fn hold(&mut self, waits: Waits) {
-        self.held = waits;
-    }
-
-    /// Returns what the line waits for that stands first in the caller's buffer.
-    pub(super) fn held(&self) -> Waits {
-        self.held
-    }
-
-    /// Takes note that a command was understood: this is SMTP.
-    pub(super) fn understood(&mut self) {
-        self.understood = true;
-    }
-
-    /// Returns whether the first bytes that a client sends are TLS's: a record of a handshake. No line
-    /// end can be waited for then.
-    pub(super) fn begins_with_tls(&self, input: &[u8]) -> bool {
-        !self.understood && input.first() == Some(&0x16)
-    }
-
-    /// Returns which other protocol a line belongs to, the first that a client sends (CMD-4; Postfix's
-    /// `smtpd_forbidden_commands`).
-    pub(super) fn foreign(&self, line: &[u8]) -> Option<ForeignProtocol> {
-        const METHODS: [&[u8]; 8] = [
-            b"GET ",
-            b"POST ",
-            b"PUT ",
-            b"HEAD ",
-            b"DELETE ",
-            b"CONNECT ",
-            b"OPTIONS ",
-            // HTTP/2 begins so.
-            b"PRI ",
-        ];
-        if self.understood {
-            None
-        } else if METHODS.iter().any(|method| line.starts_with(method)) {
-            Some(ForeignProtocol::Http)
-        } else if line.starts_with(b"PROXY ") {
-            Some(ForeignProtocol::Proxy)
-        } else if line.first().is_some_and(|byte| !byte.is_ascii_alphabetic()) {
-            Some(ForeignProtocol::Unknown)
-        } else {
-            None
+            ended: None,
         }
     }
 
@@ -320,25 +217,31 @@ impl Intake {
         }
     }
 
-    /// Forgets the transaction. Returns which it was, if the application does not know yet that it
-    /// comes to nothing.
-    pub(super) fn abandon(&mut self) -> Option<TransactionId> {
+    /// Forgets the transaction, and owes the application the news unless it knows by a refusal that
+    /// this comes to nothing.
+    pub(super) fn abandon(&mut self, reason: Reason) {
         self.failed_recipients = 0;
-        let transaction = self.transaction.take()?;
-        transaction.refusal.is_none().then_some(transaction.id)
+        if let Some(transaction) = self.transaction.take()
+            && transaction.refusal.is_none()
+        {
+            self.ended = Some((transaction.id, reason));
+        }
     }
 
-    /// Forgets the transaction but for the recipients whose verdicts LMTP still asks for. Returns which
-    /// it was, likewise, and what its content was refused with.
-    pub(super) fn fail(&mut self) -> (Option<TransactionId>, Option<Refusal>) {
-        let Some(transaction) = self.transaction.take() else {
-            return (None, None);
-        };
+    /// Forgets the transaction likewise, but for the recipients whose verdicts LMTP still asks for.
+    /// Returns what its content was refused with.
+    pub(super) fn fail(&mut self) -> Option<Refusal> {
+        let transaction = self.transaction.take()?;
         self.failed_recipients = transaction.recipients;
-        match transaction.refusal {
-            None => (Some(transaction.id), None),
-            refusal => (None, refusal),
+        if transaction.refusal.is_none() {
+            self.ended = Some((transaction.id, Reason::ChunkFailed));
         }
+        transaction.refusal
+    }
+
+    /// Takes the news of a transaction that came to nothing.
+    pub(super) fn take_ended(&mut self) -> Option<(TransactionId, Reason)> {
+        self.ended.take()
     }
 
     /// Returns whether commands come, and not content.

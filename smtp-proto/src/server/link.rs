@@ -4,17 +4,19 @@
 use core::time::Duration;
 
 use super::config::{Config, Tls};
-use super::event::{Event, Reason, Refused, Ticket, TransactionId};
+use super::ending::Ending;
+use super::event::{Event, Reason, Ticket, TransactionId};
 use super::footing::Footing;
 use super::outbox::Outbox;
 use super::patience::Patience;
+use super::progress::{Misplaced, Progress};
 use super::replies::{self, Wording};
 use super::security::{self, Security};
-use super::table::{self, Misplaced, Place, Progress, State, Verb, Waits};
+use super::table::{Place, State, Verb, Waits};
 use super::tickets::{Answer, Question, Subject};
 use crate::framing::Transmit;
-use crate::machine::{Error, Fault, Misuse, Timer, TlsInfo};
-use crate::syntax::{Class, Code, Reply};
+use crate::machine::{Error, Fault, Timer, TlsInfo};
+use crate::syntax::Reply;
 
 /// Speaks with the client in the name of the application, and of the table.
 #[derive(Debug)]
@@ -24,31 +26,7 @@ pub(super) struct Link {
     security: Security,
     outbox: Outbox,
     patience: Patience,
-    ending: Option<Ending>,
-    is_read_to_end: bool,
-}
-
-/// How a session ends that is ending.
-#[derive(Debug)]
-enum Ending {
-    Quit { is_told: bool, is_closed: bool },
-    Failed(Error),
-}
-
-/// A verdict that was taken, and is to have its effect.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Verdict {
-    pub(super) question: Question,
-    pub(super) is_positive: bool,
-    /// Whether it is the application's, and not the machine's in its stead.
-    is_given: bool,
-}
-
-impl Verdict {
-    /// Returns whether the application took too long.
-    pub(super) fn is_overdue(self) -> bool {
-        !self.is_given
-    }
+    ending: Ending,
 }
 
 impl Link {
@@ -60,8 +38,7 @@ impl Link {
             security: Security::new(settings.tls == Tls::Implicit),
             outbox: Outbox::new(settings.write_timeout, settings.trace),
             patience: Patience::new(now),
-            ending: None,
-            is_read_to_end: false,
+            ending: Ending::new(),
             footing,
         }
     }
@@ -114,17 +91,17 @@ impl Link {
 
     /// Asks for the greeting.
     pub(super) fn greet(&mut self) {
-        self.ask_later(Question::new(Verb::Connect), Place::Last);
+        self.ask_later(Question::new(Verb::Connect));
     }
 
     /// Queues a command that the application answers.
-    pub(super) fn ask(&mut self, question: Question, place: Place) -> Ticket {
-        self.outbox.ask(&self.footing, question, place)
+    pub(super) fn ask(&mut self, question: Question) -> Ticket {
+        self.outbox.ask(&self.footing, question)
     }
 
     /// Queues a question of which the application is told later.
-    pub(super) fn ask_later(&mut self, question: Question, place: Place) {
-        self.outbox.ask_later(&self.footing, question, place);
+    pub(super) fn ask_later(&mut self, question: Question) {
+        self.outbox.ask_later(&self.footing, question);
     }
 
     /// Answers a command without the application.
@@ -144,17 +121,11 @@ impl Link {
         self.outbox.compose(&self.footing, reply, Verb::Content)
     }
 
-    /// Refuses a command without the application.
-    pub(super) fn decline<'i>(
-        &mut self,
-        reason: Reason,
-        line: &'i [u8],
-        place: Place,
-        transaction: Option<TransactionId>,
-    ) -> Event<'i> {
-        self.say(reason, place, transaction);
+    /// Returns what the application is told of a command that is refused without it.
+    pub(super) fn rejection<'i>(&mut self, reason: Reason, line: &'i [u8]) -> Event<'i> {
+        let wording = self.footing.wording(reason);
         Event::Rejected {
-            code: self.footing.wording(reason).code(),
+            reply: self.outbox.worded(&self.footing, wording).to_reply(),
             reason,
             line: security::without_secret(line),
         }
@@ -169,7 +140,7 @@ impl Link {
 
     /// Returns whether each reply is held back. The last ones of a session leave at once.
     fn is_slow(&self) -> bool {
-        self.ending.is_none() && self.patience.is_slow(self.footing.settings())
+        !self.ending.has_begun() && self.patience.is_slow(self.footing.settings())
     }
 
     /// Returns whether a reply is being held back, so that no further command is handled.
@@ -183,173 +154,50 @@ impl Link {
 
     // What is answered.
 
-    /// Accepts what the ticket stands for; returns the verdict, if it is one.
-    pub(super) fn accept(&mut self, ticket: Ticket) -> Result<Option<Verdict>, Refused> {
-        match self.outbox.look_up(&ticket) {
-            Ok((serial, Subject::Question(question))) => {
-                let wording = question.verb.accepted(self.footing.dialect());
-                Ok(Some(self.answer_by(serial, question, wording, true)))
-            }
-            Ok((serial, Subject::Reply { .. })) => {
-                self.let_go(serial);
-                Ok(None)
-            }
-            Err(misuse) => Err(Refused { ticket, misuse }),
-        }
-    }
-
-    /// Refuses what the ticket stands for, as nobody handles it.
-    pub(super) fn decline_ticket(&mut self, ticket: &Ticket) -> Option<Verdict> {
-        match self.outbox.look_up(ticket) {
-            Ok((serial, Subject::Question(question))) => {
-                Some(self.answer_by(serial, question, question.verb.declined(), true))
-            }
-            Ok((serial, Subject::Reply { .. })) => {
-                self.let_go(serial);
-                None
-            }
-            Err(_) => None,
-        }
-    }
-
-    /// Answers what the ticket stands for.
-    pub(super) fn reply(
-        &mut self,
-        ticket: Ticket,
-        reply: &Reply<'_>,
-    ) -> Result<Option<Verdict>, Refused> {
-        let checked = self.outbox.look_up(&ticket).and_then(|(serial, subject)| {
-            subject.check(reply)?;
-            Ok((serial, subject.question()))
-        });
-        let (serial, question) = match checked {
-            Ok(checked) => checked,
-            Err(misuse) => return Err(Refused { ticket, misuse }),
-        };
-        let verb = question.map_or(Verb::Content, |it| it.verb);
-        let closes = reply.code() == Code::NOT_AVAILABLE
-            // 7504-3, X-44
-            || verb == Verb::Connect && reply.code() == Code::NO_MAIL_SERVICE;
-        if closes {
-            return Ok(self.close_after(serial, question, Some(reply)));
-        }
+    /// Answers a command as the application has said.
+    pub(super) fn answer(&mut self, serial: u64, verb: Verb, reply: &Reply<'_>) {
         let answer = self.outbox.compose(&self.footing, reply, verb);
         self.outbox.answer(serial, answer, reply.is_positive());
-        if question.is_none() {
-            self.depart();
-        }
-        Ok(question.map(|question| Verdict {
-            question,
-            is_positive: reply.is_positive(),
-            is_given: true,
-        }))
     }
 
-    /// Answers what the ticket stands for, if by anything, and ends the session.
-    pub(super) fn close(
-        &mut self,
-        ticket: Ticket,
-        reply: Option<&Reply<'_>>,
-    ) -> Result<Option<Verdict>, Refused> {
-        let checked = self.outbox.look_up(&ticket).and_then(|(serial, subject)| {
-            reply.map_or(Ok(()), table::check_negative)?;
-            Ok((serial, subject.question()))
-        });
-        match checked {
-            Ok((serial, question)) => Ok(self.close_after(serial, question, reply)),
-            Err(misuse) => Err(Refused { ticket, misuse }),
-        }
-    }
-
-    /// Challenges a client that authenticates itself.
-    pub(super) fn challenge(&mut self, ticket: Ticket, challenge: &[u8]) -> Result<(), Refused> {
-        let misuse = match self.outbox.look_up(&ticket) {
-            Ok((serial, Subject::Question(question))) if question.verb == Verb::Auth => {
-                self.security.challenged(true);
-                self.outbox.challenge(serial, challenge);
-                self.depart();
-                return Ok(());
-            }
-            Ok(_) => Misuse::WrongReplyClass,
-            Err(misuse) => misuse,
-        };
-        Err(Refused { ticket, misuse })
-    }
-
-    /// Answers for an application that took too long, for all that is due; returns the next verdict
-    /// that this gave.
-    pub(super) fn next_overdue(&mut self) -> Option<Verdict> {
-        while let Some((serial, subject)) = self.outbox.overdue(self.footing.now()) {
-            match subject.question() {
-                Some(question) => {
-                    let wording = question.verb.overdue();
-                    return Some(self.answer_by(serial, question, wording, false));
-                }
-                None => self.let_go(serial),
-            }
-        }
-        None
-    }
-
-    /// Answers a question in words of the machine's.
-    fn answer_by(
-        &mut self,
-        serial: u64,
-        question: Question,
-        wording: Wording,
-        is_given: bool,
-    ) -> Verdict {
-        // 354 is the yes to DATA.
-        let class = wording.code().class();
-        let is_positive = matches!(class, Class::Positive | Class::Intermediate);
+    /// Answers a command in words of the machine's.
+    pub(super) fn answer_in_words(&mut self, serial: u64, wording: Wording) {
         let answer = self.outbox.worded(&self.footing, wording);
-        self.outbox.answer(serial, answer, is_positive);
-        Verdict {
-            question,
-            is_positive,
-            is_given,
-        }
+        self.outbox.answer(serial, answer, wording.is_positive());
     }
 
     /// Sends a reply of the machine's own as it is.
-    fn let_go(&mut self, serial: u64) {
+    pub(super) fn let_go(&mut self, serial: u64) {
         self.outbox.let_go(serial);
         self.depart();
     }
 
+    /// Answers AUTH, or a response, by a challenge.
+    pub(super) fn challenge(&mut self, serial: u64, challenge: &[u8]) {
+        self.security.challenged(true);
+        self.outbox.challenge(serial, challenge);
+        self.depart();
+    }
+
+    /// Returns the first command that the application should have answered by now.
+    pub(super) fn next_overdue(&mut self) -> Option<(u64, Subject<'_>)> {
+        self.outbox.overdue(self.footing.now())
+    }
+
     /// Ends the session for the application, with the answer to the command of that serial number, or
     /// without any. What came after it is not answered.
-    fn close_after(
-        &mut self,
-        serial: u64,
-        question: Option<Question>,
-        reply: Option<&Reply<'_>>,
-    ) -> Option<Verdict> {
-        self.outbox
-            .drop_from(serial.saturating_add(u64::from(reply.is_some())));
+    pub(super) fn close_after(&mut self, serial: u64, verb: Verb, reply: Option<&Reply<'_>>) {
+        let kept = serial.saturating_add(u64::from(reply.is_some()));
+        self.outbox.drop_from(kept);
         self.fail(Fault::ShutDown, &[]);
         if let Some(reply) = reply {
-            let verb = question.map_or(Verb::Content, |it| it.verb);
             let answer = self.outbox.compose(&self.footing, reply, verb);
             self.outbox.answer(serial, answer, false);
         }
         self.depart();
-        question.map(|question| Verdict {
-            question,
-            is_positive: false,
-            is_given: true,
-        })
     }
 
     // What is counted.
-
-    /// Counts a refusal of the application's, where that is an error of the client's.
-    pub(super) fn count_refusal(&mut self, verdict: Verdict) {
-        let counts = verdict.question.verb.counts_refusals();
-        if counts && verdict.is_given && !verdict.is_positive {
-            self.count_error();
-        }
-    }
 
     /// Counts an error; too many end the session.
     pub(super) fn count_error(&mut self) {
@@ -410,7 +258,7 @@ impl Link {
 
     /// Returns whether nothing that comes can be taken now, commands or content.
     pub(super) fn is_shut(&self) -> bool {
-        self.ending.is_some() || self.security.is_starting()
+        self.ending.has_begun() || self.security.is_starting()
     }
 
     /// Returns whether no command can be taken before something is answered, or has left.
@@ -443,7 +291,7 @@ impl Link {
         self.outbox.arm(now);
         let is_held = self.holds_reply_back();
         let is_its_turn = self.outbox.owes_nothing() || is_in_chunk;
-        let awaited = (self.ending.is_none() && is_its_turn).then_some(awaited);
+        let awaited = (!self.ending.has_begun() && is_its_turn).then_some(awaited);
         let settings = self.footing.settings();
         self.patience.hold(is_held, settings, now);
         self.patience.arm(awaited, settings, now);
@@ -477,7 +325,7 @@ impl Link {
     }
 
     fn session_end(&self, between: bool) -> Option<Duration> {
-        let is_quiet = between && self.ending.is_none() && self.outbox.unanswered() == 0;
+        let is_quiet = between && !self.ending.has_begun() && self.outbox.unanswered() == 0;
         let end = self.patience.end(self.footing.settings());
         end.filter(|_| is_quiet)
     }
@@ -490,7 +338,7 @@ impl Link {
     }
 
     pub(super) fn wants_tls(&self) -> bool {
-        self.ending.is_none() && self.is_handshake()
+        !self.ending.has_begun() && self.is_handshake()
     }
 
     /// Takes the verdict over STARTTLS, whose answer is the next: all was answered before.
@@ -527,28 +375,23 @@ impl Link {
     // How it ends.
 
     pub(super) fn is_ending(&self) -> bool {
-        self.ending.is_some()
+        self.ending.has_begun()
     }
 
     /// Returns why a transaction ends with the session, if that is ending.
     pub(super) fn end_reason(&self) -> Option<Reason> {
-        Some(match self.ending.as_ref()? {
-            Ending::Quit { .. } => Reason::Quit,
-            Ending::Failed(_) => Reason::Ended,
-        })
+        self.ending.reason()
     }
 
     pub(super) fn is_closed(&self) -> bool {
-        self.is_read_to_end
+        self.ending.is_read_to_end()
     }
 
     /// Takes note of QUIT, whose reply is on its way, and of whether the application knows.
     pub(super) fn quit(&mut self, is_told: bool) {
         self.outbox.quit_came();
-        self.end(Ending::Quit {
-            is_told,
-            is_closed: false,
-        });
+        self.ending.quit(is_told);
+        self.depart();
     }
 
     /// Ends the session for the application, with a last word of its own.
@@ -563,7 +406,7 @@ impl Link {
 
     /// Ends the session in error, with a last reply that says why.
     pub(super) fn close_for(&mut self, reason: Reason, fault: Fault, bytes: &[u8]) {
-        if self.ending.is_some() {
+        if self.ending.has_begun() {
             return;
         }
         self.renounce_tls();
@@ -579,8 +422,10 @@ impl Link {
 
     /// Ends the session in error, once everything is answered and written.
     pub(super) fn fail(&mut self, fault: Fault, bytes: &[u8]) {
-        if self.ending.is_none() {
-            self.end(Ending::Failed(Error::new(fault, self.describe(), bytes)));
+        if !self.ending.has_begun() {
+            self.ending.fail(Error::new(fault, self.describe(), bytes));
+            // What was held back leaves with the rest.
+            self.depart();
         }
     }
 
@@ -603,33 +448,17 @@ impl Link {
         self.outbox.silence();
     }
 
-    fn end(&mut self, ending: Ending) {
-        self.ending.get_or_insert(ending);
-        // What was held back leaves with the rest.
-        self.depart();
-    }
-
     /// Returns the next event of a session that is ending, once everything is answered and written.
     pub(super) fn last_event(&mut self) -> Result<Option<Event<'static>>, Error> {
-        if let Some(Ending::Quit { is_told, .. }) = &mut self.ending
-            && !core::mem::replace(is_told, true)
-        {
-            return Ok(Some(Event::Quit));
+        if let Some(event) = self.ending.take_quit() {
+            return Ok(Some(event));
         }
         if !self.outbox.is_silent() && !self.outbox.owes_nothing() {
             return Ok(None);
         }
-        if let Some(event) = self.outbox.last_event() {
-            return Ok(Some(event));
-        }
-        self.is_read_to_end = true;
-        match &mut self.ending {
-            Some(Ending::Failed(error)) => Err(error.clone()),
-            Some(Ending::Quit { is_closed, .. }) => {
-                let is_news = !core::mem::replace(is_closed, true);
-                Ok(is_news.then_some(Event::Closed))
-            }
-            None => Ok(None),
+        match self.outbox.last_event() {
+            Some(event) => Ok(Some(event)),
+            None => self.ending.take_last(),
         }
     }
 

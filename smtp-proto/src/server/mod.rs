@@ -113,19 +113,25 @@
 
 mod asking;
 mod config;
+mod content;
 mod departures;
+mod ending;
 mod event;
 mod footing;
 mod intake;
+mod lines;
 mod link;
 mod offer;
 mod outbox;
 mod patience;
+mod progress;
+mod refusal;
 pub mod replies;
 mod security;
 mod session;
 mod table;
 mod tickets;
+mod verdict;
 
 use core::time::Duration;
 

@@ -35,15 +35,15 @@ impl Outbox {
     // What is to be said.
 
     /// Queues a command that the application answers.
-    pub(super) fn ask(&mut self, footing: &Footing, question: Question, place: Place) -> Ticket {
-        self.expect_wait(footing, place);
+    pub(super) fn ask(&mut self, footing: &Footing, question: Question) -> Ticket {
+        self.expect_wait(footing, question.verb.place());
         self.tickets
             .ask(question, footing.verdict_deadline(question.verb))
     }
 
     /// Queues a question of which the application is told by [`next_event`](Self::next_event).
-    pub(super) fn ask_later(&mut self, footing: &Footing, question: Question, place: Place) {
-        self.expect_wait(footing, place);
+    pub(super) fn ask_later(&mut self, footing: &Footing, question: Question) {
+        self.expect_wait(footing, question.verb.place());
         self.tickets
             .ask_later(question, footing.verdict_deadline(question.verb));
     }
@@ -99,18 +99,26 @@ impl Outbox {
 
     /// Composes a reply of the machine's.
     pub(super) fn worded(&mut self, footing: &Footing, wording: Wording) -> Answer {
-        let hostname = &footing.settings().hostname;
         match wording {
             Wording::Fixed(reply) => Answer::Fixed(reply),
-            Wording::Named(before, after) => self.tickets.compose(|out| {
-                for part in [before, hostname.as_str(), after] {
-                    out.extend_from_slice(part.as_bytes());
-                }
-            }),
-            Wording::Offer => self
-                .tickets
-                .compose(|out| footing.next_offer().write_reply(hostname, out)),
+            Wording::Named(parts) => self.named(footing, parts),
+            Wording::Greeting => self.named(footing, replies::greeting(footing.dialect())),
+            Wording::Offer => {
+                let hostname = &footing.settings().hostname;
+                let offer = footing.next_offer();
+                self.tickets.compose(|out| offer.write_reply(hostname, out))
+            }
         }
+    }
+
+    #[cold]
+    fn named(&mut self, footing: &Footing, [before, after]: &[&str; 2]) -> Answer {
+        let hostname = footing.settings().hostname.as_str();
+        self.tickets.compose(|out| {
+            for part in [before, hostname, after] {
+                out.extend_from_slice(part.as_bytes());
+            }
+        })
     }
 
     /// Takes over an application's reply, with an enhanced code where one is due (2034-4-a).
@@ -160,7 +168,7 @@ impl Outbox {
             .tickets
             .compose(|out| security::write_challenge(challenge, out));
         // What came after an initial response was not meant for this.
-        self.departures.expect_wait(serial, Place::Last, true);
+        self.departures.expect_wait(serial);
         self.tickets.answer(serial, answer, false);
     }
 
@@ -189,14 +197,12 @@ impl Outbox {
         };
         Some(match subject {
             Subject::Reply {
-                bytes,
+                answer,
                 reason,
                 transaction,
             } => Event::Reply {
                 ticket,
-                // The machine's replies are well formed.
-                reply: Reply::parse(bytes)
-                    .map_or_else(|_| replies::local_error(), Reply::into_owned),
+                reply: answer.to_reply(),
                 reason,
                 transaction,
             },
@@ -273,13 +279,13 @@ impl Outbox {
 
     /// Moves the replies whose turn it is to what is sent. Every reply that a client gets passes here.
     pub(super) fn send_answers(&mut self) {
-        let (departures, trace) = (&mut self.departures, &mut self.trace);
-        while self.tickets.depart(|reply| {
-            if let Some(trace) = trace {
-                trace.lines(Origin::Local, departures.round_trips(), reply.bytes);
+        while let Some(reply) = self.tickets.next_answer() {
+            if let Some(trace) = &mut self.trace {
+                trace.lines(Origin::Local, self.departures.round_trips(), reply.bytes);
             }
-            departures.push(&reply);
-        }) {}
+            self.departures.push(&reply);
+            self.tickets.departed();
+        }
     }
 
     /// Takes back what was queued after that many bytes of the session; returns whether none of
@@ -367,9 +373,11 @@ impl Outbox {
         self.trace.as_mut()?.take()
     }
 
+    /// Takes note that the client must not send on before the answer to the next command, if it is the
+    /// last of its group, or if the client has not been told that it may send groups (2920-3.1-c).
     fn expect_wait(&mut self, footing: &Footing, place: Place) {
-        let serial = self.tickets.next_serial();
-        self.departures
-            .expect_wait(serial, place, footing.may_pipeline());
+        if place == Place::Last || !footing.may_pipeline() {
+            self.departures.expect_wait(self.tickets.next_serial());
+        }
     }
 }

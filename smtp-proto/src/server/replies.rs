@@ -17,7 +17,7 @@
 
 use super::event::Reason;
 use crate::machine::Dialect;
-use crate::syntax::{Code, Reply};
+use crate::syntax::{Class, Code, Reply};
 
 // All carry enhanced codes, but for the greeting, the answers to EHLO and HELO, and 354
 // (2034-4-a, 2034-4-b).
@@ -122,7 +122,9 @@ pub(super) enum Wording {
     /// The same on every server.
     Fixed(&'static Reply<'static>),
     /// One line with the name of the server between what stands before and after it (5321-4.2-j).
-    Named(&'static str, &'static str),
+    Named(&'static [&'static str; 2]),
+    /// The greeting, which tells the dialect.
+    Greeting,
     /// The answer to EHLO, which lists what is offered.
     Offer,
 }
@@ -132,26 +134,36 @@ impl Wording {
     pub(super) fn code(self) -> Code {
         match self {
             Self::Fixed(reply) => reply.code(),
-            Self::Named(before, _) => before
+            Self::Named([before, _]) => before
                 .get(..3)
                 .and_then(|digits| Code::new(digits.parse().ok()?).ok())
                 .unwrap_or(Code::NOT_AVAILABLE),
+            Self::Greeting => Code::READY,
             Self::Offer => Code::OK,
         }
     }
+
+    /// Returns whether it says yes, as 354 does to DATA.
+    pub(super) fn is_positive(self) -> bool {
+        matches!(self.code().class(), Class::Positive | Class::Intermediate)
+    }
 }
 
-/// The greeting, which tells the dialect.
-pub(super) const GREETING: Wording = Wording::Named("220 ", " ESMTP\r\n");
-/// The greeting of LMTP.
-pub(super) const LMTP_GREETING: Wording = Wording::Named("220 ", " LMTP\r\n");
+/// Returns what stands before and after the name of the server in the greeting.
+pub(super) fn greeting(dialect: Dialect) -> &'static [&'static str; 2] {
+    match dialect {
+        Dialect::Smtp => &["220 ", " ESMTP\r\n"],
+        Dialect::Lmtp => &["220 ", " LMTP\r\n"],
+    }
+}
+
 /// The answer to HELO, which lists no extensions (5321-3.2-a).
-pub(super) const HELO: Wording = Wording::Named("250 ", "\r\n");
+pub(super) const HELO: Wording = Wording::Named(&["250 ", "\r\n"]);
 /// The answer to QUIT.
-pub(super) const GOODBYE: Wording = Wording::Named("221 2.0.0 ", " closing connection\r\n");
+pub(super) const GOODBYE: Wording = Wording::Named(&["221 2.0.0 ", " closing connection\r\n"]);
 /// What is said to a client, or for an application after the greeting, that took too long.
 pub(super) const TIMED_OUT: Wording =
-    Wording::Named("421 4.4.2 ", " timed out, closing connection\r\n");
+    Wording::Named(&["421 4.4.2 ", " timed out, closing connection\r\n"]);
 
 /// Returns what the machine says for a reason of its own.
 pub(super) fn wording(reason: Reason, dialect: Dialect) -> Wording {
@@ -192,13 +204,13 @@ pub(super) fn wording(reason: Reason, dialect: Dialect) -> Wording {
         Reason::TooManyRecipients => &TOO_MANY_RECIPIENTS,
         Reason::Early => &EARLY,
         Reason::TooManyErrors => {
-            return Wording::Named("421 4.7.0 ", " too many errors, closing connection\r\n");
+            return Wording::Named(&["421 4.7.0 ", " too many errors, closing connection\r\n"]);
         }
         Reason::SessionLimit => {
-            return Wording::Named(
+            return Wording::Named(&[
                 "421 4.7.0 ",
                 " session limit reached, closing connection\r\n",
-            );
+            ]);
         }
         Reason::TimedOut => return TIMED_OUT,
     })

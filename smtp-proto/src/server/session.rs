@@ -1,48 +1,41 @@
-//! One session: what comes in, held against the table, handed out or answered, and settled by verdicts.
+//! One session: what comes in, held against the table, handed out or answered.
 //!
-//! This is the only place that knows both ends: the intake, where bytes become commands and content, and
-//! the link, which asks, answers, waits and ends. It goes the way of a command: read, admitted, asked
-//! about, settled; then content.
+//! This is the only place that knows both ends: what comes, where bytes become commands and content, and
+//! the link, which asks, answers, waits and ends. It goes the way of a command: read, admitted, handed
+//! out. What is [refused](super::refusal), what [verdicts](super::verdict) do, and what comes of
+//! [content](super::content), stands beside.
 
 use core::time::Duration;
 
 use super::asking::Asking;
-use super::config::{Config, ImproperPipelining, Tls};
+use super::config::{Config, ImproperPipelining};
+use super::content::{self, Step};
 use super::departures::Turn;
 use super::event::{Event, Reason, Refused, Ticket, TransactionId};
-use super::intake::{self, Arrived, Intake, Message, Portion, Refusal, Room};
-use super::link::{Link, Verdict};
+use super::intake::{Intake, Room};
+use super::lines::{Arrived, Lines};
+use super::link::Link;
+use super::refusal;
 use super::security::{self, SaslResponse};
-use super::table::{self, Misplaced, Place, Standing, State, Verb, Waits};
+use super::table::{self, Place, State, Verb, Waits};
 use super::tickets::{Detail, Question};
+use super::verdict;
 use crate::framing::Transmit;
-use crate::machine::{
-    Dialect, Error, Fault, ForeignProtocol, Misuse, Timer, TlsInfo, TraceEntry, limits,
-};
+use crate::machine::{Error, Fault, ForeignProtocol, Misuse, Timer, TlsInfo, TraceEntry, limits};
 use crate::syntax::{
-    Capabilities, Code, Command, CommandError, CommandErrorKind, ForwardPath, InitialResponse,
-    MailParameters, RcptParameters, Reply, ReversePath,
+    Capabilities, Command, ForwardPath, InitialResponse, MailParameters, RcptParameters, Reply,
+    ReversePath,
 };
 
 /// Serves one client on one connection.
 #[derive(Debug)]
 pub(super) struct Session {
     link: Link,
+    lines: Lines,
     intake: Intake,
-    /// The transaction that ended, until the application is told.
-    reset: Option<(TransactionId, Reason)>,
     /// PIPECONNECT is offered and no content has been asked for: the client need not wait for the
     /// greeting, nor for the answer to EHLO.
     is_opening: bool,
-}
-
-/// How far one step of reading got.
-enum Step<'i> {
-    Event(Event<'i>),
-    /// Something was done that is no event.
-    Again,
-    /// Nothing can be done with the input as it is.
-    Starved,
 }
 
 impl Session {
@@ -56,8 +49,8 @@ impl Session {
         Self {
             is_opening: link.footing().offered().get("PIPECONNECT").is_some(),
             link,
+            lines: Lines::new(),
             intake: Intake::new(),
-            reset: None,
         }
     }
 
@@ -69,57 +62,51 @@ impl Session {
         now: Duration,
     ) -> Result<Option<Event<'i>>, Error> {
         self.called(now);
-        let event = self.next_event(input);
-        // Time that the application takes over an event is not the client's.
-        if !matches!(event, Ok(Some(_))) {
-            self.arm();
-        }
-        event
-    }
-
-    fn next_event<'i>(&mut self, input: &mut &'i [u8]) -> Result<Option<Event<'i>>, Error> {
         loop {
             if let Some(event) = self.owed_event() {
                 return Ok(Some(event));
             }
-            if !self.link.is_ending() && !input.is_empty() {
-                self.bytes_came(input);
-                // What came may prove that a reply has arrived.
-                if let Some(event) = self.owed_event() {
-                    return Ok(Some(event));
-                }
-            }
             if self.link.is_ending() {
                 *input = &[];
+                self.arm();
                 return self.link.last_event();
+            }
+            if !input.is_empty() && self.bytes_came(input) {
+                continue;
             }
             let step = match self.intake.is_at_command() {
                 _ if self.is_blocked() => Step::Starved,
                 true => self.next_command(input),
-                false => self.next_content(input),
+                false => content::next(&mut self.link, &mut self.intake, input),
             };
             match step {
+                // Time that the application takes over an event is not the client's: no timer is started.
                 Step::Event(event) => return Ok(Some(event)),
                 Step::Again => {}
                 Step::Starved
-                    if self.intake.is_ended()
+                    if self.lines.is_ended()
                         && (self.link.is_handshake() || !self.is_blocked()) =>
                 {
                     self.link.fail(Fault::ConnectionLost, &[]);
                 }
-                Step::Starved => return Ok(None),
+                Step::Starved => {
+                    self.arm();
+                    return Ok(None);
+                }
             }
         }
     }
 
     /// Returns an event that is due whatever the client sends.
     fn owed_event(&mut self) -> Option<Event<'static>> {
-        if let Some(reason) = self.link.end_reason()
-            && self.reset.is_none()
+        let mut ended = self.intake.take_ended();
+        if ended.is_none()
+            && let Some(reason) = self.link.end_reason()
         {
-            self.drop_transaction(reason);
+            self.intake.abandon(reason);
+            ended = self.intake.take_ended();
         }
-        match self.reset.take() {
+        match ended {
             Some((transaction, reason)) => Some(Event::Reset {
                 transaction,
                 reason,
@@ -128,28 +115,33 @@ impl Session {
         }
     }
 
-    /// Takes note that the client sent something.
-    fn bytes_came(&mut self, input: &[u8]) {
-        // 3207-4-h, X-14, TLS-1, TLS-3: they may be an attacker's.
+    /// Takes note that the client sent something; returns whether there may be something to tell because
+    /// of that: a reply arrived, or the session ends.
+    fn bytes_came(&mut self, input: &[u8]) -> bool {
+        // 3207-4-h, X-14, TLS-1, TLS-3: what was put in before the handshake would be taken for what TLS
+        // protects.
         if !self.link.security().takes_bytes() {
-            return self.close_early(Reason::Early, Fault::BytesBeforeTls, input);
+            self.close_early(Reason::Early, Fault::BytesBeforeTls, input);
+            return true;
         }
-        let turn = self.link.outbox_mut().bytes_came();
-        let policy = self.link.footing().settings().improper_pipelining;
-        if policy == ImproperPipelining::Tolerate || self.is_opening {
-            return;
-        }
-        let (reason, fault) = match turn {
-            Turn::Proper => return,
-            // A client that begins with TLS waits for no greeting.
-            _ if self.intake.begins_with_tls(input) => (
-                Reason::ForeignProtocol,
-                Fault::ForeignProtocol(ForeignProtocol::Tls),
-            ),
+        let (reason, fault) = match self.link.outbox_mut().bytes_came() {
+            Turn::Free => return false,
+            Turn::Due => return true,
             Turn::BeforeGreeting => (Reason::Early, Fault::EarlyTalker),
             Turn::Improper => (Reason::Early, Fault::ImproperPipelining),
         };
-        self.close_early(reason, fault, input);
+        let policy = self.link.footing().settings().improper_pipelining;
+        if policy == ImproperPipelining::Tolerate || self.is_opening {
+            return false;
+        }
+        match self.lines.foreign_beginning(input) {
+            Some(protocol) => {
+                let fault = Fault::ForeignProtocol(protocol);
+                self.close_early(Reason::ForeignProtocol, fault, input);
+            }
+            None => self.close_early(reason, fault, input),
+        }
+        true
     }
 
     /// Closes the session for bytes that came where none may, and quotes them.
@@ -161,7 +153,7 @@ impl Session {
     /// Returns whether no byte of the input can be taken now.
     fn is_blocked(&self) -> bool {
         let waits = |waits| self.link.is_full() || !self.is_clear(waits);
-        self.link.is_shut() || self.intake.is_at_command() && waits(self.intake.held())
+        self.link.is_shut() || self.intake.is_at_command() && waits(self.lines.held())
     }
 
     /// Returns whether the verdicts are in that a command waits for.
@@ -171,7 +163,7 @@ impl Session {
     }
 
     pub(super) fn wants_read(&self) -> bool {
-        !self.link.outbox().has_failed() && !self.intake.is_ended() && !self.is_blocked()
+        !self.link.outbox().has_failed() && !self.lines.is_ended() && !self.is_blocked()
     }
 
     pub(super) fn max_unconsumed(&self) -> usize {
@@ -189,54 +181,73 @@ impl Session {
     /// Every line that a client sends passes here.
     fn next_command<'i>(&mut self, input: &mut &'i [u8]) -> Step<'i> {
         let presented = *input;
-        if self.intake.begins_with_tls(presented) {
-            let first = presented.get(..1).unwrap_or_default();
-            return self.refuse_foreign(ForeignProtocol::Tls, &[], first);
-        }
         let is_response = self.link.security().is_in_exchange();
         let limit = match is_response {
             true => limits::AUTHENTICATION_LINE,
             false => self.link.footing().settings().max_command_line,
         };
-        let line = match self.intake.next_line(input, limit) {
+        let line = match self.lines.next(input, limit) {
             Arrived::Line(line) if is_response => return self.response(line),
             Arrived::Line(line) => line,
             Arrived::TooLong if is_response => return self.break_off(Reason::ResponseTooLong),
-            Arrived::TooLong => return self.reject(Reason::LineTooLong, &[], Place::Any),
-            Arrived::BareLineFeed(line) => return self.refuse_bare_line_feed(line),
+            Arrived::TooLong => {
+                let (link, intake) = (&mut self.link, &self.intake);
+                return refusal::reject(link, intake, Reason::LineTooLong, &[], Place::Any);
+            }
+            Arrived::BareLineFeed(line) => {
+                return refusal::bare_line_feed(
+                    &mut self.link,
+                    &mut self.lines,
+                    &self.intake,
+                    line,
+                );
+            }
+            Arrived::Foreign(protocol, bytes) => {
+                return refusal::foreign(&mut self.link, &self.intake, protocol, &[], bytes);
+            }
             Arrived::Endless => {
                 self.link.close_on_errors();
                 return Step::Again;
             }
             Arrived::Part => return Step::Starved,
         };
-        let parsed = self.link.footing().settings().parse(line);
+        let settings = self.link.footing().settings();
+        let is_in_turn = settings.is_in_turn;
+        let parsed = settings.parse(line);
         let verb = match &parsed {
             Ok(command) => self.verb_of(command, line),
             Err(_) => None,
         };
-        let is_in_turn = self.link.footing().settings().is_in_turn;
         let waits = verb.map_or(Waits::Nothing, |it| it.waits(is_in_turn));
         if !self.is_clear(waits) {
-            self.intake.hold(waits);
+            // It is read again then: what it borrows of the input cannot be kept.
+            self.lines.hold(waits);
             *input = presented;
             return Step::Starved;
         }
         self.link.outbox_mut().trace_line(security::traceable(line));
-        match (verb, parsed) {
-            (_, Err(error)) => self.malformed(error, line),
-            (None, Ok(_)) => self.unrecognised(line),
-            (Some(verb), Ok(command)) => self.handle(verb, command, line),
+        match parsed {
+            Err(error) => {
+                let (link, lines, intake) = self.parts();
+                refusal::malformed(link, lines, intake, error, line)
+            }
+            Ok(command) => match verb {
+                Some(verb) => self.handle(verb, command, line),
+                None => {
+                    let (link, lines, intake) = self.parts();
+                    refusal::unrecognised(link, lines, intake, line)
+                }
+            },
         }
     }
 
     /// Returns the row of the table that a command has, if anybody knows it.
-    fn verb_of(&self, command: &Command<'_>, line: &[u8]) -> Option<Verb> {
+    fn verb_of(&mut self, command: &Command<'_>, line: &[u8]) -> Option<Verb> {
         let settings = self.link.footing().settings();
         match command {
             Command::Other { verb, .. } if settings.has_command(verb) => Some(Verb::Own),
             Command::Other { .. } => {
-                let is_told = settings.hands_out_unknown && self.intake.foreign(line).is_none();
+                let is_told = settings.hands_out_unknown && self.lines.foreign(line).is_none();
                 is_told.then_some(Verb::Unknown)
             }
             _ => Some(Verb::of(command)),
@@ -245,116 +256,83 @@ impl Session {
 
     /// Handles a command that waits for nothing any more.
     fn handle<'i>(&mut self, verb: Verb, command: Command<'i>, line: &'i [u8]) -> Step<'i> {
-        self.intake.understood();
+        self.lines.understood();
         let is_empty = matches!(command, Command::Bdat { size: 0, .. });
         if self.link.count_idle(verb, is_empty) {
             return Step::Again;
         }
-        let place = match &command {
-            // 4954-4-t
-            Command::Auth {
-                initial_response: Some(_),
-                ..
-            } => Place::Any,
-            _ => verb.place(),
-        };
         self.is_opening &= !matches!(command, Command::Data | Command::Bdat { .. });
-        if let Err(misplaced) = self.link.progress().admit(verb, &self.standing()) {
-            return match command {
-                // Its bytes come, whatever is said of them.
-                Command::Bdat { size, last } if misplaced.reason != Reason::NotImplemented => {
-                    self.stray_chunk(size, last, misplaced, line)
-                }
-                _ => self.turn_down(verb, misplaced, place, line),
-            };
+        if let Err(misplaced) = refusal::admit(&self.link, &self.intake, verb) {
+            let (link, _, intake) = self.parts();
+            return refusal::turn_down(link, intake, verb, misplaced, &command, line);
         }
-        let question = Question::new(verb);
         match command {
-            Command::Mail { from, parameters } => self.mail(question, from, parameters, line),
-            Command::Rcpt { to, parameters } => self.rcpt(question, to, parameters, line),
-            Command::Data => match self.intake.transaction() {
-                Some(transaction) => Step::Event(Event::Data {
-                    ticket: self.link.ask(question.of(transaction), place),
-                    transaction,
-                }),
-                None => self.reject(Reason::OutOfPlace, line, place),
-            },
+            Command::Mail { from, parameters } => self.mail(from, parameters, line),
+            Command::Rcpt { to, parameters } => self.rcpt(to, parameters, line),
+            Command::Data => self.data(line),
             Command::Bdat { size, last } => {
-                self.chunk_begins(size);
-                let portion = self.intake.begin_chunk(size, last);
-                self.handle_portion(portion)
+                content::begin_chunk(&mut self.link, &mut self.intake, size, last)
             }
             Command::Rset => {
                 self.link.patience_mut().reset_came();
-                self.drop_transaction(Reason::Reset);
+                self.intake.abandon(Reason::Reset);
                 self.link.apply(verb, true);
-                self.link.say(Reason::Reset, place, None);
+                self.link.say(Reason::Reset, verb.place(), None);
                 Step::Again
             }
             Command::Noop if !self.link.footing().settings().has_command("NOOP") => {
-                self.link
-                    .say(Reason::Noop, place, self.intake.transaction());
+                let transaction = self.intake.transaction();
+                self.link.say(Reason::Noop, verb.place(), transaction);
                 Step::Again
             }
             Command::Quit if !self.link.footing().settings().has_command("QUIT") => {
-                self.link
-                    .say(Reason::Quit, place, self.intake.transaction());
+                let transaction = self.intake.transaction();
+                self.link.say(Reason::Quit, verb.place(), transaction);
                 self.link.quit(true);
                 Step::Event(Event::Quit)
             }
             Command::Auth {
                 mechanism,
                 initial_response,
-            } => self.authenticate(&mechanism, initial_response, line, place),
-            command => self.hand_out(question, command, line, place),
+            } => self.authenticate(verb, &mechanism, initial_response, line),
+            command => self.hand_out(verb, command, line),
         }
     }
 
     /// Hands a command to the application as it is.
-    fn hand_out<'i>(
-        &mut self,
-        question: Question,
-        command: Command<'i>,
-        line: &'i [u8],
-        place: Place,
-    ) -> Step<'i> {
+    fn hand_out<'i>(&mut self, verb: Verb, command: Command<'i>, line: &'i [u8]) -> Step<'i> {
         let (command, utf8) = self.link.footing().parted(command);
         let asking = match Asking::of(command, utf8, line) {
             Ok(asking) => asking,
-            Err(reason) => return self.reject(reason, line, place),
+            Err(reason) => return self.refuse(verb, reason, line),
         };
-        if question.verb == Verb::StartTls {
+        if verb == Verb::StartTls {
             self.link.security_mut().tls_asked();
         }
-        let ticket = self.link.ask(question.with(asking.detail()), place);
-        Step::Event(asking.into_event(ticket))
+        let question = Question::new(verb).with(asking.detail());
+        Step::Event(asking.into_event(self.link.ask(question)))
     }
 
     fn mail<'i>(
         &mut self,
-        question: Question,
         from: ReversePath<'i>,
         parameters: MailParameters<'i>,
         line: &'i [u8],
     ) -> Step<'i> {
         self.link.patience_mut().transaction_came();
         if self.link.is_exhausted() {
-            let step = self.decline(Reason::SessionLimit, line, Place::Any);
+            let step = self.decline(Reason::SessionLimit, line);
             self.link.fail(Fault::SessionLimit, &[]);
             return step;
         }
         let terms = match self.link.footing().terms(&from, &parameters) {
             Ok(terms) => terms,
-            Err(reason) => {
-                self.link.pardon();
-                return self.reject(reason, line, Place::Any);
-            }
+            Err(reason) => return self.refuse(Verb::Mail, reason, line),
         };
-        let transaction = self
-            .intake
-            .begin(terms, self.link.footing().settings().line_breaks);
+        let line_breaks = self.link.footing().settings().line_breaks;
+        let transaction = self.intake.begin(terms, line_breaks);
         Step::Event(Event::Mail {
-            ticket: self.link.ask(question.of(transaction), Place::Any),
+            ticket: self.link.ask(Question::new(Verb::Mail).of(transaction)),
             transaction,
             from,
             parameters,
@@ -363,64 +341,48 @@ impl Session {
 
     fn rcpt<'i>(
         &mut self,
-        question: Question,
         to: ForwardPath<'i>,
         parameters: RcptParameters<'i>,
         line: &'i [u8],
     ) -> Step<'i> {
         let utf8 = self.intake.terms().is_some_and(|terms| terms.utf8);
         if let Err(reason) = self.link.footing().check_recipient(&to, &parameters, utf8) {
-            return self.reject(reason, line, Place::Any);
+            return self.refuse(Verb::Recipient, reason, line);
         }
         let most = self.link.footing().settings().max_recipients;
         let room = self.intake.recipient_came(most);
         let Some(transaction) = self.intake.transaction().filter(|_| room == Room::Free) else {
             // 5321-4.5.3.1.8-a: those that were accepted stay.
             return match room {
-                Room::Overrun => self.reject(Reason::TooManyRecipients, line, Place::Any),
-                _ => self.decline(Reason::TooManyRecipients, line, Place::Any),
+                Room::Overrun => self.refuse(Verb::Recipient, Reason::TooManyRecipients, line),
+                _ => self.decline(Reason::TooManyRecipients, line),
             };
         };
-        let question = question.of(transaction).with(Detail::Utf8(utf8));
+        let question = Question::new(Verb::Recipient).of(transaction);
         Step::Event(Event::Rcpt {
-            ticket: self.link.ask(question, Place::Any),
+            ticket: self.link.ask(question.with(Detail::Utf8(utf8))),
             transaction,
             to,
             parameters,
         })
     }
 
-    /// Swallows a chunk that no transaction takes.
-    fn stray_chunk<'i>(
-        &mut self,
-        size: u64,
-        last: bool,
-        misplaced: Misplaced,
-        line: &'i [u8],
-    ) -> Step<'i> {
-        self.fail_transaction(misplaced);
-        let most = intake::ceiling(self.link.footing().settings().max_message_size);
-        if self.link.patience_mut().swallow(size, most) {
-            self.link
-                .close_for(Reason::TooMuchRefused, Fault::TooMuchRefused, &[]);
-        } else {
-            self.chunk_begins(size);
-            self.intake.begin_stray_chunk(size, last, misplaced.reason);
-        }
-        self.link.count_misplaced();
-        Step::Event(Event::Rejected {
-            code: self.link.footing().wording(misplaced.reason).code(),
-            reason: misplaced.reason,
-            line,
+    fn data<'i>(&mut self, line: &'i [u8]) -> Step<'i> {
+        let Some(transaction) = self.intake.transaction() else {
+            return self.refuse(Verb::Data, Reason::OutOfPlace, line);
+        };
+        Step::Event(Event::Data {
+            ticket: self.link.ask(Question::new(Verb::Data).of(transaction)),
+            transaction,
         })
     }
 
     fn authenticate<'i>(
         &mut self,
+        verb: Verb,
         mechanism: &str,
         initial_response: Option<InitialResponse<'_>>,
         line: &'i [u8],
-        place: Place,
     ) -> Step<'i> {
         if !self.link.allows_authentication() {
             // 4954-9-a
@@ -429,15 +391,15 @@ impl Session {
         }
         let Some(mechanism) = self.link.footing().offer().mechanism(mechanism).cloned() else {
             // 4954-4-c, 4954-4-v
-            return self.reject(Reason::MechanismUnknown, line, place);
+            return self.refuse(verb, Reason::MechanismUnknown, line);
         };
         let said = initial_response.map(|it| SaslResponse::decode_initial(it.as_str()));
         if matches!(said, Some(None)) {
             self.link.patience_mut().count_failed_authentication();
-            return self.reject(Reason::NotBase64, line, place);
+            return self.refuse(verb, Reason::NotBase64, line);
         }
         Step::Event(Event::Auth {
-            ticket: self.link.ask(Question::new(Verb::Auth), place),
+            ticket: self.link.ask(Question::new(verb)),
             mechanism,
             initial_response: said.flatten(),
         })
@@ -455,7 +417,7 @@ impl Session {
         };
         self.link.security_mut().challenged(false);
         Step::Event(Event::AuthResponse {
-            ticket: self.link.ask(Question::new(Verb::Auth), Place::Last),
+            ticket: self.link.ask(Question::new(Verb::Auth)),
             response,
         })
     }
@@ -464,155 +426,34 @@ impl Session {
     fn break_off<'i>(&mut self, reason: Reason) -> Step<'i> {
         self.link.security_mut().challenged(false);
         self.link.patience_mut().count_failed_authentication();
-        self.reject(reason, &[], Place::Last)
+        self.refuse(Verb::Auth, reason, &[])
     }
 
-    /// Returns what counts besides the state for whether a command is taken.
-    fn standing(&self) -> Standing<'_> {
-        let settings = self.link.footing().settings();
-        let is_encrypted = self.link.security().is_encrypted();
-        let is_authenticated = self.link.security().is_authenticated();
-        Standing {
-            dialect: settings.dialect,
-            offered: self.link.footing().offered(),
-            has_tls: settings.tls != Tls::Off,
-            has_mechanisms: settings.has_mechanisms(),
-            is_encrypted,
-            is_authenticated,
-            lacks_tls: settings.tls == Tls::Required && !is_encrypted,
-            lacks_authentication: settings.requires_auth && !is_authenticated,
-            demands_hello: settings.requires_hello,
-            names_recipients: self.intake.names_recipients(),
-            is_binary: self.intake.terms().is_some_and(|terms| terms.binary),
-        }
+    fn refuse<'i>(&mut self, verb: Verb, reason: Reason, line: &'i [u8]) -> Step<'i> {
+        refusal::refuse(&mut self.link, &self.intake, verb, reason, line)
     }
 
-    // What the machine refuses by itself.
-
-    /// Answers a line that is no command, or none of the form that its verb demands.
-    fn malformed<'i>(&mut self, error: CommandError, line: &'i [u8]) -> Step<'i> {
-        let Some(verb) = error.verb().map(Verb::named) else {
-            return self.unrecognised(line);
-        };
-        self.intake.understood();
-        let reason = match self.link.progress().admit(verb, &self.standing()) {
-            Err(misplaced) if misplaced.is_about_verb() => misplaced.reason,
-            _ => match error.kind() {
-                // 5321-4.1.1.11-a
-                CommandErrorKind::Parameter(Some(name)) if !self.link.footing().takes(name) => {
-                    Reason::NotOffered
-                }
-                CommandErrorKind::Address if verb == Verb::Mail => Reason::BadSender,
-                CommandErrorKind::Address => Reason::BadRecipient,
-                CommandErrorKind::ChunkSize => Reason::BadChunkSize,
-                _ => Reason::BadArgument,
-            },
-        };
-        if verb == Verb::Mail {
-            self.link.pardon();
-        }
-        let step = self.reject(reason, line, verb.place());
-        if error.kind() == CommandErrorKind::ChunkSize && reason != Reason::NotImplemented {
-            // BDT-1: commands cannot be told from content any more.
-            self.link.fail(Fault::MalformedChunk, line);
-        }
-        step
+    /// Refuses a command for a limit of the server's, which is no error of the client's.
+    fn decline<'i>(&mut self, reason: Reason, line: &'i [u8]) -> Step<'i> {
+        refusal::decline(&mut self.link, &self.intake, reason, line, Place::Any)
     }
 
-    /// Answers a line whose verb nobody knows.
-    fn unrecognised<'i>(&mut self, line: &'i [u8]) -> Step<'i> {
-        if self.link.progress().state() == State::TurnedAway {
-            return self.reject(Reason::TurnedAway, line, Place::Any);
-        }
-        if let Some(protocol) = self.intake.foreign(line) {
-            return self.refuse_foreign(protocol, line, line);
-        }
-        let verb = line.split(|byte| *byte == b' ').next();
-        let verb = verb.and_then(|verb| core::str::from_utf8(verb).ok());
-        if verb.is_some_and(|verb| self.link.footing().settings().has_command(verb)) {
-            return self.reject(Reason::BadArgument, line, Place::Last);
-        }
-        self.reject(Reason::Unrecognised, line, Place::Any)
+    fn parts(&mut self) -> (&mut Link, &mut Lines, &mut Intake) {
+        (&mut self.link, &mut self.lines, &mut self.intake)
     }
 
-    /// Takes leave of a client that speaks another protocol, of which `bytes` are an example.
-    fn refuse_foreign<'i>(
-        &mut self,
-        protocol: ForeignProtocol,
-        line: &'i [u8],
-        bytes: &[u8],
-    ) -> Step<'i> {
-        let step = self.reject(Reason::ForeignProtocol, line, Place::Any);
-        self.link.fail(Fault::ForeignProtocol(protocol), bytes);
-        step
-    }
-
-    /// Takes leave of a client whose lines end in LF, or whose commands hide others.
-    fn refuse_bare_line_feed<'i>(&mut self, line: &'i [u8]) -> Step<'i> {
-        let line = self.link.security().quotable(line);
-        self.link.outbox_mut().trace_line(line);
-        if let Some(protocol) = self.intake.foreign(line) {
-            return self.refuse_foreign(protocol, line, line);
-        }
-        let step = self.reject(Reason::BareLineFeed, line, Place::Any);
-        self.link.fail(Fault::BareLineFeed, line);
-        step
-    }
-
-    /// Answers a command that is not in its place.
-    fn turn_down<'i>(
-        &mut self,
-        verb: Verb,
-        misplaced: Misplaced,
-        place: Place,
-        line: &'i [u8],
-    ) -> Step<'i> {
-        let reason = misplaced.reason;
-        match reason {
-            Reason::WrongDialect => return self.reject(reason, line, Place::Any),
-            Reason::TlsRequired | Reason::AuthenticationRequired if verb == Verb::Mail => {
-                self.link.pardon();
-                return self.reject(reason, line, place);
-            }
-            _ => {}
-        }
-        self.fail_transaction(misplaced);
-        let step = self.decline(reason, line, place);
-        self.link.count_misplaced();
-        step
-    }
-
-    /// Refuses a command, and counts that as an error.
-    fn reject<'i>(&mut self, reason: Reason, line: &'i [u8], place: Place) -> Step<'i> {
-        let step = self.decline(reason, line, place);
-        self.link.count_error();
-        step
-    }
-
-    /// Refuses a command.
-    fn decline<'i>(&mut self, reason: Reason, line: &'i [u8], place: Place) -> Step<'i> {
-        let transaction = self.intake.transaction();
-        Step::Event(self.link.decline(reason, line, place, transaction))
-    }
-
-    // Verdicts.
+    // What the application says.
 
     pub(super) fn accept(&mut self, ticket: Ticket) -> Result<(), Refused> {
-        let verdict = self.link.accept(ticket)?;
-        self.settle(verdict);
-        Ok(())
+        verdict::accept(&mut self.link, &mut self.intake, ticket)
     }
 
-    /// Refuses what the ticket stands for, as nobody handles it.
     pub(super) fn decline_ticket(&mut self, ticket: &Ticket) {
-        let verdict = self.link.decline_ticket(ticket);
-        self.settle(verdict);
+        verdict::decline(&mut self.link, &mut self.intake, ticket);
     }
 
     pub(super) fn reply(&mut self, ticket: Ticket, reply: &Reply<'_>) -> Result<(), Refused> {
-        let verdict = self.link.reply(ticket, reply)?;
-        self.settle(verdict);
-        Ok(())
+        verdict::reply(&mut self.link, &mut self.intake, ticket, reply)
     }
 
     pub(super) fn close(
@@ -620,72 +461,28 @@ impl Session {
         ticket: Ticket,
         reply: Option<&Reply<'_>>,
     ) -> Result<(), Refused> {
-        let verdict = self.link.close(ticket, reply)?;
-        self.settle(verdict);
-        Ok(())
+        verdict::close(&mut self.link, &mut self.intake, ticket, reply)
     }
 
     pub(super) fn challenge(&mut self, ticket: Ticket, challenge: &[u8]) -> Result<(), Refused> {
-        self.link.challenge(ticket, challenge)
+        verdict::challenge(&mut self.link, ticket, challenge)
     }
 
-    /// Does what a verdict means for the session, and lets its reply leave.
-    fn settle(&mut self, verdict: Option<Verdict>) {
-        if let Some(verdict) = verdict {
-            self.take_effect(verdict);
-            self.link.depart();
-        }
+    pub(super) fn refuse_content(
+        &mut self,
+        transaction: TransactionId,
+        reply: &Reply<'_>,
+    ) -> Result<(), Misuse> {
+        content::refuse(&mut self.link, &mut self.intake, transaction, reply)
     }
 
-    fn take_effect(&mut self, verdict: Verdict) {
-        let Question {
-            verb,
-            transaction,
-            detail,
-        } = verdict.question;
-        let is_positive = verdict.is_positive;
-        // A transaction that is gone is not changed any more.
-        let is_current = match (verb, transaction) {
-            (Verb::Mail, Some(id)) => self.intake.sender_decided(id, is_positive),
-            (Verb::Recipient, Some(id)) => self.intake.recipient_decided(id, is_positive),
-            (Verb::Data, transaction) => self.intake.transaction() == transaction,
-            // The state went on at the end of the content.
-            _ => !verb.is_of_message(),
-        };
+    pub(super) fn shut_down(&mut self, reply: &Reply<'_>) -> Result<(), Misuse> {
         if self.link.is_ending() {
-            return;
+            return Err(Misuse::Ending);
         }
-        if is_current {
-            self.link.apply(verb, is_positive);
-        }
-        match (verb, detail) {
-            (Verb::Ehlo | Verb::Lhlo | Verb::Helo, _) if is_positive => {
-                self.drop_transaction(Reason::Hello);
-                self.link.footing_mut().introduced(verb != Verb::Helo);
-            }
-            (Verb::Mail, _) if is_current && !is_positive => self.link.pardon(),
-            (Verb::Data, _) if is_current && is_positive => {
-                self.intake.begin_data();
-                self.link.content_begins();
-            }
-            (Verb::StartTls, _) => self.link.tls_decided(is_positive),
-            (Verb::Auth, _) if is_positive => self.link.security_mut().authenticated(),
-            (Verb::Auth, _) => self.link.patience_mut().count_failed_authentication(),
-            (Verb::XClient, Detail::Login(login)) if is_positive => {
-                self.link.security_mut().spoken_for(login);
-                self.link.footing_mut().begun_afresh();
-            }
-            (Verb::Content | Verb::Delivery, _) if is_positive => {
-                self.link.patience_mut().message_accepted();
-            }
-            (Verb::Quit, _) if is_positive => self.link.quit(false),
-            // Without a greeting in time there is no session.
-            (Verb::Connect, _) if verdict.is_overdue() => {
-                self.link.fail(Fault::TimedOut(Timer::Verdict), &[]);
-            }
-            _ => {}
-        }
-        self.link.count_refusal(verdict);
+        table::check_negative(reply)?;
+        self.link.shut_down(reply);
+        Ok(())
     }
 
     /// Goes on with another configuration.
@@ -704,177 +501,6 @@ impl Session {
     pub(super) fn change_offer(&mut self, capabilities: Option<Capabilities>) {
         let config = self.link.footing().config().offer_instead(capabilities);
         self.link.footing_mut().reconfigure(config);
-    }
-
-    // Content.
-
-    /// Reads content up to the next event.
-    fn next_content<'i>(&mut self, input: &mut &'i [u8]) -> Step<'i> {
-        let before = input.len();
-        let portion = self.intake.next_content(input);
-        self.link
-            .content_came(before.saturating_sub(input.len()) as u64);
-        self.handle_portion(portion)
-    }
-
-    fn handle_portion<'i>(&mut self, portion: Portion<'i>) -> Step<'i> {
-        match portion {
-            Portion::None => return Step::Starved,
-            Portion::Swallowed => {}
-            Portion::Bytes { transaction, bytes } => {
-                return Step::Event(Event::Content { transaction, bytes });
-            }
-            Portion::Refused {
-                transaction,
-                reason,
-            } => {
-                return Step::Event(Event::Reset {
-                    transaction,
-                    reason,
-                });
-            }
-            Portion::Excess => {
-                self.link
-                    .close_for(Reason::TooMuchRefused, Fault::TooMuchRefused, &[]);
-            }
-            Portion::Chunk => {
-                self.link.apply(Verb::Chunk, true);
-                self.link
-                    .say(Reason::Chunk, Place::Any, self.intake.transaction());
-            }
-            Portion::RefusedChunk => {
-                // 3030-2-i: what follows of the message is refused until RSET.
-                let transaction = self.intake.transaction();
-                self.link.apply(Verb::Chunk, false);
-                if let Some(refusal) = self.break_transaction() {
-                    self.refuse_message(&refusal, 1, transaction);
-                }
-            }
-            Portion::StrayChunk { reason, recipients } => {
-                let replies = recipients.map_or(1, |it| self.replies_to_content(it));
-                self.refuse_message(&Refusal::Machine(reason), replies, None);
-            }
-            Portion::Message(message) => {
-                self.end_content(message);
-                return self.ask_for_verdict(message);
-            }
-            Portion::RefusedMessage { message, refusal } => {
-                self.end_content(message);
-                let replies = self.replies_to_content(message.recipients);
-                self.refuse_message(&refusal, replies, Some(message.transaction));
-            }
-        }
-        Step::Again
-    }
-
-    /// Asks for the verdict over a message, for each accepted recipient in LMTP.
-    fn ask_for_verdict<'i>(&mut self, message: Message) -> Step<'i> {
-        let Message {
-            transaction, bytes, ..
-        } = message;
-        if self.link.footing().dialect() == Dialect::Smtp {
-            return Step::Event(Event::Message {
-                ticket: self
-                    .link
-                    .ask(Question::new(Verb::Content).of(transaction), Place::Any),
-                transaction,
-                bytes,
-            });
-        }
-        // All at once, so that nothing comes between their replies. The application is told of one
-        // after the other.
-        for recipient in 0..u32::try_from(message.recipients).unwrap_or(u32::MAX) {
-            let detail = Detail::Recipient { recipient, bytes };
-            let question = Question::new(Verb::Delivery).of(transaction).with(detail);
-            self.link.ask_later(question, Place::Any);
-        }
-        Step::Again
-    }
-
-    /// Returns how many replies a content gets: in LMTP one for each accepted recipient, none at all if
-    /// there are none (2033-4.3-b, X-22, BDT-14).
-    fn replies_to_content(&self, recipients: usize) -> usize {
-        match self.link.footing().dialect() {
-            Dialect::Smtp => 1,
-            Dialect::Lmtp => recipients,
-        }
-    }
-
-    /// Takes the next `size` bytes for content.
-    fn chunk_begins(&mut self, size: u64) {
-        self.link.outbox_mut().trace_content(size);
-        self.link.content_begins();
-    }
-
-    fn end_content(&mut self, message: Message) {
-        if self.link.progress().state() == State::Content {
-            self.link.outbox_mut().trace_content(message.bytes);
-        }
-        self.link.patience_mut().message_came(message.bytes);
-        self.link.apply(Verb::Content, true);
-    }
-
-    /// Answers a content that is refused.
-    fn refuse_message(
-        &mut self,
-        refusal: &Refusal,
-        replies: usize,
-        transaction: Option<TransactionId>,
-    ) {
-        for _ in 0..replies {
-            match refusal {
-                Refusal::Machine(reason) => self.link.say(*reason, Place::Any, transaction),
-                Refusal::Application(answer) => self.link.repeat(answer),
-            }
-        }
-    }
-
-    /// Refuses the content that is coming, before its end.
-    pub(super) fn refuse_content(
-        &mut self,
-        transaction: TransactionId,
-        reply: &Reply<'_>,
-    ) -> Result<(), Misuse> {
-        table::check_negative(reply)?;
-        let is_between_chunks = self.link.progress().state() == State::Chunks;
-        if self.link.is_ending() || !self.intake.can_refuse(transaction, is_between_chunks) {
-            return Err(Misuse::UnknownMessage);
-        }
-        if reply.code() == Code::NOT_AVAILABLE {
-            // Nothing of what follows is taken: the client takes all of it for undelivered.
-            self.intake.abandon();
-            self.link.shut_down(reply);
-        } else {
-            let answer = self.link.compose(reply);
-            self.intake.refuse(Refusal::Application(answer));
-        }
-        Ok(())
-    }
-
-    /// Gives the transaction up until RSET, if a command out of its place breaks it.
-    fn fail_transaction(&mut self, misplaced: Misplaced) {
-        self.link.misplace(misplaced);
-        if misplaced.breaks {
-            self.break_transaction();
-        }
-    }
-
-    /// Forgets a transaction that failed; returns what its content was refused with.
-    fn break_transaction(&mut self) -> Option<Refusal> {
-        self.intake.transaction()?;
-        self.link.pardon();
-        let (transaction, refusal) = self.intake.fail();
-        if let Some(transaction) = transaction {
-            self.reset = Some((transaction, Reason::ChunkFailed));
-        }
-        refusal
-    }
-
-    /// Forgets the transaction, if there is one, and owes the application the news.
-    fn drop_transaction(&mut self, reason: Reason) {
-        if let Some(transaction) = self.intake.abandon() {
-            self.reset = Some((transaction, reason));
-        }
     }
 
     // What comes from the driver.
@@ -898,9 +524,7 @@ impl Session {
     pub(super) fn handle_timeout(&mut self, now: Duration) {
         self.link.footing_mut().called(now);
         self.link.fire(self.is_between_transactions());
-        while let Some(verdict) = self.link.next_overdue() {
-            self.settle(Some(verdict));
-        }
+        verdict::expire(&mut self.link, &mut self.intake);
         self.arm();
     }
 
@@ -922,7 +546,7 @@ impl Session {
             return Err(Misuse::NoHandshake);
         }
         self.link.footing_mut().called(now);
-        self.intake.forget_line();
+        self.lines.forget();
         self.link.tls_established(info);
         Ok(())
     }
@@ -934,20 +558,11 @@ impl Session {
     }
 
     pub(super) fn handle_eof(&mut self) {
-        self.intake.ended();
+        self.lines.ended();
     }
 
     pub(super) fn write_failed(&mut self) {
         self.link.fail_mutely(Fault::WriteFailed);
-    }
-
-    pub(super) fn shut_down(&mut self, reply: &Reply<'_>) -> Result<(), Misuse> {
-        if self.link.is_ending() {
-            return Err(Misuse::Ending);
-        }
-        table::check_negative(reply)?;
-        self.link.shut_down(reply);
-        Ok(())
     }
 
     pub(super) fn shrink(&mut self) {

@@ -1,13 +1,13 @@
 //! What may come when, what it waits for, which replies answer it, and what follows: the whole of it,
 //! for every verb in every state.
 //!
-//! Nothing else in the server decides these, and nothing but [`Progress`] assigns the state. What is
-//! an exception elsewhere is a value of a column here.
+//! Nothing else in the server decides these, and nothing but
+//! [`Progress`](super::progress::Progress) assigns the state. What is an exception elsewhere is a
+//! value of a column here.
 
-use super::event::Reason;
 use super::replies::{self, Wording};
 use crate::machine::{Dialect, Misuse};
-use crate::syntax::{self, Capabilities, Class, Code, Command, Extension, Reply};
+use crate::syntax::{self, Class, Code, Command, Extension, Reply};
 
 /// What a client does that gets a reply, and what a ticket stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub(super) enum Verb {
     StartTls,
     /// AUTH, and a line of its exchange.
     Auth,
+    /// AUTH with an initial response.
+    AuthAtOnce,
     Mail,
     Recipient,
     Data,
@@ -75,7 +77,7 @@ pub(super) enum State {
 
 /// Whether a command is in its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Admission {
+pub(super) enum Admission {
     /// It is.
     Take,
     /// It is where the configuration does not demand EHLO first.
@@ -92,7 +94,7 @@ enum Admission {
 
 /// What a command needs where the configuration demands it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Needs {
+pub(super) enum Needs {
     Nothing,
     Tls,
     /// TLS and authentication.
@@ -101,7 +103,7 @@ enum Needs {
 
 /// What puts a command at the client's disposal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Brought {
+pub(super) enum Brought {
     Always,
     /// One dialect has it, the other has another one in its place.
     By(Dialect),
@@ -153,7 +155,7 @@ pub(super) enum Idle {
 
 /// Which state follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
+pub(super) enum Next {
     Same,
     /// This one.
     To(State),
@@ -165,25 +167,36 @@ enum Next {
     Afresh,
 }
 
+/// What does not come to its end if a command is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spoils {
+    Nothing,
+    /// What was sent along with it, which is out of place then by no fault of its own.
+    Followers,
+    /// The transaction that it is part of, up to RSET (3030-2-n).
+    Transaction,
+}
+
 /// What the table says of one verb of a client's.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Rule {
     /// What it waits for: as it is usual, and in turn.
     waits: [Waits; 2],
     place: Place,
-    needs: Needs,
-    brought: Brought,
+    pub(super) needs: Needs,
+    pub(super) brought: Brought,
     idle: Idle,
-    /// Whether its transaction fails wherever it is refused.
-    breaks: bool,
-    admissions: [Admission; 7],
+    pub(super) spoils: Spoils,
+    /// Whether it is taken in each state but those in which the client has to be silent, or to send
+    /// content.
+    pub(super) admissions: [Admission; 7],
     /// The state after yes, and after no.
-    next: [Next; 2],
+    pub(super) next: [Next; 2],
 }
 
 /// Returns what the table says of `verb`.
 #[rustfmt::skip]
-const fn rule(verb: Verb) -> Rule {
+pub(super) const fn rule(verb: Verb) -> &'static Rule {
     use Admission::{Breaks as B, NoRecipients as R, OutOfPlace as O};
     use Admission::{Take as T, TakeLines as L, TakeUngreeted as G};
     use Brought::{Always, By, Never, With, WithMechanisms, WithTls};
@@ -193,50 +206,63 @@ const fn rule(verb: Verb) -> Rule {
     use State::{Chunks, Content, Greeted, Mail, Ready, Recipients, TurnedAway};
     use Waits::{Envelope, Everything, Nothing, Room, Sender};
     use Idle::{Again, Always as Idles, Empty, Never as Works, Undue};
+    use Spoils::{Followers as Lead, Nothing as Keep, Transaction as Fail};
 
     const fn usual(waits: Waits) -> [Waits; 2] { [waits, waits] }
     const fn in_turn(waits: Waits) -> [Waits; 2] { [waits, Waits::Everything] }
     const NEVER: [Admission; 7] = [O; 7];
 
-    let (waits, place, needs, brought, idle, breaks, admissions, next) = match verb {
+    // A row is made when this is compiled: to look one up takes no more than its address.
+    macro_rules! row {
+        ($waits:expr, $place:expr, $needs:expr, $brought:expr, $idle:expr, $spoils:expr, $admissions:expr, $next:expr) => {
+            const {
+                &Rule {
+                    waits: $waits, place: $place, needs: $needs, brought: $brought,
+                    idle: $idle, spoils: $spoils, admissions: $admissions, next: $next,
+                }
+            }
+        };
+    }
+
+    match verb {
         // What comes without a command. Content waits for nothing: it is on its way.
-        Verb::Connect   => (usual(Nothing),    Last, No,  Always,                    Works, false, NEVER, [To(Greeted), To(TurnedAway)]),
-        Verb::Handshake => (usual(Nothing),    Last, No,  Always,                    Works, false, NEVER, [Afresh, Same]),
-        Verb::Content   => (usual(Nothing),    Any,  No,  Always,                    Works, false, NEVER, [Outside, Outside]),
-        Verb::Delivery  => (usual(Nothing),    Any,  No,  Always,                    Works, false, NEVER, [Same, Same]),
-        //                                                                                          away Greeted Ready Mail Rcpt Chunks Failed
-        Verb::Ehlo      => (usual(Everything), Last, No,  By(Dialect::Smtp),         Again, false,  [O,    T,    T,   T,   T,   T,     T], [To(Ready), Same]),
-        Verb::Lhlo      => (usual(Everything), Last, No,  By(Dialect::Lmtp),         Again, false,  [O,    T,    T,   T,   T,   T,     T], [To(Ready), Same]),
-        Verb::Helo      => (usual(Everything), Last, Tls, By(Dialect::Smtp),         Again, false,  [O,    T,    T,   T,   T,   T,     T], [To(Ready), Same]),
-        Verb::StartTls  => (usual(Everything), Last, No,  WithTls,                   Idles, false,  [O,    T,    T,   O,   O,   O,     O], [Same, Same]),
-        // With an initial response, commands may follow (4954-4-t).
-        Verb::Auth      => (usual(Everything), Last, Tls, WithMechanisms,            Works, false,  [O,    O,    T,   O,   O,   O,     O], [Same, Same]),
-        Verb::Mail      => (in_turn(Sender),   Any,  All, Always,                    Works, false,  [O,    G,    T,   O,   O,   O,     O], [To(Mail), Same]),
-        Verb::Recipient => (in_turn(Room),     Any,  All, Always,                    Works, false,  [O,    O,    O,   T,   T,   O,     O], [To(Recipients), Same]),
-        Verb::Data      => (in_turn(Envelope), Last, All, Always,                    Works, false,  [O,    O,    O,   R,   L,   B,     O], [To(Content), Same]),
+        Verb::Connect   => row!(usual(Nothing),    Last, No,  Always,                    Works, Keep, NEVER, [To(Greeted), To(TurnedAway)]),
+        Verb::Handshake => row!(usual(Nothing),    Last, No,  Always,                    Works, Keep, NEVER, [Afresh, Same]),
+        Verb::Content   => row!(usual(Nothing),    Any,  No,  Always,                    Works, Keep, NEVER, [Outside, Outside]),
+        Verb::Delivery  => row!(usual(Nothing),    Any,  No,  Always,                    Works, Keep, NEVER, [Same, Same]),
+        //                                                                                              away Greeted Ready Mail Rcpt Chunks Failed
+        Verb::Ehlo      => row!(usual(Everything), Last, No,  By(Dialect::Smtp),         Again, Keep, [O,    T,    T,   T,   T,   T,     T], [To(Ready), Same]),
+        Verb::Lhlo      => row!(usual(Everything), Last, No,  By(Dialect::Lmtp),         Again, Keep, [O,    T,    T,   T,   T,   T,     T], [To(Ready), Same]),
+        Verb::Helo      => row!(usual(Everything), Last, Tls, By(Dialect::Smtp),         Again, Keep, [O,    T,    T,   T,   T,   T,     T], [To(Ready), Same]),
+        Verb::StartTls  => row!(usual(Everything), Last, No,  WithTls,                   Idles, Keep, [O,    T,    T,   O,   O,   O,     O], [Same, Same]),
+        Verb::Auth      => row!(usual(Everything), Last, Tls, WithMechanisms,            Works, Keep, [O,    O,    T,   O,   O,   O,     O], [Same, Same]),
+        // It may be the only response, so that commands may follow (4954-4-t).
+        Verb::AuthAtOnce => row!(usual(Everything), Any , Tls, WithMechanisms,            Works, Keep, [O,    O,    T,   O,   O,   O,     O], [Same, Same]),
+        Verb::Mail      => row!(in_turn(Sender),   Any,  All, Always,                    Works, Lead, [O,    G,    T,   O,   O,   O,     O], [To(Mail), Same]),
+        Verb::Recipient => row!(in_turn(Room),     Any,  All, Always,                    Works, Keep, [O,    O,    O,   T,   T,   O,     O], [To(Recipients), Same]),
+        Verb::Data      => row!(in_turn(Envelope), Last, All, Always,                    Works, Keep, [O,    O,    O,   R,   L,   B,     O], [To(Content), Same]),
         // The bytes of a BDAT that is refused are swallowed, and what it was part of fails.
-        Verb::Chunk     => (in_turn(Envelope), Any,  All, With(Extension::Chunking), Empty, true,   [O,    O,    O,   R,   T,   T,     O], [To(Chunks), Broken]),
-        Verb::LastChunk => (in_turn(Envelope), Any,  All, With(Extension::Chunking), Works, true,   [O,    O,    O,   R,   T,   T,     O], [Outside, Outside]),
-        Verb::Reset     => (usual(Sender),     Any,  Tls, Always,                    Undue, false,  [O,    T,    T,   T,   T,   T,     T], [Outside, Same]),
-        Verb::Noop      => (usual(Nothing),    Last, No,  Always,                    Idles, false,  [O,    T,    T,   T,   T,   T,     T], [Same, Same]),
-        Verb::Vrfy      => (usual(Nothing),    Last, All, Always,                    Idles, false,  [O,    T,    T,   T,   T,   T,     T], [Same, Same]),
-        Verb::Expn      => (usual(Nothing),    Last, All, With(Extension::Expn),     Idles, false,  [O,    T,    T,   T,   T,   T,     T], [Same, Same]),
-        Verb::Help      => (usual(Nothing),    Last, All, With(Extension::Help),     Idles, false,  [O,    T,    T,   T,   T,   T,     T], [Same, Same]),
+        Verb::Chunk     => row!(in_turn(Envelope), Any,  All, With(Extension::Chunking), Empty, Fail, [O,    O,    O,   R,   T,   T,     O], [To(Chunks), Broken]),
+        Verb::LastChunk => row!(in_turn(Envelope), Any,  All, With(Extension::Chunking), Works, Fail, [O,    O,    O,   R,   T,   T,     O], [Outside, Outside]),
+        Verb::Reset     => row!(usual(Sender),     Any,  Tls, Always,                    Undue, Keep, [O,    T,    T,   T,   T,   T,     T], [Outside, Same]),
+        Verb::Noop      => row!(usual(Nothing),    Last, No,  Always,                    Idles, Keep, [O,    T,    T,   T,   T,   T,     T], [Same, Same]),
+        Verb::Vrfy      => row!(usual(Nothing),    Last, All, Always,                    Idles, Keep, [O,    T,    T,   T,   T,   T,     T], [Same, Same]),
+        Verb::Expn      => row!(usual(Nothing),    Last, All, With(Extension::Expn),     Idles, Keep, [O,    T,    T,   T,   T,   T,     T], [Same, Same]),
+        Verb::Help      => row!(usual(Nothing),    Last, All, With(Extension::Help),     Idles, Keep, [O,    T,    T,   T,   T,   T,     T], [Same, Same]),
         // 221 leaves after all that is owed, as every reply does.
-        Verb::Quit      => (usual(Sender),     Last, No,  Always,                    Works, false,  [T,    T,    T,   T,   T,   T,     T], [Same, Same]),
+        Verb::Quit      => row!(usual(Sender),     Last, No,  Always,                    Works, Keep, [T,    T,    T,   T,   T,   T,     T], [Same, Same]),
         // 1985-5-b, XFORWARD-c
-        Verb::Etrn      => (usual(Sender),     Last, All, With(Extension::Etrn),     Idles, false,  [O,    O,    T,   O,   O,   O,     O], [Same, Same]),
-        Verb::XForward  => (usual(Sender),     Any,  All, With(Extension::XForward), Idles, false,  [O,    O,    T,   O,   O,   O,     O], [Same, Same]),
+        Verb::Etrn      => row!(usual(Sender),     Last, All, With(Extension::Etrn),     Idles, Keep, [O,    O,    T,   O,   O,   O,     O], [Same, Same]),
+        Verb::XForward  => row!(usual(Sender),     Any,  All, With(Extension::XForward), Idles, Keep, [O,    O,    T,   O,   O,   O,     O], [Same, Same]),
         // A client whose attributes need several lines sends them together (XCLIENT-d).
-        Verb::XClient   => (usual(Everything), Any,  Tls, With(Extension::XClient),  Idles, false,  [O,    T,    T,   O,   O,   O,     O], [To(Greeted), Same]),
-        Verb::Atrn      => (usual(Nothing),    Last, No,  Never,                     Works, false,  [O,    T,    T,   T,   T,   T,     T], [Same, Same]),
+        Verb::XClient   => row!(usual(Everything), Any,  Tls, With(Extension::XClient),  Idles, Keep, [O,    T,    T,   O,   O,   O,     O], [To(Greeted), Same]),
+        Verb::Atrn      => row!(usual(Nothing),    Last, No,  Never,                     Works, Keep, [O,    T,    T,   T,   T,   T,     T], [Same, Same]),
         // A whole transaction with BURL may be one group (4468-3.2-c).
-        Verb::Burl      => (usual(Nothing),    Any,  No,  Never,                     Works, false,  [O,    T,    T,   T,   T,   T,     T], [Same, Same]),
+        Verb::Burl      => row!(usual(Nothing),    Any,  No,  Never,                     Works, Keep, [O,    T,    T,   T,   T,   T,     T], [Same, Same]),
         // What 2920-3.1-e says of those that have no rule of their own.
         Verb::Own | Verb::Unknown
-                        => (usual(Everything), Last, All, Always,                    Idles, false,  [O,    O,    T,   T,   T,   T,     T], [Same, Same]),
-    };
-    Rule { waits, place, needs, brought, idle, breaks, admissions, next }
+                        => row!(usual(Everything), Last, All, Always,                    Idles, Keep, [O,    O,    T,   T,   T,   T,     T], [Same, Same]),
+    }
 }
 
 /// Which replies of the application's can answer, refusals apart, which always can (L4 of the
@@ -265,7 +291,7 @@ enum Bare {
 
 /// What the table says of the answer to one verb.
 #[derive(Clone, Copy, Debug)]
-struct Verdict {
+struct Answering {
     takes: Takes,
     bare: Bare,
     /// Whether no further command is handled before it.
@@ -284,90 +310,48 @@ struct Verdict {
 
 /// Returns what the table says of the answer to `verb`.
 #[rustfmt::skip]
-fn verdict(verb: Verb, dialect: Dialect) -> Verdict {
+const fn answering(verb: Verb) -> &'static Answering {
     use replies as r;
     use Bare::{Always, IfPositive, Never};
     use Takes::{Authenticated, Completed, Farewell, Greeting, Refusals};
-    use Wording::{Fixed, Offer};
+    use Wording::{Fixed, Greeting as Greets, Offer};
 
-    let greeting = match dialect {
-        Dialect::Smtp => r::GREETING,
-        Dialect::Lmtp => r::LMTP_GREETING,
-    };
-    let (takes, bare, holds, counts, settles, accepted, overdue, declined) = match verb {
+    macro_rules! row {
+        ($takes:expr, $bare:expr, $holds:expr, $counts:expr, $settles:expr, $accepted:expr, $overdue:expr, $declined:expr) => {
+            const {
+                &Answering {
+                    takes: $takes, bare: $bare, holds: $holds, counts: $counts, settles: $settles,
+                    accepted: $accepted, overdue: $overdue, declined: $declined,
+                }
+            }
+        };
+    }
+
+    match verb {
         //                               takes          bare        holds  counts settles accepted                   overdue                                 declined
-        Verb::Connect                => (Greeting,      Always,     true,  false, true,   greeting,                  r::TIMED_OUT,                           Fixed(&r::NO_SERVICE)),
-        Verb::Ehlo | Verb::Lhlo      => (Refusals,      Always,     true,  false, true,   Offer,                     Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
-        Verb::Helo                   => (Refusals,      Always,     true,  false, true,   r::HELO,                   Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
-        Verb::StartTls               => (Refusals,      Never,      true,  false, false,  Fixed(&r::START_TLS),      Fixed(&r::TLS_UNAVAILABLE),             Fixed(&r::TLS_UNAVAILABLE)),
-        Verb::Auth                   => (Authenticated, Never,      true,  true,  true,   Fixed(&r::AUTHENTICATED),  Fixed(&r::AUTHENTICATION_UNAVAILABLE),  Fixed(&r::MECHANISM_UNKNOWN)),
-        Verb::Mail                   => (Completed,     Never,      false, true,  true,   Fixed(&r::SENDER_TAKEN),   Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
-        Verb::Recipient              => (Completed,     Never,      false, true,  false,  Fixed(&r::RECIPIENT_TAKEN),Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
-        Verb::Data                   => (Refusals,      Never,      true,  false, false,  Fixed(&r::START_CONTENT),  Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
+        Verb::Connect                => row!(Greeting,      Always,     true,  false, true,   Greets,                    r::TIMED_OUT,                           Fixed(&r::NO_SERVICE)),
+        Verb::Ehlo | Verb::Lhlo      => row!(Refusals,      Always,     true,  false, true,   Offer,                     Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
+        Verb::Helo                   => row!(Refusals,      Always,     true,  false, true,   r::HELO,                   Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
+        Verb::StartTls               => row!(Refusals,      Never,      true,  false, false,  Fixed(&r::START_TLS),      Fixed(&r::TLS_UNAVAILABLE),             Fixed(&r::TLS_UNAVAILABLE)),
+        Verb::Auth | Verb::AuthAtOnce => row!(Authenticated, Never,      true,  true,  true,   Fixed(&r::AUTHENTICATED),  Fixed(&r::AUTHENTICATION_UNAVAILABLE),  Fixed(&r::MECHANISM_UNKNOWN)),
+        Verb::Mail                   => row!(Completed,     Never,      false, true,  true,   Fixed(&r::SENDER_TAKEN),   Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
+        Verb::Recipient              => row!(Completed,     Never,      false, true,  false,  Fixed(&r::RECIPIENT_TAKEN),Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
+        Verb::Data                   => row!(Refusals,      Never,      true,  false, false,  Fixed(&r::START_CONTENT),  Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
         Verb::Content | Verb::Delivery
-                                     => (Completed,     Never,      false, false, false,  Fixed(&r::MESSAGE_TAKEN),  Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
+                                     => row!(Completed,     Never,      false, false, false,  Fixed(&r::MESSAGE_TAKEN),  Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
         // 252 promises nothing (5321-3.5.3-a).
-        Verb::Vrfy                   => (Completed,     Never,      false, false, false,  Fixed(&r::NOT_VERIFIED),   Fixed(&r::OVERDUE),                     Fixed(&r::NOT_VERIFIED)),
-        Verb::Expn                   => (Completed,     Never,      false, false, false,  Fixed(&r::NOT_VERIFIED),   Fixed(&r::OVERDUE),                     Fixed(&r::NOT_IMPLEMENTED)),
-        Verb::Help                   => (Completed,     Never,      false, false, false,  Fixed(&r::HELP),           Fixed(&r::OVERDUE),                     Fixed(&r::HELP)),
-        Verb::Quit                   => (Farewell,      Never,      true,  false, false,  r::GOODBYE,                r::GOODBYE,                             r::GOODBYE),
-        Verb::Etrn                   => (Completed,     Never,      false, false, false,  Fixed(&r::QUEUE_STARTED),  Fixed(&r::OVERDUE),                     Fixed(&r::QUEUE_UNAVAILABLE)),
+        Verb::Vrfy                   => row!(Completed,     Never,      false, false, false,  Fixed(&r::NOT_VERIFIED),   Fixed(&r::OVERDUE),                     Fixed(&r::NOT_VERIFIED)),
+        Verb::Expn                   => row!(Completed,     Never,      false, false, false,  Fixed(&r::NOT_VERIFIED),   Fixed(&r::OVERDUE),                     Fixed(&r::NOT_IMPLEMENTED)),
+        Verb::Help                   => row!(Completed,     Never,      false, false, false,  Fixed(&r::HELP),           Fixed(&r::OVERDUE),                     Fixed(&r::HELP)),
+        Verb::Quit                   => row!(Farewell,      Never,      true,  false, false,  r::GOODBYE,                r::GOODBYE,                             r::GOODBYE),
+        Verb::Etrn                   => row!(Completed,     Never,      false, false, false,  Fixed(&r::QUEUE_STARTED),  Fixed(&r::OVERDUE),                     Fixed(&r::QUEUE_UNAVAILABLE)),
         // After it the greeting comes again.
-        Verb::XClient                => (Greeting,      IfPositive, true,  false, true,   greeting,                  Fixed(&r::OVERDUE),                     Fixed(&r::NOT_AUTHORISED)),
-        Verb::XForward               => (Completed,     Never,      false, false, false,  Fixed(&r::DONE),           Fixed(&r::OVERDUE),                     Fixed(&r::NOT_AUTHORISED)),
-        Verb::Noop                   => (Completed,     Never,      true,  false, false,  Fixed(&r::DONE),           Fixed(&r::DONE),                        Fixed(&r::DONE)),
-        Verb::Unknown                => (Completed,     Never,      true,  false, false,  Fixed(&r::DONE),           Fixed(&r::UNRECOGNISED),                Fixed(&r::UNRECOGNISED)),
-        _                            => (Completed,     Never,      true,  false, false,  Fixed(&r::DONE),           Fixed(&r::OVERDUE),                     Fixed(&r::NOT_IMPLEMENTED)),
-    };
-    Verdict { takes, bare, holds, counts, settles, accepted, overdue, declined }
-}
-
-/// What counts besides the state when it is decided whether a command is taken.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Standing<'a> {
-    pub(super) dialect: Dialect,
-    pub(super) offered: &'a Capabilities,
-    pub(super) has_tls: bool,
-    pub(super) has_mechanisms: bool,
-    pub(super) is_encrypted: bool,
-    pub(super) is_authenticated: bool,
-    /// TLS has to come first, and has not.
-    pub(super) lacks_tls: bool,
-    pub(super) lacks_authentication: bool,
-    pub(super) demands_hello: bool,
-    /// Whether the transaction has named a recipient.
-    pub(super) names_recipients: bool,
-    /// Whether only BDAT can carry its content.
-    pub(super) is_binary: bool,
-}
-
-impl Misplaced {
-    /// Returns whether it is the verb that is not taken, whatever stands after it.
-    pub(super) fn is_about_verb(self) -> bool {
-        matches!(
-            self.reason,
-            Reason::TurnedAway | Reason::NotImplemented | Reason::WrongDialect
-        )
+        Verb::XClient                => row!(Greeting,      IfPositive, true,  false, true,   Greets,                    Fixed(&r::OVERDUE),                     Fixed(&r::NOT_AUTHORISED)),
+        Verb::XForward               => row!(Completed,     Never,      false, false, false,  Fixed(&r::DONE),           Fixed(&r::OVERDUE),                     Fixed(&r::NOT_AUTHORISED)),
+        Verb::Noop                   => row!(Completed,     Never,      true,  false, false,  Fixed(&r::DONE),           Fixed(&r::DONE),                        Fixed(&r::DONE)),
+        Verb::Unknown                => row!(Completed,     Never,      true,  false, false,  Fixed(&r::DONE),           Fixed(&r::UNRECOGNISED),                Fixed(&r::UNRECOGNISED)),
+        _                            => row!(Completed,     Never,      true,  false, false,  Fixed(&r::DONE),           Fixed(&r::OVERDUE),                     Fixed(&r::NOT_IMPLEMENTED)),
     }
-}
-
-impl Standing<'_> {
-    /// Returns why content may not come without an accepted recipient. In LMTP it is one reply in any
-    /// case (2033-4.2-a).
-    fn without_recipients(&self) -> Reason {
-        match self.dialect {
-            Dialect::Smtp if self.names_recipients => Reason::NoRecipients,
-            _ => Reason::OutOfPlace,
-        }
-    }
-}
-
-/// Why a command is not taken, and what that does to the transaction.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Misplaced {
-    pub(super) reason: Reason,
-    /// Whether the transaction fails.
-    pub(super) breaks: bool,
 }
 
 impl Verb {
@@ -375,6 +359,10 @@ impl Verb {
     pub(super) fn of(command: &Command<'_>) -> Self {
         match command {
             Command::Bdat { last: true, .. } => Self::LastChunk,
+            Command::Auth {
+                initial_response: Some(_),
+                ..
+            } => Self::AuthAtOnce,
             _ => command.verb().map_or(Self::Unknown, Self::named),
         }
     }
@@ -423,17 +411,17 @@ impl Verb {
 
     /// Returns whether no further command is handled before the answer.
     pub(super) fn holds(self) -> bool {
-        verdict(self, Dialect::Smtp).holds
+        answering(self).holds
     }
 
     /// Returns whether a refusal is an error of the client's.
     pub(super) fn counts_refusals(self) -> bool {
-        verdict(self, Dialect::Smtp).counts
+        answering(self).counts
     }
 
     /// Returns whether settings may change while the answer is due.
     pub(super) fn lets_settings_change(self) -> bool {
-        verdict(self, Dialect::Smtp).settles
+        answering(self).settles
     }
 
     /// Returns whether the answer is the verdict over a message, as a whole or for a recipient.
@@ -441,24 +429,39 @@ impl Verb {
         matches!(self, Self::Content | Self::Delivery)
     }
 
+    /// Returns whether the answer is to AUTH or to a line of its exchange.
+    pub(super) fn is_auth(self) -> bool {
+        matches!(self, Self::Auth | Self::AuthAtOnce)
+    }
+
+    /// Returns whether a refusal leaves what was sent along with the command out of place.
+    pub(super) fn has_followers(self) -> bool {
+        rule(self).spoils == Spoils::Followers
+    }
+
+    /// Returns whether a reply of that code is the last of the session (5321-3.8-b; 7504-3, X-44).
+    pub(super) fn is_closed_by(self, code: Code) -> bool {
+        code == Code::NOT_AVAILABLE || self == Self::Connect && code == Code::NO_MAIL_SERVICE
+    }
+
     /// Returns what the machine says if the application accepts.
-    pub(super) fn accepted(self, dialect: Dialect) -> Wording {
-        verdict(self, dialect).accepted
+    pub(super) fn accepted(self) -> Wording {
+        answering(self).accepted
     }
 
     /// Returns what the machine says if the application takes too long.
     pub(super) fn overdue(self) -> Wording {
-        verdict(self, Dialect::Smtp).overdue
+        answering(self).overdue
     }
 
     /// Returns what the machine says if the application does not handle it.
     pub(super) fn declined(self) -> Wording {
-        verdict(self, Dialect::Smtp).declined
+        answering(self).declined
     }
 
     /// Returns whether a reply of that class goes without an enhanced status code.
     pub(super) fn is_bare(self, class: Class) -> bool {
-        match verdict(self, Dialect::Smtp).bare {
+        match answering(self).bare {
             Bare::Never => false,
             Bare::IfPositive => class == Class::Positive,
             Bare::Always => true,
@@ -469,7 +472,7 @@ impl Verb {
     /// than ASCII (6531-3.7.4-a, -c, -e).
     pub(super) fn check(self, reply: &Reply<'_>, may_be_utf8: bool) -> Result<(), Misuse> {
         let code = reply.code();
-        let takes = match (code.class(), verdict(self, Dialect::Smtp).takes) {
+        let takes = match (code.class(), answering(self).takes) {
             (Class::Transient | Class::Permanent, _) => true,
             (Class::Intermediate, _) | (Class::Positive, Takes::Refusals) => false,
             (Class::Positive, Takes::Greeting) => code == Code::READY,
@@ -500,123 +503,6 @@ pub(super) fn check_negative(reply: &Reply<'_>) -> Result<(), Misuse> {
     }
 }
 
-/// Where a session stands. Nothing else assigns the state.
-#[derive(Debug)]
-pub(super) struct Progress {
-    state: State,
-}
-
-impl Progress {
-    pub(super) fn new() -> Self {
-        Self {
-            state: State::Connected,
-        }
-    }
-
-    /// Goes on to the state that follows on a yes or a no to `verb`.
-    pub(super) fn apply(&mut self, verb: Verb, is_positive: bool) {
-        let [yes, no] = rule(verb).next;
-        self.state = after(self.state, if is_positive { yes } else { no });
-    }
-
-    /// Goes on to the state that follows on a command out of its place.
-    pub(super) fn misplace(&mut self, misplaced: Misplaced) {
-        if misplaced.breaks {
-            self.state = after(self.state, Next::Broken);
-        }
-    }
-
-    pub(super) fn state(&self) -> State {
-        self.state
-    }
-
-    /// Returns whether the command is taken, or why not.
-    pub(super) fn admit(&self, verb: Verb, standing: &Standing<'_>) -> Result<(), Misplaced> {
-        let rule = rule(verb);
-        let admission = self.admission(&rule);
-        let refused = |reason| {
-            Err(Misplaced {
-                reason,
-                breaks: rule.breaks && reason != Reason::NotImplemented,
-            })
-        };
-        match rule.brought {
-            _ if self.state == State::TurnedAway && admission == Admission::Take => return Ok(()),
-            _ if self.state == State::TurnedAway => return refused(Reason::TurnedAway),
-            Brought::By(dialect) if dialect != standing.dialect => {
-                return refused(Reason::WrongDialect);
-            }
-            Brought::With(extension) if !standing.offered.has(extension) => {
-                return refused(Reason::NotImplemented);
-            }
-            Brought::WithTls if !standing.has_tls => return refused(Reason::NotImplemented),
-            Brought::WithMechanisms if !standing.has_mechanisms => {
-                return refused(Reason::NotImplemented);
-            }
-            Brought::Never => return refused(Reason::NotImplemented),
-            _ => {}
-        }
-        // 3207-4-d, 4954-6-c, X-26
-        if rule.needs >= Needs::Tls && standing.lacks_tls {
-            return refused(Reason::TlsRequired);
-        }
-        if rule.needs == Needs::All && standing.lacks_authentication {
-            return refused(Reason::AuthenticationRequired);
-        }
-        match (admission, rule.brought) {
-            (Admission::Take, Brought::WithTls) if standing.is_encrypted => {}
-            (Admission::Take, Brought::WithMechanisms) if standing.is_authenticated => {}
-            (Admission::Take, _) => return Ok(()),
-            (Admission::TakeUngreeted, _) if !standing.demands_hello => return Ok(()),
-            (Admission::TakeLines, _) if !standing.is_binary => return Ok(()),
-            (Admission::NoRecipients, _) => return refused(standing.without_recipients()),
-            (Admission::Breaks | Admission::TakeLines, _) => {
-                return Err(Misplaced {
-                    reason: Reason::OutOfPlace,
-                    breaks: true,
-                });
-            }
-            (Admission::OutOfPlace | Admission::TakeUngreeted, _) => {}
-        }
-        refused(Reason::OutOfPlace)
-    }
-
-    fn admission(&self, rule: &Rule) -> Admission {
-        let [
-            turned_away,
-            greeted,
-            ready,
-            mail,
-            recipients,
-            chunks,
-            failed,
-        ] = rule.admissions;
-        match self.state {
-            State::Connected | State::Content => Admission::OutOfPlace,
-            State::TurnedAway => turned_away,
-            State::Greeted => greeted,
-            State::Ready => ready,
-            State::Mail => mail,
-            State::Recipients => recipients,
-            State::Chunks => chunks,
-            State::Failed => failed,
-        }
-    }
-}
-
-/// Returns the state that follows on another.
-fn after(state: State, next: Next) -> State {
-    use State::{Chunks, Connected, Content, Failed, Greeted, Mail, Ready, Recipients};
-    match (next, state) {
-        (Next::To(state), _) => state,
-        (Next::Outside, Mail | Recipients | Chunks | Content | Failed) => Ready,
-        (Next::Broken, Mail | Recipients | Chunks | Content) => Failed,
-        (Next::Afresh, Connected) => Connected,
-        (Next::Afresh, _) => Greeted,
-        (Next::Same | Next::Outside | Next::Broken, _) => state,
-    }
-}
-
 impl State {
     /// Returns the state as words, for errors.
     pub(super) fn describe(self) -> &'static str {
@@ -633,6 +519,3 @@ impl State {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

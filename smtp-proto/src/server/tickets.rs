@@ -6,6 +6,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
 
 use super::event::{Reason, Ticket, TransactionId};
+use super::replies;
 use super::table::Verb;
 use crate::machine::Misuse;
 use crate::syntax::Reply;
@@ -65,6 +66,13 @@ enum Slot {
     },
 }
 
+/// What a slot adds to each count.
+struct Share {
+    open: usize,
+    messages: usize,
+    untold: usize,
+}
+
 /// A reply.
 #[derive(Debug)]
 pub(super) enum Answer {
@@ -77,6 +85,17 @@ impl Answer {
         match self {
             Self::Fixed(reply) => reply.as_bytes(),
             Self::Held(bytes) => bytes,
+        }
+    }
+
+    /// Returns it as a reply.
+    pub(super) fn to_reply(&self) -> Reply<'static> {
+        match self {
+            Self::Fixed(reply) => (*reply).clone(),
+            // The machine's replies are well formed.
+            Self::Held(bytes) => {
+                Reply::parse(bytes).map_or_else(|_| replies::local_error(), Reply::into_owned)
+            }
         }
     }
 }
@@ -152,7 +171,7 @@ pub(super) enum Subject<'a> {
     Question(Question),
     /// A reply of the machine's own.
     Reply {
-        bytes: &'a [u8],
+        answer: &'a Answer,
         reason: Reason,
         transaction: Option<TransactionId>,
     },
@@ -176,7 +195,7 @@ impl Subject<'_> {
                     .verb
                     .check(reply, question.detail == Detail::Utf8(true));
             }
-            Self::Reply { bytes, .. } => bytes,
+            Self::Reply { answer, .. } => answer.as_bytes(),
         };
         let is_closing = own.starts_with(b"221") || own.starts_with(b"421");
         let same = if is_closing { 3 } else { 1 };
@@ -305,7 +324,9 @@ impl Tickets {
             Slot::Open { question, .. } if accepts => question.accepts(),
             _ => None,
         };
-        self.close_slot(serial, Slot::Answered { answer, accepts });
+        let closed = Share::of(slot);
+        *slot = Slot::Answered { answer, accepts };
+        self.closed(closed);
     }
 
     /// Lets a reply of the machine's own go as it is.
@@ -328,42 +349,47 @@ impl Tickets {
         reason: Reason,
         deadline: Option<Duration>,
     ) {
-        let Some(deadline) = deadline else {
-            return self.answer(serial, answer, false);
-        };
-        self.close_slot(
-            serial,
-            Slot::Reviewed {
-                answer,
+        self.answer(serial, answer, false);
+        let slot = self.index(serial).and_then(|at| self.slots.get_mut(at));
+        if let (Some(deadline), Some(slot)) = (deadline, slot)
+            && let Slot::Answered { answer, .. } = slot
+        {
+            *slot = Slot::Reviewed {
+                answer: core::mem::replace(answer, Answer::Held(Vec::new())),
                 reason,
                 transaction: None,
                 deadline,
                 is_told: false,
-            },
-        );
-        self.open_slot(false, deadline);
-        self.untold = self.untold.saturating_add(1);
-        self.untold_from = self.untold_from.min(serial);
+            };
+            self.open_slot(false, deadline);
+            self.untold = self.untold.saturating_add(1);
+            self.untold_from = self.untold_from.min(serial);
+        }
     }
 
-    /// Hands the next reply whose turn it is to `leave`; returns whether there was one.
-    pub(super) fn depart(&mut self, leave: impl FnOnce(Departure<'_>)) -> bool {
-        if !self.has_answer() {
-            return false;
+    /// Returns the next reply whose turn it is.
+    pub(super) fn next_answer(&self) -> Option<Departure<'_>> {
+        match self.slots.front()? {
+            Slot::Answered { answer, accepts } => Some(Departure {
+                serial: self.first,
+                bytes: answer.as_bytes(),
+                accepts: *accepts,
+            }),
+            Slot::Open { .. } | Slot::Reviewed { .. } => None,
         }
-        let Some(Slot::Answered { answer, accepts }) = self.slots.pop_front() else {
-            return false;
-        };
-        leave(Departure {
-            serial: self.first,
-            bytes: answer.as_bytes(),
-            accepts,
-        });
+    }
+
+    /// Takes note that this reply is on its way.
+    pub(super) fn departed(&mut self) {
+        let slot = self.slots.pop_front();
         self.first = self.first.saturating_add(1);
-        if let Answer::Held(bytes) = answer {
+        if let Some(Slot::Answered {
+            answer: Answer::Held(bytes),
+            ..
+        }) = slot
+        {
             self.recycle(bytes);
         }
-        true
     }
 
     /// Returns whether there is a reply whose turn it is.
@@ -487,19 +513,11 @@ impl Tickets {
         self.next_deadline = Some(earliest);
     }
 
-    /// Puts `slot` in the place of one that is open.
-    fn close_slot(&mut self, serial: u64, slot: Slot) {
-        let Some(open) = self.index(serial).and_then(|at| self.slots.get_mut(at)) else {
-            return;
-        };
-        let open = core::mem::replace(open, slot);
-        self.open = self
-            .open
-            .saturating_sub(usize::from(open.deadline().is_some()));
-        self.messages = self
-            .messages
-            .saturating_sub(usize::from(open.is_of_message()));
-        self.untold = self.untold.saturating_sub(usize::from(open.is_untold()));
+    /// Counts a slot off that is not open any more.
+    fn closed(&mut self, share: Share) {
+        self.open = self.open.saturating_sub(share.open);
+        self.messages = self.messages.saturating_sub(share.messages);
+        self.untold = self.untold.saturating_sub(share.untold);
         if self.open == 0 {
             self.next_deadline = None;
         }
@@ -514,6 +532,16 @@ impl Tickets {
 
     fn index(&self, serial: u64) -> Option<usize> {
         usize::try_from(serial.checked_sub(self.first)?).ok()
+    }
+}
+
+impl Share {
+    fn of(slot: &Slot) -> Self {
+        Self {
+            open: usize::from(slot.deadline().is_some()),
+            messages: usize::from(slot.is_of_message()),
+            untold: usize::from(slot.is_untold()),
+        }
     }
 }
 
@@ -549,7 +577,7 @@ impl Slot {
                 transaction,
                 ..
             } => Some(Subject::Reply {
-                bytes: answer.as_bytes(),
+                answer,
                 reason: *reason,
                 transaction: *transaction,
             }),

@@ -4,9 +4,11 @@
 
 mod script;
 
-use std::{fs, path::PathBuf};
+use std::{fs, ops::Range, path::PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
+};
 use sha2::{Digest, Sha256};
 use smtp_proto_example_support::TemporaryDirectory;
 use smtp_proto_rustls::{
@@ -26,7 +28,8 @@ pub const CLIENT: &str = "client.example";
 
 /// An authority of its own, and a server's and a client's certificate from it.
 ///
-/// In files, in PEM: `ca.pem`, `server.pem`, `server.key`, `client.pem`, `client.key`.
+/// In files, in PEM: `ca.pem`, and `.pem` and `.key` of `server`, `client` and `expired`, the
+/// server's of which the time is over.
 #[derive(Debug)]
 pub struct Pki {
     directory: TemporaryDirectory,
@@ -52,16 +55,19 @@ impl Pki {
         params.distinguished_name.push(DnType::CommonName, name);
         let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
         write("ca.pem", ca.pem());
-        let issue = |who: &str, name: &str| {
+        let issue = |who: &str, name: &str, years: Range<i32>| {
             let key = KeyPair::generate().unwrap();
-            let params = CertificateParams::new([name.to_owned()]).unwrap();
+            let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+            params.not_before = date_time_ymd(years.start, 1, 1);
+            params.not_after = date_time_ymd(years.end, 1, 1);
             let certificate = params.signed_by(&key, &ca).unwrap();
             write(&format!("{who}.pem"), certificate.pem());
             write(&format!("{who}.key"), key.serialize_pem());
             certificate.der().clone()
         };
-        issue("client", CLIENT);
-        let certificate = issue("server", SERVER);
+        issue("client", CLIENT, 2000..3000);
+        issue("expired", SERVER, 2000..2020);
+        let certificate = issue("server", SERVER, 2000..3000);
         Self {
             directory,
             certificate,
@@ -81,6 +87,11 @@ impl Pki {
     /// Returns what shows the server's certificate.
     pub fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from_pem_files(self.file("server.pem"), self.file("server.key")).unwrap()
+    }
+
+    /// Returns what shows a certificate of the server's that was valid once.
+    pub fn expired_acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from_pem_files(self.file("expired.pem"), self.file("expired.key")).unwrap()
     }
 
     /// Returns what also asks clients for certificates.

@@ -212,6 +212,11 @@ fn answers_that_end_the_session() {
             Some(bytes) => d.reports(&[answered(command, bytes)]),
             None => d.reports(&[Event::Unanswered { command }]),
         }
-        assert_eq!(d.error.unwrap().fault(), fault, "{says}");
+        let error = d.error.unwrap();
+        assert_eq!(error.fault(), fault, "{says}");
+        // A surplus reply answers nothing.
+        let step = error.answer().map(|answer| answer.step);
+        let is_answer = fault != Fault::SurplusReply;
+        assert_eq!(step, is_answer.then_some(Step::Command), "{says}");
     }
 }

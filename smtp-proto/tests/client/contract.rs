@@ -193,6 +193,14 @@ fn nothing_is_waited_for_without_a_timer() {
     let mut d = Dialogue::begin(Pipelining::LookAhead, &["PIPELINING"]);
     d.client.write_failed();
     assert!(d.client.poll_timeout().is_some() && d.client.wants_read());
+    // Replies still come to what may have left: the timer begins anew after each.
+    let mut d = Dialogue::begin(Pipelining::LookAhead, &["PIPELINING"]);
+    d.submit("a@example.org", &ONE);
+    d.client.poll_transmit(None, d.now).unwrap().failed();
+    for says in ["250 ok\r\n", "250 ok\r\n"] {
+        d.says(says);
+        assert!(d.client.poll_timeout().is_some());
+    }
     // An offer that is not repeated has no timer.
     let mut d = Dialogue::begin(Pipelining::LookAhead, &["PIPELINING"]);
     d.submit("a@example.org", &ONE);
@@ -204,6 +212,28 @@ fn nothing_is_waited_for_without_a_timer() {
     assert!(d.client.poll_timeout().is_some());
     assert!(d.client.poll_transmit(None, d.now).is_none());
     assert_eq!(d.client.poll_timeout(), None);
+    // Nor has one that is not repeated as its content has failed: the verdict before it is awaited.
+    let stream = Pipelining::Stream { window: 9 };
+    let mut d = Dialogue::begin(stream, &["PIPELINING", "CHUNKING"]);
+    let m = d.submit("a@example.org", &ONE);
+    d.written();
+    d.says("250 ok\r\n250 ok\r\n");
+    let second = d.client.submit(&envelope("a@example.org", &ONE)).unwrap();
+    let transmit = present(&mut d.client, Body::Chunk(b"x"), d.now).unwrap();
+    let all_but_one = transmit.len() - 1;
+    transmit.wrote(all_but_one, d.now);
+    present(&mut d.client, Body::Chunk(b"x"), d.now)
+        .unwrap()
+        .blocked(d.now);
+    let write = Duration::from_secs(180);
+    assert_eq!(d.client.poll_timeout(), Some(write));
+    assert!(present(&mut d.client, Body::Failed, d.now).is_none());
+    assert_eq!(d.client.poll_timeout(), Some(Duration::from_secs(600)));
+    d.says("250 taken\r\n250 reset\r\n250 ok\r\n250 ok\r\n");
+    d.finishes(&[
+        (m, delivered("250 taken\r\n")),
+        (second, not_sent(NotSentReason::BodyFailed)),
+    ]);
 }
 
 /// A refusal in the middle of a content is its outcome, also when the write has failed meanwhile.
@@ -250,22 +280,30 @@ fn what_was_not_taken_is_offered_again() {
 #[test]
 fn a_message_is_cancelled_before_the_session_is_open() {
     let mut d = Dialogue::with(config(Pipelining::LookAhead));
-    let m = [(); 3].map(|()| d.submit("a@example.org", &ONE));
+    let m = [(); 5].map(|()| d.submit("a@example.org", &ONE));
+    // One with others before and after it, which stays in the queue.
+    assert_eq!(d.client.cancel(m[3]), Ok(Cancellation::Unsent));
     assert_eq!(d.client.cancel(m[0]), Ok(Cancellation::Unsent));
     d.says("220 x\r\n");
     d.sends("EHLO client.example\r\n");
     assert_eq!(d.client.cancel(m[1]), Ok(Cancellation::Unsent));
     assert_eq!(d.client.cancel(m[1]), Err(Misuse::UnknownMessage));
     d.says("250-x\r\n250 PIPELINING\r\n");
+    let cancelled = || not_sent(NotSentReason::Cancelled);
     d.finishes(&[
-        (m[0], not_sent(NotSentReason::Cancelled)),
-        (m[1], not_sent(NotSentReason::Cancelled)),
+        (m[3], cancelled()),
+        (m[0], cancelled()),
+        (m[1], cancelled()),
     ]);
     d.sends(GROUP);
     d.says("250 ok\r\n250 ok\r\n354 go\r\n");
-    d.sends(STUFFED);
+    d.sends(&format!("{STUFFED}RSET\r\n{GROUP}"));
     d.says("250 taken\r\n");
     d.finishes(&[(m[2], delivered("250 taken\r\n"))]);
+    d.says("250 reset\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+    d.sends(STUFFED);
+    d.says("250 taken\r\n");
+    d.finishes(&[(m[4], delivered("250 taken\r\n"))]);
 }
 
 /// An open envelope: the sender goes out at once and each recipient as it comes, answered at once;

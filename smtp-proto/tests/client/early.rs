@@ -103,6 +103,38 @@ fn a_changed_server_ends_the_connection() {
     }
 }
 
+/// A size that the server has ceased to announce is relied on no more: each chunk's reply is awaited.
+#[test]
+fn no_chunk_follows_another_where_the_size_was_taken_back() {
+    use smtp_proto::client::Body;
+    let (mut d, _) = begin(Pipelining::Stream { window: 9 });
+    let second = d.submit("a@example.org", &ONE);
+    d.written();
+    let answer = ANSWER.replace("SIZE 1000", "SIZE");
+    d.says(&format!(
+        "220 x\r\n{answer}{PROVED}250 ok\r\n250 ok\r\n354 go\r\n"
+    ));
+    d.sends(&format!("{STUFFED}RSET\r\n{ENVELOPE}"));
+    d.says("250 taken\r\n250 reset\r\n250 ok\r\n");
+    d.sends("");
+    d.says("250 ok\r\n");
+    let chunk = |d: &mut Dialogue, body| {
+        let transmit = crate::dialogue::present(&mut d.client, body, d.now)?;
+        let bytes = String::from_utf8(transmit.slices().concat()).unwrap();
+        transmit.wrote(bytes.len(), d.now);
+        Some(bytes)
+    };
+    let sent = chunk(&mut d, Body::Chunk(b"x"));
+    assert_eq!(sent.as_deref(), Some("BDAT 1\r\nx"));
+    assert_eq!(chunk(&mut d, Body::Last(b"y")), None);
+    d.says("250 x\r\n");
+    let sent = chunk(&mut d, Body::Last(b"y"));
+    assert_eq!(sent.as_deref(), Some("BDAT 1 LAST\r\ny"));
+    d.take_events();
+    d.says("250 taken\r\n");
+    d.finishes(&[(second, delivered("250 taken\r\n"))]);
+}
+
 /// A server that refuses the session refuses what was sent ahead of it.
 #[test]
 fn a_refused_session_refuses_the_first_flight() {

@@ -226,6 +226,20 @@ fn closing_in_the_middle_of_a_stream() {
     transmit.wrote(all, d.now);
     d.says("250 ok\r\n250 ok\r\n421 bye\r\n");
     d.finishes(&[(m, closed_after(Step::Content))]);
+    // Even where the last one, too, was offered.
+    let mut d = stream();
+    let m = d.submit("a@example.org", &ONE);
+    for body in [Body::Chunk(b"x"), Body::Last(b"y")] {
+        let transmit = present(&mut d.client, body, d.now).unwrap();
+        let all = transmit.len();
+        transmit.wrote(all, d.now);
+        d.says("");
+        if let Body::Chunk(_) = body {
+            d.says("250 ok\r\n250 ok\r\n");
+        }
+    }
+    d.says("421 bye\r\n");
+    d.finishes(&[(m, closed_after(Step::Content))]);
 }
 
 /// 5321-3.8-d, 1047-b: what the end of the connection leaves unknown is in doubt, and no more.
@@ -520,6 +534,34 @@ fn replies_to_what_was_taken_back_end_the_connection() {
     d.says("550 no\r\n");
     d.finishes(&[(m, not_sent(NotSentReason::ConnectionEnded))]);
     fails(&mut d, Fault::SurplusReply);
+
+    // So does what answers bytes that the transport took none of.
+    for says in ["550 no\r\n", ""] {
+        let mut d = look_ahead();
+        let m = d.submit("a@example.org", &ONE);
+        d.client.poll_transmit(None, d.now).unwrap().blocked(d.now);
+        d.says(says);
+        d.hangs_up();
+        d.finishes(&[(m, not_sent(NotSentReason::ConnectionEnded))]);
+
+        let mut d = look_ahead();
+        let m = d.submit("a@example.org", &ONE);
+        d.sends(GROUP);
+        d.says("250 ok\r\n250 ok\r\n354 go\r\n");
+        present(&mut d.client, Body::Last(CONTENT), d.now)
+            .unwrap()
+            .blocked(d.now);
+        d.hangs_up();
+        d.finishes(&[(m, not_sent(NotSentReason::ConnectionEnded))]);
+    }
+    let mut d = look_ahead();
+    let m = d.submit("a@example.org", &ONE);
+    d.client.poll_transmit(None, d.now).unwrap().blocked(d.now);
+    let transmit = d.client.poll_transmit(None, d.now).unwrap();
+    transmit.wrote(3, d.now);
+    d.says("550 no\r\n");
+    d.finishes(&[(m, not_sent(NotSentReason::ConnectionEnded))]);
+    fails(&mut d, Fault::SurplusReply);
 }
 
 /// 3030-2-g: an empty last chunk is whole with its command, whatever is presented while that leaves.
@@ -668,13 +710,17 @@ fn a_chunk_that_has_begun_is_completed_though_refused() {
 /// EOD-13, 5321-2.3.8-b, 3030-2-p: a bare CR or LF never leaves, and no end follows.
 #[test]
 fn bare_line_breaks_are_refused() {
-    for (content, at) in [
+    for ((content, at), line_breaks) in [
         (&b"a\r\n.\nb\r\n"[..], 4),
         (b"a\rb\r\n", 1),
         (b"\n", 0),
         (b"a\r", 1),
-    ] {
-        let mut d = look_ahead();
+    ]
+    .into_iter()
+    .flat_map(|case| [LineBreaks::Refuse, LineBreaks::Keep].map(|line_breaks| (case, line_breaks)))
+    {
+        let config = |policy| config(policy).line_breaks(line_breaks);
+        let mut d = Dialogue::begin_with(config(Pipelining::LookAhead), &["PIPELINING"]);
         // It was not at hand when it was asked for.
         let m = d.client.submit(&envelope("a@example.org", &ONE)).unwrap();
         d.sends(GROUP);
@@ -687,7 +733,8 @@ fn bare_line_breaks_are_refused() {
         fails(&mut d, Fault::ContentAbandoned);
 
         // A stream looks before it announces the chunk.
-        let mut d = stream();
+        let config = config(Pipelining::Stream { window: 10 });
+        let mut d = Dialogue::begin_stream(config, &["PIPELINING", "CHUNKING"]);
         let m = d.client.submit(&envelope("a@example.org", &ONE)).unwrap();
         d.sends("MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\n");
         d.has(m, content);
@@ -695,6 +742,16 @@ fn bare_line_breaks_are_refused() {
         d.says("250 ok\r\n250 ok\r\n");
         d.finishes(&[(m, not_sent(NotSentReason::BareLineBreak { at }))]);
     }
+    // The CR that ends a chunk is the one that is bare.
+    let mut d = look_ahead();
+    let m = d.client.submit(&envelope("a@example.org", &ONE)).unwrap();
+    d.sends(GROUP);
+    d.says("250 ok\r\n250 ok\r\n354 go\r\n");
+    let transmit = present(&mut d.client, Body::Chunk(b"a\r"), d.now).unwrap();
+    assert_eq!(transmit.wrote(2, d.now), 2);
+    assert!(present(&mut d.client, Body::Chunk(b"b\r\n"), d.now).is_none());
+    d.says("");
+    d.finishes(&[(m, not_sent(NotSentReason::BareLineBreak { at: 1 }))]);
     // Or they are made line breaks, if told so.
     for (keywords, wire) in [
         (&["PIPELINING"][..], "a\r\n..\r\n\r\nb\r\n.\r\n"),

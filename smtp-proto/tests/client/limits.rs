@@ -3,17 +3,22 @@
 use smtp_proto::{
     client::{Body, Event, NotSentReason, Outcome, Pipelining},
     delivery::{Report, Reports},
-    machine::{Misuse, Step},
+    machine::{Misuse, Step, limits::DOMAINS},
 };
 
 use crate::dialogue::{
-    CONTENT, Dialogue, STUFFED, delivered, envelope, not_sent, of_recipient, present, refused,
+    CONTENT, Dialogue, STUFFED, delivered, envelope, finished, not_sent, not_sent_after,
+    of_recipient, present, refused,
 };
 
 fn addresses(count: usize) -> Vec<String> {
     (0..count)
         .map(|number| format!("r{number:03}@example.net"))
         .collect()
+}
+
+fn put_off(reason: NotSentReason, bytes: &str) -> Outcome<'static> {
+    not_sent_after(reason, Step::Recipient, bytes)
 }
 
 /// A server that takes at most so many recipients in a transaction, and says 452 to the others.
@@ -268,9 +273,29 @@ fn recipients_that_cannot_be_tried_again() {
     d.says("250 taken\r\n");
     let events = d.take_events().into_iter();
     let report = events.filter_map(|event| reports.observe(event)).last();
-    let unsent = not_sent(NotSentReason::LimitReached);
+    // What the server said to the first whom it put off is the cause.
+    let unsent = put_off(NotSentReason::LimitReached, "452 not b\r\n");
     let expected = [delivered("250 taken\r\n"), unsent.clone(), unsent];
     assert_eq!(report.unwrap().recipients, expected);
+
+    // One that had waited for the last transaction of the session.
+    let offer = ["PIPELINING", "LIMITS MAILMAX=2"];
+    let mut d = Dialogue::begin(Pipelining::Group, &offer);
+    let message = d.submit("s@example.org", &all);
+    reports.expect(message, 3);
+    d.written();
+    d.says("250 ok\r\n250 a\r\n452 not b\r\n452 not c\r\n354 go\r\n");
+    d.sends(STUFFED);
+    d.says("250 taken\r\n");
+    d.sends("MAIL FROM:<s@example.org>\r\nRCPT TO:<r001@example.net>\r\nDATA\r\n");
+    d.says("250 ok\r\n250 b\r\n354 go\r\n");
+    d.sends(STUFFED);
+    d.says("250 taken\r\n");
+    let events = d.take_events().into_iter();
+    let report = events.filter_map(|event| reports.observe(event)).last();
+    let unsent = put_off(NotSentReason::LimitReached, "452 not b\r\n");
+    let taken = delivered("250 taken\r\n");
+    assert_eq!(report.unwrap().recipients, [taken.clone(), taken, unsent]);
 
     let mut d = Dialogue::begin(Pipelining::LockStep, &[]);
     let message = d.submit("s@example.org", &all);
@@ -372,31 +397,28 @@ fn parts_have_outcomes_of_their_own() {
 #[test]
 fn a_content_that_cannot_be_had_again() {
     let all = ["a@example.net", "b@example.net"];
-    let mut d = Dialogue::begin(Pipelining::LookAhead, &["PIPELINING", "LIMITS RCPTMAX=1"]);
-    let m = d.submit("s@example.org", &all);
-    d.written();
-    d.says("250 ok\r\n250 a\r\n354 go\r\n");
-    let transmit = present(&mut d.client, Body::Last(CONTENT), d.now).unwrap();
-    let all = transmit.len();
-    transmit.wrote(all, d.now);
-    assert!(present(&mut d.client, Body::Failed, d.now).is_none());
-    d.take_events();
-    d.says("250 taken\r\n");
-    let unsent = not_sent(NotSentReason::NeedsBodyAgain);
-    let events = d.take_events();
-    assert!(events.contains(&Event::RecipientFinished {
-        message: m,
-        recipient: 1,
-        outcome: unsent
-    }));
-    assert_eq!(
-        events.last(),
-        Some(&Event::Finished {
-            message: m,
-            outcome: delivered("250 taken\r\n")
-        })
-    );
-    assert_eq!(d.error, None);
+    let reason = NotSentReason::NeedsBodyAgain;
+    let later = "452 4.5.3 later\r\n";
+    for (offer, second, unsent) in [
+        ("LIMITS RCPTMAX=1", "", not_sent(reason.clone())),
+        ("HELP", later, put_off(reason, later)),
+    ] {
+        let mut d = Dialogue::begin(Pipelining::LookAhead, &["PIPELINING", offer]);
+        let m = d.submit("s@example.org", &all);
+        d.written();
+        d.says(&format!("250 ok\r\n250 a\r\n{second}354 go\r\n"));
+        let transmit = present(&mut d.client, Body::Last(CONTENT), d.now).unwrap();
+        let all = transmit.len();
+        transmit.wrote(all, d.now);
+        assert!(present(&mut d.client, Body::Failed, d.now).is_none());
+        d.take_events();
+        d.says("250 taken\r\n");
+        let events = d.take_events();
+        assert!(events.contains(&of_recipient(m, 1, unsent)), "{events:?}");
+        let finished = finished(m, delivered("250 taken\r\n"));
+        assert_eq!(events.last(), Some(&finished));
+        assert_eq!(d.error, None);
+    }
 }
 
 /// 452 that means something else, or that nobody was accepted before, is a refusal.
@@ -485,6 +507,36 @@ fn domains_beyond_the_limit_are_not_sent() {
     assert_eq!(third.index(), 2);
 }
 
+/// 9422-4-a: Domains are counted up to a bound of the client's own; a limit beyond that counts as none.
+#[test]
+fn domains_are_counted_up_to_a_bound() {
+    let all: Vec<String> = (0..=DOMAINS)
+        .map(|number| format!("b@{number}.example"))
+        .collect();
+    for (limit, is_kept) in [(DOMAINS, true), (DOMAINS + 1, false)] {
+        let offer = format!("LIMITS RCPTDOMAINMAX={limit}");
+        let mut d = Dialogue::begin(Pipelining::LockStep, &[&offer]);
+        let all: Vec<_> = all.iter().map(String::as_str).collect();
+        let m = d.submit("s@example.org", &all);
+        let more = d.submit("s@example.org", &["b@other.example"]);
+        let mail = "MAIL FROM:<s@example.org>\r\n";
+        d.sends(mail);
+        d.says("");
+        if is_kept {
+            d.finishes(&[(m, not_sent(NotSentReason::LimitReached))]);
+        } else {
+            d.finishes(&[]);
+            d.says("550 no\r\n");
+            d.finishes(&[(m, refused(Step::Mail, "550 no\r\n"))]);
+            d.sends("RSET\r\n");
+            d.says("250 reset\r\n");
+            d.sends(mail);
+        }
+        d.says("550 no\r\n");
+        d.finishes(&[(more, refused(Step::Mail, "550 no\r\n"))]);
+    }
+}
+
 /// 5321-4.5.3.1.10-b: Only a message that lives hands recipients on: a cancelled one is delivered to
 /// nobody, and a refused one has one outcome.
 #[test]
@@ -495,6 +547,20 @@ fn a_dead_message_hands_nobody_on() {
     d.written();
     d.client.cancel(m).unwrap();
     d.says("250 ok\r\n250 b\r\n452 4.5.3 c\r\n451 not now\r\n");
+    d.finishes(&[(m, not_sent(NotSentReason::Cancelled))]);
+    d.sends("");
+    assert!(d.client.is_idle());
+
+    // Cancelled between the 452 and the last recipient's answer.
+    let mut d = Dialogue::begin(Pipelining::LockStep, &[]);
+    let m = d.submit("s@example.org", &[to[0], to[1], "d@example.net"]);
+    for says in ["250 ok\r\n", "250 b\r\n", "452 4.5.3 c\r\n"] {
+        d.written();
+        d.says(says);
+    }
+    d.sends("RCPT TO:<d@example.net>\r\n");
+    d.client.cancel(m).unwrap();
+    d.says("250 d\r\n");
     d.finishes(&[(m, not_sent(NotSentReason::Cancelled))]);
     d.sends("");
     assert!(d.client.is_idle());
@@ -531,7 +597,7 @@ fn putting_off_without_end_is_bounded() {
             .iter()
             .all(|outcome| *outcome == delivered("250 taken\r\n"))
     );
-    let rest = not_sent(NotSentReason::LimitReached);
+    let rest = put_off(NotSentReason::LimitReached, "452 4.5.3 too many\r\n");
     assert!(recipients[taken..].iter().all(|outcome| *outcome == rest));
     assert!(server.asked <= 2 * all.len(), "{} RCPT", server.asked);
 }

@@ -6,7 +6,8 @@ use smtp_proto::{
 };
 
 use crate::dialogue::{
-    Dialogue, STUFFED, config, delivered, finished, not_sent, of_recipient, recipient, refused,
+    Dialogue, STUFFED, config, delivered, finished, not_sent, not_sent_after, of_recipient,
+    recipient, refused,
 };
 
 const ONE: [&str; 1] = ["b@example.net"];
@@ -46,29 +47,79 @@ fn a_shifted_refusal_is_no_verdict() {
     assert_eq!(d.error.unwrap().fault(), Fault::ImpossibleReply);
 }
 
-/// What was refused in step stays refused when the server then closes.
+/// However the machine comes to know that it has lost step, no refusal that it read before stands.
+#[test]
+fn no_refusal_counts_out_of_step() {
+    for (says, fault) in [
+        ("250 what?\r\n", Fault::SurplusReply),
+        ("what?\r\n", Fault::MalformedReply),
+        ("250-what?\r\n550 no\r\n", Fault::MalformedReply),
+    ] {
+        let mut d = Dialogue::begin(Pipelining::LockStep, &[]);
+        let m = d.submit("a@example.org", &["b@example.net", "c@example.net"]);
+        for says in ["250 ok\r\n", "550 no\r\n"] {
+            d.written();
+            d.says(says);
+        }
+        d.says(says);
+        d.reports(&[
+            recipient(m, 0, "550 no\r\n"),
+            finished(m, not_sent(NotSentReason::ConnectionEnded)),
+        ]);
+        assert_eq!(d.error.unwrap().fault(), fault);
+    }
+}
+
+/// What was refused in step stays refused when the server then closes, or falls silent.
 #[test]
 fn refusals_in_step_outlive_the_connection() {
-    let mut d = look_ahead();
-    let m = d.submit("a@example.org", &ONE);
-    d.written();
-    d.says("250 ok\r\n550 no\r\n");
-    d.hangs_up();
-    d.reports(&[
-        recipient(m, 0, "550 no\r\n"),
-        of_recipient(m, 0, refused(Step::Recipient, "550 no\r\n")),
-        finished(m, refused(Step::Recipient, "550 no\r\n")),
-    ]);
-    let mut d = look_ahead();
-    let m = d.submit("a@example.org", &["b@example.net", "c@example.net"]);
-    d.written();
-    d.says("250 ok\r\n550 no\r\n");
-    d.hangs_up();
-    d.reports(&[
-        recipient(m, 0, "550 no\r\n"),
-        of_recipient(m, 0, refused(Step::Recipient, "550 no\r\n")),
-        finished(m, not_sent(NotSentReason::ConnectionEnded)),
-    ]);
+    let closing = "421 bye\r\n";
+    let ended = NotSentReason::ConnectionEnded;
+    let ends: [(fn(&mut Dialogue), Outcome<'_>); 4] = [
+        (Dialogue::hangs_up, not_sent(ended.clone())),
+        (
+            |d| d.says("421 bye\r\n"),
+            not_sent_after(ended.clone(), Step::Recipient, closing),
+        ),
+        (
+            |d| {
+                d.now = d.client.poll_timeout().unwrap();
+                d.client.handle_timeout(d.now);
+                d.says("");
+            },
+            not_sent(ended.clone()),
+        ),
+        (
+            |d| {
+                d.client.abort();
+                d.says("");
+            },
+            not_sent(ended),
+        ),
+    ];
+    for (end, rest) in ends {
+        let refusal = || refused(Step::Recipient, "550 no\r\n");
+        let mut d = look_ahead();
+        let m = d.submit("a@example.org", &ONE);
+        d.written();
+        d.says("250 ok\r\n550 no\r\n");
+        end(&mut d);
+        d.reports(&[
+            recipient(m, 0, "550 no\r\n"),
+            of_recipient(m, 0, refusal()),
+            finished(m, refusal()),
+        ]);
+        let mut d = look_ahead();
+        let m = d.submit("a@example.org", &["b@example.net", "c@example.net"]);
+        d.written();
+        d.says("250 ok\r\n550 no\r\n");
+        end(&mut d);
+        d.reports(&[
+            recipient(m, 0, "550 no\r\n"),
+            of_recipient(m, 0, refusal()),
+            finished(m, rest),
+        ]);
+    }
 }
 
 /// Haraka 3 answers each command after the dot by 503: the message is sent again, without looking
@@ -177,6 +228,14 @@ fn other_refusals_of_rset_are_a_desync() {
         (m[0], refused(Step::Mail, "550 no\r\n")),
         (m[1], not_sent(NotSentReason::ConnectionEnded)),
     ]);
+    assert_eq!(d.error.unwrap().fault(), Fault::ResetRefused);
+    // In a stream the contents have left as well, so that nothing can be sent again.
+    let stream = Pipelining::Stream { window: 9 };
+    let mut d = Dialogue::begin(stream, &["PIPELINING", "CHUNKING"]);
+    let m = [(); 2].map(|()| d.submit("a@example.org", &ONE));
+    d.written();
+    d.says("250 ok\r\n250 ok\r\n250 taken\r\n503 no\r\n");
+    d.finishes(&[(m[0], delivered("250 taken\r\n")), (m[1], Outcome::InDoubt)]);
     assert_eq!(d.error.unwrap().fault(), Fault::ResetRefused);
     // The lone RSET, too.
     let (mut d, m) = sent_ahead(look_ahead(), &ONE);

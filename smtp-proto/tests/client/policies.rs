@@ -217,6 +217,32 @@ fn half_duplex_bounds_what_is_unanswered() {
     }
 }
 
+/// RES-4: the command of a last chunk counts as others do.
+#[test]
+fn half_duplex_counts_last_chunks() {
+    let mail = "MAIL FROM:<a@example.org>\r\n";
+    let rcpt = "RCPT TO:<b@example.net>\r\n";
+    let command = "BDAT 20 LAST\r\n";
+    let chunk = format!("{command}Subject: x\r\n\r\n.dot\r\n");
+    let first = format!("{mail}{rcpt}{chunk}RSET\r\n{mail}");
+    let unanswered = 2 * (mail.len() + rcpt.len()) + command.len() + "RSET\r\n".len();
+    for (bytes, sent) in [
+        (unanswered - 1, first.clone()),
+        (unanswered, format!("{first}{rcpt}")),
+        (unanswered + command.len() - 1, format!("{first}{rcpt}")),
+        (unanswered + command.len(), format!("{first}{rcpt}{chunk}")),
+    ] {
+        let half = Duplex::Half {
+            bytes,
+            replies: 100,
+        };
+        let config = config(Pipelining::Stream { window: 9 }).duplex(half);
+        let mut d = Dialogue::begin_stream(config, &["PIPELINING", "CHUNKING"]);
+        let _ = [(); 2].map(|()| d.submit("a@example.org", &TWO[..1]));
+        d.sends(&sent);
+    }
+}
+
 /// 5321-4.1.1.3-d, 1870-6.2, 6152-2-a, 1870-7-a, 6152-3-f: parameters only where they were offered.
 #[test]
 fn parameters_follow_the_offer() {

@@ -8,7 +8,7 @@ use smtp_proto::{
 
 use crate::dialogue::{
     CONTENT, Dialogue, PROOF, PROVED, STUFFED, config, delivered, envelope, finished, not_sent,
-    present, recipient, refused,
+    of_recipient, present, recipient, refused,
 };
 
 const ONE: [&str; 1] = ["b@example.net"];
@@ -162,6 +162,25 @@ fn verdicts_are_held_back_under_suspicion() {
     }
 }
 
+/// The refusals of recipients, too, that came under suspicion may be another command's.
+#[test]
+fn refused_recipients_are_in_doubt_under_suspicion() {
+    let mut d = proved();
+    let first = d.submit("a@example.org", &ONE);
+    let second = d.submit("a@example.org", &["b@example.net", "c@example.net"]);
+    d.written();
+    d.says("250 ok\r\n250 ok\r\n554 spam\r\n");
+    d.says("250 reset\r\n250 ok\r\n550 b\r\n250 c\r\n250 taken\r\n");
+    d.take_events();
+    d.sends(PROOF);
+    d.hangs_up();
+    d.reports(&[
+        finished(first, Outcome::InDoubt),
+        of_recipient(second, 0, Outcome::InDoubt),
+        finished(second, Outcome::InDoubt),
+    ]);
+}
+
 /// Refused recipients alone are what the proof has shown the server to cope with.
 #[test]
 fn refused_recipients_raise_no_suspicion() {
@@ -208,6 +227,56 @@ fn an_unknown_chunk_is_a_desync() {
         d.says("250 ok\r\n250 ok\r\n");
         d.says(reply);
         d.finishes(&[(m[0], Outcome::InDoubt), (m[1], Outcome::InDoubt)]);
+        assert_eq!(d.error.unwrap().fault(), Fault::ChunkExecuted);
+    }
+}
+
+/// The same of content that is no text, which goes by chunks under every policy: it stays within the
+/// server's size, and a refusal of it raises suspicion.
+#[test]
+fn chunks_are_no_safer_under_other_policies() {
+    let begin = |size: &str| {
+        let offer = ["PIPELINING", "CHUNKING", "8BITMIME", "BINARYMIME", size];
+        let mut d = Dialogue::begin_with(config(Pipelining::LookAhead), &offer);
+        let binary = envelope("a@example.org", &ONE).body(BodyType::BinaryMime);
+        let m = d.client.submit(&binary).unwrap();
+        let mail = "MAIL FROM:<a@example.org> BODY=BINARYMIME\r\nRCPT TO:<b@example.net>\r\n";
+        d.sends(mail);
+        d.says("250 ok\r\n250 ok\r\n");
+        (d, m)
+    };
+    let (mut d, m) = begin("SIZE 25");
+    assert_eq!(write(&mut d, Body::Chunk(&[0; 5])), "BDAT 5\r\n\0\0\0\0\0");
+    d.says("250 5 bytes\r\n");
+    assert_eq!(write(&mut d, Body::Last(&[0; 21])), "");
+    d.says("");
+    d.finishes(&[(m, not_sent(NotSentReason::TooLarge { maximum: 25 }))]);
+    d.submit("a@example.org", &ONE);
+    d.sends(&format!("RSET\r\n{ENVELOPE}DATA\r\n"));
+
+    for body in [Body::Chunk(b"\0"), Body::Last(b"\0")] {
+        let (mut d, m) = begin("SIZE 1000");
+        assert!(write(&mut d, body).ends_with("\r\n\0"));
+        d.says("554 spam\r\n");
+        d.finishes(&[]);
+        let next = d.submit("a@example.org", &ONE);
+        d.sends("RSET\r\n");
+        d.says("250 reset\r\n");
+        d.sends(PROOF);
+        d.says(PROVED);
+        d.finishes(&[(m, refused(Step::Content, "554 spam\r\n"))]);
+        d.sends(&format!("{ENVELOPE}DATA\r\n"));
+        d.says("550 no\r\n503 no\r\n503 no\r\n");
+        d.finishes(&[(next, refused(Step::Mail, "550 no\r\n"))]);
+
+        let (mut d, m) = begin("SIZE 1000");
+        write(&mut d, body);
+        d.says("500 what?\r\n");
+        let outcome = match body {
+            Body::Last(_) => Outcome::InDoubt,
+            _ => not_sent(NotSentReason::ConnectionEnded),
+        };
+        d.finishes(&[(m, outcome)]);
         assert_eq!(d.error.unwrap().fault(), Fault::ChunkExecuted);
     }
 }

@@ -246,6 +246,46 @@ fn closed_in_mid_content() {
     }
 }
 
+/// 5321-3.8-a: 421 alone closes. Whatever else a reply says of the connection, it is given as it is, where
+/// one is due, and the session goes on.
+#[test]
+fn other_replies_do_not_close() {
+    for bye in [
+        "521 5.3.2 not here, closing",
+        "554 5.7.1 closing connection",
+    ] {
+        let mut peer = at_content(config());
+        peer.send("x\r\n");
+        let id = peer.transaction.unwrap();
+        peer.server.refuse_content(id, reply(bye)).unwrap();
+        let got = peer.send("y\r\n.\r\nNOOP\r\n");
+        assert_eq!(got, format!("{bye}\r\n250 2.0.0 OK\r\n"));
+
+        // So at the end of the content.
+        let mut peer = at_content(config()).deciding(move |_| Decision::Reply(bye));
+        let got = peer.send("x\r\n.\r\nNOOP\r\n");
+        assert_eq!(got, format!("{bye}\r\n250 2.0.0 OK\r\n"));
+    }
+}
+
+/// The application ends the session in mid-content, in words that are no 421: for good, where a 421 would
+/// have the client send it all again.
+#[test]
+fn shut_down_in_mid_content() {
+    let bye = "554 5.7.1 mx.example takes nothing more from you";
+    for begin in ["DATA\r\n;x\r\n", "BDAT 4\r\nab", "BDAT 4 LAST\r\nab"] {
+        let mut peer = at_chunks(config());
+        begin.split(';').for_each(|flight| drop(peer.send(flight)));
+        peer.events();
+        peer.server.shut_down(reply(bye)).unwrap();
+        assert_eq!(peer.send("cdNOOP\r\n.\r\nNOOP\r\n"), format!("{bye}\r\n"));
+        peer.poll();
+        assert_eq!(peer.events(), ["reset 1 Ended"]);
+        assert!(peer.server.is_closed());
+        assert_eq!(peer.error.unwrap().fault(), Fault::ShutDown);
+    }
+}
+
 /// the application refuses a chunk; 503 until RSET (3030-2-j, 3030-2-l).
 #[test]
 fn refused_early_by_chunk() {

@@ -264,7 +264,9 @@ pub(crate) fn describe(event: &Event<'_>) -> String {
                 argument.as_ref().map(|it| it.as_str())
             )
         }
-        Event::Rejected { code, line, .. } => format!("rejected {code} {}", line.escape_ascii()),
+        Event::Rejected { reply, line, .. } => {
+            format!("rejected {} {}", reply.code(), line.escape_ascii())
+        }
         Event::Acknowledged {
             transaction,
             certainty,

@@ -1,10 +1,13 @@
 //! Greeting, EHLO, syntax, and the commands around transactions.
 
+use core::time::Duration;
+
 use crate::peer::{Decision, Peer, config};
 use smtp_proto::machine::{Fault, ForeignProtocol, Origin};
-use smtp_proto::server::{Event, ImproperPipelining};
+use smtp_proto::server::{Event, ImproperPipelining, Server};
 use smtp_proto::syntax::{Capabilities, Extension};
 
+const NOW: Duration = Duration::ZERO;
 const EHLO: &str = "250-mx.example\r\n250-PIPELINING\r\n250-SIZE 10240000\r\n250-8BITMIME\r\n\
                     250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n250 HELP\r\n";
 
@@ -241,6 +244,32 @@ fn a_bare_lf_ends_the_session() {
     }
 }
 
+/// The same within an authentication exchange; nothing of the response is shown (AUT-10).
+#[test]
+fn a_bare_lf_in_a_response() {
+    let config = config()
+        .mechanisms(["PLAIN"])
+        .unwrap()
+        .allow_plain_text_auth();
+    for line in ["c2VjcmV0\n", "c2VjcmV0\nRSET\r\n", "*\n\r\n"] {
+        let mut peer = Peer::greeted(config.clone()).deciding(|event| match event {
+            Event::Auth { .. } => Decision::Challenge(b""),
+            _ => Decision::Accept,
+        });
+        assert_eq!(peer.send("AUTH PLAIN\r\n"), "334 \r\n");
+        peer.events();
+        assert_eq!(
+            peer.send(line),
+            "500 5.5.2 Line has a bare LF, closing connection\r\n"
+        );
+        peer.poll();
+        assert_eq!(peer.events(), ["rejected 500 "], "{line:?}");
+        let error = peer.error.unwrap();
+        assert_eq!(error.fault(), Fault::BareLineFeed);
+        assert_eq!(error.excerpt().as_bytes(), b"");
+    }
+}
+
 /// A command that waits for a verdict is answered before, and no more of the line is told than its
 /// limit.
 #[test]
@@ -385,24 +414,95 @@ fn other_protocols() {
     assert!(peer.send("NOOP\r\n").starts_with("250"));
 }
 
-/// CMD-4, CMD-5: a client that begins with TLS waits for no greeting.
+/// The header of a proxy, in the second version of the PROXY protocol.
+const PROXY_HEADER: &[u8] =
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\x02\x01\xc0\0\x02\x02\x61\xa8\0\x19";
+
+/// CMD-4: a proxy sends it whole, and first of all; else it is lines like any others.
 #[test]
-fn tls_before_the_greeting() {
-    for greeted in [false, true] {
-        let mut peer = Peer::silent(config()).deciding(move |_| match greeted {
-            false => Decision::Hold,
-            true => Decision::Accept,
-        });
-        peer.poll();
-        let got = peer.send("\u{16}\u{3}\u{1}");
-        assert!(
-            got.ends_with("521 5.5.1 This is SMTP, closing connection\r\n"),
-            "{got}"
-        );
-        peer.poll();
-        let fault = peer.error.map(|it| it.fault());
-        assert_eq!(fault, Some(Fault::ForeignProtocol(ForeignProtocol::Tls)));
+fn the_header_of_a_proxy() {
+    let mut peer = Peer::new(config());
+    let got = peer.send_bytes(PROXY_HEADER);
+    assert_eq!(got, "521 5.5.1 This is SMTP, closing connection\r\n");
+    assert_eq!(peer.events(), ["rejected 521 "]);
+    peer.poll();
+    let error = peer.error.unwrap();
+    let proxy = ForeignProtocol::Proxy;
+    assert_eq!(error.fault(), Fault::ForeignProtocol(proxy));
+    assert_eq!(error.excerpt().as_bytes(), &PROXY_HEADER[..12]);
+
+    let unknown = "500 5.5.2 Command not recognised\r\n";
+    let mut peer = Peer::new(config());
+    assert_eq!(peer.send("\r\n"), unknown);
+    assert_eq!(peer.send_bytes(&PROXY_HEADER[..2]), unknown);
+    let mut peer = Peer::greeted(config());
+    assert!(
+        peer.send_bytes(PROXY_HEADER)
+            .starts_with(&unknown.repeat(3))
+    );
+}
+
+/// CMD-4, CMD-5: whoever begins with another protocol waits for no greeting.
+#[test]
+fn other_protocols_before_the_greeting() {
+    for (bytes, protocol) in [
+        (&b"\x16\x03\x01"[..], ForeignProtocol::Tls),
+        (
+            b"PROXY TCP4 192.0.2.1 192.0.2.2 25000 25\r\nEHLO c.example\r\n",
+            ForeignProtocol::Proxy,
+        ),
+        (PROXY_HEADER, ForeignProtocol::Proxy),
+        (b"GET / HTTP/1.1\r\n", ForeignProtocol::Http),
+    ] {
+        for greeted in [false, true] {
+            let mut peer = Peer::silent(config()).deciding(move |_| match greeted {
+                false => Decision::Hold,
+                true => Decision::Accept,
+            });
+            peer.poll();
+            let got = peer.send_bytes(bytes);
+            assert!(
+                got.ends_with("521 5.5.1 This is SMTP, closing connection\r\n"),
+                "{got}"
+            );
+            peer.poll();
+            let fault = peer.error.map(|it| it.fault());
+            assert_eq!(fault, Some(Fault::ForeignProtocol(protocol)));
+        }
     }
+}
+
+/// What is told of a refusal is what the client reads.
+#[test]
+fn refusals_are_told_as_they_are_given() {
+    let mut server = Server::new(config().max_session_messages(0), NOW);
+    let mut got = Vec::new();
+    let mut told = Vec::new();
+    for line in [
+        "",
+        "EHLO c.example\r\n",
+        "FOO\r\nRCPT TO:<a@b.example>\r\nMAIL FROM:<>\r\n",
+    ] {
+        let mut input = line.as_bytes();
+        while let Ok(Some(event)) = server.poll_event(&mut input, NOW) {
+            match event {
+                Event::Rejected { reply, .. } => told.extend_from_slice(reply.as_bytes()),
+                event => drop(event.into_ticket().map(|ticket| server.accept(ticket))),
+            }
+        }
+        got.clear();
+        while let Some(transmit) = server.poll_transmit(NOW) {
+            let (bytes, length) = (transmit.slices().concat(), transmit.len());
+            got.extend(bytes);
+            transmit.wrote(length, NOW);
+        }
+    }
+    let got = String::from_utf8(got).unwrap();
+    assert!(
+        got.starts_with("500 ")
+            && got.ends_with(" mx.example session limit reached, closing connection\r\n")
+    );
+    assert_eq!(String::from_utf8(told).unwrap(), got);
 }
 
 /// CMD-5, 5321-3.1-c, 5321-4.2-j: whoever speaks before the greeting was written.

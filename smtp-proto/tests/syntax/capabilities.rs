@@ -98,7 +98,17 @@ fn lists_in_several_lines() {
     assert_eq!(limits, expected);
     assert!(!all(&["LIMITS a;b=1"]).has(Extension::Limits));
 
-    let forwarding = all(&["XCLIENT NAME", "XFORWARD HELO", "XCLIENT ADDR PORT"]);
+    let forwarding = all(&[
+        "XCLIENT NAME",
+        "XFORWARD HELO",
+        "XCLIENT ADDR PORT",
+        "XFORWARD NAME",
+    ]);
+    let attributes = forwarding.attributes(ForwardingCommand::XForward);
+    assert_eq!(
+        attributes.collect::<Vec<_>>(),
+        [AttributeName::Helo, AttributeName::Name]
+    );
     let attributes = forwarding.attributes(ForwardingCommand::XClient);
     assert_eq!(
         attributes.collect::<Vec<_>>(),

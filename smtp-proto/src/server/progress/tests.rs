@@ -33,7 +33,7 @@ const VERBS: [(Verb, &str); 13] = [
 
 const BREAKS: Misplaced = Misplaced {
     reason: Reason::OutOfPlace,
-    breaks: true,
+    spoils: Spoils::Transaction,
 };
 
 fn name(state: State) -> &'static str {
@@ -57,7 +57,7 @@ fn comes(verb: Verb, state: State) -> bool {
         Verb::Content => state == State::Content,
         _ => {
             let progress = Progress { state };
-            let admission = progress.admission(&rule(verb));
+            let admission = progress.admission(rule(verb));
             use Admission::{Take, TakeLines, TakeUngreeted};
             matches!(admission, Take | TakeLines | TakeUngreeted)
         }
@@ -91,9 +91,11 @@ fn diagram() -> String {
         // Out of their place, some break what they come into.
         for (verb, verb_name) in VERBS {
             let mut progress = Progress { state };
-            match progress.admission(&rule(verb)) {
+            match progress.admission(rule(verb)) {
                 Admission::Breaks => progress.misplace(BREAKS),
-                Admission::NoRecipients if rule(verb).breaks => progress.misplace(BREAKS),
+                Admission::NoRecipients if rule(verb).spoils == Spoils::Transaction => {
+                    progress.misplace(BREAKS)
+                }
                 _ => continue,
             }
             edges.push((progress.state, state, alloc::format!("{verb_name}: 503")));
