@@ -108,7 +108,7 @@
 //! | `envelope.mail_from`, `mail_options`, `rcpt_tos` | `envelope.sender.path`, `sender.parameters`, `envelope.recipients` |
 //! | `session.peer`, `host_name`, `ssl`, `authenticated`, `auth_data` | `session.peer()`, `hello()`, `tls()`, `identity()` |
 //! | `handle_RSET`, `handle_NOOP`, `handle_QUIT`, `handle_VRFY` | [`Notice::Reset`](crate::reception::Notice::Reset), `command`, `closed`, `verify` |
-//! | `handle_PROXY`, `proxy_protocol_timeout` | a step of your own before the connection is served |
+//! | `handle_PROXY`, `proxy_protocol_timeout` | `Server::prepare`; see the example `proxy_protocol` |
 //! | `authenticator`, `auth_required`, `auth_require_tls` | `authenticate(session, credential)`, [`require_auth`](crate::server::Config::require_auth), the default |
 //! | `require_starttls`, `tls_context` | [`Tls::Required`](crate::server::Tls::Required), `Options::tls(acceptor)` |
 //! | `data_size_limit`, `enable_SMTPUTF8` | [`max_message_size`](crate::server::Config::max_message_size), [`offer`](crate::server::Config::offer) |
