@@ -21,7 +21,7 @@ use super::table::{self, Place, State, Verb, Waits};
 use super::tickets::{Detail, Question};
 use super::verdict;
 use crate::framing::Transmit;
-use crate::machine::{Error, Fault, ForeignProtocol, Misuse, Timer, TlsInfo, TraceEntry, limits};
+use crate::machine::{Error, Fault, Misuse, Timer, TlsInfo, TraceEntry, limits};
 use crate::syntax::{
     Capabilities, Command, ForwardPath, InitialResponse, MailParameters, RcptParameters, Reply,
     ReversePath,
