@@ -9,10 +9,9 @@ use criterion::{Criterion, Throughput, criterion_group};
 use smtp_proto::{
     client::{Client, Config, Duplex, Pipelining},
     server::Server,
+    testing::{End, Pair, Sides},
 };
-use smtp_proto_benches::{
-    NOW, envelope, host, read_client, serve, server, server_config, text, write_client,
-};
+use smtp_proto_benches::{Delivered, NOW, envelope, every, host, server, server_config, text};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -25,98 +24,74 @@ const POLICIES: [(&str, Pipelining); 4] = [
     ("stream", Pipelining::Stream { window: 100 }),
 ];
 
-/// A client and a server with their wires, past EHLO.
-struct Pair {
-    client: Client,
-    server: Server,
-    to_server: Vec<u8>,
-    to_client: Vec<u8>,
+/// Returns a client and a server, past EHLO.
+fn pair(policy: Pipelining, server: Server) -> Pair {
+    let config = Config::new(host("client.example.org")).pipelining(policy);
+    let client = Client::new(config.duplex(Duplex::Full), NOW);
+    let mut pair = Pair::new(client, server);
+    pair.run(&mut Delivered::default());
+    pair
 }
 
-impl Pair {
-    fn new(policy: Pipelining) -> Self {
-        Self::with(policy, server())
+fn deliver(pair: &mut Pair, messages: usize, content: &[u8]) {
+    let envelope = envelope();
+    for _ in 0..messages {
+        pair.client().submit(&envelope).expect("room");
     }
-
-    fn with(policy: Pipelining, server: Server) -> Self {
-        let config = Config::new(host("client.example.org")).pipelining(policy);
-        let mut pair = Self {
-            client: Client::new(config.duplex(Duplex::Full), NOW),
-            server,
-            to_server: Vec::new(),
-            to_client: Vec::new(),
-        };
-        pair.exchange(b"");
-        pair
-    }
-
-    /// Moves bytes to and fro until nothing moves; returns how many messages were finished.
-    fn exchange(&mut self, content: &[u8]) -> usize {
-        let mut finished = 0;
-        loop {
-            serve(&mut self.server, &mut self.to_server, &mut self.to_client);
-            if self.to_client.is_empty() {
-                return finished;
-            }
-            finished += read_client(&mut self.client, &mut self.to_client);
-            write_client(&mut self.client, content, &mut self.to_server);
-        }
-    }
-
-    fn deliver(&mut self, messages: usize, content: &[u8]) {
-        let envelope = envelope();
-        for _ in 0..messages {
-            self.client.submit(&envelope).expect("room");
-        }
-        write_client(&mut self.client, content, &mut self.to_server);
-        assert_eq!(self.exchange(content), messages);
-    }
+    let mut delivered = Delivered {
+        content,
+        messages: 0,
+    };
+    pair.run(&mut delivered);
+    assert_eq!(delivered.messages, messages);
 }
 
 /// Runs a client against the replies that a real server gave, over and over.
 struct Replay {
-    client: Client,
+    client: End<Client>,
     wire: Vec<u8>,
 }
 
 impl Replay {
     fn new(policy: Pipelining) -> Self {
-        let Pair { client, .. } = Pair::new(policy);
+        let (client, _) = pair(policy, server()).into_parts();
         Self {
-            client,
+            client: End::new(client),
             wire: Vec::new(),
         }
     }
 
     /// Sends look-ahead messages, answered by what a server would say to each flight.
-    fn deliver(&mut self, messages: usize, content: &[u8], replies: &mut Vec<u8>) {
-        let envelope_replies = b"250 2.1.0 Sender ok\r\n250 2.1.5 Recipient ok\r\n\
+    fn deliver(&mut self, messages: usize, content: &[u8]) {
+        let mut replies: &[u8] = b"250 2.1.0 Sender ok\r\n250 2.1.5 Recipient ok\r\n\
             250 2.1.5 Recipient ok\r\n250 2.1.5 Recipient ok\r\n354 Go ahead\r\n";
         let next_replies =
             b"250 2.0.0 Message accepted\r\n250 2.0.0 Reset\r\n250 2.1.0 Sender ok\r\n\
             250 2.1.5 Recipient ok\r\n250 2.1.5 Recipient ok\r\n250 2.1.5 Recipient ok\r\n\
             354 Go ahead\r\n";
         let envelope = envelope();
-        let mut finished = 0;
+        let mut delivered = Delivered::default();
         self.client.submit(&envelope).expect("room");
-        write_client(&mut self.client, content, &mut self.wire);
-        replies.extend_from_slice(envelope_replies);
-        while finished < messages {
-            finished += read_client(&mut self.client, replies);
-            let more = finished + 1 < messages;
+        self.client.speak(NOW, every(content), &mut self.wire);
+        while delivered.messages < messages {
+            self.client.feed(replies);
+            let heard = self
+                .client
+                .hear(NOW, |client, event| delivered.told(client, event));
+            heard.expect("a session");
+            let more = delivered.messages + 1 < messages;
             if more {
                 self.client.submit(&envelope).expect("room");
             }
             self.wire.clear();
-            write_client(&mut self.client, content, &mut self.wire);
+            self.client.speak(NOW, every(content), &mut self.wire);
             black_box(&self.wire);
-            replies.extend_from_slice(if more {
+            replies = if more {
                 next_replies
             } else {
                 &next_replies[..28]
-            });
+            };
         }
-        replies.clear();
     }
 }
 
@@ -126,14 +101,13 @@ fn sessions(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("session");
     group.throughput(Throughput::Elements(MESSAGES as u64));
     let mut replay = Replay::new(Pipelining::LookAhead);
-    let mut replies = Vec::new();
     group.bench_function("client/3 recipients, 4 KiB/lookahead", |bencher| {
-        bencher.iter(|| replay.deliver(MESSAGES, &content, &mut replies));
+        bencher.iter(|| replay.deliver(MESSAGES, &content));
     });
     for (name, policy) in POLICIES {
-        let mut pair = Pair::new(policy);
+        let mut pair = pair(policy, server());
         group.bench_function(format!("both/3 recipients, 4 KiB/{name}"), |bencher| {
-            bencher.iter(|| pair.deliver(MESSAGES, &content));
+            bencher.iter(|| deliver(&mut pair, MESSAGES, &content));
         });
     }
     // What a socket costs at the very least: the copy.
@@ -154,10 +128,10 @@ fn count() {
     let content = text(4096);
     println!("allocations a message, after 200 messages, and idle memory in bytes:");
     for (name, policy) in POLICIES {
-        let mut pair = Pair::new(policy);
-        pair.deliver(200, &content);
+        let mut pair = pair(policy, server());
+        deliver(&mut pair, 200, &content);
         let region = Region::new(ALLOCATOR);
-        pair.deliver(200, &content);
+        deliver(&mut pair, 200, &content);
         let change = region.change();
         println!(
             "  {name}: {}",
@@ -183,22 +157,23 @@ fn count() {
     drop(server);
     // Look-ahead, as a stream leaves its server with messages whose replies may not have arrived.
     let before = Region::new(ALLOCATOR);
-    let mut pair = Pair::with(Pipelining::LookAhead, Server::new(config.clone(), NOW));
-    pair.deliver(200, &content);
-    (pair.to_client, pair.to_server) = (Vec::new(), Vec::new());
-    pair.client.shrink();
-    pair.server.shrink();
+    let server = Server::new(config.clone(), NOW);
+    let mut pair = pair(Pipelining::LookAhead, server);
+    deliver(&mut pair, 200, &content);
+    let (mut client, mut server) = pair.into_parts();
+    client.shrink();
+    server.shrink();
     let both = held(&before);
-    drop(pair.server);
-    let client = held(&before);
+    drop(server);
+    let used_client = held(&before);
     println!(
-        "  client, used and shrunk: {} + {client} heap",
+        "  client, used and shrunk: {} + {used_client} heap",
         size_of::<Client>()
     );
     println!(
         "  server, used and shrunk: {} + {} heap",
         size_of::<Server>(),
-        both - client
+        both - used_client
     );
 }
 

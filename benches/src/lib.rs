@@ -1,11 +1,12 @@
-//! What the benchmark suites share: sample content, and drivers that move bytes in memory.
+//! What the benchmark suites share: sample content, and what stands above the machines.
 
 use std::time::Duration;
 
 use smtp_proto::{
-    client::{self, Body, Client, Envelope},
+    client::{self, Body, BodyRequest, Client, Envelope},
     server::{self, Server},
     syntax::{Capabilities, Extension, ForwardPath, Host},
+    testing::Sides,
 };
 
 /// The time of every call: nothing here waits.
@@ -60,80 +61,32 @@ pub fn server_config() -> server::Config {
     server::Config::new(host("mx.example.net")).offer(offer)
 }
 
-/// Writes everything that a client wants written, by copies as a socket would make them. Every
-/// message has the same content.
-pub fn write_client(client: &mut Client, content: &[u8], wire: &mut Vec<u8>) {
-    loop {
-        let body = client
-            .wants_body()
-            .map(|request| (request, Body::Last(&content[request.offset as usize..])));
-        let Some(transmit) = client.poll_transmit(body, NOW) else {
-            return;
-        };
-        transmit
-            .slices()
-            .iter()
-            .for_each(|slice| wire.extend_from_slice(slice));
-        let written = transmit.len();
-        transmit.wrote(written, NOW);
-    }
+/// Returns what presents this content for every message.
+pub fn every<'c>(content: &'c [u8]) -> impl FnMut(BodyRequest) -> Option<Body<'c>> {
+    move |request| Some(Body::Last(&content[request.offset as usize..]))
 }
 
-/// Feeds a client with what was written to it, and returns how many messages that finished.
-///
-/// # Panics
-///
-/// If the session fails.
-pub fn read_client(client: &mut Client, wire: &mut Vec<u8>) -> usize {
-    let mut finished = 0;
-    let mut input = wire.as_slice();
-    while let Some(event) = client.poll_event(&mut input, NOW).expect("a session") {
+/// Counts what is delivered, and is content with nothing else.
+#[derive(Debug, Default)]
+pub struct Delivered<'c> {
+    /// Presented for every message.
+    pub content: &'c [u8],
+    /// How many messages were delivered.
+    pub messages: usize,
+}
+
+impl Sides for Delivered<'_> {
+    fn body(&mut self, request: BodyRequest) -> Option<Body<'_>> {
+        every(self.content)(request)
+    }
+
+    fn told(&mut self, _: &mut Client, event: client::Event<'_>) {
         if let client::Event::Finished { outcome, .. } = event {
             assert!(
                 matches!(outcome, client::Outcome::Delivered(_)),
                 "{outcome:?}"
             );
-            finished += 1;
+            self.messages += 1;
         }
-    }
-    assert!(input.is_empty());
-    wire.clear();
-    finished
-}
-
-/// Feeds a server with what was written to it, accepts everything, and writes its replies. Returns
-/// how many bytes of content there were.
-///
-/// # Panics
-///
-/// If the session fails.
-pub fn serve(server: &mut Server, wire: &mut Vec<u8>, replies: &mut Vec<u8>) -> usize {
-    use server::Event;
-    let mut content = 0;
-    let mut input = wire.as_slice();
-    while let Some(event) = server.poll_event(&mut input, NOW).expect("a session") {
-        match event {
-            Event::Content { bytes, .. } => content += bytes.len(),
-            Event::Connected { ticket }
-            | Event::Hello { ticket, .. }
-            | Event::Mail { ticket, .. }
-            | Event::Rcpt { ticket, .. }
-            | Event::Data { ticket, .. }
-            | Event::Message { ticket, .. } => server.accept(ticket).expect("an open ticket"),
-            _ => {}
-        }
-    }
-    assert!(input.is_empty());
-    wire.clear();
-    loop {
-        let Some(transmit) = server.poll_transmit(NOW) else {
-            return content;
-        };
-        transmit
-            .slices()
-            .iter()
-            .for_each(|slice| replies.extend_from_slice(slice));
-        let written = transmit.len();
-        transmit.wrote(written, NOW);
     }
 }

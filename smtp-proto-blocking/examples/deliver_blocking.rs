@@ -63,7 +63,7 @@ fn connect_and_send(
     }
 }
 
-fn send_over<T: Transport>(
+fn send_over<T: Transport + Send + 'static>(
     stream: T,
     job: Job,
     tell: &mut dyn FnMut(&Report),

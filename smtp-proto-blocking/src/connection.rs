@@ -8,7 +8,7 @@ use std::{
 
 use smtp_proto::framing::{ReadBuffer, WriteBuffer};
 
-use crate::{Stream, Transport, tls::Session};
+use crate::{Stream, Transport, tls::Begin, transport::is_passing};
 
 /// How long a write may hold up the other direction.
 pub(crate) const MOMENT: Duration = Duration::from_millis(16);
@@ -48,9 +48,9 @@ pub(crate) struct Connection<T> {
 
 impl<T: Transport> Connection<T> {
     /// Takes over a transport; `max_unconsumed` is the machine's.
-    pub(crate) fn new(transport: T, max_unconsumed: usize) -> Self {
+    pub(crate) fn new(transport: T, tls: Option<Begin<T>>, max_unconsumed: usize) -> Self {
         Self {
-            stream: Stream::new(transport),
+            stream: Stream::new(transport, tls),
             origin: Instant::now(),
             read_timeout: Duration::ZERO,
             write_timeout: Duration::ZERO,
@@ -161,34 +161,33 @@ impl<T: Transport> Connection<T> {
         self.stream.shutdown_write()
     }
 
-    /// Goes on with the TLS handshake, which `begin` begins, for about as long as `limit`. Tells
-    /// whether it is complete.
+    /// Does the TLS handshake, as long as `goes_on` allows and no longer than `limit`. Returns whether
+    /// it is complete.
     pub(crate) fn handshake(
         &mut self,
-        begin: impl FnOnce() -> io::Result<Session>,
         limit: Duration,
+        goes_on: impl Fn() -> bool + Send + 'static,
     ) -> io::Result<bool> {
-        if !self.stream.has_begun_tls() {
-            // What came in clear was presented to the machine, which then wants no TLS; none of it
-            // may pass for what came under TLS (3207-4-h, 3207-4-i).
-            if !self.input().is_empty() {
-                return Err(io::ErrorKind::InvalidData.into());
-            }
-            self.stream.start_tls(begin()?);
+        // What came in clear was presented to the machine, which then wants no TLS; none of it
+        // may pass for what came under TLS (3207-4-h, 3207-4-i).
+        if !self.input().is_empty() {
+            return Err(io::ErrorKind::InvalidData.into());
         }
-        self.limit_reads(limit)?;
-        self.limit_writes(limit)?;
-        match self.stream.handshake() {
+        let until = Instant::now().checked_add(limit);
+        match self.stream.handshake(until, Box::new(goes_on)) {
+            Ok(()) => Ok(true),
             Err(error) if is_passing(&error) => Ok(false),
-            result => result,
+            // A library may have its own words for that.
+            Err(_) if until.is_some_and(|until| until <= Instant::now()) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
     /// Tells the peer that nothing more comes, where there is TLS to say so.
     pub(crate) fn close(&mut self) {
-        if self.limit_writes(MOMENT).is_ok() {
+        if self.stream.tls_info().is_some() && self.limit_writes(MOMENT).is_ok() {
             // It has heard all already.
-            let _ = self.stream.close();
+            let _ = self.stream.shutdown_write();
         }
     }
 
@@ -205,7 +204,7 @@ impl<T: Transport> Connection<T> {
 
     fn limit_reads(&mut self, limit: Duration) -> io::Result<()> {
         let timeout = timeout_within(limit);
-        if timeout != self.read_timeout {
+        if timeout != self.read_timeout || self.stream.get_ref().is_none() {
             self.stream.set_read_timeout(timeout)?;
             self.read_timeout = timeout;
         }
@@ -214,7 +213,7 @@ impl<T: Transport> Connection<T> {
 
     fn limit_writes(&mut self, limit: Duration) -> io::Result<()> {
         let timeout = timeout_within(limit);
-        if timeout != self.write_timeout {
+        if timeout != self.write_timeout || self.stream.get_ref().is_none() {
             self.stream.set_write_timeout(timeout)?;
             self.write_timeout = timeout;
         }
@@ -255,12 +254,6 @@ fn progress_of(result: io::Result<usize>) -> io::Result<Progress> {
 /// Tells whether an error says only to try again at once.
 fn is_interruption(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::Interrupted
-}
-
-/// Tells whether an error says only that it takes longer.
-fn is_passing(error: &io::Error) -> bool {
-    use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
-    matches!(error.kind(), WouldBlock | TimedOut | Interrupted)
 }
 
 #[cfg(test)]

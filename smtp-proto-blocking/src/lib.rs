@@ -59,7 +59,7 @@
 //!
 //! # Features
 //!
-//! All but `aws-lc-rs` are on by default.
+//! All but `aws-lc-rs` and `testing` are on by default.
 //!
 //! * `rustls`: TLS.
 //! * `ring`, `aws-lc-rs`: the library of cryptography for it, unless the process has installed one as
@@ -67,6 +67,8 @@
 //! * `auth`: authentication (RFC 4954).
 //! * `scram`: SCRAM-SHA-256 and SCRAM-SHA-1 (RFC 7677, RFC 5802) among its mechanisms, with channel
 //!   binding (RFC 9266).
+//! * `testing`: a mail server for tests, which records and misbehaves as it is told:
+//!   [`smtp_proto::testing`](smtp_proto::guide).
 //!
 //! [`client::Config::tls`]: smtp_proto::client::Config::tls
 //! [`server::Config::tls`]: smtp_proto::server::Config::tls
@@ -82,6 +84,8 @@
 )]
 
 pub use smtp_proto;
+#[cfg(feature = "testing")]
+pub use smtp_proto::testing;
 
 pub mod client;
 mod connection;
@@ -90,11 +94,7 @@ mod entropy;
 pub mod server;
 mod socket;
 mod stream;
-#[cfg(feature = "rustls")]
 pub mod tls;
-#[cfg(not(feature = "rustls"))]
-#[path = "tls/absent.rs"]
-mod tls;
 mod transport;
 
 pub use client::{Body, Client, Sender};

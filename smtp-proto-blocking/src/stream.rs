@@ -1,144 +1,117 @@
-//! A transport, in clear or under TLS.
+//! The bytes of a connection, in clear or through TLS.
 
 use std::{
     fmt,
     io::{self, IoSlice, Read, Write},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
-use crate::{TlsInfo, Transport, tls::Session};
+use crate::{
+    TlsInfo, Transport,
+    tls::{Begin, GoesOn},
+};
 
-/// Carries bytes over a transport: in clear, or through TLS from its handshake on.
+/// A transport that becomes one over TLS when its session comes to that.
 ///
 /// A write under TLS may leave some of what it took for the next write or flush, and a read never
 /// writes: flush before you wait. A read that brought only a part of something fails as
 /// [`Interrupted`](io::ErrorKind::Interrupted).
-pub struct Stream<T> {
-    transport: T,
-    session: Option<Session>,
+pub struct Stream<T>(State<T>);
+
+enum State<T> {
+    Clear(T, Option<Begin<T>>),
+    Encrypted(Box<dyn Transport + Send>, Box<TlsInfo>),
+    Failed,
 }
 
 impl<T> Stream<T> {
-    pub(crate) fn new(transport: T) -> Self {
-        Self {
-            transport,
-            session: None,
+    pub(crate) fn new(transport: T, tls: Option<Begin<T>>) -> Self {
+        Self(State::Clear(transport, tls))
+    }
+
+    /// Returns the transport itself; `None` once TLS has begun, which owns it then.
+    pub fn get_ref(&self) -> Option<&T> {
+        match &self.0 {
+            State::Clear(transport, _) => Some(transport),
+            _ => None,
         }
     }
 
-    /// Returns the transport. What is read from it or written to it under TLS breaks the session.
-    pub fn get_ref(&self) -> &T {
-        &self.transport
-    }
-
-    /// Returns the transport itself, which is of no more use if TLS was begun.
-    pub fn into_inner(self) -> T {
-        self.transport
-    }
-
-    /// Returns what the TLS handshake came to; `None` in clear, and before it is complete.
+    /// Returns what the handshake came to; `None` in clear.
     pub fn tls_info(&self) -> Option<TlsInfo> {
-        self.session.as_ref()?.info()
+        match &self.0 {
+            State::Encrypted(_, info) => Some((**info).clone()),
+            _ => None,
+        }
     }
 
-    /// Tells whether TLS was begun.
-    pub(crate) fn has_begun_tls(&self) -> bool {
-        self.session.is_some()
-    }
-
-    pub(crate) fn start_tls(&mut self, session: Session) {
-        self.session = Some(session);
+    /// Does the handshake, until then and as long as that allows.
+    pub(crate) fn handshake(&mut self, until: Option<Instant>, goes_on: GoesOn) -> io::Result<()> {
+        // Nothing leaves in clear from here on.
+        match std::mem::replace(&mut self.0, State::Failed) {
+            State::Clear(transport, Some(begin)) => {
+                let (transport, info) = begin(transport, until, goes_on)?;
+                self.0 = State::Encrypted(transport, Box::new(info));
+                Ok(())
+            }
+            _ => Err(unavailable()),
+        }
     }
 }
 
-impl<T: Transport> Stream<T> {
-    /// Goes on with the handshake that was begun, and tells whether it is complete.
-    pub(crate) fn handshake(&mut self) -> io::Result<bool> {
-        match &mut self.session {
-            Some(session) => session.handshake(&mut self.transport),
-            None => Ok(false),
-        }
-    }
+fn unavailable() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::Unsupported,
+        "the configuration asks for TLS, and neither a TlsConnector nor a TlsAcceptor was given",
+    )
+}
 
-    /// Tells the peer that nothing more comes, where there is TLS to say so.
-    pub(crate) fn close(&mut self) -> io::Result<()> {
-        match &mut self.session {
-            Some(session) => session.close(&mut self.transport),
-            None => Ok(()),
+impl<T: Transport> Stream<T> {
+    /// Returns what carries the session now: nothing after a handshake that failed.
+    fn carrier(&mut self) -> io::Result<&mut dyn Transport> {
+        match &mut self.0 {
+            State::Clear(transport, _) => Ok(transport),
+            State::Encrypted(transport, _) => Ok(&mut **transport),
+            State::Failed => Err(io::ErrorKind::NotConnected.into()),
         }
     }
 }
 
 impl<T: Transport> Read for Stream<T> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match &mut self.session {
-            Some(session) => session.read(&mut self.transport, buffer),
-            None => self.transport.read(buffer),
-        }
+        self.carrier()?.read(buffer)
     }
 }
 
 impl<T: Transport> Write for Stream<T> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.session {
-            Some(session) => session.write(&mut self.transport, &[IoSlice::new(bytes)]),
-            None => self.transport.write(bytes),
-        }
+        self.carrier()?.write(bytes)
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match &mut self.session {
-            Some(session) => session.write(&mut self.transport, slices),
-            None => self.transport.write_vectored(slices),
-        }
+        self.carrier()?.write_vectored(slices)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match &mut self.session {
-            Some(session) => session.flush(&mut self.transport),
-            None => self.transport.flush(),
-        }
+        self.carrier()?.flush()
     }
 }
 
 impl<T: Transport> Transport for Stream<T> {
     fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
-        self.transport.set_read_timeout(timeout)
+        self.carrier()?.set_read_timeout(timeout)
     }
 
     fn set_write_timeout(&mut self, timeout: Duration) -> io::Result<()> {
-        self.transport.set_write_timeout(timeout)
+        self.carrier()?.set_write_timeout(timeout)
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {
-        self.close()?;
-        self.transport.shutdown_write()
+        self.carrier()?.shutdown_write()
     }
 
     fn read_arrived(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match &mut self.session {
-            Some(session) => session.read(&mut Arrived(&mut self.transport), buffer),
-            None => self.transport.read_arrived(buffer),
-        }
-    }
-}
-
-/// Has a TLS session read what has arrived, and wait for nothing.
-struct Arrived<'t, T>(&'t mut T);
-
-impl<T: Transport> Read for Arrived<'_, T> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read_arrived(buffer)
-    }
-}
-
-impl<T: Transport> Write for Arrived<'_, T> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.carrier()?.read_arrived(buffer)
     }
 }
 
@@ -146,8 +119,8 @@ impl<T: Transport> Write for Arrived<'_, T> {
 impl<T: fmt::Debug> fmt::Debug for Stream<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stream")
-            .field("transport", &self.transport)
-            .field("encrypted", &self.session.is_some())
+            .field("transport", &self.get_ref())
+            .field("encrypted", &self.tls_info().is_some())
             .finish()
     }
 }

@@ -126,3 +126,9 @@ impl<T: Transport + ?Sized> Transport for Box<T> {
         T::read_arrived(self, buffer)
     }
 }
+
+/// Tells whether an error says only that it takes longer.
+pub(crate) fn is_passing(error: &io::Error) -> bool {
+    use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
+    matches!(error.kind(), WouldBlock | TimedOut | Interrupted)
+}

@@ -65,7 +65,7 @@ async fn connect_and_send(
     }
 }
 
-async fn send_over<S: AsyncRead + AsyncWrite + Unpin>(
+async fn send_over<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
     stream: S,
     job: Job,
     tell: &mut dyn FnMut(&Report),

@@ -200,7 +200,7 @@ pub fn serve_connection<T, S, H>(
     handler: H,
 ) -> Connection<T, S, H>
 where
-    T: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: State,
     H: Handler<S>,
 {
@@ -220,7 +220,7 @@ pub fn serve_connection_until<T, S, H>(
     shutdown: Shutdown,
 ) -> Connection<T, S, H>
 where
-    T: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: State,
     H: Handler<S>,
 {

@@ -17,10 +17,7 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
-use crate::{
-    Error,
-    stream::{Handshake, Stream},
-};
+use crate::{Error, stream::Stream, tls::Begin};
 
 /// The most slices of one vectored write.
 const SLICES: usize = 32;
@@ -76,7 +73,6 @@ impl Alarm {
 #[derive(Debug)]
 pub(crate) struct Transport<S> {
     pub(crate) stream: Stream<S>,
-    handshake: Handshake,
     pub(crate) clock: Clock,
     pub(crate) received: ReadBuffer,
     /// What is ready, and leaves with the next write.
@@ -93,13 +89,12 @@ impl<S> Transport<S> {
     /// Takes over a stream for a machine that leaves up to so many bytes unconsumed.
     pub(crate) fn new(
         stream: S,
-        handshake: Handshake,
+        tls: Option<Begin<S>>,
         clock: Clock,
         max_unconsumed: usize,
     ) -> Self {
         Self {
-            stream: Stream::new(stream),
-            handshake,
+            stream: Stream::new(stream, tls),
             clock,
             received: ReadBuffer::new(max_unconsumed),
             ready: WriteBuffer::default(),
@@ -114,6 +109,11 @@ impl<S> Transport<S> {
     /// Adds what the stream said to what a machine makes of it.
     pub(crate) fn explain(&self, error: machine::Error) -> Error {
         Error::session(error, self.error.clone())
+    }
+
+    /// Returns how the stream failed, if it did.
+    pub(crate) fn error(&self) -> Option<&io::Error> {
+        self.error.as_deref()
     }
 
     /// Is ready once `deadline` is past.
@@ -166,7 +166,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
             return Poll::Pending;
         }
         let result = if self.received.unread().is_empty() {
-            ready!(self.stream.poll_handshake(cx, &self.handshake))
+            ready!(self.stream.poll_handshake(cx))
         } else {
             // The machine refuses them before. They must never pass for what came through TLS.
             let message = "bytes came in clear where TLS begins";

@@ -139,7 +139,7 @@ async fn only_trusted_servers_get_mail() {
             let not_sent = Outcome::NotSent(NotSentReason::ConnectionEnded.into());
             assert_eq!(report.outcome, not_sent, "{case}");
             let error = client.ready().await.unwrap_err();
-            assert_eq!(fault(&error), Fault::TlsFailed, "{case}");
+            assert!(matches!(fault(&error), Fault::Unverified(_)), "{case}");
             assert!(error.to_string().contains("certificate"), "{case}: {error}");
             drop(client);
             let error = timeout(PATIENCE, server)

@@ -8,6 +8,10 @@
 //! | [`streams`] | what the fastest policy rests on, what it costs, and when it is not used |
 //! | [`outcomes`] | what became of a message, and whether to send it again |
 //! | [`own_loop`] | how to drive a machine over sockets of one's own |
+#![cfg_attr(
+    feature = "testing",
+    doc = "| [`testing`] | how to test a program that sends mail, or one that drives the machines |"
+)]
 //! | [`security`] | what is safe as it comes, and what is left to the application |
 //! | [`interop`] | what mail programs that others wrote were seen to do |
 //! | [`conformance`] | which requirements of the RFCs are met and tested, and what ids such as `5321-4.1.4-c` mean |
@@ -19,6 +23,8 @@ pub mod own_loop;
 pub mod proxy;
 pub mod security;
 pub mod streams;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 // These show an adapter, which this crate cannot depend on: `smtp-proto-tokio` runs them as its own.
 #[cfg(not(doctest))]

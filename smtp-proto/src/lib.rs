@@ -15,6 +15,7 @@
 //! | `sasl` | what AUTH carries, in both roles (feature `auth`; SCRAM with `scram`) |
 //! | [`framing`] | streams to units: lines, dots, chunks, and slices to write |
 //! | [`syntax`] | one line or value, and its typed value |
+//! | `testing` | a mail server that records and misbehaves as told, machines driven in memory (feature `testing`) |
 //! | [`guide`] | pages to read: sending, receiving, proxies, outcomes, streams, your own loop, security, and more |
 //!
 //! [`client`] and [`server`] begin with the loop that drives them. Both machines keep to this:
@@ -34,6 +35,7 @@
 //! - `std` (default): memchr chooses the fastest instructions of the processor at run time.
 //! - `auth`: AUTH, in both roles; `scram`: SCRAM among its mechanisms; `saslprep`: names and passwords
 //!   for it that are not ASCII (needs `std`).
+//! - `testing`: for tests (needs `std`).
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![no_std]
 #![warn(
@@ -59,6 +61,8 @@ pub mod reception;
 pub mod sasl;
 pub mod server;
 pub mod syntax;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 #[cfg(test)]
 mod tests;

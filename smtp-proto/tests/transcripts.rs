@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use smtp_proto::{
-    client::{self, Body, Client, Config, Envelope, Pipelining},
+    client::{self, Body, BodyRequest, Client, Config, Envelope, Pipelining},
     server::{self, Event, Server},
     syntax::{Capabilities, Extension, ForwardPath, Host, Reply, ReversePath},
+    testing::End,
 };
 
 /// A dialogue: who says what, flight by flight, the server first.
@@ -116,35 +117,24 @@ fn the_client_keeps_to_the_transcripts() {
                 });
             client.submit(&envelope).unwrap();
             client.quit();
-            let mut content = transcript.content.as_bytes();
+            let mut client = End::new(client).in_pieces(piece);
+            let content = |wanted: BodyRequest| {
+                Some(Body::Last(
+                    &transcript.content.as_bytes()[wanted.offset as usize..],
+                ))
+            };
             let mut flights = transcript.client.iter();
             let mut outcomes = Vec::new();
             for says in transcript.server {
-                let mut held = Vec::new();
-                for bytes in says.as_bytes().chunks(piece) {
-                    held.extend_from_slice(bytes);
-                    let mut input = held.as_slice();
-                    while let Some(event) = client.poll_event(&mut input, NOW).unwrap() {
-                        if let client::Event::Finished { outcome, .. } = event {
-                            outcomes.push(outcome.into_owned());
-                        }
+                client.feed(says.as_bytes());
+                let heard = client.hear(NOW, |_, event| {
+                    if let client::Event::Finished { outcome, .. } = event {
+                        outcomes.push(outcome.into_owned());
                     }
-                    let used = held.len() - input.len();
-                    held.drain(..used);
-                }
+                });
+                heard.unwrap();
                 let mut wire = Vec::new();
-                loop {
-                    let body = client
-                        .wants_body()
-                        .map(|request| (request, Body::Last(content)));
-                    let Some(transmit) = client.poll_transmit(body, NOW) else {
-                        break;
-                    };
-                    let bytes = transmit.slices().concat();
-                    let written = bytes.len().min(piece);
-                    content = &content[transmit.wrote(written, NOW)..];
-                    wire.extend_from_slice(&bytes[..written]);
-                }
+                client.speak(NOW, content, &mut wire);
                 let expected = flights.next().copied().unwrap_or_default();
                 assert_eq!(
                     String::from_utf8(wire).unwrap(),
@@ -170,48 +160,25 @@ fn the_server_keeps_to_the_transcripts() {
                 .with(Extension::Pipelining)
                 .with(Extension::Chunking);
             let config = server::Config::new(Host::parse("foo.com").unwrap()).offer(offer);
-            let mut server = Server::new(config, NOW);
+            let mut server = End::new(Server::new(config, NOW)).in_pieces(piece);
             let mut replies = Vec::new();
             let mut content = Vec::new();
-            let nothing = [""];
-            for flight in nothing.iter().chain(transcript.client) {
-                let mut held = Vec::new();
-                for bytes in [&b""[..]]
-                    .into_iter()
-                    .chain(flight.as_bytes().chunks(piece))
-                {
-                    held.extend_from_slice(bytes);
-                    let mut input = held.as_slice();
-                    while let Some(event) = server.poll_event(&mut input, NOW).unwrap() {
-                        match event {
-                            Event::Rcpt { ticket, to, .. }
-                                if to.to_string() == "<Green@foo.com>" =>
-                            {
-                                let refusal = Reply::parse(b"550 No such user here\r\n").unwrap();
-                                server.reply(ticket, refusal).unwrap();
-                            }
-                            Event::Connected { ticket }
-                            | Event::Hello { ticket, .. }
-                            | Event::Mail { ticket, .. }
-                            | Event::Rcpt { ticket, .. }
-                            | Event::Data { ticket, .. }
-                            | Event::Message { ticket, .. } => server.accept(ticket).unwrap(),
-                            Event::Content { bytes, .. } => content.extend_from_slice(bytes),
-                            _ => {}
+            for flight in [""].iter().chain(transcript.client) {
+                server.feed(flight.as_bytes());
+                let heard = server.hear(NOW, |server, event| match event {
+                    Event::Rcpt { ticket, to, .. } if to.to_string() == "<Green@foo.com>" => {
+                        let refusal = Reply::parse(b"550 No such user here\r\n").unwrap();
+                        server.reply(ticket, refusal).unwrap();
+                    }
+                    Event::Content { bytes, .. } => content.extend_from_slice(bytes),
+                    event => {
+                        if let Some(ticket) = event.into_ticket() {
+                            server.accept(ticket).unwrap();
                         }
                     }
-                    let used = held.len() - input.len();
-                    held.drain(..used);
-                }
-                loop {
-                    let Some(transmit) = server.poll_transmit(NOW) else {
-                        break;
-                    };
-                    let bytes = transmit.slices().concat();
-                    let written = bytes.len().min(piece);
-                    transmit.wrote(written, NOW);
-                    replies.extend_from_slice(&bytes[..written]);
-                }
+                });
+                heard.unwrap();
+                server.speak(NOW, &mut replies);
             }
             assert_eq!(
                 content,

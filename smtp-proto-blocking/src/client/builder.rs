@@ -8,7 +8,7 @@ use std::{
 };
 
 use smtp_proto::{
-    client::{Config, Tls},
+    client::{self, Config},
     delivery::{Failures, Server, ServerUrl, Setup},
     syntax::Host,
 };
@@ -16,7 +16,10 @@ use smtp_proto::{
 use smtp_proto::{delivery::Entropy, sasl::Mechanism};
 
 use super::{dial::Dial, session::Client};
-use crate::{Error, Socket, Transport, tls::TlsConnector};
+use crate::{
+    Error, Socket, Transport,
+    tls::{self, Tls},
+};
 
 #[cfg(feature = "scram")]
 const ENTROPY: Option<Entropy> = Some(crate::entropy::fill);
@@ -100,7 +103,7 @@ impl Client {
 pub struct Builder {
     setup: Setup,
     dial: Dial,
-    connector: OnceLock<TlsConnector>,
+    tls: OnceLock<Tls>,
 }
 
 impl Builder {
@@ -108,7 +111,7 @@ impl Builder {
         Self {
             setup,
             dial: Dial::default(),
-            connector: OnceLock::new(),
+            tls: OnceLock::new(),
         }
     }
 
@@ -217,11 +220,14 @@ impl Builder {
     /// # Errors
     ///
     /// [`Error::Connect`] if the means for TLS or authentication cannot be had.
-    pub fn with_stream<T: Transport>(&self, transport: T) -> Result<Client<T>, Error> {
+    pub fn with_stream<T: Transport + Send + 'static>(
+        &self,
+        transport: T,
+    ) -> Result<Client<T>, Error> {
         self.session(transport, None)
     }
 
-    fn session<T: Transport>(
+    fn session<T: Transport + Send + 'static>(
         &self,
         transport: T,
         local: Option<IpAddr>,
@@ -231,43 +237,34 @@ impl Builder {
         if let Some(tls) = self.setup.url_tls() {
             config = config.tls(self.trust(tls)?);
         }
-        let connector = self.connector.get().cloned();
-        let mut client = Client::new(transport, config, connector);
+        let tls = self.tls.get().cloned().map(Tls::over);
+        let mut client = Client::new(transport, config, tls);
         self.setup.identify(client.driver.courier.machine_mut())?;
         Ok(client)
     }
 
-    /// Says how to do TLS. The configuration, or the URL, says whether to.
-    #[cfg(feature = "rustls")]
-    pub fn tls(mut self, connector: TlsConnector) -> Self {
-        self.connector = connector.into();
+    /// Says how to do TLS: by a `TlsConnector`, or another library's [`Handshake`](tls::Handshake). The
+    /// configuration, or the URL, says whether to.
+    pub fn tls(mut self, connector: impl Into<Tls>) -> Self {
+        self.tls = OnceLock::from(connector.into());
         self
     }
 
     /// Makes sure of whom to trust as a URL means it, unless that is said, and returns what can be done.
-    #[cfg(feature = "rustls")]
-    fn trust(&self, tls: Tls) -> Result<Tls, Error> {
+    fn trust(&self, tls: client::Tls) -> Result<client::Tls, Error> {
         let server = self.setup.destination().ok();
-        if let (None, Some(host)) = (self.connector.get(), server.and_then(Server::host)) {
-            let connector = match tls {
-                Tls::Off => return Ok(tls),
-                // The alternative is none: RFC 7435.
-                Tls::Opportunistic => TlsConnector::with_any_certificate(host),
-                Tls::Required | Tls::Implicit => TlsConnector::with_platform_roots(host),
-            };
-            let _ = self.connector.set(connector.map_err(Error::connect)?);
+        let (None, Some(host)) = (self.tls.get(), server.and_then(Server::host)) else {
+            return Ok(tls);
+        };
+        if tls == client::Tls::Off {
+            return Ok(tls);
         }
-        Ok(tls)
-    }
-
-    #[cfg(not(feature = "rustls"))]
-    fn trust(&self, tls: Tls) -> Result<Tls, Error> {
-        match tls {
-            Tls::Off | Tls::Opportunistic => Ok(Tls::Off),
-            Tls::Required | Tls::Implicit => {
-                let error = io::Error::new(io::ErrorKind::Unsupported, "TLS is not built in");
-                Err(Error::connect(error))
+        match tls::of_url(host, tls).map_err(Error::connect)? {
+            Some(made) => {
+                let _ = self.tls.set(made);
+                Ok(tls)
             }
+            None => Ok(client::Tls::Off),
         }
     }
 }

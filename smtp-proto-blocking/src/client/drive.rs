@@ -12,7 +12,7 @@ use super::body::{Supply, present};
 use crate::{
     Error, Transport,
     connection::{Connection, GLANCE, MOMENT, Progress},
-    tls::{Session, TlsConnector},
+    tls::Begin,
 };
 
 /// How far a turn of writing came.
@@ -30,7 +30,6 @@ enum Written {
 pub(super) struct Driver<T> {
     pub(super) courier: Courier<Content<Supply>>,
     pub(super) connection: Connection<T>,
-    connector: Option<TlsConnector>,
     /// More messages wait in an iterator.
     pub(super) is_supplied: bool,
     /// How the transport failed.
@@ -38,12 +37,11 @@ pub(super) struct Driver<T> {
 }
 
 impl<T: Transport> Driver<T> {
-    pub(super) fn new(transport: T, config: Config, connector: Option<TlsConnector>) -> Self {
+    pub(super) fn new(transport: T, config: Config, tls: Option<Begin<T>>) -> Self {
         let machine = Client::new(config, Duration::ZERO);
         Self {
-            connection: Connection::new(transport, machine.max_unconsumed()),
+            connection: Connection::new(transport, tls, machine.max_unconsumed()),
             courier: Courier::new(machine),
-            connector,
             is_supplied: false,
             broken: None,
         }
@@ -120,18 +118,11 @@ impl<T: Transport> Driver<T> {
         news
     }
 
-    /// Goes on with the TLS handshake, no longer than the machine's timer.
+    /// Does the TLS handshake, no longer than the machine's timer.
     fn handshake(&mut self) {
         let deadline = self.deadline();
         let limit = deadline.saturating_sub(self.connection.now());
-        let connector = self.connector.as_ref();
-        let begin = || match connector {
-            Some(connector) => Session::connect(connector),
-            None => Err(io::Error::other(
-                "the configuration asks for TLS, and no TlsConnector was given",
-            )),
-        };
-        let complete = self.connection.handshake(begin, limit);
+        let complete = self.connection.handshake(limit, || true);
         let now = self.connection.now();
         let machine = self.courier.machine_mut();
         match complete {
@@ -140,10 +131,9 @@ impl<T: Transport> Driver<T> {
                 let info = self.connection.stream().tls_info().unwrap_or_default();
                 let _ = machine.tls_established(info, now);
             }
-            Ok(false) if now >= deadline => machine.handle_timeout(now),
-            Ok(false) => {}
+            Ok(false) => machine.handle_timeout(now.max(deadline)),
             Err(error) => {
-                machine.tls_failed();
+                self.courier.tls_failed(error.get_ref());
                 self.broken = Some(Arc::new(error));
             }
         }
@@ -156,7 +146,7 @@ impl<T: Transport> Driver<T> {
             Err(error) => {
                 self.connection.ready = Default::default();
                 self.courier.machine_mut().write_failed();
-                self.broken = Some(Arc::new(error));
+                self.broken.get_or_insert(Arc::new(error));
                 Written::All
             }
         }

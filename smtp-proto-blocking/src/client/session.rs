@@ -13,7 +13,7 @@ use super::{
     body::{Body, Supply},
     drive::Driver,
 };
-use crate::{Error, Socket, Stream, Transport, tls::TlsConnector};
+use crate::{Error, Socket, Stream, Transport, tls::Begin};
 
 /// One SMTP session over a blocking [`Transport`].
 ///
@@ -50,8 +50,8 @@ impl<T: Transport> Client<T> {
         Self::new(transport, config, None)
     }
 
-    pub(super) fn new(transport: T, config: Config, connector: Option<TlsConnector>) -> Self {
-        let driver = Driver::new(transport, config, connector);
+    pub(super) fn new(transport: T, config: Config, tls: Option<Begin<T>>) -> Self {
+        let driver = Driver::new(transport, config, tls);
         Self { driver }
     }
 
@@ -230,6 +230,12 @@ impl<T: Transport> Client<T> {
     /// Returns what the server announced in answer to EHLO; empty before that.
     pub fn capabilities(&self) -> &Capabilities {
         self.driver.courier.machine().capabilities()
+    }
+
+    /// Returns how the server refused the TLS that it offers, if the session went on in clear, as
+    /// [`Tls::Opportunistic`](machine::Tls::Opportunistic) has it.
+    pub fn tls_declined(&self) -> Option<&Reply<'static>> {
+        self.driver.courier.tls_declined()
     }
 
     /// Returns what carries the session.

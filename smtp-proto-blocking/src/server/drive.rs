@@ -17,7 +17,7 @@ use super::{calls::Calls, handler::Handler, options::Options, shutdown::Shutdown
 use crate::{
     Error, Transport,
     connection::{Connection, GLANCE, MOMENT, Progress},
-    tls::{Session, TlsAcceptor},
+    tls::Tls,
 };
 
 /// How long a client may take to notice that the connection is being closed.
@@ -31,8 +31,6 @@ pub(super) struct Driver<'h, T, S: State, H: Handler<S>> {
     calls: Calls<'h, S, H>,
     handler: &'h H,
     connection: Connection<T>,
-    /// Does the TLS handshake.
-    acceptor: Option<TlsAcceptor>,
     shutdown: Option<&'h Shutdown>,
     eof: bool,
     /// Nothing can be written any more.
@@ -56,14 +54,16 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
         options: Options,
         handler: &'h H,
         shutdown: Option<&'h Shutdown>,
-    ) -> Self {
-        let (reception, acceptor) = Reception::begin(options, Duration::ZERO);
+    ) -> Self
+    where
+        T: Send + 'static,
+    {
+        let (reception, tls) = Reception::begin(options, Duration::ZERO);
         Self {
-            connection: Connection::new(transport, reception.max_unconsumed()),
+            connection: Connection::new(transport, tls.map(Tls::over), reception.max_unconsumed()),
             reception,
             calls: Calls::new(handler),
             handler,
-            acceptor,
             shutdown,
             eof: false,
             is_mute: false,
@@ -134,7 +134,7 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
                 self.connection.shrink();
             }
             let idle = if self.reception.wants_tls() {
-                self.handshake(limit)
+                self.handshake(until)
             } else if self.eof {
                 // What is left is to be written, or to be waited for.
                 thread::sleep(limit.min(WATCH));
@@ -243,16 +243,15 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
         self.reception.handle_eof();
     }
 
-    /// Goes on with the TLS handshake, no longer than `limit`. Tells whether it takes longer.
+    /// Does the TLS handshake, unless it takes longer than `limit` or the server ends before. Tells
+    /// whether it does.
     fn handshake(&mut self, limit: Duration) -> bool {
-        let acceptor = self.acceptor.as_ref();
-        let begin = || match acceptor {
-            Some(acceptor) => Session::accept(acceptor),
-            None => Err(io::Error::other(
-                "the configuration asks for TLS, and no TlsAcceptor was given",
-            )),
+        let shutdown = self.shutdown.cloned();
+        let goes_on = move || {
+            let phase = shutdown.as_ref().map(Shutdown::phase);
+            phase.is_none_or(|phase| phase == Phase::Serving)
         };
-        match self.connection.handshake(begin, limit) {
+        match self.connection.handshake(limit, goes_on) {
             Ok(true) => {
                 let tls = self.connection.stream().tls_info().unwrap_or_default();
                 // It was wanted a moment ago, and nothing has happened since.

@@ -209,7 +209,7 @@ impl fmt::Debug for Server {
 ///     server::serve_connection(stream, options, handler)
 /// }
 /// ```
-pub fn serve_connection<T: Transport, S: State, H: Handler<S>>(
+pub fn serve_connection<T: Transport + Send + 'static, S: State, H: Handler<S>>(
     stream: T,
     options: impl Into<Options>,
     handler: H,
@@ -223,7 +223,7 @@ pub fn serve_connection<T: Transport, S: State, H: Handler<S>>(
 /// # Errors
 ///
 /// Fails if the session does not end by QUIT. The handler has heard it then.
-pub fn serve_connection_until<T: Transport, S: State, H: Handler<S>>(
+pub fn serve_connection_until<T: Transport + Send + 'static, S: State, H: Handler<S>>(
     stream: T,
     options: impl Into<Options>,
     handler: H,

@@ -2,7 +2,7 @@
 
 use smtp_proto::reception;
 
-use crate::tls::TlsAcceptor;
+use crate::tls::Tls;
 
 /// Says how connections are served: a [`Config`](super::Config), and with what to do TLS.
 ///
@@ -20,4 +20,4 @@ use crate::tls::TlsAcceptor;
 /// # Ok(())
 /// # }
 /// ```
-pub type Options = reception::Options<TlsAcceptor>;
+pub type Options = reception::Options<Tls>;

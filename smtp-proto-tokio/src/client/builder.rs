@@ -1,27 +1,30 @@
 //! From a server's name to a client.
 
-#[cfg(feature = "rustls")]
-use std::sync::OnceLock;
 use std::{
     future::Future,
     io,
     net::{IpAddr, SocketAddr},
+    sync::OnceLock,
     time::Duration,
 };
 
 use smtp_proto::{
-    client::{Config, Tls},
+    client::{self, Config},
     delivery::{Failures, Server, ServerUrl, Setup},
     syntax::Host,
 };
 #[cfg(feature = "auth")]
 use smtp_proto::{delivery::Entropy, sasl::Mechanism};
-use tokio::net::lookup_host;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::lookup_host,
+};
 
 use super::{dial::Dial, session::Client};
-#[cfg(feature = "rustls")]
-use crate::tls::TlsConnector;
-use crate::{Error, Socket, stream::Handshake};
+use crate::{
+    Error, Socket,
+    tls::{self, Tls},
+};
 
 #[cfg(feature = "scram")]
 const ENTROPY: Option<Entropy> = Some(crate::entropy::fill);
@@ -108,8 +111,7 @@ impl Client {
 pub struct Builder {
     setup: Setup,
     dial: Dial,
-    #[cfg(feature = "rustls")]
-    connector: OnceLock<TlsConnector>,
+    tls: OnceLock<Tls>,
 }
 
 impl Builder {
@@ -117,8 +119,7 @@ impl Builder {
         Self {
             setup,
             dial: Dial::default(),
-            #[cfg(feature = "rustls")]
-            connector: OnceLock::new(),
+            tls: OnceLock::new(),
         }
     }
 
@@ -234,60 +235,49 @@ impl Builder {
     /// # Errors
     ///
     /// [`Error::Connect`] if the means for TLS or authentication cannot be had.
-    pub fn with_stream<S>(&self, stream: S) -> Result<Client<S>, Error> {
+    pub fn with_stream<S>(&self, stream: S) -> Result<Client<S>, Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         self.session(stream, None)
     }
 
-    fn session<S>(&self, stream: S, local: Option<IpAddr>) -> Result<Client<S>, Error> {
+    fn session<S>(&self, stream: S, local: Option<IpAddr>) -> Result<Client<S>, Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let host_name = gethostname::gethostname();
         let mut config = self.setup.config(&host_name.to_string_lossy(), local);
         if let Some(tls) = self.setup.url_tls() {
             config = config.tls(self.trust(tls)?);
         }
-        let mut client = Client::new(stream, config, self.handshake());
+        let mut client = Client::new(stream, config, self.tls.get().cloned().map(Tls::over));
         self.setup.identify(client.driver.courier.machine_mut())?;
         Ok(client)
     }
 
-    fn handshake(&self) -> Handshake {
-        #[cfg(feature = "rustls")]
-        if let Some(connector) = self.connector.get() {
-            return Handshake::Connect(connector.clone());
-        }
-        Handshake::Unavailable
-    }
-
-    /// Says how to do TLS. The configuration, or the URL, says whether to.
-    #[cfg(feature = "rustls")]
-    pub fn tls(mut self, connector: TlsConnector) -> Self {
-        self.connector = connector.into();
+    /// Says how to do TLS: by a `TlsConnector`, or another library's [`Handshake`](tls::Handshake). The
+    /// configuration, or the URL, says whether to.
+    pub fn tls(mut self, connector: impl Into<Tls>) -> Self {
+        self.tls = OnceLock::from(connector.into());
         self
     }
 
     /// Makes sure of whom to trust as a URL means it, unless that is said, and returns what can be done.
-    #[cfg(feature = "rustls")]
-    fn trust(&self, tls: Tls) -> Result<Tls, Error> {
+    fn trust(&self, tls: client::Tls) -> Result<client::Tls, Error> {
         let server = self.setup.destination().ok();
-        if let (None, Some(host)) = (self.connector.get(), server.and_then(Server::host)) {
-            let connector = match tls {
-                Tls::Off => return Ok(tls),
-                // The alternative is none: RFC 7435.
-                Tls::Opportunistic => TlsConnector::with_any_certificate(host),
-                Tls::Required | Tls::Implicit => TlsConnector::with_platform_roots(host),
-            };
-            let _ = self.connector.set(connector.map_err(Error::connect)?);
+        let (None, Some(host)) = (self.tls.get(), server.and_then(Server::host)) else {
+            return Ok(tls);
+        };
+        if tls == client::Tls::Off {
+            return Ok(tls);
         }
-        Ok(tls)
-    }
-
-    #[cfg(not(feature = "rustls"))]
-    fn trust(&self, tls: Tls) -> Result<Tls, Error> {
-        match tls {
-            Tls::Off | Tls::Opportunistic => Ok(Tls::Off),
-            Tls::Required | Tls::Implicit => {
-                let error = io::Error::new(io::ErrorKind::Unsupported, "TLS is not built in");
-                Err(Error::connect(error))
+        match tls::of_url(host, tls).map_err(Error::connect)? {
+            Some(made) => {
+                let _ = self.tls.set(made);
+                Ok(tls)
             }
+            None => Ok(client::Tls::Off),
         }
     }
 }

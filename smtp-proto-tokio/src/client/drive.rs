@@ -3,6 +3,7 @@
 use std::{
     fmt,
     future::{Future, poll_fn},
+    io,
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -20,7 +21,7 @@ use tokio::{
 use super::body::Supply;
 use crate::{
     Error,
-    stream::Handshake,
+    tls::Begin,
     transport::{Clock, Transport},
 };
 
@@ -46,11 +47,11 @@ pub(super) struct Driver<S> {
 }
 
 impl<S> Driver<S> {
-    pub(super) fn new(stream: S, config: Config, handshake: Handshake) -> Self {
+    pub(super) fn new(stream: S, config: Config, tls: Option<Begin<S>>) -> Self {
         let clock = Clock::start();
         let machine = Client::new(config.duplex(Duplex::Full), clock.now());
         Self {
-            transport: Transport::new(stream, handshake, clock, machine.max_unconsumed()),
+            transport: Transport::new(stream, tls, clock, machine.max_unconsumed()),
             courier: Courier::new(machine),
             is_supplied: false,
             is_blocked: false,
@@ -156,13 +157,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Goes over to TLS. All that has arrived in clear was presented to the machine before.
     fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let machine = self.courier.machine_mut();
         if ready!(self.transport.poll_handshake(cx)) {
+            let machine = self.courier.machine_mut();
             let info = self.transport.stream.tls_info().unwrap_or_default();
             // It can only fail if none was due.
             let _ = machine.tls_established(info, self.transport.clock.now());
         } else {
-            machine.tls_failed();
+            let cause = self.transport.error().and_then(io::Error::get_ref);
+            self.courier.tls_failed(cause);
         }
         Poll::Ready(())
     }

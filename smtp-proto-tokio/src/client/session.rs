@@ -17,7 +17,7 @@ use super::{
     body::{Body, Supply},
     drive::Driver,
 };
-use crate::{Error, Socket, Stream, stream::Handshake};
+use crate::{Error, Socket, Stream, tls::Begin};
 
 /// How long a stream may take to shut down.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -55,11 +55,11 @@ impl<S> Client<S> {
     /// One that needs more than a configuration begins with [`Client::builder`]. The configuration's
     /// duplex is of no account: this client always reads while it writes.
     pub fn with_stream(stream: S, config: Config) -> Self {
-        Self::new(stream, config, Handshake::default())
+        Self::new(stream, config, None)
     }
 
-    pub(super) fn new(stream: S, config: Config, handshake: Handshake) -> Self {
-        let driver = Driver::new(stream, config, handshake);
+    pub(super) fn new(stream: S, config: Config, tls: Option<Begin<S>>) -> Self {
+        let driver = Driver::new(stream, config, tls);
         Self { driver }
     }
 
@@ -129,6 +129,12 @@ impl<S> Client<S> {
     /// Returns what the server announced in answer to EHLO; empty before that.
     pub fn capabilities(&self) -> &Capabilities {
         self.driver.courier.machine().capabilities()
+    }
+
+    /// Returns how the server refused the TLS that it offers, if the session went on in clear, as
+    /// [`Tls::Opportunistic`](machine::Tls::Opportunistic) has it.
+    pub fn tls_declined(&self) -> Option<&Reply<'static>> {
+        self.driver.courier.tls_declined()
     }
 
     /// Returns what carries the session.

@@ -20,7 +20,7 @@ use tokio::{
 use super::{calls::Calls, handler::Handler, options::Options, shutdown::Shutdown, task::Boxed};
 use crate::{
     Error,
-    stream::Handshake,
+    tls::Tls,
     transport::{Clock, Transport},
 };
 
@@ -66,16 +66,19 @@ impl<T, S: State, H: Handler<S>> Connection<T, S, H> {
         options: Options,
         handler: Arc<H>,
         shutdown: Option<Shutdown>,
-    ) -> Self {
+    ) -> Self
+    where
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let clock = Clock::start();
-        let (reception, acceptor) = Reception::begin(options, clock.now());
-        let handshake = match acceptor {
-            #[cfg(feature = "rustls")]
-            Some(acceptor) => Handshake::Accept(acceptor),
-            _ => Handshake::Unavailable,
-        };
+        let (reception, tls) = Reception::begin(options, clock.now());
         Self {
-            transport: Transport::new(stream, handshake, clock, reception.max_unconsumed()),
+            transport: Transport::new(
+                stream,
+                tls.map(Tls::over),
+                clock,
+                reception.max_unconsumed(),
+            ),
             reception,
             calls: Calls::new(handler),
             shutdown: shutdown.map(|shutdown| Watch {

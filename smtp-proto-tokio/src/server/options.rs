@@ -2,12 +2,7 @@
 
 use smtp_proto::reception;
 
-#[cfg(feature = "rustls")]
-use crate::tls::TlsAcceptor;
-
-/// Does TLS: nothing does, without the feature `rustls`.
-#[cfg(not(feature = "rustls"))]
-type TlsAcceptor = std::convert::Infallible;
+use crate::tls::Tls;
 
 /// Says how connections are served: a [`Config`](super::Config), and with what to do TLS.
 ///
@@ -25,4 +20,4 @@ type TlsAcceptor = std::convert::Infallible;
 /// # Ok(())
 /// # }
 /// ```
-pub type Options = reception::Options<TlsAcceptor>;
+pub type Options = reception::Options<Tls>;

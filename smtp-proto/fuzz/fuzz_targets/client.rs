@@ -7,11 +7,12 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use smtp_proto::{
     client::{
-        Body, Client, Config, Envelope, Event, Pipelining, Tls,
+        Body, BodyRequest, Client, Config, Envelope, Pipelining, Tls,
         mechanism::{Login, Mechanism, Plain, Protection},
     },
     machine::{Dialect, TlsInfo},
     syntax::{Capabilities, ForwardPath, Host, Reply, ReversePath},
+    testing::End,
 };
 
 const NOW: Duration = Duration::ZERO;
@@ -65,9 +66,16 @@ impl Setting {
     }
 }
 
-/// Feeds the bytes in pieces, and writes, or does the handshake, whenever a line feed was fed.
-fn run(setting: Setting, bytes: &[u8], piece: usize) -> (Vec<String>, Vec<u8>) {
-    let mut client = setting.client();
+/// What the client tells, and writes.
+#[derive(Debug, Default, PartialEq)]
+struct Seen {
+    events: Vec<String>,
+    wire: Vec<u8>,
+}
+
+/// Feeds line after line, in pieces, and writes, or does the handshake, after each.
+fn run(setting: Setting, bytes: &[u8], piece: usize) -> Seen {
+    let mut client = End::new(setting.client()).in_pieces(piece);
     let envelope = Envelope::new(ReversePath::Null)
         .unwrap()
         .recipient(ForwardPath::parse("<a@example.net>").expect("a path"))
@@ -76,57 +84,38 @@ fn run(setting: Setting, bytes: &[u8], piece: usize) -> (Vec<String>, Vec<u8>) {
         client.submit(&envelope).expect("room");
     }
     client.quit();
-    let (mut events, mut wire, mut held) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut finished, mut clear) = (0, None);
+    let (mut seen, mut clear) = (Seen::default(), None);
     for line in [&b""[..]].into_iter().chain(bytes.split_inclusive(|&byte| byte == b'\n')) {
-        for bytes in line.chunks(piece).chain([&b""[..]]) {
-            held.extend_from_slice(bytes);
-            finished += hear(&mut client, &mut held, &mut events);
-        }
-        speak(&mut client, &mut wire);
-        if client.wants_tls() && held.is_empty() {
+        client.feed(line);
+        seen.turn(&mut client);
+        if client.wants_tls() && client.unread().is_empty() {
             match setting.is_set(4) {
                 true => client.tls_failed(),
                 false => client.tls_established(TlsInfo::default(), NOW).expect("a handshake is due"),
             }
-            clear.get_or_insert(wire.len());
-            finished += hear(&mut client, &mut held, &mut events);
-            speak(&mut client, &mut wire);
+            clear.get_or_insert(seen.wire.len());
+            seen.turn(&mut client);
         }
     }
     client.handle_eof();
-    finished += hear(&mut client, &mut held, &mut events);
-    speak(&mut client, &mut wire);
-    assert_eq!(finished, 3, "one outcome each");
+    seen.turn(&mut client);
+    let finished = seen.events.iter().filter(|event| event.starts_with("Finished"));
+    assert_eq!(finished.count(), 3, "one outcome each");
     if matches!(setting.tls(), Tls::Required | Tls::Implicit) {
-        let clear = &wire[..clear.unwrap_or(wire.len())];
+        let clear = &seen.wire[..clear.unwrap_or(seen.wire.len())];
         let leaks = |verb: &[u8]| clear.windows(verb.len()).any(|bytes| bytes == verb);
         assert!(!leaks(b"MAIL") && !leaks(b"AUTH"), "in clear");
     }
-    (events, wire)
+    seen
 }
 
-fn hear(client: &mut Client, held: &mut Vec<u8>, events: &mut Vec<String>) -> usize {
-    let (mut input, mut finished) = (held.as_slice(), 0);
-    while let Ok(Some(event)) = client.poll_event(&mut input, NOW) {
-        finished += usize::from(matches!(event, Event::Finished { .. }));
-        events.push(format!("{event:?}"));
-    }
-    let used = held.len() - input.len();
-    held.drain(..used);
-    assert!(held.len() <= client.max_unconsumed() || client.is_closed());
-    finished
-}
-
-fn speak(client: &mut Client, wire: &mut Vec<u8>) {
-    loop {
-        let body = client.wants_body().map(|request| {
-            (request, Body::Last(&b".\r\n"[request.offset as usize..]))
-        });
-        let Some(transmit) = client.poll_transmit(body, NOW) else { return };
-        wire.extend(transmit.slices().concat());
-        let written = transmit.len();
-        transmit.wrote(written, NOW);
+impl Seen {
+    /// Has the client hear what has come, and write.
+    fn turn(&mut self, client: &mut End<Client>) {
+        let _ = client.hear(NOW, |_, event| self.events.push(format!("{event:?}")));
+        assert!(client.unread().len() <= client.max_unconsumed() || client.is_closed());
+        let body = |request: BodyRequest| Some(Body::Last(&b".\r\n"[request.offset as usize..]));
+        client.speak(NOW, body, &mut self.wire);
     }
 }
 

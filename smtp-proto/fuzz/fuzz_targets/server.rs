@@ -9,6 +9,7 @@ use smtp_proto::{
     machine::{Dialect, TlsInfo},
     server::{Config, Event, ImproperPipelining, Server, Tls},
     syntax::{Capabilities, Code, Extension, Host, Reply},
+    testing::End,
 };
 
 const NOW: Duration = Duration::ZERO;
@@ -81,80 +82,56 @@ struct Seen {
 
 /// Feeds flight after flight in pieces; reads what is answered, or does the handshake, after each.
 fn run(setting: Setting, bytes: &[u8], piece: usize) -> Seen {
-    let mut server = setting.server();
-    let (mut seen, mut held) = (Seen::default(), Vec::new());
-    settle(&mut server, setting, &mut held, &mut seen);
+    let mut server = End::new(setting.server()).in_pieces(piece);
+    let mut seen = Seen::default();
+    seen.settle(&mut server, setting);
     for flight in bytes.split(|&byte| byte == FLIGHT) {
-        for bytes in flight.chunks(piece) {
-            held.extend_from_slice(bytes);
-            hear(&mut server, &mut held, &mut seen);
-        }
-        settle(&mut server, setting, &mut held, &mut seen);
+        server.feed(flight);
+        seen.settle(&mut server, setting);
     }
     server.handle_eof();
-    settle(&mut server, setting, &mut held, &mut seen);
+    seen.settle(&mut server, setting);
     seen
 }
 
-/// Lets the server write all that it has to say, and hear what it would not before.
-fn settle(server: &mut Server, setting: Setting, held: &mut Vec<u8>, seen: &mut Seen) {
-    loop {
-        hear(server, held, seen);
-        let before = seen.replies.len();
+impl Seen {
+    /// Lets the server write all that it has to say, and hear what it would not before.
+    fn settle(&mut self, server: &mut End<Server>, setting: Setting) {
         loop {
-            let Some(transmit) = server.poll_transmit(NOW) else { break };
-            seen.replies.extend(transmit.slices().concat());
-            let written = transmit.len();
-            transmit.wrote(written, NOW);
-        }
-        if server.wants_tls() {
-            assert!(held.is_empty(), "bytes in clear are left where TLS begins");
-            seen.events.push("handshake".to_owned());
-            match setting.is_set(6) {
-                true => server.tls_failed(),
-                false => server.tls_established(TlsInfo::default(), NOW).expect("a handshake is due"),
+            let _ = server.hear(NOW, |server, event| self.hear(server, event));
+            let is_bounded = server.unread().len() <= server.max_unconsumed();
+            assert!(is_bounded || server.is_closed() || !server.wants_read());
+            let before = self.replies.len();
+            server.speak(NOW, &mut self.replies);
+            if server.wants_tls() {
+                assert!(server.unread().is_empty(), "bytes in clear are left where TLS begins");
+                self.events.push("handshake".to_owned());
+                match setting.is_set(6) {
+                    true => server.tls_failed(),
+                    false => server.tls_established(TlsInfo::default(), NOW).expect("a handshake is due"),
+                }
+            } else if self.replies.len() == before {
+                return;
             }
-        } else if seen.replies.len() == before {
-            return;
         }
     }
-}
 
-fn hear(server: &mut Server, held: &mut Vec<u8>, seen: &mut Seen) {
-    let mut input = held.as_slice();
-    while let Ok(Some(event)) = server.poll_event(&mut input, NOW) {
+    fn hear(&mut self, server: &mut Server, event: Event<'_>) {
         if let Event::Content { bytes, .. } = event {
-            seen.content.extend_from_slice(bytes);
-            continue;
+            self.content.extend_from_slice(bytes);
+            return;
         }
         let text = format!("{event:?}");
-        seen.events.push(text.split("Ticket").next().unwrap_or_default().to_owned());
+        self.events.push(text.split("Ticket").next().unwrap_or_default().to_owned());
         let refused = match event {
             Event::Auth { ticket, initial_response: None, .. } => server.challenge(ticket, b"who?"),
             Event::Auth { ticket, .. } | Event::AuthResponse { ticket, .. } => {
                 server.reply(ticket, Reply::new(Code::new(535).expect("a code"), "no").expect("a reply"))
             }
-            Event::Connected { ticket }
-            | Event::Hello { ticket, .. }
-            | Event::StartTls { ticket }
-            | Event::Mail { ticket, .. }
-            | Event::Rcpt { ticket, .. }
-            | Event::Data { ticket, .. }
-            | Event::Vrfy { ticket, .. }
-            | Event::Expn { ticket, .. }
-            | Event::Help { ticket, .. }
-            | Event::Etrn { ticket, .. }
-            | Event::XClient { ticket, .. }
-            | Event::XForward { ticket, .. }
-            | Event::Delivery { ticket, .. }
-            | Event::Message { ticket, .. } => server.accept(ticket),
-            _ => Ok(()),
+            event => event.into_ticket().map_or(Ok(()), |ticket| server.accept(ticket)),
         };
         refused.expect("an open ticket");
     }
-    let used = held.len() - input.len();
-    held.drain(..used);
-    assert!(held.len() <= server.max_unconsumed() || server.is_closed() || !server.wants_read());
 }
 
 fuzz_target!(|input: &[u8]| {

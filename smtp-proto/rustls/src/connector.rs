@@ -5,15 +5,18 @@ use std::{fmt, io, path::Path, sync::Arc};
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore,
     client::{Resumption, WebPkiServerVerifier, danger::ServerCertVerifier},
-    pki_types::ServerName,
+    pki_types::{CertificateDer, PrivateKeyDer, ServerName},
     sign::{CertifiedKey, SingleCertAndKey},
 };
-use smtp_proto::machine::{TlsInfo, Verification, VerifiedBy};
+use smtp_proto::machine::{TlsInfo, UnverifiedReason, Verification, VerifiedBy};
 
 use crate::{
-    Pin, crypto_provider, info,
+    Pin, TlsaRecord, crypto_provider,
+    dane::Tlsa,
+    info,
     pem::{certificates, invalid, private_key, roots},
-    trust::{self, Trust, Verifier},
+    reason::look_at,
+    trust::{Trust, Verifier},
 };
 
 /// Begins TLS as a client, with a server of one name.
@@ -34,6 +37,8 @@ pub struct TlsConnector {
     verifier: Option<Arc<dyn ServerCertVerifier>>,
     /// Servers pass that do not.
     is_opportunistic: bool,
+    /// The trust is of no use for servers of other names.
+    is_of_one_server: bool,
 }
 
 impl TlsConnector {
@@ -76,6 +81,39 @@ impl TlsConnector {
         Self::with_verifier(name, Arc::new(verifier), verification)
     }
 
+    /// Trusts whom the DNS vouches for by the TLSA records of a server (DANE, RFC 7672): those that
+    /// DNSSEC has proven, for the name `name`. Look-ups are yours. As one of them names a certificate by
+    /// its issuer, it may also be for one of the other names: the domain that the server takes mail for,
+    /// and what its name is an alias of (RFC 7672 3.2.2).
+    ///
+    /// If no record can be used, whoever answers passes and counts as unverified: TLS is demanded all
+    /// the same (RFC 7672 2.2). Say so by [`Tls::Required`](smtp_proto::client::Tls::Required), and make
+    /// another connector once the records' time to live is over.
+    ///
+    /// # Errors
+    ///
+    /// Fails if a name is no name of a host, or if there is no record at all.
+    pub fn with_tlsa(name: &str, records: &[TlsaRecord], other_names: &[&str]) -> io::Result<Self> {
+        if records.is_empty() {
+            let message = "without TLSA records there is no DANE";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        let other_names = other_names.iter().map(|name| server_name(name));
+        let (trust, verification) = match Tlsa::new(records, other_names.collect::<Result<_, _>>()?)
+        {
+            Some(tlsa) => (Trust::Tlsa(tlsa), Verification::Verified(VerifiedBy::Dane)),
+            None => {
+                let reason = UnverifiedReason::NoUsableTlsa;
+                (Trust::Anyone, Verification::Unverified(reason))
+            }
+        };
+        let verifier = Verifier::new(trust, crypto_provider()?);
+        Ok(Self {
+            is_of_one_server: true,
+            ..Self::with_verifier(name, Arc::new(verifier), verification)?
+        })
+    }
+
     /// Trusts whoever answers: it keeps listeners out, and no attacker (RFC 7435). For
     /// [opportunistic](smtp_proto::client::Tls::Opportunistic) TLS between relays, where the
     /// alternative is no TLS.
@@ -113,15 +151,31 @@ impl TlsConnector {
     ///
     /// Fails if `name` is no name of a host.
     pub fn with_config(name: &str, config: Arc<ClientConfig>) -> io::Result<Self> {
-        let name = ServerName::try_from(name)
-            .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        let name = name.to_owned();
         Ok(Self {
             config,
-            name,
+            name: server_name(name)?,
             verification: Verification::default(),
             verifier: None,
             is_opportunistic: false,
+            is_of_one_server: false,
+        })
+    }
+
+    /// Trusts the same for a server of another name: what was read of authorities is shared, and so are
+    /// the sessions that can be resumed.
+    ///
+    /// # Errors
+    ///
+    /// Fails if `name` is no name of a host, or if the trust is in [TLSA records](Self::with_tlsa),
+    /// which are of one server.
+    pub fn named(&self, name: &str) -> io::Result<Self> {
+        if self.is_of_one_server {
+            let message = "TLSA records are of one server";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        Ok(Self {
+            name: server_name(name)?,
+            ..self.clone()
         })
     }
 
@@ -139,12 +193,25 @@ impl TlsConnector {
     ///
     /// Fails if the files cannot be read, or do not belong together.
     pub fn client_certificate(
-        mut self,
+        self,
         chain: impl AsRef<Path>,
         key: impl AsRef<Path>,
     ) -> io::Result<Self> {
+        self.client_certificate_der(certificates(chain.as_ref())?, private_key(key.as_ref())?)
+    }
+
+    /// Shows the server a certificate if it asks for one: its chain and its key, from memory. By
+    /// [`PemObject`](rustls::pki_types::pem::PemObject) they are made of PEM.
+    ///
+    /// # Errors
+    ///
+    /// Fails if they do not belong together.
+    pub fn client_certificate_der(
+        mut self,
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+    ) -> io::Result<Self> {
         let provider = Arc::clone(self.config.crypto_provider());
-        let (chain, key) = (certificates(chain.as_ref())?, private_key(key.as_ref())?);
         let certified = CertifiedKey::from_der(chain, key, &provider).map_err(invalid)?;
         Arc::make_mut(&mut self.config).client_auth_cert_resolver =
             Arc::new(SingleCertAndKey::from(certified));
@@ -184,7 +251,7 @@ impl TlsConnector {
             _ if !self.is_opportunistic => self.verification,
             Some(verifier) => {
                 let shown = connection.peer_certificates().unwrap_or_default();
-                trust::look_at(shown, &self.name, &**verifier)
+                look_at(shown, &self.name, &**verifier)
                     .map_or_else(Verification::Unverified, |()| self.verification)
             }
             None => Verification::default(),
@@ -200,6 +267,13 @@ impl TlsConnector {
     /// Returns whom the certificate has to name, and how the server is called (RFC 6066 3).
     pub fn server_name(&self) -> &ServerName<'static> {
         &self.name
+    }
+}
+
+fn server_name(name: &str) -> io::Result<ServerName<'static>> {
+    match ServerName::try_from(name) {
+        Ok(name) => Ok(name.to_owned()),
+        Err(error) => Err(io::Error::new(io::ErrorKind::InvalidInput, error)),
     }
 }
 

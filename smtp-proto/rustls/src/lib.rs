@@ -24,12 +24,15 @@
 
 mod acceptor;
 mod connector;
+mod dane;
 mod info;
 mod pem;
 mod provider;
+mod reason;
 mod trust;
 
 pub use self::{
-    acceptor::TlsAcceptor, connector::TlsConnector, provider::crypto_provider, trust::Pin,
+    acceptor::TlsAcceptor, connector::TlsConnector, dane::TlsaRecord, provider::crypto_provider,
+    reason::explained, trust::Pin,
 };
 pub use rustls;

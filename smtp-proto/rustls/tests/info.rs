@@ -2,56 +2,30 @@
 
 #![cfg(any(feature = "ring", feature = "aws-lc-rs"))]
 
+mod support;
+
 use std::sync::Arc;
 
-use smtp_proto::machine::{TlsInfo, UnverifiedReason, Verification, VerifiedBy};
+use smtp_proto::machine::{UnverifiedReason, Verification, VerifiedBy};
 use smtp_proto_rustls::{
     TlsAcceptor, TlsConnector,
     rustls::{
-        ClientConnection, Connection, ServerConfig, ServerConnection,
+        ServerConfig,
         pki_types::{PrivateKeyDer, pem::PemObject},
         version,
     },
 };
 use smtp_proto_test_support::{Pki, SERVER};
-
-/// Moves what one end has to say to the other.
-fn carry(from: &mut Connection, to: &mut Connection) {
-    let mut bytes = Vec::new();
-    while from.wants_write() {
-        from.write_tls(&mut bytes).unwrap();
-    }
-    let mut bytes = bytes.as_slice();
-    while !bytes.is_empty() {
-        to.read_tls(&mut bytes).unwrap();
-        to.process_new_packets().unwrap();
-    }
-}
-
-/// Does a handshake, and returns what it came to for the client and for the server.
-fn handshake(connector: &TlsConnector, acceptor: &TlsAcceptor) -> [TlsInfo; 2] {
-    let (config, name) = (connector.config(), connector.server_name());
-    let client = ClientConnection::new(Arc::clone(config), name.clone()).unwrap();
-    let server = ServerConnection::new(Arc::clone(acceptor.config())).unwrap();
-    let (mut client, mut server) = (Connection::from(client), Connection::from(server));
-    while client.is_handshaking() || server.is_handshaking() {
-        carry(&mut client, &mut server);
-        carry(&mut server, &mut client);
-    }
-    let (Connection::Client(client), Connection::Server(server)) = (&client, &server) else {
-        unreachable!("as they were made");
-    };
-    [connector.info(client), acceptor.info(server)]
-}
+use support::handshake;
 
 /// RFC 9266 2: both ends have the same, each connection its own.
 #[test]
 fn both_ends_can_bind_the_channel() {
     let pki = Pki::new();
-    let [client, server] = handshake(&pki.connector(), &pki.acceptor());
+    let [client, server] = handshake(&pki.connector(), &pki.acceptor()).unwrap();
     assert!(client.exporter.is_some());
     assert_eq!(client.exporter, server.exporter);
-    let [again, _] = handshake(&pki.connector(), &pki.acceptor());
+    let [again, _] = handshake(&pki.connector(), &pki.acceptor()).unwrap();
     assert_ne!(client.exporter, again.exporter);
     for info in [&client, &server] {
         assert_eq!(info.version, 0x0304);
@@ -74,7 +48,7 @@ fn tls_1_2_is_not_bound() {
         .with_no_client_auth()
         .with_single_cert(vec![pki.certificate.clone()], key)
         .unwrap();
-    for info in handshake(&pki.connector(), &TlsAcceptor::from(Arc::new(config))) {
+    for info in handshake(&pki.connector(), &TlsAcceptor::from(Arc::new(config))).unwrap() {
         assert_eq!((info.version, info.exporter), (0x0303, None));
     }
 }
@@ -103,7 +77,7 @@ fn a_server_is_verified_as_it_was_said() {
             verified(VerifiedBy::Dane),
         ),
     ] {
-        let [client, _] = handshake(&connector, &pki.acceptor());
+        let [client, _] = handshake(&connector, &pki.acceptor()).unwrap();
         assert_eq!(client.verification, expected);
         assert_eq!(
             client.is_verified(),
@@ -118,7 +92,7 @@ fn an_opportunistic_client_knows_whom_it_has() {
     let (pki, stranger) = (Pki::new(), Pki::new());
     let outcome = |connector: TlsConnector, acceptor: &TlsAcceptor| {
         let connector = connector.opportunistic().unwrap();
-        let [client, _] = handshake(&connector, acceptor);
+        let [client, _] = handshake(&connector, acceptor).unwrap();
         client.verification
     };
     let named = |name| TlsConnector::with_ca_file(name, pki.file("ca.pem")).unwrap();
@@ -169,7 +143,7 @@ fn a_client_is_verified_if_it_shows_a_certificate() {
         ),
     ];
     for (connector, acceptor, expected) in asked {
-        let [_, server] = handshake(&connector, &acceptor);
+        let [_, server] = handshake(&connector, &acceptor).unwrap();
         assert_eq!(server.verification, expected);
     }
 }

@@ -386,7 +386,7 @@ impl Written {
     pub(super) fn fit(
         &mut self,
         offered: &Capabilities,
-        is_encrypted: bool,
+        is_verified: bool,
         config: &Config,
     ) -> Result<(), NotSentReason> {
         if let (Some(size), Some(maximum)) = (self.size, offered.max_size())
@@ -402,10 +402,10 @@ impl Written {
             Some(BodyType::SevenBit) | None => None,
         };
         let utf8 = self.is_internationalized.then_some(Extension::SmtpUtf8); // 6531-3.2-d
-        let (mut vital, mut exceeded, mut only_under_tls) = ([None; 4], None, false);
+        let (mut vital, mut exceeded, mut needs_verified_tls) = ([None; 4], None, false);
         if let Some(given) = self.parameters.as_deref_mut() {
             (vital, exceeded) = (vital_of_mail(given), exceeded_by(given, offered));
-            only_under_tls = given.require_tls; // 8689-2-b
+            needs_verified_tls = given.require_tls; // RFC 8689 4.2.1
             fit_mail(given, offered);
         }
         let is_ascii = !self.is_internationalized;
@@ -417,9 +417,9 @@ impl Written {
         });
         let needed = vital.into_iter().chain(recipients).chain([body, utf8]);
         let missing = needed.flatten().find(|&extension| !offered.has(extension));
-        let clear = (only_under_tls && !is_encrypted).then_some(Extension::RequireTls);
-        match missing.or(exceeded).or(clear) {
+        match missing.or(exceeded) {
             Some(extension) => Err(NotSentReason::ExtensionMissing(extension)),
+            None if needs_verified_tls && !is_verified => Err(NotSentReason::ServerUnverified),
             None => Ok(()),
         }
     }

@@ -70,6 +70,12 @@ pub enum Event<'i> {
         /// Its greeting, 220.
         reply: Reply<'i>,
     },
+    /// The server offered TLS and refused it, and the session goes on in clear, as
+    /// [`Tls::Opportunistic`](super::Tls::Opportunistic) has it.
+    TlsDeclined {
+        /// Its answer to STARTTLS.
+        reply: Reply<'i>,
+    },
     /// The session is open: [`capabilities`](super::Client::capabilities) tells what the server
     /// offers, and messages are being sent.
     Ready,
@@ -126,6 +132,9 @@ impl Event<'_> {
     pub fn into_owned(self) -> Event<'static> {
         match self {
             Self::Greeting { reply } => Event::Greeting {
+                reply: reply.into_owned(),
+            },
+            Self::TlsDeclined { reply } => Event::TlsDeclined {
                 reply: reply.into_owned(),
             },
             Self::Ready => Event::Ready,
@@ -231,6 +240,7 @@ impl NotSent {
             | NotSentReason::CredentialUnprotected
             | NotSentReason::UnreadableChallenge
             | NotSentReason::ServerUnproven
+            | NotSentReason::ServerUnverified
             | NotSentReason::Cancelled => false,
             NotSentReason::SessionRefused
             | NotSentReason::TlsUnavailable
@@ -294,6 +304,10 @@ pub enum NotSentReason {
     /// Authentication is required, and the server did not prove that it knows the password.
     #[error("{}", Fault::ServerUnproven)]
     ServerUnproven,
+    /// The message may travel over verified TLS only (REQUIRETLS, RFC 8689), and the connection is in
+    /// clear, or the server is not known to be who it has to be.
+    #[error("the message needs TLS with a verified server")]
+    ServerUnverified,
     /// The session may carry no more messages, or no more recipients' domains (RFC 9422); or the server has
     /// put off recipients of the message too often.
     #[error("the server's limit for a session is reached")]

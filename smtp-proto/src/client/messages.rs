@@ -13,6 +13,7 @@ use super::{
     },
     ledger::Ledger,
     link::{Content, Opened, Verdicts},
+    opening::Opening,
     outstanding::Expected,
     proof::Shown,
     schedule::{Abandoned, Refusal, Schedule},
@@ -37,8 +38,18 @@ pub(super) struct Messages {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Terms<'a> {
     pub(super) offered: &'a Capabilities,
-    pub(super) is_encrypted: bool,
+    pub(super) is_verified: bool,
     pub(super) config: &'a Config,
+}
+
+impl<'a> Terms<'a> {
+    pub(super) fn new(opening: &'a Opening, config: &'a Config) -> Self {
+        Self {
+            offered: opening.capabilities(),
+            is_verified: opening.is_verified(),
+            config,
+        }
+    }
 }
 
 /// What the answer to one of a transaction's commands has led to.
@@ -262,7 +273,7 @@ impl Messages {
     fn fit(&mut self, id: TransactionId, terms: Terms<'_>) {
         let Terms {
             offered,
-            is_encrypted,
+            is_verified,
             config,
         } = terms;
         let Some(transaction) = self.schedule.get(id) else {
@@ -275,7 +286,7 @@ impl Messages {
         let Some(envelope) = envelope else {
             return;
         };
-        let fits = envelope.fit(offered, is_encrypted, config);
+        let fits = envelope.fit(offered, is_verified, config);
         let is_for_nobody = match transaction.is_open() {
             true => None,
             false => envelope.is_for_nobody(offered),

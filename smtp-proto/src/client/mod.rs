@@ -73,6 +73,7 @@ mod config;
 mod content;
 mod envelope;
 mod event;
+mod flight;
 mod ledger;
 mod link;
 mod messages;
@@ -95,7 +96,7 @@ use core::time::Duration;
 use self::{session::Session, writer::Buffers};
 use crate::{
     framing::Transmit,
-    machine::{Error, Misuse, TlsInfo, TraceEntry, limits},
+    machine::{Error, Fault, Misuse, TlsInfo, TraceEntry, UnverifiedReason, limits},
     syntax::{Capabilities, Command, ForwardPath, RcptParameters},
 };
 
@@ -295,7 +296,13 @@ impl Client {
 
     /// Tells that the TLS handshake has failed, which ends the connection.
     pub fn tls_failed(&mut self) {
-        self.session.tls_failed();
+        self.session.tls_failed(Fault::TlsFailed);
+    }
+
+    /// Tells that the TLS handshake was given up as the server could not be verified, which ends the
+    /// connection.
+    pub fn tls_unverified(&mut self, reason: UnverifiedReason) {
+        self.session.tls_failed(Fault::Unverified(reason));
     }
 
     /// Has the client authenticate by the first of these mechanisms that the server offers, before

@@ -21,6 +21,8 @@ pub(super) struct Opening {
     capabilities: Capabilities,
     /// What the handshake came to, once TLS is on.
     tls: Option<Box<TlsInfo>>,
+    /// Nothing has come through it yet.
+    awaits_first_reply: bool,
     /// Commands were sent before EHLO was answered.
     is_ahead: bool,
     /// How the server refused EHLO, while HELO is tried.
@@ -50,6 +52,7 @@ impl Opening {
         Self {
             capabilities: Capabilities::new(),
             tls: None,
+            awaits_first_reply: false,
             is_ahead: false,
             refused_ehlo: None,
             refusal: None,
@@ -80,6 +83,21 @@ impl Opening {
         self.tls.is_some()
     }
 
+    pub(super) fn is_verified(&self) -> bool {
+        self.tls.as_deref().is_some_and(TlsInfo::is_verified)
+    }
+
+    /// Takes note that the server has said something.
+    pub(super) fn hear(&mut self) {
+        self.awaits_first_reply = false;
+    }
+
+    /// Returns whether the server has said anything since TLS is on, if it is. By TLS 1.3 a server refuses
+    /// a client's certificate only after the client's end of the handshake (RFC 8446 4.4.2).
+    pub(super) fn has_been_heard(&self) -> bool {
+        !self.awaits_first_reply
+    }
+
     /// Returns whether commands were sent before EHLO was answered.
     pub(super) fn is_ahead(&self) -> bool {
         self.is_ahead
@@ -108,6 +126,7 @@ impl Opening {
     /// (RFC 3207 4.2).
     pub(super) fn encrypt(&mut self, info: TlsInfo) {
         self.tls = Some(Box::new(info));
+        self.awaits_first_reply = true;
         self.capabilities = Capabilities::new();
     }
 

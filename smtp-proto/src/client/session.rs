@@ -1,25 +1,27 @@
 //! One session: the parts together, and how what happens in one of them moves the others.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::boxed::Box;
+#[cfg(feature = "auth")]
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{
-    action::{Action, Said},
     config::{Config, Tls},
     envelope::Envelope,
     event::{Body, BodyRequest, Cancellation, CommandId, Event, MessageId, NotSent, NotSentReason},
+    flight::Flight,
     link::Link,
     messages::{Answered, Messages, Terms},
     opening::{Decision, Opening},
     outstanding::{Expected, Settled},
     table::{Choice, Standing, State, Turn, Verb},
     transaction::TransactionId,
-    writer::{Broken, Buffers},
+    writer::Buffers,
 };
 #[cfg(feature = "auth")]
 use crate::sasl::{Attempts, Mechanism};
 use crate::{
-    framing::{Progress, Slices, Transmit},
+    framing::{Progress, Transmit},
     machine::{Answer, Error, Fault, Misuse, Step, Timer, TlsInfo, TraceEntry},
     syntax::{Capabilities, Class, Code, Command, ForwardPath, RcptParameters, Reply},
 };
@@ -35,13 +37,6 @@ pub(super) struct Session {
     failure: Option<Box<Error>>,
     /// The error, or the last event, was read.
     has_told_the_end: bool,
-}
-
-/// What is rendered next.
-#[derive(Clone, Copy, Debug)]
-enum Next {
-    Opening(Verb),
-    Action(Action),
 }
 
 impl Session {
@@ -104,7 +99,7 @@ impl Session {
     /// Returns the messages, and what they are fitted to once that is known.
     fn intake(&mut self) -> (&mut Messages, Option<Terms<'_>>) {
         let is_known = self.standing.state() == State::Ready;
-        let terms = is_known.then(|| terms(&self.opening, &self.config));
+        let terms = is_known.then(|| Terms::new(&self.opening, &self.config));
         (&mut self.messages, terms)
     }
 
@@ -162,7 +157,7 @@ impl Session {
     pub(super) fn handle_timeout(&mut self, now: Duration) {
         self.link.set_now(now);
         match self.link.expired() {
-            Some(_) if self.link.has_failed() => self.fail(Fault::WriteFailed, &[]),
+            Some(_) if self.link.has_failed() => self.fail_lost(Fault::WriteFailed, &[]),
             // Nothing depends on the reply to QUIT.
             Some(Timer::Quit) => self.close(),
             Some(timer) => self.fail(Fault::TimedOut(timer), &[]),
@@ -195,9 +190,9 @@ impl Session {
         Ok(())
     }
 
-    pub(super) fn tls_failed(&mut self) {
+    pub(super) fn tls_failed(&mut self, fault: Fault) {
         if self.wants_tls() {
-            self.fail(Fault::TlsFailed, &[]);
+            self.fail(fault, &[]);
         }
     }
 
@@ -331,14 +326,23 @@ impl Session {
         } else if self.link.is_cut() {
             self.fail(Fault::ContentAbandoned, &[]);
         } else if self.link.has_failed() {
-            self.fail(Fault::WriteFailed, &[]);
+            self.fail_lost(Fault::WriteFailed, &[]);
         } else {
-            self.fail(Fault::ConnectionLost, input);
+            self.fail_lost(Fault::ConnectionLost, input);
+        }
+    }
+
+    /// Ends the session whose connection has ended: for TLS, if nothing has come by that.
+    fn fail_lost(&mut self, fault: Fault, input: &[u8]) {
+        match self.opening.has_been_heard() {
+            true => self.fail(fault, input),
+            false => self.fail(Fault::TlsFailed, input),
         }
     }
 
     /// Accounts for a reply.
     fn on_reply<'i>(&mut self, reply: Reply<'i>) -> Option<Event<'i>> {
+        self.opening.hear();
         let settled = self.link.settle(&reply, &self.config);
         if reply.code() == Code::NOT_AVAILABLE {
             return self.on_closing(settled, reply);
@@ -370,7 +374,8 @@ impl Session {
     /// Accounts for the answer to one of the opening's commands, or to QUIT.
     fn on_opening<'i>(&mut self, verb: Verb, reply: Reply<'i>) -> Option<Event<'i>> {
         let turn = Turn::of(reply.code());
-        if let Some(choice) = self.standing.turn(verb, turn) {
+        let choice = self.standing.turn(verb, turn);
+        if let Some(choice) = choice {
             let decision = self.opening.decide(choice, verb, &reply, &self.config);
             self.carry_out(choice, decision, verb, &reply);
         }
@@ -383,7 +388,12 @@ impl Session {
             State::Closed if self.failure.is_none() => self.close(),
             _ => {}
         }
-        (verb == Verb::Connect && turn == Turn::Yes).then_some(Event::Greeting { reply })
+        match choice {
+            Some(Choice::Clear) if self.config.tls == Tls::Opportunistic => {
+                Some(Event::TlsDeclined { reply })
+            }
+            _ => (verb == Verb::Connect && turn == Turn::Yes).then_some(Event::Greeting { reply }),
+        }
     }
 
     fn carry_out(&mut self, choice: Choice, decision: Decision, verb: Verb, reply: &Reply<'_>) {
@@ -399,7 +409,7 @@ impl Session {
             Decision::Open => {
                 self.standing.choose(choice, State::Ready);
                 self.messages.ready();
-                self.messages.open(terms(&self.opening, &self.config));
+                self.messages.open(Terms::new(&self.opening, &self.config));
             }
             Decision::Fail(fault) => self.fail_answered(fault, verb, reply),
             Decision::Refuse(fault, reason, answer) => {
@@ -599,149 +609,20 @@ impl Session {
             // What was presented for another request than the one in force counts as nothing.
             let in_force = |request| self.messages.request(id) == Some(request);
             let body = body.and_then(|(request, body)| in_force(request).then_some(body));
-            let terms = terms(&self.opening, &self.config);
+            let terms = Terms::new(&self.opening, &self.config);
             Some((id, self.messages.look(id, body, terms)?))
         });
-        let Buffers { commands, scratch } = buffers;
-        self.render(commands);
-        let mut slices = Slices::new();
-        if let Some((id, body)) = body {
-            self.write_body(id, body, commands, scratch, &mut slices);
-        }
-        if self.is_over() || !self.link.is_sound() {
-            self.link.withhold();
-            return None;
-        }
-        self.link.offer(commands, &mut slices, &self.config);
-        Transmit::new(slices, self)
-    }
-
-    /// Renders every command that may be sent now.
-    fn render(&mut self, commands: &mut Vec<u8>) {
-        while self.link.takes_commands(commands.len())
-            && let Some(next) = self.next()
-        {
-            let start = commands.len();
-            let is_ahead = self.link.oldest().is_some();
-            let written = match next {
-                Next::Opening(verb) => {
-                    self.opening.write(verb, &self.config, commands);
-                    Some(Said::by_session(verb))
-                }
-                Next::Action(action) => {
-                    let offered = self.opening.capabilities();
-                    self.messages.write(action, offered, commands)
-                }
-            };
-            let Some(said) = written else {
-                continue;
-            };
-            if !self.link.say(said, commands, start, &self.config) {
-                return;
-            }
-            match next {
-                Next::Opening(verb) => self.sent_opening(verb),
-                Next::Action(action) => self.messages.sent(action, said.verb, is_ahead),
-            }
-        }
-    }
-
-    /// Returns what is to be sent next, if it may be sent now.
-    fn next(&mut self) -> Option<Next> {
-        let state = self.standing.state();
-        let may_go_ahead = match state {
-            State::Connected => self.opening.may_go_ahead(&self.config),
-            _ => self.opening.is_ahead(),
-        };
-        let is_ahead = may_go_ahead && self.link.is_opening();
-        if !is_ahead && !self.link.may_send(self.messages.level()) {
-            return None;
-        }
-        match state {
-            State::Connected if is_ahead => return Some(Next::Opening(Verb::Ehlo)),
-            State::Due(verb) => return Some(Next::Opening(verb)),
-            State::Ready => {}
-            _ => return None,
-        }
-        let is_quiet = self.link.oldest().is_none() && self.link.content().is_none();
-        Some(match self.messages.next_action(is_quiet)? {
-            Action::Quit => Next::Opening(Verb::Quit),
-            action => Next::Action(action),
-        })
-    }
-
-    fn sent_opening(&mut self, verb: Verb) {
-        let is_ahead = self.standing.state() == State::Connected;
-        if let Some(choice) = self.standing.turn(verb, Turn::Sent) {
-            match is_ahead {
-                true => {
-                    self.opening.go_ahead(&self.config);
-                    self.standing.choose(choice, State::Ready);
-                    self.messages.open(terms(&self.opening, &self.config));
-                }
-                false => self.standing.choose(choice, State::Asked),
-            }
-        }
-    }
-
-    /// Writes of a body what may be written now, and opens and ends contents around it.
-    fn write_body<'a>(
-        &mut self,
-        id: TransactionId,
-        body: Body<'a>,
-        commands: &mut Vec<u8>,
-        scratch: &'a mut Vec<u8>,
-        slices: &mut Slices<'a>,
-    ) {
-        let written = self.messages.present(id, body).and_then(|body| {
-            let written = body.map(|body| self.write_content(id, body, commands, scratch, slices));
-            written.unwrap_or(Ok(())).map_err(|broken| match broken {
-                Broken::LineBreak(at) => NotSentReason::BareLineBreak { at },
-                Broken::Promise => NotSentReason::BodyFailed,
-                Broken::TooLarge(maximum) => NotSentReason::TooLarge { maximum },
-            })
-        });
-        if let Err(reason) = written {
-            slices.clear();
-            if self.messages.abandon(id, reason, self.link.content()) {
-                self.link.cut();
-            }
-        }
-        self.render(commands);
-    }
-
-    /// Opens a content or a chunk, if the time has come, and plans what is written of that which is
-    /// open.
-    fn write_content<'a>(
-        &mut self,
-        id: TransactionId,
-        body: (&'a [u8], bool),
-        commands: &mut Vec<u8>,
-        scratch: &'a mut Vec<u8>,
-        slices: &mut Slices<'a>,
-    ) -> Result<(), Broken> {
         let Self {
             config,
+            standing,
+            opening,
             messages,
             link,
-            opening,
             ..
         } = self;
-        let dialect = config.dialect;
-        if let Some(content) = messages.unopened(id, dialect) {
-            let maximum = opening.capabilities().max_size();
-            let level = messages.level();
-            if let Some(opened) = link.open(&content, body, level, maximum, commands, config)? {
-                messages.opened(id, opened, dialect);
-            }
-        }
-        if let Some(content) = messages.content(id, dialect)
-            && link.write_content(&content, body, commands, scratch, slices)?
-            && content.is_by_dot
-        {
-            messages.sent_content(id, Verb::Content, dialect);
-        }
-        Ok(())
+        let mut flight = Flight::new(config, standing, opening, messages, link);
+        let slices = flight.fill(body, buffers);
+        Transmit::new(slices, self)
     }
 }
 
@@ -772,13 +653,4 @@ fn has_gone(fault: Fault) -> bool {
         fault,
         Fault::ConnectionLost | Fault::WriteFailed | Fault::TimedOut(_)
     )
-}
-
-/// Returns what messages are fitted to.
-fn terms<'a>(opening: &'a Opening, config: &'a Config) -> Terms<'a> {
-    Terms {
-        offered: opening.capabilities(),
-        is_encrypted: opening.is_encrypted(),
-        config,
-    }
 }

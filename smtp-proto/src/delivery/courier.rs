@@ -4,13 +4,13 @@ use alloc::{
     collections::{BTreeMap, VecDeque},
     vec::Vec,
 };
-use core::{fmt, task::Poll, time::Duration};
+use core::{error::Error as Cause, fmt, task::Poll, time::Duration};
 
 use super::report::{Report, Reports};
 use crate::{
     client::{Body, Client, CommandId, Envelope, Event, MessageId},
     framing::Transmit,
-    machine::{Error, Misuse},
+    machine::{Error, Misuse, UnverifiedReason},
     syntax::{Command, Reply},
 };
 
@@ -32,6 +32,8 @@ pub struct Courier<B> {
     finished: VecDeque<(Report, Option<B>)>,
     /// What the last command of the application's own was answered, if it was.
     answer: Option<(CommandId, Option<Reply<'static>>)>,
+    /// How the server refused the TLS that it offers, if the session went on without.
+    tls_declined: Option<Reply<'static>>,
     /// How many messages were submitted.
     submitted: u64,
     /// How many of them the machine has asked for the content of, or was done with without.
@@ -52,6 +54,7 @@ impl<B> Courier<B> {
             bodies: BTreeMap::new(),
             finished: VecDeque::new(),
             answer: None,
+            tls_declined: None,
             submitted: 0,
             asked_for: 0,
             is_open: false,
@@ -97,6 +100,20 @@ impl<B> Courier<B> {
         Ok(command)
     }
 
+    /// Tells that the TLS handshake has failed, and what of: if an [`UnverifiedReason`] is among the causes,
+    /// of that.
+    pub fn tls_failed(&mut self, cause: Option<&(dyn Cause + Send + Sync + 'static)>) {
+        match cause.and_then(|cause| UnverifiedReason::among_causes(cause)) {
+            Some(reason) => self.machine.tls_unverified(reason),
+            None => self.machine.tls_failed(),
+        }
+    }
+
+    /// Returns how the server refused the TLS that it offers, if the session went on without.
+    pub fn tls_declined(&self) -> Option<&Reply<'static>> {
+        self.tls_declined.as_ref()
+    }
+
     /// Returns whether nothing is under way on an open session.
     fn is_quiet(&self) -> bool {
         self.is_open && self.reports.is_empty()
@@ -124,6 +141,7 @@ impl<B> Courier<B> {
     fn note(&mut self, event: Event<'_>) {
         match event {
             Event::Ready => self.is_open = true,
+            Event::TlsDeclined { reply } => self.tls_declined = Some(reply.into_owned()),
             Event::Answered { command, reply } => {
                 self.answer = Some((command, Some(reply.into_owned())));
             }

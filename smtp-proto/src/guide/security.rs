@@ -32,6 +32,48 @@
 //! # Ok::<(), smtp_proto::syntax::SyntaxError>(())
 //! ```
 //!
+//! # TLS between relays
+//!
+//! A relay looks up, before it connects, whether a domain has a policy: MTA-STS (RFC 8461) or TLSA records
+//! that DNSSEC has proven (DANE, RFC 7672). The look-ups are yours; the adapters' `TlsConnector` has
+//! the trust: `with_platform_roots` for MTA-STS, `with_tlsa` for DANE, and `opportunistic` for all others, which
+//! lets anyone pass and tells by [`TlsInfo`](crate::machine::TlsInfo) whom it has.
+//!
+//! Where there is no policy, TLS with anyone is better than none, and none is better than no mail (RFC 7435).
+//! A server that offers no TLS, or declines it
+//! ([`TlsDeclined`](crate::client::Event::TlsDeclined)), gets the mail in clear on the same connection. A
+//! handshake that fails ends the connection; to connect again in clear is yours to decide. It is forbidden
+//! where a policy demands TLS (RFC 8461 5, RFC 7672 2.2), for a message with REQUIRETLS (RFC 8689 4.2.1), and
+//! wherever there are credentials: an attacker who breaks handshakes would have his way.
+//!
+//! ```
+//! use smtp_proto::{client::Tls, machine::Error};
+//!
+//! /// What was found out of a domain.
+//! enum Policy {
+//!     Nothing,
+//!     /// MTA-STS in mode `enforce`, or TLSA records.
+//!     Demanded,
+//! }
+//!
+//! fn first(policy: &Policy) -> Tls {
+//!     match policy {
+//!         Policy::Nothing => Tls::Opportunistic,
+//!         Policy::Demanded => Tls::Required,
+//!     }
+//! }
+//!
+//! /// Decides whether to connect to the same server again at once, and how.
+//! fn again(policy: &Policy, error: &Error) -> Option<Tls> {
+//!     let failure = error.fault().tls_result_type()?; // for the report (RFC 8460)
+//!     println!("{failure}: {error}");
+//!     match policy {
+//!         Policy::Nothing => Some(Tls::Off),
+//!         Policy::Demanded => None, // its next host, or later
+//!     }
+//! }
+//! ```
+//!
 //! # Left to you, as a client
 //!
 //! - Choose [`Tls::Required`](crate::client::Tls::Required) or

@@ -6,7 +6,9 @@ use core::fmt::{self, Write as _};
 use smallvec::SmallVec;
 use thiserror::Error;
 
-use super::{answer::Answer, foreign::ForeignProtocol, limits, timer::Timer};
+use super::{
+    answer::Answer, foreign::ForeignProtocol, limits, timer::Timer, tls_info::UnverifiedReason,
+};
 use crate::syntax::Class;
 
 /// Tells why a machine gave the connection up.
@@ -120,9 +122,13 @@ pub enum Fault {
     /// The server does not offer what it offered the last time, and what was sent relied on that.
     #[error("the server does not offer any more what it was known to offer")]
     CapabilitiesChanged,
-    /// The TLS handshake failed.
+    /// The TLS handshake failed, or the connection ended after it before the peer had said anything:
+    /// by TLS 1.3 so ends one whose certificate is refused.
     #[error("the TLS handshake failed")]
     TlsFailed,
+    /// The peer is not known to be who it has to be, so that the TLS handshake was given up.
+    #[error("the TLS handshake failed: {0}")]
+    Unverified(UnverifiedReason),
     /// The server offers no TLS, or refuses it, and it is required.
     #[error("TLS is required and cannot be had")]
     TlsUnavailable,
@@ -183,6 +189,17 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Returns the result type by which a report on TLS tells of it (RFC 8460 4.3); `None` if it is no
+    /// failure of TLS. Those that have to do with the DNS and with policies are yours to find.
+    pub fn tls_result_type(self) -> Option<&'static str> {
+        match self {
+            Self::TlsUnavailable => Some("starttls-not-supported"),
+            Self::TlsFailed | Self::BytesBeforeTls => Some("validation-failure"),
+            Self::Unverified(reason) => reason.result_type(),
+            _ => None,
+        }
+    }
+
     /// Returns whether the same may not happen again on another connection, as far as the fault alone
     /// tells.
     fn is_transient(self) -> bool {
@@ -194,6 +211,7 @@ impl Fault {
                 | Self::Closing
                 | Self::CapabilitiesChanged
                 | Self::TlsFailed
+                | Self::Unverified(_)
                 | Self::ShutDown
                 | Self::ContentAbandoned
         )

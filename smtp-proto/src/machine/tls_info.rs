@@ -74,7 +74,7 @@ pub enum VerifiedBy {
     Dane,
 }
 
-/// Tells why a peer's certificate is not verified.
+/// Tells why a peer's certificate is not verified. Its [`result_type`](Self::result_type) is for reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum UnverifiedReason {
@@ -84,19 +84,46 @@ pub enum UnverifiedReason {
     /// The peer showed none.
     #[error("no certificate was shown")]
     NoCertificate,
-    /// It is for another name (RFC 8460 4.3.1: `certificate-host-mismatch`).
+    /// It is for another name.
     #[error("the certificate is for another name")]
     HostMismatch,
-    /// Its time is over, or has not begun (`certificate-expired`).
+    /// Its time is over, or has not begun.
     #[error("the certificate is not valid now")]
     Expired,
-    /// No authority that is trusted vouches for it (`certificate-not-trusted`).
+    /// No authority that is trusted vouches for it.
     #[error("the certificate is not trusted")]
     NotTrusted,
-    /// It matches no TLSA record (`tlsa-invalid`).
+    /// It matches no TLSA record.
     #[error("the certificate matches no TLSA record")]
     NoTlsaMatch,
-    /// It is wrong in another way (`validation-failure`).
+    /// No TLSA record of the server can be used (RFC 7672 2.2).
+    #[error("no TLSA record can be used")]
+    NoUsableTlsa,
+    /// It is wrong in another way.
     #[error("the certificate is not acceptable")]
     Other,
+}
+
+impl UnverifiedReason {
+    /// Returns the result type by which a report on TLS tells of it (RFC 8460 4.3); `None` for
+    /// [`NotChecked`](Self::NotChecked), which is no failure.
+    pub fn result_type(self) -> Option<&'static str> {
+        match self {
+            Self::NotChecked => None,
+            Self::HostMismatch => Some("certificate-host-mismatch"),
+            Self::Expired => Some("certificate-expired"),
+            Self::NotTrusted => Some("certificate-not-trusted"),
+            Self::NoTlsaMatch | Self::NoUsableTlsa => Some("tlsa-invalid"),
+            Self::NoCertificate | Self::Other => Some("validation-failure"),
+        }
+    }
+
+    /// Looks for a reason among the causes of an error, itself included.
+    pub fn among_causes(error: &(dyn core::error::Error + 'static)) -> Option<Self> {
+        let causes = core::iter::successors(Some(error), |error| error.source());
+        causes
+            .filter_map(|error| error.downcast_ref())
+            .copied()
+            .next()
+    }
 }

@@ -40,7 +40,7 @@ pub(super) fn begin_chunk<'i>(
 }
 
 /// Swallows the next `size` bytes, which no transaction takes: they come whatever is said of them
-/// (3030-2-i). What is refused so is bounded, too.
+/// (3030-2-j, X-6). How many are put up with is bounded.
 pub(super) fn swallow_chunk(
     link: &mut Link,
     intake: &mut Intake,
@@ -83,9 +83,12 @@ pub(super) fn refuse(
     Ok(())
 }
 
-/// Forgets a transaction that failed; returns what its content was refused with.
+/// Forgets a transaction that a chunk, or a command in its place, failed; returns what its content was
+/// refused with. Nothing of it is taken any more until RSET (3030-2-n).
 pub(super) fn break_transaction(link: &mut Link, intake: &mut Intake) -> Option<Refusal> {
+    link.apply(Verb::Chunk, false);
     intake.transaction()?;
+    // What was sent along cannot know (3030-2-l).
     link.pardon();
     intake.fail()
 }
@@ -114,9 +117,7 @@ fn handle<'i>(link: &mut Link, intake: &mut Intake, portion: Portion<'i>) -> Ste
             link.say(Reason::Chunk, Place::Any, intake.transaction());
         }
         Portion::RefusedChunk => {
-            // 3030-2-l: what follows of the message is refused until RSET.
             let transaction = intake.transaction();
-            link.apply(Verb::Chunk, false);
             if let Some(refusal) = break_transaction(link, intake) {
                 answer_refused(link, &refusal, 1, transaction);
             }

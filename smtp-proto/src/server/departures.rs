@@ -78,6 +78,7 @@ impl Departures {
         let sent = self.sent_here();
         let mut slices = Slices::new();
         match self.bytes.get(sent..) {
+            // All of it in one (2920-3.2-b).
             Some(pending) if !pending.is_empty() => slices.push(pending),
             _ => {}
         }
@@ -137,6 +138,7 @@ impl Departures {
     /// Takes note that the client sent something, which may prove that it has read something.
     pub(super) fn bytes_came(&mut self) -> Turn {
         let sent = self.account.sent;
+        // Bytes that come without anything new to read belong to the flight before.
         if sent > self.readable {
             self.readable = sent;
             self.round_trips = self.round_trips.saturating_add(1);
@@ -146,11 +148,14 @@ impl Departures {
 
     /// Takes note that the client sent QUIT.
     pub(super) fn quit_came(&mut self) {
+        // It may have been sent before those replies were read (2920-3.1-c lets QUIT end a group), but a
+        // client that takes its leave means to read them.
         self.receipts.probable = self.account.sent;
     }
 
     /// Takes note of a message whose reply will not even be queued.
     pub(super) fn unsent(&mut self, accepted: Accepted) {
+        // At a place that is never reached.
         self.receipts.messages.push_back((accepted, u64::MAX));
     }
 
@@ -158,6 +163,7 @@ impl Departures {
     /// remembered.
     pub(super) fn next_settled(&mut self) -> Option<Event<'static>> {
         let (_, end) = self.receipts.messages.front()?;
+        // A stream never waits for a reply, and so confirms nothing: what is remembered has to end somewhere.
         let is_full = self.receipts.messages.len() > limits::UNCONFIRMED_MESSAGES;
         if *end <= self.receipts.confirmed || is_full {
             return self.next_of_all();
@@ -305,6 +311,8 @@ impl Receipts {
 
     /// Takes note that bytes came, when the transport had taken `sent`; returns whether they may.
     fn bytes_came(&mut self, sent: u64) -> Turn {
+        // One checkpoint is enough: a later command sets another only once bytes have come, which settles
+        // this one.
         match core::mem::take(&mut self.checkpoint) {
             Checkpoint::Clear => Turn::Free,
             Checkpoint::Answered(end) if end <= sent => {

@@ -136,6 +136,7 @@ impl Footing {
         let settings = self.settings();
         let terms = match &self.announced {
             Some(offer) => offer.of_mail(parameters, &settings.additions)?,
+            // After HELO, or without any greeting, there are no extensions (5321-2.2.1-c).
             None if parameters.names().next().is_some() || parameters.others().next().is_some() => {
                 return Err(Reason::NotOffered);
             }

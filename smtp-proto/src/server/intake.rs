@@ -211,6 +211,7 @@ impl Intake {
         let envelope_is_clear = !transaction.sender_open && transaction.recipients_open == 0;
         match waits {
             Waits::Nothing | Waits::Everything => true,
+            // Whether it is one too many depends on those before it that are undecided.
             Waits::Room if transaction.is_full(max_recipients) => envelope_is_clear,
             Waits::Sender | Waits::Room => !transaction.sender_open,
             Waits::Envelope => envelope_is_clear,
@@ -271,6 +272,7 @@ impl Intake {
             last,
             swallowed: None,
         };
+        // Before any of it comes: what is too large in the end is not handed out.
         transaction.count(size)
     }
 
@@ -317,35 +319,38 @@ impl Intake {
                     (None, _) => Portion::None,
                 }
             }
-            Coming::Chunk { chunk, .. } => {
-                let presented = chunk.peek(input);
-                let lines = self.transaction.as_mut().and_then(Transaction::lines);
-                let (bytes, rest, is_bare) = match lines {
-                    Some(lines) => {
-                        let mut rest = presented;
-                        match lines.next(&mut rest) {
-                            Some(Content::Bytes(bytes)) => {
-                                (bytes, rest, lines.bare_line_break().is_some())
-                            }
-                            _ => (&[][..], rest, false),
-                        }
-                    }
-                    None => (presented, &[][..], false),
-                };
-                let taken = presented.len().saturating_sub(rest.len());
-                chunk.advance(taken);
-                *input = input.get(taken..).unwrap_or_default();
-                let is_complete = chunk.is_complete();
-                match &mut self.transaction {
-                    // What came was counted when it was announced (3030-2-j).
-                    Some(transaction) if !bytes.is_empty() => {
-                        transaction.take(bytes, bytes.len().saturating_sub(taken), is_bare)
-                    }
-                    _ if !bytes.is_empty() => Portion::Swallowed,
-                    _ if is_complete => self.end_chunk(),
-                    _ => Portion::None,
-                }
+            Coming::Chunk { .. } => self.next_of_chunk(input),
+        }
+    }
+
+    fn next_of_chunk<'i>(&mut self, input: &mut &'i [u8]) -> Portion<'i> {
+        let Coming::Chunk { chunk, .. } = &mut self.coming else {
+            return Portion::Swallowed;
+        };
+        let presented = chunk.peek(input);
+        let mut rest = presented;
+        let (bytes, is_bare) = match self.transaction.as_mut().and_then(Transaction::lines) {
+            None => (core::mem::take(&mut rest), false),
+            // A CR that stands last is kept until it is known what follows, in the next chunk maybe.
+            Some(lines) => match lines.next(&mut rest) {
+                Some(Content::Bytes(bytes)) => (bytes, lines.bare_line_break().is_some()),
+                Some(Content::End) | None => (&[][..], false),
+            },
+        };
+        // Nothing but this moves the input: to the byte where the chunk ends, whatever stands in it, and
+        // whether it is taken or swallowed (3030-2-j). One byte off, and content is read as commands.
+        let taken = presented.len().saturating_sub(rest.len());
+        chunk.advance(taken);
+        *input = input.get(taken..).unwrap_or_default();
+        let is_complete = chunk.is_complete();
+        match &mut self.transaction {
+            _ if bytes.is_empty() && is_complete => self.end_chunk(),
+            _ if bytes.is_empty() => Portion::None,
+            // What came was counted when it was announced, what normalising adds was not.
+            Some(transaction) => {
+                transaction.take(bytes, bytes.len().saturating_sub(taken), is_bare)
             }
+            None => Portion::Swallowed,
         }
     }
 
@@ -358,11 +363,13 @@ impl Intake {
         };
         if let Some(reason) = swallowed {
             self.coming = Coming::Commands;
+            // LMTP's replies are one a recipient that was accepted, though its transaction is gone
+            // (2033-4.3-b, X-22); they are given once.
             let recipients = last.then(|| core::mem::take(&mut self.failed_recipients));
             return Portion::StrayChunk { reason, recipients };
         }
         if last {
-            // A CR may stand last.
+            // The CR that was kept is the last byte, and so a bare one.
             return match self.transaction.as_mut().and_then(Transaction::finish) {
                 Some(portion) => portion,
                 None => self.end_message(),

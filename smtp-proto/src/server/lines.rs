@@ -49,6 +49,7 @@ impl Lines {
     }
 
     /// Returns the next line, of at most `limit` bytes.
+    #[inline]
     pub(super) fn next<'i>(&mut self, input: &mut &'i [u8], limit: usize) -> Arrived<'i> {
         self.held = Waits::Nothing;
         let presented = *input;

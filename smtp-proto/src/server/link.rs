@@ -9,7 +9,7 @@ use super::event::{Event, Reason, Ticket, TransactionId};
 use super::footing::Footing;
 use super::outbox::Outbox;
 use super::patience::Patience;
-use super::progress::{Misplaced, Progress};
+use super::progress::Progress;
 use super::replies::{self, Wording};
 use super::security::{self, Security};
 use super::table::{Place, State, Verb, Waits};
@@ -60,11 +60,6 @@ impl Link {
     /// Goes on to the state that follows on a yes or a no to `verb`.
     pub(super) fn apply(&mut self, verb: Verb, is_positive: bool) {
         self.progress.apply(verb, is_positive);
-    }
-
-    /// Goes on to the state that follows on a command out of its place.
-    pub(super) fn misplace(&mut self, misplaced: Misplaced) {
-        self.progress.misplace(misplaced);
     }
 
     pub(super) fn security(&self) -> &Security {
@@ -187,8 +182,11 @@ impl Link {
     /// Ends the session for the application, with the answer to the command of that serial number, or
     /// without any. What came after it is not answered.
     pub(super) fn close_after(&mut self, serial: u64, verb: Verb, reply: Option<&Reply<'_>>) {
+        // What was taken of the commands after it may have been answered already, as they need not wait for
+        // this verdict: those answers must not leave either, or each would be read as another's.
         let kept = serial.saturating_add(u64::from(reply.is_some()));
         self.outbox.drop_from(kept);
+        // Ending comes first: nothing of what leaves then is held back.
         self.fail(Fault::ShutDown, &[]);
         if let Some(reply) = reply {
             let answer = self.outbox.compose(&self.footing, reply, verb);
@@ -276,13 +274,15 @@ impl Link {
         let most = self.footing.settings().max_undecided_messages;
         match waits {
             Waits::Everything => self.outbox.open() == 0,
+            // Content is what costs: without this a client that never waits would have a store keep any
+            // number of messages at once.
             Waits::Envelope => self.outbox.undecided() < most,
             Waits::Nothing | Waits::Sender | Waits::Room => true,
         }
     }
 
     /// Sees to it that the timers run that should, and no others; `awaited` is what the client is to
-    /// send next. Only the bytes of a chunk have to come while replies are owed: after DATA, 354 is one.
+    /// send next.
     pub(super) fn arm(&mut self, awaited: Timer, is_in_chunk: bool) {
         if self.outbox.is_silent() {
             return;
@@ -290,6 +290,8 @@ impl Link {
         let now = self.footing.now();
         self.outbox.arm(now);
         let is_held = self.holds_reply_back();
+        // While it is owed anything the client may just be waiting, as it has to after 354's DATA. A chunk
+        // comes without being asked for, so that its bytes are due whatever is owed.
         let is_its_turn = self.outbox.owes_nothing() || is_in_chunk;
         let awaited = (!self.ending.has_begun() && is_its_turn).then_some(awaited);
         let settings = self.footing.settings();
@@ -310,6 +312,7 @@ impl Link {
     /// Lets the timers fire that are due, but for those of verdicts.
     pub(super) fn fire(&mut self, between: bool) {
         let now = self.footing.now();
+        // Whoever reads nothing reads no last word either.
         if let Some(timer) = self.outbox.expired(now) {
             self.fail_mutely(Fault::TimedOut(timer));
         }
@@ -325,6 +328,7 @@ impl Link {
     }
 
     fn session_end(&self, between: bool) -> Option<Duration> {
+        // In mid-transaction the end would cost the client what it has sent (5321-3.8-c).
         let is_quiet = between && !self.ending.has_begun() && self.outbox.unanswered() == 0;
         let end = self.patience.end(self.footing.settings());
         end.filter(|_| is_quiet)
@@ -343,6 +347,8 @@ impl Link {
 
     /// Takes the verdict over STARTTLS, whose answer is the next: all was answered before.
     pub(super) fn tls_decided(&mut self, is_positive: bool) {
+        // Counted in bytes of the session, as replies before it may still wait to be written: with the
+        // first byte after the 220 the handshake begins, and nothing may come between.
         let length = replies::START_TLS.as_bytes().len();
         self.security
             .tls_decided(is_positive, self.outbox.queued(), length);
@@ -365,6 +371,7 @@ impl Link {
     /// Takes back the 220 that begins TLS, so that another reply can follow. Where it is too late
     /// nothing can: the client takes what comes for TLS.
     fn renounce_tls(&mut self) {
+        // A part of the 220 that was written is as bad as the whole: the client cannot be told any more.
         if let Some(kept) = self.security.before_handshake()
             && (self.is_handshake() || !self.outbox.take_back(kept))
         {
@@ -453,6 +460,7 @@ impl Link {
         if let Some(event) = self.ending.take_quit() {
             return Ok(Some(event));
         }
+        // Verdicts that are owed may still come, and what is written may still be confirmed.
         if !self.outbox.is_silent() && !self.outbox.owes_nothing() {
             return Ok(None);
         }

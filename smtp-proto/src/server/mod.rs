@@ -248,14 +248,16 @@ impl Server {
     /// Made for the last arm of a `match`: no command stays unanswered then.
     pub fn decline(&mut self, event: Event<'_>) {
         if let Some(ticket) = event.into_ticket() {
-            self.session.decline_ticket(&ticket);
+            // Where that is too late, the machine has answered.
+            drop(self.session.decline_ticket(ticket));
         }
     }
 
     /// Refuses the content that is coming, before its end.
     ///
     /// The rest is swallowed, the reply given where one is due: at the end of the content, or of
-    /// the chunk that is coming or comes next. No [`Event::Message`] follows.
+    /// the chunk that is coming or comes next. No [`Event::Message`] follows. Only 421 ends the session,
+    /// at once (RFC 5321 3.8); [`shut_down`](Self::shut_down) does so by any reply.
     ///
     /// # Errors
     ///

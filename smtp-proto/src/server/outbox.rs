@@ -141,6 +141,7 @@ impl Outbox {
                         out.extend_from_slice(enhanced);
                         out.extend_from_slice(text);
                     }
+                    // Without room for a code: a client may refuse a longer line (RFC 5321 4.5.3.1.5).
                     _ => out.extend_from_slice(line),
                 }
             }

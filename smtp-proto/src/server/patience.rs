@@ -69,6 +69,7 @@ impl Patience {
 
     /// Expects the rest of the transactions that a client may have sent after one that failed.
     pub(super) fn pardon(&mut self, settings: &Settings) {
+        // As many as one transaction may have: without a bound, one refusal would be a licence for ever.
         self.pardons = settings
             .max_recipients
             .saturating_add(limits::RECIPIENT_OVERSHOOT);
@@ -88,6 +89,7 @@ impl Patience {
             Idle::Always => true,
             Idle::Again => !is_first,
             Idle::Empty => is_empty,
+            // RSET before each MAIL is what careful clients send (2920-3.1-b).
             Idle::Undue => !core::mem::take(&mut self.reset_is_due),
         };
         if counts {
@@ -178,6 +180,7 @@ impl Patience {
         if bytes == 0 {
             return;
         }
+        // A byte every minute does not earn another five: only what is saved up is paused with.
         let left = match self.read_timer.deadline() {
             Some(deadline) => deadline.saturating_sub(now),
             None => self.pause,
@@ -194,6 +197,7 @@ impl Patience {
     pub(super) fn arm(&mut self, awaited: Option<Timer>, settings: &Settings, now: Duration) {
         match awaited {
             None => self.read_timer.stop(),
+            // Not started anew by bytes: a command has to come as a whole in its time.
             Some(_) if self.read_timer.is_running() => {}
             Some(Timer::Idle) => self
                 .read_timer

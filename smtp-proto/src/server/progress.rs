@@ -50,18 +50,12 @@ impl Progress {
         self.state = after(self.state, if is_positive { yes } else { no });
     }
 
-    /// Goes on to the state that follows on a command out of its place.
-    pub(super) fn misplace(&mut self, misplaced: Misplaced) {
-        if misplaced.spoils == Spoils::Transaction {
-            self.state = after(self.state, Next::Broken);
-        }
-    }
-
     pub(super) fn state(&self) -> State {
         self.state
     }
 
     /// Returns whether the command is taken, or why not.
+    #[inline]
     pub(super) fn admit(&self, verb: Verb, standing: &Standing<'_>) -> Result<(), Misplaced> {
         let rule = rule(verb);
         let admission = self.admission(rule);

@@ -13,6 +13,7 @@ use crate::machine::{Fault, ForeignProtocol};
 use crate::syntax::{Command, CommandError, CommandErrorKind};
 
 /// Returns whether a command is in its place, or why not.
+#[inline]
 pub(super) fn admit(link: &Link, intake: &Intake, verb: Verb) -> Result<(), Misplaced> {
     let settings = link.footing().settings();
     let is_encrypted = link.security().is_encrypted();
@@ -47,7 +48,6 @@ pub(super) fn turn_down<'i>(
         return refuse(link, intake, verb, reason, line);
     }
     if spoils == Spoils::Transaction {
-        link.misplace(misplaced);
         content::break_transaction(link, intake);
     }
     let step = match command {
@@ -66,7 +66,7 @@ pub(super) fn turn_down<'i>(
 pub(super) fn malformed<'i>(
     link: &mut Link,
     lines: &mut Lines,
-    intake: &mut Intake,
+    intake: &Intake,
     error: CommandError,
     line: &'i [u8],
 ) -> Step<'i> {
@@ -98,8 +98,8 @@ pub(super) fn malformed<'i>(
 /// Answers a line whose verb nobody knows.
 pub(super) fn unrecognised<'i>(
     link: &mut Link,
-    lines: &mut Lines,
-    intake: &mut Intake,
+    lines: &Lines,
+    intake: &Intake,
     line: &'i [u8],
 ) -> Step<'i> {
     if link.progress().state() == State::TurnedAway {

@@ -153,6 +153,7 @@ impl Session {
     /// Returns whether no byte of the input can be taken now.
     fn is_blocked(&self) -> bool {
         let waits = |waits| self.link.is_full() || !self.is_clear(waits);
+        // Content comes whatever is owed: it was asked for by 354, or its length was told.
         self.link.is_shut() || self.intake.is_at_command() && waits(self.lines.held())
     }
 
@@ -195,12 +196,7 @@ impl Session {
                 return refusal::reject(link, intake, Reason::LineTooLong, &[], Place::Any);
             }
             Arrived::BareLineFeed(line) => {
-                return refusal::bare_line_feed(
-                    &mut self.link,
-                    &mut self.lines,
-                    &self.intake,
-                    line,
-                );
+                return refusal::bare_line_feed(&mut self.link, &self.lines, &self.intake, line);
             }
             Arrived::Foreign(protocol, bytes) => {
                 return refusal::foreign(&mut self.link, &self.intake, protocol, &[], bytes);
@@ -228,21 +224,18 @@ impl Session {
         self.link.outbox_mut().trace_line(security::traceable(line));
         match parsed {
             Err(error) => {
-                let (link, lines, intake) = self.parts();
-                refusal::malformed(link, lines, intake, error, line)
+                let (link, lines) = (&mut self.link, &mut self.lines);
+                refusal::malformed(link, lines, &self.intake, error, line)
             }
             Ok(command) => match verb {
                 Some(verb) => self.handle(verb, command, line),
-                None => {
-                    let (link, lines, intake) = self.parts();
-                    refusal::unrecognised(link, lines, intake, line)
-                }
+                None => refusal::unrecognised(&mut self.link, &self.lines, &self.intake, line),
             },
         }
     }
 
     /// Returns the row of the table that a command has, if anybody knows it.
-    fn verb_of(&mut self, command: &Command<'_>, line: &[u8]) -> Option<Verb> {
+    fn verb_of(&self, command: &Command<'_>, line: &[u8]) -> Option<Verb> {
         let settings = self.link.footing().settings();
         match command {
             Command::Other { verb, .. } if settings.has_command(verb) => Some(Verb::Own),
@@ -263,7 +256,7 @@ impl Session {
         }
         self.is_opening &= !matches!(command, Command::Data | Command::Bdat { .. });
         if let Err(misplaced) = refusal::admit(&self.link, &self.intake, verb) {
-            let (link, _, intake) = self.parts();
+            let (link, intake) = (&mut self.link, &mut self.intake);
             return refusal::turn_down(link, intake, verb, misplaced, &command, line);
         }
         match command {
@@ -307,6 +300,7 @@ impl Session {
             Err(reason) => return self.refuse(verb, reason, line),
         };
         if verb == Verb::StartTls {
+            // Before the verdict already: what comes now was not sent under TLS (3207-4-h).
             self.link.security_mut().tls_asked();
         }
         let question = Question::new(verb).with(asking.detail());
@@ -438,18 +432,14 @@ impl Session {
         refusal::decline(&mut self.link, &self.intake, reason, line, Place::Any)
     }
 
-    fn parts(&mut self) -> (&mut Link, &mut Lines, &mut Intake) {
-        (&mut self.link, &mut self.lines, &mut self.intake)
-    }
-
     // What the application says.
 
     pub(super) fn accept(&mut self, ticket: Ticket) -> Result<(), Refused> {
         verdict::accept(&mut self.link, &mut self.intake, ticket)
     }
 
-    pub(super) fn decline_ticket(&mut self, ticket: &Ticket) {
-        verdict::decline(&mut self.link, &mut self.intake, ticket);
+    pub(super) fn decline_ticket(&mut self, ticket: Ticket) -> Result<(), Refused> {
+        verdict::decline(&mut self.link, &mut self.intake, ticket)
     }
 
     pub(super) fn reply(&mut self, ticket: Ticket, reply: &Reply<'_>) -> Result<(), Refused> {

@@ -285,7 +285,8 @@ impl Tickets {
         if self.untold == 0 {
             return None;
         }
-        // No slot is passed twice: those before are told, or answered.
+        // No slot is passed twice: those before are told, or answered. A review that takes the place of an
+        // earlier question moves the mark back.
         let from = self.index(self.untold_from.max(self.first))?;
         let at = self.slots.iter().skip(from).position(Slot::is_untold)?;
         let at = from.saturating_add(at);
@@ -423,6 +424,8 @@ impl Tickets {
                 None => {}
             }
         }
+        // Slots that were answered may have set the mark: then it is known better now, and nothing is
+        // searched again before that.
         let Some(at) = due else {
             self.next_deadline = earliest;
             return None;
@@ -439,6 +442,7 @@ impl Tickets {
     /// Returns the last command if no other may be handled before its answer.
     pub(super) fn holding(&self) -> Option<(u64, Question)> {
         let serial = self.next_serial().checked_sub(1)?;
+        // No other slot can be one that holds: nothing is queued after it.
         match self.slots.back()? {
             Slot::Open { question, .. } if question.verb.holds() => Some((serial, *question)),
             _ => None,
@@ -458,6 +462,7 @@ impl Tickets {
             })
             .for_each(unsent);
         self.slots.truncate(kept);
+        // Counted anew, not counted off: this comes once, at the end of a session.
         let count = |which: fn(&Slot) -> bool| self.slots.iter().filter(|it| which(it)).count();
         self.open = count(|slot| slot.deadline().is_some());
         self.messages = count(Slot::is_of_message);
@@ -524,6 +529,7 @@ impl Tickets {
     }
 
     fn recycle(&mut self, mut bytes: Vec<u8>) {
+        // A long reply must not be paid for with memory for the rest of the session.
         if self.spare.len() < SPARE_BUFFERS && bytes.capacity() <= SPARE_BUFFER {
             bytes.clear();
             self.spare.push(bytes);

@@ -20,25 +20,18 @@ struct Verdict {
 
 /// Accepts what the ticket stands for.
 pub(super) fn accept(link: &mut Link, intake: &mut Intake, ticket: Ticket) -> Result<(), Refused> {
-    match link.outbox().look_up(&ticket) {
-        Ok((serial, Subject::Question(question))) => {
-            settle_in_words(link, intake, serial, question, question.verb.accepted());
-        }
-        Ok((serial, Subject::Reply { .. })) => link.let_go(serial),
-        Err(misuse) => return Err(Refused { ticket, misuse }),
-    }
+    let (serial, question) = find(link, ticket, |_| Ok(()))?;
+    let wording = question.map(|it| it.verb.accepted());
+    settle_in_words(link, intake, serial, question.zip(wording));
     Ok(())
 }
 
 /// Refuses what the ticket stands for, as nobody handles it.
-pub(super) fn decline(link: &mut Link, intake: &mut Intake, ticket: &Ticket) {
-    match link.outbox().look_up(ticket) {
-        Ok((serial, Subject::Question(question))) => {
-            settle_in_words(link, intake, serial, question, question.verb.declined());
-        }
-        Ok((serial, Subject::Reply { .. })) => link.let_go(serial),
-        Err(_) => {}
-    }
+pub(super) fn decline(link: &mut Link, intake: &mut Intake, ticket: Ticket) -> Result<(), Refused> {
+    let (serial, question) = find(link, ticket, |_| Ok(()))?;
+    let wording = question.map(|it| it.verb.declined());
+    settle_in_words(link, intake, serial, question.zip(wording));
+    Ok(())
 }
 
 /// Answers what the ticket stands for.
@@ -48,17 +41,7 @@ pub(super) fn reply(
     ticket: Ticket,
     reply: &Reply<'_>,
 ) -> Result<(), Refused> {
-    let checked = link
-        .outbox()
-        .look_up(&ticket)
-        .and_then(|(serial, subject)| {
-            subject.check(reply)?;
-            Ok((serial, subject.question()))
-        });
-    let (serial, question) = match checked {
-        Ok(checked) => checked,
-        Err(misuse) => return Err(Refused { ticket, misuse }),
-    };
+    let (serial, question) = find(link, ticket, |subject| subject.check(reply))?;
     let verb = question.map_or(Verb::Content, |it| it.verb);
     let closes = verb.is_closed_by(reply.code());
     match closes {
@@ -76,17 +59,8 @@ pub(super) fn close(
     ticket: Ticket,
     reply: Option<&Reply<'_>>,
 ) -> Result<(), Refused> {
-    let checked = link
-        .outbox()
-        .look_up(&ticket)
-        .and_then(|(serial, subject)| {
-            reply.map_or(Ok(()), table::check_negative)?;
-            Ok((serial, subject.question()))
-        });
-    let (serial, question) = match checked {
-        Ok(checked) => checked,
-        Err(misuse) => return Err(Refused { ticket, misuse }),
-    };
+    let check = |_: &Subject<'_>| reply.map_or(Ok(()), table::check_negative);
+    let (serial, question) = find(link, ticket, check)?;
     let verb = question.map_or(Verb::Content, |it| it.verb);
     link.close_after(serial, verb, reply);
     settle(link, intake, question, false);
@@ -95,15 +69,13 @@ pub(super) fn close(
 
 /// Challenges a client that authenticates itself.
 pub(super) fn challenge(link: &mut Link, ticket: Ticket, challenge: &[u8]) -> Result<(), Refused> {
-    let misuse = match link.outbox().look_up(&ticket) {
-        Ok((serial, Subject::Question(question))) if question.verb.is_auth() => {
-            link.challenge(serial, challenge);
-            return Ok(());
-        }
-        Ok(_) => Misuse::WrongReplyClass,
-        Err(misuse) => misuse,
+    let check = |subject: &Subject<'_>| match subject.question() {
+        Some(question) if question.verb.is_auth() => Ok(()),
+        _ => Err(Misuse::WrongReplyClass),
     };
-    Err(Refused { ticket, misuse })
+    let (serial, _) = find(link, ticket, check)?;
+    link.challenge(serial, challenge);
+    Ok(())
 }
 
 /// Answers for an application that took too long, all that is due.
@@ -125,16 +97,37 @@ pub(super) fn expire(link: &mut Link, intake: &mut Intake) {
     }
 }
 
-/// Answers a question for the application, in words of the machine's.
+/// Returns the place of a command, and what is asked about it unless the ticket is for a reply of the
+/// machine's own; hands the ticket back where it is no good, or the check fails.
+fn find(
+    link: &Link,
+    ticket: Ticket,
+    check: impl FnOnce(&Subject<'_>) -> Result<(), Misuse>,
+) -> Result<(u64, Option<Question>), Refused> {
+    let found = link.outbox().look_up(&ticket);
+    found
+        .and_then(|(serial, subject)| {
+            check(&subject)?;
+            Ok((serial, subject.question()))
+        })
+        .map_err(|misuse| Refused { ticket, misuse })
+}
+
+/// Answers for the application in words of the machine's; in those that it has already, if they are under
+/// review.
 fn settle_in_words(
     link: &mut Link,
     intake: &mut Intake,
     serial: u64,
-    question: Question,
-    wording: Wording,
+    asked: Option<(Question, Wording)>,
 ) {
-    link.answer_in_words(serial, wording);
-    settle(link, intake, Some(question), wording.is_positive());
+    match asked {
+        Some((question, wording)) => {
+            link.answer_in_words(serial, wording);
+            settle(link, intake, Some(question), wording.is_positive());
+        }
+        None => link.let_go(serial),
+    }
 }
 
 /// Does what an answer of the application's means, if it is one to a question.
@@ -187,6 +180,7 @@ impl Verdict {
                 intake.abandon(Reason::Hello);
                 link.footing_mut().introduced(verb != Verb::Helo);
             }
+            // Its recipients may be on their way (2920-3.1-b).
             (Verb::Mail, _) if is_current && !is_positive => link.pardon(),
             (Verb::Data, _) if is_current && is_positive => {
                 intake.begin_data();

@@ -341,17 +341,20 @@ impl Others {
 
     /// Returns the parameters in the order they were written.
     pub(super) fn iter(&self) -> impl Iterator<Item = Parameter<'_>> {
-        let each = self.0.split(' ').filter(|text| !text.is_empty());
-        each.map(|text| match text.split_once('=') {
-            Some((keyword, value)) => Parameter {
-                keyword,
-                value: Some(value),
-            },
-            None => Parameter {
-                keyword: text,
-                value: None,
-            },
-        })
+        // There are none as a rule, and to search nothing costs, too.
+        let each = (!self.0.is_empty()).then(|| self.0.split(' '));
+        each.into_iter()
+            .flatten()
+            .map(|text| match text.split_once('=') {
+                Some((keyword, value)) => Parameter {
+                    keyword,
+                    value: Some(value),
+                },
+                None => Parameter {
+                    keyword: text,
+                    value: None,
+                },
+            })
     }
 
     fn has(&self, keyword: &str) -> bool {

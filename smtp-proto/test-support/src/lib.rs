@@ -4,7 +4,7 @@
 
 mod script;
 
-use std::{fs, ops::Range, path::PathBuf};
+use std::{fs, ops::Range, path::PathBuf, sync::Arc};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
@@ -16,6 +16,7 @@ use smtp_proto_rustls::{
     rustls::{
         ClientConfig, RootCertStore, ServerConfig,
         pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+        server::WebPkiClientVerifier,
     },
 };
 
@@ -29,12 +30,14 @@ pub const CLIENT: &str = "client.example";
 /// An authority of its own, and a server's and a client's certificate from it.
 ///
 /// In files, in PEM: `ca.pem`, and `.pem` and `.key` of `server`, `client` and `expired`, the
-/// server's of which the time is over.
+/// server's of which the time is over; in `-chain.pem` the authority's stands after each.
 #[derive(Debug)]
 pub struct Pki {
     directory: TemporaryDirectory,
     /// The server's certificate.
     pub certificate: CertificateDer<'static>,
+    /// The authority's.
+    pub authority: CertificateDer<'static>,
 }
 
 impl Default for Pki {
@@ -62,6 +65,7 @@ impl Pki {
             params.not_after = date_time_ymd(years.end, 1, 1);
             let certificate = params.signed_by(&key, &ca).unwrap();
             write(&format!("{who}.pem"), certificate.pem());
+            write(&format!("{who}-chain.pem"), certificate.pem() + &ca.pem());
             write(&format!("{who}.key"), key.serialize_pem());
             certificate.der().clone()
         };
@@ -71,6 +75,7 @@ impl Pki {
         Self {
             directory,
             certificate,
+            authority: ca.der().clone(),
         }
     }
 
@@ -89,6 +94,11 @@ impl Pki {
         TlsAcceptor::from_pem_files(self.file("server.pem"), self.file("server.key")).unwrap()
     }
 
+    /// Returns what shows the authority's certificate, too.
+    pub fn chain_acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from_pem_files(self.file("server-chain.pem"), self.file("server.key")).unwrap()
+    }
+
     /// Returns what shows a certificate of the server's that was valid once.
     pub fn expired_acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from_pem_files(self.file("expired.pem"), self.file("expired.key")).unwrap()
@@ -98,6 +108,20 @@ impl Pki {
     pub fn asking_acceptor(&self) -> TlsAcceptor {
         let (chain, key) = (self.file("server.pem"), self.file("server.key"));
         TlsAcceptor::from_pem_files_and_client_ca(chain, key, self.file("ca.pem")).unwrap()
+    }
+
+    /// Returns what turns clients away that have none.
+    pub fn demanding_acceptor(&self) -> TlsAcceptor {
+        let roots = Arc::new(self.roots());
+        let verifier =
+            WebPkiClientVerifier::builder_with_provider(roots, crypto_provider().unwrap());
+        let config = ServerConfig::builder_with_provider(crypto_provider().unwrap())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier.build().unwrap())
+            .with_single_cert(vec![self.certificate.clone()], self.key("server.key"))
+            .unwrap();
+        Arc::new(config).into()
     }
 
     /// Returns what trusts the authority.
@@ -111,16 +135,32 @@ impl Pki {
         self.connector().client_certificate(chain, key).unwrap()
     }
 
+    /// Does so with what is not in files.
+    pub fn showing_connector_from_memory(&self) -> TlsConnector {
+        let chain = CertificateDer::from_pem_file(self.file("client.pem")).unwrap();
+        let key = self.key("client.key");
+        self.connector()
+            .client_certificate_der(vec![chain], key)
+            .unwrap()
+    }
+
+    fn key(&self, name: &str) -> PrivateKeyDer<'static> {
+        PrivateKeyDer::from_pem_file(self.file(name)).unwrap()
+    }
+
+    fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.authority.clone()).unwrap();
+        roots
+    }
+
     /// Returns a client's configuration that owes nothing to the crate under test, and asks for
     /// these protocols (RFC 7301).
     pub fn client_config(&self, protocols: &[&str]) -> ClientConfig {
-        let mut roots = RootCertStore::empty();
-        let authority = CertificateDer::from_pem_file(self.file("ca.pem")).unwrap();
-        roots.add(authority).unwrap();
         let mut config = ClientConfig::builder_with_provider(crypto_provider().unwrap())
             .with_safe_default_protocol_versions()
             .unwrap()
-            .with_root_certificates(roots)
+            .with_root_certificates(self.roots())
             .with_no_client_auth();
         config.alpn_protocols = protocols.iter().map(|it| it.as_bytes().to_vec()).collect();
         config
@@ -128,12 +168,11 @@ impl Pki {
 
     /// Returns a server's configuration that owes nothing to the crate under test.
     pub fn server_config(&self) -> ServerConfig {
-        let key = PrivateKeyDer::from_pem_file(self.file("server.key")).unwrap();
         ServerConfig::builder_with_provider(crypto_provider().unwrap())
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_no_client_auth()
-            .with_single_cert(vec![self.certificate.clone()], key)
+            .with_single_cert(vec![self.certificate.clone()], self.key("server.key"))
             .unwrap()
     }
 }

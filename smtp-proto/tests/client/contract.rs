@@ -3,9 +3,12 @@
 use std::{collections::HashMap, time::Duration};
 
 use smtp_proto::{
-    client::{Body, Cancellation, Client, MessageId, NotSentReason, Outcome, Pipelining},
+    client::{
+        Body, BodyRequest, Cancellation, Client, MessageId, NotSentReason, Outcome, Pipelining,
+    },
     delivery::{Report, Reports},
     machine::{Error, Fault, Misuse, Step, Timer},
+    testing::End,
 };
 
 use crate::dialogue::{
@@ -25,41 +28,28 @@ struct Script<'a> {
 
 /// Drives a client as the documentation does, with a content for each message.
 fn drive(
-    client: &mut Client,
+    client: Client,
     contents: &HashMap<MessageId, Vec<u8>>,
     mut script: Script<'_>,
 ) -> (Vec<Report>, Option<Error>, String) {
     let (mut reports, mut done) = (Reports::default(), Vec::new());
     contents.keys().for_each(|id| reports.expect(*id, 2));
-    let (mut received, mut wire) = (Vec::new(), Vec::new());
-    let mut now = Duration::ZERO;
+    let mut client = End::new(client);
+    let (mut wire, mut now) = (Vec::new(), Duration::ZERO);
     script.says.reverse();
     while !client.is_closed() {
-        let mut input = &received[..];
-        loop {
-            match client.poll_event(&mut input, now) {
-                Ok(Some(event)) => done.extend(reports.observe(event)),
-                Ok(None) => break,
-                Err(error) => return (done, Some(error), String::from_utf8(wire).unwrap()),
-            }
+        let heard = client.hear(now, |_, event| done.extend(reports.observe(event)));
+        if let Err(error) = heard {
+            return (done, Some(error), String::from_utf8(wire).unwrap());
         }
-        let used = received.len() - input.len();
-        received.drain(..used);
-        loop {
-            let body = client.wants_body().map(|request| {
-                let content = &contents[&request.message][request.offset as usize..];
-                (request, Body::Last(content))
-            });
-            let Some(transmit) = client.poll_transmit(body, now) else {
-                break;
-            };
-            wire.extend(transmit.slices().concat());
-            let written = transmit.len();
-            transmit.wrote(written, now);
-        }
+        let body = |request: BodyRequest| {
+            let content = &contents[&request.message];
+            Some(Body::Last(&content[request.offset as usize..]))
+        };
+        client.speak(now, body, &mut wire);
         if client.wants_read() {
             match script.says.pop() {
-                Some(bytes) => received.extend_from_slice(bytes.as_bytes()),
+                Some(bytes) => client.feed(bytes.as_bytes()),
                 None if script.hangs_up => client.handle_eof(),
                 None => {
                     now = client.poll_timeout().expect("a timer for what is awaited");
@@ -95,7 +85,7 @@ fn a_content_that_is_sent_twice_is_whole_twice() {
             says: says.to_vec(),
             hangs_up: true,
         };
-        let (reports, error, wire) = drive(&mut client, &contents, script);
+        let (reports, error, wire) = drive(client, &contents, script);
         assert_eq!(error, None);
         assert_eq!(wire.matches(STUFFED).count(), 2, "{wire}");
         assert_eq!(
@@ -122,7 +112,7 @@ fn the_end_is_not_missed() {
             says: says.to_vec(),
             hangs_up,
         };
-        let (reports, error, _) = drive(&mut client, &contents, script);
+        let (reports, error, _) = drive(client, &contents, script);
         assert_eq!(reports[0].recipients, [Outcome::InDoubt, Outcome::InDoubt]);
         let expected = match hangs_up {
             true => Fault::ConnectionLost,

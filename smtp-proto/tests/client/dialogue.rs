@@ -4,12 +4,13 @@ use std::{collections::VecDeque, time::Duration};
 
 use smtp_proto::{
     client::{
-        Body, Client, Config, Duplex, Envelope, Event, MessageId, NotSent, NotSentReason, Outcome,
-        Pipelining,
+        Body, BodyRequest, Client, Config, Duplex, Envelope, Event, MessageId, NotSent,
+        NotSentReason, Outcome, Pipelining,
     },
     framing::Transmit,
     machine::{Answer, Error, Step},
     syntax::{ForwardPath, Host, Reply, ReversePath},
+    testing::End,
 };
 
 pub(crate) const CONTENT: &[u8] = b"Subject: x\r\n\r\n.dot\r\n";
@@ -21,11 +22,10 @@ pub(crate) const STUFFED: &str = "Subject: x\r\n\r\n..dot\r\n.\r\n";
 
 /// One session under test.
 pub(crate) struct Dialogue {
-    pub(crate) client: Client,
+    pub(crate) client: End<Client>,
     pub(crate) now: Duration,
     pub(crate) error: Option<Error>,
     events: VecDeque<Event<'static>>,
-    input: Vec<u8>,
     bodies: Vec<(MessageId, Vec<u8>)>,
 }
 
@@ -56,11 +56,10 @@ impl Dialogue {
     pub(crate) fn with(config: Config) -> Self {
         let now = Duration::ZERO;
         Self {
-            client: Client::new(config, now),
+            client: End::new(Client::new(config, now)),
             now,
             error: None,
             events: VecDeque::new(),
-            input: Vec::new(),
             bodies: Vec::new(),
         }
     }
@@ -130,17 +129,11 @@ impl Dialogue {
     }
 
     pub(crate) fn feed(&mut self, bytes: &[u8]) {
-        self.input.extend_from_slice(bytes);
-        let mut input = self.input.as_slice();
-        while self.error.is_none() {
-            match self.client.poll_event(&mut input, self.now) {
-                Ok(Some(event)) => self.events.push_back(event.into_owned()),
-                Ok(None) => break,
-                Err(error) => self.error = Some(error),
-            }
+        self.client.feed(bytes);
+        if self.error.is_none() {
+            let note = |_: &mut Client, event: Event<'_>| self.events.push_back(event.into_owned());
+            self.error = self.client.hear(self.now, note).err();
         }
-        let used = self.input.len() - input.len();
-        self.input.drain(..used);
     }
 
     pub(crate) fn hangs_up(&mut self) {
@@ -156,28 +149,24 @@ impl Dialogue {
     /// Returns what the client writes, in writes of at most so many bytes.
     pub(crate) fn written_in(&mut self, most: usize) -> String {
         let mut wire = Vec::new();
+        self.client.set_pieces(most);
         loop {
-            let presented = self.client.wants_body().and_then(|request| {
+            let present = |request: BodyRequest| {
                 let mut bodies = self.bodies.iter();
                 let (_, body) = bodies.find(|(message, _)| *message == request.message)?;
-                Some((request, Body::Last(&body[request.offset as usize..])))
-            });
-            let Some(transmit) = self.client.poll_transmit(presented, self.now) else {
-                // What it has to tell comes first, as every driver has it.
-                let told = self.events.len();
-                if !self.client.wants_read() {
-                    self.feed(b"");
-                }
-                if self.events.len() == told {
-                    break;
-                }
-                continue;
+                Some(Body::Last(&body[request.offset as usize..]))
             };
-            let mut bytes = transmit.slices().concat();
-            bytes.truncate(most);
-            transmit.wrote(bytes.len(), self.now);
-            wire.extend(bytes);
+            self.client.speak(self.now, present, &mut wire);
+            // What it has to tell comes first, as every driver has it.
+            let told = self.events.len();
+            if !self.client.wants_read() {
+                self.feed(b"");
+            }
+            if self.events.len() == told {
+                break;
+            }
         }
+        self.client.set_pieces(usize::MAX);
         String::from_utf8(wire).unwrap()
     }
 

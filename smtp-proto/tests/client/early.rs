@@ -7,6 +7,7 @@ use smtp_proto::{
     machine::{Fault, Step},
     server::{self, Server},
     syntax::{Capabilities, Host, Reply},
+    testing::End,
 };
 
 use crate::dialogue::{
@@ -165,37 +166,24 @@ fn the_server_takes_what_it_offered() {
             offer = offer.with_keyword("PIPECONNECT", "").unwrap();
         }
         let config = server::Config::new(Host::parse("mx.example").unwrap()).offer(offer);
-        let mut server = Server::new(config, now);
-        let flight = format!("{EHLO}{ENVELOPE}{BDAT}");
-        let mut input = flight.as_bytes();
-        let mut messages = 0;
+        let mut server = End::new(Server::new(config, now));
+        server.feed(format!("{EHLO}{ENVELOPE}{BDAT}").as_bytes());
+        let (mut messages, mut replies) = (0, Vec::new());
         let failed = loop {
-            match server.poll_event(&mut input, now) {
-                Ok(Some(event)) => match event {
-                    server::Event::Connected { ticket }
-                    | server::Event::Hello { ticket, .. }
-                    | server::Event::Mail { ticket, .. }
-                    | server::Event::Rcpt { ticket, .. } => server.accept(ticket).unwrap(),
-                    server::Event::Message { ticket, .. } => {
-                        messages += 1;
-                        server.accept(ticket).unwrap();
-                    }
-                    _ => {}
-                },
-                Ok(None) => {
-                    let Some(transmit) = server.poll_transmit(now) else {
-                        break false;
-                    };
-                    let all = transmit.len();
-                    transmit.wrote(all, now);
-                    if server.is_closed() {
-                        break true;
-                    }
+            let heard = server.hear(now, |server, event| {
+                messages += usize::from(matches!(event, server::Event::Message { .. }));
+                if let Some(ticket) = event.into_ticket() {
+                    server.accept(ticket).unwrap();
                 }
-                Err(error) => {
-                    assert_eq!(error.fault(), Fault::EarlyTalker);
-                    break true;
-                }
+            });
+            if let Err(error) = heard {
+                assert_eq!(error.fault(), Fault::EarlyTalker);
+                break true;
+            }
+            let before = replies.len();
+            server.speak(now, &mut replies);
+            if replies.len() == before {
+                break false;
             }
         };
         assert_eq!((failed, messages), (!offered, usize::from(offered)));

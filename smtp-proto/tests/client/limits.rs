@@ -1,7 +1,7 @@
 //! Servers that take so much and no more: RFC 9422, and 452.
 
 use smtp_proto::{
-    client::{Body, Event, NotSentReason, Outcome, Pipelining},
+    client::{Body, BodyRequest, Event, NotSentReason, Outcome, Pipelining},
     delivery::{Report, Reports},
     machine::{Misuse, Step, limits::DOMAINS},
 };
@@ -93,18 +93,8 @@ fn talk(d: &mut Dialogue, server: &mut Server, reports: &mut Reports) -> Vec<Rep
     let mut done = Vec::new();
     loop {
         let mut wire = Vec::new();
-        loop {
-            let body = d
-                .client
-                .wants_body()
-                .map(|wanted| (wanted, Body::Last(&CONTENT[wanted.offset as usize..])));
-            let Some(transmit) = d.client.poll_transmit(body, d.now) else {
-                break;
-            };
-            wire.extend(transmit.slices().concat());
-            let all = transmit.len();
-            transmit.wrote(all, d.now);
-        }
+        let content = |wanted: BodyRequest| Some(Body::Last(&CONTENT[wanted.offset as usize..]));
+        d.client.speak(d.now, content, &mut wire);
         let replies = server.answer(std::str::from_utf8(&wire).unwrap());
         d.says(&replies);
         done.extend(

@@ -5,7 +5,7 @@ use smtp_proto::{
     machine::{Fault, Misuse, Step, Timer, TlsInfo},
 };
 
-use crate::dialogue::{Dialogue, config, not_sent, not_sent_after, reply};
+use crate::dialogue::{Dialogue, config, envelope, not_sent, not_sent_after, reply};
 
 const ONE: [&str; 1] = ["b@example.net"];
 const EHLO: &str = "EHLO client.example\r\n";
@@ -204,4 +204,140 @@ fn implicit_tls_comes_before_the_greeting() {
     let mut d = with(Tls::Implicit);
     d.says("220 in clear\r\n");
     assert_eq!(d.error.unwrap().fault(), Fault::BytesBeforeTls);
+}
+
+/// RFC 8446 4.4.2: so ends a connection whose server refuses the client's certificate, by TLS 1.3.
+#[test]
+fn an_end_before_anything_has_come_through_tls_is_one_of_tls() {
+    let established = |tls| {
+        let mut d = match tls {
+            Tls::Implicit => with(tls),
+            _ => handshake_due(tls),
+        };
+        d.client.tls_established(TlsInfo::default(), d.now).unwrap();
+        d
+    };
+    for tls in [Tls::Required, Tls::Opportunistic, Tls::Implicit] {
+        let mut d = established(tls);
+        let m = d.submit("a@example.org", &ONE);
+        d.written();
+        d.hangs_up();
+        d.finishes(&[(m, not_sent(NotSentReason::ConnectionEnded))]);
+        assert_eq!(d.error.unwrap().fault(), Fault::TlsFailed, "{tls:?}");
+    }
+    let mut d = established(Tls::Required);
+    d.client.write_failed();
+    d.hangs_up();
+    assert_eq!(d.error.unwrap().fault(), Fault::TlsFailed);
+
+    let mut d = established(Tls::Required);
+    d.sends(EHLO);
+    d.says("250 x\r\n");
+    d.hangs_up();
+    assert_eq!(d.error.unwrap().fault(), Fault::ConnectionLost);
+    let mut d = established(Tls::Implicit);
+    d.says("220 x\r\n");
+    d.hangs_up();
+    assert_eq!(d.error.unwrap().fault(), Fault::ConnectionLost);
+}
+
+/// RFC 7435: who goes on in clear is told that TLS was to be had.
+#[test]
+fn a_start_tls_that_was_declined_is_told() {
+    for answer in ["454 4.7.0 not now\r\n", "502 no\r\n"] {
+        let mut d = with(Tls::Opportunistic);
+        d.says("220 x\r\n");
+        d.sends(EHLO);
+        d.says("250-x\r\n250 STARTTLS\r\n");
+        d.sends("STARTTLS\r\n");
+        d.reports(&[Event::Greeting {
+            reply: reply("220 x\r\n"),
+        }]);
+        d.says(answer);
+        let declined = Event::TlsDeclined {
+            reply: reply(answer),
+        };
+        d.reports(&[declined, Event::Ready]);
+    }
+}
+
+/// 8689-2-b, RFC 8689 4.2.1: REQUIRETLS goes to a server that was verified, and to no other.
+#[test]
+fn a_message_that_requires_tls_needs_a_verified_server() {
+    use smtp_proto::{
+        machine::{Verification, VerifiedBy},
+        syntax::MailParameters,
+    };
+    let strict = || {
+        let parameters = MailParameters::parse("REQUIRETLS").unwrap();
+        envelope("a@example.org", &ONE).parameters(parameters)
+    };
+    let offer = "250-x\r\n250-PIPELINING\r\n250 REQUIRETLS\r\n";
+    let mut d = with(Tls::Off);
+    d.says("220 x\r\n");
+    d.sends(EHLO);
+    d.says(offer);
+    let m = d.submit_envelope(&strict(), b"");
+    d.says("");
+    d.finishes(&[(m, not_sent(NotSentReason::ServerUnverified))]);
+    for verification in [
+        Verification::default(),
+        Verification::Verified(VerifiedBy::Dane),
+    ] {
+        let mut d = handshake_due(Tls::Required);
+        let mut info = TlsInfo::default();
+        info.verification = verification;
+        d.client.tls_established(info, d.now).unwrap();
+        d.sends(EHLO);
+        d.says(offer);
+        let m = d.submit_envelope(&strict(), b"");
+        if verification == Verification::default() {
+            d.says("");
+            d.finishes(&[(m, not_sent(NotSentReason::ServerUnverified))]);
+            d.sends("");
+        } else {
+            d.sends("MAIL FROM:<a@example.org> REQUIRETLS\r\nRCPT TO:<b@example.net>\r\nDATA\r\n");
+        }
+    }
+}
+
+/// RFC 8460 4.3: every failure of TLS has its word in a report, and nothing else has one.
+#[test]
+fn failures_have_the_words_of_reports() {
+    use smtp_proto::machine::UnverifiedReason as Reason;
+    let unverified = Fault::Unverified;
+    for (fault, word) in [
+        (Fault::TlsUnavailable, Some("starttls-not-supported")),
+        (
+            unverified(Reason::HostMismatch),
+            Some("certificate-host-mismatch"),
+        ),
+        (unverified(Reason::Expired), Some("certificate-expired")),
+        (
+            unverified(Reason::NotTrusted),
+            Some("certificate-not-trusted"),
+        ),
+        (unverified(Reason::NoTlsaMatch), Some("tlsa-invalid")),
+        (unverified(Reason::NoUsableTlsa), Some("tlsa-invalid")),
+        (
+            unverified(Reason::NoCertificate),
+            Some("validation-failure"),
+        ),
+        (unverified(Reason::Other), Some("validation-failure")),
+        (Fault::TlsFailed, Some("validation-failure")),
+        (Fault::BytesBeforeTls, Some("validation-failure")),
+        (unverified(Reason::NotChecked), None),
+        (Fault::ConnectionLost, None),
+        (Fault::AuthenticationFailed, None),
+    ] {
+        assert_eq!(fault.tls_result_type(), word, "{fault:?}");
+    }
+    let mut d = handshake_due(Tls::Required);
+    d.client.tls_unverified(Reason::Expired);
+    d.says("");
+    let error = d.error.unwrap();
+    assert_eq!(error.fault(), unverified(Reason::Expired));
+    assert!(error.is_transient());
+    let words = "the TLS handshake failed: the certificate is not valid now";
+    assert!(error.to_string().starts_with(words), "{error}");
 }

@@ -7,6 +7,7 @@ use smtp_proto::{
     delivery::{Courier, Report},
     machine::Fault,
     syntax::{Command, Host},
+    testing::End,
 };
 
 const NOW: Duration = Duration::ZERO;
@@ -19,8 +20,7 @@ fn present(body: &mut Vec<u8>, offset: u64) -> Option<Body<'_>> {
 }
 
 struct Talk {
-    courier: Courier<Vec<u8>>,
-    input: Vec<u8>,
+    courier: End<Courier<Vec<u8>>>,
 }
 
 impl Talk {
@@ -28,11 +28,8 @@ impl Talk {
         let config = Config::new(Host::parse("client.example").unwrap())
             .pipelining(pipelining)
             .duplex(Duplex::Full);
-        let courier = Courier::new(Client::new(config, NOW));
-        let mut talk = Self {
-            courier,
-            input: Vec::new(),
-        };
+        let courier = End::new(Courier::new(Client::new(config, NOW)));
+        let mut talk = Self { courier };
         talk.says("220 x\r\n");
         assert_eq!(talk.sends(), "EHLO client.example\r\n");
         assert_eq!(talk.courier.opened(), Poll::Pending);
@@ -41,22 +38,14 @@ impl Talk {
         talk
     }
 
-    fn says(&mut self, text: &str) -> bool {
-        self.input.extend_from_slice(text.as_bytes());
-        let mut input = self.input.as_slice();
-        let news = self.courier.receive(&mut input, NOW);
-        let used = self.input.len() - input.len();
-        self.input.drain(..used);
-        news
+    fn says(&mut self, text: &str) {
+        self.courier.feed(text.as_bytes());
+        self.courier.hear(NOW);
     }
 
     fn sends(&mut self) -> String {
         let mut wire = Vec::new();
-        while let Some(transmit) = self.courier.poll_transmit(present, NOW) {
-            wire.extend(transmit.slices().concat());
-            let len = transmit.len();
-            transmit.wrote(len, NOW);
-        }
+        self.courier.speak(NOW, present, &mut wire);
         String::from_utf8(wire).unwrap()
     }
 

@@ -6,6 +6,7 @@ use smtp_proto::{
     client::{Body, Client, Config, Envelope, Outcome},
     delivery::{Backoff, Courier, Next, Report, Resending, Retry},
     syntax::{Host, Notify, RcptParameters},
+    testing::End,
 };
 
 const NOW: Duration = Duration::ZERO;
@@ -30,26 +31,20 @@ fn present(_: &mut (), offset: u64) -> Option<Body<'_>> {
 /// Sends to a server that says these flights, one for each of ours, and is gone.
 fn send(envelope: &Envelope<'_>, flights: &[&str]) -> (Report, String) {
     let config = Config::new(Host::parse("client.example").unwrap());
-    let mut courier = Courier::new(Client::new(config, NOW));
+    let mut courier = End::new(Courier::new(Client::new(config, NOW)));
     let message = courier.submit(envelope.into(), None, ()).unwrap();
-    let mut wire = String::new();
+    let mut wire = Vec::new();
     let mut flights = flights.iter();
     loop {
         match flights.next() {
-            Some(flight) => drop(courier.receive(&mut flight.as_bytes(), NOW)),
-            None => {
-                courier.machine_mut().handle_eof();
-                courier.receive(&mut &[][..], NOW);
-            }
+            Some(flight) => courier.feed(flight.as_bytes()),
+            None => courier.machine_mut().handle_eof(),
         }
+        courier.hear(NOW);
         if let Poll::Ready(Some((report, _))) = courier.report(message) {
-            return (report, wire);
+            return (report, String::from_utf8(wire).unwrap());
         }
-        while let Some(transmit) = courier.poll_transmit(present, NOW) {
-            wire += std::str::from_utf8(&transmit.slices().concat()).unwrap();
-            let len = transmit.len();
-            transmit.wrote(len, NOW);
-        }
+        courier.speak(NOW, present, &mut wire);
     }
 }
 

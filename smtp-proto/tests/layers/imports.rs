@@ -8,7 +8,7 @@ use std::{
 use crate::source::{Module, folder, modules};
 
 /// What each layer may import besides itself.
-const LAYERS: [(&str, &[&str]); 9] = [
+const LAYERS: [(&str, &[&str]); 10] = [
     ("guide", &[]),
     ("syntax", &[]),
     ("framing", &[]),
@@ -21,6 +21,19 @@ const LAYERS: [(&str, &[&str]); 9] = [
         &["syntax", "framing", "machine", "sasl", "server"],
     ),
     ("server", &["syntax", "framing", "machine", "sasl"]),
+    (
+        "testing",
+        &[
+            "syntax",
+            "framing",
+            "machine",
+            "sasl",
+            "client",
+            "delivery",
+            "server",
+            "reception",
+        ],
+    ),
 ];
 
 pub(crate) type Imports = BTreeMap<String, BTreeSet<String>>;

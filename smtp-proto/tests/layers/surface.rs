@@ -24,7 +24,7 @@ const USERS: [&str; 11] = [
 ];
 
 /// What is for those who embed the core, by module or item, with the reason.
-const FOR_EMBEDDERS: [(&str, &str); 9] = [
+const FOR_EMBEDDERS: [(&str, &str); 8] = [
     (
         "client/config::accept_bare_lf_replies",
         "for servers that end lines so",
@@ -48,10 +48,6 @@ const FOR_EMBEDDERS: [(&str, &str); 9] = [
     (
         "server/config::rcpt_parameter",
         "what extensions of its own a server has is its own to say",
-    ),
-    (
-        "server/config::slow_down",
-        "how a server treats errors is its own to set",
     ),
     (
         "server/config::unknown_commands",

@@ -16,8 +16,8 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use link::{Fault, Options, run};
-use smtp_proto::client::Pipelining;
+use link::{Options, run};
+use smtp_proto::{client::Pipelining, testing::Failure};
 
 const POLICIES: [Pipelining; 5] = [
     Pipelining::LockStep,
@@ -85,13 +85,18 @@ fn faults_leave_true_outcomes() {
             ..Options::default()
         });
         let bytes = undisturbed.to_server.len() + undisturbed.to_client.len();
-        for fault in [Fault::Cut, Fault::WriteFails, Fault::Crash, Fault::Closing] {
+        for failure in [
+            Failure::Cut,
+            Failure::WriteFails,
+            Failure::ServerLost,
+            Failure::Closing,
+        ] {
             let at = (seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20) as usize % bytes;
             let mut options = Options {
                 seed,
                 policy,
                 piece: [Some(1), Some(7), Some(64), None][(seed >> 3) as usize % 4],
-                fault: Some((fault, at)),
+                failure: Some((failure, at as u64)),
                 is_restless: false,
             };
             let seen = run(&options);

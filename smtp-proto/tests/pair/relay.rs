@@ -7,6 +7,7 @@ use smtp_proto::{
     framing::LineBreaks,
     server::{self, Event, ImproperPipelining, Server},
     syntax::{Capabilities, Extension, ForwardPath, Host},
+    testing::End,
 };
 
 use crate::random::Random;
@@ -40,9 +41,10 @@ fn name() -> Host<'static> {
 }
 
 /// Brings a client to where it sends content, by DATA or as a stream.
-fn sender(policy: Pipelining, line_breaks: LineBreaks) -> (Client, Vec<u8>) {
+fn sender(policy: Pipelining, line_breaks: LineBreaks) -> (End<Client>, Vec<u8>) {
     let config = client::Config::new(name());
-    let mut client = Client::new(config.pipelining(policy).line_breaks(line_breaks), NOW);
+    let config = config.pipelining(policy).line_breaks(line_breaks);
+    let mut client = End::new(Client::new(config, NOW));
     let envelope = Envelope::new("a@example.org").unwrap();
     let recipient = ForwardPath::parse("<b@example.net>").unwrap();
     let envelope = envelope.recipient(recipient);
@@ -63,18 +65,16 @@ fn sender(policy: Pipelining, line_breaks: LineBreaks) -> (Client, Vec<u8>) {
             b"250 taken\r\n",
         ],
     };
-    for mut input in replies {
-        while client.poll_event(&mut input, NOW).unwrap().is_some() {}
-        let is_first = policy != Pipelining::LookAhead && client.wants_body().is_some();
-        write(
-            &mut client,
-            is_first.then_some(Body::Last(b"first\r\n")),
-            &mut wire,
-        );
+    let is_stream = policy != Pipelining::LookAhead;
+    let first = |_| is_stream.then_some(Body::Last(b"first\r\n"));
+    for says in replies {
+        client.feed(says);
+        client.hear(NOW, |_, _| {}).unwrap();
+        client.speak(NOW, first, &mut wire);
     }
-    if policy != Pipelining::LookAhead {
+    if is_stream {
         client.submit(&envelope).unwrap();
-        write(&mut client, None, &mut wire);
+        client.speak(NOW, |_| None, &mut wire);
     }
     (client, wire)
 }
@@ -96,7 +96,7 @@ fn receive(content: &[u8], by_data: bool, line_breaks: LineBreaks) -> (Vec<Vec<u
         .offer(Capabilities::new().with(Extension::Chunking))
         .improper_pipelining(ImproperPipelining::Tolerate)
         .line_breaks(line_breaks);
-    let mut server = Server::new(config, NOW);
+    let mut server = End::new(Server::new(config, NOW));
     let mut wire =
         b"EHLO c.example\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\n".to_vec();
     match by_data {
@@ -109,27 +109,20 @@ fn receive(content: &[u8], by_data: bool, line_breaks: LineBreaks) -> (Vec<Vec<u
             .concat(),
         ),
     }
-    let (mut contents, mut is_message, mut input) = (Vec::new(), false, &b""[..]);
-    for _ in 0..2 {
-        while let Some(event) = server.poll_event(&mut input, NOW).unwrap() {
-            match event {
-                Event::Connected { ticket }
-                | Event::Hello { ticket, .. }
-                | Event::Mail { ticket, .. }
-                | Event::Rcpt { ticket, .. }
-                | Event::Data { ticket, .. } => server.accept(ticket).unwrap(),
-                Event::Content { bytes, .. } => contents.push(bytes.to_vec()),
-                Event::Message { .. } => {
-                    is_message = true;
-                    break;
+    let (mut contents, mut is_message) = (Vec::new(), false);
+    for says in [&b""[..], &wire] {
+        server.feed(says);
+        let heard = server.hear(NOW, |server, event| match event {
+            Event::Content { bytes, .. } => contents.push(bytes.to_vec()),
+            Event::Message { .. } => is_message = true,
+            event => {
+                if let Some(ticket) = event.into_ticket() {
+                    server.accept(ticket).unwrap();
                 }
-                _ => {}
             }
-        }
-        let transmit = server.poll_transmit(NOW).unwrap();
-        let len = transmit.len();
-        transmit.wrote(len, NOW);
-        input = &wire;
+        });
+        heard.unwrap();
+        server.speak(NOW, &mut Vec::new());
     }
     (contents, is_message)
 }

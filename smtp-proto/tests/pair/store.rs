@@ -223,9 +223,4 @@ impl Store {
             assert_eq!(twice, None, "a message is accepted once");
         }
     }
-
-    /// The server's machine is gone, with all that it had not answered.
-    pub(crate) fn forget(&mut self) {
-        self.verdicts.clear();
-    }
 }

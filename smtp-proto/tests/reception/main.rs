@@ -8,6 +8,7 @@ use smtp_proto::{
     },
     server::{Config, TransactionId},
     syntax::{Host, Reply},
+    testing::End,
 };
 
 /// A transaction's and a recipient's state that can be had once.
@@ -17,7 +18,7 @@ const LATER: Duration = Duration::from_secs(300);
 
 /// A reception, and what it was asked and not answered.
 struct Desk {
-    reception: Reception<Owned>,
+    reception: End<Reception<Owned>>,
     now: Duration,
     open: Vec<(Asked, Question<Owned>)>,
     told: Vec<String>,
@@ -31,7 +32,7 @@ impl Desk {
     fn new(config: Config) -> Self {
         let session = Session::new(7, None, None);
         let mut desk = Self {
-            reception: Reception::new(config, session, Duration::ZERO),
+            reception: End::new(Reception::new(config, session, Duration::ZERO)),
             now: Duration::ZERO,
             open: Vec::new(),
             told: Vec::new(),
@@ -45,35 +46,21 @@ impl Desk {
 
     /// Sends this, and returns what comes back.
     fn send(&mut self, text: &str) -> String {
-        let mut input = text.as_bytes();
-        loop {
-            match self.reception.poll_call(&mut input, self.now) {
-                Ok(Some(call)) => {
-                    if let Call::Begin { envelope, .. } = &call {
-                        self.transaction = Some(envelope.transaction);
-                    }
-                    let told = take(
-                        &mut self.reception,
-                        call,
-                        &mut self.open,
-                        self.answers_recipients,
-                    );
-                    self.told.extend(told);
-                }
-                Ok(None) => break,
-                Err(error) => {
-                    self.told.push(format!("error: {error}"));
-                    break;
-                }
+        self.reception.feed(text.as_bytes());
+        let (open, answers_recipients) = (&mut self.open, self.answers_recipients);
+        let heard = self.reception.hear(self.now, |reception, call| {
+            if let Call::Begin { envelope, .. } = &call {
+                self.transaction = Some(envelope.transaction);
             }
+            self.told
+                .extend(take(reception, call, open, answers_recipients));
+        });
+        if let Err(error) = heard {
+            self.told.push(format!("error: {error}"));
         }
-        let mut output = String::new();
-        while let Some(transmit) = self.reception.poll_transmit(self.now) {
-            output += &String::from_utf8(transmit.slices().concat()).unwrap();
-            let bytes = transmit.len();
-            transmit.wrote(bytes, self.now);
-        }
-        output
+        let mut output = Vec::new();
+        self.reception.speak(self.now, &mut output);
+        String::from_utf8(output).unwrap()
     }
 
     fn wait(&mut self, time: Duration) -> String {

@@ -7,6 +7,7 @@ use smtp_proto::{
     machine::{Error, Fault, TlsInfo, Verification, VerifiedBy},
     sasl::{External, Login, Mechanism, OAuthBearer, Plain, Protection, XOAuth2, by_password},
     syntax::Host,
+    testing::End,
 };
 
 use crate::application::{Own, SECRET, mechanisms};
@@ -15,7 +16,7 @@ const NOW: Duration = Duration::ZERO;
 
 /// A client and what a server says to it.
 struct Dialogue {
-    client: Client,
+    client: End<Client>,
     error: Option<Error>,
 }
 
@@ -44,8 +45,10 @@ impl Dialogue {
         if protection != Protection::InClear {
             client.tls_established(tls, NOW).unwrap();
         }
-        let error = None;
-        let mut it = Self { client, error };
+        let mut it = Self {
+            client: End::new(client),
+            error: None,
+        };
         it.says("220 x");
         it.sends("EHLO client.example");
         it.says(&format!("250-x\r\n250-AUTH {offer}\r\n250 SIZE"));
@@ -59,27 +62,15 @@ impl Dialogue {
     }
 
     fn says(&mut self, lines: &str) {
-        let lines = format!("{lines}\r\n");
-        let mut input = lines.as_bytes();
-        loop {
-            match self.client.poll_event(&mut input, NOW) {
-                Ok(Some(_)) => {}
-                Ok(None) => return,
-                Err(error) => {
-                    self.error = Some(error);
-                    return;
-                }
-            }
+        self.client.feed(format!("{lines}\r\n").as_bytes());
+        if let Err(error) = self.client.hear(NOW, |_, _| {}) {
+            self.error = Some(error);
         }
     }
 
     fn written(&mut self) -> String {
         let mut written = Vec::new();
-        while let Some(transmit) = self.client.poll_transmit(None, NOW) {
-            written.extend(transmit.slices().concat());
-            let length = transmit.len();
-            transmit.wrote(length, NOW);
-        }
+        self.client.speak(NOW, |_| None, &mut written);
         String::from_utf8(written).unwrap()
     }
 

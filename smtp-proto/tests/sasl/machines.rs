@@ -8,6 +8,7 @@ use smtp_proto::{
     sasl::{Mechanism, Protection, ServerExchange, Step},
     server::{self, Event, SaslResponse, Server, Ticket},
     syntax::Host,
+    testing::End,
 };
 
 use crate::application::{Own, SECRET, answer, mechanisms};
@@ -66,6 +67,7 @@ fn session_over(
         client.tls_established(client_side, now).unwrap();
         server.tls_established(server_side, now).unwrap();
     }
+    let (mut client, mut server) = (End::new(client), End::new(server));
     let mut exchange = None;
     let mut it = Session {
         is_in: false,
@@ -73,67 +75,26 @@ fn session_over(
         wire: String::new(),
         shown: String::new(),
     };
-    let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
     for _ in 0..20 {
-        let mut input = to_server.as_slice();
-        while let Ok(Some(event)) = server.poll_event(&mut input, now) {
+        let heard = server.hear(now, |server, event| {
             it.shown += &format!("{event:?} {server:?}\n");
-            match event {
-                Event::Connected { ticket } | Event::Hello { ticket, .. } => {
-                    server.accept(ticket).unwrap();
-                }
-                Event::Auth {
-                    ticket,
-                    mechanism,
-                    initial_response,
-                } => {
-                    let begun = ServerExchange::begin(&mechanism, &server.channel());
-                    let exchange = exchange.insert(begun.unwrap());
-                    step(&mut server, exchange, ticket, initial_response, tamper);
-                }
-                Event::AuthResponse { ticket, response } => {
-                    let exchange = exchange.as_mut().unwrap();
-                    step(&mut server, exchange, ticket, Some(response), tamper);
-                }
-                Event::Mail { ticket, .. } => {
-                    it.is_in = true;
-                    server.accept(ticket).unwrap();
-                }
-                _ => {}
-            }
+            it.is_in |= take(server, event, &mut exchange, tamper);
+        });
+        it.shown += &format!("{heard:?} {server:?}\n");
+        let mut wire = Vec::new();
+        server.speak(now, &mut wire);
+        client.feed(&wire);
+        let heard = client.hear(now, |_, event| it.shown += &format!("{event:?}\n"));
+        it.shown += &format!("{client:?}\n");
+        if let Err(error) = heard {
+            it.shown += &format!("{error:?} {error}\n");
+            it.fault = Some(error.fault());
         }
-        to_server.clear();
-        loop {
-            let Some(transmit) = server.poll_transmit(now) else {
-                break;
-            };
-            let bytes = transmit.slices().concat();
-            transmit.wrote(bytes.len(), now);
-            to_client.extend(bytes);
-        }
-        let mut input = to_client.as_slice();
-        loop {
-            match client.poll_event(&mut input, now) {
-                Ok(Some(event)) => it.shown += &format!("{event:?}\n"),
-                Ok(None) => break,
-                Err(error) => {
-                    it.shown += &format!("{error:?} {error}\n");
-                    it.fault = Some(error.fault());
-                    break;
-                }
-            }
-        }
-        to_client.clear();
-        loop {
-            it.shown += &format!("{client:?}\n");
-            let Some(transmit) = client.poll_transmit(None, now) else {
-                break;
-            };
-            let bytes = transmit.slices().concat();
-            transmit.wrote(bytes.len(), now);
-            it.wire += std::str::from_utf8(&bytes).unwrap();
-            to_server.extend(bytes);
-        }
+        wire.clear();
+        client.speak(now, |_| None, &mut wire);
+        it.shown += &format!("{client:?}\n");
+        it.wire += std::str::from_utf8(&wire).unwrap();
+        server.feed(&wire);
     }
     let traces = [client.poll_trace(), server.poll_trace()];
     let traces = traces.into_iter().flatten();
@@ -142,6 +103,39 @@ fn session_over(
         .chain(more)
         .for_each(|entry| it.shown += &format!("{entry:?} {}\n", entry.what));
     it
+}
+
+/// Answers what a server asks; returns whether the client went on with mail.
+fn take(
+    server: &mut Server,
+    event: Event<'_>,
+    exchange: &mut Option<ServerExchange>,
+    tamper: fn(Step) -> Step,
+) -> bool {
+    match event {
+        Event::Connected { ticket } | Event::Hello { ticket, .. } => {
+            server.accept(ticket).unwrap();
+        }
+        Event::Auth {
+            ticket,
+            mechanism,
+            initial_response,
+        } => {
+            let begun = ServerExchange::begin(&mechanism, &server.channel());
+            let exchange = exchange.insert(begun.unwrap());
+            step(server, exchange, ticket, initial_response, tamper);
+        }
+        Event::AuthResponse { ticket, response } => {
+            let exchange = exchange.as_mut().unwrap();
+            step(server, exchange, ticket, Some(response), tamper);
+        }
+        Event::Mail { ticket, .. } => {
+            server.accept(ticket).unwrap();
+            return true;
+        }
+        _ => {}
+    }
+    false
 }
 
 fn step(

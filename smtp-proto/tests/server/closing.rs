@@ -4,6 +4,7 @@ use crate::peer::{Decision, Peer, config, reply};
 use smtp_proto::machine::{Dialect, Fault, Misuse};
 use smtp_proto::server::{Event, Server, Tls};
 use smtp_proto::syntax::{Capabilities, Extension};
+use smtp_proto::testing::End;
 
 const GROUP: &str =
     "MAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\nRCPT TO:<c@x.example>\r\nNOOP\r\n";
@@ -216,14 +217,15 @@ fn declined() {
             "500 5.5.2 Command not recognised\r\n",
         ),
     ] {
-        let mut server = Server::new(config.clone(), Default::default());
-        let mut got = String::new();
+        let now = Default::default();
+        let mut server = End::new(Server::new(config.clone(), now));
+        let mut got = Vec::new();
         let mut all = vec!["", "EHLO first.example\r\n"];
         all.extend(flights);
         for flight in all {
             let is_last = Some(&flight) == flights.last() || name == "connected";
-            let mut input = flight.as_bytes();
-            while let Ok(Some(event)) = server.poll_event(&mut input, Default::default()) {
+            server.feed(flight.as_bytes());
+            let heard = server.hear(now, |server, event| {
                 let accepted =
                     !is_last || matches!(event, Event::Connected { .. }) && name != "connected";
                 match accepted {
@@ -234,18 +236,15 @@ fn declined() {
                         }
                     }
                 }
-            }
+            });
+            assert!(heard.is_ok(), "{name}: {heard:?}");
             got.clear();
-            while let Some(transmit) = server.poll_transmit(Default::default()) {
-                let bytes = transmit.slices().concat();
-                transmit.wrote(bytes.len(), Default::default());
-                got += &String::from_utf8(bytes).unwrap();
-            }
+            server.speak(now, &mut got);
             if is_last {
                 break;
             }
         }
-        assert_eq!(got, answer, "{name}");
+        assert_eq!(String::from_utf8(got).unwrap(), answer, "{name}");
     }
 }
 

@@ -31,11 +31,6 @@ const VERBS: [(Verb, &str); 13] = [
     (Verb::Reset, "RSET"),
 ];
 
-const BREAKS: Misplaced = Misplaced {
-    reason: Reason::OutOfPlace,
-    spoils: Spoils::Transaction,
-};
-
 fn name(state: State) -> &'static str {
     match state {
         State::Connected => "connected",
@@ -92,9 +87,9 @@ fn diagram() -> String {
         for (verb, verb_name) in VERBS {
             let mut progress = Progress { state };
             match progress.admission(rule(verb)) {
-                Admission::Breaks => progress.misplace(BREAKS),
+                Admission::Breaks => progress.apply(Verb::Chunk, false),
                 Admission::NoRecipients if rule(verb).spoils == Spoils::Transaction => {
-                    progress.misplace(BREAKS)
+                    progress.apply(Verb::Chunk, false)
                 }
                 _ => continue,
             }

@@ -1,0 +1,44 @@
+//! TLS by any library, and by rustls: whom a client trusts, and what a server shows.
+//!
+//! The machines say when a handshake is due; the connection goes over to TLS then, by the
+//! [`Handshake`] that it was given. With the feature `rustls` that is a `TlsConnector` or a
+//! `TlsAcceptor`.
+//!
+//! A client has one connection, with the TLS and the trust that it was made with. Who keeps clients
+//! for later messages must not take one in clear for a message that needs TLS, nor one that trusts
+//! others (TLS-11).
+
+#[cfg(feature = "rustls")]
+mod by_rustls;
+mod handshake;
+
+use std::io;
+
+use smtp_proto::client;
+#[cfg(feature = "rustls")]
+pub use smtp_proto_rustls::{Pin, TlsAcceptor, TlsConnector, TlsaRecord, crypto_provider, rustls};
+
+pub(crate) use self::handshake::{Begin, GoesOn};
+pub use self::handshake::{Handshake, Link, Tls};
+
+/// Makes what a URL means that asks for TLS with a host; `None` if that is to do without.
+#[cfg(feature = "rustls")]
+pub(crate) fn of_url(host: &str, tls: client::Tls) -> io::Result<Option<Tls>> {
+    let connector = match tls {
+        // The alternative is none: RFC 7435.
+        client::Tls::Opportunistic => TlsConnector::with_any_certificate(host),
+        _ => TlsConnector::with_platform_roots(host),
+    };
+    Ok(Some(Tls::from(connector?)))
+}
+
+#[cfg(not(feature = "rustls"))]
+pub(crate) fn of_url(_: &str, tls: client::Tls) -> io::Result<Option<Tls>> {
+    match tls {
+        client::Tls::Opportunistic => Ok(None),
+        _ => Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "TLS is not built in",
+        )),
+    }
+}

@@ -1,0 +1,75 @@
+//! Why a server is not verified, in the words that all libraries share.
+
+use std::{error, fmt, io};
+
+use rustls::{
+    CertificateError, Error, OtherError,
+    client::danger::ServerCertVerifier,
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+use smtp_proto::machine::UnverifiedReason;
+
+/// Adds to what a handshake failed of, if that was the certificate, the [`UnverifiedReason`] as its cause.
+pub fn explained(error: io::Error) -> io::Error {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+    let Some(Error::InvalidCertificate(found)) = cause else {
+        return error;
+    };
+    let refusal = Refusal {
+        reason: reason(found),
+        error: Error::InvalidCertificate(found.clone()),
+    };
+    io::Error::new(error.kind(), refusal)
+}
+
+/// What rustls says of a certificate, and what that is among the reasons.
+#[derive(Debug)]
+struct Refusal {
+    error: Error,
+    reason: UnverifiedReason,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl error::Error for Refusal {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        Some(&self.reason)
+    }
+}
+
+/// Returns why a server that was let pass would not have been otherwise (RFC 8460 4.3.1).
+pub(crate) fn look_at(
+    certificates: &[CertificateDer<'_>],
+    name: &ServerName<'_>,
+    verifier: &dyn ServerCertVerifier,
+) -> Result<(), UnverifiedReason> {
+    let Some((end_entity, intermediates)) = certificates.split_first() else {
+        return Err(UnverifiedReason::NoCertificate);
+    };
+    let now = UnixTime::now();
+    match verifier.verify_server_cert(end_entity, intermediates, name, &[], now) {
+        Ok(_) => Ok(()),
+        Err(Error::InvalidCertificate(error)) => Err(reason(&error)),
+        Err(_) => Err(UnverifiedReason::Other),
+    }
+}
+
+fn reason(error: &CertificateError) -> UnverifiedReason {
+    use CertificateError as E;
+    match error {
+        E::NotValidForName | E::NotValidForNameContext { .. } => UnverifiedReason::HostMismatch,
+        E::Expired | E::ExpiredContext { .. } | E::NotValidYet | E::NotValidYetContext { .. } => {
+            UnverifiedReason::Expired
+        }
+        E::UnknownIssuer | E::ApplicationVerificationFailure => UnverifiedReason::NotTrusted,
+        E::Other(OtherError(error)) => match error.downcast_ref() {
+            Some(reason) => *reason,
+            None => UnverifiedReason::Other,
+        },
+        _ => UnverifiedReason::Other,
+    }
+}

@@ -1,0 +1,201 @@
+//! One flight: the commands that may be sent now, and what may be written of a content, in the order of
+//! the wire.
+
+use alloc::vec::Vec;
+
+use super::{
+    action::{Action, Said},
+    config::Config,
+    event::{Body, NotSentReason},
+    link::Link,
+    messages::{Messages, Terms},
+    opening::Opening,
+    table::{Standing, State, Turn, Verb},
+    transaction::TransactionId,
+    writer::{Broken, Buffers},
+};
+use crate::framing::Slices;
+
+/// Puts together what leaves next. It lasts for one transmission, and owns nothing.
+pub(super) struct Flight<'s> {
+    config: &'s Config,
+    standing: &'s mut Standing,
+    opening: &'s mut Opening,
+    messages: &'s mut Messages,
+    link: &'s mut Link,
+}
+
+/// What is rendered next.
+#[derive(Clone, Copy, Debug)]
+enum Next {
+    Opening(Verb),
+    Action(Action),
+}
+
+impl<'s> Flight<'s> {
+    pub(super) fn new(
+        config: &'s Config,
+        standing: &'s mut Standing,
+        opening: &'s mut Opening,
+        messages: &'s mut Messages,
+        link: &'s mut Link,
+    ) -> Self {
+        Self {
+            config,
+            standing,
+            opening,
+            messages,
+            link,
+        }
+    }
+
+    /// Renders what may be sent, and returns what is offered to the transport. `body` is what was
+    /// presented of a transaction's content.
+    pub(super) fn fill<'a>(
+        &mut self,
+        body: Option<(TransactionId, Body<'a>)>,
+        buffers: &'a mut Buffers,
+    ) -> Slices<'a> {
+        let Buffers { commands, scratch } = buffers;
+        let mut slices = Slices::new();
+        self.render(commands);
+        if let Some((id, body)) = body {
+            self.write_body(id, body, commands, scratch, &mut slices);
+            // What follows the end of a content leaves with it.
+            self.render(commands);
+        }
+        if self.standing.state() == State::Closed || !self.link.is_sound() {
+            self.link.withhold();
+            return Slices::new();
+        }
+        self.link.offer(commands, &mut slices, self.config);
+        slices
+    }
+
+    /// Renders every command that may be sent now.
+    fn render(&mut self, commands: &mut Vec<u8>) {
+        while self.link.takes_commands(commands.len())
+            && let Some(next) = self.next()
+        {
+            let start = commands.len();
+            let is_ahead = self.link.oldest().is_some();
+            let written = match next {
+                Next::Opening(verb) => {
+                    self.opening.write(verb, self.config, commands);
+                    Some(Said::by_session(verb))
+                }
+                Next::Action(action) => {
+                    let offered = self.opening.capabilities();
+                    self.messages.write(action, offered, commands)
+                }
+            };
+            let Some(said) = written else {
+                continue;
+            };
+            if !self.link.say(said, commands, start, self.config) {
+                return;
+            }
+            match next {
+                Next::Opening(verb) => self.sent_opening(verb),
+                Next::Action(action) => self.messages.sent(action, said.verb, is_ahead),
+            }
+        }
+    }
+
+    /// Returns what is to be sent next, if it may be sent now.
+    fn next(&mut self) -> Option<Next> {
+        let state = self.standing.state();
+        let may_go_ahead = match state {
+            State::Connected => self.opening.may_go_ahead(self.config),
+            _ => self.opening.is_ahead(),
+        };
+        let is_ahead = may_go_ahead && self.link.is_opening();
+        if !is_ahead && !self.link.may_send(self.messages.level()) {
+            return None;
+        }
+        match state {
+            State::Connected if is_ahead => return Some(Next::Opening(Verb::Ehlo)),
+            State::Due(verb) => return Some(Next::Opening(verb)),
+            State::Ready => {}
+            _ => return None,
+        }
+        let is_quiet = self.link.oldest().is_none() && self.link.content().is_none();
+        Some(match self.messages.next_action(is_quiet)? {
+            Action::Quit => Next::Opening(Verb::Quit),
+            action => Next::Action(action),
+        })
+    }
+
+    fn sent_opening(&mut self, verb: Verb) {
+        let is_ahead = self.standing.state() == State::Connected;
+        if let Some(choice) = self.standing.turn(verb, Turn::Sent) {
+            match is_ahead {
+                true => {
+                    self.opening.go_ahead(self.config);
+                    self.standing.choose(choice, State::Ready);
+                    self.messages.open(Terms::new(self.opening, self.config));
+                }
+                false => self.standing.choose(choice, State::Asked),
+            }
+        }
+    }
+
+    /// Writes of a body what may be written now, and opens and ends contents around it.
+    fn write_body<'a>(
+        &mut self,
+        id: TransactionId,
+        body: Body<'a>,
+        commands: &mut Vec<u8>,
+        scratch: &'a mut Vec<u8>,
+        slices: &mut Slices<'a>,
+    ) {
+        let written = self.messages.present(id, body).and_then(|body| {
+            let written = body.map(|body| self.write_content(id, body, commands, scratch, slices));
+            written.unwrap_or(Ok(())).map_err(|broken| match broken {
+                Broken::LineBreak(at) => NotSentReason::BareLineBreak { at },
+                Broken::Promise => NotSentReason::BodyFailed,
+                Broken::TooLarge(maximum) => NotSentReason::TooLarge { maximum },
+            })
+        });
+        if let Err(reason) = written {
+            slices.clear();
+            if self.messages.abandon(id, reason, self.link.content()) {
+                self.link.cut();
+            }
+        }
+    }
+
+    /// Opens a content or a chunk, if the time has come, and plans what is written of that which is
+    /// open.
+    fn write_content<'a>(
+        &mut self,
+        id: TransactionId,
+        body: (&'a [u8], bool),
+        commands: &mut Vec<u8>,
+        scratch: &'a mut Vec<u8>,
+        slices: &mut Slices<'a>,
+    ) -> Result<(), Broken> {
+        let Self {
+            config,
+            messages,
+            link,
+            opening,
+            ..
+        } = self;
+        let dialect = config.dialect;
+        if let Some(content) = messages.unopened(id, dialect) {
+            let maximum = opening.capabilities().max_size();
+            let level = messages.level();
+            if let Some(opened) = link.open(&content, body, level, maximum, commands, config)? {
+                messages.opened(id, opened, dialect);
+            }
+        }
+        if let Some(content) = messages.content(id, dialect)
+            && link.write_content(&content, body, commands, scratch, slices)?
+            && content.is_by_dot
+        {
+            messages.sent_content(id, Verb::Content, dialect);
+        }
+        Ok(())
+    }
+}
