@@ -228,6 +228,7 @@ impl Schedule {
             });
         }
         let (Some(id), Some(current)) = (id, current) else {
+            // A 452 that is still to come makes one more transaction, for which QUIT would be too soon.
             let may_quit = self.is_quitting && !self.queue.iter().any(Transaction::may_be_put_off);
             return may_quit.then_some(Action::Quit);
         };
@@ -238,6 +239,7 @@ impl Schedule {
             {
                 None
             }
+            // 9422-4-a: a RCPT beyond the maximum need not be tried.
             Stage::Waiting if current.recipients() > self.most(current) => Some(Action::Split(id)),
             Stage::Waiting if self.resets.is_due() => Some(Action::Reset),
             Stage::Waiting => match self.proof.next() {
@@ -246,6 +248,7 @@ impl Schedule {
             },
             Stage::Envelope => match current.next_recipient() {
                 Some(place) => Some(Action::Recipient(id, place, current.position_of(place))),
+                // DATA goes with the RCPTs, unanswered (RFC 2920 3.1); a chunk is opened by its content.
                 None => {
                     let may_go_on = !current.is_open() && !current.must_be_looked_at();
                     (may_go_on && !self.goes_by_chunks(current)).then_some(Action::Data(id))
@@ -298,6 +301,8 @@ impl Schedule {
     }
 
     fn push_part(&mut self, mut part: Transaction) -> TransactionId {
+        // A server that takes one recipient at a time would have the content as often as there are
+        // recipients, and the RCPTs that it puts off as often as their square.
         if self.quota.is_exhausted() || part.is_put_off_too_often() {
             part.abandon(NotSentReason::LimitReached.into());
             part.stop();
@@ -312,6 +317,7 @@ impl Schedule {
         id: TransactionId,
         domain_of: impl Fn(u32) -> Option<&'a [u8]>,
     ) -> bool {
+        // Lent out for as long as the transaction is looked at.
         let mut quota = core::mem::take(&mut self.quota);
         let is_admitted = self.get(id).is_none_or(|transaction| {
             let positions =

@@ -330,11 +330,13 @@ impl Writer {
             None if is_last => (body, true, self.stuffer.end_after(body)?),
             None => (body, false, &b""[..]),
         };
+        // After its end there are commands in the buffer already, rendered for just this end.
         if content.is_closed && (!reaches_end || end != content.end) {
             return Err(Broken::Promise);
         }
         let before = slices.len();
         let stuffed = match self.is_measured {
+            // The same bytes, in the same call: a second search would find nothing else.
             true => self.stuffer.pass(body, slices),
             false => self.stuffer.stuff(body, scratch, slices)?,
         };
@@ -358,6 +360,7 @@ impl Writer {
             return Ok(None);
         }
         (content.is_closed, content.end) = (true, end);
+        // How long a content is that a dot ends is known only now; a chunk's length was announced.
         if content.bytes.is_none() {
             content.bytes = Some(stuffed.wire_bytes);
             self.end = self.end.saturating_add(stuffed.wire_bytes as u64);
@@ -376,6 +379,8 @@ impl Writer {
                     let (now, later) = unsent.split_at_checked(*bytes).unwrap_or((unsent, &[]));
                     unsent = later;
                     end = end.saturating_add(now.len() as u64);
+                    // The content's slices are there already: these go before or after them. There is
+                    // one content at most, so there are no other places.
                     match index {
                         0 => slices.insert(0, now),
                         _ => slices.push(now),
@@ -384,12 +389,14 @@ impl Writer {
                 }
                 Segment::Content(_) => {
                     end = end.saturating_add(self.plan.bytes as u64);
+                    // What comes after its end cannot leave before its end does.
                     if !self.plan.is_whole {
                         break;
                     }
                 }
             }
         }
+        // Not lowered: what an earlier offer holds that was not taken back may have left.
         self.offered = self.offered.max(end);
     }
 
@@ -397,9 +404,12 @@ impl Writer {
     pub(super) fn tidy(&mut self, buffers: &mut Buffers) {
         self.plan = Plan::default();
         self.is_measured = false;
+        // What is left over is moved to the front only once that frees a lot: with short writes it would
+        // be moved each time.
         if self.taken < buffers.commands.len() && self.taken <= limits::RENDERED_BYTES {
             return;
         }
+        // The buffer lives on, and goes to whoever the allocator gives it to next.
         if mem::take(&mut self.has_secrets)
             && let Some(left) = buffers.commands.get_mut(..self.taken)
         {
@@ -444,6 +454,7 @@ impl Writer {
                         bytes: body,
                     });
                     if !plan.is_whole || now < plan.bytes {
+                        // More of it follows, of nobody knows what length.
                         if content.bytes.is_none() {
                             self.end = self.end.saturating_add(now as u64);
                         }
@@ -453,6 +464,7 @@ impl Writer {
             }
             self.segments.remove(0);
         }
+        // A short write that is reported is proof of what has not left: no doubt about that.
         self.left = self.left.saturating_add(bytes as u64);
         self.offered = self.left;
         consumed
