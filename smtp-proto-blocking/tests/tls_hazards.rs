@@ -10,7 +10,7 @@ use std::{
     os::unix::net::UnixStream,
     sync::Arc,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use smtp_proto::{
@@ -311,6 +311,46 @@ fn a_silent_peer_does_not_hold_up_the_handshake_for_ever() {
     assert_eq!(fault, Fault::TimedOut(Timer::Handshake));
     drop(client);
     assert!(server.join().unwrap() > 0);
+}
+
+/// The time of a handshake is that of all of it.
+#[test]
+fn a_peer_that_trickles_does_not_hold_up_the_handshake_for_ever() {
+    let (address, server) = peer(|mut stream| {
+        // The beginning of a record of 16 KiB.
+        let mut bytes = [22, 3, 3, 64, 0].into_iter().chain(std::iter::repeat(2));
+        while stream.write_all(&[bytes.next().unwrap()]).is_ok() {
+            thread::sleep(Duration::from_millis(10));
+        }
+    });
+    let mut timeouts = Timeouts::default();
+    timeouts.command = Duration::from_millis(300);
+    let config = client_config().tls(Tls::Implicit).timeouts(timeouts);
+    let connector = TlsConnector::with_any_certificate(SERVER).unwrap();
+    let builder = Client::builder(config).tls(connector);
+    let mut client = builder.with_stream(tcp(address)).unwrap();
+    let begin = Instant::now();
+    let (fault, _) = session_error(client.ready().unwrap_err());
+    assert_eq!(fault, Fault::TimedOut(Timer::Handshake));
+    assert!(begin.elapsed() < Duration::from_secs(10));
+    drop(client);
+    server.join().unwrap();
+}
+
+/// A server that ends does not wait for handshakes.
+#[test]
+fn a_shutdown_ends_a_handshake() {
+    let pki = Pki::new();
+    for said in [&b""[..], &[22, 3, 3, 64]] {
+        let begin = Instant::now();
+        let mut kept = None;
+        with_tls_server(&pki, server::Tls::Implicit, |address| {
+            let stream = kept.insert(tcp(address));
+            stream.write_all(said).unwrap();
+            thread::sleep(Duration::from_millis(50));
+        });
+        assert!(begin.elapsed() < Duration::from_secs(10));
+    }
 }
 
 /// Peers whose buffers are full at once go on by reading.

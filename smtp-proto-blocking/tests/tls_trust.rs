@@ -6,6 +6,7 @@ mod support;
 use std::{
     net::{TcpListener, TcpStream},
     thread,
+    time::{Duration, Instant},
 };
 
 use smtp_proto::{
@@ -174,7 +175,9 @@ fn a_message_that_requires_tls_needs_a_verified_server() {
         let config = server_config().offer(offer).tls(server::Tls::Offered);
         let options = Options::new(config).tls(pki.acceptor());
         let mut client = open(options, &connector, client::Tls::Required).unwrap();
+        let begin = Instant::now();
         let report = client.send(strict(), "x\r\n").unwrap();
+        assert!(begin.elapsed() < Duration::from_secs(20));
         match is_verified {
             true => assert!(report.is_delivered(), "{report:?}"),
             false => {

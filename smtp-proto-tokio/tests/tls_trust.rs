@@ -3,7 +3,7 @@
 
 mod support;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use smtp_proto::{
     client::{self, NotSentReason, Outcome},
@@ -21,8 +21,9 @@ use support::{
     Store, content, is_delivered, one, server_config,
     tls::{fault, look_ahead, serve_loopback},
 };
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, time::timeout};
 
+const PATIENCE: Duration = Duration::from_secs(20);
 const WAYS: [(client::Tls, server::Tls); 2] = [
     (client::Tls::Required, server::Tls::Offered),
     (client::Tls::Implicit, server::Tls::Implicit),
@@ -170,7 +171,8 @@ async fn a_message_that_requires_tls_needs_a_verified_server() {
         let mut client = open(options, &connector, client::Tls::Required)
             .await
             .unwrap();
-        let report = client.send(strict(), content(0)).await.unwrap();
+        let sending = client.send(strict(), content(0));
+        let report = timeout(PATIENCE, sending).await.unwrap().unwrap();
         match is_verified {
             true => assert!(is_delivered(&report), "{report:?}"),
             false => {

@@ -71,7 +71,8 @@ impl<T: Transport> Driver<T> {
     /// Goes round once: events, writes, and a read unless there is news.
     pub(super) fn turn(&mut self) {
         if self.courier.wants_look() {
-            self.look();
+            // It may have brought what is waited for.
+            return self.look();
         }
         let news = self.receive();
         let written = self.write();

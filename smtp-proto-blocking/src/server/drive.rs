@@ -58,9 +58,13 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
     where
         T: Send + 'static,
     {
-        let (reception, tls) = Reception::begin(options, Duration::ZERO);
+        let reception = Reception::begin(&options, Duration::ZERO);
         Self {
-            connection: Connection::new(transport, tls.map(Tls::over), reception.max_unconsumed()),
+            connection: Connection::new(
+                transport,
+                options.into_tls().map(Tls::over),
+                reception.max_unconsumed(),
+            ),
             reception,
             calls: Calls::new(handler),
             handler,
@@ -77,7 +81,7 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
     }
 
     /// Serves to the end, and tells the handler so whatever happens.
-    pub(super) fn serve(mut self) -> Result<(), Error> {
+    pub(super) fn serve(&mut self) -> Result<(), Error> {
         let served = catch_unwind(AssertUnwindSafe(|| self.run()));
         let (result, panic) = match served {
             Ok(result) => (result, None),

@@ -36,6 +36,9 @@ pub(super) struct Room<H> {
     shutdown: Shutdown,
 }
 
+/// A connection that was accepted, and how it is to be served.
+type Arrived = (Socket, Options);
+
 /// Tells that a connection has left.
 struct Left(Shutdown);
 
@@ -47,11 +50,15 @@ impl Preparation {
         }
     }
 
-    fn run(&self, arrival: &mut Arrival) -> Result<(), TurnedAway> {
-        match guarded(|| self.prepare.prepare(arrival)) {
+    /// Prepares a connection. Its stack is not that of all that follows.
+    #[inline(never)]
+    fn run(&self, (socket, options): Arrived) -> (Arrived, Result<(), TurnedAway>) {
+        let mut arrival = Arrival::new(socket, options, self.limit);
+        let prepared = match guarded(|| self.prepare.prepare(&mut arrival)) {
             Some(Err(_)) if arrival.time_left().is_err() => Err(TurnedAway::Late),
             prepared => TurnedAway::unless_prepared(prepared),
-        }
+        };
+        (arrival.into_parts(), prepared)
     }
 }
 
@@ -88,22 +95,21 @@ impl<H> Room<H> {
         });
         let mut place = match place {
             Ok(place) => place,
-            Err(why) => return turn_away(socket, options, &*self.handler, why),
+            Err(why) => return turn_away(socket, &options, &*self.handler, why),
         };
         // A thread that cannot be begun takes nothing with it.
         let arrived = Arc::new(Mutex::new(Some((socket, options))));
         let (handler, taken) = (Arc::clone(&self.handler), Arc::clone(&arrived));
         let served = thread::Builder::new().spawn(move || {
             let _left = Left(shutdown.clone());
-            let Some((mut socket, mut options)) = take(&taken) else {
+            let Some(mut arrived) = take(&taken) else {
                 return;
             };
             let mut welcome = Ok(());
             if let Some(preparation) = preparation {
-                let mut arrival = Arrival::new(socket, options, preparation.limit);
-                welcome = preparation.run(&mut arrival);
-                (socket, options) = arrival.into_parts();
+                (arrived, welcome) = preparation.run(arrived);
             }
+            let (socket, options) = arrived;
             let welcome = welcome.and_then(|()| place.count(options.peer()));
             let mut driver = Driver::new(socket, options, &*handler, Some(&shutdown));
             if let Err(why) = welcome {
@@ -117,7 +123,7 @@ impl<H> Room<H> {
             && let Some((socket, options)) = take(&arrived)
         {
             guarded(|| self.handler.accept_failed(&error));
-            turn_away(socket, options, &*self.handler, TurnedAway::Full);
+            turn_away(socket, &options, &*self.handler, TurnedAway::Full);
         }
     }
 
@@ -142,11 +148,11 @@ fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
 /// Turns a client away as far as it can be told at once.
 fn turn_away<S: State>(
     mut socket: Socket,
-    options: Options,
+    options: &Options,
     handler: &impl Handler<S>,
     why: TurnedAway,
 ) {
-    let (mut reception, _) = Reception::begin(options, Duration::ZERO);
+    let mut reception = Reception::begin(options, Duration::ZERO);
     reception.turn_away(why);
     let error = reception.give_up(Duration::ZERO, |bytes| socket.write(bytes).unwrap_or(0));
     let error = ended(error);

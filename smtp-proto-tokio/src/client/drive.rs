@@ -94,7 +94,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Goes round once: events, writes and reads in turn. Is pending only when it can do neither.
     pub(super) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.courier.wants_look() {
-            ready!(self.poll_look(cx));
+            // It may have brought what is waited for.
+            return self.poll_look(cx);
         }
         if self.receive() {
             return Poll::Ready(());

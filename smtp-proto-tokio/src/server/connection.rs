@@ -71,11 +71,11 @@ impl<T, S: State, H: Handler<S>> Connection<T, S, H> {
         T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let clock = Clock::start();
-        let (reception, tls) = Reception::begin(options, clock.now());
+        let reception = Reception::begin(&options, clock.now());
         Self {
             transport: Transport::new(
                 stream,
-                tls.map(Tls::over),
+                options.into_tls().map(Tls::over),
                 clock,
                 reception.max_unconsumed(),
             ),

@@ -6,7 +6,8 @@ use crate::tls::Tls;
 
 /// Says how connections are served: a [`Config`](super::Config), and with what to do TLS.
 ///
-/// A configuration alone is enough where there is no TLS.
+/// A configuration alone is enough where there is no TLS. What does it is a `TlsAcceptor`, or any other
+/// [`Handshake`](crate::tls::Handshake).
 ///
 /// ```no_run
 /// # #[cfg(feature = "rustls")]

@@ -117,7 +117,7 @@ impl<H> Room<H> {
                 let connection = Connection::new(socket, options, handler, Some(shutdown));
                 self.connections.spawn(Served { connection, place });
             }
-            Err(why) => turn_away(&socket, options, &*handler, why),
+            Err(why) => turn_away(&socket, &options, &*handler, why),
         }
     }
 
@@ -139,11 +139,11 @@ impl<S: State, H: Handler<S>> Future for Served<S, H> {
 /// Turns a client away as far as it can be told at once.
 fn turn_away<S: State>(
     socket: &Socket,
-    options: Options,
+    options: &Options,
     handler: &impl Handler<S>,
     why: TurnedAway,
 ) {
-    let (mut reception, _) = Reception::begin(options, Duration::ZERO);
+    let mut reception = Reception::begin(options, Duration::ZERO);
     reception.turn_away(why);
     let error = ended(reception.give_up(Duration::ZERO, |bytes| {
         let written = match socket {

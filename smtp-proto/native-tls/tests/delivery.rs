@@ -6,7 +6,7 @@ use native_tls::{Certificate, Identity, TlsAcceptor, TlsConnector};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use smtp_proto_native_tls::{Acceptor, Connector};
 use smtp_proto_tokio::smtp_proto::{
-    client,
+    client::{self, Outcome, Timeouts},
     machine::{Fault, UnverifiedReason, Verification, VerifiedBy},
     server,
     syntax::Host,
@@ -156,7 +156,15 @@ mod over_tokio {
 }
 
 mod over_blocking {
-    use std::net::TcpStream;
+    use std::{
+        io::Read,
+        net::TcpStream,
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering},
+        },
+        time::Duration,
+    };
 
     use smtp_proto_blocking::{
         Client, Envelope, Error,
@@ -237,5 +245,47 @@ mod over_blocking {
         }
         let received: Vec<_> = receiver.try_iter().collect();
         assert_eq!(received, vec![content(); 2 * WAYS.len()]);
+    }
+
+    /// OpenSSL reads until a record is whole: the link keeps the time all the same.
+    #[test]
+    fn a_record_that_trickles_outlasts_no_timer() {
+        let (acceptor, authority) = server();
+        let inbox = Inbox(mpsc::channel().0);
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let options = Options::new(server_config(server::Tls::Implicit)).tls(acceptor);
+        thread::spawn(move || serve_connection(listener.accept().unwrap().0, options, inbox));
+        let far = TcpStream::connect(address).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let between = listener.accept().unwrap().0;
+        let (mut from, mut to) = (between.try_clone().unwrap(), far.try_clone().unwrap());
+        thread::spawn(move || std::io::copy(&mut from, &mut to));
+        let trickles = Arc::new(AtomicBool::new(false));
+        let is_slow = Arc::clone(&trickles);
+        thread::spawn(move || {
+            for byte in far.bytes() {
+                if is_slow.load(Ordering::Relaxed) {
+                    thread::sleep(Duration::from_millis(60));
+                }
+                (&between).write_all(&[byte.unwrap()]).unwrap();
+            }
+        });
+        let mut timeouts = Timeouts::default();
+        timeouts.command = Duration::from_secs(1);
+        let config = client_config(client::Tls::Implicit).timeouts(timeouts);
+        let builder = Client::builder(config).tls(trusting(&authority, SERVER));
+        let mut client = builder.with_stream(near).unwrap();
+        client.ready().unwrap();
+        trickles.store(true, Ordering::Relaxed);
+        let envelope = Envelope::new("a@example.org")
+            .unwrap()
+            .to("b@example.net")
+            .unwrap();
+        let report = client.send(envelope, "x\r\n").unwrap();
+        assert!(matches!(report.outcome, Outcome::NotSent(_)), "{report:?}");
+        let fault = client.ready().unwrap_err().machine().unwrap().fault();
+        assert!(matches!(fault, Fault::TimedOut(_)), "{fault}");
     }
 }

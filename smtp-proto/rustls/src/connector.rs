@@ -22,11 +22,16 @@ use crate::{
 /// Begins TLS as a client, with a server of one name.
 ///
 /// It is the server's certificate that says who it is: [`with_platform_roots`] and [`with_ca_file`]
-/// have it vouched for by an authority, for the name given here; [`with_pin`] knows it beforehand.
+/// have it vouched for by an authority, for the name given here; [`with_pin`] knows it beforehand;
+/// [`with_tlsa`] has the DNS vouch for it. Each demands that; made [`opportunistic`] it looks and goes on
+/// whatever it finds, and [`with_any_certificate`] does not look.
 ///
 /// [`with_platform_roots`]: Self::with_platform_roots
 /// [`with_ca_file`]: Self::with_ca_file
 /// [`with_pin`]: Self::with_pin
+/// [`with_tlsa`]: Self::with_tlsa
+/// [`opportunistic`]: Self::opportunistic
+/// [`with_any_certificate`]: Self::with_any_certificate
 #[derive(Clone)]
 pub struct TlsConnector {
     config: Arc<ClientConfig>,

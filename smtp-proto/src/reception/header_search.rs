@@ -1,6 +1,6 @@
 //! The header of a message that is arriving.
 
-use memchr::memmem;
+use memchr::memchr_iter;
 
 use crate::machine::limits;
 
@@ -27,7 +27,11 @@ impl HeaderSearch {
             return Some(0);
         }
         let rest = content.get(self.searched..).unwrap_or_default();
-        if let Some(at) = memmem::find(rest, b"\r\n\r\n") {
+        let ends = |at: &usize| {
+            rest.get(*at..)
+                .is_some_and(|it| it.starts_with(b"\r\n\r\n"))
+        };
+        if let Some(at) = memchr_iter(b'\r', rest).find(ends) {
             return Some((self.searched + at + 2).min(limits::HEADER));
         }
         // An empty line may be complete by three of its four bytes.

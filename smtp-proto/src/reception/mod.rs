@@ -142,14 +142,13 @@ impl<S: State> Reception<S> {
         }
     }
 
-    /// Begins with a connection that is to be served so; returns with it what does TLS.
-    pub fn begin<T>(options: Options<T>, now: Duration) -> (Self, Option<T>) {
-        let (config, session, tls) = options.into_parts();
-        let reception = Self::new(config, session, now);
-        match tls {
-            Some(tls) => (reception, Some(tls)),
-            None => (reception.without_tls(), None),
+    /// Begins with a connection that is to be served so.
+    pub fn begin<T>(options: &Options<T>, now: Duration) -> Self {
+        let mut reception = Self::new(options.config().clone(), options.session(), now);
+        if !options.has_tls() {
+            reception.conversation.forgo_tls();
         }
+        reception
     }
 
     /// Answers STARTTLS 454, as there is nobody to do the handshake.

@@ -69,13 +69,25 @@ impl<T> Options<T> {
         self.local
     }
 
+    /// Returns what does TLS, if anything does.
+    pub fn into_tls(self) -> Option<T> {
+        self.tls
+    }
+
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(super) fn has_tls(&self) -> bool {
+        self.tls.is_some()
+    }
+
     /// Begins to know the client. Connections are counted throughout the process, which names them.
-    pub(super) fn into_parts<S: State>(self) -> (Config, Session<S>, Option<T>) {
+    pub(super) fn session<S: State>(&self) -> Session<S> {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let id = COUNT.fetch_add(1, Ordering::Relaxed);
         let id = u64::try_from(id).unwrap_or(u64::MAX);
-        let session = Session::new(id, self.peer, self.local);
-        (self.config, session, self.tls)
+        Session::new(id, self.peer, self.local)
     }
 }
 

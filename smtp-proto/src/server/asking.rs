@@ -1,7 +1,7 @@
 //! Commands that are the application's as they are.
 
 use super::event::{Event, Reason, Ticket};
-use super::tickets::Detail;
+use super::question::Detail;
 use crate::syntax::{
     Argument, AttributeName, AttributeValue, Attributes, Command, ForwardingCommand, Host,
     QueueNode, Word,

@@ -4,8 +4,8 @@
 use super::event::{Event, Reason, TransactionId};
 use super::intake::{self, Intake, Message, Portion, Refusal};
 use super::link::Link;
+use super::question::{Detail, Question};
 use super::table::{self, Place, State, Verb};
-use super::tickets::{Detail, Question};
 use crate::machine::{Dialect, Fault, Misuse};
 use crate::syntax::{Code, Reply};
 

@@ -5,7 +5,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::event::{Certainty, Event};
-use super::tickets::{Accepted, Departure};
+use super::question::Accepted;
+use super::tickets::Departure;
 use crate::framing::{Progress, Slices, Transmit};
 use crate::machine::{Deadline, Timer, limits};
 

@@ -125,6 +125,7 @@ mod offer;
 mod outbox;
 mod patience;
 mod progress;
+mod question;
 mod refusal;
 pub mod replies;
 mod security;

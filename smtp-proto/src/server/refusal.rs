@@ -44,11 +44,10 @@ pub(super) fn turn_down<'i>(
     line: &'i [u8],
 ) -> Step<'i> {
     let Misplaced { reason, spoils } = misplaced;
-    if spoils == Spoils::Followers {
-        return refuse(link, intake, verb, reason, line);
-    }
-    if spoils == Spoils::Transaction {
-        content::break_transaction(link, intake);
+    match spoils {
+        Spoils::Nothing => {}
+        Spoils::Followers => return refuse(link, intake, verb, reason, line),
+        Spoils::Transaction => drop(content::break_transaction(link, intake)),
     }
     let step = match command {
         // Its bytes come, whatever is said of them, and the answer after them.

@@ -230,14 +230,15 @@ pub(super) const fn rule(verb: Verb) -> &'static Rule {
         Verb::Handshake => row!(usual(Nothing),    Last, No,  Always,                    Works, Keep, NEVER, [Afresh, Same]),
         Verb::Content   => row!(usual(Nothing),    Any,  No,  Always,                    Works, Keep, NEVER, [Outside, Outside]),
         Verb::Delivery  => row!(usual(Nothing),    Any,  No,  Always,                    Works, Keep, NEVER, [Same, Same]),
-        //                                                                                              away Greeted Ready Mail Rcpt Chunks Failed
+        //                                                                                            away Greeted Ready Mail Rcpt Chunks Failed
         Verb::Ehlo      => row!(usual(Everything), Last, No,  By(Dialect::Smtp),         Again, Keep, [O,    T,    T,   T,   T,   T,     T], [To(Ready), Same]),
         Verb::Lhlo      => row!(usual(Everything), Last, No,  By(Dialect::Lmtp),         Again, Keep, [O,    T,    T,   T,   T,   T,     T], [To(Ready), Same]),
         Verb::Helo      => row!(usual(Everything), Last, Tls, By(Dialect::Smtp),         Again, Keep, [O,    T,    T,   T,   T,   T,     T], [To(Ready), Same]),
         Verb::StartTls  => row!(usual(Everything), Last, No,  WithTls,                   Idles, Keep, [O,    T,    T,   O,   O,   O,     O], [Same, Same]),
         Verb::Auth      => row!(usual(Everything), Last, Tls, WithMechanisms,            Works, Keep, [O,    O,    T,   O,   O,   O,     O], [Same, Same]),
         // It may be the only response, so that commands may follow (4954-4-t).
-        Verb::AuthAtOnce => row!(usual(Everything), Any , Tls, WithMechanisms,            Works, Keep, [O,    O,    T,   O,   O,   O,     O], [Same, Same]),
+        Verb::AuthAtOnce
+                        => row!(usual(Everything), Any,  Tls, WithMechanisms,            Works, Keep, [O,    O,    T,   O,   O,   O,     O], [Same, Same]),
         Verb::Mail      => row!(in_turn(Sender),   Any,  All, Always,                    Works, Lead, [O,    G,    T,   O,   O,   O,     O], [To(Mail), Same]),
         Verb::Recipient => row!(in_turn(Room),     Any,  All, Always,                    Works, Keep, [O,    O,    O,   T,   T,   O,     O], [To(Recipients), Same]),
         Verb::Data      => row!(in_turn(Envelope), Last, All, Always,                    Works, Keep, [O,    O,    O,   R,   L,   B,     O], [To(Content), Same]),
@@ -328,12 +329,13 @@ const fn answering(verb: Verb) -> &'static Answering {
     }
 
     match verb {
-        //                               takes          bare        holds  counts settles accepted                   overdue                                 declined
+        //                                   takes          bare        holds  counts settles accepted                   overdue                                 declined
         Verb::Connect                => row!(Greeting,      Always,     true,  false, true,   Greets,                    r::TIMED_OUT,                           Fixed(&r::NO_SERVICE)),
         Verb::Ehlo | Verb::Lhlo      => row!(Refusals,      Always,     true,  false, true,   Offer,                     Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
         Verb::Helo                   => row!(Refusals,      Always,     true,  false, true,   r::HELO,                   Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
         Verb::StartTls               => row!(Refusals,      Never,      true,  false, false,  Fixed(&r::START_TLS),      Fixed(&r::TLS_UNAVAILABLE),             Fixed(&r::TLS_UNAVAILABLE)),
-        Verb::Auth | Verb::AuthAtOnce => row!(Authenticated, Never,      true,  true,  true,   Fixed(&r::AUTHENTICATED),  Fixed(&r::AUTHENTICATION_UNAVAILABLE),  Fixed(&r::MECHANISM_UNKNOWN)),
+        Verb::Auth | Verb::AuthAtOnce
+                                     => row!(Authenticated, Never,      true,  true,  true,   Fixed(&r::AUTHENTICATED),  Fixed(&r::AUTHENTICATION_UNAVAILABLE),  Fixed(&r::MECHANISM_UNKNOWN)),
         Verb::Mail                   => row!(Completed,     Never,      false, true,  true,   Fixed(&r::SENDER_TAKEN),   Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
         Verb::Recipient              => row!(Completed,     Never,      false, true,  false,  Fixed(&r::RECIPIENT_TAKEN),Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),
         Verb::Data                   => row!(Refusals,      Never,      true,  false, false,  Fixed(&r::START_CONTENT),  Fixed(&r::OVERDUE),                     Fixed(&r::DECLINED)),

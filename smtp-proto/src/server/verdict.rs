@@ -3,9 +3,10 @@
 use super::event::{Reason, Refused, Ticket};
 use super::intake::Intake;
 use super::link::Link;
+use super::question::{Detail, Question};
 use super::replies::Wording;
 use super::table::{self, Verb};
-use super::tickets::{Detail, Question, Subject};
+use super::tickets::Subject;
 use crate::machine::{Fault, Misuse, Timer};
 use crate::syntax::Reply;
 

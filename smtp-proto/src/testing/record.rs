@@ -81,13 +81,7 @@ impl Records {
 
     /// Adds lines to the dialogue of a connection.
     pub(super) fn note(&self, connection: usize, side: &str, lines: &str) {
-        if let Some(dialogue) = self.lock().dialogues.get_mut(connection) {
-            for line in lines.lines() {
-                dialogue.push_str(side);
-                dialogue.push_str(line);
-                dialogue.push('\n');
-            }
-        }
+        self.lock().note(connection, side, lines);
     }
 
     /// Returns what is to be done, if that is not what would be done anyhow.
@@ -114,10 +108,15 @@ impl Records {
     }
 
     /// Says something on every open connection.
-    pub(super) fn say(&self, bytes: &[u8]) {
-        for stream in self.lock().open.values_mut() {
-            // The client may be gone.
-            let _ = stream.write_all(bytes);
+    pub(super) fn say(&self, line: &str) {
+        let mut state = self.lock();
+        let open: Vec<usize> = state.open.keys().copied().collect();
+        for connection in open {
+            state.note(connection, "S: ", line);
+            if let Some(stream) = state.open.get_mut(&connection) {
+                // The client may be gone.
+                let _ = stream.write_all(std::format!("{line}\r\n").as_bytes());
+            }
         }
     }
 
@@ -157,5 +156,17 @@ impl Records {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn note(&mut self, connection: usize, side: &str, lines: &str) {
+        if let Some(dialogue) = self.dialogues.get_mut(connection) {
+            for line in lines.lines() {
+                dialogue.push_str(side);
+                dialogue.push_str(line);
+                dialogue.push('\n');
+            }
+        }
     }
 }

@@ -89,7 +89,7 @@ impl TestServer {
 
     /// Says this on every open connection, with CR LF after it: what no client has asked for.
     pub fn say(&self, text: &str) {
-        self.records.say(format!("{text}\r\n").as_bytes());
+        self.records.say(text);
     }
 
     /// Returns the messages that were taken, in the order in which they were.

@@ -73,10 +73,10 @@ fn no_refusal_counts_out_of_step() {
 /// What was refused in step stays refused when the server then closes, or falls silent.
 #[test]
 fn refusals_in_step_outlive_the_connection() {
-    type Ending<'a> = (fn(&mut Dialogue), Outcome<'a>);
     let closing = "421 bye\r\n";
     let ended = NotSentReason::ConnectionEnded;
-    let ends: [Ending<'_>; 4] = [
+    type End = (fn(&mut Dialogue), Outcome<'static>);
+    let ends: [End; 4] = [
         (Dialogue::hangs_up, not_sent(ended.clone())),
         (
             |d| d.says("421 bye\r\n"),

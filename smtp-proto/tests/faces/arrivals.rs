@@ -1,7 +1,7 @@
 //! What happens to a connection between its being accepted and the greeting, and where it comes from.
 
 use std::{
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -41,6 +41,11 @@ impl Handler for Guests {
         let local = session.local().map(|local| local.port());
         let (begun, is_well) = (tally.begun, result.is_ok());
         let note = format!("{peer:?} {local:?} begun {begun}, well {is_well}");
+        self.0.lock().unwrap().push(note);
+    }
+
+    fn accept_failed(&self, error: &std::io::Error) {
+        let note = format!("accept failed: {error}");
         self.0.lock().unwrap().push(note);
     }
 }
@@ -209,6 +214,25 @@ fn what_is_being_prepared_outlasts_no_shutdown() {
     assert!(start.elapsed() < Duration::from_secs(3));
     drop(client);
     guests.gone(1);
+}
+
+/// Whatever cannot be set of a connection is that connection's: the next one does not wait for it.
+#[test]
+fn clients_that_reset_at_once_keep_nobody_waiting() {
+    let guests = Arc::new(Guests::default());
+    let running = Running::start(&guests, config());
+    for _ in 0..30 {
+        let stream = TcpStream::connect(running.address).unwrap();
+        let linger = Some(Duration::ZERO);
+        socket2::SockRef::from(&stream).set_linger(linger).unwrap();
+    }
+    let mut client = running.client();
+    client.hello();
+    assert_eq!(&client.ask("QUIT")[..3], "221");
+    for note in guests.gone(31) {
+        assert!(note.contains("begun"), "{note}");
+    }
+    running.end();
 }
 
 #[test]

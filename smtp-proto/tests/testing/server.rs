@@ -345,6 +345,7 @@ fn what_nobody_asked_for_is_said() {
     let mut socket = Socket::ready(&server);
     server.say("421 4.3.2 Bye");
     socket.hears("421 4.3.2 Bye\r\n");
+    assert!(server.dialogues()[0].ends_with("S: 250 HELP\nS: 421 4.3.2 Bye\n"));
     assert!(!server.wait(Duration::ZERO));
 }
 
