@@ -409,6 +409,11 @@ impl Config {
         &self.settings.hostname
     }
 
+    /// Returns which dialect is spoken.
+    pub(crate) fn spoken(&self) -> Dialect {
+        self.settings.dialect
+    }
+
     /// Offers authentication by these mechanisms (RFC 4954), by default by none.
     ///
     /// Those by which whoever listens learns a credential, as PLAIN and LOGIN, are offered and
