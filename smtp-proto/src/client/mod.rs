@@ -235,7 +235,7 @@ impl Client {
     }
 
     /// Gives the connection up at once. Each message's outcome comes as an event, and then the error
-    /// ([`Fault::ShutDown`](crate::machine::Fault::ShutDown)).
+    /// ([`Fault::ShutDown`]).
     pub fn abort(&mut self) {
         self.session.abort();
     }
