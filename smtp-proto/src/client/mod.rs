@@ -209,7 +209,7 @@ impl Client {
     /// It goes out after the messages that were submitted before and before those that are
     /// submitted after, never within a transaction, and nothing follows it before its reply comes
     /// (RFC 2920 3.1). Further transactions of a message that needs several may come after it. There will be one [`Event::Answered`] for it, or one [`Event::Unanswered`]. A
-    /// reply other than 2yz, 4yz or 5yz, or 220 or 221, is a [fault](crate::machine::Fault).
+    /// reply other than 2yz, 4yz or 5yz, or 220 or 221, is a [fault](Fault).
     ///
     /// # Errors
     ///
@@ -230,7 +230,7 @@ impl Client {
     }
 
     /// Gives the connection up at once. Each message's outcome comes as an event, and then the error
-    /// ([`Fault::ShutDown`](crate::machine::Fault::ShutDown)).
+    /// ([`Fault::ShutDown`]).
     pub fn abort(&mut self) {
         self.session.abort();
     }
