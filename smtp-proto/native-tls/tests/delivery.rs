@@ -274,6 +274,7 @@ mod over_blocking {
         });
         let mut timeouts = Timeouts::default();
         timeouts.command = Duration::from_secs(1);
+        timeouts.data_initiation = timeouts.command;
         let config = client_config(client::Tls::Implicit).timeouts(timeouts);
         let builder = Client::builder(config).tls(trusting(&authority, SERVER));
         let mut client = builder.with_stream(near).unwrap();
