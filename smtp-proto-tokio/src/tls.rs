@@ -24,12 +24,7 @@ pub use self::handshake::{Duplex, Handshake, Link, Tls};
 /// Makes what a URL means that asks for TLS with a host; `None` if that is to do without.
 #[cfg(feature = "rustls")]
 pub(crate) fn of_url(host: &str, tls: client::Tls) -> io::Result<Option<Tls>> {
-    let connector = match tls {
-        // The alternative is none: RFC 7435.
-        client::Tls::Opportunistic => TlsConnector::with_any_certificate(host),
-        _ => TlsConnector::with_platform_roots(host),
-    };
-    Ok(Some(Tls::from(connector?)))
+    Ok(Some(TlsConnector::of_url(host, tls)?.into()))
 }
 
 #[cfg(not(feature = "rustls"))]

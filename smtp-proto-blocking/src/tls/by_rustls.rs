@@ -2,35 +2,36 @@
 
 use std::{
     io::{self, IoSlice, Read, Write},
-    ops::DerefMut,
     sync::Arc,
     time::Duration,
 };
 
 use smtp_proto_rustls::{
     TlsAcceptor, TlsConnector, explained,
-    rustls::{self, ClientConnection, ConnectionCommon, ServerConnection, SideData},
+    rustls::{self, ClientConnection, Connection, ServerConnection},
 };
 
 use super::{Handshake, Link};
 use crate::{TlsInfo, Transport};
 
 impl Handshake for TlsConnector {
-    fn handshake(&self, link: Link) -> io::Result<(Box<dyn Transport + Send>, TlsInfo)> {
+    fn handshake(&self, mut link: Link) -> io::Result<(Box<dyn Transport + Send>, TlsInfo)> {
         let (config, name) = (self.config(), self.server_name());
         let connection = ClientConnection::new(Arc::clone(config), name.clone());
-        let stream = TlsStream::begin(connection, link).map_err(explained)?;
-        let info = self.info(&stream.connection);
-        Ok((Box::new(stream), info))
+        let mut connection = connection.map_err(invalid)?;
+        connection.complete_io(&mut link).map_err(explained)?;
+        let info = self.info(&connection);
+        Ok((TlsStream::over(link, connection.into()), info))
     }
 }
 
 impl Handshake for TlsAcceptor {
-    fn handshake(&self, link: Link) -> io::Result<(Box<dyn Transport + Send>, TlsInfo)> {
+    fn handshake(&self, mut link: Link) -> io::Result<(Box<dyn Transport + Send>, TlsInfo)> {
         let connection = ServerConnection::new(Arc::clone(self.config()));
-        let stream = TlsStream::begin(connection, link)?;
-        let info = self.info(&stream.connection);
-        Ok((Box::new(stream), info))
+        let mut connection = connection.map_err(invalid)?;
+        connection.complete_io(&mut link)?;
+        let info = self.info(&connection);
+        Ok((TlsStream::over(link, connection.into()), info))
     }
 }
 
@@ -38,31 +39,24 @@ impl Handshake for TlsAcceptor {
 ///
 /// Unlike rustls' own, it has no direction wait for the other: a read never writes, and no call reads
 /// or writes more than once.
-struct TlsStream<C> {
-    connection: C,
+struct TlsStream {
     link: Link,
+    connection: Connection,
 }
 
-impl<C, D> TlsStream<C>
-where
-    C: DerefMut<Target = ConnectionCommon<D>>,
-    D: SideData,
-{
-    /// Does the handshake.
-    fn begin(connection: Result<C, rustls::Error>, mut link: Link) -> io::Result<Self> {
-        let mut connection = connection.map_err(invalid)?;
-        connection.complete_io(&mut link)?;
-        Ok(Self { connection, link })
+impl TlsStream {
+    fn over(link: Link, connection: Connection) -> Box<Self> {
+        Box::new(Self { link, connection })
     }
 
-    /// Reads what is there to decipher in such a way.
+    /// Reads what is there to decipher by `read`.
     fn read_by(&mut self, read: ReadLink, buffer: &mut [u8]) -> io::Result<usize> {
         match self.connection.reader().read(buffer) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             // 0 is the peer's close_notify; without it the end is an error (TLS-13).
             result => return result,
         }
-        self.connection.read_tls(&mut By(&mut self.link, read))?;
+        self.connection.read_tls(&mut By(read, &mut self.link))?;
         if let Err(error) = self.connection.process_new_packets() {
             // The peer is told that it makes no sense.
             let _ = self.write_pending();
@@ -89,21 +83,13 @@ where
     }
 }
 
-impl<C, D> Read for TlsStream<C>
-where
-    C: DerefMut<Target = ConnectionCommon<D>>,
-    D: SideData,
-{
+impl Read for TlsStream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.read_by(Link::read, buffer)
     }
 }
 
-impl<C, D> Write for TlsStream<C>
-where
-    C: DerefMut<Target = ConnectionCommon<D>>,
-    D: SideData,
-{
+impl Write for TlsStream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.write_vectored(&[IoSlice::new(bytes)])
     }
@@ -122,11 +108,7 @@ where
     }
 }
 
-impl<C, D> Transport for TlsStream<C>
-where
-    C: DerefMut<Target = ConnectionCommon<D>>,
-    D: SideData,
-{
+impl Transport for TlsStream {
     fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
         self.link.set_read_timeout(timeout)
     }
@@ -150,11 +132,11 @@ where
 type ReadLink = fn(&mut Link, &mut [u8]) -> io::Result<usize>;
 
 /// Reads a link in such a way.
-struct By<'l>(&'l mut Link, ReadLink);
+struct By<'l>(ReadLink, &'l mut Link);
 
 impl Read for By<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.1(self.0, buffer)
+        self.0(self.1, buffer)
     }
 }
 

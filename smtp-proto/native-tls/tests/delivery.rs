@@ -157,7 +157,7 @@ mod over_tokio {
 
 mod over_blocking {
     use std::{
-        io::Read,
+        io::{BufReader, Read},
         net::TcpStream,
         sync::{
             Arc,
@@ -265,7 +265,7 @@ mod over_blocking {
         let trickles = Arc::new(AtomicBool::new(false));
         let is_slow = Arc::clone(&trickles);
         thread::spawn(move || {
-            for byte in far.bytes() {
+            for byte in BufReader::new(far).bytes() {
                 if is_slow.load(Ordering::Relaxed) {
                     thread::sleep(Duration::from_millis(60));
                 }
@@ -274,6 +274,7 @@ mod over_blocking {
         });
         let mut timeouts = Timeouts::default();
         timeouts.command = Duration::from_secs(1);
+        timeouts.data_initiation = timeouts.command;
         let config = client_config(client::Tls::Implicit).timeouts(timeouts);
         let builder = Client::builder(config).tls(trusting(&authority, SERVER));
         let mut client = builder.with_stream(near).unwrap();

@@ -8,7 +8,10 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, ServerName},
     sign::{CertifiedKey, SingleCertAndKey},
 };
-use smtp_proto::machine::{TlsInfo, UnverifiedReason, Verification, VerifiedBy};
+use smtp_proto::{
+    client,
+    machine::{TlsInfo, UnverifiedReason, Verification, VerifiedBy},
+};
 
 use crate::{
     Pin, TlsaRecord, crypto_provider,
@@ -129,6 +132,19 @@ impl TlsConnector {
     pub fn with_any_certificate(name: &str) -> io::Result<Self> {
         let verifier = Verifier::new(Trust::Anyone, crypto_provider()?);
         Self::with_verifier(name, Arc::new(verifier), Verification::default())
+    }
+
+    /// Trusts as the URL of a server means it that says no more than whether to do TLS.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`with_platform_roots`](Self::with_platform_roots).
+    pub fn of_url(host: &str, tls: client::Tls) -> io::Result<Self> {
+        match tls {
+            // The alternative is none: RFC 7435.
+            client::Tls::Opportunistic => Self::with_any_certificate(host),
+            _ => Self::with_platform_roots(host),
+        }
     }
 
     /// Lets whoever answers pass, as [`with_any_certificate`](Self::with_any_certificate) does, and

@@ -214,7 +214,7 @@ impl Client {
     /// It goes out after the messages that were submitted before and before those that are
     /// submitted after, never within a transaction, and nothing follows it before its reply comes
     /// (RFC 2920 3.1). Further transactions of a message that needs several may come after it. There will be one [`Event::Answered`] for it, or one [`Event::Unanswered`]. A
-    /// reply other than 2yz, 4yz or 5yz, or 220 or 221, is a [fault](crate::machine::Fault).
+    /// reply other than 2yz, 4yz or 5yz, or 220 or 221, is a [fault](Fault).
     ///
     /// # Errors
     ///
