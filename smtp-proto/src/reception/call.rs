@@ -20,7 +20,7 @@ use crate::sasl::Step;
 #[cfg(feature = "auth")]
 use crate::server::SaslResponse;
 use crate::server::{Certainty, Reason, Ticket, TransactionId};
-use crate::syntax::{Code, Reply};
+use crate::syntax::Reply;
 
 /// Calls for the application.
 #[derive(Debug)]
@@ -172,8 +172,8 @@ pub enum Notice<'i> {
     },
     /// The machine itself refused a command.
     Rejected {
-        /// How it was answered.
-        code: Code,
+        /// How it is answered, unless that is [reworded](Question::Reply).
+        reply: Reply<'static>,
         /// Why it was refused.
         reason: Reason,
         /// The line, as [`Event::Rejected`](crate::server::Event::Rejected) has it.

@@ -232,12 +232,15 @@ impl<S: State> Conversation<S> {
                 reason,
                 line,
             } => {
-                let code = reply.code();
                 // It may be the client that broke off an exchange.
                 #[cfg(feature = "auth")]
                 self.authentications.break_off();
-                self.replying.tally_mut().refusal(None);
-                return Some(Call::Notice(Notice::Rejected { code, reason, line }));
+                self.replying.tally_mut().refusal(Some(&reply));
+                return Some(Call::Notice(Notice::Rejected {
+                    reply,
+                    reason,
+                    line,
+                }));
             }
             Event::Reply {
                 ticket,

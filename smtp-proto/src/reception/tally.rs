@@ -19,7 +19,7 @@ pub struct Tally {
     pub bytes: u64,
     /// How many commands and messages were refused, by the machine or by the application.
     pub refusals: u64,
-    /// The application's last refusal.
+    /// The last of them.
     pub last_refusal: Option<Reply<'static>>,
     /// Whether the client took its leave.
     pub quit: bool,

@@ -17,7 +17,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use smtp_proto::server::{Config, Review};
+use smtp_proto::server::{Config, Review, Tls};
 
 use super::{
     bind,
@@ -172,8 +172,16 @@ impl Handler<Remembered> for Hotel {
 
     fn notice(&self, _: &Session<Remembered>, notice: &Notice<'_>) {
         assert!(!self.notices_panic, "as it was told");
-        if let Notice::Rejected { reason, .. } = notice {
-            self.note(format!("rejected: {reason:?}"));
+        if let Notice::Rejected {
+            reply,
+            reason,
+            line,
+            ..
+        } = notice
+        {
+            let text = reply.as_bytes().trim_ascii_end().escape_ascii();
+            let line = line.escape_ascii();
+            self.note(format!("rejected: {reason:?} of {line} by {text}"));
         }
     }
 
@@ -574,6 +582,19 @@ fn the_end_of_each_connection_is_told_once() {
     assert_eq!(hotel.connections.load(Ordering::SeqCst), 0);
 }
 
+/// A session whose handshake fails never begins, and its end is told.
+#[test]
+fn the_end_of_what_never_began_is_told() {
+    let hotel = Arc::new(Hotel::default());
+    let running = Running::start(&hotel, config().tls(Tls::Implicit));
+    let mut client = running.client();
+    client.say("EHLO client.example\r\n");
+    assert_eq!(client.rest(), "");
+    let closed = hotel.notes("closed", 1).remove(0);
+    assert!(closed.contains("false begun, 0 messages, false quit, Err"));
+    running.end();
+}
+
 #[test]
 fn what_is_remembered_lives_as_long_as_what_it_is_about() {
     let hotel = Arc::new(Hotel::default());
@@ -631,7 +652,10 @@ fn what_the_machine_says_can_be_reworded() {
     let mut client = running.client();
     client.hello();
     assert_eq!(client.ask("NONSENSE"), "500 5.5.2 Pardon?\r\n");
-    assert_eq!(hotel.notes("rejected", 1), ["rejected: Unrecognised"]);
+    assert_eq!(
+        hotel.notes("rejected", 1),
+        ["rejected: Unrecognised of NONSENSE by 500 5.5.2 Command not recognised"]
+    );
     drop(client);
     running.end();
 }
