@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use smtp_proto::delivery::Retry;
-use smtp_proto_blocking::{Client, Envelope, Sender};
+use smtp_proto_blocking::{Client, Envelope, Retry, Sender};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let url = std::env::args().nth(1).unwrap_or("smtp://localhost".into());

@@ -1,8 +1,7 @@
 //! Sends many message files over one connection, as fast as the server allows:
 //! `cargo run --example send_many_blocking smtp://127.0.0.1:2525 *.eml`
 
-use smtp_proto::client::Pipelining;
-use smtp_proto_blocking::{Body, Client, Envelope, Error};
+use smtp_proto_blocking::{Body, Client, Envelope, Error, Pipelining};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);

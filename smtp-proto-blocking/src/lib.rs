@@ -15,7 +15,7 @@
 //! ```
 //!
 //! Many messages go fastest through [`Client::send_all`], which runs as far ahead as the
-//! configured [`Pipelining`](smtp_proto::client::Pipelining) lets it. A [`Sender`] opens connections by
+//! configured [`Pipelining`] lets it. A [`Sender`] opens connections by
 //! itself, and sends again what was lost with one of them.
 //!
 //! # A server
@@ -74,6 +74,7 @@
 //! [`server::Config::tls`]: smtp_proto::server::Config::tls
 //! [`server::Config::mechanisms`]: smtp_proto::server::Config::mechanisms
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -99,8 +100,8 @@ mod transport;
 pub use client::{Body, Client, Sender};
 pub use server::Server;
 pub use smtp_proto::{
-    client::{Envelope, Outcome},
-    delivery::{Error, Report},
+    client::{Envelope, Outcome, Pipelining},
+    delivery::{Error, Report, Retry},
     machine::TlsInfo,
 };
 pub use socket::Socket;

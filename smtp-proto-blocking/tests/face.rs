@@ -12,7 +12,7 @@ use std::{
 };
 
 use smtp_proto::{
-    client::{NotSentReason, Outcome},
+    client::{NotSentReason, Observed, Outcome},
     delivery::Retry,
     machine::{Fault, Step},
 };
@@ -369,6 +369,97 @@ fn a_sender_keeps_to_its_bounds() {
         assert!(hasty.send(envelope(), MESSAGE).unwrap().is_delivered());
     }
     assert_eq!(server.heard().len(), 2);
+}
+
+/// Greeting, offer, commands and replies, each with its step, message and recipient.
+#[test]
+fn a_session_is_watched_as_it_happens() {
+    let server = Scripted::new([DELIVERS]);
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&seen);
+    let builder = Client::at(server.url()).unwrap().watch(move |it| {
+        let whose = it.message.map(|message| (message.index(), it.recipient));
+        let what = match &it.what {
+            Observed::Command => "sent".to_owned(),
+            Observed::Reply { reply, after } => {
+                assert!(*after <= it.at);
+                reply.code().to_string()
+            }
+            other => format!("{other:?}"),
+        };
+        log.lock().unwrap().push((it.step, whose, what));
+    });
+    let mut client = builder.connect().unwrap();
+    let opening: Vec<_> = std::mem::take(&mut *seen.lock().unwrap());
+    let session = |step, what: &str| (step, None, what.to_owned());
+    assert_eq!(
+        opening,
+        [
+            session(Step::Greeting, "220"),
+            session(Step::Hello, "sent"),
+            session(Step::Hello, "250"),
+        ]
+    );
+    assert!(client.send(envelope(), MESSAGE).unwrap().is_delivered());
+    let of = |step, recipient, what: &str| (step, Some((0, recipient)), what.to_owned());
+    assert_eq!(
+        *seen.lock().unwrap(),
+        [
+            of(Step::Mail, None, "sent"),
+            of(Step::Recipient, Some(0), "sent"),
+            of(Step::Data, None, "sent"),
+            of(Step::Mail, None, "250"),
+            of(Step::Recipient, Some(0), "250"),
+            of(Step::Data, None, "354"),
+            of(Step::Content, None, "sent"),
+            of(Step::Content, None, "250"),
+        ]
+    );
+}
+
+/// A server that takes nothing ahead of its verdict refuses it once, and not on each connection.
+#[test]
+fn a_step_down_is_paid_once() {
+    const NO_AHEAD: &str = "503 x\r\n503 x\r\n503 x\r\n503 x\r\n";
+    let first: Script = Box::leak(Box::new([
+        DELIVERS[0],
+        DELIVERS[1],
+        DELIVERS[2],
+        (".", "250 taken\r\n"),
+        ("DATA", NO_AHEAD),
+        ("DATA", "250 x\r\n250 x\r\n354 x\r\n"),
+        (".", "250 taken\r\n"),
+    ]));
+    let next: Script = Box::leak(Box::new([
+        DELIVERS[0],
+        DELIVERS[1],
+        DELIVERS[2],
+        DELIVERS[3],
+        DELIVERS[2],
+        DELIVERS[3],
+    ]));
+    let server = Scripted::new([first, next]);
+    let mut client = Client::connect(server.url()).unwrap();
+    let messages = || [(envelope(), MESSAGE), (envelope(), MESSAGE)];
+    for report in client.send_all(messages()).take(2) {
+        assert!(report.unwrap().is_delivered());
+    }
+    let learned = client.learned().unwrap();
+    assert!(learned.refuses_look_ahead());
+    assert_eq!(learned.capabilities().max_size(), Some(1_000_000));
+
+    let builder = Client::at(server.url()).unwrap();
+    let mut client = builder
+        .configure(|it| it.learned(&learned))
+        .connect()
+        .unwrap();
+    for report in client.send_all(messages()).take(2) {
+        assert!(report.unwrap().is_delivered());
+    }
+    drop(client);
+    let heard = server.heard();
+    assert_eq!(heard[0].matches("RSET").count(), 1, "{}", heard[0]);
+    assert_eq!(heard[1].matches("RSET").count(), 0, "{}", heard[1]);
 }
 
 /// A proxy in front of the server, or a balancer that wants to know who is there.

@@ -3,8 +3,7 @@
 
 use std::time::Duration;
 
-use smtp_proto::delivery::Retry;
-use smtp_proto_tokio::{Client, Envelope, Sender};
+use smtp_proto_tokio::{Client, Envelope, Retry, Sender};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

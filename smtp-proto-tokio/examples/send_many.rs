@@ -3,8 +3,7 @@
 
 use std::fs::File;
 
-use smtp_proto::client::Pipelining;
-use smtp_proto_tokio::{Client, Envelope, Error};
+use smtp_proto_tokio::{Client, Envelope, Error, Pipelining};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -23,7 +23,7 @@
 //! needs more than that begins with [`Client::at`] or [`Client::builder`].
 //!
 //! Many messages go fastest through [`Client::send_all`], which runs as far ahead as the
-//! configured [`Pipelining`](smtp_proto::client::Pipelining) lets it. A [`Sender`] opens connections by
+//! configured [`Pipelining`] lets it. A [`Sender`] opens connections by
 //! itself, and sends again what was lost with one of them.
 //!
 //! # A server
@@ -49,6 +49,7 @@
 //!   binding (RFC 9266).
 //! - `testing`: a mail server for tests, which records and misbehaves as it is told:
 //!   [`smtp_proto::testing`](smtp_proto::guide).
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod client;
 #[cfg(feature = "scram")]
@@ -63,8 +64,8 @@ pub use smtp_proto;
 #[cfg(feature = "testing")]
 pub use smtp_proto::testing;
 pub use smtp_proto::{
-    client::{Envelope, Outcome},
-    delivery::{Error, Report},
+    client::{Envelope, Outcome, Pipelining},
+    delivery::{Error, Report, Retry},
     machine::TlsInfo,
 };
 
@@ -74,3 +75,12 @@ pub use self::{
     socket::Socket,
     stream::Stream,
 };
+
+/// The pages of the guide that show this crate; they stand in [`smtp_proto::guide`].
+#[cfg(doctest)]
+mod guide {
+    #[doc = include_str!("../../smtp-proto/src/guide/receive.md")]
+    mod receive {}
+    #[doc = include_str!("../../smtp-proto/src/guide/send.md")]
+    mod send {}
+}

@@ -16,7 +16,7 @@
 //! | [`framing`] | streams to units: lines, dots, chunks, and slices to write |
 //! | [`syntax`] | one line or value, and its typed value |
 //! | `testing` | a mail server that records and misbehaves as told, machines driven in memory (feature `testing`) |
-//! | [`guide`] | pages to read: streams, outcomes, your own loop, security, runs against other mail programs |
+//! | [`guide`] | pages to read: sending, receiving, proxies, outcomes, streams, your own loop, security, and more |
 //!
 //! [`client`] and [`server`] begin with the loop that drives them. Both machines keep to this:
 //!
@@ -28,12 +28,15 @@
 //! - `now` is the time since an origin of the caller's, on a clock that never goes back.
 //! - An error ends the session and stays. Before it, every unfinished message has its outcome.
 //!
+//! Ids such as `5321-4.1.4-c` name [requirements](guide::conformance): the RFC, its section, and a letter.
+//!
 //! # Features
 //!
 //! - `std` (default): memchr chooses the fastest instructions of the processor at run time.
 //! - `auth`: AUTH, in both roles; `scram`: SCRAM among its mechanisms; `saslprep`: names and passwords
 //!   for it that are not ASCII (needs `std`).
 //! - `testing`: for tests (needs `std`).
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![no_std]
 #![warn(
     clippy::unwrap_used,

@@ -8,7 +8,7 @@ use std::{
 };
 
 use smtp_proto::{
-    client::{self, Config},
+    client::{self, Config, Learned, Observation},
     delivery::{Failures, Server, ServerUrl, Setup},
     syntax::Host,
 };
@@ -85,7 +85,7 @@ impl Client {
 /// ```no_run
 /// # #[cfg(all(feature = "auth", feature = "rustls"))]
 /// # fn run() -> Result<(), Box<dyn std::error::Error>> {
-/// use smtp_proto::client::{Config, Tls};
+/// use smtp_proto::client::{Config, Learned, Observation, Tls};
 /// use smtp_proto::syntax::Host;
 /// use smtp_proto_blocking::{Client, tls::TlsConnector};
 ///
@@ -136,6 +136,24 @@ impl Builder {
         self.with(|setup| setup.connect_timeout(timeout))
     }
 
+    /// Sets how long a message may take in all, once all before it are finished: unbounded unless set.
+    /// Past that the connection is given up, with every outcome told.
+    pub fn message_timeout(self, timeout: Duration) -> Self {
+        self.with(|setup| setup.pace(|pace| pace.message = Some(timeout)))
+    }
+
+    /// Sets how many bytes of a content in a second the server has to take, on average after ten seconds:
+    /// any number unless set. Else the connection is given up, with every outcome told.
+    pub fn lowest_rate(self, bytes_per_second: u32) -> Self {
+        self.with(|setup| setup.pace(|pace| pace.bytes_per_second = bytes_per_second))
+    }
+
+    /// Has somebody told of everything that is sent and heard, as it happens: the greeting, what is offered,
+    /// TLS, each command and each reply, with its step, message, recipient and time.
+    pub fn watch(self, watcher: impl Fn(&Observation) + Send + Sync + 'static) -> Self {
+        self.with(|setup| setup.watch(watcher))
+    }
+
     /// Sets the address that connections come from; the system chooses it unless set. Addresses of the
     /// host that are of another family are passed over.
     pub fn local_address(self, address: IpAddr) -> Self {
@@ -183,12 +201,17 @@ impl Builder {
     /// [`Error::Connect`] if there is no connection to be had, [`Error::Session`] if the server refuses
     /// the session.
     pub fn connect(&self) -> Result<Client, Error> {
+        self.connect_again(None)
+    }
+
+    /// Connects with what an earlier connection has found out about the server.
+    pub(super) fn connect_again(&self, learned: Option<&Learned>) -> Result<Client, Error> {
         let (host, port) = match self.setup.destination()? {
             Server::Tcp { host, port } => (host.as_str(), *port),
             #[cfg(unix)]
             Server::Unix { path } => {
                 let stream = std::os::unix::net::UnixStream::connect(path);
-                return self.open(Socket::Unix(stream.map_err(Error::connect)?));
+                return self.open(Socket::Unix(stream.map_err(Error::connect)?), learned);
             }
             _ => return Err(Error::connect(io::ErrorKind::Unsupported.into())),
         };
@@ -198,7 +221,7 @@ impl Builder {
             let (origin, patience) = (self.setup.origin(), self.setup.patience());
             let socket = self.dial.connect(address, origin, patience);
             let opened = socket.map_err(Error::connect);
-            match opened.and_then(|socket| self.open(socket)) {
+            match opened.and_then(|socket| self.open(socket, learned)) {
                 Ok(client) => return Ok(client),
                 Err(error) => failures.note(error)?,
             }
@@ -206,9 +229,9 @@ impl Builder {
         Err(failures.into_error())
     }
 
-    fn open(&self, socket: Socket) -> Result<Client, Error> {
+    fn open(&self, socket: Socket, learned: Option<&Learned>) -> Result<Client, Error> {
         let local = socket.local_ip();
-        let mut client = self.session(socket, local)?;
+        let mut client = self.session(socket, local, learned)?;
         match client.ready().map(drop) {
             Ok(()) => Ok(client),
             Err(error) => Err(error.with_trace_of(client.driver.courier.machine_mut())),
@@ -224,22 +247,26 @@ impl Builder {
         &self,
         transport: T,
     ) -> Result<Client<T>, Error> {
-        self.session(transport, None)
+        self.session(transport, None, None)
     }
 
     fn session<T: Transport + Send + 'static>(
         &self,
         transport: T,
         local: Option<IpAddr>,
+        learned: Option<&Learned>,
     ) -> Result<Client<T>, Error> {
         let host_name = gethostname::gethostname();
         let mut config = self.setup.config(&host_name.to_string_lossy(), local);
+        if let Some(learned) = learned {
+            config = config.learned(learned);
+        }
         if let Some(tls) = self.setup.url_tls() {
             config = config.tls(self.trust(tls)?);
         }
         let tls = self.tls.get().cloned().map(Tls::over);
         let mut client = Client::new(transport, config, tls);
-        self.setup.identify(client.driver.courier.machine_mut())?;
+        self.setup.prepare(&mut client.driver.courier)?;
         Ok(client)
     }
 

@@ -1,6 +1,6 @@
 //! The loop that the client's calls go round.
 
-use std::{io, sync::Arc, task::Poll, time::Duration};
+use std::{io, mem, sync::Arc, task::Poll, time::Duration};
 
 use smtp_proto::{
     client::{Client, Config},
@@ -32,6 +32,8 @@ pub(super) struct Driver<T> {
     pub(super) connection: Connection<T>,
     /// More messages wait in an iterator.
     pub(super) is_supplied: bool,
+    /// How long a content was waited for.
+    waited: Duration,
     /// How the transport failed.
     broken: Option<Arc<io::Error>>,
 }
@@ -43,6 +45,7 @@ impl<T: Transport> Driver<T> {
             connection: Connection::new(transport, tls, machine.max_unconsumed()),
             courier: Courier::new(machine),
             is_supplied: false,
+            waited: Duration::ZERO,
             broken: None,
         }
     }
@@ -125,14 +128,13 @@ impl<T: Transport> Driver<T> {
         let limit = deadline.saturating_sub(self.connection.now());
         let complete = self.connection.handshake(limit, || true);
         let now = self.connection.now();
-        let machine = self.courier.machine_mut();
         match complete {
             Ok(true) => {
                 // It was wanted a moment ago, and nothing has happened since.
                 let info = self.connection.stream().tls_info().unwrap_or_default();
-                let _ = machine.tls_established(info, now);
+                let _ = self.courier.machine_mut().tls_established(info, now);
             }
-            Ok(false) => machine.handle_timeout(now.max(deadline)),
+            Ok(false) => self.courier.handle_timeout(now.max(deadline)),
             Err(error) => {
                 self.courier.tls_failed(error.get_ref());
                 self.broken = Some(Arc::new(error));
@@ -159,7 +161,15 @@ impl<T: Transport> Driver<T> {
                 return Ok(Written::Short);
             }
             let now = self.connection.now();
+            self.courier.excuse(mem::take(&mut self.waited));
             let (courier, connection) = (&mut self.courier, &mut self.connection);
+            let (origin, waited) = (connection.origin(), &mut self.waited);
+            let present = |content, offset| {
+                let presented = present(content, offset);
+                // A reader may have taken its time.
+                *waited += origin.elapsed().saturating_sub(now);
+                presented
+            };
             let transmit = courier.poll_transmit(present, now);
             let has_more = transmit.is_some();
             let large = transmit.and_then(|transmit| connection.ready.take(transmit, now));
@@ -201,7 +211,7 @@ impl<T: Transport> Driver<T> {
         // Only now: what came in time counts, however late it is read.
         let now = self.connection.now();
         if is_blocked && now >= deadline {
-            self.courier.machine_mut().handle_timeout(now);
+            self.courier.handle_timeout(now);
         }
         came
     }
@@ -220,7 +230,7 @@ impl<T: Transport> Driver<T> {
     }
 
     fn deadline(&self) -> Duration {
-        let deadline = self.courier.machine().poll_timeout();
+        let deadline = self.courier.poll_timeout();
         deadline.unwrap_or(Duration::MAX)
     }
 }

@@ -164,7 +164,8 @@ impl Sender {
         }
         let wait = self.connections.lock().pool.wait(now());
         thread::sleep(wait);
-        let connected = self.builder.connect();
+        let learned = self.connections.lock().pool.learned();
+        let connected = self.builder.connect_again(learned.as_ref());
         if connected.is_err() {
             self.connections.lock().pool.failed(&self.policy, now());
         }

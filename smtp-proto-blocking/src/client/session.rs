@@ -1,9 +1,9 @@
 //! One session: what is submitted to it, and what it comes to.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use smtp_proto::{
-    client::{self as machine, Cancellation, Config, Envelope, MessageId},
+    client::{self as machine, Cancellation, Config, Envelope, Learned, MessageId},
     delivery::{Content, Courier, Report},
     machine::{Misuse, TraceEntry},
     syntax::{Capabilities, Command, Reply},
@@ -112,6 +112,26 @@ impl<T: Transport> Client<T> {
         body: impl Into<Body>,
     ) -> Result<Report, Error> {
         let message = self.post(envelope.into(), body.into().0)?;
+        let sent = self.finished(message);
+        sent.map(|(report, _)| report)
+    }
+
+    /// Sends a message as [`send`](Self::send) does, and gives the connection up once `limit` is over,
+    /// as [`abort`](Self::abort) does: the report is there in any case. Those on other messages stay for
+    /// [`next_report`](Self::next_report).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send).
+    pub fn send_within<'e>(
+        &mut self,
+        limit: Duration,
+        envelope: impl Into<Envelope<'e>>,
+        body: impl Into<Body>,
+    ) -> Result<Report, Error> {
+        let until = self.driver.connection.now().saturating_add(limit);
+        let message = self.post(envelope.into(), body.into().0)?;
+        self.driver.courier.finish_by(message, until);
         let sent = self.finished(message);
         sent.map(|(report, _)| report)
     }
@@ -230,6 +250,12 @@ impl<T: Transport> Client<T> {
     /// Returns what the server announced in answer to EHLO; empty before that.
     pub fn capabilities(&self) -> &Capabilities {
         self.driver.courier.machine().capabilities()
+    }
+
+    /// Returns what the session has found out about its server, once it is open: for the
+    /// [configuration](Config::learned) of the next. A [`Sender`](super::Sender) does so by itself.
+    pub fn learned(&self) -> Option<Learned> {
+        self.driver.courier.machine().learned()
     }
 
     /// Returns how the server refused the TLS that it offers, if the session went on in clear, as

@@ -9,7 +9,7 @@ use std::{
 };
 
 use smtp_proto::{
-    client::{self, Config},
+    client::{self, Config, Learned, Observation},
     delivery::{Failures, Server, ServerUrl, Setup},
     syntax::Host,
 };
@@ -92,7 +92,7 @@ impl Client {
 /// ```no_run
 /// # #[cfg(all(feature = "auth", feature = "rustls"))]
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-/// use smtp_proto::client::{Config, Tls};
+/// use smtp_proto::client::{Config, Learned, Observation, Tls};
 /// use smtp_proto::syntax::Host;
 /// use smtp_proto_tokio::{Client, tls::TlsConnector};
 ///
@@ -142,6 +142,24 @@ impl Builder {
     /// Sets how long to wait for a connection to each address of a host: 30 seconds unless set.
     pub fn connect_timeout(self, timeout: Duration) -> Self {
         self.with(|setup| setup.connect_timeout(timeout))
+    }
+
+    /// Sets how long a message may take in all, once all before it are finished: unbounded unless set.
+    /// Past that the connection is given up, with every outcome told.
+    pub fn message_timeout(self, timeout: Duration) -> Self {
+        self.with(|setup| setup.pace(|pace| pace.message = Some(timeout)))
+    }
+
+    /// Sets how many bytes of a content in a second the server has to take, on average after ten seconds:
+    /// any number unless set. Else the connection is given up, with every outcome told.
+    pub fn lowest_rate(self, bytes_per_second: u32) -> Self {
+        self.with(|setup| setup.pace(|pace| pace.bytes_per_second = bytes_per_second))
+    }
+
+    /// Has somebody told of everything that is sent and heard, as it happens: the greeting, what is offered,
+    /// TLS, each command and each reply, with its step, message, recipient and time.
+    pub fn watch(self, watcher: impl Fn(&Observation) + Send + Sync + 'static) -> Self {
+        self.with(|setup| setup.watch(watcher))
     }
 
     /// Sets the address that connections come from; the system chooses it unless set. Addresses of the
@@ -195,13 +213,18 @@ impl Builder {
     /// [`Error::Connect`] if there is no connection to be had, [`Error::Session`] if the server refuses
     /// the session.
     pub async fn connect(&self) -> Result<Client, Error> {
+        self.connect_again(None).await
+    }
+
+    /// Connects with what an earlier connection has found out about the server.
+    pub(super) async fn connect_again(&self, learned: Option<&Learned>) -> Result<Client, Error> {
         let (host, port) = match self.setup.destination()? {
             Server::Tcp { host, port } => (host.as_str(), *port),
             #[cfg(unix)]
             Server::Unix { path } => {
                 let stream = tokio::net::UnixStream::connect(path).await;
                 let socket = Socket::Unix(stream.map_err(Error::connect)?);
-                return self.open(socket).await;
+                return self.open(socket, learned).await;
             }
             _ => return Err(Error::connect(io::ErrorKind::Unsupported.into())),
         };
@@ -210,7 +233,7 @@ impl Builder {
         for address in addresses {
             let (origin, patience) = (self.setup.origin(), self.setup.patience());
             let opened = match self.dial.connect(address, origin, patience).await {
-                Ok(socket) => self.open(socket).await,
+                Ok(socket) => self.open(socket, learned).await,
                 Err(error) => Err(Error::connect(error)),
             };
             match opened {
@@ -221,9 +244,9 @@ impl Builder {
         Err(failures.into_error())
     }
 
-    async fn open(&self, socket: Socket) -> Result<Client, Error> {
+    async fn open(&self, socket: Socket, learned: Option<&Learned>) -> Result<Client, Error> {
         let local = socket.local_ip();
-        let mut client = self.session(socket, local)?;
+        let mut client = self.session(socket, local, learned)?;
         match client.ready().await.map(drop) {
             Ok(()) => Ok(client),
             Err(error) => Err(error.with_trace_of(client.driver.courier.machine_mut())),
@@ -239,20 +262,28 @@ impl Builder {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        self.session(stream, None)
+        self.session(stream, None, None)
     }
 
-    fn session<S>(&self, stream: S, local: Option<IpAddr>) -> Result<Client<S>, Error>
+    fn session<S>(
+        &self,
+        stream: S,
+        local: Option<IpAddr>,
+        learned: Option<&Learned>,
+    ) -> Result<Client<S>, Error>
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let host_name = gethostname::gethostname();
         let mut config = self.setup.config(&host_name.to_string_lossy(), local);
+        if let Some(learned) = learned {
+            config = config.learned(learned);
+        }
         if let Some(tls) = self.setup.url_tls() {
             config = config.tls(self.trust(tls)?);
         }
         let mut client = Client::new(stream, config, self.tls.get().cloned().map(Tls::over));
-        self.setup.identify(client.driver.courier.machine_mut())?;
+        self.setup.prepare(&mut client.driver.courier)?;
         Ok(client)
     }
 

@@ -110,10 +110,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         if wrote.is_ready() || read.is_ready() || !self.courier.machine().wants_read() {
             return Poll::Ready(());
         }
-        let deadline = self.courier.machine().poll_timeout();
+        let deadline = self.courier.poll_timeout();
         ready!(self.transport.poll_deadline(cx, deadline));
         let now = self.transport.clock.now();
-        self.courier.machine_mut().handle_timeout(now);
+        self.courier.handle_timeout(now);
         Poll::Ready(())
     }
 

@@ -164,7 +164,8 @@ impl Sender {
         }
         let wait = self.connections.pool().wait(now());
         sleep(wait).await;
-        let connected = self.builder.connect().await;
+        let learned = self.connections.pool().learned();
+        let connected = self.builder.connect_again(learned.as_ref()).await;
         if connected.is_err() {
             self.connections.pool().failed(&self.policy, now());
         }

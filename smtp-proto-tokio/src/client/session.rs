@@ -3,7 +3,7 @@
 use std::{future::poll_fn, pin::Pin, time::Duration};
 
 use smtp_proto::{
-    client::{self as machine, Cancellation, Config, Envelope, MessageId},
+    client::{self as machine, Cancellation, Config, Envelope, Learned, MessageId},
     delivery::{Content, Courier, Report},
     machine::{Misuse, TraceEntry},
     syntax::{Capabilities, Command, Reply},
@@ -131,6 +131,12 @@ impl<S> Client<S> {
         self.driver.courier.machine().capabilities()
     }
 
+    /// Returns what the session has found out about its server, once it is open: for the
+    /// [configuration](Config::learned) of the next. A [`Sender`](super::Sender) does so by itself.
+    pub fn learned(&self) -> Option<Learned> {
+        self.driver.courier.machine().learned()
+    }
+
     /// Returns how the server refused the TLS that it offers, if the session went on in clear, as
     /// [`Tls::Opportunistic`](machine::Tls::Opportunistic) has it.
     pub fn tls_declined(&self) -> Option<&Reply<'static>> {
@@ -210,6 +216,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         body: impl Into<Body>,
     ) -> Result<Report, Error> {
         let message = self.post(envelope.into(), body.into().0)?;
+        let sent = self.finished(message).await;
+        sent.map(|(report, _)| report)
+    }
+
+    /// Sends a message as [`send`](Self::send) does, and gives the connection up once `limit` is over,
+    /// as [`abort`](Self::abort) does: the report is there in any case. Those on other messages stay for
+    /// [`next_report`](Self::next_report).
+    ///
+    /// # Errors
+    ///
+    /// Those of [`send`](Self::send).
+    pub async fn send_within<'e>(
+        &mut self,
+        limit: Duration,
+        envelope: impl Into<Envelope<'e>>,
+        body: impl Into<Body>,
+    ) -> Result<Report, Error> {
+        let until = self.driver.transport.clock.now().saturating_add(limit);
+        let message = self.post(envelope.into(), body.into().0)?;
+        self.driver.courier.finish_by(message, until);
         let sent = self.finished(message).await;
         sent.map(|(report, _)| report)
     }

@@ -20,6 +20,7 @@
 //!
 //! * `ring` (default), `aws-lc-rs`: the library of cryptography, unless the process has installed
 //!   one as rustls' default. If both are on, it is `aws-lc-rs`.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod acceptor;
 mod connector;

@@ -34,6 +34,14 @@ pub(super) struct Said {
 }
 
 impl Said {
+    pub(super) fn of(verb: Verb, transaction: TransactionId, recipient: u32) -> Self {
+        Self {
+            verb,
+            transaction,
+            recipient,
+        }
+    }
+
     /// Names a command of the session's own.
     pub(super) fn by_session(verb: Verb) -> Self {
         Self {

@@ -3,9 +3,9 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
-use super::table::Level;
+use super::{learned::Learned, steps::Steps, table::Level};
 use crate::framing::LineBreaks;
-use crate::machine::{Dialect, Timer, limits};
+use crate::machine::{Dialect, Step, Timer, limits};
 #[cfg(feature = "auth")]
 use crate::sasl::Protection;
 use crate::syntax::{Capabilities, Extension, Host};
@@ -148,6 +148,20 @@ pub struct Timeouts {
     pub greeting: Duration,
     /// For the reply to a command: 5 minutes.
     pub command: Duration,
+    /// For the TLS handshake: as for a command, unless set.
+    pub tls: Option<Duration>,
+    /// For the reply to EHLO, HELO or LHLO: as for a command, unless set.
+    ///
+    /// Commands that leave together, these and the following, have the longest of their times.
+    pub hello: Option<Duration>,
+    /// For the reply to AUTH, and to each response: as for a command, unless set.
+    pub auth: Option<Duration>,
+    /// For the reply to MAIL: as for a command, unless set.
+    pub mail: Option<Duration>,
+    /// For the reply to RCPT: as for a command, unless set.
+    pub recipient: Option<Duration>,
+    /// For the reply to RSET: as for a command, unless set.
+    pub reset: Option<Duration>,
     /// For the reply to DATA: 2 minutes.
     pub data_initiation: Duration,
     /// For the peer to take bytes that are ready: 3 minutes.
@@ -160,17 +174,35 @@ pub struct Timeouts {
 }
 
 impl Timeouts {
-    fn of(&self, timer: Timer) -> Duration {
+    /// Returns the time for what a timer stands for, with commands of these steps unanswered.
+    fn of(&self, timer: Timer, steps: Steps) -> Duration {
         match timer {
             Timer::Greeting => self.greeting,
             Timer::DataInitiation => self.data_initiation,
             Timer::Write => self.write,
             Timer::DataTermination => self.data_termination,
             Timer::Quit => self.quit,
-            Timer::Command | Timer::Handshake | Timer::Idle | Timer::Receive | Timer::Verdict => {
-                self.command
-            }
+            Timer::Handshake => self.tls.unwrap_or(self.command),
+            Timer::Command => self.of_commands(steps),
+            Timer::Message | Timer::Idle | Timer::Receive | Timer::Verdict => self.command,
         }
+    }
+
+    fn of_commands(&self, steps: Steps) -> Duration {
+        let own = [
+            (Step::Hello, self.hello),
+            (Step::Auth, self.auth),
+            (Step::Mail, self.mail),
+            (Step::Recipient, self.recipient),
+            (Step::Reset, self.reset),
+            (Step::Data, Some(self.data_initiation)),
+            (Step::StartTls, None),
+            (Step::Content, None),
+            (Step::Command, None),
+        ];
+        let sent = own.into_iter().filter(|(step, _)| steps.has(*step));
+        let times = sent.map(|(_, time)| time.unwrap_or(self.command));
+        times.max().unwrap_or(self.command)
     }
 }
 
@@ -180,6 +212,12 @@ impl Default for Timeouts {
         Self {
             greeting: minutes(5),
             command: minutes(5),
+            tls: None,
+            hello: None,
+            auth: None,
+            mail: None,
+            recipient: None,
+            reset: None,
             data_initiation: minutes(2),
             write: minutes(3),
             data_termination: minutes(10),
@@ -209,6 +247,7 @@ pub struct Config {
     pub(super) queue: usize,
     timeouts: Option<Box<Timeouts>>,
     pub(super) trace: bool,
+    pub(super) is_watched: bool,
     pub(super) dialect: Dialect,
     pub(super) tls: Tls,
     #[cfg(feature = "auth")]
@@ -234,6 +273,7 @@ impl Config {
             queue: limits::QUEUED_MESSAGES,
             timeouts: None,
             trace: false,
+            is_watched: false,
             dialect: Dialect::Smtp,
             tls: Tls::Off,
             #[cfg(feature = "auth")]
@@ -360,6 +400,16 @@ impl Config {
         self
     }
 
+    /// Begins where an earlier session with the same server has come to: what the server offers is
+    /// [known](Self::known_capabilities), and one that takes no look-ahead is not asked to again.
+    #[must_use]
+    pub fn learned(mut self, learned: &Learned) -> Self {
+        if learned.refuses_look_ahead && self.pipelining != Pipelining::LockStep {
+            self.pipelining = Pipelining::Group;
+        }
+        self.known_capabilities(learned.capabilities.clone())
+    }
+
     /// Has the client ignore that a server offers this extension: for servers that offer what they
     /// cannot do (Postfix: `smtp_discard_ehlo_keywords`).
     #[must_use]
@@ -384,11 +434,19 @@ impl Config {
         self
     }
 
-    /// Returns how long to wait for what a timer stands for.
-    pub(super) fn patience(&self, timer: Timer) -> Duration {
+    /// Has the client keep what it sends and hears for
+    /// [`poll_observation`](super::Client::poll_observation), with times, steps and messages.
+    #[must_use]
+    pub fn watched(mut self) -> Self {
+        self.is_watched = true;
+        self
+    }
+
+    /// Returns how long to wait for what a timer stands for, with commands of these steps unanswered.
+    pub(super) fn patience(&self, timer: Timer, steps: Steps) -> Duration {
         match &self.timeouts {
-            Some(timeouts) => timeouts.of(timer),
-            None => Timeouts::default().of(timer),
+            Some(timeouts) => timeouts.of(timer, steps),
+            None => Timeouts::default().of(timer, steps),
         }
     }
 }

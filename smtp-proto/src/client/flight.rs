@@ -12,6 +12,7 @@ use super::{
     opening::Opening,
     table::{Standing, State, Turn, Verb},
     transaction::TransactionId,
+    watch::Observed,
     writer::{Broken, Buffers},
 };
 use crate::framing::Slices;
@@ -95,6 +96,7 @@ impl<'s> Flight<'s> {
             if !self.link.say(said, commands, start, self.config) {
                 return;
             }
+            self.observe(said);
             match next {
                 Next::Opening(verb) => self.sent_opening(verb),
                 Next::Action(action) => self.messages.sent(action, said.verb, is_ahead),
@@ -192,10 +194,20 @@ impl<'s> Flight<'s> {
         }
         if let Some(content) = messages.content(id, dialect)
             && link.write_content(&content, body, commands, scratch, slices)?
-            && content.is_by_dot
         {
-            messages.sent_content(id, Verb::Content, dialect);
+            if content.is_by_dot {
+                messages.sent_content(id, Verb::Content, dialect);
+            }
+            self.observe(Said::of(Verb::Content, id, 0));
         }
         Ok(())
+    }
+
+    /// Takes note that something leaves, if anybody is to be told.
+    fn observe(&mut self, said: Said) {
+        if self.link.is_watched() {
+            let whose = self.messages.whose(&said);
+            self.link.observe(said.verb, whose, Observed::Command);
+        }
     }
 }

@@ -12,6 +12,7 @@ use super::{
     replies::{LineEnd, ReplyReader, Unreadable},
     table::{Level, Verb},
     transaction::TransactionId,
+    watch::{Observation, Observed, Watch, Whose},
     writer::{Broken, Buffers, Consumed, Measured, Writer},
 };
 use crate::{
@@ -29,6 +30,7 @@ pub(super) struct Link {
     reply_deadline: Deadline,
     write_deadline: Deadline,
     trace: Option<Box<Trace>>,
+    watch: Option<Box<Watch>>,
     /// The latest time that the caller has told.
     now: Duration,
     is_at_eof: bool,
@@ -77,14 +79,15 @@ impl Verdicts<'_> {
 }
 
 impl Link {
-    pub(super) fn new(is_traced: bool, now: Duration) -> Self {
+    pub(super) fn new(config: &Config, now: Duration) -> Self {
         Self {
             writer: Writer::new(),
             outstanding: Outstanding::new(),
             replies: ReplyReader::default(),
             reply_deadline: Deadline::default(),
             write_deadline: Deadline::default(),
-            trace: is_traced.then(Box::default),
+            trace: config.trace.then(Box::default),
+            watch: config.is_watched.then(Box::default),
             now,
             is_at_eof: false,
         }
@@ -109,7 +112,7 @@ impl Link {
 
     /// Starts the timer of what is to come from the server.
     pub(super) fn start(&mut self, timer: Timer, config: &Config) {
-        let patience = config.patience(timer);
+        let patience = config.patience(timer, self.outstanding.steps());
         self.reply_deadline.start(timer, patience, self.now);
     }
 
@@ -133,7 +136,7 @@ impl Link {
     // Reading.
 
     pub(super) fn await_greeting(&mut self, config: &Config) {
-        self.outstanding.expect(Verb::Connect, 0, 0);
+        self.outstanding.expect(Verb::Connect, self.now);
         self.start(Timer::Greeting, config);
     }
 
@@ -181,6 +184,11 @@ impl Link {
         self.write_deadline.stop();
     }
 
+    /// Returns the latest time that the caller has told.
+    pub(super) fn now(&self) -> Duration {
+        self.now
+    }
+
     /// Returns up to where the stream was offered to the transport.
     pub(super) fn offered(&self) -> u64 {
         self.writer.offered()
@@ -203,6 +211,22 @@ impl Link {
             None if self.outstanding.oldest().is_some() => Some("sending commands"),
             None => None,
         }
+    }
+
+    /// Returns whether anybody is to be told of what happens.
+    pub(super) fn is_watched(&self) -> bool {
+        self.watch.is_some()
+    }
+
+    /// Takes note of what happens, if anybody is to be told.
+    pub(super) fn observe(&mut self, verb: Verb, whose: Option<Whose>, what: Observed) {
+        if let Some(watch) = &mut self.watch {
+            watch.note(verb.step(), whose, what, self.now);
+        }
+    }
+
+    pub(super) fn take_observation(&mut self) -> Option<Observation> {
+        self.watch.as_mut()?.take()
     }
 
     pub(super) fn take_trace(&mut self) -> Option<TraceEntry> {
@@ -281,11 +305,7 @@ impl Link {
         start: usize,
         config: &Config,
     ) -> bool {
-        let Said {
-            verb,
-            transaction,
-            recipient,
-        } = said;
+        let verb = said.verb;
         let bytes = commands.len().saturating_sub(start);
         if !self.outstanding.has_room(config.duplex, bytes, 1) {
             commands.truncate(start);
@@ -305,8 +325,7 @@ impl Link {
         }
         self.writer.add(bytes);
         let end = self.writer.end();
-        self.outstanding
-            .expect_of(verb, transaction, recipient, end, bytes);
+        self.outstanding.expect_of(said, end, bytes, self.now);
         true
     }
 
@@ -401,9 +420,10 @@ impl Link {
             Some(verdicts) => {
                 self.expect_verdicts(Verb::LastChunk, transaction, verdicts, end, bytes);
             }
-            None => self
-                .outstanding
-                .expect_of(Verb::Chunk, transaction, 0, end, bytes),
+            None => {
+                let said = Said::of(Verb::Chunk, transaction, 0);
+                self.outstanding.expect_of(said, end, bytes, self.now);
+            }
         }
         true
     }
@@ -457,14 +477,14 @@ impl Link {
         bytes: usize,
     ) {
         let Verdicts::Each(recipients) = verdicts else {
-            return self.outstanding.expect_of(verb, transaction, 0, end, bytes);
+            let said = Said::of(verb, transaction, 0);
+            return self.outstanding.expect_of(said, end, bytes, self.now);
         };
         let mut bytes = bytes;
         for &recipient in recipients {
             let bytes = core::mem::take(&mut bytes);
-            let verb = Verb::RecipientContent;
-            self.outstanding
-                .expect_of(verb, transaction, recipient, end, bytes);
+            let said = Said::of(Verb::RecipientContent, transaction, recipient);
+            self.outstanding.expect_of(said, end, bytes, self.now);
         }
     }
 
@@ -479,7 +499,7 @@ impl Link {
         if slices.is_empty() {
             self.write_deadline.stop();
         } else if !self.write_deadline.is_running() {
-            let patience = config.patience(Timer::Write);
+            let patience = config.patience(Timer::Write, self.outstanding.steps());
             self.write_deadline.start(Timer::Write, patience, self.now);
         }
     }

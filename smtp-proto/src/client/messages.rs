@@ -19,6 +19,7 @@ use super::{
     schedule::{Abandoned, Refusal, Schedule},
     table::{Level, Stage, Turn, Verb},
     transaction::{Heard, Transaction, TransactionId},
+    watch::Whose,
     writer::Consumed,
 };
 use crate::{
@@ -584,6 +585,24 @@ impl Messages {
     // Commands.
 
     /// Returns from which policy on more may be sent.
+    /// Returns which message a command of a transaction is about, and which recipient of it.
+    pub(super) fn whose(&self, said: &Said) -> Option<Whose> {
+        use Verb::{Chunk, Content, Data, LastChunk, LoneDot, Mail, Recipient, RecipientContent};
+        let is_of_one = match said.verb {
+            Recipient | RecipientContent => true,
+            Mail | Data | Content | LoneDot | Chunk | LastChunk => false,
+            _ => return None,
+        };
+        let transaction = self.schedule.get(said.transaction)?;
+        let position = is_of_one.then(|| transaction.position_of(said.recipient) as usize);
+        Some((MessageId(transaction.message()), position))
+    }
+
+    /// Returns whether the session has stepped down, as the server takes no look-ahead.
+    pub(super) fn refuses_look_ahead(&self) -> bool {
+        self.schedule.has_stepped_down()
+    }
+
     pub(super) fn level(&self) -> Level {
         self.schedule.level()
     }

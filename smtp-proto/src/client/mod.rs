@@ -74,6 +74,7 @@ mod content;
 mod envelope;
 mod event;
 mod flight;
+mod learned;
 mod ledger;
 mod link;
 mod messages;
@@ -87,8 +88,10 @@ mod replies;
 mod resets;
 mod schedule;
 mod session;
+mod steps;
 mod table;
 mod transaction;
+mod watch;
 mod writer;
 
 use core::time::Duration;
@@ -119,6 +122,8 @@ pub use self::{
         Body, BodyRequest, Cancellation, CommandId, Event, MessageId, NotSent, NotSentReason,
         Outcome,
     },
+    learned::Learned,
+    watch::{Observation, Observed},
 };
 
 /// One client's side of one connection.
@@ -235,6 +240,12 @@ impl Client {
         self.session.abort();
     }
 
+    /// Gives the connection up as [`abort`](Self::abort) does, since a message takes too long by a measure
+    /// of the driver's: [`Timer::Message`](crate::machine::Timer::Message).
+    pub fn overdue(&mut self) {
+        self.session.overdue();
+    }
+
     /// Returns the next event out of `input`, and moves `input` past what was used up.
     ///
     /// Call it with all that has arrived and was not used up, until it returns `None`: then `input`
@@ -323,6 +334,17 @@ impl Client {
     /// Takes the oldest entry of the trace, if one is [kept](Config::traced).
     pub fn poll_trace(&mut self) -> Option<TraceEntry> {
         self.session.poll_trace()
+    }
+
+    /// Returns what the session has found out about its server, once it is open: for
+    /// [`Config::learned`].
+    pub fn learned(&self) -> Option<Learned> {
+        self.session.learned()
+    }
+
+    /// Takes the oldest observation, if they are [kept](Config::watched).
+    pub fn poll_observation(&mut self) -> Option<Observation> {
+        self.session.poll_observation()
     }
 
     /// Gives back memory that only busy connections need.

@@ -2,9 +2,12 @@
 //! (RFC 2920 3.1).
 
 use alloc::collections::VecDeque;
+use core::time::Duration;
 
 use super::{
+    action::Said,
     config::Duplex,
+    steps::Steps,
     table::{Level, Verb},
     transaction::TransactionId,
 };
@@ -23,10 +26,19 @@ pub(super) struct Expected {
     pub(super) recipient: u32,
     /// Where in the stream of bytes the command ends, its content included.
     end: u64,
+    /// When it was rendered.
+    pub(super) sent: Duration,
     /// How many bytes the command has, content apart.
     bytes: u32,
     /// How many round trips had been made when the command was rendered.
     round_trips: u32,
+}
+
+impl Expected {
+    /// Returns the command.
+    pub(super) fn said(&self) -> Said {
+        Said::of(self.verb, self.transaction, self.recipient)
+    }
 }
 
 /// What a reply is.
@@ -50,6 +62,8 @@ pub(super) struct Outstanding {
     chunks: usize,
     /// The most patient timer of the commands that were sent since nothing was unanswered.
     patience: Option<Timer>,
+    /// The steps of those commands.
+    steps: Steps,
     /// The longest chain of commands that each waited for the reply to the one before.
     round_trips: u32,
 }
@@ -62,24 +76,24 @@ impl Outstanding {
             bytes: 0,
             chunks: 0,
             patience: None,
+            steps: Steps::default(),
             round_trips: 0,
         }
     }
 
     /// Expects the reply to a command of the session's own.
-    pub(super) fn expect(&mut self, verb: Verb, end: u64, bytes: usize) {
-        self.expect_of(verb, 0, 0, end, bytes);
+    pub(super) fn expect(&mut self, verb: Verb, now: Duration) {
+        let said = Said::by_session(verb);
+        self.expect_of(said, 0, 0, now);
     }
 
     /// Expects the reply to a transaction's command, which ends there in the stream of bytes.
-    pub(super) fn expect_of(
-        &mut self,
-        verb: Verb,
-        transaction: TransactionId,
-        recipient: u32,
-        end: u64,
-        bytes: usize,
-    ) {
+    pub(super) fn expect_of(&mut self, said: Said, end: u64, bytes: usize, now: Duration) {
+        let Said {
+            verb,
+            transaction,
+            recipient,
+        } = said;
         self.bytes = self.bytes.saturating_add(bytes);
         self.chunks = self.chunks.saturating_add(usize::from(verb == Verb::Chunk));
         // Timers in a group are not defined: the largest minimum counts.
@@ -89,11 +103,13 @@ impl Outstanding {
         {
             self.patience = Some(verb.timer());
         }
+        self.steps.insert(verb.step());
         self.expected.push_back(Expected {
             verb,
             transaction,
             recipient,
             end,
+            sent: now,
             bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
             round_trips: self.round_trips,
         });
@@ -118,6 +134,7 @@ impl Outstanding {
         self.round_trips = self.round_trips.max(expected.round_trips.saturating_add(1));
         if self.expected.is_empty() {
             self.patience = None;
+            self.steps = Steps::default();
         }
         Some(expected)
     }
@@ -141,6 +158,7 @@ impl Outstanding {
             }
         }
         (self.bytes, self.chunks, self.patience) = (0, 0, None);
+        self.steps = Steps::default();
     }
 
     /// Returns whether a command may be sent at `level`, by what is unanswered.
@@ -179,6 +197,11 @@ impl Outstanding {
             Verb::Quit => Some(Timer::Quit),
             verb => Some(self.patience.unwrap_or(verb.timer())),
         }
+    }
+
+    /// Returns the steps of the commands that were sent since nothing was unanswered.
+    pub(super) fn steps(&self) -> Steps {
+        self.steps
     }
 
     pub(super) fn round_trips(&self) -> u64 {

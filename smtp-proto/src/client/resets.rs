@@ -17,6 +17,8 @@ pub(super) struct Resets {
     /// The last verdict was 2yz.
     was_taken: bool,
     ahead: Ahead,
+    /// The server has refused all that was sent ahead, once.
+    has_stepped_down: bool,
 }
 
 /// What became of commands that were sent ahead of a verdict.
@@ -50,7 +52,12 @@ impl Resets {
             is_due: false,
             was_taken: false,
             ahead: Ahead::Fine,
+            has_stepped_down: false,
         }
+    }
+
+    pub(super) fn has_stepped_down(&self) -> bool {
+        self.has_stepped_down
     }
 
     /// Returns whether the server has to be cleaned up first.
@@ -126,6 +133,7 @@ impl Resets {
     /// 2yz; otherwise a lone RSET makes it so.
     pub(super) fn step_down(&mut self) {
         self.is_due = false;
+        self.has_stepped_down = true;
         self.ahead = match self.was_taken {
             true => Ahead::Fine,
             false => Ahead::Unclean,

@@ -111,6 +111,11 @@ impl Schedule {
         self.quota = Quota::new(limits);
     }
 
+    /// Returns whether it looks ahead no more.
+    pub(super) fn has_stepped_down(&self) -> bool {
+        self.resets.has_stepped_down()
+    }
+
     pub(super) fn level(&self) -> Level {
         self.level
     }

@@ -10,12 +10,14 @@ use super::{
     envelope::Envelope,
     event::{Body, BodyRequest, Cancellation, CommandId, Event, MessageId, NotSent, NotSentReason},
     flight::Flight,
+    learned::Learned,
     link::Link,
     messages::{Answered, Messages, Terms},
     opening::{Decision, Opening},
     outstanding::{Expected, Settled},
     table::{Choice, Standing, State, Turn, Verb},
     transaction::TransactionId,
+    watch::{Observation, Observed},
     writer::Buffers,
 };
 #[cfg(feature = "auth")]
@@ -42,7 +44,7 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn new(config: Config, now: Duration) -> Self {
         let is_tls_first = config.tls == Tls::Implicit;
-        let mut link = Link::new(config.trace, now);
+        let mut link = Link::new(&config, now);
         match is_tls_first {
             true => link.start(Timer::Handshake, &config),
             false => link.await_greeting(&config),
@@ -136,6 +138,10 @@ impl Session {
         self.fail(Fault::ShutDown, &[]);
     }
 
+    pub(super) fn overdue(&mut self) {
+        self.fail(Fault::TimedOut(Timer::Message), &[]);
+    }
+
     #[cfg(feature = "auth")]
     pub(super) fn authenticate(
         &mut self,
@@ -181,6 +187,10 @@ impl Session {
         }
         self.link.set_now(now);
         self.link.stop_waiting();
+        if self.link.is_watched() {
+            let what = Observed::Tls(Box::new(info.clone()));
+            self.link.observe(Verb::StartTls, None, what);
+        }
         self.opening.encrypt(info);
         let state = self.opening.after_handshake(&self.config);
         self.standing.choose(Choice::Handshake, state);
@@ -192,6 +202,7 @@ impl Session {
 
     pub(super) fn tls_failed(&mut self, fault: Fault) {
         if self.wants_tls() {
+            self.link.observe(Verb::StartTls, None, Observed::TlsFailed);
             self.fail(fault, &[]);
         }
     }
@@ -245,6 +256,19 @@ impl Session {
 
     pub(super) fn round_trips(&self) -> u64 {
         self.link.round_trips()
+    }
+
+    pub(super) fn learned(&self) -> Option<Learned> {
+        let is_open = matches!(self.standing.state(), State::Ready | State::Leaving);
+        let is_known = is_open && !self.opening.is_ahead();
+        is_known.then(|| Learned {
+            capabilities: self.capabilities().clone(),
+            refuses_look_ahead: self.messages.refuses_look_ahead(),
+        })
+    }
+
+    pub(super) fn poll_observation(&mut self) -> Option<Observation> {
+        self.link.take_observation()
     }
 
     pub(super) fn poll_trace(&mut self) -> Option<TraceEntry> {
@@ -344,6 +368,15 @@ impl Session {
     fn on_reply<'i>(&mut self, reply: Reply<'i>) -> Option<Event<'i>> {
         self.opening.hear();
         let settled = self.link.settle(&reply, &self.config);
+        if self.link.is_watched()
+            && let Settled::Answers(expected) = &settled
+        {
+            let after = self.link.now().saturating_sub(expected.sent);
+            let reply = reply.clone().into_owned();
+            let whose = self.messages.whose(&expected.said());
+            self.link
+                .observe(expected.verb, whose, Observed::Reply { reply, after });
+        }
         if reply.code() == Code::NOT_AVAILABLE {
             return self.on_closing(settled, reply);
         }

@@ -1,18 +1,25 @@
 //! One connection's client with the contents that it will ask for, and what became of them.
 
 use alloc::{
+    boxed::Box,
     collections::{BTreeMap, VecDeque},
     vec::Vec,
 };
 use core::{error::Error as Cause, fmt, task::Poll, time::Duration};
 
-use super::report::{Report, Reports};
+use super::{
+    pace::{Pace, Stopwatch},
+    report::{Report, Reports},
+};
 use crate::{
-    client::{Body, Client, CommandId, Envelope, Event, MessageId},
+    client::{Body, Client, CommandId, Envelope, Event, MessageId, Observation},
     framing::Transmit,
     machine::{Error, Misuse, UnverifiedReason},
     syntax::{Command, Reply},
 };
+
+/// Is told of what is sent and heard.
+type Watcher = Box<dyn Fn(&Observation) + Send + Sync>;
 
 /// How many messages are submitted whose content the machine has not asked for: the next, whose
 /// commands leave with the end of the one that is being sent, and one more.
@@ -42,6 +49,8 @@ pub struct Courier<B> {
     /// Something was submitted to a connection on which nothing was awaited, and what has arrived on it
     /// meanwhile was not read.
     must_look: bool,
+    stopwatch: Stopwatch,
+    watcher: Option<Watcher>,
     failure: Option<Error>,
 }
 
@@ -59,6 +68,8 @@ impl<B> Courier<B> {
             asked_for: 0,
             is_open: false,
             must_look: false,
+            stopwatch: Stopwatch::default(),
+            watcher: None,
             failure: None,
         }
     }
@@ -127,15 +138,21 @@ impl<B> Courier<B> {
         loop {
             match self.machine.poll_event(input, now) {
                 Ok(Some(event)) => self.note(event),
-                Ok(None) => return news,
+                Ok(None) => break,
                 Err(error) => {
                     news |= self.failure.is_none();
                     self.failure.get_or_insert(error);
-                    return news;
+                    break;
                 }
             }
             news = true;
         }
+        self.tell();
+        if self.is_open {
+            let first = self.bodies.first_key_value();
+            self.stopwatch.turn(first.map(|(&message, _)| message), now);
+        }
+        news
     }
 
     fn note(&mut self, event: Event<'_>) {
@@ -149,6 +166,7 @@ impl<B> Courier<B> {
             event => {
                 if let Some(report) = self.reports.observe(event) {
                     self.asked_for = self.asked_for.max(report.message.index().saturating_add(1));
+                    self.stopwatch.finished(report.message);
                     let body = self.bodies.remove(&report.message);
                     self.finished.push_back((report, body));
                 }
@@ -169,10 +187,12 @@ impl<B> Courier<B> {
             return None;
         }
         self.asked_for = self.asked_for();
-        let body = self.machine.wants_body().and_then(|request| {
+        let request = self.machine.wants_body();
+        let body = request.and_then(|request| {
             let body = self.bodies.get_mut(&request.message)?;
             Some((request, present(body, request.offset)?))
         });
+        self.stopwatch.wants(request, body.is_some(), now);
         self.machine.poll_transmit(body, now)
     }
 
@@ -204,6 +224,54 @@ impl<B> Courier<B> {
     /// Tells that everything that had arrived was read and [received](Self::receive).
     pub fn looked(&mut self) {
         self.must_look = false;
+    }
+
+    /// Has somebody told of what is sent and heard, if the machine
+    /// [keeps](crate::client::Config::watched) it.
+    pub fn set_watcher(&mut self, watcher: impl Fn(&Observation) + Send + Sync + 'static) {
+        self.watcher = Some(Box::new(watcher));
+    }
+
+    fn tell(&mut self) {
+        if let Some(watcher) = &self.watcher {
+            while let Some(observation) = self.machine.poll_observation() {
+                watcher(&observation);
+            }
+        }
+    }
+
+    /// Bounds how long each message may take.
+    pub fn set_pace(&mut self, pace: Pace) {
+        self.stopwatch.set_pace(pace);
+    }
+
+    /// Has the connection given up at a time, unless a message is finished before.
+    pub fn finish_by(&mut self, message: MessageId, until: Duration) {
+        if self.reports.is_open(message) {
+            self.stopwatch.finish_by(message, until);
+        }
+    }
+
+    /// Tells that a content was waited for so long while it was asked for; the server is not to be blamed
+    /// for that.
+    pub fn excuse(&mut self, waited: Duration) {
+        self.stopwatch.excuse(waited);
+    }
+
+    /// Returns when [`handle_timeout`](Self::handle_timeout) is to be called.
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        let deadlines = [self.machine.poll_timeout(), self.stopwatch.deadline()];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Has timers fire whose time has come, those of messages that take too long included: then the
+    /// connection is given up, with every outcome told
+    /// ([`Timer::Message`](crate::machine::Timer::Message)).
+    pub fn handle_timeout(&mut self, now: Duration) {
+        match self.stopwatch.deadline() {
+            Some(deadline) if deadline <= now => self.machine.overdue(),
+            _ => self.machine.handle_timeout(now),
+        }
     }
 
     /// Gives the connection up at once, and returns the reports on all messages that were not taken.

@@ -9,6 +9,7 @@
 //!   and when to read before writing, and has one question for everything that may be waited for.
 //! - [`Report`] is what became of a message, for each of its recipients.
 //! - [`Resending`] takes a message through several connections, [`Backoff`] spares a server that fails.
+//! - [`Pace`] bounds how long each message may take.
 //! - [`ServerUrl`] is a server as people write it down.
 //!
 //! With the feature `std` there is also what both adapters have in common: their `Error`, what their
@@ -20,6 +21,7 @@ mod courier;
 #[cfg(feature = "std")]
 mod error;
 mod own_name;
+mod pace;
 #[cfg(feature = "std")]
 mod pool;
 mod report;
@@ -44,6 +46,7 @@ pub use self::{
 pub use self::{
     courier::Courier,
     own_name::own_name,
+    pace::Pace,
     report::{Report, Reports},
     resending::{Backoff, Next, Resending, Retry, tries_next_address},
     url::{Server, ServerUrl, UrlError},

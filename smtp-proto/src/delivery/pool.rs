@@ -8,7 +8,10 @@ use super::{
     report::Report,
     resending::{Backoff, Retry},
 };
-use crate::client::{Envelope, Outcome};
+use crate::{
+    client::{Envelope, Learned, Outcome},
+    machine::{Error, Fault},
+};
 
 /// Tells how a sender goes about its work: how often it tries, and which connections it keeps.
 #[derive(Clone)]
@@ -64,6 +67,7 @@ pub struct Pool<C> {
     /// Each since when, the one that was used last at the end.
     idle: Vec<(C, Duration)>,
     backoff: Backoff,
+    learned: Option<Learned>,
 }
 
 impl<C> Default for Pool<C> {
@@ -71,6 +75,7 @@ impl<C> Default for Pool<C> {
         Self {
             idle: Vec::new(),
             backoff: Backoff::default(),
+            learned: None,
         }
     }
 }
@@ -94,6 +99,11 @@ impl<C> Pool<C> {
         idle.into_iter().map(|(connection, _)| connection)
     }
 
+    /// Returns what the last connection has found out about the server.
+    pub fn learned(&self) -> Option<Learned> {
+        self.learned.clone()
+    }
+
     /// Returns how long to wait before a new connection is opened.
     pub fn wait(&self, now: Duration) -> Duration {
         self.backoff.wait(now)
@@ -101,6 +111,7 @@ impl<C> Pool<C> {
 
     /// Takes note that no connection could be had.
     pub fn failed(&mut self, policy: &Policy, now: Duration) {
+        self.learned = None; // it may be what has changed
         self.backoff.failed(&policy.retry, now);
     }
 
@@ -113,6 +124,10 @@ impl<C> Pool<C> {
         report: &Report,
         now: Duration,
     ) -> bool {
+        self.learned = match courier.failure().map(Error::fault) {
+            Some(Fault::CapabilitiesChanged) => None,
+            _ => courier.machine().learned().or(self.learned.take()),
+        };
         match courier.failure() {
             Some(_) => self.backoff.failed(&policy.retry, now),
             None => self.backoff.succeeded(),

@@ -1,21 +1,24 @@
 //! What it takes to open sessions with one server.
 
+use alloc::sync::Arc;
 use core::{fmt, net::IpAddr, time::Duration};
 use std::io;
 #[cfg(feature = "auth")]
 use {
     crate::client::mechanism::Mechanism,
-    alloc::{boxed::Box, sync::Arc, vec, vec::Vec},
+    alloc::{boxed::Box, vec, vec::Vec},
 };
 
 use super::{
+    courier::Courier,
     error::Error,
     own_name::own_name,
+    pace::Pace,
     resending::tries_next_address,
     url::{Server, ServerUrl},
 };
 use crate::{
-    client::{Client, Config, Tls},
+    client::{Config, Observation, Tls},
     syntax::Host,
 };
 
@@ -37,9 +40,14 @@ pub struct Setup {
     url_tls: Option<Tls>,
     connect_timeout: Duration,
     local_address: Option<IpAddr>,
+    pace: Pace,
+    watcher: Option<Watcher>,
     #[cfg(feature = "auth")]
     mechanisms: Vec<MakeMechanisms>,
 }
+
+/// Is told of what is sent and heard.
+type Watcher = Arc<dyn Fn(&Observation) + Send + Sync>;
 
 /// Makes mechanisms for one connection.
 #[cfg(feature = "auth")]
@@ -55,6 +63,8 @@ impl Setup {
             url_tls: None,
             connect_timeout: CONNECT_TIMEOUT,
             local_address: None,
+            pace: Pace::default(),
+            watcher: None,
             #[cfg(feature = "auth")]
             mechanisms: Vec::new(),
         }
@@ -97,6 +107,20 @@ impl Setup {
     #[must_use]
     pub fn connect_timeout(mut self, timeout: Duration) -> Self {
         self.connect_timeout = timeout;
+        self
+    }
+
+    /// Sets how long each message may take.
+    #[must_use]
+    pub fn pace(mut self, change: impl FnOnce(&mut Pace)) -> Self {
+        change(&mut self.pace);
+        self
+    }
+
+    /// Has somebody told of everything that is sent and heard, as it happens.
+    #[must_use]
+    pub fn watch(mut self, watcher: impl Fn(&Observation) + Send + Sync + 'static) -> Self {
+        self.watcher = Some(Arc::new(watcher));
         self
     }
 
@@ -177,28 +201,35 @@ impl Setup {
     /// Returns the configuration of a client on a machine of this name, over a connection whose own end
     /// has this address.
     pub fn config(&self, host_name: &str, local: Option<IpAddr>) -> Config {
-        match self.is_named {
-            true => self.config.clone(),
-            false => self.config.clone().name(own_name(host_name, local)),
+        let mut config = self.config.clone();
+        if !self.is_named {
+            config = config.name(own_name(host_name, local));
+        }
+        match self.watcher {
+            Some(_) => config.watched(),
+            None => config,
         }
     }
 
-    /// Has a client that was just created authenticate itself, if that was asked for.
+    /// Has a courier that was just created keep the pace, and authenticate itself, if that was asked for.
     ///
     /// # Errors
     ///
     /// [`Error::Connect`] if a mechanism cannot be made, [`Error::Misuse`] if its name is none.
-    pub fn identify(&self, client: &mut Client) -> Result<(), Error> {
+    pub fn prepare<B>(&self, courier: &mut Courier<B>) -> Result<(), Error> {
         #[cfg(feature = "auth")]
         if !self.mechanisms.is_empty() {
             let mut mechanisms = Vec::new();
             for make in &self.mechanisms {
                 mechanisms.extend(make().map_err(Error::connect)?);
             }
-            client.authenticate(mechanisms)?;
+            courier.machine_mut().authenticate(mechanisms)?;
         }
-        #[cfg(not(feature = "auth"))]
-        let _ = client;
+        courier.set_pace(self.pace);
+        if let Some(watcher) = &self.watcher {
+            let watcher = Arc::clone(watcher);
+            courier.set_watcher(move |observation| watcher(observation));
+        }
         Ok(())
     }
 }

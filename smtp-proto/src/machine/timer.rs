@@ -20,6 +20,8 @@ pub enum Timer {
     DataTermination,
     /// The TLS handshake is under way.
     Handshake,
+    /// A client's message takes longer than its driver lets it.
+    Message,
     /// A client waits for the reply to QUIT, for which no time is prescribed.
     Quit,
     /// A server waits for the next command: 5 minutes (RFC 5321 4.5.3.2.7).
@@ -39,6 +41,7 @@ impl core::fmt::Display for Timer {
             Self::Write => "waiting for the peer to read",
             Self::DataTermination => "waiting for the reply to the end of a message",
             Self::Handshake => "waiting for the TLS handshake",
+            Self::Message => "sending a message",
             Self::Quit => "waiting for the reply to QUIT",
             Self::Idle => "waiting for the next command",
             Self::Receive => "waiting for the rest of a command or message",

@@ -75,6 +75,7 @@ pub(super) struct Settings {
 /// Says what becomes of a client that sends on before it may have read the reply to a command that
 /// ends a group (RFC 2920 3.1), or that speaks before the greeting (RFC 5321 4.3.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ImproperPipelining {
     /// Answers 554 and closes the connection, as Postfix does
     /// (`smtpd_forbid_unauth_pipelining`). Legitimate clients do not do it; smuggled commands and
@@ -102,6 +103,7 @@ pub enum Tls {
 /// Says which of its own replies a machine hands out before it gives them, as
 /// [`Event::Reply`](super::Event::Reply).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Review {
     /// Those that refuse something, or end the session for a reason of the server's.
     Refusals,
@@ -405,6 +407,11 @@ impl Config {
     /// Returns the name of the server.
     pub fn hostname(&self) -> &Host<'static> {
         &self.settings.hostname
+    }
+
+    /// Returns which dialect is spoken.
+    pub(crate) fn spoken(&self) -> Dialect {
+        self.settings.dialect
     }
 
     /// Offers authentication by these mechanisms (RFC 4954), by default by none.

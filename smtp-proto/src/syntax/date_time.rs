@@ -1,6 +1,7 @@
-//! Dates with a time of day (RFC 3339).
+//! Dates with a time of day (RFC 3339, and RFC 5322 for header fields).
 
 use alloc::borrow::Cow;
+use core::fmt;
 
 use super::error::{SyntaxError, SyntaxErrorKind};
 use super::text::kept_text;
@@ -65,6 +66,29 @@ impl DateTime<'static> {
             "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
         ))))
     }
+}
+
+/// Writes the seconds since 1970-01-01T00:00:00Z as the `date-time` of a header field, in UTC
+/// (RFC 5322 3.3).
+pub(crate) fn write_header_date(seconds: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    // The epoch was a Thursday.
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
+    let (days, time) = (seconds / DAY, seconds % DAY);
+    let (year, month, day) = civil_of_days(days);
+    let name = |names: &[&'static str], number: i64| {
+        let number = usize::try_from(number).unwrap_or_default();
+        names.get(number).copied().unwrap_or_default()
+    };
+    let (weekday, month) = (name(&DAYS, days % 7), name(&MONTHS, month - 1));
+    let (hour, minute, second) = (time / 3600, time / 60 % 60, time % 60);
+    write!(
+        f,
+        "{weekday}, {day} {month} {year} {hour:02}:{minute:02}:{second:02} +0000"
+    )
 }
 
 /// Parses `full-date "T" full-time` (RFC 3339 5.6); returns the seconds since 1970.

@@ -52,6 +52,7 @@ impl ForwardingCommand {
 
 /// The name of an attribute of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum AttributeName {
     /// Its host name.
     Name,

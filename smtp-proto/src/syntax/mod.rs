@@ -33,6 +33,7 @@ pub use capabilities::{Capabilities, MAX_CAPABILITIES};
 pub use code::{Class, Code, EnhancedCode};
 pub use command::{Command, CommandError, CommandErrorKind};
 pub use date_time::DateTime;
+pub(crate) use date_time::write_header_date;
 pub use delivery::{
     ByMode, DeliverBy, FutureRelease, Hold, HoldInterval, Priority, RrvsAction, ValidSince,
 };

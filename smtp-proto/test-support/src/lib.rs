@@ -10,7 +10,6 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
 };
 use sha2::{Digest, Sha256};
-use smtp_proto_example_support::TemporaryDirectory;
 use smtp_proto_rustls::{
     TlsAcceptor, TlsConnector, crypto_provider,
     rustls::{
@@ -19,6 +18,7 @@ use smtp_proto_rustls::{
         server::WebPkiClientVerifier,
     },
 };
+use tempfile::TempDir;
 
 pub use script::{DELIVERS, OFFER, Script, Scripted};
 
@@ -33,7 +33,7 @@ pub const CLIENT: &str = "client.example";
 /// server's of which the time is over; in `-chain.pem` the authority's stands after each.
 #[derive(Debug)]
 pub struct Pki {
-    directory: TemporaryDirectory,
+    directory: TempDir,
     /// The server's certificate.
     pub certificate: CertificateDer<'static>,
     /// The authority's.
@@ -49,7 +49,7 @@ impl Default for Pki {
 impl Pki {
     /// Creates everything anew.
     pub fn new() -> Self {
-        let directory = TemporaryDirectory::new().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let write = |name: &str, pem: String| fs::write(directory.path().join(name), pem).unwrap();
         let mut params = CertificateParams::new([]).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

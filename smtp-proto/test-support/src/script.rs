@@ -31,9 +31,13 @@ pub struct Scripted {
 }
 
 impl Scripted {
-    /// Starts it.
+    /// Starts it on loopback.
     pub fn new(scripts: impl IntoIterator<Item = Script>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::on(TcpListener::bind("127.0.0.1:0").unwrap(), scripts)
+    }
+
+    /// Starts it where somebody listens already.
+    pub fn on(listener: TcpListener, scripts: impl IntoIterator<Item = Script>) -> Self {
         let address = listener.local_addr().unwrap();
         let scripts: Vec<_> = scripts.into_iter().collect();
         let thread = thread::spawn(move || {

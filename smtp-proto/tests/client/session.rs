@@ -227,6 +227,50 @@ fn timers_follow_the_dialogue() {
     );
 }
 
+/// Each step can have a time of its own; commands that leave together have the longest of theirs.
+#[test]
+fn each_step_has_the_time_that_is_set_for_it() {
+    let seconds = |n| Some(Duration::from_secs(n));
+    let mut timeouts = smtp_proto::client::Timeouts::default();
+    timeouts.greeting = Duration::from_secs(1);
+    timeouts.hello = seconds(2);
+    timeouts.mail = seconds(3);
+    timeouts.recipient = seconds(4);
+    timeouts.data_initiation = Duration::from_secs(5);
+    timeouts.data_termination = Duration::from_secs(6);
+    timeouts.reset = seconds(7);
+    for (pipelining, offer, waits) in [
+        (Pipelining::LockStep, "250 x\r\n", [3, 4, 5]),
+        (Pipelining::Group, "250-x\r\n250 PIPELINING\r\n", [5, 5, 5]),
+    ] {
+        let mut d = Dialogue::with(config(pipelining).timeouts(timeouts));
+        let waits_for = |d: &Dialogue, n| {
+            let until = d.client.poll_timeout().unwrap();
+            assert_eq!(Some(until - d.now), seconds(n));
+        };
+        let m = d.submit("a@example.org", &ONE);
+        waits_for(&d, 1);
+        d.says("220 x\r\n");
+        d.written();
+        waits_for(&d, 2);
+        d.says(offer);
+        for (wait, reply) in waits
+            .into_iter()
+            .zip(["250 x\r\n", "250 x\r\n", "354 x\r\n"])
+        {
+            d.written();
+            waits_for(&d, wait);
+            d.says(reply);
+        }
+        d.written();
+        waits_for(&d, 6);
+        // Nothing else has changed.
+        d.says("250 x\r\n");
+        d.finishes(&[(m, delivered("250 x\r\n"))]);
+        assert_eq!(d.client.poll_timeout(), None);
+    }
+}
+
 /// A peer that takes nothing is given up after the write timer.
 #[test]
 fn a_peer_that_reads_nothing_is_given_up() {

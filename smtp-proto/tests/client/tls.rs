@@ -1,7 +1,9 @@
 //! STARTTLS and implicit TLS: RFC 3207, RFC 8314.
 
+use std::time::Duration;
+
 use smtp_proto::{
-    client::{Event, NotSentReason, Pipelining, Tls},
+    client::{Event, NotSentReason, Observed, Pipelining, Tls},
     machine::{Fault, Misuse, Step, Timer, TlsInfo},
 };
 
@@ -184,6 +186,24 @@ fn the_handshake_fails() {
     let mut d = handshake_due(Tls::Required);
     d.hangs_up();
     assert_eq!(d.error.unwrap().fault(), Fault::ConnectionLost);
+}
+
+/// Whoever watches a session hears what the handshake has come to.
+#[test]
+fn the_handshake_is_observed() {
+    let config = config(Pipelining::LookAhead).tls(Tls::Implicit).watched();
+    let mut d = Dialogue::with(config.clone());
+    d.now = Duration::from_secs(3);
+    d.client.tls_established(TlsInfo::default(), d.now).unwrap();
+    let seen = d.client.poll_observation().unwrap();
+    assert_eq!((seen.at, seen.step), (d.now, Step::StartTls));
+    assert!(matches!(&seen.what, Observed::Tls(info) if !info.is_verified()));
+
+    let mut d = Dialogue::with(config);
+    d.client.tls_failed();
+    let seen = d.client.poll_observation().unwrap();
+    assert!(matches!(seen.what, Observed::TlsFailed));
+    assert!(d.client.poll_observation().is_none());
 }
 
 /// 8314-3.3-a: TLS first, then the greeting, and no STARTTLS although it is offered.

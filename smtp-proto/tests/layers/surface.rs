@@ -9,10 +9,9 @@ use std::{
 use crate::source::{Module, collect, folder, is_in_word, modules, word};
 
 /// What uses the core, from where its folder is: packages' sources, examples and benchmarks.
-const USERS: [&str; 11] = [
+const USERS: [&str; 10] = [
     "src",
     "rustls/src",
-    "example-support/src",
     "tools/src",
     "interop/src",
     "../smtp-proto-tokio/src",

@@ -1,5 +1,7 @@
 //! Calls of a server's events: what an application need not remember, and what it cannot get wrong.
 
+mod received;
+
 use std::time::Duration;
 
 use smtp_proto::{

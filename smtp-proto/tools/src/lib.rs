@@ -1,5 +1,11 @@
 //! Programs of [`smtp_proto`], as far as they can be tested without being run.
 //!
-//! `probe HOST` answers "does that server do pipelining right?": see [`probe`].
+//! [`deliver`] sends message files, [`receive`] takes messages, and `probe HOST` answers "does that
+//! server do pipelining right?": see [`probe`].
 
+mod arguments;
+pub mod deliver;
 pub mod probe;
+pub mod receive;
+
+pub use arguments::{CommandLine, Endpoint, Target};

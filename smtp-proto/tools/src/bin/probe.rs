@@ -2,16 +2,21 @@
 
 use std::{fs, process::ExitCode};
 
-use clap::Parser as _;
-use smtp_proto_tools::probe::{Options, Verdict, json, probe, table};
+use smtp_proto_tools::{
+    CommandLine as _,
+    probe::{Options, Verdict, json, probe, table},
+};
 
 /// Something is wrong with the server.
 const WRONG: u8 = 1;
-/// The server could not be tested, or the result not be written. (2 is a wrong command line.)
+/// The server could not be tested, or the result not be written.
 const FAILED: u8 = 3;
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let options = match Options::from_env() {
+        Ok(options) => options,
+        Err(stop) => return stop,
+    };
     let report = match probe(&options) {
         Ok(report) => report,
         Err(error) => {

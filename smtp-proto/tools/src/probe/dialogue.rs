@@ -7,7 +7,8 @@ use std::{
     fmt,
     io::{self, ErrorKind, Read, Write},
     mem,
-    net::{IpAddr, Shutdown, SocketAddr, TcpStream},
+    net::{IpAddr, SocketAddr, TcpStream},
+    path::PathBuf,
     thread,
     time::{Duration, Instant},
 };
@@ -17,6 +18,7 @@ use smtp_proto::{
     machine::TlsInfo,
     syntax::{Reply, parse_reply_line},
 };
+use smtp_proto_blocking::{Socket, Transport as _};
 use smtp_proto_rustls::{
     TlsConnector,
     rustls::{ClientConnection, StreamOwned},
@@ -56,10 +58,19 @@ pub(super) struct Dialogue {
     evidence: Evidence,
 }
 
+/// Where a server is to be reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// Over TCP.
+    Tcp(SocketAddr),
+    /// Through a Unix socket.
+    Unix(PathBuf),
+}
+
 #[derive(Debug)]
 enum Stream {
-    Clear(TcpStream),
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+    Clear(Socket),
+    Tls(Box<StreamOwned<ClientConnection, Socket>>),
     /// A handshake failed.
     Gone,
 }
@@ -86,11 +97,9 @@ impl fmt::Display for Silence {
 }
 
 impl Dialogue {
-    pub(super) fn connect(address: SocketAddr, patience: Patience) -> io::Result<Self> {
-        let stream = TcpStream::connect_timeout(&address, patience.wait()?)?;
-        // Each write is to be a segment.
-        stream.set_nodelay(true)?;
-        stream.set_write_timeout(Some(patience.reply))?;
+    pub(super) fn connect(address: &Address, patience: Patience) -> io::Result<Self> {
+        let mut stream = address.connect(patience.wait()?)?;
+        stream.set_write_timeout(patience.reply)?;
         Ok(Self {
             stream: Stream::Clear(stream),
             patience,
@@ -109,7 +118,7 @@ impl Dialogue {
             Stream::Tls(stream) => Some(&stream.sock),
             Stream::Gone => None,
         };
-        match socket.and_then(|it| it.local_addr().ok()).map(|it| it.ip()) {
+        match socket.and_then(Socket::local_ip) {
             Some(IpAddr::V4(address)) => format!("[{address}]"),
             Some(IpAddr::V6(address)) => format!("[IPv6:{address}]"),
             None => "localhost".to_owned(),
@@ -131,6 +140,13 @@ impl Dialogue {
             self.evidence.push(Said::Sent(commands.to_vec()));
         }
         self.write(&[content, commands].concat());
+    }
+
+    /// Sends a line that is no evidence but for what it is, and returns its reply.
+    pub(super) fn ask_secretly(&mut self, line: &str) -> Result<Reply<'static>, Silence> {
+        self.evidence.push(Said::SentCredentials);
+        self.write(format!("{line}\r\n").as_bytes());
+        self.reply()
     }
 
     /// Waits so long that what is sent next is another segment.
@@ -175,11 +191,11 @@ impl Dialogue {
         self.evidence.push(Said::HalfClosed);
         // If it fails, the connection is over, which the next read tells.
         let _ = match &mut self.stream {
-            Stream::Clear(stream) => stream.shutdown(Shutdown::Write),
+            Stream::Clear(stream) => stream.shutdown_write(),
             Stream::Tls(stream) => {
                 stream.conn.send_close_notify();
                 let flushed = stream.flush();
-                flushed.and_then(|()| stream.sock.shutdown(Shutdown::Write))
+                flushed.and_then(|()| stream.sock.shutdown_write())
             }
             Stream::Gone => Ok(()),
         };
@@ -212,7 +228,7 @@ impl Dialogue {
                 break;
             }
             // Anew for each read, so that a server that trickles has no more than the time there is.
-            socket.set_read_timeout(Some(self.patience.wait()?))?;
+            socket.set_read_timeout(self.patience.wait()?)?;
             if session.read_tls(&mut socket)? == 0 {
                 return Err(ErrorKind::UnexpectedEof.into());
             }
@@ -293,11 +309,11 @@ impl Dialogue {
         let wait = wait.max(Duration::from_millis(1));
         let read = match &mut self.stream {
             Stream::Clear(stream) => stream
-                .set_read_timeout(Some(wait))
+                .set_read_timeout(wait)
                 .and_then(|()| stream.read(&mut buffer)),
             Stream::Tls(stream) => stream
                 .sock
-                .set_read_timeout(Some(wait))
+                .set_read_timeout(wait)
                 .and_then(|()| stream.read(&mut buffer)),
             Stream::Gone => Ok(0),
         };
@@ -322,6 +338,35 @@ impl Dialogue {
             Stream::Tls(stream) => stream.write_all(bytes).and_then(|()| stream.flush()),
             Stream::Gone => Ok(()),
         };
+    }
+}
+
+impl Address {
+    fn connect(&self, wait: Duration) -> io::Result<Socket> {
+        match self {
+            Self::Tcp(address) => {
+                let stream = TcpStream::connect_timeout(address, wait)?;
+                // Each write is to be a segment.
+                stream.set_nodelay(true)?;
+                Ok(Socket::Tcp(stream))
+            }
+            #[cfg(unix)]
+            Self::Unix(path) => {
+                let stream = std::os::unix::net::UnixStream::connect(path)?;
+                Ok(Socket::Unix(stream))
+            }
+            #[cfg(not(unix))]
+            Self::Unix(_) => Err(ErrorKind::Unsupported.into()),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => path.display().fmt(f),
+        }
     }
 }
 

@@ -17,6 +17,8 @@ pub enum Said {
     Sent(Vec<u8>),
     /// By the client: so many bytes of a message.
     SentContent(usize),
+    /// By the client: what proves who it is.
+    SentCredentials,
     /// By the server: one reply, or what is none.
     Received(Vec<u8>),
     /// Nothing by the server, for so long.
@@ -48,7 +50,7 @@ impl Said {
     /// Returns who said it, as one character.
     pub const fn direction(&self) -> &'static str {
         match self {
-            Self::Sent(_) | Self::SentContent(_) | Self::HalfClosed => ">",
+            Self::Sent(_) | Self::SentContent(_) | Self::SentCredentials | Self::HalfClosed => ">",
             Self::Received(_) | Self::Silence(_) | Self::Closed => "<",
             Self::Tls => "=",
         }
@@ -59,6 +61,7 @@ impl Said {
         match self {
             Self::Sent(bytes) | Self::Received(bytes) => bytes.escape_ascii().to_string().into(),
             Self::SentContent(length) => format!("({length} bytes of content)").into(),
+            Self::SentCredentials => "(credentials)".into(),
             Self::Silence(time) => format!("(nothing for {} ms)", time.as_millis()).into(),
             Self::Tls => "(TLS)".into(),
             Self::HalfClosed => "(end)".into(),

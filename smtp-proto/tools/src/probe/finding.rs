@@ -27,6 +27,8 @@ pub enum Check {
     Injection,
     /// Mechanisms of AUTH, by channel.
     Auth,
+    /// A login, and what is offered after it.
+    Login,
     /// Commands one by one, with which the others are compared.
     OneByOne,
     /// Commands in one segment.
@@ -88,6 +90,8 @@ pub enum Outcome {
     Injection(Injection),
     /// See [`Check::Auth`].
     Auth(Auth),
+    /// See [`Check::Login`].
+    Login(Login),
     /// See [`Check::OneByOne`].
     OneByOne(OneByOne),
     /// See [`Check::Batch`].
@@ -129,6 +133,8 @@ pub enum Reason {
     NotOffered(&'static str),
     /// It needs this option, which gives consent.
     NoConsent(&'static str),
+    /// LMTP has no stream: there a last chunk that nobody is to have gets no reply (RFC 2033 4.3).
+    Lmtp,
     /// Another finding leaves no sense in it.
     Pointless(Check),
     /// No session could be had for it.
@@ -156,6 +162,7 @@ impl Finding {
             Outcome::Tls(_) => Check::Tls,
             Outcome::Injection(_) => Check::Injection,
             Outcome::Auth(_) => Check::Auth,
+            Outcome::Login(_) => Check::Login,
             Outcome::OneByOne(_) => Check::OneByOne,
             Outcome::Batch(_) => Check::Batch,
             Outcome::GroupEnd(_) => Check::GroupEnd,
@@ -192,6 +199,7 @@ impl Finding {
             Outcome::Tls(it) => it,
             Outcome::Injection(it) => it,
             Outcome::Auth(it) => it,
+            Outcome::Login(it) => it,
             Outcome::OneByOne(it) => it,
             Outcome::Batch(it) => it,
             Outcome::GroupEnd(it) => it,
@@ -214,10 +222,11 @@ impl Finding {
 
 impl Check {
     /// What comes after greeting and EHLO, in the order of a report.
-    pub(super) const AFTER_OPENING: [Self; 18] = [
+    pub(super) const AFTER_OPENING: [Self; 19] = [
         Self::Tls,
         Self::Injection,
         Self::Auth,
+        Self::Login,
         Self::Limits,
         Self::OneByOne,
         Self::Batch,
@@ -243,6 +252,7 @@ impl Check {
             Self::Tls => "tls",
             Self::Injection => "starttls-injection",
             Self::Auth => "auth",
+            Self::Login => "login",
             Self::OneByOne => "one-by-one",
             Self::Batch => "batch",
             Self::GroupEnd => "group-end",
@@ -290,6 +300,7 @@ impl Tells for Reason {
         match self {
             Self::NotOffered(keyword) => format!("Not tested: {keyword} is not offered."),
             Self::NoConsent(option) => format!("Not tested without {option}."),
+            Self::Lmtp => "Not tested: there is no stream in LMTP.".into(),
             Self::Pointless(check) => format!("Not tested: see {check}."),
             Self::NoSession(why) => format!("Not tested: {why}."),
         }

@@ -4,6 +4,7 @@
 //! has the order of them, and the connections that they share.
 
 mod checks;
+mod credentials;
 mod dialogue;
 mod evidence;
 mod finding;
@@ -12,21 +13,25 @@ mod output;
 mod policy;
 mod session;
 
-use std::net::SocketAddr;
+use smtp_proto::{
+    machine::Dialect,
+    syntax::{Capabilities, Code, Extension, ForwardPath, Host},
+};
 
-use smtp_proto::syntax::{Capabilities, Code, Extension, ForwardPath, Host};
+use crate::Endpoint;
 
 pub use self::{
     checks::*,
-    dialogue::Silence,
+    dialogue::{Address, Silence},
     evidence::{Evidence, Said},
     finding::{Check, Finding, Outcome, Reason, Verdict},
-    options::{Options, Target, TlsMode},
+    options::{Options, TlsMode},
     output::{json, table},
     policy::{Advice, Policy},
     session::{Channel, NoSession},
 };
 use self::{
+    credentials::Credentials,
     dialogue::Dialogue,
     session::{Server, Session, TlsFailure, Trust},
 };
@@ -35,9 +40,9 @@ use self::{
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The server.
-    pub target: Target,
+    pub target: Endpoint,
     /// Its address.
-    pub address: SocketAddr,
+    pub address: Address,
     /// Where the commands went.
     pub channel: Channel,
     /// What the server offers there.
@@ -77,7 +82,8 @@ impl Report {
                 .without(Extension::Chunking)
                 .without(Extension::BinaryMime);
         }
-        let host = Host::parse(&self.target.host).or_else(|_| Host::parse("localhost"));
+        let host = Host::parse(self.target.host().unwrap_or_default());
+        let host = host.or_else(|_| Host::parse("localhost"));
         let mut answer = Vec::new();
         if let Ok(host) = host {
             capabilities.write_reply(&host, &mut answer);
@@ -93,18 +99,23 @@ impl Report {
 /// Fails if it cannot be reached, or takes no session at all; else whatever could not be tested is
 /// a finding.
 pub fn probe(options: &Options) -> Result<Report, NoSession> {
+    let credentials = Credentials::read(options).map_err(NoSession::NoPassword)?;
     let (server, dialogue) = Server::find(options).map_err(NoSession::Connection)?;
     let mut probe = Probe {
         server,
         findings: Vec::new(),
     };
-    let capabilities = probe.run(dialogue)?;
+    let capabilities = probe.run(dialogue, credentials)?;
+    let dialect = match options.lmtp {
+        true => Dialect::Lmtp,
+        false => Dialect::Smtp,
+    };
     Ok(Report {
         target: options.target.clone(),
-        address: probe.server.address,
+        address: probe.server.address.clone(),
         channel: probe.server.channel,
         capabilities,
-        advice: policy::advise(&probe.findings),
+        advice: policy::advise(&probe.findings, dialect),
         findings: probe.findings,
     })
 }
@@ -119,7 +130,11 @@ struct Probe<'a> {
 
 impl<'a> Probe<'a> {
     /// Runs all checks, and returns what is offered where they are made.
-    fn run(&mut self, dialogue: Dialogue) -> Result<Capabilities, NoSession> {
+    fn run(
+        &mut self,
+        dialogue: Dialogue,
+        credentials: Option<Credentials>,
+    ) -> Result<Capabilities, NoSession> {
         let mut capabilities = self.opening(dialogue)?;
         if let Some(check) = self.miscounted() {
             self.all_untested(&Check::AFTER_OPENING, Reason::Pointless(check));
@@ -127,6 +142,14 @@ impl<'a> Probe<'a> {
         }
         if let Some(over_tls) = self.security(&capabilities) {
             capabilities = over_tls;
+        }
+        match credentials {
+            Some(credentials) => {
+                if let Some(after) = self.login(&capabilities, credentials) {
+                    capabilities = after;
+                }
+            }
+            None => self.untested(Check::Login, Reason::NoConsent("--user")),
         }
         self.note(Outcome::Limits(limits::check(&capabilities)));
         if let Some([mail, ..]) = self.groups() {
@@ -243,6 +266,32 @@ impl<'a> Probe<'a> {
         }
     }
 
+    /// Logs in, and has every later session do so, if that works; returns what is offered then.
+    fn login(
+        &mut self,
+        capabilities: &Capabilities,
+        credentials: Credentials,
+    ) -> Option<Capabilities> {
+        if self.server.options.tls == TlsMode::Auto
+            && self.server.channel == Channel::Clear
+            && capabilities.has(Extension::StartTls)
+        {
+            self.server.channel = Channel::StartTls;
+        }
+        let mut session = self.session(&[Check::Login])?;
+        let login = login::check(&self.server, &mut session, &credentials);
+        let after = match &login {
+            Login::Accepted { after, .. } => Some(after.clone()),
+            _ => None,
+        };
+        self.found(Outcome::Login(login), &mut session.dialogue);
+        if after.is_some() {
+            self.server.credentials = Some(credentials);
+        }
+        // Without a login, what is offered is what was found to be.
+        after.or_else(|| Some(session.capabilities.clone()))
+    }
+
     fn injection(&mut self) {
         match self.in_clear() {
             Ok(mut dialogue) => {
@@ -325,6 +374,10 @@ impl<'a> Probe<'a> {
     /// What becomes of chunks that are refused.
     fn refused_chunks(&mut self, capabilities: &Capabilities) {
         let checks = [Check::StreamProof, Check::SplitChunk];
+        if self.server.options.lmtp {
+            self.all_untested(&checks, Reason::Lmtp);
+            return;
+        }
         for needed in [Extension::Chunking, Extension::Pipelining] {
             if !capabilities.has(needed) {
                 self.all_untested(&checks, Reason::NotOffered(needed.keyword()));
@@ -377,6 +430,7 @@ impl<'a> Probe<'a> {
                     Outcome::Chunks(chunks::check(session, options, recipient))
                 });
             }
+            _ if self.server.options.lmtp => self.untested(Check::Chunks, Reason::Lmtp),
             _ if capabilities.has(Extension::Chunking) => {
                 self.untested(Check::Chunks, Reason::Pointless(Check::StreamProof));
             }

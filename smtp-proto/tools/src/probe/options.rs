@@ -1,9 +1,11 @@
 //! The command line of `probe`.
 
-use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, ValueEnum};
 use smtp_proto::syntax::{ForwardPath, Host, ReversePath};
+
+use crate::arguments::{CommandLine, Endpoint, host, recipient, seconds, sender};
 
 /// Tests how a mail server speaks SMTP, and says how to speak to it.
 ///
@@ -13,12 +15,15 @@ use smtp_proto::syntax::{ForwardPath, Host, ReversePath};
 #[derive(Clone, Debug, Parser)]
 #[command(name = "probe", version)]
 pub struct Options {
-    /// The server; the port is 25 unless named, and TLS comes first at port 465
+    /// The server; the port is 25 unless named, and TLS comes first at port 465; or unix:PATH
     #[arg(value_name = "HOST[:PORT]")]
-    pub target: Target,
+    pub target: Endpoint,
     /// What to call oneself; without it the address that the server sees, as [192.0.2.1]
     #[arg(long, value_name = "NAME", value_parser = host)]
     pub helo: Option<Host<'static>>,
+    /// Speaks LMTP, whose servers are never at port 25 (RFC 2033 5)
+    #[arg(long)]
+    pub lmtp: bool,
     /// The sender to name
     #[arg(long, value_name = "ADDRESS", default_value = "<>", value_parser = sender)]
     pub from: ReversePath<'static>,
@@ -41,6 +46,13 @@ pub struct Options {
     /// Whom the server's certificate has to name; without it HOST
     #[arg(long, value_name = "NAME")]
     pub server_name: Option<String>,
+    /// Authenticates as this user before everything else is tested, but only over TLS with a server that
+    /// is verified
+    #[arg(long, value_name = "NAME", requires = "password_file")]
+    pub user: Option<String>,
+    /// The password, in the file's first line
+    #[arg(long, value_name = "FILE", requires = "user")]
+    pub password_file: Option<PathBuf>,
     /// How long everything may take, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "180", value_parser = seconds)]
     pub timeout: Duration,
@@ -58,10 +70,20 @@ pub struct Options {
     pub capabilities: Option<PathBuf>,
 }
 
+impl CommandLine for Options {
+    fn check(&self) -> Result<(), String> {
+        // RFC 2033 5
+        match self.lmtp && self.target.port() == Some(25) {
+            true => Err("--lmtp needs a port that is not 25".to_owned()),
+            false => Ok(()),
+        }
+    }
+}
+
 /// Where the commands of a test go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum TlsMode {
-    /// In clear, unless the server demands TLS by 530 or the port is 465
+    /// In clear, unless the server demands TLS by 530, the port is 465, or --user needs TLS
     Auto,
     /// In clear
     Off,
@@ -69,76 +91,6 @@ pub enum TlsMode {
     Starttls,
     /// Over TLS from the first byte
     Implicit,
-}
-
-/// A host and a port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Target {
-    /// The name or the address.
-    pub host: String,
-    /// The port.
-    pub port: u16,
-}
-
-impl FromStr for Target {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const NO_PORT: &str = "the port is a number from 1 to 65535";
-        let (host, port) = match text.strip_prefix('[').and_then(|it| it.split_once(']')) {
-            Some((host, "")) => (host, None),
-            Some((host, port)) => (host, Some(port.strip_prefix(':').ok_or(NO_PORT)?)),
-            // More than one colon: an address of IPv6 without brackets.
-            None => match text.split_once(':') {
-                Some((host, port)) if !port.contains(':') => (host, Some(port)),
-                _ => (text, None),
-            },
-        };
-        if host.is_empty() {
-            return Err("the host is missing");
-        }
-        let port = port.map_or(Ok(25), |port| port.parse().map_err(|_| NO_PORT))?;
-        let host = host.to_owned();
-        (port != 0).then_some(Self { host, port }).ok_or(NO_PORT)
-    }
-}
-
-impl fmt::Display for Target {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            return write!(f, "[{}]:{}", self.host, self.port);
-        }
-        write!(f, "{}:{}", self.host, self.port)
-    }
-}
-
-fn host(text: &str) -> Result<Host<'static>, String> {
-    let host = Host::parse(text).map_err(|error| error.to_string())?;
-    Ok(host.into_owned())
-}
-
-fn sender(text: &str) -> Result<ReversePath<'static>, String> {
-    let path = ReversePath::parse(&in_brackets(text)).map(ReversePath::into_owned);
-    path.map_err(|error| error.to_string())
-}
-
-fn recipient(text: &str) -> Result<ForwardPath<'static>, String> {
-    let path = ForwardPath::parse(&in_brackets(text)).map(ForwardPath::into_owned);
-    path.map_err(|error| error.to_string())
-}
-
-fn in_brackets(address: &str) -> String {
-    match address {
-        _ if address.starts_with('<') => address.to_owned(),
-        _ => format!("<{address}>"),
-    }
-}
-
-fn seconds(text: &str) -> Result<Duration, &'static str> {
-    let seconds = text.parse().ok().filter(|seconds| *seconds > 0.0);
-    seconds
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .ok_or("a number of seconds above 0 is wanted")
 }
 
 #[cfg(test)]
@@ -150,23 +102,6 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Options::command().debug_assert();
-    }
-
-    #[test]
-    fn targets_are_parsed() {
-        for (text, shown) in [
-            ("mx.example.net", "mx.example.net:25"),
-            ("mx.example.net:465", "mx.example.net:465"),
-            ("192.0.2.1:587", "192.0.2.1:587"),
-            ("[2001:db8::1]:587", "[2001:db8::1]:587"),
-            ("[2001:db8::1]", "[2001:db8::1]:25"),
-            ("2001:db8::1", "[2001:db8::1]:25"),
-        ] {
-            assert_eq!(text.parse::<Target>().unwrap().to_string(), shown);
-        }
-        for text in ["", ":25", "mx:", "mx:0", "mx:65536", "mx:smtp", "[::1]25"] {
-            assert!(text.parse::<Target>().is_err(), "{text}");
-        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Which way of sending a server bears.
 
+use smtp_proto::machine::Dialect;
+
 use super::{
     checks::{Batch, GroupEnd, LookAhead, Split, StreamProof},
     finding::{Check, Finding, Outcome, Verdict, outcome},
@@ -40,14 +42,14 @@ impl Policy {
 }
 
 /// Chooses the policy that the findings bear.
-pub(super) fn advise(findings: &[Finding]) -> Advice {
+pub(super) fn advise(findings: &[Finding], dialect: Dialect) -> Advice {
     let mut because = Vec::new();
-    let policy = climb(findings, |reason| because.push(reason.to_owned()));
+    let policy = climb(findings, dialect, |reason| because.push(reason.to_owned()));
     Advice { policy, because }
 }
 
 /// Goes up from policy to policy as far as nothing speaks against the next.
-fn climb(findings: &[Finding], mut tell: impl FnMut(&str)) -> Policy {
+fn climb(findings: &[Finding], dialect: Dialect, mut tell: impl FnMut(&str)) -> Policy {
     let in_vain = match outcome(findings, Check::Batch) {
         Some(Outcome::Batch(Batch::InStep { offered: true })) => None,
         Some(Outcome::Batch(Batch::InStep { offered: false })) => Some("PIPELINING is not offered"),
@@ -85,6 +87,10 @@ fn climb(findings: &[Finding], mut tell: impl FnMut(&str)) -> Policy {
             "whether commands may follow a content was not tested; the client finds out by its first \
              message, and steps down where they may not",
         ),
+    }
+    if dialect == Dialect::Lmtp {
+        tell("no stream: there is none in LMTP");
+        return Policy::LookAhead;
     }
     let proof = match outcome(findings, Check::StreamProof) {
         Some(Outcome::StreamProof(StreamProof::Swallows)) => None,

@@ -2,7 +2,6 @@
 
 use std::{
     fmt, io,
-    net::{SocketAddr, ToSocketAddrs},
     time::{Duration, Instant},
 };
 
@@ -13,16 +12,23 @@ use smtp_proto::{
 use smtp_proto_rustls::{TlsConnector, rustls};
 
 use super::{
-    dialogue::{Dialogue, Patience, Silence},
+    checks::{Login, login},
+    credentials::Credentials,
+    dialogue::{Address, Dialogue, Patience, Silence},
+    finding::Tells as _,
     options::{Options, TlsMode},
 };
+
+use crate::Endpoint;
 
 /// The server under test, as far as it is known before anything is said.
 pub(super) struct Server<'a> {
     pub options: &'a Options,
-    pub address: SocketAddr,
+    pub address: Address,
     pub channel: Channel,
     pub trust: Trust,
+    /// By whom sessions are opened, once it is known that a login works.
+    pub credentials: Option<Credentials>,
     patience: Patience,
 }
 
@@ -50,6 +56,8 @@ pub(super) enum Trust {
 pub(super) struct Session {
     pub dialogue: Dialogue,
     pub capabilities: Capabilities,
+    /// What the handshake came to, where there is TLS.
+    pub tls: Option<TlsInfo>,
 }
 
 /// What the handshake of TLS, or what led to it, came to.
@@ -77,10 +85,14 @@ pub enum NoSession {
     Refused(Reply<'static>),
     /// No answer to EHLO or STARTTLS.
     NoAnswer(Silence),
-    /// EHLO is refused, and HELO is too.
+    /// EHLO is refused, and HELO is too; or LHLO.
     NoHello(Reply<'static>),
     /// No TLS.
     NoTls(String),
+    /// The password cannot be read.
+    NoPassword(io::Error),
+    /// The login that was taken before is not: why.
+    NoLogin(String),
 }
 
 impl<'a> Server<'a> {
@@ -92,20 +104,25 @@ impl<'a> Server<'a> {
         };
         let target = &options.target;
         let channel = match options.tls {
-            TlsMode::Auto if target.port == 465 => Channel::Implicit,
+            TlsMode::Auto if target.port() == Some(465) => Channel::Implicit,
             TlsMode::Implicit => Channel::Implicit,
             TlsMode::Starttls => Channel::StartTls,
             TlsMode::Auto | TlsMode::Off => Channel::Clear,
         };
         let mut failure = io::Error::new(io::ErrorKind::NotFound, "no address is known");
-        for address in (target.host.as_str(), target.port).to_socket_addrs()? {
-            match Dialogue::connect(address, patience) {
+        let addresses = match target {
+            Endpoint::Tcp(target) => target.addresses()?.into_iter().map(Address::Tcp).collect(),
+            Endpoint::Unix(path) => vec![Address::Unix(path.clone())],
+        };
+        for address in addresses {
+            match Dialogue::connect(&address, patience) {
                 Ok(dialogue) => {
                     let server = Self {
                         options,
                         address,
                         channel,
                         trust: Trust::Verified,
+                        credentials: None,
                         patience,
                     };
                     return Ok((server, dialogue));
@@ -118,39 +135,52 @@ impl<'a> Server<'a> {
 
     /// Connects.
     pub(super) fn connect(&self) -> Result<Dialogue, NoSession> {
-        Dialogue::connect(self.address, self.patience).map_err(NoSession::Connection)
+        Dialogue::connect(&self.address, self.patience).map_err(NoSession::Connection)
     }
 
     /// Opens a session where the test is to be.
     pub(super) fn open(&self) -> Result<Session, NoSession> {
         let no_tls = |failure: TlsFailure| NoSession::NoTls(failure.to_string());
         let mut dialogue = self.connect()?;
+        let mut tls = None;
         if self.channel == Channel::Implicit {
-            self.handshake(&mut dialogue).map_err(no_tls)?;
+            tls = Some(self.handshake(&mut dialogue).map_err(no_tls)?);
         }
         greeted(&mut dialogue)?;
         let mut capabilities = self.hello(&mut dialogue)?;
         if self.channel == Channel::StartTls {
-            self.start_tls(&mut dialogue).map_err(no_tls)?;
+            tls = Some(self.start_tls(&mut dialogue).map_err(no_tls)?);
             capabilities = self.hello(&mut dialogue)?;
         }
-        dialogue.take_evidence();
-        Ok(Session {
+        let mut session = Session {
             dialogue,
             capabilities,
-        })
+            tls,
+        };
+        if let Some(credentials) = &self.credentials {
+            match login::check(self, &mut session, credentials) {
+                Login::Accepted { .. } => {}
+                other => return Err(NoSession::NoLogin(other.meaning())),
+            }
+        }
+        session.dialogue.take_evidence();
+        Ok(session)
     }
 
-    /// Says EHLO, or else HELO.
+    /// Says EHLO, or else HELO; LHLO in LMTP.
     pub(super) fn hello(&self, dialogue: &mut Dialogue) -> Result<Capabilities, NoSession> {
         let name = match &self.options.helo {
             Some(name) => name.to_string(),
             None => dialogue.literal(),
         };
-        let answer = dialogue.measure(format!("EHLO {name}\r\n").as_bytes());
+        let verb = if self.options.lmtp { "LHLO" } else { "EHLO" };
+        let answer = dialogue.measure(format!("{verb} {name}\r\n").as_bytes());
         let answer = answer.map_err(NoSession::NoAnswer)?;
         if answer.is_positive() {
             return Ok(Capabilities::parse(&answer));
+        }
+        if self.options.lmtp {
+            return Err(NoSession::NoHello(answer));
         }
         let answer = dialogue.measure(format!("HELO {name}\r\n").as_bytes());
         let answer = answer.map_err(NoSession::NoAnswer)?;
@@ -177,7 +207,8 @@ impl<'a> Server<'a> {
         }
         let failed = |error: io::Error| TlsFailure::Failed(error.to_string());
         let options = self.options;
-        let name = options.server_name.as_ref().unwrap_or(&options.target.host);
+        let named = options.server_name.as_deref().or(options.target.host());
+        let name = named.unwrap_or("localhost");
         let connector = match (&self.trust, &options.ca) {
             (Trust::Anyone(_), _) => TlsConnector::with_any_certificate(name).map_err(failed)?,
             (Trust::Verified, Some(ca)) => TlsConnector::with_ca_file(name, ca).map_err(failed)?,
@@ -241,8 +272,9 @@ impl fmt::Display for NoSession {
             Self::NoGreeting(silence) => write!(f, "no greeting: {silence}"),
             Self::Refused(reply) => write!(f, "the server takes no session: {reply}"),
             Self::NoAnswer(silence) => write!(f, "no answer: {silence}"),
-            Self::NoHello(reply) => write!(f, "neither EHLO nor HELO is taken: {reply}"),
-            Self::NoTls(why) => f.write_str(why),
+            Self::NoHello(reply) => write!(f, "EHLO and HELO, or LHLO, are refused: {reply}"),
+            Self::NoTls(why) | Self::NoLogin(why) => f.write_str(why),
+            Self::NoPassword(error) => write!(f, "no password: {error}"),
         }
     }
 }

@@ -4,15 +4,15 @@ mod peer;
 
 use std::thread;
 
-use clap::Parser as _;
 use peer::{Fault, Fault::*, serve};
 use smtp_proto::syntax::{Capabilities, Code, Extension, Reply};
 use smtp_proto_rustls::TlsAcceptor;
 use smtp_proto_test_support::{Pki, SERVER};
+use smtp_proto_tools::CommandLine as _;
 use smtp_proto_tools::probe::{
     Auth, BareLf, Batch, Channel, Check, Chunks, EndOfContent, Errors, Greeting, GroupEnd,
-    HalfClose, Hello, Injection, Limits, LineLength, LongLine, LookAhead, Lost, NoSession, Options,
-    Outcome, Policy, Reason, Report, Said, Silence, Size, Split, SplitChunk, StreamProof,
+    HalfClose, Hello, Injection, Limits, LineLength, Login, LongLine, LookAhead, Lost, NoSession,
+    Options, Outcome, Policy, Reason, Report, Said, Silence, Size, Split, SplitChunk, StreamProof,
     Terminator, Tls, Verdict, json, probe, table,
 };
 
@@ -30,7 +30,7 @@ fn run(
 ) -> Result<Report, NoSession> {
     let target = serve(faults.to_vec(), tls).to_string();
     let usual = ["probe", "--reply-timeout", "1", &target];
-    probe(&Options::parse_from([&usual, arguments].concat()))
+    probe(&Options::read([&usual, arguments].concat()).unwrap())
 }
 
 /// Tests a server for each fault, all at once since most of it is waiting, and looks at one outcome.
@@ -54,13 +54,14 @@ fn a_server_that_is_right() {
     let report = run(&[], None, &[&CONSENT[..], &["--count-errors"]].concat()).unwrap();
     for finding in &report.findings {
         let facts = [Check::Tls, Check::Auth, Check::Limits, Check::Errors];
-        let expected = match facts.contains(&finding.check()) {
-            true => Verdict::Fact,
-            false => Verdict::Right,
+        let expected = match finding.check() {
+            Check::Login => Verdict::Untested,
+            check if facts.contains(&check) => Verdict::Fact,
+            _ => Verdict::Right,
         };
         assert_eq!(finding.verdict(), expected, "{}", table(&report, true));
     }
-    assert_eq!(report.findings.len(), 19);
+    assert_eq!(report.findings.len(), 20);
     assert_eq!(report.advice.policy, Policy::Stream);
     assert_eq!(report.channel, Channel::Clear);
     assert_eq!(
@@ -313,6 +314,119 @@ fn servers_that_demand_tls() {
     assert!(!report.capabilities.has(Extension::StartTls));
 }
 
+/// 2033-4.1: LHLO takes the place of EHLO, and nothing is in that of HELO. There is no stream.
+#[test]
+fn lmtp() {
+    let report = run(&[SpeaksLmtp], None, &[&CONSENT[..], &["--lmtp"]].concat()).unwrap();
+    let wrong = report.verdicts().any(|verdict| verdict == Verdict::Wrong);
+    let untested = Outcome::Untested(Check::Chunks, Reason::Lmtp);
+    assert_eq!(report.outcome(Check::Chunks), Some(&untested));
+    assert!(!wrong, "{}", table(&report, true));
+    assert_eq!(report.advice.policy, Policy::LookAhead);
+    assert!(matches!(
+        report.outcome(Check::LookAhead),
+        Some(Outcome::LookAhead(LookAhead::InStep(_)))
+    ));
+    assert!(matches!(
+        run(&[], None, &["--lmtp"]),
+        Err(NoSession::NoHello(_))
+    ));
+    assert!(matches!(
+        run(&[SpeaksLmtp], None, &[]),
+        Err(NoSession::NoHello(_))
+    ));
+    // RFC 2033 5
+    assert!(Options::read(["probe", "--lmtp", "mx"]).is_err());
+}
+
+/// Logs in to a server that knows `u` and `p`; `authority` says whether it is the right one that is
+/// trusted.
+fn run_with_login(faults: &[Fault], password: &str, authority: bool) -> Report {
+    let (pki, other) = (Pki::new(), Pki::new());
+    let ca = if authority { &pki } else { &other }.file("ca.pem");
+    let secret = pki.file("password");
+    std::fs::write(&secret, password).unwrap();
+    let trust = ["--ca", ca.to_str().unwrap(), "--server-name", SERVER];
+    let user = ["--user", "u", "--password-file", secret.to_str().unwrap()];
+    run(faults, Some(pki.acceptor()), &[&trust[..], &user].concat()).unwrap()
+}
+
+/// What is offered to users is found, and tested.
+#[test]
+fn a_login() {
+    let report = run_with_login(&[KnowsUser], "p", true);
+    let Some(Outcome::Login(Login::Accepted {
+        mechanism, changes, ..
+    })) = report.outcome(Check::Login)
+    else {
+        panic!("{}", table(&report, true));
+    };
+    assert_eq!(
+        (mechanism.as_str(), &changes[..]),
+        ("PLAIN", &["+XMEMBERS".to_owned()][..])
+    );
+    assert!(report.capabilities.get("XMEMBERS").is_some());
+    // The sessions after it are that user's.
+    let right = Outcome::Batch(Batch::InStep { offered: true });
+    assert_eq!(
+        report.outcome(Check::Batch),
+        Some(&right),
+        "{}",
+        table(&report, true)
+    );
+    assert_eq!(
+        (report.channel, report.advice.policy),
+        (Channel::StartTls, Policy::Stream)
+    );
+    let shown = format!("{:?}{}", report.findings, json(&report));
+    assert!(!shown.contains("AHUAcA==") && shown.contains("(credentials)"));
+}
+
+/// AUT-11: a password goes to a server that is verified, and to no other.
+#[test]
+fn logins_that_lead_nowhere() {
+    thread::scope(|scope| {
+        for (faults, password, authority, expected) in [
+            (
+                &[KnowsUser][..],
+                "q",
+                true,
+                Login::Refused("PLAIN".into(), Code::AUTHENTICATION_FAILED),
+            ),
+            (&[KnowsUser], "p", false, Login::Unprotected),
+            (&[KnowsUser, RefusesTls], "p", true, Login::Unprotected),
+            (
+                &[AsksNonsense],
+                "p",
+                true,
+                Login::Unanswerable("SCRAM-SHA-256".into()),
+            ),
+            (
+                &[Offers("AUTH GSSAPI\nPIPELINING")],
+                "p",
+                true,
+                Login::NoMechanism,
+            ),
+        ] {
+            scope.spawn(move || {
+                let report = run_with_login(faults, password, authority);
+                let login = report.outcome(Check::Login);
+                match expected {
+                    Login::Unprotected if faults.contains(&RefusesTls) => {
+                        let none =
+                            matches!(login, Some(Outcome::Untested(_, Reason::NoSession(_))));
+                        assert!(none, "{}", table(&report, true));
+                    }
+                    expected => {
+                        let table = table(&report, true);
+                        assert_eq!(login, Some(&Outcome::Login(expected)), "{table}");
+                    }
+                }
+            });
+        }
+    });
+}
+
 #[test]
 fn what_cannot_be_tested_is_an_error() {
     let target = serve(vec![], None).to_string();
@@ -327,20 +441,20 @@ fn what_cannot_be_tested_is_an_error() {
         &target,
     ];
     assert!(matches!(
-        probe(&Options::parse_from(silent)),
+        probe(&Options::read(silent).unwrap()),
         Err(NoSession::NoTls(_))
     ));
     let nobody = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap();
-    let nobody = Options::parse_from(["probe", &nobody.to_string()]);
+    let nobody = Options::read(["probe", &nobody.to_string()]).unwrap();
     assert!(matches!(probe(&nobody), Err(NoSession::Connection(_))));
     let waiting = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let waiting = waiting.local_addr().unwrap().to_string();
     // Nothing takes longer than it may.
     let start = std::time::Instant::now();
-    let options = Options::parse_from(["probe", "--timeout", "0.4", &waiting]);
+    let options = Options::read(["probe", "--timeout", "0.4", &waiting]).unwrap();
     assert!(probe(&options).is_err());
     assert!(start.elapsed() < std::time::Duration::from_secs(5));
 }

@@ -81,6 +81,13 @@ pub(crate) enum Fault {
     ClosesAfterErrors(usize),
     /// Never ends a session for its errors.
     ForgivesAll,
+    /// Speaks LMTP, and not SMTP: no fault, if it is expected.
+    SpeaksLmtp,
+    /// Takes mail over TLS only from `u`, whose password is `p`, and offers such clients XMEMBERS: no
+    /// fault either.
+    KnowsUser,
+    /// Asks in an exchange of AUTH what nobody understands.
+    AsksNonsense,
 }
 
 use Fault::*;
@@ -118,6 +125,9 @@ struct Peer {
     mail: bool,
     rcpt: bool,
     errors: usize,
+    /// The next line is what answers AUTH.
+    in_auth: bool,
+    is_known: bool,
     closing: bool,
 }
 
@@ -136,6 +146,8 @@ impl Peer {
             mail: false,
             rcpt: false,
             errors: 0,
+            in_auth: false,
+            is_known: false,
             closing: false,
         }
     }
@@ -218,6 +230,13 @@ impl Peer {
         };
         let verb = line.split(' ').next().unwrap().to_ascii_uppercase();
         match verb.as_str() {
+            _ if self.in_auth && self.has(AsksNonsense) && line != "*" => self.say("334 ?!"),
+            _ if self.in_auth => {
+                self.in_auth = false;
+                self.is_known = line == "AHUAcA==";
+                let verdict = ["535 no", "235 yes"][usize::from(self.is_known)];
+                self.say(verdict);
+            }
             _ if line.contains('\n') => self.error("500 bare LF"),
             _ if batch > 1 && self.has(ForgetsTheRest) => {}
             _ if batch == 2 && self.has(DropsTheSecond) => {}
@@ -225,12 +244,17 @@ impl Peer {
                 self.say("500 Pipelining not supported");
                 self.closing = true;
             }
-            "EHLO" => {
+            "EHLO" if self.has(SpeaksLmtp) => self.error("500 LHLO"),
+            "LHLO" if !self.has(SpeaksLmtp) => self.error("500 EHLO"),
+            "EHLO" | "LHLO" => {
                 let mut offer = self.offer();
                 if self.tls.is_some() && !self.in_tls {
                     offer.push_str("\nSTARTTLS");
                 }
-                if self.tls.is_some() {
+                if self.has(KnowsUser) {
+                    offer.push_str(["", "\nAUTH PLAIN"][usize::from(self.in_tls)]);
+                    offer.push_str(["", "\nXMEMBERS"][usize::from(self.is_known)]);
+                } else if self.tls.is_some() && !offer.contains("AUTH") {
                     offer.push_str("\nAUTH SCRAM-SHA-256");
                     offer.push_str(if self.in_tls { " PLAIN" } else { "" });
                 }
@@ -241,6 +265,15 @@ impl Peer {
             }
             "STARTTLS" => self.start_tls(),
             "MAIL" if self.has(DemandsTls) && !self.in_tls => self.error("530 STARTTLS first"),
+            "MAIL" if self.has(KnowsUser) && !self.is_known => self.error("530 AUTH first"),
+            "AUTH" if self.has(AsksNonsense) => {
+                self.in_auth = true;
+                self.say("334 ?!");
+            }
+            "AUTH" if self.has(KnowsUser) && line == "AUTH PLAIN" => {
+                self.in_auth = true;
+                self.replies.push("334 \r\n".to_owned());
+            }
             "MAIL" if self.mail => self.error("503 nested MAIL"),
             "MAIL" if self.is_too_large(&line) => self.error("552 too large"),
             "MAIL" => {

@@ -13,6 +13,7 @@ pub(super) mod hello;
 pub(super) mod injection;
 pub(super) mod limits;
 pub(super) mod line_length;
+pub(super) mod login;
 pub(super) mod look_ahead;
 mod message;
 pub(super) mod one_by_one;
@@ -36,6 +37,7 @@ pub use self::{
     injection::Injection,
     limits::Limits,
     line_length::{LineLength, LongLine},
+    login::Login,
     look_ahead::LookAhead,
     one_by_one::OneByOne,
     size::Size,

@@ -24,8 +24,8 @@ pub fn json(report: &Report) -> Value {
         .map(|(keyword, arguments)| format!("{keyword} {arguments}").trim_end().to_owned())
         .collect();
     json!({
-        "host": report.target.host,
-        "port": report.target.port,
+        "host": report.target.host(),
+        "port": report.target.port(),
         "address": report.address.to_string(),
         "channel": report.channel.to_string(),
         "capabilities": capabilities,

@@ -1,0 +1,188 @@
+//! How long a client waits: for each step, for a message, and for a server that takes its content a byte
+//! at a time.
+
+#![cfg(unix)]
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    os::unix::net::UnixStream,
+    thread::{self, JoinHandle, sleep},
+    time::{Duration, Instant},
+};
+
+use smtp_proto::{
+    client::{Config, NotSentReason, Outcome, Pipelining, Timeouts},
+    machine::{Fault, Timer},
+    syntax::Host,
+};
+use smtp_proto_blocking::{Body, Client, Envelope, Error, Report, client::Builder};
+use smtp_proto_test_support::{DELIVERS, OFFER, Script, Scripted};
+
+const MESSAGE: &str = "Subject: x\r\n\r\nHello.\r\n";
+
+fn envelope() -> Envelope<'static> {
+    let envelope = Envelope::new("alice@example.net").unwrap();
+    envelope.to("bob@example.org").unwrap()
+}
+
+fn builder() -> Builder {
+    Client::builder(Config::new(Host::parse("client.example").unwrap()))
+}
+
+/// Answers as a server does. Takes a byte of the content each `pause`, or all at once.
+fn serve(stream: UnixStream, pause: Duration) -> JoinHandle<()> {
+    thread::spawn(move || {
+        let mut lines = BufReader::new(stream);
+        lines.get_mut().write_all(b"220 x\r\n").unwrap();
+        let mut line = String::new();
+        while lines.read_line(&mut line).is_ok_and(|bytes| bytes > 0) {
+            let reply = match line.get(..4) {
+                Some("EHLO") => OFFER,
+                Some("DATA") => "250 x\r\n250 x\r\n354 x\r\n",
+                None if line == ".\r\n" => "250 taken\r\n",
+                _ => "",
+            };
+            lines.get_mut().write_all(reply.as_bytes()).unwrap();
+            if reply.contains("354") && !pause.is_zero() {
+                while lines.get_mut().read(&mut [0]).is_ok_and(|bytes| bytes > 0) {
+                    sleep(pause);
+                }
+                return;
+            }
+            line.clear();
+        }
+    })
+}
+
+/// The message was given up, with its account, since it took too long.
+fn assert_given_up(client: &mut Client<UnixStream>, report: &Report) {
+    let unsent = |it: &Outcome<'_>| matches!(it, Outcome::NotSent(why) if why.reason == NotSentReason::ConnectionEnded);
+    assert!(unsent(&report.outcome), "{report:?}");
+    let error = client.next_report().unwrap_err();
+    assert_eq!(
+        error.machine().unwrap().fault(),
+        Fault::TimedOut(Timer::Message)
+    );
+    assert!(error.is_transient());
+}
+
+/// A byte each 50 ms expires none of RFC 5321's timers.
+#[test]
+fn a_server_that_takes_a_byte_now_and_then_is_given_up() {
+    let large = || Body::shared(b"0123456789abcde\r\n".repeat(50_000));
+    let limit = Duration::from_millis(200);
+    type Send = fn(&mut Client<UnixStream>, Body, Duration) -> Result<Report, Error>;
+    let send: Send = |client, body, _| client.send(envelope(), body);
+    let within: Send = |client, body, limit| client.send_within(limit, envelope(), body);
+    thread::scope(|scope| {
+        for (builder, least, send) in [
+            (builder().message_timeout(limit), limit, send),
+            (builder(), limit, within),
+            (
+                builder().lowest_rate(1_000_000),
+                Duration::from_secs(10),
+                send,
+            ),
+        ] {
+            scope.spawn(move || {
+                let (ours, theirs) = UnixStream::pair().unwrap();
+                // It has much to read yet when all is over.
+                let _server = serve(theirs, Duration::from_millis(50));
+                let mut client = builder.with_stream(ours).unwrap();
+                let begin = Instant::now();
+                let report = send(&mut client, large(), limit).unwrap();
+                let took = begin.elapsed();
+                assert!(
+                    took >= least && took < least + Duration::from_secs(5),
+                    "{least:?}: {took:?}"
+                );
+                assert_given_up(&mut client, &report);
+            });
+        }
+    });
+}
+
+/// What our own content is late by is not the server's fault.
+#[test]
+fn a_content_that_comes_slowly_is_not_the_servers_fault() {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    let server = serve(theirs, Duration::ZERO);
+    let mut client = builder().lowest_rate(1_000_000).with_stream(ours).unwrap();
+    let (mut sender, body) = Body::channel();
+    thread::spawn(move || {
+        for _ in 0..12 {
+            sender.send("A line.\r\n").unwrap();
+            sleep(Duration::from_secs(1));
+        }
+        sender.finish().unwrap();
+    });
+    assert!(client.send(envelope(), body).unwrap().is_delivered());
+    drop(client);
+    server.join().unwrap();
+}
+
+/// Giving one message up at its time keeps the account of the others.
+#[test]
+fn a_send_that_is_given_up_loses_no_other_outcome() {
+    let silent: Script = &[("", "220 x\r\n"), ("EHLO", OFFER), ("MAIL", "stay")];
+    let server = Scripted::new([silent]);
+    let mut client = Client::connect(server.url()).unwrap();
+    let first = client.submit(envelope(), MESSAGE).unwrap();
+    let limit = Duration::from_millis(100);
+    let report = client.send_within(limit, envelope(), MESSAGE).unwrap();
+    assert!(matches!(report.outcome, Outcome::NotSent(_)), "{report:?}");
+    let other = client.next_report().unwrap().unwrap();
+    assert_eq!(other.message, first);
+    assert!(matches!(other.outcome, Outcome::NotSent(_)), "{other:?}");
+    assert!(client.next_report().is_err());
+
+    // One that is finished in time leaves the connection as it is.
+    let script = [DELIVERS, &[("QUIT", "221 x\r\n")]].concat();
+    let server = Scripted::new([&*script.leak()]);
+    let mut client = Client::connect(server.url()).unwrap();
+    let report = client.send_within(Duration::from_secs(60), envelope(), MESSAGE);
+    assert!(report.unwrap().is_delivered());
+    client.quit().unwrap();
+}
+
+#[test]
+fn each_step_has_the_time_that_is_set_for_it() {
+    let short = Duration::from_millis(50);
+    let long = Duration::from_secs(300);
+    let dialogue = [
+        DELIVERS[0],
+        DELIVERS[1],
+        ("MAIL", "250 x\r\n"),
+        ("RCPT", "250 x\r\n"),
+        ("DATA", "354 x\r\n"),
+        (".", "250 x\r\n"),
+    ];
+    type Of = fn(&mut Timeouts) -> &mut Duration;
+    let times: [(Of, Timer); 6] = [
+        (|it| &mut it.greeting, Timer::Greeting),
+        (|it| it.hello.get_or_insert_default(), Timer::Command),
+        (|it| it.mail.get_or_insert_default(), Timer::Command),
+        (|it| it.recipient.get_or_insert_default(), Timer::Command),
+        (|it| &mut it.data_initiation, Timer::DataInitiation),
+        (|it| &mut it.data_termination, Timer::DataTermination),
+    ];
+    for (at, (of, timer)) in times.into_iter().enumerate() {
+        let mut script = dialogue[..=at].to_vec();
+        script[at].1 = "stay";
+        let mut timeouts = Timeouts::default();
+        (timeouts.greeting, timeouts.command) = (long, long);
+        *of(&mut timeouts) = short;
+        let server = Scripted::new([&*script.leak()]);
+        let builder = Client::at(server.url()).unwrap();
+        let builder =
+            builder.configure(|it| it.timeouts(timeouts).pipelining(Pipelining::LockStep));
+        let error = match builder.connect() {
+            Ok(mut client) => {
+                client.send(envelope(), MESSAGE).unwrap();
+                client.next_report().unwrap_err()
+            }
+            Err(error) => error,
+        };
+        assert_eq!(error.machine().unwrap().fault(), Fault::TimedOut(timer));
+    }
+}
