@@ -1,7 +1,6 @@
 //! The transport over blocking sockets.
 
 use lettre::{Message, Transport, address::Envelope};
-use smtp_proto::delivery::ServerUrl;
 use smtp_proto_blocking::{Sender, tls::Tls};
 
 use crate::{Error, Response, TransportBuilder, envelope::translated};
@@ -50,7 +49,7 @@ impl SmtpTransport {
     }
 
     /// Begins a transport to the server of a URL: `scheme://user:password@host:port/ehlo-name?tls=…`, as in
-    /// [`ServerUrl`]'s table; the port is 587 with `?tls=opportunistic`, too.
+    /// [`ServerUrl`](smtp_proto::delivery::ServerUrl)'s table; the port is 587 with `?tls=opportunistic`, too.
     ///
     /// # Errors
     ///

@@ -17,11 +17,11 @@ use smtp_proto::{
     syntax::Host,
 };
 
+#[cfg(feature = "tokio")]
+use crate::AsyncSmtpTransport;
 use crate::Error;
 #[cfg(feature = "blocking")]
 use crate::SmtpTransport;
-#[cfg(feature = "tokio")]
-use crate::AsyncSmtpTransport;
 
 /// How many connections lettre keeps at most.
 const MAX_CONNECTIONS: usize = 10;
@@ -67,9 +67,8 @@ impl<T> TransportBuilder<T> {
         }
         builder.name = url.name().map(ToString::to_string);
         let credentials = url.credentials();
-        builder.credentials = credentials.map(|(user, password)| {
-            Credentials::new(user.into(), password.into())
-        });
+        builder.credentials =
+            credentials.map(|(user, password)| Credentials::new(user.into(), password.into()));
         Ok(builder)
     }
 
@@ -163,8 +162,8 @@ impl<T> TransportBuilder<T> {
 macro_rules! sender {
     ($adapter:ident, $settings:expr) => {{
         let settings = $settings;
-        let mut builder = $adapter::Client::at(settings.url()?)?
-            .configure(|config| settings.configure(config));
+        let mut builder =
+            $adapter::Client::at(settings.url()?)?.configure(|config| settings.configure(config));
         if let Some(name) = settings.name {
             builder = builder.name(Host::try_from(name)?);
         }
@@ -181,14 +180,15 @@ macro_rules! sender {
             };
             for mechanism in mechanisms {
                 let (user, password) = (user.clone(), password.clone());
-                builder = match mechanism {
-                    Mechanism::Plain => builder
-                        .authenticate(move || Plain::new(user.as_str(), password.as_str())),
-                    Mechanism::Login => builder
-                        .authenticate(move || Login::new(user.as_str(), password.as_str())),
-                    Mechanism::Xoauth2 => builder
-                        .authenticate(move || XOAuth2::new(user.as_str(), password.as_str())),
-                };
+                builder =
+                    match mechanism {
+                        Mechanism::Plain => builder
+                            .authenticate(move || Plain::new(user.as_str(), password.as_str())),
+                        Mechanism::Login => builder
+                            .authenticate(move || Login::new(user.as_str(), password.as_str())),
+                        Mechanism::Xoauth2 => builder
+                            .authenticate(move || XOAuth2::new(user.as_str(), password.as_str())),
+                    };
             }
         }
         Ok(sender_of!($adapter, builder))

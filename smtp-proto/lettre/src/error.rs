@@ -7,7 +7,7 @@ use smtp_proto::{
     client::{NotSentReason, Outcome},
     delivery::{self, Report, UrlError},
     machine::Fault,
-    syntax::{Class, Reply, SyntaxError},
+    syntax::{AddressError, Class, Reply},
 };
 
 use crate::response::in_lettres_words;
@@ -27,7 +27,7 @@ enum Kind {
     /// The URL or the settings are of no use, or no session was to be had.
     Client(delivery::Error),
     /// A name or an address is none.
-    Syntax(SyntaxError),
+    Address(AddressError),
     /// It was submitted, and not taken for everybody.
     Undelivered(Box<Report>),
 }
@@ -43,13 +43,16 @@ impl Error {
     pub fn report(&self) -> Option<&Report> {
         match &self.0 {
             Kind::Undelivered(report) => Some(report),
-            Kind::Client(_) | Kind::Syntax(_) => None,
+            Kind::Client(_) | Kind::Address(_) => None,
         }
     }
 
     /// Returns the part of the message's envelope to send it to again: whoever was not refused for good and
     /// has not got it. Those in doubt are left out, who may have got it. `None` if nobody is left.
-    pub fn remaining(&self, envelope: &lettre::address::Envelope) -> Option<lettre::address::Envelope> {
+    pub fn remaining(
+        &self,
+        envelope: &lettre::address::Envelope,
+    ) -> Option<lettre::address::Envelope> {
         let left = match &self.0 {
             Kind::Undelivered(report) => {
                 let known = envelope.to().iter().zip(&report.recipients);
@@ -57,7 +60,7 @@ impl Error {
                 left.map(|(address, _)| address.clone()).collect()
             }
             Kind::Client(error) if error.is_transient() => envelope.to().to_vec(),
-            Kind::Client(_) | Kind::Syntax(_) => return None,
+            Kind::Client(_) | Kind::Address(_) => return None,
         };
         lettre::address::Envelope::new(envelope.from().cloned(), left).ok()
     }
@@ -67,7 +70,7 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         match &self.0 {
             Kind::Client(error) => error.is_transient(),
-            Kind::Syntax(_) => false,
+            Kind::Address(_) => false,
             Kind::Undelivered(report) => report.recipients.iter().all(may_be_tried_again),
         }
     }
@@ -79,7 +82,7 @@ impl Error {
                 let answer = error.answer();
                 answer.is_some_and(|answer| answer.reply.class() == Class::Permanent)
             }
-            Kind::Syntax(_) => false,
+            Kind::Address(_) => false,
             Kind::Undelivered(report) => report.recipients.iter().any(is_permanent),
         }
     }
@@ -89,7 +92,7 @@ impl Error {
     pub fn is_client(&self) -> bool {
         match &self.0 {
             Kind::Client(error) => error.machine().is_none() && !error.is_transient(),
-            Kind::Syntax(_) => true,
+            Kind::Address(_) => true,
             Kind::Undelivered(report) => matches!(
                 &report.outcome,
                 Outcome::NotSent(not_sent) if not_sent.answer.is_none() && not_sent.is_permanent()
@@ -113,7 +116,9 @@ impl Error {
     /// Returns whether the server, or the network, took too long.
     pub fn is_timeout(&self) -> bool {
         match &self.0 {
-            Kind::Client(delivery::Error::Connect(error)) => error.kind() == io::ErrorKind::TimedOut,
+            Kind::Client(delivery::Error::Connect(error)) => {
+                error.kind() == io::ErrorKind::TimedOut
+            }
             _ => matches!(self.fault(), Some(Fault::TimedOut(_))),
         }
     }
@@ -139,7 +144,7 @@ impl Error {
     fn reply(&self) -> Option<&Reply<'static>> {
         match &self.0 {
             Kind::Client(error) => error.answer().map(|answer| &answer.reply),
-            Kind::Syntax(_) => None,
+            Kind::Address(_) => None,
             Kind::Undelivered(_) => match self.failure()? {
                 Outcome::Refused(answer) => Some(&answer.reply),
                 Outcome::NotSent(not_sent) => Some(&not_sent.answer.as_ref()?.reply),
@@ -157,7 +162,7 @@ impl Error {
     fn fault(&self) -> Option<Fault> {
         match &self.0 {
             Kind::Client(error) => error.machine().map(|error| error.fault()),
-            Kind::Syntax(_) | Kind::Undelivered(_) => None,
+            Kind::Address(_) | Kind::Undelivered(_) => None,
         }
     }
 }
@@ -189,9 +194,9 @@ impl From<UrlError> for Error {
     }
 }
 
-impl From<SyntaxError> for Error {
-    fn from(error: SyntaxError) -> Self {
-        Self(Kind::Syntax(error))
+impl From<AddressError> for Error {
+    fn from(error: AddressError) -> Self {
+        Self(Kind::Address(error))
     }
 }
 
@@ -199,7 +204,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let report = match &self.0 {
             Kind::Client(error) => return error.fmt(f),
-            Kind::Syntax(error) => return error.fmt(f),
+            Kind::Address(error) => return error.fmt(f),
             Kind::Undelivered(report) => report,
         };
         let has_it = |outcome: &&Outcome<'_>| matches!(outcome, Outcome::Delivered(_));
@@ -224,7 +229,7 @@ impl error::Error for Error {
         // `Display` has said already what an inner error says.
         match &self.0 {
             Kind::Client(error) => error.source(),
-            Kind::Syntax(error) => error.source(),
+            Kind::Address(error) => error.source(),
             Kind::Undelivered(_) => None,
         }
     }

@@ -2,7 +2,9 @@
 
 use std::ops::Deref;
 
-use lettre::transport::smtp::response::{self as lettre_response, Category, Code, Detail, Severity};
+use lettre::transport::smtp::response::{
+    self as lettre_response, Category, Code, Detail, Severity,
+};
 use smtp_proto::{client::Outcome, delivery::Report, syntax::Reply};
 
 use crate::Error;
@@ -56,6 +58,10 @@ pub(crate) fn in_lettres_words(reply: &Reply<'_>) -> Option<lettre_response::Res
 
 /// Returns a plain 250, for a code like 260.
 fn ok() -> lettre_response::Response {
-    let code = Code::new(Severity::PositiveCompletion, Category::MailSystem, Detail::Zero);
+    let code = Code::new(
+        Severity::PositiveCompletion,
+        Category::MailSystem,
+        Detail::Zero,
+    );
     lettre_response::Response::new(code, Vec::new())
 }

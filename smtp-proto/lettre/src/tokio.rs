@@ -4,7 +4,6 @@ use std::{fmt, marker::PhantomData};
 
 use async_trait::async_trait;
 use lettre::{AsyncTransport, Message, Tokio1Executor, address::Envelope};
-use smtp_proto::delivery::ServerUrl;
 use smtp_proto_tokio::{Sender, tls::Tls};
 
 use crate::{Error, Response, TransportBuilder, envelope::translated};
@@ -54,7 +53,7 @@ impl AsyncSmtpTransport<Tokio1Executor> {
     }
 
     /// Begins a transport to the server of a URL: `scheme://user:password@host:port/ehlo-name?tls=…`, as in
-    /// [`ServerUrl`]'s table; the port is 587 with `?tls=opportunistic`, too.
+    /// [`ServerUrl`](smtp_proto::delivery::ServerUrl)'s table; the port is 587 with `?tls=opportunistic`, too.
     ///
     /// # Errors
     ///
