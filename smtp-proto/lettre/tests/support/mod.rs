@@ -23,7 +23,7 @@ use smtp_proto_blocking::{
 use smtp_proto_test_support::Pki;
 
 /// The message of lettre's documentation.
-pub fn email() -> Message {
+pub(crate) fn email() -> Message {
     Message::builder()
         .from("NoBody <nobody@domain.tld>".parse().unwrap())
         .reply_to("Yuin <yuin@domain.tld>".parse().unwrap())
@@ -35,9 +35,9 @@ pub fn email() -> Message {
 }
 
 /// A server to which users submit mail over TLS, and what came by it.
-pub struct Submission {
-    pub pki: Pki,
-    pub address: SocketAddr,
+pub(crate) struct Submission {
+    pub(crate) pki: Pki,
+    pub(crate) address: SocketAddr,
     seen: Arc<Seen>,
     ending: Ending,
 }
@@ -47,7 +47,7 @@ struct Seen(Mutex<Vec<String>>);
 
 impl Submission {
     /// Starts one that offers these mechanisms.
-    pub fn start<const N: usize>(tls: Tls, mechanisms: [&str; N]) -> Self {
+    pub(crate) fn start<const N: usize>(tls: Tls, mechanisms: [&str; N]) -> Self {
         let pki = Pki::new();
         let config = Config::new(Host::parse("mx.example.net").unwrap()).tls(tls);
         let options = Options::new(config.mechanisms(mechanisms).unwrap()).tls(pki.acceptor());
@@ -65,7 +65,7 @@ impl Submission {
     }
 
     /// Returns who came with which password, and which messages.
-    pub fn seen(&self) -> Vec<String> {
+    pub(crate) fn seen(&self) -> Vec<String> {
         self.seen.0.lock().unwrap().clone()
     }
 }
@@ -92,7 +92,7 @@ impl Handler for Seen {
             _ => panic!("neither password nor token"),
         };
         self.note(format!("{user} by {secret}"));
-        Ok(Identity::new(user))
+        Ok(Identity::from(user))
     }
 
     fn recipient(&self, _: &Session, _: &Transaction, _: &Recipient) -> Verdict {
@@ -110,8 +110,8 @@ impl Handler for Seen {
 
 /// Passes connections on to a server, and counts round trips: how often the client spoke once the server
 /// had.
-pub struct Wire {
-    pub address: SocketAddr,
+pub(crate) struct Wire {
+    pub(crate) address: SocketAddr,
     count: Arc<Mutex<Count>>,
 }
 
@@ -123,7 +123,7 @@ struct Count {
 }
 
 impl Wire {
-    pub fn to(server: SocketAddr) -> Self {
+    pub(crate) fn to(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let count = Arc::new(Mutex::new(Count::default()));
@@ -145,7 +145,7 @@ impl Wire {
     }
 
     /// Returns how many there were, and over how many connections.
-    pub fn round_trips(&self) -> (usize, usize) {
+    pub(crate) fn round_trips(&self) -> (usize, usize) {
         let count = self.count.lock().unwrap();
         (count.round_trips, count.connections)
     }
