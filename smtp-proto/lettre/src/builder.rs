@@ -175,32 +175,28 @@ macro_rules! sender {
         }
         if let Some(credentials) = settings.credentials {
             let (user, password) = pair(&credentials);
-            let Some(mechanisms) = settings.mechanisms else {
-                return Ok(sender_of!($adapter, builder.password(&user, &password)));
-            };
-            for mechanism in mechanisms {
-                let (user, password) = (user.clone(), password.clone());
-                builder =
+            builder = match settings.mechanisms {
+                None => builder.password(&user, &password),
+                Some(mechanisms) => mechanisms.into_iter().fold(builder, |builder, mechanism| {
+                    let (user, password) = (user.clone(), password.clone());
                     match mechanism {
-                        Mechanism::Plain => builder
-                            .authenticate(move || Plain::new(user.as_str(), password.as_str())),
-                        Mechanism::Login => builder
-                            .authenticate(move || Login::new(user.as_str(), password.as_str())),
-                        Mechanism::Xoauth2 => builder
-                            .authenticate(move || XOAuth2::new(user.as_str(), password.as_str())),
-                    };
-            }
+                        Mechanism::Plain => {
+                            builder.authenticate(move || Plain::new(&*user, &*password))
+                        }
+                        Mechanism::Login => {
+                            builder.authenticate(move || Login::new(&*user, &*password))
+                        }
+                        Mechanism::Xoauth2 => {
+                            builder.authenticate(move || XOAuth2::new(&*user, &*password))
+                        }
+                    }
+                }),
+            };
         }
-        Ok(sender_of!($adapter, builder))
-    }};
-}
-
-macro_rules! sender_of {
-    ($adapter:ident, $builder:expr) => {
-        $adapter::Sender::new($builder)
+        Ok($adapter::Sender::new(builder)
             .retry(once_more())
-            .max_connections(MAX_CONNECTIONS)
-    };
+            .max_connections(MAX_CONNECTIONS))
+    }};
 }
 
 #[cfg(feature = "blocking")]

@@ -33,7 +33,6 @@ enum Kind {
 }
 
 impl Error {
-    #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn undelivered(report: Report) -> Self {
         Self(Kind::Undelivered(Box::new(report)))
     }

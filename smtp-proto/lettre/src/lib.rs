@@ -56,11 +56,12 @@
     clippy::string_slice
 )]
 
+#[cfg(not(any(feature = "blocking", feature = "tokio")))]
+compile_error!("it takes the feature `blocking` or `tokio`");
+
 #[cfg(feature = "blocking")]
 mod blocking;
-#[cfg(any(feature = "blocking", feature = "tokio"))]
 mod builder;
-#[cfg(any(feature = "blocking", feature = "tokio"))]
 mod envelope;
 mod error;
 mod response;
@@ -75,7 +76,6 @@ pub use smtp_proto_tokio;
 
 #[cfg(feature = "blocking")]
 pub use blocking::{SmtpTransport, SmtpTransportBuilder};
-#[cfg(any(feature = "blocking", feature = "tokio"))]
 pub use builder::TransportBuilder;
 pub use error::Error;
 pub use response::Response;

@@ -20,7 +20,6 @@ pub struct Response {
 
 impl Response {
     /// Makes of a report what lettre makes of a message.
-    #[cfg(any(feature = "blocking", feature = "tokio"))]
     pub(crate) fn of(report: Report) -> Result<Self, Error> {
         match report.recipients.first() {
             Some(Outcome::Delivered(reply)) if report.is_delivered() => Ok(Self {

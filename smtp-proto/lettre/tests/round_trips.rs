@@ -1,7 +1,5 @@
 //! Round trips of the same program on the wire, with lettre's transport and with this one.
 
-#![cfg(feature = "blocking")]
-
 mod support;
 
 use std::time::Duration;

@@ -1,7 +1,5 @@
 //! lettre's documented examples on the transport over tokio.
 
-#![cfg(all(feature = "blocking", feature = "ring", feature = "tokio"))]
-
 mod support;
 
 use std::time::Duration;
