@@ -21,7 +21,8 @@
 //! [`SmtpTransport`] and [`AsyncSmtpTransport`] have lettre's names, and so have their methods, and those of
 //! the [builder](TransportBuilder), the [response](Response) and the [error](Error). lettre waits for the
 //! reply to each command, and asks by NOOP whether a connection that it has kept is still there: a message
-//! to one recipient takes it five round trips. Here it takes two, however many recipients there are.
+//! to one recipient takes it five round trips, and one more for each other recipient. Here it takes two, to
+//! dozens of recipients as well.
 //!
 //! # What is otherwise
 //!
