@@ -4,6 +4,9 @@
 //!
 //! # From lettre
 //!
+//! A program that is to stay lettre's takes `SmtpTransport` or `AsyncSmtpTransport` from `smtp_proto_lettre`, with
+//! the names on the left, and changes one line. Without lettre:
+//!
 //! | lettre 0.11 | here |
 //! |---|---|
 //! | `SmtpTransport::relay("host")` | `Client::connect("smtps://host")` |
