@@ -39,8 +39,8 @@
 //!   queues and logs. What is read back is checked as if it had come from a server.
 //! - `testing`: for tests (needs `std`).
 //!
-//! The forms that `serde` gives them do not change. Names are in kebab case, and what has parts is a map
-//! or, in a variant, a map of one entry:
+//! The forms that `serde` gives them do not change. Variants are named in kebab case; one that holds
+//! something is a map of one entry:
 //!
 //! | what | as JSON |
 //! |---|---|
