@@ -59,7 +59,7 @@
 //!
 //! # Features
 //!
-//! All but `aws-lc-rs` and `testing` are on by default.
+//! All but `aws-lc-rs`, `serde` and `testing` are on by default.
 //!
 //! * `rustls`: TLS.
 //! * `ring`, `aws-lc-rs`: the library of cryptography for it, unless the process has installed one as
@@ -67,6 +67,8 @@
 //! * `auth`: authentication (RFC 4954).
 //! * `scram`: SCRAM-SHA-256 and SCRAM-SHA-1 (RFC 7677, RFC 5802) among its mechanisms, with channel
 //!   binding (RFC 9266).
+//! * `serde`: `Serialize` and `Deserialize` for replies, outcomes, reports, reasons and capabilities, in the
+//!   forms that [`smtp_proto`] says.
 //! * `testing`: a mail server for tests, which records and misbehaves as it is told:
 //!   [`smtp_proto::testing`](smtp_proto::guide).
 //!

@@ -40,13 +40,15 @@
 //!
 //! # Features
 //!
-//! All but `aws-lc-rs` and `testing` are on by default.
+//! All but `aws-lc-rs`, `serde` and `testing` are on by default.
 //!
 //! - `rustls`: TLS. It takes the cryptography that the process has installed as rustls' default; or
 //!   else `aws-lc-rs`, if that is on; or else `ring`.
 //! - `auth`: authentication (RFC 4954), in both roles.
 //! - `scram`: SCRAM-SHA-256 and SCRAM-SHA-1 (RFC 7677, RFC 5802) among its mechanisms, with channel
 //!   binding (RFC 9266).
+//! - `serde`: `Serialize` and `Deserialize` for replies, outcomes, reports, reasons and capabilities, in the
+//!   forms that [`smtp_proto`] says.
 //! - `testing`: a mail server for tests, which records and misbehaves as it is told:
 //!   [`smtp_proto::testing`](smtp_proto::guide).
 #![cfg_attr(docsrs, feature(doc_cfg))]

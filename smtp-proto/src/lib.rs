@@ -35,7 +35,24 @@
 //! - `std` (default): memchr chooses the fastest instructions of the processor at run time.
 //! - `auth`: AUTH, in both roles; `scram`: SCRAM among its mechanisms; `saslprep`: names and passwords
 //!   for it that are not ASCII (needs `std`).
+//! - `serde`: `Serialize` and `Deserialize` for replies, outcomes, reports, reasons and capabilities, for
+//!   queues and logs. What is read back is checked as if it had come from a server.
 //! - `testing`: for tests (needs `std`).
+//!
+//! The forms that `serde` gives them do not change. Variants are named in kebab case; one that holds
+//! something is a map of one entry:
+//!
+//! | what | as JSON |
+//! |---|---|
+//! | [`Reply`](syntax::Reply): its lines with LF between; what is not UTF-8 as an array of bytes | `"550-5.7.1 Not here\n550 5.7.1 nor there"` |
+//! | [`Code`](syntax::Code), [`EnhancedCode`](syntax::EnhancedCode) | `550`, `"5.7.1"` |
+//! | [`Capabilities`](syntax::Capabilities), [`Extension`](syntax::Extension) | `["PIPELINING","SIZE 1000"]`, `"SIZE"` |
+//! | [`Learned`](client::Learned) | `{"capabilities":["SIZE"],"refuses_look_ahead":false}` |
+//! | [`Step`](machine::Step), [`Fault`](machine::Fault), [`Reason`](server::Reason) | `"starttls"`, `{"timed-out":"greeting"}`, `"quit"` |
+//! | [`Answer`](machine::Answer) | `{"step":"recipient","reply":"550 No"}` |
+//! | [`Outcome`](client::Outcome) | `{"delivered":"250 Ok"}`, `{"refused":{"step":"data","reply":"451 No"}}`, `"in-doubt"` |
+//! | [`NotSent`](client::NotSent) in an outcome | `{"not-sent":{"reason":{"too-large":{"maximum":1000}},"answer":null}}` |
+//! | [`Report`](delivery::Report) | `{"message":0,"recipients":["in-doubt"],"answers":[null],"outcome":"in-doubt"}` |
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![no_std]
 #![warn(

@@ -10,6 +10,7 @@ use crate::{
 
 /// Names a submitted message for the life of its client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct MessageId(pub(super) u64);
 
 impl MessageId {
@@ -185,6 +186,11 @@ pub enum Cancellation {
 
 /// Tells what became of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case")
+)]
 pub enum Outcome<'i> {
     /// The server took the message, and with it the duty to deliver it or to report its failure.
     Delivered(Reply<'i>),
@@ -212,6 +218,7 @@ impl Outcome<'_> {
 
 /// Tells why a message was not sent, and which reply was the cause of it, if one was.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct NotSent {
     /// Why.
@@ -277,6 +284,11 @@ impl fmt::Display for NotSent {
 
 /// Tells why a message was not sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case")
+)]
 #[non_exhaustive]
 pub enum NotSentReason {
     /// The connection ended before its turn or before its end; the machine's error tells why.

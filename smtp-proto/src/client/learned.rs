@@ -6,6 +6,7 @@ use crate::syntax::Capabilities;
 ///
 /// For the [configuration](super::Config::learned) of the next session with the same server.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Learned {
     pub(super) capabilities: Capabilities,
     /// It has refused whatever was sent ahead of a verdict.

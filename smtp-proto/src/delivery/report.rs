@@ -9,6 +9,7 @@ use crate::{
 
 /// Tells what became of one message and of each of its recipients.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct Report {
     /// The message.

@@ -9,6 +9,11 @@ use crate::syntax::Reply;
 /// Programs that decide where and when to try again decide by it: a refusal of the greeting is the
 /// host's, one of a recipient is the recipient's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case")
+)]
 #[non_exhaustive]
 pub enum Step {
     /// The connection itself.
@@ -16,6 +21,7 @@ pub enum Step {
     /// EHLO, HELO or LHLO.
     Hello,
     /// STARTTLS.
+    #[cfg_attr(feature = "serde", serde(rename = "starttls"))]
     StartTls,
     /// AUTH, or a line of the exchange that follows it.
     Auth,
@@ -55,6 +61,7 @@ impl fmt::Display for Step {
 
 /// A server's reply, with the step that it answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Answer<'i> {
     /// What it answered.
     pub step: Step,

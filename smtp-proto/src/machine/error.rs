@@ -81,6 +81,11 @@ impl Error {
 
 /// Names what went wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case")
+)]
 #[non_exhaustive]
 pub enum Fault {
     /// The peer closed the connection before its time.

@@ -4,6 +4,11 @@ use core::fmt;
 
 /// Names what a client speaks to a server in place of SMTP, as far as its first bytes tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case")
+)]
 #[non_exhaustive]
 pub enum ForeignProtocol {
     /// HTTP: a browser that a web page made to speak to a mail server, or a search for proxies.

@@ -6,6 +6,11 @@ use core::time::Duration;
 ///
 /// The minimums are those of RFC 5321 4.5.3.2; where it gives none, 5 minutes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case")
+)]
 #[non_exhaustive]
 pub enum Timer {
     /// A client waits for the greeting: 5 minutes (RFC 5321 4.5.3.2.1).

@@ -76,6 +76,11 @@ pub enum VerifiedBy {
 
 /// Tells why a peer's certificate is not verified. Its [`result_type`](Self::result_type) is for reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case")
+)]
 #[non_exhaustive]
 pub enum UnverifiedReason {
     /// Nobody looked.

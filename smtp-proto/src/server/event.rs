@@ -325,6 +325,11 @@ impl core::fmt::Display for TransactionId {
 
 /// Tells why the machine says or does something by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "kebab-case")
+)]
 #[non_exhaustive]
 pub enum Reason {
     /// The client sent RSET.

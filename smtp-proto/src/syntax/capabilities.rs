@@ -359,6 +359,38 @@ impl Capabilities {
     }
 }
 
+/// Writes the lines of the answer to EHLO, without codes and without the line that names the server.
+#[cfg(feature = "serde")]
+impl serde::Serialize for Capabilities {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Some formats need to know their number first.
+        let lines: Vec<&str> = self.lines.split_terminator('\n').collect();
+        lines.serialize(serializer)
+    }
+}
+
+/// Takes what [`with_keyword`](Capabilities::with_keyword) takes, in lines of any length.
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Capabilities {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error as _;
+        let mut capabilities = Self::new();
+        for line in Vec::<String>::deserialize(deserializer)? {
+            let (keyword, arguments) = line.split_once(' ').unwrap_or((&line, ""));
+            check_keyword(keyword).map_err(D::Error::custom)?;
+            check_arguments(arguments).map_err(D::Error::custom)?;
+            if !capabilities.push(keyword, arguments) {
+                let at = capabilities.lines.len();
+                return Err(D::Error::custom(SyntaxError::new(
+                    SyntaxErrorKind::TooLong,
+                    at,
+                )));
+            }
+        }
+        Ok(capabilities)
+    }
+}
+
 /// Splits a text after its first line, which goes without its LF.
 fn split_line(text: &str) -> (&str, &str) {
     let end = memchr::memchr(b'\n', text.as_bytes()).unwrap_or(text.len());

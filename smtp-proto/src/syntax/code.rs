@@ -9,6 +9,7 @@ use super::error::{SyntaxError, SyntaxErrorKind};
 /// The second digit may exceed the 5 that RFC 5321 4.2 gives as its greatest, as real servers'
 /// do; the first one decides ([`class`](Self::class)).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub struct Code(u16);
 
 impl Code {
@@ -139,6 +140,14 @@ impl fmt::Debug for Code {
     }
 }
 
+/// Takes what [`new`](Code::new) takes.
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Code {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(u16::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+    }
+}
+
 /// What the first digit of a reply code says (RFC 5321 4.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
@@ -255,5 +264,22 @@ impl fmt::Display for EnhancedCode {
 impl fmt::Debug for EnhancedCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// Writes the code as text, `5.7.1`.
+#[cfg(feature = "serde")]
+impl serde::Serialize for EnhancedCode {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Takes what [`parse`](EnhancedCode::parse) takes.
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for EnhancedCode {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = alloc::string::String::deserialize(deserializer)?;
+        Self::parse(&text).map_err(serde::de::Error::custom)
     }
 }

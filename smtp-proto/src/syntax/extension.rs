@@ -128,3 +128,23 @@ impl Extension {
         expected.eq_ignore_ascii_case(rest).then_some(extension)
     }
 }
+
+/// Writes the keyword.
+#[cfg(feature = "serde")]
+impl serde::Serialize for Extension {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.keyword())
+    }
+}
+
+/// Takes the keyword in any case.
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Extension {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let keyword = alloc::string::String::deserialize(deserializer)?;
+        // Not `recognise`, which is for what is a keyword.
+        let mut all = Self::ALL.iter().copied();
+        all.find(|extension| extension.keyword().eq_ignore_ascii_case(&keyword))
+            .ok_or_else(|| serde::de::Error::custom("not the keyword of a known extension"))
+    }
+}

@@ -229,6 +229,69 @@ impl fmt::Debug for Reply<'_> {
     }
 }
 
+/// Writes the lines as on the wire, with LF between them and nothing after the last: as text, or as
+/// bytes where they are not UTF-8 and in formats that are not for people to read.
+#[cfg(feature = "serde")]
+impl serde::Serialize for Reply<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut lines = self.bytes.to_vec();
+        // No CR is in a text, and a line may have come without.
+        lines.retain(|byte| *byte != b'\r');
+        lines.pop();
+        match core::str::from_utf8(&lines) {
+            Ok(text) if serializer.is_human_readable() => serializer.serialize_str(text),
+            _ => serializer.serialize_bytes(&lines),
+        }
+    }
+}
+
+/// Takes what [`parse`](Reply::parse) takes.
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for Reply<'_> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if deserializer.is_human_readable() {
+            deserializer.deserialize_any(ReplyVisitor)
+        } else {
+            deserializer.deserialize_byte_buf(ReplyVisitor)
+        }
+    }
+}
+
+#[cfg(feature = "serde")]
+struct ReplyVisitor;
+
+#[cfg(feature = "serde")]
+impl<'de> serde::de::Visitor<'de> for ReplyVisitor {
+    type Value = Reply<'static>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the lines of a reply")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
+        self.visit_bytes(text.as_bytes())
+    }
+
+    fn visit_bytes<E: serde::de::Error>(self, lines: &[u8]) -> Result<Self::Value, E> {
+        let mut bytes = Vec::with_capacity(lines.len().saturating_add(2));
+        for line in lines.split(|byte| *byte == b'\n') {
+            bytes.extend_from_slice(line);
+            bytes.extend_from_slice(b"\r\n");
+        }
+        Reply::parse(&bytes)
+            .map(Reply::into_owned)
+            .map_err(E::custom)
+    }
+
+    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut lines = Vec::new();
+        while let Some(byte) = seq.next_element()? {
+            lines.push(byte);
+        }
+        self.visit_bytes(&lines)
+    }
+}
+
 /// One line of a reply.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ReplyLine<'a> {

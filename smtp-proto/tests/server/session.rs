@@ -245,6 +245,7 @@ fn a_bare_lf_ends_the_session() {
 }
 
 /// The same within an authentication exchange; nothing of the response is shown (AUT-10).
+#[cfg(feature = "auth")]
 #[test]
 fn a_bare_lf_in_a_response() {
     let config = config()
