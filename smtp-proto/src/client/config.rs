@@ -256,6 +256,7 @@ pub struct Config {
     pub(super) ignored: Vec<Extension>,
     pub(super) bare_lf_replies: bool,
     pub(super) reports_put_off: bool,
+    pub(super) helo_only: bool,
 }
 
 impl Config {
@@ -283,6 +284,7 @@ impl Config {
             ignored: Vec::new(),
             bare_lf_replies: false,
             reports_put_off: false,
+            helo_only: false,
         }
     }
 
@@ -442,6 +444,17 @@ impl Config {
     #[must_use]
     pub fn report_put_off(mut self) -> Self {
         self.reports_put_off = true;
+        self
+    }
+
+    /// Has the client say HELO and never EHLO, for servers that cannot cope with it: without extensions,
+    /// and command by command.
+    ///
+    /// Where TLS by STARTTLS or authentication is required the session is refused, as it is wherever the
+    /// server does not offer them. Of no account in LMTP, which has LHLO alone.
+    #[must_use]
+    pub fn helo_only(mut self) -> Self {
+        self.helo_only = true;
         self
     }
 

@@ -108,6 +108,9 @@ fn config(tls: Tls, dialect: Dialect, window: usize, random: &mut Random) -> Con
     if random.one_in(8) {
         config = config.report_put_off();
     }
+    if random.one_in(20) {
+        config = config.helo_only();
+    }
     config
 }
 
