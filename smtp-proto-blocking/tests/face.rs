@@ -12,7 +12,7 @@ use std::{
 };
 
 use smtp_proto::{
-    client::{NotSentReason, Observed, Outcome},
+    client::{Config, NotSentReason, Observed, Outcome},
     delivery::Retry,
     machine::{Fault, Step},
 };
@@ -460,6 +460,54 @@ fn a_step_down_is_paid_once() {
     let heard = server.heard();
     assert_eq!(heard[0].matches("RSET").count(), 1, "{}", heard[0]);
     assert_eq!(heard[1].matches("RSET").count(), 0, "{}", heard[1]);
+}
+
+/// All recipients or none, a trial without content, and recipients that are put off as refused ones.
+#[test]
+fn a_queue_decides_for_whom_and_whether() {
+    let script: Script = Box::leak(Box::new([
+        DELIVERS[0],
+        DELIVERS[1],
+        ("RCPT", ""),
+        ("RCPT", "250 x\r\n250 x\r\n550 5.1.1 No\r\n"),
+        ("RSET", ""),
+        ("RCPT", ""),
+        ("RCPT", "250 x\r\n250 x\r\n250 x\r\n550 5.1.1 No\r\n"),
+        ("RSET", ""),
+        (
+            "DATA",
+            "250 x\r\n250 x\r\n250 x\r\n452 4.5.3 Too many\r\n354 x\r\n",
+        ),
+        (".", "250 taken\r\n"),
+    ]));
+    let server = Scripted::new([script]);
+    let builder = Client::at(server.url()).unwrap();
+    let builder = builder.configure(Config::report_put_off);
+    let mut client = builder.connect().unwrap();
+    let to_two = || envelope().to("no@example.org").unwrap();
+    let refused_by = |report: &Report| match &report.recipients[1] {
+        Outcome::Refused(answer) => answer.reply.code().value(),
+        _ => panic!("{report:?}"),
+    };
+
+    let all = to_two().all_or_none();
+    let report = client.send(all, MESSAGE).unwrap();
+    assert!(is_unsent(&report, NotSentReason::NotForAll));
+    assert_eq!(refused_by(&report), 550);
+
+    let trial = to_two().verify_only();
+    let report = client.send(trial, MESSAGE).unwrap();
+    assert!(is_unsent(&report, NotSentReason::OnlyVerified));
+    assert!(report.answers[0].as_ref().unwrap().is_positive());
+    assert_eq!(refused_by(&report), 550);
+
+    let report = client.send(to_two(), MESSAGE).unwrap();
+    assert!(matches!(report.outcome, Outcome::Delivered(_)));
+    assert_eq!(refused_by(&report), 452);
+    drop(client);
+    let heard = &server.heard()[0];
+    assert_eq!(heard.matches("DATA\r\n").count(), 1, "{heard}");
+    assert_eq!(heard.matches("Hello.\r\n").count(), 1, "{heard}");
 }
 
 /// A proxy in front of the server, or a balancer that wants to know who is there.

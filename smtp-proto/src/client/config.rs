@@ -255,6 +255,8 @@ pub struct Config {
     pub(super) known: Option<Box<Capabilities>>,
     pub(super) ignored: Vec<Extension>,
     pub(super) bare_lf_replies: bool,
+    pub(super) reports_put_off: bool,
+    pub(super) helo_only: bool,
 }
 
 impl Config {
@@ -281,6 +283,8 @@ impl Config {
             known: None,
             ignored: Vec::new(),
             bare_lf_replies: false,
+            reports_put_off: false,
+            helo_only: false,
         }
     }
 
@@ -423,6 +427,34 @@ impl Config {
     #[must_use]
     pub fn accept_bare_lf_replies(mut self) -> Self {
         self.bare_lf_replies = true;
+        self
+    }
+
+    /// Has the client report recipients that the server puts off by 452 as refused, for a queue that deals
+    /// with them by itself. Unless set, the client sends them the message in a further transaction
+    /// (RFC 5321 4.5.3.1.10), for which the content is needed again.
+    ///
+    /// A limit that the server has announced (RFC 9422) is kept by further transactions in any case.
+    ///
+    /// ```
+    /// # use smtp_proto::{client::Config, syntax::Host};
+    /// let config = Config::new(Host::parse("queue.example")?).report_put_off();
+    /// # Ok::<(), smtp_proto::syntax::SyntaxError>(())
+    /// ```
+    #[must_use]
+    pub fn report_put_off(mut self) -> Self {
+        self.reports_put_off = true;
+        self
+    }
+
+    /// Has the client say HELO and never EHLO, for servers that cannot cope with it: without extensions,
+    /// and command by command.
+    ///
+    /// Where TLS by STARTTLS or authentication is required the session is refused, as it is wherever the
+    /// server does not offer them. Of no account in LMTP, which has LHLO alone.
+    #[must_use]
+    pub fn helo_only(mut self) -> Self {
+        self.helo_only = true;
         self
     }
 

@@ -42,6 +42,14 @@ impl ContentState {
         }
     }
 
+    /// Returns that of a transaction that has none.
+    pub(super) fn none() -> Self {
+        Self {
+            look: Look::Done,
+            ..Self::default()
+        }
+    }
+
     /// Returns that of a further transaction of the same message, which begins again.
     pub(super) fn again(&self) -> Self {
         Self {

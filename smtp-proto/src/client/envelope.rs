@@ -3,6 +3,7 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use super::{
+    aim::Aim,
     config::{Config, Unpermitted},
     event::NotSentReason,
 };
@@ -33,6 +34,7 @@ pub struct Envelope<'a> {
     parameters: Option<Box<MailParameters<'a>>>,
     /// By the recipient's position; those without parameters are not in it.
     recipient_parameters: Vec<(usize, RcptParameters<'a>)>,
+    aim: Aim,
 }
 
 impl<'a> Envelope<'a> {
@@ -49,6 +51,7 @@ impl<'a> Envelope<'a> {
             body: None,
             parameters: None,
             recipient_parameters: Vec::new(),
+            aim: Aim::default(),
         })
     }
 
@@ -116,6 +119,43 @@ impl<'a> Envelope<'a> {
         self
     }
 
+    /// Has the message sent to all of its recipients or to none.
+    ///
+    /// Its content waits for the replies to every RCPT, which takes a round trip. If one is refused, 452
+    /// included, or the server takes fewer recipients at once, nothing of the content leaves: whoever was
+    /// refused has that for an outcome, and the others [`NotForAll`](NotSentReason::NotForAll). With LMTP
+    /// the verdicts after the content may still differ.
+    #[must_use]
+    pub fn all_or_none(mut self) -> Self {
+        self.aim = Aim::All;
+        self
+    }
+
+    /// Has the recipients only tried: MAIL and RCPT are sent, and no content is asked for.
+    ///
+    /// Each reply comes as a [`RecipientAnswered`](super::Event::RecipientAnswered). Whoever is refused has
+    /// that for an outcome, and the others [`OnlyVerified`](NotSentReason::OnlyVerified). RSET goes before
+    /// the next message.
+    ///
+    /// ```
+    /// use smtp_proto::client::Envelope;
+    ///
+    /// let envelope = Envelope::new("sender@example.org")?.to("one@example.net")?.to("two@example.net")?;
+    /// let trial = envelope.clone().verify_only();
+    /// let message = envelope.all_or_none();
+    /// # Ok::<(), smtp_proto::syntax::SyntaxError>(())
+    /// ```
+    #[must_use]
+    pub fn verify_only(mut self) -> Self {
+        self.aim = Aim::Replies;
+        self
+    }
+
+    /// Returns what the message is sent for.
+    pub(super) fn aim(&self) -> Aim {
+        self.aim
+    }
+
     /// Returns the sender.
     pub fn sender(&self) -> &ReversePath<'a> {
         &self.sender
@@ -168,6 +208,7 @@ impl<'a> Envelope<'a> {
                 .into_iter()
                 .map(|(recipient, given)| (recipient, given.into_owned()))
                 .collect(),
+            aim: self.aim,
         }
     }
 }

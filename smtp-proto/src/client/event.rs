@@ -248,6 +248,7 @@ impl NotSent {
             | NotSentReason::UnreadableChallenge
             | NotSentReason::ServerUnproven
             | NotSentReason::ServerUnverified
+            | NotSentReason::OnlyVerified
             | NotSentReason::Cancelled => false,
             NotSentReason::SessionRefused
             | NotSentReason::TlsUnavailable
@@ -255,6 +256,10 @@ impl NotSent {
                 .answer
                 .as_ref()
                 .is_some_and(|answer| answer.reply.class() == Class::Permanent),
+            NotSentReason::NotForAll => self
+                .answer
+                .as_ref()
+                .is_none_or(|answer| answer.reply.class() == Class::Permanent),
             NotSentReason::ExtensionMissing(_)
             | NotSentReason::CommandTooLong { .. }
             | NotSentReason::TooLarge { .. }
@@ -328,6 +333,13 @@ pub enum NotSentReason {
     /// presented again for the others.
     #[error("its content would be needed again")]
     NeedsBodyAgain,
+    /// The message goes to [all of its recipients or to none](super::Envelope::all_or_none), and one was
+    /// refused, by the answer that is told; or, without an answer, the server takes fewer at once.
+    #[error("not every recipient was accepted")]
+    NotForAll,
+    /// The recipient was accepted, and [that was all that was asked](super::Envelope::verify_only).
+    #[error("the recipients were only to be verified")]
+    OnlyVerified,
     /// The message needs what the server does not offer, or not so far: a time to deliver by that
     /// is below the server's minimum, a hold that is beyond its maximum.
     #[error("the server does not offer {}", .0.keyword())]

@@ -102,7 +102,9 @@ impl Messages {
         let written = self.ledger.envelope(message.0);
         let is_binary = written.is_some_and(|written| written.is_binary());
         let recipients = u32::try_from(envelope.recipients().len()).unwrap_or(u32::MAX);
-        let id = self.schedule.submit(message.0, recipients, is_binary);
+        let id = self
+            .schedule
+            .submit(message.0, recipients, is_binary, envelope.aim());
         (message, id)
     }
 
@@ -336,7 +338,7 @@ impl Messages {
         &mut self,
         expected: &Expected,
         reply: Reply<'i>,
-        dialect: Dialect,
+        config: &Config,
     ) -> Answered<'i> {
         let Expected {
             verb,
@@ -356,7 +358,7 @@ impl Messages {
             return Answered::Told(None);
         }
         if turn == Turn::No
-            && let Some(fault) = self.suspect(verb, id, reply.code(), dialect)
+            && let Some(fault) = self.suspect(verb, id, reply.code(), config.dialect)
         {
             return Answered::Desync(fault, reply);
         }
@@ -366,7 +368,7 @@ impl Messages {
         };
         let message = MessageId(transaction.message());
         let has_size = || ledger.envelope(message.0).is_some_and(Written::has_size);
-        let event = match transaction.hear(verb, place, reply, dialect, has_size) {
+        let event = match transaction.hear(verb, place, reply, config, has_size) {
             Heard::Nothing => None,
             Heard::Recipient(recipient, reply) => Some(Event::RecipientAnswered {
                 message,
@@ -618,7 +620,9 @@ impl Messages {
         loop {
             match self.schedule.next(is_quiet)? {
                 Action::Split(id) => {
-                    if let Some(part) = self.schedule.split(id) {
+                    if self.schedule.get(id).is_some_and(Transaction::is_for_all) {
+                        self.withdraw(id, NotSentReason::NotForAll);
+                    } else if let Some(part) = self.schedule.split(id) {
                         self.add_part(part);
                     }
                 }

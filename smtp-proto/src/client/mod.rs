@@ -69,6 +69,7 @@
 //! in a place where both are possible, cannot be found out by anybody.
 
 mod action;
+mod aim;
 mod config;
 mod content;
 mod envelope;

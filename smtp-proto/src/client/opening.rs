@@ -138,7 +138,7 @@ impl Opening {
         });
         known
             && (self.is_encrypted() || config.tls == Tls::Off)
-            && config.dialect == Dialect::Smtp
+            && introduction(config) == Verb::Ehlo
             && !self.must_authenticate()
     }
 
@@ -325,6 +325,7 @@ fn unauthenticated(fault: Fault) -> NotSentReason {
 /// Returns how the client introduces itself: RFC 5321 2.2.1, RFC 2033 4.1.
 fn introduction(config: &Config) -> Verb {
     match config.dialect {
+        Dialect::Smtp if config.helo_only => Verb::Helo,
         Dialect::Smtp => Verb::Ehlo,
         Dialect::Lmtp => Verb::Lhlo,
     }

@@ -5,6 +5,7 @@ use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
 
 use super::{
     action::Action,
+    aim::Aim,
     event::{Event, NotSent, NotSentReason},
     own_commands::OwnCommands,
     proof::{Proof, Shown},
@@ -86,9 +87,10 @@ impl Schedule {
         message: u64,
         recipients: u32,
         is_binary: bool,
+        aim: Aim,
     ) -> TransactionId {
         let mut transaction = self.spare.pop().unwrap_or_default();
-        transaction.fill(message, recipients, is_binary);
+        transaction.fill(message, recipients, is_binary, aim);
         self.push(transaction)
     }
 
@@ -255,7 +257,7 @@ impl Schedule {
                 Some(place) => Some(Action::Recipient(id, place, current.position_of(place))),
                 // DATA goes with the RCPTs, unanswered (RFC 2920 3.1); a chunk is opened by its content.
                 None => {
-                    let may_go_on = !current.is_open() && !current.must_be_looked_at();
+                    let may_go_on = !current.must_be_looked_at() && current.takes_content();
                     (may_go_on && !self.goes_by_chunks(current)).then_some(Action::Data(id))
                 }
             },
@@ -508,7 +510,7 @@ impl Schedule {
     /// there is a recipient (RFC 3030 2).
     fn may_begin_chunks(&self, transaction: &Transaction) -> bool {
         if self.level == Level::Stream {
-            return self.begun_contents < self.window && !transaction.is_open();
+            return self.begun_contents < self.window && transaction.takes_content();
         }
         transaction.content().is_binary() && transaction.is_envelope_answered()
     }

@@ -466,7 +466,7 @@ impl Session {
     /// Accounts for the answer to one of a transaction's commands.
     fn on_answer<'i>(&mut self, expected: &Expected, reply: Reply<'i>) -> Option<Event<'i>> {
         let verb = expected.verb;
-        match self.messages.answer(expected, reply, self.config.dialect) {
+        match self.messages.answer(expected, reply, &self.config) {
             Answered::Told(event) => return event,
             Answered::Failed(fault, reply) => self.fail_answered(fault, verb, &reply),
             Answered::Desync(fault, reply) => self.fail_desync(fault, verb, &reply),

@@ -3,6 +3,8 @@
 use alloc::{boxed::Box, vec::Vec};
 
 use super::{
+    aim::Aim,
+    config::Config,
     content::ContentState,
     event::{NotSent, NotSentReason, Outcome},
     recipients::Recipients,
@@ -21,6 +23,7 @@ pub(super) type TransactionId = u64;
 pub(super) struct Transaction {
     message: u64,
     recipients: Recipients,
+    aim: Aim,
     /// More recipients may come.
     is_open: bool,
     content: ContentState,
@@ -91,13 +94,17 @@ pub(super) enum Heard<'i> {
 
 impl Transaction {
     /// Begins one for all the recipients of a message, in the memory of an earlier one.
-    pub(super) fn fill(&mut self, message: u64, recipients: u32, is_binary: bool) {
+    pub(super) fn fill(&mut self, message: u64, recipients: u32, is_binary: bool, aim: Aim) {
         let mut accepted = core::mem::take(&mut self.accepted);
         accepted.clear();
         *self = Self {
             message,
             recipients: Recipients::first(recipients),
-            content: ContentState::new(is_binary),
+            aim,
+            content: match aim {
+                Aim::Any | Aim::All => ContentState::new(is_binary),
+                Aim::Replies => ContentState::none(),
+            },
             accepted,
             ..Self::default()
         };
@@ -137,7 +144,11 @@ impl Transaction {
     fn part(&self) -> Self {
         Self {
             message: self.message,
-            content: self.content.again(),
+            aim: self.aim,
+            content: match self.aim {
+                Aim::Any | Aim::All => self.content.again(),
+                Aim::Replies => ContentState::none(),
+            },
             is_part: true,
             put_off_by: self.put_off_by.clone(),
             ..Self::default()
@@ -224,6 +235,40 @@ impl Transaction {
         self.most
     }
 
+    /// Returns whether it goes to all of its recipients or to none.
+    pub(super) fn is_for_all(&self) -> bool {
+        self.aim == Aim::All
+    }
+
+    /// Returns whether its content may follow what was sent of it, be that answered or not.
+    pub(super) fn takes_content(&self) -> bool {
+        match self.aim {
+            Aim::Any => !self.is_open,
+            Aim::All => {
+                let accepted = self.accepted.len();
+                self.is_envelope_answered() && accepted == self.recipients.len() as usize
+            }
+            Aim::Replies => false,
+        }
+    }
+
+    /// Returns why nobody gets the content, though somebody may have been accepted, by what the server
+    /// said to the recipients.
+    fn held_back_by(&self) -> Option<NotSent> {
+        match self.aim {
+            Aim::All => match self.refused.first() {
+                Some((_, reply)) => {
+                    let (step, reply) = (Verb::Recipient.step(), reply.clone());
+                    let answer = Answer { step, reply };
+                    Some(NotSent::answered(NotSentReason::NotForAll, answer))
+                }
+                None => (!self.left_out.is_empty()).then(|| NotSentReason::NotForAll.into()),
+            },
+            Aim::Replies if self.is_envelope_answered() => Some(NotSentReason::OnlyVerified.into()),
+            Aim::Any | Aim::Replies => None,
+        }
+    }
+
     /// Returns whether its content has to be asked for, before it goes on.
     pub(super) fn must_be_looked_at(&self) -> bool {
         self.content.must_be_looked_at() && !self.is_open
@@ -279,7 +324,7 @@ impl Transaction {
         verb: Verb,
         place: u32,
         reply: Reply<'i>,
-        dialect: Dialect,
+        config: &Config,
         has_size: impl FnOnce() -> bool,
     ) -> Heard<'i> {
         let turn = Turn::of(reply.code());
@@ -287,7 +332,7 @@ impl Transaction {
         let was_refused = self.is_refused();
         self.answered(verb, turn);
         match verb {
-            Verb::Recipient => return self.answer_recipient(place, reply, has_size),
+            Verb::Recipient => return self.answer_recipient(place, reply, config, has_size),
             Verb::Content | Verb::LastChunk => return self.answer_content(step, reply),
             Verb::RecipientContent => return self.answer_content_for(place, step, reply),
             Verb::Mail => {
@@ -298,7 +343,7 @@ impl Transaction {
             }
             Verb::Data if turn == Turn::Yes => {
                 let is_for_nobody = self.accepted.is_empty();
-                if is_for_nobody && dialect == Dialect::Lmtp {
+                if is_for_nobody && config.dialect == Dialect::Lmtp {
                     // There is nothing to synchronise on (2033-4.2-a).
                     return Heard::Unwanted(Fault::RefusedTransactionContinued, reply);
                 }
@@ -349,12 +394,13 @@ impl Transaction {
         &mut self,
         place: u32,
         reply: Reply<'i>,
+        config: &Config,
         has_size: impl FnOnce() -> bool,
     ) -> Heard<'i> {
         self.answered = self.answered.saturating_add(1);
         if reply.is_positive() {
             self.accepted.push(place);
-        } else if self.is_put_off(&reply, has_size) {
+        } else if !config.reports_put_off && self.is_put_off(&reply, has_size) {
             if self.put_off.is_empty() {
                 let step = Verb::Recipient.step();
                 self.put_off_by = Some(Box::new(Answer { step, reply }.into_owned()));
@@ -416,7 +462,7 @@ impl Transaction {
             .enhanced()
             .is_none_or(|given| (given.subject(), given.detail()) == (5, 3));
         let is_first = self.accepted.is_empty();
-        code && too_many && !is_first && !self.is_open && self.is_alive()
+        code && too_many && !is_first && !self.is_open && !self.is_for_all() && self.is_alive()
     }
 
     /// Records a refusal that decides the message; the first one counts.
@@ -482,9 +528,17 @@ impl Transaction {
     }
 
     /// Returns whether nothing more is sent and nothing more will be read, and stops where the rest
-    /// would be to no purpose: the sender was refused, or every recipient, or a chunk.
+    /// would be to no purpose: the sender was refused, or every recipient, or a chunk; or some recipient,
+    /// where it is for all.
     pub(super) fn is_concluded(&mut self) -> bool {
-        if matches!(self.stage, Stage::Envelope | Stage::Chunks) && self.is_refused() {
+        let is_purposeless = match self.stage {
+            Stage::Envelope => {
+                self.is_refused() || (self.is_envelope_answered() && self.held_back_by().is_some())
+            }
+            Stage::Chunks => self.is_refused(),
+            _ => false,
+        };
+        if is_purposeless {
             self.stop();
         }
         self.stage == Stage::Over && self.pending == 0 && !self.is_finished
@@ -519,6 +573,11 @@ impl Transaction {
             }
             Some(verdict) => return Outcome::Refused(verdict),
             None => {}
+        }
+        if !self.is_refused()
+            && let Some(reason) = self.held_back_by()
+        {
+            return Outcome::NotSent(reason);
         }
         if let Some(reason) = self.not_sent.take() {
             return Outcome::NotSent(reason);

@@ -201,7 +201,10 @@ fn is_worth_another_try(outcome: &Outcome<'_>) -> bool {
     };
     let is_ours = matches!(
         why.reason,
-        NotSentReason::BodyFailed | NotSentReason::Cancelled
+        NotSentReason::BodyFailed
+            | NotSentReason::Cancelled
+            | NotSentReason::NotForAll
+            | NotSentReason::OnlyVerified
     );
     !is_ours && !NotSent::is_permanent(why)
 }

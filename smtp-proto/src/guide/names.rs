@@ -30,7 +30,8 @@
 //! | `Err(error)`, `is_timeout()`, `is_client()` | [`Outcome::NotSent`](crate::client::Outcome::NotSent) or [`Outcome::InDoubt`](crate::client::Outcome::InDoubt), which one error cannot tell apart |
 //! | `test_connection()` | `client.check()`, without a round trip |
 //!
-//! lettre sends a message to all of its recipients or to none; here each recipient has an outcome.
+//! lettre sends a message to all of its recipients or to none; here each recipient has an outcome, and
+//! [`Envelope::all_or_none`](crate::client::Envelope::all_or_none) is what lettre does.
 //!
 //! # From mail-send
 //!

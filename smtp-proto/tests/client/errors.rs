@@ -313,6 +313,8 @@ fn a_reason_says_whether_it_is_for_good() {
         (ServerUnproven, false),
         (LimitReached, false),
         (NeedsBodyAgain, false),
+        (NotForAll, true),
+        (OnlyVerified, false),
         (BodyFailed, false),
         (Cancelled, false),
         (ExtensionMissing(Extension::EightBitMime), true),
@@ -333,7 +335,11 @@ fn a_reason_says_whether_it_is_for_good() {
                 SessionRefused | TlsUnavailable | AuthenticationFailed
             );
             let not_sent = NotSent::answered(reason.clone(), answer(Step::Hello, cause));
-            let expected = is_permanent || is_servers && is_final;
+            let expected = match reason {
+                // The recipient who was refused may be accepted later.
+                NotForAll => is_final,
+                _ => is_permanent || is_servers && is_final,
+            };
             assert_eq!(not_sent.is_permanent(), expected, "{not_sent}");
             let words = format!("{reason}: {} in reply to EHLO", cause.trim_end());
             assert_eq!(not_sent.to_string(), words);

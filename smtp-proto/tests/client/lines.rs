@@ -71,6 +71,33 @@ fn a_mail_line_is_as_long_as_the_server_takes() {
     }
 }
 
+/// A message for all of its recipients is for nobody where one is left out.
+#[test]
+fn a_recipient_who_is_left_out_ends_a_message_for_all() {
+    for policy in [Pipelining::LockStep, Pipelining::LookAhead] {
+        for place in 0..2 {
+            let mut d = Dialogue::begin(policy, &["PIPELINING"]);
+            let all = (0..2).fold(envelope("a@example.org", &[]), |envelope, at| {
+                let bytes = if at == place { 513 } else { 512 };
+                envelope.recipient_with(path("x"), with_rcpt_line(bytes))
+            });
+            let m = d.submit_envelope(&all.all_or_none(), b"x\r\n");
+            let mut wire = d.written();
+            for reply in ["250 ok\r\n", "250 x\r\n"] {
+                d.says(reply);
+                wire += &d.written();
+            }
+            assert_eq!(wire.matches("\r\n").count(), 2, "{wire}");
+            let limit = NotSentReason::CommandTooLong { limit: 512 };
+            d.reports(&[
+                recipient(m, 1 - place, "250 x\r\n"),
+                of_recipient(m, place, not_sent(limit)),
+                finished(m, not_sent(NotSentReason::NotForAll)),
+            ]);
+        }
+    }
+}
+
 /// a recipient whose line would be too long has that for his outcome, and the others go on.
 #[test]
 fn a_recipient_whose_line_is_too_long_is_left_out() {

@@ -17,6 +17,7 @@ mod lines;
 mod lmtp;
 mod out_of_step;
 mod policies;
+mod queue;
 mod session;
 mod streams;
 mod tls;

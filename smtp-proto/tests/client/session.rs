@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use smtp_proto::{
-    client::{Client, Config, Event, NotSentReason, Outcome, Pipelining},
-    machine::{Fault, Misuse, Step, Timer},
-    syntax::Host,
+    client::{Client, Config, Event, NotSentReason, Outcome, Pipelining, Tls},
+    machine::{Dialect, Fault, Misuse, Step, Timer, TlsInfo},
+    syntax::{Capabilities, Host},
 };
 
 use crate::dialogue::{
@@ -43,6 +43,72 @@ fn falls_back_to_helo() {
     d.sends("MAIL FROM:<a@example.org>\r\n");
     d.says("250 ok\r\n");
     d.sends("RCPT TO:<b@example.net>\r\n");
+}
+
+/// EHLO is never said, also where the server is known to take commands before its greeting.
+#[test]
+fn says_helo_alone() {
+    let offer = reply("250-x\r\n250-PIPELINING\r\n250 PIPECONNECT\r\n");
+    let config = config(Pipelining::LookAhead)
+        .known_capabilities(Capabilities::parse(&offer))
+        .helo_only();
+    let mut d = Dialogue::with(config.clone());
+    d.submit("a@example.org", &ONE);
+    d.sends("");
+    d.says("220 x ESMTP\r\n");
+    d.sends("HELO client.example\r\n");
+    d.says("250-x\r\n250-PIPELINING\r\n250 STARTTLS\r\n");
+    d.sends("MAIL FROM:<a@example.org>\r\n");
+    d.says("250 ok\r\n");
+    d.sends("RCPT TO:<b@example.net>\r\n");
+    // Over TLS, too; and not where the server refuses it.
+    let mut d = Dialogue::with(config.clone().tls(Tls::Implicit));
+    let m = d.submit("a@example.org", &ONE);
+    let _ = d.client.tls_established(TlsInfo::default(), d.now);
+    d.says("220 x\r\n");
+    d.sends("HELO client.example\r\n");
+    d.says("550 no\r\n");
+    d.sends("QUIT\r\n");
+    let refused = not_sent_after(NotSentReason::SessionRefused, Step::Hello, "550 no\r\n");
+    d.finishes(&[(m, refused)]);
+    // LMTP has no HELO.
+    let mut d = Dialogue::with(config.dialect(Dialect::Lmtp));
+    d.says("220 x\r\n");
+    d.sends("LHLO client.example\r\n");
+}
+
+/// Without EHLO there is neither STARTTLS nor AUTH: nothing is sent that needs them.
+#[test]
+fn helo_alone_offers_nothing() {
+    let config = config(Pipelining::LookAhead).helo_only();
+    let mut d = Dialogue::with(config.clone().tls(Tls::Required));
+    let m = d.submit("a@example.org", &ONE);
+    d.says("220 x\r\n");
+    d.sends("HELO client.example\r\n");
+    d.says("250 STARTTLS\r\n");
+    d.sends("QUIT\r\n");
+    let unavailable = NotSentReason::TlsUnavailable;
+    let unsent = not_sent_after(unavailable, Step::Hello, "250 STARTTLS\r\n");
+    d.finishes(&[(m, unsent)]);
+    let mut d = Dialogue::with(config.clone().tls(Tls::Opportunistic));
+    d.submit("a@example.org", &ONE);
+    d.says("220 x\r\n");
+    d.sends("HELO client.example\r\n");
+    d.says("250 STARTTLS\r\n");
+    d.sends("MAIL FROM:<a@example.org>\r\n");
+    #[cfg(feature = "auth")]
+    {
+        use smtp_proto::client::mechanism::Plain;
+        let mut d = Dialogue::with(config);
+        let plain = Box::new(Plain::new("tim", "tanstaaf"));
+        d.client.authenticate(vec![plain]).unwrap();
+        let m = d.submit("a@example.org", &ONE);
+        d.says("220 x\r\n");
+        d.sends("HELO client.example\r\n");
+        d.says("250-x\r\n250 AUTH PLAIN\r\n");
+        d.sends("QUIT\r\n");
+        d.finishes(&[(m, not_sent(NotSentReason::NoMechanism))]);
+    }
 }
 
 /// 5321-4.3.1-c, 7504-3-c: a refused session is left with QUIT, and everything is NotSent.

@@ -38,6 +38,8 @@ struct Message {
     id: MessageId,
     body: &'static [u8],
     recipients: usize,
+    /// How many recipients have to be accepted for anything of the content to leave.
+    least: usize,
     is_last: bool,
     report: Option<Report>,
 }
@@ -103,6 +105,12 @@ fn config(tls: Tls, dialect: Dialect, window: usize, random: &mut Random) -> Con
     if random.one_in(4) {
         config = config.traced();
     }
+    if random.one_in(8) {
+        config = config.report_put_off();
+    }
+    if random.one_in(20) {
+        config = config.helo_only();
+    }
     config
 }
 
@@ -166,6 +174,17 @@ impl Session {
             2 => envelope.body(BodyType::EightBitMime).size(8),
             _ => envelope,
         };
+        let least = match random.below(16) {
+            0 => {
+                envelope = envelope.all_or_none();
+                recipients
+            }
+            1 => {
+                envelope = envelope.verify_only();
+                usize::MAX
+            }
+            _ => 0,
+        };
         let could = self.client.can_submit();
         match self.client.submit(&envelope) {
             Ok(id) => {
@@ -175,6 +194,7 @@ impl Session {
                     id,
                     body: BODIES[random.below(BODIES.len()).min(random.below(20))],
                     recipients,
+                    least,
                     is_last: false,
                     report: None,
                 });
@@ -380,9 +400,11 @@ impl Session {
         let mut doubts = 0;
         for message in &self.messages {
             let report = message.report.as_ref().expect("an outcome");
+            let (number, least) = (message.id.index(), message.least);
+            assert!(!offered.has_content_for_fewer(number, least, &self.server.said));
             if report.recipients.contains(&Outcome::InDoubt) {
                 doubts += 1;
-                assert!(offered.has_end_of(message.id.index()), "doubt of nothing");
+                assert!(offered.has_end_of(number), "doubt of nothing");
             }
         }
         assert!(doubts <= window, "{doubts} messages in doubt");

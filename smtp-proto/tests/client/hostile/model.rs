@@ -283,6 +283,25 @@ impl Reader {
         }
     }
 
+    /// Tells whether anything was offered of a message's content, or DATA, in a transaction that was not
+    /// accepted for so many recipients.
+    pub(super) fn has_content_for_fewer(
+        &self,
+        message: u64,
+        recipients: usize,
+        said: &[Said],
+    ) -> bool {
+        self.units.iter().any(|unit| {
+            let is_content = matches!(unit.kind, Kind::Data | Kind::Chunk | Kind::End(_));
+            is_content && {
+                let of = &self.transactions[unit.transaction - 1];
+                let accepted = |rcpt| self.answer(rcpt, said).is_some_and(is_positive);
+                let accepted = of.recipients.iter().filter(|(_, rcpt)| accepted(*rcpt));
+                of.message == message && accepted.count() < recipients
+            }
+        })
+    }
+
     /// Tells whether the end of a message was offered.
     pub(super) fn has_end_of(&self, message: u64) -> bool {
         self.units.iter().any(|unit| {
