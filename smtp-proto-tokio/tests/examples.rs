@@ -1,0 +1,84 @@
+//! The examples that are whole programs, by the text that both adapters share.
+#![cfg(feature = "rustls")]
+
+use std::{
+    net::SocketAddr,
+    sync::{LazyLock, Mutex},
+    time::Duration,
+};
+
+use smtp_proto_test_support::Pki;
+use smtp_proto_tokio::{
+    Envelope, Outcome, Server,
+    server::{self, Config, Handler, Host, InMemory, Options, Verdict, accept},
+};
+use tokio::{runtime::Runtime, sync::watch, time::sleep};
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+
+#[path = "../../smtp-proto/tests/faces/outbound.rs"]
+mod outbound;
+
+#[allow(dead_code, reason = "it is run here without its `main`")]
+#[path = "../examples/outbound.rs"]
+mod outbound_example;
+
+/// Runs the example, and returns what became of the recipients and what was said of the sessions.
+fn deliver(
+    route: &str,
+    recipients: &[&str],
+    limit: Duration,
+) -> (Vec<Outcome<'static>>, Vec<String>) {
+    let route = outbound_example::Route::parse(&format!("hello client.example\n{route}")).unwrap();
+    let mut envelope = Envelope::new("alice@example.net").unwrap();
+    for recipient in recipients {
+        envelope = envelope.to(*recipient).unwrap();
+    }
+    let message = b"Subject: hello\n\nHello.\n".as_slice().into();
+    let sessions = Mutex::new(Vec::new());
+    let outcomes = RUNTIME.block_on(async {
+        let (stopper, stop) = watch::channel(false);
+        tokio::spawn(async move {
+            sleep(limit).await;
+            stopper.send_replace(true);
+        });
+        let log = |line| sessions.lock().unwrap().push(line);
+        outbound_example::deliver(&route, &envelope, &message, stop, log).await
+    });
+    (outcomes.unwrap(), sessions.into_inner().unwrap())
+}
+
+/// Takes every message.
+struct Inbox;
+
+impl Handler for Inbox {
+    type Sink = InMemory;
+
+    async fn recipient(
+        &self,
+        _: &server::Session,
+        _: &server::Transaction,
+        _: &server::Recipient,
+    ) -> Verdict {
+        accept()
+    }
+
+    async fn content(
+        &self,
+        _: &server::Session,
+        _: server::Envelope,
+    ) -> Result<InMemory, server::Refusal> {
+        Ok(InMemory::then(async |_| accept()))
+    }
+}
+
+fn serve(pki: &Pki) -> SocketAddr {
+    let config = Config::new(Host::parse("mx.example").unwrap());
+    let config = config.tls(smtp_proto::server::Tls::Offered);
+    let options = Options::new(config).tls(pki.acceptor());
+    let server = RUNTIME.block_on(Server::bind("127.0.0.1:0", options));
+    let server = server.unwrap();
+    let address = server.local_addr().unwrap();
+    RUNTIME.spawn(server.serve(Inbox));
+    address
+}
