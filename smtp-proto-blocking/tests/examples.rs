@@ -21,13 +21,15 @@ mod outbound;
 #[path = "../examples/outbound_blocking.rs"]
 mod outbound_example;
 
+const KNOWN: &str = "hello client.example\ndomain example.org\n";
+
 /// Runs the example, and returns what became of the recipients and what was said of the sessions.
 fn deliver(
     route: &str,
     recipients: &[&str],
     limit: Duration,
 ) -> (Vec<Outcome<'static>>, Vec<String>) {
-    let route = outbound_example::Route::parse(&format!("hello client.example\n{route}")).unwrap();
+    let route = outbound_example::Route::parse(&format!("{KNOWN}{route}")).unwrap();
     let mut envelope = Envelope::new("alice@example.net").unwrap();
     for recipient in recipients {
         envelope = envelope.to(*recipient).unwrap();

@@ -205,7 +205,9 @@ fn tls_result(client: &Client<TcpStream>, tls: Tls, fault: Option<Fault>) -> &'s
     match client.stream().tls_info().map(|info| info.verification) {
         Some(Verification::Unverified(reason)) => reason.result_type().unwrap_or("successful"),
         Some(_) => "successful",
-        None if tls != Tls::Off && client.learned().is_some() => "starttls-not-supported",
+        None if tls != Tls::Off && client.capabilities().iter().count() > 0 => {
+            "starttls-not-supported"
+        }
         None => "-",
     }
 }
