@@ -1,5 +1,5 @@
 //! The examples that are whole programs, by the text that both adapters share.
-#![cfg(feature = "rustls")]
+#![cfg(all(feature = "auth", feature = "rustls"))]
 
 use std::{
     net::SocketAddr,
@@ -8,8 +8,9 @@ use std::{
     time::{Duration, Instant},
 };
 
+use smtp_proto::client;
 use smtp_proto_blocking::{
-    Envelope, Outcome, Server,
+    Client, Envelope, Outcome, Server,
     server::{self, Config, Handler, Host, InMemory, Options, Verdict, accept},
 };
 use smtp_proto_test_support::Pki;
@@ -20,6 +21,13 @@ mod outbound;
 #[allow(dead_code, reason = "it is run here without its `main`")]
 #[path = "../examples/outbound_blocking.rs"]
 mod outbound_example;
+
+#[path = "../../smtp-proto/tests/faces/policy_server.rs"]
+mod policy_server;
+
+#[allow(dead_code, reason = "it is run here without its `main`")]
+#[path = "../examples/policy_server_blocking.rs"]
+mod policy_server_example;
 
 const KNOWN: &str = "hello client.example\ndomain example.org\n";
 
@@ -74,4 +82,24 @@ fn serve(pki: &Pki) -> SocketAddr {
     let address = server.local_addr().unwrap();
     thread::spawn(move || server.serve(Inbox));
     address
+}
+
+fn start(settings: &str, log: fn(String)) -> Vec<SocketAddr> {
+    policy_server_example::start(settings, log).unwrap()
+}
+
+/// Sends a message as alice; `None` if she is not let in.
+fn submit(pki: &Pki, address: SocketAddr, password: &str) -> Option<Outcome<'static>> {
+    let config = client::Config::new(Host::parse("client.example").unwrap());
+    let builder = Client::builder(config.tls(client::Tls::Implicit))
+        .server(("127.0.0.1", address.port()))
+        .tls(pki.connector())
+        .password("alice", password);
+    let mut client = builder.connect().ok()?;
+    let envelope = Envelope::new("alice@example.org").unwrap();
+    let envelope = envelope.to("carol@example.com").unwrap();
+    let content = "From: alice@example.org\r\n\r\nHello.\r\n";
+    let report = client.send(envelope, content).ok()?;
+    client.quit().unwrap();
+    Some(report.outcome)
 }
