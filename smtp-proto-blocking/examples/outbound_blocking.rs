@@ -123,6 +123,7 @@ pub(crate) fn deliver(
     until: Instant,
     log: impl Fn(String),
 ) -> Result<Vec<Outcome<'static>>, Box<dyn Error>> {
+    let config = Config::new(Host::parse(&route.hello)?).line_breaks(LineBreaks::Normalize);
     let unsent = Outcome::NotSent(NotSentReason::ConnectionEnded.into());
     let mut outcomes = vec![unsent; envelope.recipients().len()];
     for host in &route.hosts {
@@ -148,8 +149,7 @@ pub(crate) fn deliver(
             let Ok(stream) = stream.inspect_err(|error| note("-", error)) else {
                 break;
             };
-            let config = Config::new(Host::parse(&route.hello)?).line_breaks(LineBreaks::Normalize);
-            let builder = Client::builder(config.tls(tls)).tls(connector.clone());
+            let builder = Client::builder(config.clone().tls(tls)).tls(connector.clone());
             let mut client = builder.with_stream(stream)?;
             let body = Body::shared(Arc::clone(message));
             // In the middle of whatever it is then: the client knows what is certain.

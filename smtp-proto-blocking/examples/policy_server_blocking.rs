@@ -100,7 +100,7 @@ impl Handler<Remembered> for Policy {
     }
 
     fn recipient(&self, client: &Client, begun: &Begun, to: &Recipient) -> Verdict<PathBuf> {
-        let address = to.path.to_string();
+        let address = to.path.to_string().to_lowercase();
         let mailbox = self.house.mailboxes.get(&address).cloned();
         if client.identity().is_some() {
             return Ok(mailbox.unwrap_or(self.house.outgoing.clone()).into());
@@ -113,13 +113,11 @@ impl Handler<Remembered> for Policy {
             return Err(Refusal::closing(words.reply().cloned()));
         };
         let sender = begun.sender.path.to_string();
-        if client
-            .peer()
-            .is_some_and(|it| !self.house.knows(it.ip(), sender, address))
-        {
-            return Err(refuse!("450 4.7.1 We have not met, try again later"));
+        let is_known = |it: SocketAddr| self.house.knows(it.ip(), sender, address);
+        match client.peer().is_none_or(is_known) {
+            true => Ok(folder.into()),
+            false => Err(refuse!("450 4.7.1 We have not met, try again later")),
         }
-        Ok(folder.into())
     }
 
     fn content(&self, client: &Client, letter: Letter) -> Result<Delivery, Refusal> {

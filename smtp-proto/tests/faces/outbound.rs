@@ -85,7 +85,7 @@ fn stopped_in_mid_message_it_says_what_became_of_each_recipient() {
     );
     first.react(Reaction::to(Step::Content).no_reply());
     let route = host(&first) + &host(&second);
-    let (outcomes, sessions) = deliver(&route, &[BOB, EVE], Duration::from_millis(500));
+    let (outcomes, sessions) = deliver(&route, &[BOB, EVE], Duration::from_secs(2));
     assert_eq!(outcomes[0], Outcome::InDoubt);
     assert!(matches!(&outcomes[1], Outcome::Refused(it) if it.step == Step::Recipient));
     assert!(
