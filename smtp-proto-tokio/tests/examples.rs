@@ -1,0 +1,117 @@
+//! The examples that are whole programs, by the text that both adapters share.
+#![cfg(all(feature = "auth", feature = "rustls"))]
+
+use std::{
+    net::SocketAddr,
+    sync::{LazyLock, Mutex},
+    time::Duration,
+};
+
+use smtp_proto::client;
+use smtp_proto_test_support::Pki;
+use smtp_proto_tokio::{
+    Client, Envelope, Outcome, Server,
+    server::{self, Config, Handler, Host, InMemory, Options, Verdict, accept},
+};
+use tokio::{runtime::Runtime, sync::watch, time::sleep};
+
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+
+#[path = "../../smtp-proto/tests/faces/outbound.rs"]
+mod outbound;
+
+#[allow(dead_code, reason = "it is run here without its `main`")]
+#[path = "../examples/outbound.rs"]
+mod outbound_example;
+
+#[path = "../../smtp-proto/tests/faces/policy_server.rs"]
+mod policy_server;
+
+#[allow(dead_code, reason = "it is run here without its `main`")]
+#[path = "../examples/policy_server.rs"]
+mod policy_server_example;
+
+const KNOWN: &str = "hello client.example\ndomain example.org\n";
+
+/// Runs the example, and returns what became of the recipients and what was said of the sessions.
+fn deliver(
+    route: &str,
+    recipients: &[&str],
+    limit: Duration,
+) -> (Vec<Outcome<'static>>, Vec<String>) {
+    let route = outbound_example::Route::parse(&format!("{KNOWN}{route}")).unwrap();
+    let mut envelope = Envelope::new("alice@example.net").unwrap();
+    for recipient in recipients {
+        envelope = envelope.to(*recipient).unwrap();
+    }
+    let message = b"Subject: hello\n\nHello.\n".as_slice().into();
+    let sessions = Mutex::new(Vec::new());
+    let outcomes = RUNTIME.block_on(async {
+        let (stopper, stop) = watch::channel(false);
+        tokio::spawn(async move {
+            sleep(limit).await;
+            stopper.send_replace(true);
+        });
+        let log = |line| sessions.lock().unwrap().push(line);
+        outbound_example::deliver(&route, &envelope, &message, stop, log).await
+    });
+    (outcomes.unwrap(), sessions.into_inner().unwrap())
+}
+
+/// Takes every message.
+struct Inbox;
+
+impl Handler for Inbox {
+    type Sink = InMemory;
+
+    async fn recipient(
+        &self,
+        _: &server::Session,
+        _: &server::Transaction,
+        _: &server::Recipient,
+    ) -> Verdict {
+        accept()
+    }
+
+    async fn content(
+        &self,
+        _: &server::Session,
+        _: server::Envelope,
+    ) -> Result<InMemory, server::Refusal> {
+        Ok(InMemory::then(async |_| accept()))
+    }
+}
+
+fn serve(pki: &Pki) -> SocketAddr {
+    let config = Config::new(Host::parse("mx.example").unwrap());
+    let config = config.tls(smtp_proto::server::Tls::Offered);
+    let options = Options::new(config).tls(pki.acceptor());
+    let server = RUNTIME.block_on(Server::bind("127.0.0.1:0", options));
+    let server = server.unwrap();
+    let address = server.local_addr().unwrap();
+    RUNTIME.spawn(server.serve(Inbox));
+    address
+}
+
+fn start(settings: &str, log: fn(String)) -> Vec<SocketAddr> {
+    let addresses = RUNTIME.block_on(policy_server_example::start(settings, log));
+    addresses.unwrap()
+}
+
+/// Sends a message as alice; `None` if she is not let in.
+fn submit(pki: &Pki, address: SocketAddr, password: &str) -> Option<Outcome<'static>> {
+    let config = client::Config::new(Host::parse("client.example").unwrap());
+    let builder = Client::builder(config.tls(client::Tls::Implicit))
+        .server(("127.0.0.1", address.port()))
+        .tls(pki.connector())
+        .password("alice", password);
+    RUNTIME.block_on(async {
+        let mut client = builder.connect().await.ok()?;
+        let envelope = Envelope::new("alice@example.org").unwrap();
+        let envelope = envelope.to("carol@example.com").unwrap();
+        let content = "From: alice@example.org\r\n\r\nHello.\r\n";
+        let report = client.send(envelope, content).await.ok()?;
+        client.quit().await.unwrap();
+        Some(report.outcome)
+    })
+}
