@@ -1,4 +1,4 @@
-//! [`smtp-proto`](smtp_proto) over blocking sockets: no runtime, and no thread but one for each
+//! [`smtp-engine`](smtp_proto) over blocking sockets: no runtime, and no thread but one for each
 //! connection.
 //!
 //! # A client

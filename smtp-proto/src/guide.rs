@@ -26,7 +26,7 @@ pub mod streams;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-// These show an adapter, which this crate cannot depend on: `smtp-proto-tokio` runs them as its own.
+// These show an adapter, which this crate cannot depend on: `smtp-engine-tokio` runs them as its own.
 #[cfg(not(doctest))]
 #[doc = include_str!("guide/receive.md")]
 pub mod receive {}

@@ -2,7 +2,7 @@
 //! out. It opens no socket, reads no clock, spawns nothing and holds no TLS.
 //!
 //! Programs that just want to send or receive mail take one of its two adapters,
-//! `smtp-proto-tokio` and `smtp-proto-blocking`. This crate is for those who bring their own sockets,
+//! `smtp-engine-tokio` and `smtp-engine-blocking`. This crate is for those who bring their own sockets,
 //! runtime or completion queue, for proxies and tests, and for what has neither threads nor `std`.
 //!
 //! | module | what |

@@ -1,4 +1,4 @@
-//! [lettre](https://docs.rs/lettre)'s transports over [`smtp-proto`](smtp_proto): a program that was
+//! [lettre](https://docs.rs/lettre)'s transports over [`smtp-engine`](smtp_proto): a program that was
 //! written for lettre changes one line, and pipelines.
 //!
 //! ```no_run
@@ -44,8 +44,8 @@
 //!
 //! # Features
 //!
-//! * `blocking` (default): [`SmtpTransport`], over `smtp-proto-blocking`.
-//! * `tokio`: [`AsyncSmtpTransport`], over `smtp-proto-tokio`.
+//! * `blocking` (default): [`SmtpTransport`], over `smtp-engine-blocking`.
+//! * `tokio`: [`AsyncSmtpTransport`], over `smtp-engine-tokio`.
 //! * `ring` (default), `aws-lc-rs`: the library of cryptography for TLS, unless the process has installed one
 //!   as rustls' default.
 

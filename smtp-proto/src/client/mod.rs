@@ -37,7 +37,7 @@
 //!
 //! # Driving it
 //!
-//! `smtp-proto-tokio` and `smtp-proto-blocking` are ready made. One's own loop, over anything that
+//! `smtp-engine-tokio` and `smtp-engine-blocking` are ready made. One's own loop, over anything that
 //! moves bytes, is this one; whoever copies it loses nothing, whatever the server does:
 //!
 //! ```no_run

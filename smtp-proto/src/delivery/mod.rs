@@ -3,7 +3,7 @@
 //! lost connection.
 //!
 //! Both adapters are a loop around a [`Courier`], and so may yours be: the example `own_loop` of
-//! `smtp-proto-blocking` is one over a socket of the standard library, in 40 lines.
+//! `smtp-engine-blocking` is one over a socket of the standard library, in 40 lines.
 //!
 //! - [`Courier`] owns a client and the contents of its messages. It says when to submit another message
 //!   and when to read before writing, and has one question for everything that may be waited for.
