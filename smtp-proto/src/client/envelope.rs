@@ -28,7 +28,7 @@ use crate::syntax::{
 #[derive(Clone, Debug)]
 pub struct Envelope<'a> {
     sender: ReversePath<'a>,
-    recipients: Recipients<'a>,
+    recipients: RecipientList<'a>,
     size: Option<u64>,
     body: Option<BodyType>,
     parameters: Option<Box<MailParameters<'a>>>,
@@ -46,7 +46,7 @@ impl<'a> Envelope<'a> {
     pub fn new<S: TryInto<ReversePath<'a>>>(sender: S) -> Result<Self, S::Error> {
         Ok(Self {
             sender: sender.try_into()?,
-            recipients: Recipients::Many(Vec::new()),
+            recipients: RecipientList::Many(Vec::new()),
             size: None,
             body: None,
             parameters: None,
@@ -177,7 +177,7 @@ impl<'a> Envelope<'a> {
     pub fn narrowed(mut self, positions: &[usize]) -> Self {
         let all = self.recipients.as_slice();
         let kept = positions.iter().filter_map(|&at| all.get(at));
-        let recipients = Recipients::Many(kept.cloned().collect());
+        let recipients = RecipientList::Many(kept.cloned().collect());
         let given = core::mem::take(&mut self.recipient_parameters);
         self.recipient_parameters = given
             .into_iter()
@@ -195,9 +195,9 @@ impl<'a> Envelope<'a> {
         Envelope {
             sender: self.sender.into_owned(),
             recipients: match self.recipients {
-                Recipients::One(only) => Recipients::One(only.into_owned()),
-                Recipients::Many(all) => {
-                    Recipients::Many(all.into_iter().map(ForwardPath::into_owned).collect())
+                RecipientList::One(only) => RecipientList::One(only.into_owned()),
+                RecipientList::Many(all) => {
+                    RecipientList::Many(all.into_iter().map(ForwardPath::into_owned).collect())
                 }
             },
             size: self.size,
@@ -221,12 +221,12 @@ impl<'a> From<&Self> for Envelope<'a> {
 
 /// Recipients, of which one alone needs no allocation. Covariant, as [`smallvec::SmallVec`] is not.
 #[derive(Clone, Debug)]
-enum Recipients<'a> {
+enum RecipientList<'a> {
     One(ForwardPath<'a>),
     Many(Vec<ForwardPath<'a>>),
 }
 
-impl<'a> Recipients<'a> {
+impl<'a> RecipientList<'a> {
     fn push(&mut self, recipient: ForwardPath<'a>) {
         *self = match core::mem::replace(self, Self::Many(Vec::new())) {
             Self::Many(all) if all.is_empty() => Self::One(recipient),

@@ -47,7 +47,7 @@ pub struct Content<S> {
 enum Source<S> {
     Static(&'static [u8]),
     Shared(Arc<dyn AsRef<[u8]> + Send + Sync>),
-    Parts(Parts<S>),
+    Parts(ContentParts<S>),
     Supplied(Box<Supplied<S>>),
 }
 
@@ -68,7 +68,7 @@ impl<S: Supply> Content<S> {
     pub fn from_parts(parts: impl Iterator<Item = Self>) -> Self {
         let parts: Vec<_> = parts.collect();
         let size = parts.iter().map(Self::size).sum();
-        Self::new(Source::Parts(Parts::new(parts)), size)
+        Self::new(Source::Parts(ContentParts::new(parts)), size)
     }
 
     /// Declares how many bytes it has.
@@ -127,7 +127,7 @@ impl<S: Supply> Source<S> {
 }
 
 /// Contents one after the other.
-struct Parts<S> {
+struct ContentParts<S> {
     all: Vec<Content<S>>,
     /// The one that is being presented.
     current: usize,
@@ -135,7 +135,7 @@ struct Parts<S> {
     start: u64,
 }
 
-impl<S: Supply> Parts<S> {
+impl<S: Supply> ContentParts<S> {
     fn new(all: Vec<Content<S>>) -> Self {
         let (current, start) = (0, 0);
         Self {

@@ -151,7 +151,7 @@ pub enum UrlError {
 }
 
 /// The parts of a URL between `//` and its end.
-struct Parts<'u> {
+struct UrlParts<'u> {
     userinfo: Option<&'u str>,
     host: &'u str,
     port: Option<u16>,
@@ -215,7 +215,7 @@ impl ServerUrl {
         })
     }
 
-    fn internet(scheme: Scheme, parts: &Parts<'_>) -> Result<Self, UrlError> {
+    fn internet(scheme: Scheme, parts: &UrlParts<'_>) -> Result<Self, UrlError> {
         let credentials = parts.userinfo.map(Credentials::parse).transpose()?;
         let tls = match (scheme, parts.tls) {
             // TLS cannot be left out of a scheme that means it.
@@ -265,7 +265,7 @@ impl FromStr for ServerUrl {
             _ => return Err(UrlError::Scheme),
         };
         let rest = rest.strip_prefix("//").ok_or(UrlError::Scheme)?;
-        Self::internet(scheme, &Parts::parse(rest)?)
+        Self::internet(scheme, &UrlParts::parse(rest)?)
     }
 }
 
@@ -293,7 +293,7 @@ impl TryFrom<&String> for ServerUrl {
     }
 }
 
-impl<'u> Parts<'u> {
+impl<'u> UrlParts<'u> {
     fn parse(text: &'u str) -> Result<Self, UrlError> {
         let (text, query) = match text.split_once('?') {
             Some((text, query)) => (text, Some(query)),
