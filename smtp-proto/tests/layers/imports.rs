@@ -206,10 +206,11 @@ fn tls_is_configured_in_one_place() {
         manifest.lines().any(dependency)
     };
     let shared = manifest("rustls");
-    for adapter in ["smtp-proto-tokio", "smtp-proto-blocking"] {
-        assert!(!depends_on(&shared, adapter), "it is below {adapter}");
-        let adapter = manifest(&format!("../{adapter}"));
-        assert!(depends_on(&adapter, "smtp-proto-rustls"));
+    for adapter in ["tokio", "blocking"] {
+        let package = format!("smtp-engine-{adapter}");
+        assert!(!depends_on(&shared, &package), "it is below {package}");
+        let adapter = manifest(&format!("../smtp-proto-{adapter}"));
+        assert!(depends_on(&adapter, "smtp-engine-rustls"));
         for library in ["rustls-native-certs", "rustls-pki-types", "webpki"] {
             assert!(!depends_on(&adapter, library), "{library}");
         }
