@@ -30,6 +30,10 @@ mod proxy_protocol;
 
 use proxy_protocol::ProxyProtocol;
 
+#[allow(dead_code, reason = "it is run here without its `main`")]
+#[path = "../examples/proxy_blocking.rs"]
+mod proxy_example;
+
 /// Servers of listeners that somebody else has bound.
 mod from_outside {
     use smtp_proto_blocking::{Server, server::Options};

@@ -6,7 +6,7 @@ use smtp_proto::{
     client::{self as machine, Cancellation, Config, Envelope, Learned, MessageId},
     delivery::{Content, Courier, Report},
     machine::{Misuse, TraceEntry},
-    syntax::{Capabilities, Command, Reply},
+    syntax::{Capabilities, Command, ForwardPath, RcptParameters, Reply},
 };
 
 use super::{
@@ -158,6 +158,40 @@ impl<T: Transport> Client<T> {
         finished.ok_or(Misuse::UnknownMessage.into())
     }
 
+    /// Adds a recipient to a message that was [begun](Self::begin), and waits for what the server answers
+    /// to it, positive or negative; if the server has refused the sender, for that answer.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Misuse`] as for [`smtp_proto::client::Client::add_recipient`], and
+    /// [`Misuse::UnknownMessage`] if the message is given up unanswered, as its report tells; why the
+    /// session has failed, if it fails before the answer.
+    pub fn add_recipient(
+        &mut self,
+        message: MessageId,
+        recipient: ForwardPath<'_>,
+        parameters: Option<&RcptParameters<'_>>,
+    ) -> Result<Reply<'static>, Error> {
+        let courier = &mut self.driver.courier;
+        let recipient = courier.add_recipient(message, recipient, parameters)?;
+        let answer = |courier: &mut Courier<_>| courier.recipient_answer(message, recipient);
+        let answer = self.driver.wait(answer);
+        let reply = answer.map_err(|error| self.driver.explain(error))?;
+        reply.ok_or(Misuse::UnknownMessage.into())
+    }
+
+    /// Ends the envelope of a message that was [begun](Self::begin), sends the content, and waits for
+    /// what becomes of it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Misuse`] as for [`smtp_proto::client::Client::end`].
+    pub fn end(&mut self, message: MessageId, body: impl Into<Body>) -> Result<Report, Error> {
+        self.driver.courier.end(message, body.into().0)?;
+        let sent = self.finished(message);
+        sent.map(|(report, _)| report)
+    }
+
     /// Sends a command of your own after the messages that were submitted, and waits for its reply,
     /// positive or negative: NOOP, HELP, VRFY, EXPN, ETRN, XFORWARD, or one that the library does not
     /// know. See [`smtp_proto::client::Client::command`].
@@ -187,6 +221,23 @@ impl<T: Transport> Client<T> {
         let content = body.into().0;
         let courier = &mut self.driver.courier;
         courier.submit(envelope.into(), content.size(), content)
+    }
+
+    /// Begins a message whose recipients are added as they come, by
+    /// [`add_recipient`](Self::add_recipient), and whose content follows by [`end`](Self::end): so a proxy
+    /// answers its own client what the server answers.
+    ///
+    /// What is submitted after it waits for it. [`cancel`](Self::cancel) withdraws it; dropping the
+    /// client does so, too. In neither case anything of it is left with the server.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`smtp_proto::client::Client::begin`]. If the session has failed already, why.
+    pub fn begin<'e>(&mut self, envelope: impl Into<Envelope<'e>>) -> Result<MessageId, Error> {
+        if let Some(error) = self.driver.courier.failure() {
+            return Err(self.driver.explain(error.clone()));
+        }
+        Ok(self.driver.courier.begin(&envelope.into())?)
     }
 
     /// Returns whether [`submit`](Self::submit) would take a message.

@@ -12,10 +12,10 @@ use super::{
     report::{Report, Reports},
 };
 use crate::{
-    client::{Body, Client, CommandId, Envelope, Event, MessageId, Observation},
+    client::{Body, Client, CommandId, Envelope, Event, MessageId, Observation, Outcome},
     framing::Transmit,
     machine::{Error, Misuse, UnverifiedReason},
-    syntax::{Command, Reply},
+    syntax::{Command, ForwardPath, RcptParameters, Reply},
 };
 
 /// Is told of what is sent and heard.
@@ -35,7 +35,8 @@ pub struct Courier<B> {
     machine: Client,
     reports: Reports,
     bodies: BTreeMap<MessageId, B>,
-    /// Reports that nobody has asked for, each with the content that it is about.
+    /// Reports that nobody has asked for, each with the content that it is about; without one, if the
+    /// envelope was open to the last.
     finished: VecDeque<(Report, Option<B>)>,
     /// What the last command of the application's own was answered, if it was.
     answer: Option<(CommandId, Option<Reply<'static>>)>,
@@ -93,10 +94,108 @@ impl<B> Courier<B> {
         let is_quiet = self.is_quiet();
         let message = self.machine.submit(&envelope)?;
         self.must_look |= is_quiet;
-        self.reports.expect(message, envelope.recipients().len());
+        self.expect(message, &envelope);
         self.bodies.insert(message, body);
-        self.submitted = message.index().saturating_add(1);
         Ok(message)
+    }
+
+    /// Submits a message whose recipients are added as they come, by
+    /// [`add_recipient`](Self::add_recipient), and whose content follows by [`end`](Self::end). There
+    /// will be one [`Report`].
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Client::begin`].
+    pub fn begin(&mut self, envelope: &Envelope<'_>) -> Result<MessageId, Misuse> {
+        let is_quiet = self.is_quiet();
+        let message = self.machine.begin(envelope)?;
+        self.must_look |= is_quiet;
+        self.expect(message, envelope);
+        Ok(message)
+    }
+
+    fn expect(&mut self, message: MessageId, envelope: &Envelope<'_>) {
+        self.reports.expect(message, envelope.recipients().len());
+        self.submitted = message.index().saturating_add(1);
+    }
+
+    /// Adds a recipient to an envelope that is open, and returns its position.
+    ///
+    /// What has become of the message already, its sender being refused for example, becomes of that
+    /// recipient, too.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Client::add_recipient`].
+    pub fn add_recipient(
+        &mut self,
+        message: MessageId,
+        recipient: ForwardPath<'_>,
+        parameters: Option<&RcptParameters<'_>>,
+    ) -> Result<usize, Misuse> {
+        if let Some((report, _)) = self.finished_open(message) {
+            report.recipients.push(report.outcome.clone());
+            report.answers.push(None);
+            return Ok(report.recipients.len().saturating_sub(1));
+        }
+        let machine = &mut self.machine;
+        let position = machine.add_recipient(message, recipient, parameters)?;
+        self.reports.add_recipient(message);
+        self.must_look |= self.is_open;
+        Ok(position)
+    }
+
+    /// Waits for the answer to a recipient of an envelope that was begun; the answer to its sender, if
+    /// that was refused. `None` if there will be none, as the report has it, or if that was returned.
+    ///
+    /// # Errors
+    ///
+    /// Why the session has failed, if it did so before the answer.
+    pub fn recipient_answer(
+        &mut self,
+        message: MessageId,
+        recipient: usize,
+    ) -> Poll<Result<Option<Reply<'static>>, Error>> {
+        if let Some(reply) = self.reports.answer(message, recipient) {
+            return Poll::Ready(Ok(Some(reply.clone())));
+        }
+        if self.reports.is_open(message) {
+            return Poll::Pending;
+        }
+        let report = self.finished.iter().find(|it| it.0.message == message);
+        let answer = report.and_then(|(report, _)| {
+            match (report.answers.get(recipient)?, &report.outcome) {
+                (Some(reply), _) => Some(reply),
+                (None, Outcome::Refused(answer)) => Some(&answer.reply),
+                (None, _) => None,
+            }
+        });
+        Poll::Ready(match (answer, &self.failure) {
+            (None, Some(error)) => Err(error.clone()),
+            (answer, _) => Ok(answer.cloned()),
+        })
+    }
+
+    /// Ends an open envelope, with the content that follows.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Client::end`]. Of a message that is finished already there is the report.
+    pub fn end(&mut self, message: MessageId, body: B) -> Result<(), Misuse> {
+        if let Some((_, unused)) = self.finished_open(message) {
+            *unused = Some(body);
+            return Ok(());
+        }
+        self.machine.end(message)?;
+        self.bodies.insert(message, body);
+        self.must_look |= self.is_open;
+        Ok(())
+    }
+
+    /// Returns what is told of a message that was finished while its envelope was open.
+    fn finished_open(&mut self, message: MessageId) -> Option<&mut (Report, Option<B>)> {
+        let mut finished = self.finished.iter_mut();
+        finished.find(|(report, body)| report.message == message && body.is_none())
     }
 
     /// Queues a command of the application's own.
@@ -149,8 +248,10 @@ impl<B> Courier<B> {
         }
         self.tell();
         if self.is_open {
-            let first = self.bodies.first_key_value();
-            self.stopwatch.turn(first.map(|(&message, _)| message), now);
+            // An envelope that is open takes its time.
+            let first = self.reports.first();
+            let first = first.filter(|message| self.bodies.contains_key(message));
+            self.stopwatch.turn(first, now);
         }
         news
     }

@@ -52,6 +52,24 @@ impl Reports {
             .insert(message, vec![Recipient::default(); recipients]);
     }
 
+    /// Expects the events of another recipient of a message.
+    pub(super) fn add_recipient(&mut self, message: MessageId) {
+        if let Some(recipients) = self.open.get_mut(&message) {
+            recipients.push(Recipient::default());
+        }
+    }
+
+    /// Returns what the server has answered to a recipient of an unfinished message.
+    pub(super) fn answer(&self, message: MessageId, recipient: usize) -> Option<&Reply<'static>> {
+        let recipients = self.open.get(&message)?;
+        recipients.get(recipient)?.answer.as_ref()
+    }
+
+    /// Returns the first message that is unfinished.
+    pub(super) fn first(&self) -> Option<MessageId> {
+        self.open.first_key_value().map(|(&message, _)| message)
+    }
+
     /// Returns whether a message is unfinished.
     pub fn is_open(&self, message: MessageId) -> bool {
         self.open.contains_key(&message)

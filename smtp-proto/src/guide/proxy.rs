@@ -213,8 +213,12 @@
 //! # }
 //! ```
 //!
-//! In a program, each side is a driver of its own, as in [`own_loop`](super::own_loop), and one turn
-//! follows whenever either has news. To see to as well:
+//! Over sockets the adapters' clients have the same, `begin`, `add_recipient` and `end`, which a server's
+//! handler can wait for: their example `proxy` (`examples/proxy.rs`) is such a program. A driver of your own
+//! has it from [`Courier::begin`](crate::delivery::Courier::begin).
+//!
+//! In a loop of your own, each side is a driver of its own, as in [`own_loop`](super::own_loop), and one
+//! turn follows whenever either has news. To see to as well:
 //!
 //! - **Slow upstreams.** `wants_content` keeps what is held small, so that gigabytes pass through the
 //!   memory of a few buffers. Read nothing more of the client while it is false: TCP does the rest.

@@ -3,10 +3,12 @@
 use std::{task::Poll, time::Duration};
 
 use smtp_proto::{
-    client::{Body, Client, Config, Duplex, Envelope, MessageId, Outcome, Pipelining},
+    client::{
+        Body, Cancellation, Client, Config, Duplex, Envelope, MessageId, Outcome, Pipelining,
+    },
     delivery::{Courier, Report},
-    machine::Fault,
-    syntax::{Command, Host},
+    machine::{Fault, Misuse},
+    syntax::{Command, ForwardPath, Host},
     testing::End,
 };
 
@@ -55,6 +57,30 @@ impl Talk {
         let size = Some(content.len() as u64);
         let body = content.as_bytes().to_vec();
         self.courier.submit(envelope, size, body).unwrap()
+    }
+
+    /// Begins a message without recipients.
+    fn open(&mut self) -> MessageId {
+        let envelope = Envelope::new("a@x.example").unwrap();
+        let message = self.courier.begin(&envelope).unwrap();
+        self.courier.looked();
+        message
+    }
+
+    fn add(&mut self, message: MessageId, recipient: &str) -> usize {
+        let recipient = ForwardPath::parse(recipient).unwrap();
+        let added = self.courier.add_recipient(message, recipient, None);
+        self.courier.looked();
+        added.unwrap()
+    }
+
+    /// Returns what a recipient was answered; nothing, if there is no answer to come.
+    fn answer(&mut self, message: MessageId, recipient: usize) -> String {
+        match self.courier.recipient_answer(message, recipient) {
+            Poll::Ready(Ok(Some(reply))) => String::from_utf8(reply.as_bytes().to_vec()).unwrap(),
+            Poll::Ready(Ok(None)) => String::new(),
+            other => panic!("{other:?}"),
+        }
     }
 
     fn report(&mut self, message: MessageId) -> Report {
@@ -165,4 +191,96 @@ fn a_command_is_answered_or_the_session_is_over() {
     talk.says("");
     assert!(matches!(talk.courier.answer(second), Poll::Ready(Err(_))));
     assert!(matches!(talk.courier.ended(), Poll::Ready(Err(_))));
+}
+
+#[test]
+fn recipients_of_an_open_envelope_are_answered_as_they_come() {
+    let mut talk = Talk::begin(Pipelining::LookAhead);
+    let message = talk.open();
+    let first = talk.add(message, "<b@y.example>");
+    assert_eq!(
+        talk.sends(),
+        "MAIL FROM:<a@x.example>\r\nRCPT TO:<b@y.example>\r\n"
+    );
+    assert!(talk.courier.recipient_answer(message, first).is_pending());
+    talk.says("250 x\r\n250 here\r\n");
+    assert_eq!(talk.answer(message, first), "250 here\r\n");
+    let second = talk.add(message, "<c@y.example>");
+    assert_eq!(talk.sends(), "RCPT TO:<c@y.example>\r\n");
+    talk.says("550 who?\r\n");
+    assert_eq!(talk.answer(message, second), "550 who?\r\n");
+    talk.courier.end(message, b"x\r\n".to_vec()).unwrap();
+    talk.courier.looked();
+    assert_eq!(talk.sends(), "DATA\r\n");
+    talk.says("354 x\r\n");
+    assert_eq!(talk.sends(), "x\r\n.\r\n");
+    talk.says("250 taken\r\n");
+    let report = talk.report(message);
+    assert!(matches!(report.outcome, Outcome::Delivered(_)));
+    assert!(matches!(&report.recipients[1], Outcome::Refused(_)));
+    assert_eq!(report.answers.len(), 2);
+    assert_eq!(talk.answer(message, first), "", "it was returned");
+}
+
+#[test]
+fn each_recipient_hears_of_a_sender_that_is_refused() {
+    let mut talk = Talk::begin(Pipelining::LookAhead);
+    let message = talk.open();
+    let first = talk.add(message, "<b@y.example>");
+    talk.sends();
+    talk.says("550 not you\r\n503 no\r\n");
+    assert_eq!(talk.answer(message, first), "550 not you\r\n");
+    let second = talk.add(message, "<c@y.example>");
+    assert_eq!((second, talk.sends()), (1, String::new()));
+    assert_eq!(talk.answer(message, second), "550 not you\r\n");
+    talk.courier.end(message, b"x\r\n".to_vec()).unwrap();
+    let report = talk.report(message);
+    assert_eq!(report.recipients.len(), 2);
+    assert!(matches!(report.outcome, Outcome::Refused(_)));
+    let again = talk.courier.end(message, Vec::new());
+    assert_eq!(again, Err(Misuse::UnknownMessage));
+}
+
+#[test]
+fn an_open_envelope_that_is_withdrawn_leaves_the_connection_good() {
+    let mut talk = Talk::begin(Pipelining::LookAhead);
+    let message = talk.open();
+    let first = talk.add(message, "<b@y.example>");
+    talk.sends();
+    talk.says("250 x\r\n250 here\r\n");
+    let cost = talk.courier.machine_mut().cancel(message);
+    assert_eq!(cost, Ok(Cancellation::Withdrawn));
+    talk.says("");
+    assert_eq!(talk.answer(message, first), "250 here\r\n");
+    let second = talk.add(message, "<c@y.example>");
+    assert_eq!(talk.answer(message, second), "", "there is none");
+    let report = talk.courier.next_report();
+    assert!(matches!(report, Poll::Ready(Ok(Some(_)))), "{report:?}");
+    assert!(talk.courier.is_idle());
+    talk.submit("y\r\n");
+    talk.courier.looked();
+    assert!(talk.sends().starts_with("RSET\r\nMAIL FROM:"));
+}
+
+/// A 421 that came between two recipients is not the answer to the second.
+#[test]
+fn an_open_envelope_is_looked_after_while_nothing_is_awaited() {
+    let mut talk = Talk::begin(Pipelining::LookAhead);
+    let message = talk.open();
+    let first = talk.add(message, "<b@y.example>");
+    talk.sends();
+    talk.says("250 x\r\n250 here\r\n");
+    assert_eq!(talk.answer(message, first), "250 here\r\n");
+    let recipient = ForwardPath::parse("<c@y.example>").unwrap();
+    let second = talk.courier.add_recipient(message, recipient, None);
+    assert!(talk.courier.wants_look());
+    assert_eq!(talk.sends(), "");
+    talk.says("421 closing\r\n");
+    talk.courier.looked();
+    assert_eq!(talk.sends(), "");
+    let answer = talk.courier.recipient_answer(message, second.unwrap());
+    match answer {
+        Poll::Ready(Err(error)) => assert_eq!(error.fault(), Fault::Closing),
+        other => panic!("{other:?}"),
+    }
 }

@@ -5,6 +5,7 @@
 
 mod arrivals;
 mod headers;
+mod proxy;
 
 use std::{
     io::{BufRead, BufReader, Write},
