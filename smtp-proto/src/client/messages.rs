@@ -16,7 +16,8 @@ use super::{
     opening::Opening,
     outstanding::Expected,
     proof::Shown,
-    schedule::{Abandoned, Refusal, Schedule},
+    resets::RefusedReset,
+    schedule::{Abandoned, Schedule},
     table::{Level, Stage, Turn, Verb},
     transaction::{Heard, Transaction, TransactionId},
     watch::Whose,
@@ -311,11 +312,11 @@ impl Messages {
             return None;
         }
         match self.schedule.refused_reset() {
-            Refusal::Suspicion => {
+            RefusedReset::Suspicion => {
                 self.step_down();
                 None
             }
-            Refusal::Desync => Some(Fault::ResetRefused),
+            RefusedReset::Desync => Some(Fault::ResetRefused),
         }
     }
 

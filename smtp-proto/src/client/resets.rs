@@ -45,6 +45,15 @@ pub(super) enum Cleanup {
     UnderWay,
 }
 
+/// What a refused RSET means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RefusedReset {
+    /// Nothing is known of the server's transaction any more.
+    Desync,
+    /// Nothing, if all that was sent with it is refused too.
+    Suspicion,
+}
+
 impl Resets {
     pub(super) fn new() -> Self {
         Self {
@@ -105,15 +114,14 @@ impl Resets {
         self.ahead = Ahead::Fine;
     }
 
-    /// Accounts for the refusal of RSET; `current` is the transaction of which something was sent after
-    /// it. Returns whether it may mean that the server takes nothing ahead, and not that nothing is known
-    /// of its state any more.
-    pub(super) fn refused(&mut self, current: Option<TransactionId>) -> bool {
-        let may_be_harmless = self.ahead == Ahead::Asked;
-        if may_be_harmless {
-            self.ahead = Ahead::Refused(current);
+    /// Accounts for the refusal of RSET, and returns what it means; `current` is the transaction of which
+    /// something was sent after it.
+    pub(super) fn refused(&mut self, current: Option<TransactionId>) -> RefusedReset {
+        if self.ahead != Ahead::Asked {
+            return RefusedReset::Desync;
         }
-        may_be_harmless
+        self.ahead = Ahead::Refused(current);
+        RefusedReset::Suspicion
     }
 
     /// Returns whether this transaction's commands were sent ahead, after a RSET that was refused.

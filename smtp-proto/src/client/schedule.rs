@@ -10,7 +10,7 @@ use super::{
     own_commands::OwnCommands,
     proof::{Proof, Shown},
     quota::Quota,
-    resets::{Cleanup, Resets},
+    resets::{Cleanup, RefusedReset, Resets},
     table::{Level, Stage, Turn, Verb},
     transaction::{Transaction, TransactionId},
 };
@@ -52,15 +52,6 @@ pub(super) struct Schedule {
     proof: Proof,
     is_quitting: bool,
     quota: Quota,
-}
-
-/// What a refused RSET means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// Nothing is known of the server's transaction any more.
-    Desync,
-    /// Nothing, if all that was sent with it is refused too.
-    Suspicion,
 }
 
 impl Schedule {
@@ -394,15 +385,12 @@ impl Schedule {
     }
 
     /// Accounts for the refusal of RSET, and returns what it means.
-    pub(super) fn refused_reset(&mut self) -> Refusal {
+    pub(super) fn refused_reset(&mut self) -> RefusedReset {
         let current = self.advance().filter(|&id| {
             let stage = self.get(id).map(Transaction::stage);
             matches!(stage, Some(Stage::Envelope | Stage::Data))
         });
-        match self.resets.refused(current) {
-            true => Refusal::Suspicion,
-            false => Refusal::Desync,
-        }
+        self.resets.refused(current)
     }
 
     /// Returns whether the commands that were sent ahead are known to be refused, of this transaction
