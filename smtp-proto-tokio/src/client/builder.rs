@@ -9,7 +9,7 @@ use std::{
 };
 
 use smtp_proto::{
-    client::{self, Config, Learned, Observation},
+    client::{Config, Learned, Observation},
     delivery::{Failures, Server, ServerUrl, Setup},
     syntax::Host,
 };
@@ -275,13 +275,9 @@ impl Builder {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let host_name = gethostname::gethostname();
-        let mut config = self.setup.config(&host_name.to_string_lossy(), local);
-        if let Some(learned) = learned {
-            config = config.learned(learned);
-        }
-        if let Some(tls) = self.setup.url_tls() {
-            config = config.tls(self.trust(tls)?);
-        }
+        let host_name = host_name.to_string_lossy();
+        let config = self.setup.config(&host_name, local, learned);
+        let config = self.setup.secure(config, &self.tls, tls::of_url)?;
         let mut client = Client::new(stream, config, self.tls.get().cloned().map(Tls::over));
         self.setup.prepare(&mut client.driver.courier)?;
         Ok(client)
@@ -292,23 +288,5 @@ impl Builder {
     pub fn tls(mut self, connector: impl Into<Tls>) -> Self {
         self.tls = OnceLock::from(connector.into());
         self
-    }
-
-    /// Makes sure of whom to trust as a URL means it, unless that is said, and returns what can be done.
-    fn trust(&self, tls: client::Tls) -> Result<client::Tls, Error> {
-        let server = self.setup.destination().ok();
-        let (None, Some(host)) = (self.tls.get(), server.and_then(Server::host)) else {
-            return Ok(tls);
-        };
-        if tls == client::Tls::Off {
-            return Ok(tls);
-        }
-        match tls::of_url(host, tls).map_err(Error::connect)? {
-            Some(made) => {
-                let _ = self.tls.set(made);
-                Ok(tls)
-            }
-            None => Ok(client::Tls::Off),
-        }
     }
 }

@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 use core::{fmt, net::IpAddr, time::Duration};
-use std::io;
+use std::{io, sync::OnceLock};
 #[cfg(feature = "auth")]
 use {
     crate::client::mechanism::Mechanism,
@@ -18,7 +18,7 @@ use super::{
     url::{Server, ServerUrl},
 };
 use crate::{
-    client::{Config, Observation, Tls},
+    client::{Config, Learned, Observation, Tls},
     syntax::Host,
 };
 
@@ -193,22 +193,55 @@ impl Setup {
         self.local_address
     }
 
-    /// Returns whether a URL demands, allows or forbids TLS, if there was one.
-    pub fn url_tls(&self) -> Option<Tls> {
-        self.url_tls
-    }
-
     /// Returns the configuration of a client on a machine of this name, over a connection whose own end
-    /// has this address.
-    pub fn config(&self, host_name: &str, local: Option<IpAddr>) -> Config {
+    /// has this address, that knows what an earlier one has found out.
+    pub fn config(
+        &self,
+        host_name: &str,
+        local: Option<IpAddr>,
+        learned: Option<&Learned>,
+    ) -> Config {
         let mut config = self.config.clone();
         if !self.is_named {
             config = config.name(own_name(host_name, local));
+        }
+        if let Some(learned) = learned {
+            config = config.learned(learned);
         }
         match self.watcher {
             Some(_) => config.watched(),
             None => config,
         }
+    }
+
+    /// Returns the configuration with TLS as a URL means it, if there was one.
+    ///
+    /// Whom to trust is made for the host of the URL, and kept in `trust`, unless that was said. If
+    /// nothing is made, there is no TLS.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connect`] if it cannot be made.
+    pub fn secure<T>(
+        &self,
+        config: Config,
+        trust: &OnceLock<T>,
+        make: impl FnOnce(&str, Tls) -> io::Result<Option<T>>,
+    ) -> Result<Config, Error> {
+        let Some(tls) = self.url_tls else {
+            return Ok(config);
+        };
+        let host = self.server.as_ref().and_then(Server::host);
+        if let (None, Some(host)) = (trust.get(), host)
+            && tls != Tls::Off
+        {
+            match make(host, tls).map_err(Error::connect)? {
+                // Another thread may have made the same.
+                Some(made) => drop(trust.set(made)),
+                None => return Ok(config.tls(Tls::Off)),
+            }
+        }
+        Ok(config.tls(tls))
     }
 
     /// Has a courier that was just created keep the pace, and authenticate itself, if that was asked for.
