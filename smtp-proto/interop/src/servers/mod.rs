@@ -13,7 +13,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Stdio},
-    sync::atomic::{AtomicUsize, Ordering},
+    sync::atomic::{AtomicU16, AtomicUsize, Ordering},
     thread,
     time::{Duration, Instant},
 };
@@ -114,9 +114,7 @@ impl Running {
         let folder = run.tree.work().join(format!("{}-{number}", server.name()));
         fs::create_dir(&folder)?;
         fs::create_dir(folder.join("stored"))?;
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-            .local_addr()?
-            .port();
+        let port = reserve_port()?;
         fs::copy(&run.pki.certificate, folder.join("certificate.pem"))?;
         fs::copy(&run.pki.key, folder.join("key.pem"))?;
         for (name, text) in server.files(port) {
@@ -212,6 +210,27 @@ impl Drop for Running {
 impl fmt::Debug for Running {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} at {}", self.server.name(), self.address)
+    }
+}
+
+/// Returns a port that is free, and that this program gives to no one else.
+///
+/// One that the system chooses may be chosen again, for another server or a client's own end,
+/// before the server listens at it: the ports here are below those that Linux chooses from.
+fn reserve_port() -> Result<u16> {
+    static TRIED: AtomicU16 = AtomicU16::new(0);
+    // Programs that run at once begin at different ones.
+    let first = 20_000 + (std::process::id() % 100) as u16 * 100;
+    loop {
+        let port = first + TRIED.fetch_add(1, Ordering::Relaxed);
+        if port >= 32_000 {
+            bail!("no port from {first} to {port} is free");
+        }
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            Ok(_) => return Ok(port),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {}
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 
