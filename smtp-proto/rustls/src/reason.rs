@@ -9,6 +9,8 @@ use rustls::{
 };
 use smtp_proto::machine::UnverifiedReason;
 
+use crate::trust::has_known_key;
+
 /// Adds to what a handshake failed of, if that was the certificate, the [`UnverifiedReason`] as its cause;
 /// and says so where what came is not TLS at all.
 pub fn explained(error: io::Error) -> io::Error {
@@ -70,6 +72,10 @@ pub(crate) fn look_at(
     let Some((end_entity, intermediates)) = certificates.split_first() else {
         return Err(UnverifiedReason::NoCertificate);
     };
+    // Whoever was let pass with it need not have its key.
+    if !has_known_key(end_entity) {
+        return Err(UnverifiedReason::Other);
+    }
     let now = UnixTime::now();
     match verifier.verify_server_cert(end_entity, intermediates, name, &[], now) {
         Ok(_) => Ok(()),
