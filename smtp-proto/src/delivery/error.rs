@@ -102,7 +102,11 @@ impl Error {
     /// Returns whether the same may succeed later, over another connection.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Connect(_) => true,
+            // Nobody has said to which server, or the system knows no such way.
+            Self::Connect(error) => !matches!(
+                error.kind(),
+                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
+            ),
             Self::Session { error, .. } => error.is_transient(),
             Self::Url(_) | Self::Source(_) | Self::Misuse(_) => false,
         }
