@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Tells why something could not be done. Both adapters have it as their `Error`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub enum Error {
     /// The server's URL cannot be used.
@@ -129,6 +129,33 @@ impl From<UrlError> for Error {
 impl From<core::convert::Infallible> for Error {
     fn from(never: core::convert::Infallible) -> Self {
         match never {}
+    }
+}
+
+/// Says in words what kept a connection from being made: this is what is seen of a `main` that returns it.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Url(error) => f
+                .debug_tuple("Url")
+                .field(&format_args!("{error}"))
+                .finish(),
+            Self::Connect(error) => {
+                let words = format_args!("{error}");
+                f.debug_tuple("Connect").field(&words).finish()
+            }
+            Self::Session {
+                error,
+                transport,
+                trace,
+            } => {
+                let mut shown = f.debug_struct("Session");
+                shown.field("error", error).field("transport", transport);
+                shown.field("trace", trace).finish()
+            }
+            Self::Source(error) => f.debug_tuple("Source").field(error).finish(),
+            Self::Misuse(misuse) => f.debug_tuple("Misuse").field(misuse).finish(),
+        }
     }
 }
 

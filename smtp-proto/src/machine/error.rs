@@ -259,22 +259,23 @@ impl Excerpt {
     }
 }
 
+/// Displays it after a colon, and nothing where there is nothing.
 impl fmt::Display for Excerpt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.bytes.is_empty() {
-            return Ok(());
+        match self.bytes.is_empty() {
+            true => Ok(()),
+            false => write!(f, ": {self:?}"),
         }
-        f.write_str(": \"")?;
-        for escaped in self.bytes.escape_ascii() {
-            f.write_char(char::from(escaped))?;
-        }
-        f.write_str(if self.truncated { "\"..." } else { "\"" })
     }
 }
 
 impl fmt::Debug for Excerpt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
+        f.write_char('"')?;
+        for escaped in self.bytes.escape_ascii() {
+            f.write_char(char::from(escaped))?;
+        }
+        f.write_str(if self.truncated { "\"..." } else { "\"" })
     }
 }
 

@@ -861,7 +861,7 @@ fn errors_quote_the_peer_escaped() {
     );
     assert_eq!(
         format!("{:?}", error.excerpt()),
-        ": \"250 \\x1b[2J\\x07\\r\\n\""
+        "\"250 \\x1b[2J\\x07\\r\\n\""
     );
 }
 

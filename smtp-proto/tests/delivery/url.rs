@@ -2,7 +2,7 @@
 
 use smtp_proto::{
     client::Tls,
-    delivery::{Server, ServerUrl, UrlError, own_name},
+    delivery::{Error, Server, ServerUrl, UrlError, own_name},
     machine::Dialect,
     syntax::Host,
 };
@@ -203,6 +203,17 @@ fn nothing_shows_the_userinfo() {
 fn a_user_has_a_password() {
     let parsed = "smtps://alice@mx.example.net".parse::<ServerUrl>();
     assert_eq!(parsed, Err(UrlError::NoPassword));
+}
+
+/// Of a program whose `main` returns the error, this is what is seen.
+#[test]
+fn an_error_is_told_in_words() {
+    let error = Error::from(UrlError::Scheme);
+    assert_eq!(format!("{error:?}"), format!("Url({error})"));
+    let refused = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+    let error = Error::connect(refused).naming(&Server::from(("mx.example.net", 25)));
+    let words = "Connect(mx.example.net:25: connection refused)";
+    assert_eq!(format!("{error:?}"), words);
 }
 
 #[test]
