@@ -69,7 +69,7 @@ impl<'s> Flight<'s> {
             self.link.withhold();
             return Slices::new();
         }
-        self.link.offer(commands, &mut slices, self.config);
+        self.link.offer(commands, &mut slices);
         slices
     }
 

@@ -587,7 +587,6 @@ impl Messages {
 
     // Commands.
 
-    /// Returns from which policy on more may be sent.
     /// Returns which message a command of a transaction is about, and which recipient of it.
     pub(super) fn whose(&self, said: &Said) -> Option<Whose> {
         use Verb::{Chunk, Content, Data, LastChunk, LoneDot, Mail, Recipient, RecipientContent};
@@ -606,6 +605,7 @@ impl Messages {
         self.schedule.has_stepped_down()
     }
 
+    /// Returns from which policy on more may be sent.
     pub(super) fn level(&self) -> Level {
         self.schedule.level()
     }

@@ -89,6 +89,7 @@ mod replies;
 mod resets;
 mod schedule;
 mod session;
+mod setbacks;
 mod steps;
 mod table;
 mod transaction;

@@ -2,7 +2,6 @@
 //! (RFC 2920 3.1).
 
 use alloc::collections::VecDeque;
-use core::time::Duration;
 
 use super::{
     action::Said,
@@ -26,8 +25,6 @@ pub(super) struct Expected {
     pub(super) recipient: u32,
     /// Where in the stream of bytes the command ends, its content included.
     end: u64,
-    /// When it was rendered.
-    pub(super) sent: Duration,
     /// How many bytes the command has, content apart.
     bytes: u32,
     /// How many round trips had been made when the command was rendered.
@@ -81,14 +78,8 @@ impl Outstanding {
         }
     }
 
-    /// Expects the reply to a command of the session's own.
-    pub(super) fn expect(&mut self, verb: Verb, now: Duration) {
-        let said = Said::by_session(verb);
-        self.expect_of(said, 0, 0, now);
-    }
-
-    /// Expects the reply to a transaction's command, which ends there in the stream of bytes.
-    pub(super) fn expect_of(&mut self, said: Said, end: u64, bytes: usize, now: Duration) {
+    /// Expects the reply to a command, which ends there in the stream of bytes.
+    pub(super) fn expect(&mut self, said: Said, end: u64, bytes: usize) {
         let Said {
             verb,
             transaction,
@@ -109,7 +100,6 @@ impl Outstanding {
             transaction,
             recipient,
             end,
-            sent: now,
             bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
             round_trips: self.round_trips,
         });
