@@ -57,9 +57,7 @@ pub(super) struct Outstanding {
     bytes: usize,
     /// How many chunks are unanswered, last ones apart.
     chunks: usize,
-    /// The most patient timer of the commands that were sent since nothing was unanswered.
-    patience: Option<Timer>,
-    /// The steps of those commands.
+    /// What was sent since nothing was unanswered.
     steps: Steps,
     /// The longest chain of commands that each waited for the reply to the one before.
     round_trips: u32,
@@ -72,7 +70,6 @@ impl Outstanding {
             expected: VecDeque::with_capacity(1),
             bytes: 0,
             chunks: 0,
-            patience: None,
             steps: Steps::default(),
             round_trips: 0,
         }
@@ -87,14 +84,7 @@ impl Outstanding {
         } = said;
         self.bytes = self.bytes.saturating_add(bytes);
         self.chunks = self.chunks.saturating_add(usize::from(verb == Verb::Chunk));
-        // Timers in a group are not defined: the largest minimum counts.
-        if self
-            .patience
-            .is_none_or(|patience| rank(patience) < rank(verb.timer()))
-        {
-            self.patience = Some(verb.timer());
-        }
-        self.steps.insert(verb.step());
+        self.steps.insert(verb);
         self.expected.push_back(Expected {
             verb,
             transaction,
@@ -123,7 +113,6 @@ impl Outstanding {
             .saturating_sub(usize::from(expected.verb == Verb::Chunk));
         self.round_trips = self.round_trips.max(expected.round_trips.saturating_add(1));
         if self.expected.is_empty() {
-            self.patience = None;
             self.steps = Steps::default();
         }
         Some(expected)
@@ -147,7 +136,7 @@ impl Outstanding {
                 in_doubt(expected.transaction);
             }
         }
-        (self.bytes, self.chunks, self.patience) = (0, 0, None);
+        (self.bytes, self.chunks) = (0, 0);
         self.steps = Steps::default();
     }
 
@@ -185,11 +174,11 @@ impl Outstanding {
     pub(super) fn timer(&self, left: u64) -> Option<Timer> {
         match self.awaited(left)? {
             Verb::Quit => Some(Timer::Quit),
-            verb => Some(self.patience.unwrap_or(verb.timer())),
+            verb => Some(self.steps.timer().unwrap_or(verb.timer())),
         }
     }
 
-    /// Returns the steps of the commands that were sent since nothing was unanswered.
+    /// Returns what was sent since nothing was unanswered.
     pub(super) fn steps(&self) -> Steps {
         self.steps
     }
@@ -200,15 +189,5 @@ impl Outstanding {
 
     pub(super) fn shrink(&mut self) {
         self.expected.shrink_to_fit();
-    }
-}
-
-/// Orders the timers of replies by RFC 5321 4.5.3.2.
-fn rank(timer: Timer) -> u8 {
-    match timer {
-        Timer::DataTermination => 3,
-        Timer::Greeting | Timer::Command => 2,
-        Timer::DataInitiation => 1,
-        _ => 0,
     }
 }
