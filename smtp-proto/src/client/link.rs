@@ -194,6 +194,7 @@ impl Link {
     }
 
     /// Expects the reply to a command that ends there in the stream of bytes.
+    #[inline(always)]
     fn expect(&mut self, said: Said, end: u64, bytes: usize) {
         self.outstanding.expect(said, end, bytes);
         if let Some(watch) = &mut self.watch {
@@ -313,6 +314,7 @@ impl Link {
 
     /// Adds a command that was appended to the commands at `start`, and expects its reply; unless too
     /// much is unanswered, when it is taken off again.
+    #[inline(always)]
     pub(super) fn say(
         &mut self,
         said: Said,

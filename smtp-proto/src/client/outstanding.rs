@@ -76,6 +76,7 @@ impl Outstanding {
     }
 
     /// Expects the reply to a command, which ends there in the stream of bytes.
+    #[inline(always)]
     pub(super) fn expect(&mut self, said: Said, end: u64, bytes: usize) {
         let Said {
             verb,

@@ -467,6 +467,7 @@ impl Session {
     }
 
     /// Accounts for the answer to one of a transaction's commands.
+    #[inline(always)]
     fn on_answer<'i>(&mut self, expected: &Expected, reply: Reply<'i>) -> Option<Event<'i>> {
         let verb = expected.verb;
         match self.messages.answer(expected, reply, &self.config) {
