@@ -59,6 +59,7 @@ impl<'s> Flight<'s> {
     ) -> Slices<'a> {
         let Buffers { commands, scratch } = buffers;
         let mut slices = Slices::new();
+        self.messages.advance();
         self.render(commands);
         if let Some((id, body)) = body {
             self.write_body(id, body, commands, scratch, &mut slices);

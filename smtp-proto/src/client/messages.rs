@@ -615,6 +615,11 @@ impl Messages {
         self.schedule.state()
     }
 
+    /// Passes what is over.
+    pub(super) fn advance(&mut self) {
+        self.schedule.advance();
+    }
+
     /// Returns what is to be sent next, at whatever time it may be. `is_quiet` says whether all is
     /// answered, and no content is under way.
     pub(super) fn next_action(&mut self, is_quiet: bool) -> Option<Action> {

@@ -84,7 +84,9 @@ impl Outstanding {
             recipient,
         } = said;
         self.bytes = self.bytes.saturating_add(bytes);
-        self.chunks = self.chunks.saturating_add(usize::from(verb == Verb::Chunk));
+        if verb == Verb::Chunk {
+            self.chunks = self.chunks.saturating_add(1);
+        }
         self.steps.insert(verb);
         self.expected.push_back(Expected {
             verb,
@@ -109,9 +111,9 @@ impl Outstanding {
     fn pop(&mut self) -> Option<Expected> {
         let expected = self.expected.pop_front()?;
         self.bytes = self.bytes.saturating_sub(expected.bytes as usize);
-        self.chunks = self
-            .chunks
-            .saturating_sub(usize::from(expected.verb == Verb::Chunk));
+        if expected.verb == Verb::Chunk {
+            self.chunks = self.chunks.saturating_sub(1);
+        }
         self.round_trips = self.round_trips.max(expected.round_trips.saturating_add(1));
         if self.expected.is_empty() {
             self.steps = Steps::default();
