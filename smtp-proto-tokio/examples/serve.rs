@@ -11,7 +11,7 @@ impl Handler for Inbox {
     type Sink = InMemory;
 
     async fn recipient(&self, _: &Session, _: &Transaction, recipient: &Recipient) -> Verdict {
-        match recipient.path.to_string().ends_with("@example.org>") {
+        match recipient.path.is_of("example.org") {
             true => accept(),
             false => Err(refuse!("550 5.7.1 No relaying")),
         }

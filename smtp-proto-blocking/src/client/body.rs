@@ -2,7 +2,7 @@
 
 use std::{
     fs::File,
-    io::{self, Read, Seek, Write},
+    io::{self, Read, Write},
     path::Path,
     sync::mpsc::{Receiver, SyncSender, sync_channel},
     task::{Context, Poll, Waker},
@@ -153,16 +153,12 @@ impl delivery::Supply for Supply {
     }
 }
 
-/// What is no regular file is a reader: its size cannot be known.
+/// One whose size cannot be known is a reader.
 impl From<File> for Supply {
-    fn from(mut file: File) -> Self {
-        let length = file.metadata().ok().filter(std::fs::Metadata::is_file);
-        match (length, file.stream_position()) {
-            (Some(metadata), Ok(start)) => {
-                let size = metadata.len().saturating_sub(start);
-                Self::File(file, start, size)
-            }
-            _ => Self::Reader(Box::new(file)),
+    fn from(file: File) -> Self {
+        match delivery::extent(&file) {
+            Some((start, size)) => Self::File(file, start, size),
+            None => Self::Reader(Box::new(file)),
         }
     }
 }
@@ -174,7 +170,7 @@ fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> 
 
 #[cfg(not(unix))]
 fn read_exact_at(mut file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-    file.seek(io::SeekFrom::Start(offset))?;
+    io::Seek::seek(&mut file, io::SeekFrom::Start(offset))?;
     file.read_exact(buffer)
 }
 

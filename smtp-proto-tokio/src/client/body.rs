@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     future::Future,
-    io::{self, Seek},
+    io::{self, Read},
     path::Path,
     pin::Pin,
     sync::Arc,
@@ -110,8 +110,8 @@ pub(super) enum Supply {
 /// A file, which a thread reads.
 pub(super) struct Window {
     file: Arc<File>,
-    start: u64,
-    size: u64,
+    /// From where on, and how many bytes, if that is known: else it can be read only once.
+    extent: Option<(u64, u64)>,
     /// From where on, and what becomes of it.
     reading: Option<(u64, JoinHandle<io::Result<Vec<u8>>>)>,
 }
@@ -124,13 +124,13 @@ pub(super) enum Piece {
 impl delivery::Supply for Supply {
     fn size(&self) -> Option<u64> {
         match self {
-            Self::File(window) => Some(window.size),
+            Self::File(window) => window.extent.map(|(_, size)| size),
             Self::Reader(_) | Self::Channel(_) => None,
         }
     }
 
     fn can_seek(&self) -> bool {
-        matches!(self, Self::File(_))
+        self.size().is_some()
     }
 
     fn poll_read(
@@ -156,7 +156,10 @@ impl delivery::Supply for Supply {
             Self::File(window) => {
                 *buffer = ready!(window.poll_read(cx, offset))?;
                 let end = offset.saturating_add(buffer.len() as u64);
-                Poll::Ready(Ok(end == window.size))
+                Poll::Ready(Ok(match window.extent {
+                    Some((_, size)) => end == size,
+                    None => buffer.len() < CHUNK,
+                }))
             }
             Self::Channel(pieces) => match ready!(pieces.poll_recv(cx)) {
                 Some(Piece::Bytes(bytes)) => {
@@ -176,12 +179,16 @@ impl Window {
         // What was begun elsewhere is of no use any more.
         self.reading.take_if(|reading| reading.0 != offset);
         let (_, reading) = self.reading.get_or_insert_with(|| {
-            let file = Arc::clone(&self.file);
-            let rest = self.size.saturating_sub(offset);
-            let from = self.start.saturating_add(offset);
+            let (file, extent) = (Arc::clone(&self.file), self.extent);
             let read = move || {
+                let Some((start, size)) = extent else {
+                    let mut bytes = Vec::new();
+                    (&*file).take(CHUNK as u64).read_to_end(&mut bytes)?;
+                    return Ok(bytes);
+                };
+                let rest = size.saturating_sub(offset);
                 let mut bytes = vec![0; usize::try_from(rest).unwrap_or(CHUNK).min(CHUNK)];
-                read_exact_at(&file, &mut bytes, from)?;
+                read_exact_at(&file, &mut bytes, start.saturating_add(offset))?;
                 Ok(bytes)
             };
             (offset, spawn_blocking(read))
@@ -192,15 +199,12 @@ impl Window {
     }
 }
 
-/// One whose size cannot be known cannot be read, either: it fails when its turn comes.
 impl From<File> for Supply {
-    fn from(mut file: File) -> Self {
-        let start = file.stream_position().unwrap_or_default();
-        let length = file.metadata().map_or(0, |metadata| metadata.len());
+    fn from(file: File) -> Self {
+        let extent = delivery::extent(&file);
         Self::File(Window {
             file: Arc::new(file),
-            start,
-            size: length.saturating_sub(start),
+            extent,
             reading: None,
         })
     }
@@ -213,7 +217,7 @@ fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> 
 
 #[cfg(not(unix))]
 fn read_exact_at(mut file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-    file.seek(io::SeekFrom::Start(offset))?;
+    io::Seek::seek(&mut file, io::SeekFrom::Start(offset))?;
     io::Read::read_exact(&mut file, buffer)
 }
 

@@ -147,11 +147,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !ready!(self.transport.poll_read(cx)) {
-            let machine = self.courier.machine_mut();
-            machine.handle_eof();
-            if self.transport.write_failed {
-                machine.write_failed();
-            }
+            // Of a reset, too, that is all: at the end of what it reads it has no more to write.
+            self.courier.machine_mut().handle_eof();
         }
         Poll::Ready(())
     }

@@ -36,7 +36,7 @@ mod url;
 
 #[cfg(feature = "std")]
 pub use self::{
-    content::{Content, Supply},
+    content::{Content, Supply, extent},
     error::Error,
     pool::{Policy, Pool},
     sending::Sending,
