@@ -17,6 +17,7 @@ use smtp_proto::{
 };
 use smtp_proto_blocking::{
     Client, Error,
+    client::Options as ClientOptions,
     server::{Options, serve_connection},
     tls::{TlsConnector, TlsaRecord},
 };
@@ -46,8 +47,8 @@ fn open(
     let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (far, _) = listener.accept().unwrap();
     thread::spawn(move || serve_connection(far, options, Store::default()));
-    let builder = Client::builder(client_config().tls(tls)).tls(connector.clone());
-    let mut client = builder.with_stream(near)?;
+    let builder = ClientOptions::new(client_config().tls(tls)).tls(connector.clone());
+    let mut client = Client::with_stream(near, builder)?;
     client.ready()?;
     Ok(client)
 }

@@ -19,8 +19,8 @@
 //! # }
 //! ```
 //!
-//! A [URL](smtp_proto::delivery::ServerUrl) says whether there is TLS and authentication; a client that
-//! needs more than that begins with [`Client::at`] or [`Client::builder`].
+//! A [URL](smtp_proto::delivery::ServerUrl) says whether there is TLS and authentication; what else there
+//! is to say, [`Options`](client::Options) do.
 //!
 //! Many messages go fastest through [`Client::send_all`], which runs as far ahead as the
 //! configured [`Pipelining`] lets it. A [`Sender`] opens connections by

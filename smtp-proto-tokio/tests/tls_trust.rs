@@ -14,6 +14,7 @@ use smtp_proto::{
 use smtp_proto_test_support::{Pki, SERVER, Scripted};
 use smtp_proto_tokio::{
     Client, Error,
+    client::Options as ClientOptions,
     server::Options,
     tls::{TlsConnector, TlsaRecord},
 };
@@ -36,8 +37,8 @@ async fn open(
     tls: client::Tls,
 ) -> Result<Client<TcpStream>, Error> {
     let (stream, _) = serve_loopback(&Arc::new(Store::default()), options).await;
-    let builder = Client::builder(look_ahead(tls)).tls(connector.clone());
-    let mut client = builder.with_stream(stream)?;
+    let builder = ClientOptions::new(look_ahead(tls)).tls(connector.clone());
+    let mut client = Client::with_stream(stream, builder)?;
     client.ready().await?;
     Ok(client)
 }

@@ -2,13 +2,9 @@
 
 use std::{io, mem, sync::Arc, task::Poll, time::Duration};
 
-use smtp_proto::{
-    client::{Client, Config},
-    delivery::{Content, Courier},
-    machine,
-};
+use smtp_proto::{delivery::Courier, machine};
 
-use super::body::{Supply, present};
+use super::body::Body;
 use crate::{
     Error, Transport,
     connection::{Connection, GLANCE, MOMENT, Progress},
@@ -28,7 +24,7 @@ enum Written {
 /// A courier, its connection, and how far they are with each other.
 #[derive(Debug)]
 pub(super) struct Driver<T> {
-    pub(super) courier: Courier<Content<Supply>>,
+    pub(super) courier: Courier<Body>,
     pub(super) connection: Connection<T>,
     /// More messages wait in an iterator.
     pub(super) is_supplied: bool,
@@ -39,14 +35,21 @@ pub(super) struct Driver<T> {
 }
 
 impl<T: Transport> Driver<T> {
-    pub(super) fn new(transport: T, config: Config, tls: Option<Begin<T>>) -> Self {
-        let machine = Client::new(config, Duration::ZERO);
+    pub(super) fn new(transport: T, courier: Courier<Body>, tls: Option<Begin<T>>) -> Self {
         Self {
-            connection: Connection::new(transport, tls, machine.max_unconsumed()),
-            courier: Courier::new(machine),
+            connection: Connection::new(transport, tls, courier.machine().max_unconsumed()),
+            courier,
             is_supplied: false,
             waited: Duration::ZERO,
             broken: None,
+        }
+    }
+
+    /// Returns how the session has failed, if it has.
+    pub(super) fn alive(&self) -> Result<(), Error> {
+        match self.courier.failure() {
+            Some(error) => Err(self.explain(error.clone())),
+            None => Ok(()),
         }
     }
 
@@ -56,10 +59,7 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Goes on until there is an answer.
-    pub(super) fn wait<R>(
-        &mut self,
-        mut answer: impl FnMut(&mut Courier<Content<Supply>>) -> Poll<R>,
-    ) -> R {
+    pub(super) fn wait<R>(&mut self, mut answer: impl FnMut(&mut Courier<Body>) -> Poll<R>) -> R {
         loop {
             if let Poll::Ready(answer) = answer(&mut self.courier) {
                 if self.courier.is_idle() {
@@ -69,6 +69,15 @@ impl<T: Transport> Driver<T> {
             }
             self.turn();
         }
+    }
+
+    /// Goes on until there is an answer, or the session has failed.
+    pub(super) fn wait_for<R>(
+        &mut self,
+        answer: impl FnMut(&mut Courier<Body>) -> Poll<Result<R, machine::Error>>,
+    ) -> Result<R, Error> {
+        let answer = self.wait(answer);
+        answer.map_err(|error| self.explain(error))
     }
 
     /// Goes round once: events, writes, and a read unless there is news.
@@ -164,8 +173,8 @@ impl<T: Transport> Driver<T> {
             self.courier.excuse(mem::take(&mut self.waited));
             let (courier, connection) = (&mut self.courier, &mut self.connection);
             let (origin, waited) = (connection.origin(), &mut self.waited);
-            let present = |content, offset| {
-                let presented = present(content, offset);
+            let present = |body, offset| {
+                let presented = Body::present(body, offset);
                 // A reader may have taken its time.
                 *waited += origin.elapsed().saturating_sub(now);
                 presented

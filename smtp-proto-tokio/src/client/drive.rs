@@ -8,17 +8,13 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use smtp_proto::{
-    client::{Client, Config, Duplex},
-    delivery::{Content, Courier},
-    machine,
-};
+use smtp_proto::{delivery::Courier, machine};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     task::yield_now,
 };
 
-use super::body::Supply;
+use super::body::Body;
 use crate::{
     Error,
     tls::Begin,
@@ -37,7 +33,7 @@ impl fmt::Debug for Yielding {
 /// A courier, its stream, and how far they are with each other.
 #[derive(Debug)]
 pub(super) struct Driver<S> {
-    pub(super) courier: Courier<Content<Supply>>,
+    pub(super) courier: Courier<Body>,
     pub(super) transport: Transport<S>,
     /// More messages wait in a source.
     pub(super) is_supplied: bool,
@@ -47,15 +43,22 @@ pub(super) struct Driver<S> {
 }
 
 impl<S> Driver<S> {
-    pub(super) fn new(stream: S, config: Config, tls: Option<Begin<S>>) -> Self {
-        let clock = Clock::start();
-        let machine = Client::new(config.duplex(Duplex::Full), clock.now());
+    pub(super) fn new(stream: S, courier: Courier<Body>, tls: Option<Begin<S>>) -> Self {
+        let max_unconsumed = courier.machine().max_unconsumed();
         Self {
-            transport: Transport::new(stream, tls, clock, machine.max_unconsumed()),
-            courier: Courier::new(machine),
+            transport: Transport::new(stream, tls, Clock::start(), max_unconsumed),
+            courier,
             is_supplied: false,
             is_blocked: false,
             yielding: None,
+        }
+    }
+
+    /// Returns how the session has failed, if it has.
+    pub(super) fn alive(&self) -> Result<(), Error> {
+        match self.courier.failure() {
+            Some(error) => Err(self.explain(error.clone())),
+            None => Ok(()),
         }
     }
 
@@ -69,15 +72,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Goes on until there is an answer. Whatever it does is kept: it may be dropped at any time.
     pub(super) async fn wait<R>(
         &mut self,
-        mut answer: impl FnMut(&mut Courier<Content<Supply>>) -> Poll<R>,
+        mut answer: impl FnMut(&mut Courier<Body>) -> Poll<R>,
     ) -> R {
         poll_fn(|cx| self.poll_wait(cx, &mut answer)).await
+    }
+
+    /// Goes on until there is an answer, or the session has failed.
+    pub(super) async fn wait_for<R>(
+        &mut self,
+        answer: impl FnMut(&mut Courier<Body>) -> Poll<Result<R, machine::Error>>,
+    ) -> Result<R, Error> {
+        let answer = self.wait(answer).await;
+        answer.map_err(|error| self.explain(error))
     }
 
     fn poll_wait<R>(
         &mut self,
         cx: &mut Context<'_>,
-        answer: &mut impl FnMut(&mut Courier<Content<Supply>>) -> Poll<R>,
+        answer: &mut impl FnMut(&mut Courier<Body>) -> Poll<R>,
     ) -> Poll<R> {
         loop {
             if let Poll::Ready(answer) = answer(&mut self.courier) {
@@ -187,7 +199,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
             let now = self.transport.clock.now();
             let (courier, transport) = (&mut self.courier, &mut self.transport);
-            let present = |content, offset| Content::poll(content, offset, cx);
+            let present = |body, offset| Body::poll(body, offset, cx);
             let Some(transmit) = courier.poll_transmit(present, now) else {
                 return self.poll_finish_write(cx);
             };
