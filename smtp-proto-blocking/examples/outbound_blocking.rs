@@ -196,11 +196,11 @@ fn tries_next_host(outcome: &Outcome<'_>) -> bool {
 }
 
 /// Tells by the words of RFC 8460 4.3 how it went with TLS.
-fn tls_result(client: &Client<TcpStream>, tls: Tls, fault: Option<Fault>) -> &'static str {
+fn tls_result(client: &Client, tls: Tls, fault: Option<Fault>) -> &'static str {
     if let Some(failure) = fault.and_then(Fault::tls_result_type) {
         return failure;
     }
-    match client.stream().tls_info().map(|info| info.verification) {
+    match client.tls_info().map(|info| info.verification) {
         Some(Verification::Unverified(reason)) => reason.result_type().unwrap_or("successful"),
         Some(_) => "successful",
         None if tls != Tls::Off && client.capabilities().iter().count() > 0 => {

@@ -82,7 +82,6 @@ mod connection;
 mod entropy;
 pub mod server;
 mod socket;
-mod stream;
 pub mod tls;
 mod transport;
 
@@ -94,5 +93,4 @@ pub use smtp_proto::{
     machine::TlsInfo,
 };
 pub use socket::Socket;
-pub use stream::Stream;
 pub use transport::Transport;

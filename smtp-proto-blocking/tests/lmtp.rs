@@ -17,7 +17,7 @@ use smtp_proto::{
     syntax::{Code, Reply},
 };
 use smtp_proto_blocking::{
-    Client, Server, Transport,
+    Client, Server,
     client::Options,
     server::{
         Accept, Deliveries, Envelope, Handler, Notice, Recipient, Refusal, Session, Shutdown, Sink,
@@ -128,7 +128,7 @@ fn outcomes(report: Report) -> Vec<String> {
 }
 
 /// 2033-4.2-b, 2033-4.2-d, X-21: three recipients, three outcomes.
-fn converse<T: Transport>(client: &mut Client<T>) {
+fn converse(client: &mut Client) {
     let to = ["one", "no", "full"];
     let report = client.send(envelope(&to), "x\r\n").unwrap();
     assert_eq!(

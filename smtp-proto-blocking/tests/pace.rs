@@ -55,7 +55,7 @@ fn serve(stream: UnixStream, pause: Duration) -> JoinHandle<()> {
 }
 
 /// The message was given up, with its account, since it took too long.
-fn assert_given_up(client: &mut Client<UnixStream>, report: &Report) {
+fn assert_given_up(client: &mut Client, report: &Report) {
     let unsent = |it: &Outcome<'_>| matches!(it, Outcome::NotSent(why) if why.reason == NotSentReason::ConnectionEnded);
     assert!(unsent(&report.outcome), "{report:?}");
     let error = client.next_report().unwrap_err();
@@ -71,7 +71,7 @@ fn assert_given_up(client: &mut Client<UnixStream>, report: &Report) {
 fn a_server_that_takes_a_byte_now_and_then_is_given_up() {
     let large = || Body::shared(b"0123456789abcde\r\n".repeat(50_000));
     let limit = Duration::from_millis(200);
-    type Send = fn(&mut Client<UnixStream>, Body, Duration) -> Result<Report, Error>;
+    type Send = fn(&mut Client, Body, Duration) -> Result<Report, Error>;
     let send: Send = |client, body, _| client.send(envelope(), body);
     let within: Send = |client, body, limit| client.send_within(limit, envelope(), body);
     thread::scope(|scope| {

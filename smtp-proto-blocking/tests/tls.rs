@@ -48,7 +48,7 @@ fn every_way_and_policy_delivers_unchanged() {
                 let messages = (0..9).map(|n| (envelope(&["one"]), contents(n)));
                 let reports: Vec<Report> = client.send_all(messages).map(Result::unwrap).collect();
                 assert!(reports.iter().all(Report::is_delivered), "{reports:?}");
-                let info = client.stream().tls_info().unwrap();
+                let info = client.tls_info().unwrap();
                 assert_eq!(info.version, 0x0304);
                 assert!(info.is_verified() && info.exporter.is_some());
                 assert_eq!(info.peer_certificates, [pki.certificate.to_vec()]);
@@ -137,7 +137,7 @@ fn without_an_offer_only_required_tls_fails() {
             Client::with_stream(tcp(address), Options::new(config).tls(connector())).unwrap();
         let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
         assert!(report.is_delivered());
-        assert_eq!(client.stream().tls_info(), None);
+        assert_eq!(client.tls_info(), None);
     });
     assert_eq!(store.messages().len(), 1);
 }

@@ -58,7 +58,6 @@ pub mod client;
 mod entropy;
 pub mod server;
 mod socket;
-mod stream;
 pub mod tls;
 mod transport;
 
@@ -75,7 +74,6 @@ pub use self::{
     client::{Body, Client, Sender},
     server::Server,
     socket::Socket,
-    stream::Stream,
 };
 
 /// The pages of the guide that show this crate; they stand in [`smtp_proto::guide`].

@@ -15,5 +15,7 @@ mod handshake;
 #[cfg(feature = "rustls")]
 pub use smtp_proto_rustls::{Pin, TlsAcceptor, TlsConnector, TlsaRecord, crypto_provider, rustls};
 
-pub(crate) use self::handshake::{Begin, Handshaking};
-pub use self::handshake::{Duplex, Handshake, Link, Tls};
+pub use crate::socket::Duplex;
+
+pub(crate) use self::handshake::Handshaking;
+pub use self::handshake::{Handshake, Link, Tls};

@@ -22,11 +22,7 @@ use smtp_proto_tokio::{
     },
 };
 use support::{client_config, content, envelope, exchange, introduce, server_config};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    sync::Notify,
-    time::timeout,
-};
+use tokio::{sync::Notify, time::timeout};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const TAKEN: &str = "250 2.0.0 Message accepted\r\n";
@@ -121,7 +117,7 @@ fn lmtp_client() -> client::Config {
 }
 
 /// Sends a message to three recipients, and returns what became of it for each.
-async fn send_to_three<S: AsyncRead + AsyncWrite + Unpin>(client: &mut Client<S>) -> Report {
+async fn send_to_three(client: &mut Client) -> Report {
     let recipients = [
         "<a@example.net>",
         "<nobody@example.net>",

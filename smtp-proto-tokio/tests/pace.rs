@@ -54,7 +54,7 @@ async fn serve(stream: DuplexStream, pause: Duration) {
 }
 
 /// The message was given up, with its account, since it took too long.
-async fn assert_given_up(client: &mut Client<DuplexStream>, report: &Report) {
+async fn assert_given_up(client: &mut Client, report: &Report) {
     let unsent = |it: &Outcome<'_>| matches!(it, Outcome::NotSent(why) if why.reason == NotSentReason::ConnectionEnded);
     assert!(unsent(&report.outcome), "{report:?}");
     let error = client.next_report().await.unwrap_err();

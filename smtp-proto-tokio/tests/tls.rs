@@ -51,7 +51,7 @@ async fn every_mode_delivers_by_every_policy_through_buffers_of_every_size() {
                     count += 1;
                 }
                 assert_eq!(count, 5, "{client_tls:?} {policy:?} {buffer}");
-                let info = client.stream().tls_info().unwrap();
+                let info = client.tls_info().unwrap();
                 assert_eq!(info.version, 0x0304);
                 assert!(info.is_verified() && info.exporter.is_some());
                 // 3207-4.2-d
@@ -177,7 +177,7 @@ async fn tls_is_wanted_and_nothing_was_given_to_do_it_with() {
     assert!(is_delivered(
         &client.send(&one(), content(0)).await.unwrap()
     ));
-    assert_eq!(client.stream().tls_info(), None);
+    assert_eq!(client.tls_info(), None);
     client.quit().await.unwrap();
     server.await.unwrap().unwrap();
 }

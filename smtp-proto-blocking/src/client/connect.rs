@@ -82,20 +82,21 @@ impl Client {
             Err(error) => Err(error.with_trace_of(client.driver.courier.machine_mut())),
         }
     }
-}
 
-impl<T: Transport + Send + 'static> Client<T> {
     /// Starts a session over a connection that was just established.
     ///
     /// # Errors
     ///
     /// [`Error::Connect`] if the means for TLS or authentication cannot be had.
-    pub fn with_stream(transport: T, options: impl Into<Options>) -> Result<Self, Error> {
-        Self::over(transport, &options.into(), None, None)
+    pub fn with_stream(
+        transport: impl Transport + Send + 'static,
+        options: impl Into<Options>,
+    ) -> Result<Self, Error> {
+        Self::over(Socket::over(transport), &options.into(), None, None)
     }
 
     fn over(
-        transport: T,
+        socket: Socket,
         options: &Options,
         local: Option<IpAddr>,
         learned: Option<&Learned>,
@@ -113,7 +114,7 @@ impl<T: Transport + Send + 'static> Client<T> {
             duplex: None,
         };
         let (courier, tls) = options.begin(&surroundings, local, learned)?;
-        let driver = Driver::new(transport, courier, tls.map(Tls::over));
+        let driver = Driver::new(socket, tls, courier);
         Ok(Self { driver })
     }
 }

@@ -13,9 +13,9 @@ use smtp_proto::{
 };
 
 use super::{body::Body, drive::Driver};
-use crate::{Error, Socket, Stream, Transport};
+use crate::{Error, Socket, TlsInfo};
 
-/// One SMTP session over a blocking [`Transport`].
+/// One SMTP session over one connection.
 ///
 /// [`send`](Self::send) does everything for one message. For as many as the pipelining policy allows
 /// at once, keep several submitted: [`send_all`](Self::send_all), or [`submit`](Self::submit) and
@@ -26,25 +26,25 @@ use crate::{Error, Socket, Stream, Transport};
 ///
 /// What waits for nothing stands in its [`Session`]: what the server offers, round trips, giving up.
 #[derive(Debug)]
-pub struct Client<T = Socket> {
-    pub(super) driver: Driver<T>,
+pub struct Client {
+    pub(super) driver: Driver,
 }
 
 /// What a [`Client`] was made of.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Parts<T> {
+pub struct Parts {
     /// The machine, in the state that the session is in.
     pub machine: machine::Client,
-    /// The transport, with the TLS session over it if there is one.
-    pub stream: Stream<T>,
+    /// What carries the session, through TLS if it came to that; nothing after a handshake that failed.
+    pub socket: Option<Socket>,
     /// What was read from the stream and not used up.
     pub unread: Vec<u8>,
     /// When the machine's time began.
     pub origin: Instant,
 }
 
-impl<T: Transport> Client<T> {
+impl Client {
     /// Waits until the session is open, and returns what the server offers.
     ///
     /// It need not be called: messages wait for it by themselves.
@@ -228,27 +228,30 @@ impl<T: Transport> Client<T> {
         ended
     }
 
-    /// Returns what carries the session.
-    pub fn stream(&self) -> &Stream<T> {
-        self.driver.connection.stream()
+    /// Returns what carries the session; nothing after a TLS handshake that failed.
+    pub fn socket(&self) -> Option<&Socket> {
+        self.driver.connection.socket.as_ref()
+    }
+
+    /// Returns what the TLS handshake came to; `None` in clear.
+    pub fn tls_info(&self) -> Option<&TlsInfo> {
+        self.driver.connection.tls_info.as_deref()
     }
 
     /// Hands out the machine and the stream, for those who go on by themselves.
     ///
     /// The content of unfinished messages is lost.
-    pub fn into_parts(self) -> Parts<T> {
-        let origin = self.driver.connection.origin();
-        let (stream, unread) = self.driver.connection.into_parts();
+    pub fn into_parts(self) -> Parts {
         Parts {
+            unread: self.driver.connection.received.unread().to_vec(),
+            origin: self.driver.connection.origin,
             machine: self.driver.courier.into_machine(),
-            stream,
-            unread,
-            origin,
+            socket: self.driver.connection.socket,
         }
     }
 }
 
-impl<T> Deref for Client<T> {
+impl Deref for Client {
     type Target = Session<Body>;
 
     fn deref(&self) -> &Self::Target {
@@ -256,7 +259,7 @@ impl<T> Deref for Client<T> {
     }
 }
 
-impl<T> DerefMut for Client<T> {
+impl DerefMut for Client {
     fn deref_mut(&mut self) -> &mut Self::Target {
         self.driver.courier.session_mut()
     }

@@ -8,11 +8,10 @@ use std::{
 };
 
 use smtp_proto::{
-    client::{Duplex, Learned},
+    client::{self, Learned},
     delivery::{self, Failures, Server, Surroundings},
 };
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     net::{TcpSocket, TcpStream, lookup_host},
     time::timeout,
 };
@@ -20,7 +19,10 @@ use tokio::{
 use super::{drive::Driver, session::Client};
 #[cfg(feature = "rustls")]
 use crate::tls::TlsConnector;
-use crate::{Error, Socket, tls::Tls};
+use crate::{
+    Error, Socket,
+    tls::{Duplex, Tls},
+};
 
 /// Says how clients are to behave, where their server is, and as whom they come.
 ///
@@ -100,9 +102,7 @@ impl Client {
             Err(error) => Err(error.with_trace_of(client.driver.courier.machine_mut())),
         }
     }
-}
 
-impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
     /// Starts a session over a connection that was just established.
     ///
     /// The configuration's duplex is of no account: this client always reads while it writes.
@@ -110,12 +110,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
     /// # Errors
     ///
     /// [`Error::Connect`] if the means for TLS or authentication cannot be had.
-    pub fn with_stream(stream: S, options: impl Into<Options>) -> Result<Self, Error> {
-        Self::over(stream, &options.into(), None, None)
+    pub fn with_stream(
+        stream: impl Duplex + 'static,
+        options: impl Into<Options>,
+    ) -> Result<Self, Error> {
+        Self::over(Socket::over(stream), &options.into(), None, None)
     }
 
     fn over(
-        stream: S,
+        socket: Socket,
         options: &Options,
         local: Option<IpAddr>,
         learned: Option<&Learned>,
@@ -130,10 +133,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Client<S> {
             trust: Some(|host, tls| Ok(TlsConnector::of_url(host, tls)?.into())),
             #[cfg(not(feature = "rustls"))]
             trust: None,
-            duplex: Some(Duplex::Full),
+            duplex: Some(client::Duplex::Full),
         };
         let (courier, tls) = options.begin(&surroundings, local, learned)?;
-        let driver = Driver::new(stream, courier, tls.map(Tls::over));
+        let driver = Driver::new(socket, tls, courier);
         Ok(Self { driver })
     }
 }

@@ -3,7 +3,6 @@
 use std::{
     future::poll_fn,
     ops::{Deref, DerefMut},
-    pin::Pin,
     time::Duration,
 };
 
@@ -13,18 +12,15 @@ use smtp_proto::{
     machine::Misuse,
     syntax::{Capabilities, Command, ForwardPath, RcptParameters, Reply},
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    time::{Instant, timeout},
-};
+use tokio::time::{Instant, timeout};
 
 use super::{body::Body, drive::Driver};
-use crate::{Error, Socket, Stream};
+use crate::{Error, Socket, TlsInfo};
 
 /// How long a stream may take to shut down.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// One SMTP session over any stream.
+/// One SMTP session over one connection.
 ///
 /// [`send`](Self::send) does everything for one message. For as many as the pipelining policy allows
 /// at once, keep several submitted: [`send_all`](Self::send_all), or [`submit`](Self::submit) and
@@ -35,25 +31,25 @@ const FAREWELL: Duration = Duration::from_secs(1);
 ///
 /// What waits for nothing stands in its [`Session`]: what the server offers, round trips, giving up.
 #[derive(Debug)]
-pub struct Client<S = Socket> {
-    pub(super) driver: Driver<S>,
+pub struct Client {
+    pub(super) driver: Driver,
 }
 
 /// What a [`Client`] was made of.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Parts<S> {
+pub struct Parts {
     /// The machine, in the state that the session is in.
     pub machine: machine::Client,
-    /// The stream, which speaks TLS if the session does.
-    pub stream: Stream<S>,
+    /// What carries the session, through TLS if it came to that; nothing after a handshake that failed.
+    pub socket: Option<Socket>,
     /// What was read from the stream and not used up.
     pub unread: Vec<u8>,
     /// When the machine's time began.
     pub origin: Instant,
 }
 
-impl<S> Client<S> {
+impl Client {
     /// Queues a message, to be sent while something is awaited.
     ///
     /// # Errors
@@ -84,25 +80,28 @@ impl<S> Client<S> {
         Ok(self.driver.courier.begin(&envelope.into())?)
     }
 
-    /// Returns what carries the session.
-    pub fn stream(&self) -> &Stream<S> {
-        &self.driver.transport.stream
+    /// Returns what carries the session; nothing after a TLS handshake that failed.
+    pub fn socket(&self) -> Option<&Socket> {
+        self.driver.transport.socket.as_ref()
+    }
+
+    /// Returns what the TLS handshake came to; `None` in clear.
+    pub fn tls_info(&self) -> Option<&TlsInfo> {
+        self.driver.transport.tls_info.as_deref()
     }
 
     /// Hands out the machine and the stream, for those who go on by themselves.
     ///
     /// The content of unfinished messages is lost.
-    pub fn into_parts(self) -> Parts<S> {
+    pub fn into_parts(self) -> Parts {
         Parts {
             unread: self.driver.transport.received.unread().to_vec(),
             origin: self.driver.transport.clock.origin,
             machine: self.driver.courier.into_machine(),
-            stream: self.driver.transport.stream,
+            socket: self.driver.transport.socket,
         }
     }
-}
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     /// Waits until the session is open, and returns what the server offers. Cancel safe.
     ///
     /// It need not be called: messages wait for it by themselves.
@@ -267,14 +266,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         let ended = self.driver.wait_for(|courier| courier.ended()).await;
         // How the stream takes it changes nothing. TLS has something to say to a server that may not
         // listen any more.
-        let stream = &mut self.driver.transport.stream;
-        let shutdown = poll_fn(|cx| Pin::new(&mut *stream).poll_shutdown(cx));
+        let shutdown = poll_fn(|cx| self.driver.transport.poll_shutdown(cx));
         let _ = timeout(FAREWELL, shutdown).await;
         ended
     }
 }
 
-impl<S> Deref for Client<S> {
+impl Deref for Client {
     type Target = Session<Body>;
 
     fn deref(&self) -> &Self::Target {
@@ -282,7 +280,7 @@ impl<S> Deref for Client<S> {
     }
 }
 
-impl<S> DerefMut for Client<S> {
+impl DerefMut for Client {
     fn deref_mut(&mut self) -> &mut Self::Target {
         self.driver.courier.session_mut()
     }

@@ -124,7 +124,7 @@ mod over_tokio {
             .to("b@example.net")
             .unwrap();
         assert!(client.send(envelope, content()).await?.is_delivered());
-        let info = client.stream().tls_info().unwrap();
+        let info = client.tls_info().unwrap();
         assert_eq!(info.peer_certificates.len(), 1);
         client.quit().await?;
         serving.await.unwrap().unwrap();
@@ -217,7 +217,7 @@ mod over_blocking {
             .to("b@example.net")
             .unwrap();
         assert!(client.send(envelope, content())?.is_delivered());
-        let info = client.stream().tls_info().unwrap();
+        let info = client.tls_info().unwrap();
         assert_eq!(info.peer_certificates.len(), 1);
         client.quit()?;
         serving.join().unwrap().unwrap();

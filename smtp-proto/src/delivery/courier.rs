@@ -17,7 +17,7 @@ use crate::{
         Outcome,
     },
     framing::Transmit,
-    machine::{Error, Misuse, TraceEntry, UnverifiedReason},
+    machine::{Driven, Error, Misuse, TlsInfo, TraceEntry, UnverifiedReason},
     syntax::{Capabilities, Command, ForwardPath, RcptParameters, Reply},
 };
 
@@ -212,15 +212,6 @@ impl<B> Courier<B> {
         let command = self.session.machine.command(command)?;
         self.session.must_look |= is_quiet;
         Ok(command)
-    }
-
-    /// Tells that the TLS handshake has failed, and what of: if an [`UnverifiedReason`] is among the causes,
-    /// of that.
-    pub fn tls_failed(&mut self, cause: Option<&(dyn Cause + Send + Sync + 'static)>) {
-        match cause.and_then(|cause| UnverifiedReason::among_causes(cause)) {
-            Some(reason) => self.session.machine.tls_unverified(reason),
-            None => self.session.machine.tls_failed(),
-        }
     }
 
     /// Takes note of everything that the machine has to tell, and returns whether that was anything.
@@ -439,6 +430,28 @@ impl<B> Courier<B> {
     /// Gives the machine back. The contents of unfinished messages are lost.
     pub fn into_machine(self) -> Client {
         self.session.machine
+    }
+}
+
+impl<B> Driven for Courier<B> {
+    fn handle_eof(&mut self) {
+        self.session.machine.handle_eof();
+    }
+
+    fn write_failed(&mut self) {
+        self.session.machine.write_failed();
+    }
+
+    fn tls_established(&mut self, info: TlsInfo, now: Duration) {
+        // It can only fail if none was due.
+        let _ = self.session.machine.tls_established(info, now);
+    }
+
+    fn tls_failed(&mut self, cause: Option<&(dyn Cause + Send + Sync + 'static)>) {
+        match cause.and_then(|cause| UnverifiedReason::among_causes(cause)) {
+            Some(reason) => self.session.machine.tls_unverified(reason),
+            None => self.session.machine.tls_failed(),
+        }
     }
 }
 
