@@ -5,7 +5,7 @@ use std::{
 
 use native_tls::{HandshakeError, TlsStream};
 use smtp_proto_blocking::{
-    Transport,
+    TlsInfo, Transport,
     tls::{Handshake, Link, Secured},
 };
 
