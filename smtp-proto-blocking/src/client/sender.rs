@@ -12,7 +12,7 @@ use smtp_proto::{
     delivery::{Policy, Pool, Report, Retry, Sending},
 };
 
-use super::{body::Body, builder::Builder, session::Client};
+use super::{body::Body, connect::Options, session::Client};
 use crate::Error;
 
 /// Sends messages to one server, as one identity, over connections that it opens, keeps and opens again.
@@ -21,20 +21,20 @@ use crate::Error;
 /// who are left and no more often than [`Retry`] says. About recipients in doubt it asks, and leaves them
 /// so unless told otherwise. What the server refused, for now or for good, is not tried again.
 ///
-/// Cheap to clone; clones share the connections. As it has one [`Builder`], a message never goes over a
+/// Cheap to clone; clones share the connections. As they have the same [`Options`], a message never goes over a
 /// connection with another trust or identity, of another name, from another address or through another proxy.
 ///
 /// ```no_run
-/// use smtp_proto_blocking::{Client, Envelope, Sender};
+/// use smtp_proto_blocking::{Envelope, Sender};
 ///
-/// let sender = Sender::new(Client::at("smtp://mx.example.net")?);
+/// let sender = Sender::new("smtp://mx.example.net")?;
 /// let envelope = Envelope::new("alice@example.net")?.to("bob@example.org")?;
 /// let report = sender.send(envelope, "Subject: hello\r\n\r\nHello.\r\n")?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Sender {
-    builder: Arc<Builder>,
+    options: Arc<Options>,
     policy: Arc<Policy>,
     connections: Arc<Connections>,
 }
@@ -54,17 +54,26 @@ struct State {
 }
 
 impl Sender {
-    /// Creates a sender whose connections this builder makes. None is made before there is a message.
-    pub fn new(builder: Builder) -> Self {
-        Self {
-            builder: builder.into(),
+    /// Creates a sender whose connections are made so: a URL says it, or [`Options`] do. None is made before
+    /// there is a message.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Url`].
+    pub fn new<O>(options: O) -> Result<Self, Error>
+    where
+        O: TryInto<Options>,
+        Error: From<O::Error>,
+    {
+        Ok(Self {
+            options: Arc::new(options.try_into()?),
             policy: Arc::default(),
             connections: Arc::new(Connections {
                 origin: Instant::now(),
                 state: Mutex::default(),
                 freed: Condvar::new(),
             }),
-        }
+        })
     }
 
     /// Sets how often and when to try again.
@@ -123,13 +132,13 @@ impl Sender {
             let next = match self.connected() {
                 Ok((place, mut client)) => {
                     let (envelope, content) = sending.message();
-                    let message = client.post(envelope, content)?;
+                    let message = client.post(envelope, Body(content))?;
                     if self.policy.retires(&client.driver.courier) {
                         client.announce_quit();
                     }
                     let (report, left) = client.finished(message)?;
                     place.give_back(client, &self.policy, &report);
-                    sending.observe(&self.policy, report, left)
+                    sending.observe(&self.policy, report, left.map(|body| body.0))
                 }
                 Err(error) => sending.failed(error),
             };
@@ -165,7 +174,7 @@ impl Sender {
         let wait = self.connections.lock().pool.wait(now());
         thread::sleep(wait);
         let learned = self.connections.lock().pool.learned();
-        let connected = self.builder.connect_again(learned.as_ref());
+        let connected = Client::connect_again(&self.options, learned.as_ref());
         if connected.is_err() {
             self.connections.lock().pool.failed(&self.policy, now());
         }

@@ -16,7 +16,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{body::Body, builder::Builder, session::Client};
+use super::{body::Body, connect::Options, session::Client};
 use crate::Error;
 
 /// Sends messages to one server, as one identity, over connections that it opens, keeps and opens again.
@@ -25,14 +25,14 @@ use crate::Error;
 /// who are left and no more often than [`Retry`] says. About recipients in doubt it asks, and leaves them
 /// so unless told otherwise. What the server refused, for now or for good, is not tried again.
 ///
-/// Cheap to clone; clones share the connections. As it has one [`Builder`], a message never goes over a
+/// Cheap to clone; clones share the connections. As they have the same [`Options`], a message never goes over a
 /// connection with another trust or identity, of another name, from another address or through another proxy.
 ///
 /// ```no_run
-/// use smtp_proto_tokio::{Client, Envelope, Sender};
+/// use smtp_proto_tokio::{Envelope, Sender};
 ///
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-/// let sender = Sender::new(Client::at("smtp://mx.example.net")?);
+/// let sender = Sender::new("smtp://mx.example.net")?;
 /// let envelope = Envelope::new("alice@example.net")?.to("bob@example.org")?;
 /// let report = sender.send(envelope, "Subject: hello\r\n\r\nHello.\r\n").await?;
 /// # Ok(())
@@ -40,7 +40,7 @@ use crate::Error;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Sender {
-    builder: Arc<Builder>,
+    options: Arc<Options>,
     policy: Arc<Policy>,
     connections: Arc<Connections>,
 }
@@ -54,13 +54,22 @@ struct Connections {
 }
 
 impl Sender {
-    /// Creates a sender whose connections this builder makes. None is made before there is a message.
-    pub fn new(builder: Builder) -> Self {
-        Self {
-            builder: builder.into(),
+    /// Creates a sender whose connections are made so: a URL says it, or [`Options`] do. None is made before
+    /// there is a message.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Url`].
+    pub fn new<O>(options: O) -> Result<Self, Error>
+    where
+        O: TryInto<Options>,
+        Error: From<O::Error>,
+    {
+        Ok(Self {
+            options: Arc::new(options.try_into()?),
             policy: Arc::default(),
             connections: Connections::new(1).into(),
-        }
+        })
     }
 
     /// Sets how often and when to try again.
@@ -122,13 +131,13 @@ impl Sender {
             let next = match self.connected().await {
                 Ok((_place, mut client)) => {
                     let (envelope, content) = sending.message();
-                    let message = client.post(envelope, content)?;
+                    let message = client.post(envelope, Body(content))?;
                     if self.policy.retires(&client.driver.courier) {
                         client.announce_quit();
                     }
                     let (report, left) = client.finished(message).await?;
                     self.give_back(client, &report);
-                    sending.observe(&self.policy, report, left)
+                    sending.observe(&self.policy, report, left.map(|body| body.0))
                 }
                 Err(error) => sending.failed(error),
             };
@@ -165,7 +174,7 @@ impl Sender {
         let wait = self.connections.pool().wait(now());
         sleep(wait).await;
         let learned = self.connections.pool().learned();
-        let connected = self.builder.connect_again(learned.as_ref()).await;
+        let connected = Client::connect_again(&self.options, learned.as_ref()).await;
         if connected.is_err() {
             self.connections.pool().failed(&self.policy, now());
         }

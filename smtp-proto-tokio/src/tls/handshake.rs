@@ -2,9 +2,7 @@
 
 use std::{fmt, io, pin::Pin, sync::Arc};
 
-use tokio::io::{AsyncRead, AsyncWrite};
-
-use crate::TlsInfo;
+use crate::{TlsInfo, socket::Duplex};
 
 /// Does the TLS handshakes of one side: what a library of TLS is to this one.
 ///
@@ -24,16 +22,10 @@ pub trait Handshake: Send + Sync + 'static {
 /// pass through TLS after it.
 pub type Link = Box<dyn Duplex>;
 
-/// Whatever carries bytes in both directions.
-pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
-
 /// A handshake that is under way.
-pub(crate) type Handshaking = Pin<Box<dyn Future<Output = io::Result<(Link, TlsInfo)>> + Send>>;
-
-/// Begins a handshake over streams of one kind.
-pub(crate) type Begin<S> = Box<dyn FnOnce(S) -> Handshaking + Send>;
+pub(crate) struct Handshaking(
+    pub(crate) Pin<Box<dyn Future<Output = io::Result<(Link, TlsInfo)>> + Send>>,
+);
 
 /// Any [`Handshake`].
 #[derive(Clone)]
@@ -44,14 +36,20 @@ impl<H: Handshake> From<H> for Tls {
         let handshake = Arc::new(handshake);
         Self(Arc::new(move |link| {
             let handshake = Arc::clone(&handshake);
-            Box::pin(async move { handshake.handshake(link).await })
+            Handshaking(Box::pin(async move { handshake.handshake(link).await }))
         }))
     }
 }
 
 impl Tls {
-    pub(crate) fn over<S: Duplex + 'static>(self) -> Begin<S> {
-        Box::new(move |stream| (self.0)(Box::new(stream)))
+    pub(crate) fn begin(&self, link: Link) -> Handshaking {
+        (self.0)(link)
+    }
+}
+
+impl fmt::Debug for Handshaking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Handshaking")
     }
 }
 
