@@ -602,8 +602,8 @@ fn connections_come_from_the_address_that_is_set() {
     let text = error.to_string();
     assert!(text.starts_with("no connection: [::1]:9: "), "{text}");
     // To try it again would be in vain.
-    let nowhere = Client::builder(Config::new("client.example".parse().unwrap()));
-    assert!(!nowhere.connect().unwrap_err().is_transient());
+    let nowhere = Options::new(Config::new("client.example".parse().unwrap()));
+    assert!(!Client::connect(nowhere).unwrap_err().is_transient());
 }
 
 /// A reader that was not touched can still be sent over another connection; one that was cannot.
