@@ -2,7 +2,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
 
 use super::event::{Reason, Ticket, TransactionId};
@@ -17,8 +17,9 @@ const SPARE_BUFFERS: usize = 8;
 /// The largest buffer that is kept.
 const SPARE_BUFFER: usize = 4096;
 
-/// Tells connections apart, so that a ticket finds its own only.
-static CONNECTIONS: AtomicUsize = AtomicUsize::new(0);
+/// Tells connections apart, so that a ticket finds its own only: no ticket outlives the next 2^32 of
+/// them.
+static CONNECTIONS: AtomicU32 = AtomicU32::new(0);
 
 /// Queues one slot for every command that came and whose reply has not left for the output.
 ///
@@ -26,17 +27,13 @@ static CONNECTIONS: AtomicUsize = AtomicUsize::new(0);
 /// from the beginning of the session.
 #[derive(Debug)]
 pub(super) struct Tickets {
-    connection: usize,
+    connection: u32,
     slots: VecDeque<Slot>,
     /// The serial number of the first slot.
     first: u64,
-    /// How many slots wait for the application.
-    open: usize,
-    /// How many of them are verdicts over messages.
-    messages: usize,
-    /// How many of them the application has not been told of, and that none of an earlier serial
-    /// number is among them.
-    untold: usize,
+    /// What all slots together are waited for.
+    awaited: Awaited,
+    /// None of an earlier serial number is among those that the application has not been told of.
     untold_from: u64,
     /// No open slot is due before.
     next_deadline: Option<Duration>,
@@ -67,10 +64,14 @@ enum Slot {
     },
 }
 
-/// What a slot adds to each count.
-struct Share {
+/// What the application is waited for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Awaited {
+    /// How many slots are open.
     open: usize,
+    /// How many of them are verdicts over messages.
     messages: usize,
+    /// How many of them the application has not been told of.
     untold: usize,
 }
 
@@ -122,6 +123,11 @@ impl Subject<'_> {
         }
     }
 
+    /// Returns whether it is a reply of the machine's own.
+    fn is_reply(&self) -> bool {
+        matches!(self, Self::Reply { .. })
+    }
+
     /// Checks that an application may answer so. A reply in the place of one of the machine's own has to
     /// be of the same class, and of the same code where that says that the connection closes.
     pub(super) fn check(&self, reply: &Reply<'_>) -> Result<(), Misuse> {
@@ -157,9 +163,7 @@ impl Tickets {
             connection: CONNECTIONS.fetch_add(1, Ordering::Relaxed),
             slots: VecDeque::new(),
             first: 0,
-            open: 0,
-            messages: 0,
-            untold: 0,
+            awaited: Awaited::default(),
             untold_from: 0,
             next_deadline: None,
             spare: Vec::new(),
@@ -169,8 +173,7 @@ impl Tickets {
     /// Queues a command that the application answers.
     pub(super) fn ask(&mut self, question: Question, deadline: Duration) -> Ticket {
         let serial = self.next_serial();
-        self.open_slot(question.verb.is_of_message(), deadline);
-        self.slots.push_back(Slot::Open {
+        self.queue(Slot::Open {
             question,
             deadline,
             is_told: true,
@@ -180,9 +183,7 @@ impl Tickets {
 
     /// Queues a question of which the application is told by [`next_untold`](Self::next_untold).
     pub(super) fn ask_later(&mut self, question: Question, deadline: Duration) {
-        self.open_slot(question.verb.is_of_message(), deadline);
-        self.untold = self.untold.saturating_add(1);
-        self.slots.push_back(Slot::Open {
+        self.queue(Slot::Open {
             question,
             deadline,
             is_told: false,
@@ -197,9 +198,7 @@ impl Tickets {
         transaction: Option<TransactionId>,
         deadline: Duration,
     ) {
-        self.open_slot(false, deadline);
-        self.untold = self.untold.saturating_add(1);
-        self.slots.push_back(Slot::Reviewed {
+        self.queue(Slot::Reviewed {
             answer,
             reason,
             transaction,
@@ -218,7 +217,7 @@ impl Tickets {
 
     /// Returns what the application is to be told of next, and its ticket.
     pub(super) fn next_untold(&mut self) -> Option<(Ticket, Subject<'_>)> {
-        if self.untold == 0 {
+        if self.awaited.untold == 0 {
             return None;
         }
         // No slot is passed twice: those before are told, or answered. A review that takes the place of an
@@ -227,51 +226,50 @@ impl Tickets {
         let at = self.slots.iter().skip(from).position(Slot::is_untold)?;
         let at = from.saturating_add(at);
         let serial = self.first.saturating_add(at as u64);
-        self.untold = self.untold.saturating_sub(1);
+        self.awaited.untold = self.awaited.untold.saturating_sub(1);
         self.untold_from = serial.saturating_add(1);
         let slot = self.slots.get_mut(at)?;
         if let Slot::Open { is_told, .. } | Slot::Reviewed { is_told, .. } = slot {
             *is_told = true;
         }
         let subject = slot.subject()?;
-        let is_review = matches!(subject, Subject::Reply { .. });
-        Some((Ticket::new(self.connection, serial, is_review), subject))
+        let ticket = Ticket::new(self.connection, serial, subject.is_reply());
+        Some((ticket, subject))
     }
 
     /// Returns what `ticket` is for, if it is of this connection and still open.
     pub(super) fn look_up(&self, ticket: &Ticket) -> Result<(u64, Subject<'_>), Misuse> {
-        let serial = ticket
-            .serial(self.connection)
-            .filter(|serial| *serial < self.next_serial())
-            .ok_or(Misuse::UnknownTicket)?;
-        let slot = self.index(serial).and_then(|at| self.slots.get(at));
-        slot.and_then(Slot::subject)
-            .filter(|subject| matches!(subject, Subject::Reply { .. }) == ticket.is_review())
-            .map(|subject| (serial, subject))
+        let Some(serial) = ticket.serial(self.connection) else {
+            return Err(Misuse::UnknownTicket);
+        };
+        match self.slot(serial).and_then(Slot::subject) {
+            Some(subject) if subject.is_reply() == ticket.is_review() => Ok((serial, subject)),
+            _ if serial >= self.next_serial() => Err(Misuse::UnknownTicket),
             // Tickets cannot be used twice: the machine answered in the application's stead.
-            .ok_or(Misuse::Expired)
+            _ => Err(Misuse::Expired),
+        }
     }
 
     /// Answers a question; `accepts` tells whether that accepts the message, if it is over one.
     pub(super) fn answer(&mut self, serial: u64, answer: Answer, accepts: bool) {
-        let Some(slot) = self.index(serial).and_then(|at| self.slots.get_mut(at)) else {
+        let Some(slot) = self.slot_mut(serial) else {
             return;
         };
         let accepts = match slot {
             Slot::Open { question, .. } if accepts => question.accepts(),
             _ => None,
         };
-        let closed = Share::of(slot);
+        let closed = slot.awaited();
         *slot = Slot::Answered { answer, accepts };
-        self.closed(closed);
+        self.awaited = self.awaited.less(closed);
+        if self.awaited.open == 0 {
+            self.next_deadline = None;
+        }
     }
 
     /// Lets a reply of the machine's own go as it is.
     pub(super) fn let_go(&mut self, serial: u64) {
-        let Some(slot) = self.index(serial).and_then(|at| self.slots.get_mut(at)) else {
-            return;
-        };
-        if let Slot::Reviewed { answer, .. } = slot {
+        if let Some(Slot::Reviewed { answer, .. }) = self.slot_mut(serial) {
             let answer = core::mem::replace(answer, Answer::Held(Vec::new()));
             self.answer(serial, answer, false);
         }
@@ -287,8 +285,7 @@ impl Tickets {
         deadline: Option<Duration>,
     ) {
         self.answer(serial, answer, false);
-        let slot = self.index(serial).and_then(|at| self.slots.get_mut(at));
-        if let (Some(deadline), Some(slot)) = (deadline, slot)
+        if let (Some(deadline), Some(slot)) = (deadline, self.slot_mut(serial))
             && let Slot::Answered { answer, .. } = slot
         {
             *slot = Slot::Reviewed {
@@ -298,8 +295,8 @@ impl Tickets {
                 deadline,
                 is_told: false,
             };
-            self.open_slot(false, deadline);
-            self.untold = self.untold.saturating_add(1);
+            let opened = slot.awaited();
+            self.opened(opened, deadline);
             self.untold_from = self.untold_from.min(serial);
         }
     }
@@ -399,11 +396,9 @@ impl Tickets {
             .for_each(unsent);
         self.slots.truncate(kept);
         // Counted anew, not counted off: this comes once, at the end of a session.
-        let count = |which: fn(&Slot) -> bool| self.slots.iter().filter(|it| which(it)).count();
-        self.open = count(|slot| slot.deadline().is_some());
-        self.messages = count(Slot::is_of_message);
-        self.untold = count(Slot::is_untold);
-        if self.open == 0 {
+        let awaited = self.slots.iter().map(Slot::awaited);
+        self.awaited = awaited.fold(Awaited::default(), Awaited::plus);
+        if self.awaited.open == 0 {
             self.next_deadline = None;
         }
     }
@@ -425,7 +420,7 @@ impl Tickets {
 
     /// Returns how many verdicts the application owes.
     pub(super) fn open(&self) -> usize {
-        self.open
+        self.awaited.open
     }
 
     /// Returns whether one of them is over such a verb.
@@ -438,7 +433,7 @@ impl Tickets {
 
     /// Returns how many of them are over messages; in LMTP each recipient's counts.
     pub(super) fn messages(&self) -> usize {
-        self.messages
+        self.awaited.messages
     }
 
     /// Gives back the memory that is not in use.
@@ -447,21 +442,18 @@ impl Tickets {
         self.spare = Vec::new();
     }
 
-    fn open_slot(&mut self, is_of_message: bool, deadline: Duration) {
-        self.open = self.open.saturating_add(1);
-        self.messages = self.messages.saturating_add(usize::from(is_of_message));
-        let earliest = self.next_deadline.map_or(deadline, |at| at.min(deadline));
-        self.next_deadline = Some(earliest);
+    #[inline]
+    fn queue(&mut self, slot: Slot) {
+        if let Some(deadline) = slot.deadline() {
+            self.opened(slot.awaited(), deadline);
+        }
+        self.slots.push_back(slot);
     }
 
-    /// Counts a slot off that is not open any more.
-    fn closed(&mut self, share: Share) {
-        self.open = self.open.saturating_sub(share.open);
-        self.messages = self.messages.saturating_sub(share.messages);
-        self.untold = self.untold.saturating_sub(share.untold);
-        if self.open == 0 {
-            self.next_deadline = None;
-        }
+    fn opened(&mut self, awaited: Awaited, deadline: Duration) {
+        self.awaited = self.awaited.plus(awaited);
+        let earliest = self.next_deadline.map_or(deadline, |at| at.min(deadline));
+        self.next_deadline = Some(earliest);
     }
 
     fn recycle(&mut self, mut bytes: Vec<u8>) {
@@ -475,14 +467,31 @@ impl Tickets {
     fn index(&self, serial: u64) -> Option<usize> {
         usize::try_from(serial.checked_sub(self.first)?).ok()
     }
+
+    fn slot(&self, serial: u64) -> Option<&Slot> {
+        self.slots.get(self.index(serial)?)
+    }
+
+    fn slot_mut(&mut self, serial: u64) -> Option<&mut Slot> {
+        let at = self.index(serial)?;
+        self.slots.get_mut(at)
+    }
 }
 
-impl Share {
-    fn of(slot: &Slot) -> Self {
+impl Awaited {
+    fn plus(self, other: Self) -> Self {
         Self {
-            open: usize::from(slot.deadline().is_some()),
-            messages: usize::from(slot.is_of_message()),
-            untold: usize::from(slot.is_untold()),
+            open: self.open.saturating_add(other.open),
+            messages: self.messages.saturating_add(other.messages),
+            untold: self.untold.saturating_add(other.untold),
+        }
+    }
+
+    fn less(self, other: Self) -> Self {
+        Self {
+            open: self.open.saturating_sub(other.open),
+            messages: self.messages.saturating_sub(other.messages),
+            untold: self.untold.saturating_sub(other.untold),
         }
     }
 }
@@ -502,10 +511,19 @@ impl Slot {
         }
     }
 
-    fn is_of_message(&self) -> bool {
-        match self {
-            Self::Open { question, .. } => question.verb.is_of_message(),
-            Self::Reviewed { .. } | Self::Answered { .. } => false,
+    /// Returns what it is waited for.
+    fn awaited(&self) -> Awaited {
+        let (is_of_message, is_told) = match self {
+            Self::Open {
+                question, is_told, ..
+            } => (question.verb.is_of_message(), *is_told),
+            Self::Reviewed { is_told, .. } => (false, *is_told),
+            Self::Answered { .. } => return Awaited::default(),
+        };
+        Awaited {
+            open: 1,
+            messages: usize::from(is_of_message),
+            untold: usize::from(!is_told),
         }
     }
 

@@ -21,18 +21,12 @@ struct Verdict {
 
 /// Accepts what the ticket stands for.
 pub(super) fn accept(link: &mut Link, intake: &mut Intake, ticket: Ticket) -> Result<(), Refused> {
-    let (serial, question) = find(link, ticket, |_| Ok(()))?;
-    let wording = question.map(|it| it.verb.accepted());
-    settle_in_words(link, intake, serial, question.zip(wording));
-    Ok(())
+    reply_in_words(link, intake, ticket, Verb::accepted)
 }
 
 /// Refuses what the ticket stands for, as nobody handles it.
 pub(super) fn decline(link: &mut Link, intake: &mut Intake, ticket: Ticket) -> Result<(), Refused> {
-    let (serial, question) = find(link, ticket, |_| Ok(()))?;
-    let wording = question.map(|it| it.verb.declined());
-    settle_in_words(link, intake, serial, question.zip(wording));
-    Ok(())
+    reply_in_words(link, intake, ticket, Verb::declined)
 }
 
 /// Answers what the ticket stands for.
@@ -116,19 +110,22 @@ fn find(
 
 /// Answers for the application in words of the machine's; in those that it has already, if they are under
 /// review.
-fn settle_in_words(
+#[inline]
+fn reply_in_words(
     link: &mut Link,
     intake: &mut Intake,
-    serial: u64,
-    asked: Option<(Question, Wording)>,
-) {
-    match asked {
-        Some((question, wording)) => {
-            link.answer_in_words(serial, wording);
-            settle(link, intake, Some(question), wording.is_positive());
-        }
-        None => link.let_go(serial),
-    }
+    ticket: Ticket,
+    words: impl FnOnce(Verb) -> Wording,
+) -> Result<(), Refused> {
+    let (serial, question) = find(link, ticket, |_| Ok(()))?;
+    let Some(question) = question else {
+        link.let_go(serial);
+        return Ok(());
+    };
+    let wording = words(question.verb);
+    link.answer_in_words(serial, wording);
+    settle(link, intake, Some(question), wording.is_positive());
+    Ok(())
 }
 
 /// Does what an answer of the application's means, if it is one to a question.

@@ -62,12 +62,9 @@ impl<'a> RcptParameters<'a> {
 
     /// Reads parameters that [`grammar::check_non_ascii`] went through, where there are none yet.
     pub(super) fn read(&mut self, text: &'a str, grammar: Grammar) -> Result<(), ParameterError> {
-        let others = parameters::read(text, grammar, ParameterName::RCPT, |name, parameter| {
+        self.others = parameters::read(text, grammar, ParameterName::RCPT, |name, parameter| {
             self.take(name, parameter)
         })?;
-        if !others.is_empty() {
-            self.others = others;
-        }
         Ok(())
     }
 
