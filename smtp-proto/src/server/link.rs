@@ -157,6 +157,7 @@ impl Link {
     }
 
     /// Answers a command in words of the machine's.
+    #[inline]
     pub(super) fn answer_in_words(&mut self, serial: u64, wording: Wording) {
         let answer = self.outbox.worded(&self.footing, wording);
         self.outbox.answer(serial, answer, wording.is_positive());

@@ -147,6 +147,11 @@ impl<'a> MailParameters<'a> {
         Ok(())
     }
 
+    /// Returns whether no parameter is given.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.names().next().is_none() && self.others.is_empty()
+    }
+
     /// Returns which of the parameters that this library knows are given.
     pub fn names(&self) -> impl Iterator<Item = ParameterName> + use<> {
         use ParameterName as Name;

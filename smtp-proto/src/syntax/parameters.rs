@@ -335,6 +335,10 @@ impl Others {
         Err(ParameterError::new(None, SyntaxError::new(kind, 0)))
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_none()
+    }
+
     pub(super) fn is_ascii(&self) -> bool {
         self.0.as_ref().is_none_or(|text| text.is_ascii())
     }

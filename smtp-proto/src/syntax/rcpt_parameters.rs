@@ -86,6 +86,21 @@ impl<'a> RcptParameters<'a> {
         Ok(())
     }
 
+    /// Returns whether no parameter is given.
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(
+            self,
+            Self {
+                notify: None,
+                original_recipient: None,
+                valid_since: None,
+                solicitation: None,
+                conneg: false,
+                others,
+            } if others.is_empty()
+        )
+    }
+
     /// Returns which of the parameters that this library knows are given.
     pub fn names(&self) -> impl Iterator<Item = ParameterName> + use<> {
         [
