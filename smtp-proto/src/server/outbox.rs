@@ -283,10 +283,11 @@ impl Outbox {
     pub(super) fn send_answers(&mut self) {
         while let Some(reply) = self.tickets.next_answer() {
             if let Some(trace) = &mut self.trace {
-                trace.lines(Origin::Local, self.departures.round_trips(), reply.bytes);
+                let bytes = reply.answer.as_bytes();
+                trace.lines(Origin::Local, self.departures.round_trips(), bytes);
             }
             self.departures.push(&reply);
-            self.tickets.departed();
+            self.tickets.recycle(reply.answer);
         }
     }
 

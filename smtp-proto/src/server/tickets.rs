@@ -105,7 +105,7 @@ impl Answer {
 /// What an open ticket is for.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Subject<'a> {
-    Question(Question),
+    Question(&'a Question),
     /// A reply of the machine's own.
     Reply {
         answer: &'a Answer,
@@ -118,7 +118,7 @@ impl Subject<'_> {
     /// Returns the question, if it is one.
     pub(super) fn question(&self) -> Option<Question> {
         match self {
-            Self::Question(question) => Some(*question),
+            Self::Question(question) => Some(**question),
             Self::Reply { .. } => None,
         }
     }
@@ -150,9 +150,9 @@ impl Subject<'_> {
 }
 
 /// A reply that leaves.
-pub(super) struct Departure<'a> {
+pub(super) struct Departure {
     pub(super) serial: u64,
-    pub(super) bytes: &'a [u8],
+    pub(super) answer: Answer,
     /// What the reply accepts.
     pub(super) accepts: Option<Accepted>,
 }
@@ -302,28 +302,32 @@ impl Tickets {
         }
     }
 
-    /// Returns the next reply whose turn it is.
-    pub(super) fn next_answer(&self) -> Option<Departure<'_>> {
-        match self.slots.front()? {
+    /// Takes the next reply whose turn it is. [`recycle`](Self::recycle) it once it is on its way.
+    pub(super) fn next_answer(&mut self) -> Option<Departure> {
+        if !self.has_answer() {
+            return None;
+        }
+        let serial = self.first;
+        self.first = serial.saturating_add(1);
+        match self.slots.pop_front()? {
             Slot::Answered { answer, accepts } => Some(Departure {
-                serial: self.first,
-                bytes: answer.as_bytes(),
-                accepts: *accepts,
+                serial,
+                answer,
+                accepts,
             }),
             Slot::Open { .. } | Slot::Reviewed { .. } => None,
         }
     }
 
-    /// Takes note that this reply is on its way.
-    pub(super) fn departed(&mut self) {
-        let slot = self.slots.pop_front();
-        self.first = self.first.saturating_add(1);
-        if let Some(Slot::Answered {
-            answer: Answer::Held(bytes),
-            ..
-        }) = slot
+    /// Keeps the buffer of a reply for the next one that has to wait.
+    pub(super) fn recycle(&mut self, answer: Answer) {
+        if let Answer::Held(mut bytes) = answer
+            // A long reply must not be paid for with memory for the rest of the session.
+            && self.spare.len() < SPARE_BUFFERS
+            && bytes.capacity() <= SPARE_BUFFER
         {
-            self.recycle(bytes);
+            bytes.clear();
+            self.spare.push(bytes);
         }
     }
 
@@ -457,14 +461,6 @@ impl Tickets {
         self.next_deadline = Some(earliest);
     }
 
-    fn recycle(&mut self, mut bytes: Vec<u8>) {
-        // A long reply must not be paid for with memory for the rest of the session.
-        if self.spare.len() < SPARE_BUFFERS && bytes.capacity() <= SPARE_BUFFER {
-            bytes.clear();
-            self.spare.push(bytes);
-        }
-    }
-
     fn index(&self, serial: u64) -> Option<usize> {
         usize::try_from(serial.checked_sub(self.first)?).ok()
     }
@@ -531,7 +527,7 @@ impl Slot {
     /// Returns what the application is asked by an open slot.
     fn subject(&self) -> Option<Subject<'_>> {
         match self {
-            Self::Open { question, .. } => Some(Subject::Question(*question)),
+            Self::Open { question, .. } => Some(Subject::Question(question)),
             Self::Reviewed {
                 answer,
                 reason,
