@@ -360,7 +360,8 @@ impl Outbox {
     /// Records a line of the client's, without the secrets that it may bring.
     pub(super) fn trace_line(&mut self, line: &[u8]) {
         if let Some(trace) = &mut self.trace {
-            trace.lines(Origin::Remote, self.departures.round_trips(), line);
+            let shown = security::traceable(line);
+            trace.lines(Origin::Remote, self.departures.round_trips(), shown);
         }
     }
 

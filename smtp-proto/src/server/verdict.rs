@@ -78,11 +78,9 @@ pub(super) fn expire(link: &mut Link, intake: &mut Intake) {
     while let Some((serial, subject)) = link.next_overdue() {
         match subject.question() {
             Some(question) => {
-                let wording = question.verb.overdue();
-                link.answer_in_words(serial, wording);
                 let verdict = Verdict {
                     question,
-                    is_positive: wording.is_positive(),
+                    is_positive: link.answer_in_words(serial, question.verb.overdue()),
                     is_given: false,
                 };
                 verdict.settle(link, intake);
@@ -122,9 +120,8 @@ fn reply_in_words(
         link.let_go(serial);
         return Ok(());
     };
-    let wording = words(question.verb);
-    link.answer_in_words(serial, wording);
-    settle(link, intake, Some(question), wording.is_positive());
+    let is_positive = link.answer_in_words(serial, words(question.verb));
+    settle(link, intake, Some(question), is_positive);
     Ok(())
 }
 
