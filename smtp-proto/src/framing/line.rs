@@ -49,6 +49,7 @@ impl LineReader {
     /// line is unfinished. What is left of `input` is then the beginning of that line, shorter than
     /// `limit`, and wants to be presented again. Of a line beyond the limit nothing is left: it is
     /// consumed as it comes, and reported once, as [`Line::TooLong`], at its end.
+    #[inline]
     pub fn next<'i>(&mut self, input: &mut &'i [u8], limit: usize) -> Option<Line<'i>> {
         if !self.discarding {
             self.discarded = 0;

@@ -91,6 +91,7 @@ impl Link {
     }
 
     /// Queues a command that the application answers.
+    #[inline]
     pub(super) fn ask(&mut self, question: Question) -> Ticket {
         self.outbox.ask(&self.footing, question)
     }
