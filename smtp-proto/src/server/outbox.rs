@@ -283,10 +283,11 @@ impl Outbox {
     pub(super) fn send_answers(&mut self) {
         while let Some(reply) = self.tickets.next_answer() {
             if let Some(trace) = &mut self.trace {
-                trace.lines(Origin::Local, self.departures.round_trips(), reply.bytes);
+                let bytes = reply.answer.as_bytes();
+                trace.lines(Origin::Local, self.departures.round_trips(), bytes);
             }
             self.departures.push(&reply);
-            self.tickets.departed();
+            self.tickets.recycle(reply.answer);
         }
     }
 
@@ -359,7 +360,8 @@ impl Outbox {
     /// Records a line of the client's, without the secrets that it may bring.
     pub(super) fn trace_line(&mut self, line: &[u8]) {
         if let Some(trace) = &mut self.trace {
-            trace.lines(Origin::Remote, self.departures.round_trips(), line);
+            let shown = security::traceable(line);
+            trace.lines(Origin::Remote, self.departures.round_trips(), shown);
         }
     }
 
