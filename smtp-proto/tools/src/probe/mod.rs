@@ -59,6 +59,14 @@ impl Report {
         self.findings.iter().map(Finding::verdict)
     }
 
+    /// Tells whether there was a session to test anything in.
+    pub fn is_tested(&self) -> bool {
+        !matches!(
+            self.outcome(Check::OneByOne),
+            None | Some(Outcome::Untested(..))
+        )
+    }
+
     /// Returns what a check came to.
     pub fn outcome(&self, check: Check) -> Option<&Outcome> {
         finding::outcome(&self.findings, check)
@@ -346,7 +354,7 @@ impl<'a> Probe<'a> {
         if !goes_on {
             // The session is out of step.
             drop(session);
-            match self.session(&[Check::Size, Check::LineLength, Check::BareLf]) {
+            match self.session(&LINES[1..]) {
                 Some(another) => session = another,
                 None => return,
             }
@@ -355,20 +363,12 @@ impl<'a> Probe<'a> {
         let size = size::check(&mut session, options, takes_mail);
         self.found(Outcome::Size(size), &mut session.dialogue);
         let line_length = line_length::check(&mut session.dialogue);
-        let goes_on = matches!(
-            line_length.long,
-            Some(LongLine::Taken | LongLine::Refused(_))
-        );
         self.found(Outcome::LineLength(line_length), &mut session.dialogue);
-        if !goes_on {
-            drop(session);
-            match self.session(&[Check::BareLf]) {
-                Some(another) => session = another,
-                None => return,
-            }
-        }
-        let bare_lf = bare_lf::check(&mut session.dialogue);
-        self.found(Outcome::BareLf(bare_lf), &mut session.dialogue);
+        drop(session);
+        // Whatever was an error before does not count here.
+        self.alone(Check::BareLf, |session, _| {
+            Outcome::BareLf(bare_lf::check(&mut session.dialogue))
+        });
     }
 
     /// What becomes of chunks that are refused.

@@ -9,7 +9,7 @@ use crate::arguments::{CommandLine, Endpoint, host, recipient, seconds, sender};
 
 /// Tests how a mail server speaks SMTP, and says how to speak to it.
 ///
-/// Delivers nothing: what would deliver a message is tried only with --deliver-to. Makes 5 to 8
+/// Delivers nothing: what would deliver a message is tried only with --deliver-to. Makes 6 to 9
 /// connections, one after the other, and with consent a few more. Exits with 0 if nothing is wrong,
 /// with 1 if something is, with 3 if the server could not be tested.
 #[derive(Clone, Debug, Parser)]
@@ -30,7 +30,7 @@ pub struct Options {
     /// The recipient to ask for, to whom nothing is delivered
     #[arg(long, value_name = "ADDRESS", default_value = "postmaster", value_parser = recipient)]
     pub rcpt: ForwardPath<'static>,
-    /// Consents to the tests that need a delivery: this recipient gets three short messages, and one
+    /// Consents to the tests that need a delivery: this recipient gets four short messages, or one
     /// more for each wrong end of content that the server takes
     #[arg(long, value_name = "RECIPIENT", value_parser = recipient)]
     pub deliver_to: Option<ForwardPath<'static>>,

@@ -133,6 +133,7 @@ fn openings() {
     each! { &[];
         GreetsTwice => G(Greeting::SaysMore), Wrong, LockStep;
         GreetsTwice => Outcome::Untested(Check::Batch, Reason::Pointless(Check::Greeting)), Untested, LockStep;
+        GreetsAgain => G(Greeting::SaysMore), Wrong, LockStep;
         AnswersEhloTwice => H(Hello::SaysMore), Wrong, LockStep;
         Offers("PIPELINING") => S(Size::NotOffered), Fact, LookAhead;
         Offers("PIPELINING\nCHUNKING\nSIZE") => S(Size::Unlimited), Fact, LookAhead;
@@ -150,6 +151,8 @@ fn lines() {
         TearsSegments => S(Split::Differs { .. }), Wrong, LockStep;
         HoldsBack => S(Split::HeldBack), Weak, Stream;
         TearsLongLines => L(LineLength { usual: LongLine::Taken, long: Some(LongLine::Torn) }), Wrong, Stream;
+        CutsLongLines => L(LineLength { usual: LongLine::Taken, long: Some(LongLine::Cut) }), Weak, Stream;
+        IgnoresArguments => L(LineLength { long: Some(LongLine::Taken), .. }), Right, Stream;
         ClosesOnLongLines => L(LineLength { long: Some(LongLine::Closes(None)), .. }), Right, Stream;
         LfEndsLines => B(BareLf::EndsLine), Weak, Stream;
         LfIsSpace => B(BareLf::Ignored(_)), Weak, Stream;
@@ -180,6 +183,8 @@ fn deliveries() {
         ForgetsLookAhead => L(LookAhead::Loses(Lost { answered: 1, .. })), Wrong, Group;
         RefusesRecipients => L(LookAhead::NoTransaction(_)), Untested, Stream;
         LfEndsContent => E(EndOfContent::Lax(_)), Wrong, Stream;
+        FirstLfEndsContent => E(EndOfContent::LaxAfterLf(_)), Wrong, Stream;
+        ClosesOnBareLf => E(EndOfContent::Refuses(_)), Right, Stream;
         ClosesAfterErrors(5) => N(Errors::Closes(5)), Fact, Stream;
         ForgivesAll => N(Errors::AtLeast(40)), Weak, Stream;
         ExecutesChunks => Outcome::Untested(Check::Chunks, Reason::Pointless(_)), Untested, LookAhead;
@@ -189,15 +194,25 @@ fn deliveries() {
     }
 }
 
-/// All that end a content are named.
+/// All that end a content are named, and nothing else is, whatever the server waits for.
 #[test]
 fn ends_of_content() {
-    let report = run(&[LfEndsContent], None, &CONSENT).unwrap();
-    let lax = EndOfContent::Lax(vec![Terminator::LfDotLf, Terminator::CrLfDotLf]);
-    assert_eq!(
-        report.outcome(Check::EndOfContent),
-        Some(&Outcome::EndOfContent(lax))
-    );
+    use Terminator::{CrLfDotCr, CrLfDotCrCrLf, CrLfDotLf, LfDotLf};
+    thread::scope(|scope| {
+        for (faults, expected) in [
+            (&[LfEndsContent][..], vec![LfDotLf, CrLfDotLf]),
+            (&[CrEndsContent], vec![CrLfDotCr, CrLfDotCrCrLf]),
+            // What was found before the session ended is known.
+            (&[LfEndsContent, ClosesAfterContent], vec![LfDotLf]),
+        ] {
+            scope.spawn(move || {
+                let report = run(faults, None, &CONSENT).unwrap();
+                let lax = Outcome::EndOfContent(EndOfContent::Lax(expected));
+                let found = report.outcome(Check::EndOfContent);
+                assert_eq!(found, Some(&lax), "{}", table(&report, true));
+            });
+        }
+    });
 }
 
 /// What is found out not to hold is not among what a client may rely on.
@@ -286,6 +301,11 @@ fn hazards_of_starttls() {
     thread::scope(|scope| {
         for (fault, expected) in [
             (KeepsInput, Outcome::Injection(Injection::Executed)),
+            (KeepsInputForLater, Outcome::Injection(Injection::Executed)),
+            (
+                AnswersBeforeTls,
+                Outcome::Injection(Injection::AnsweredInClear),
+            ),
             (SaysMoreBeforeTls, Outcome::Tls(Tls::SaysMore)),
             (RefusesTls, Outcome::Tls(refused)),
         ] {
