@@ -1,6 +1,6 @@
 //! The command line of `deliver`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::Parser;
 use smtp_proto::{
@@ -67,7 +67,7 @@ pub struct Options {
     pub capabilities: Option<PathBuf>,
     /// Sends every file so often
     #[arg(long, value_name = "N", default_value = "1")]
-    pub repeat: usize,
+    pub repeat: NonZeroUsize,
     /// The round trip that the link is made to have; without it 20 without --to, else none
     #[arg(long, value_name = "MS", value_parser = milliseconds)]
     pub rtt: Option<Duration>,
@@ -142,6 +142,7 @@ fn milliseconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
+    use smtp_proto::client::Tls;
 
     use super::*;
     use crate::deliver::security::tests::server;
@@ -166,12 +167,13 @@ mod tests {
         )
         .unwrap();
         assert_eq!(options.to, Some(server()));
+        assert_eq!(options.security.tls(&server()), Tls::Implicit);
         assert_eq!(options.rcpt.len(), 2);
         assert_eq!(options.policy, Some(Pipelining::Stream { window: 7 }));
         assert_eq!(options.rtt, Some(Duration::from_millis(20)));
         assert_eq!(options.timeout, Some(Duration::from_millis(1500)));
         assert_eq!(options.files, [PathBuf::from("1.eml"), "-2".into()]);
-        assert_eq!(options.repeat, 3);
+        assert_eq!(options.repeat.get(), 3);
         assert!(options.trace && options.json && options.progress && options.again_in_doubt);
         assert_eq!(deliver("--from= 1.eml").unwrap().from.to_string(), "<>");
     }
@@ -182,7 +184,9 @@ mod tests {
             "--to unix:/lmtp --lmtp --smtputf8 --dsn success,delay --ret hdrs --capabilities c 1.eml",
         )
         .unwrap();
-        assert_eq!(options.to, Some(Endpoint::Unix("/lmtp".into())));
+        let socket = Endpoint::Unix("/lmtp".into());
+        assert_eq!(options.security.tls(&socket), Tls::Off);
+        assert_eq!(options.to, Some(socket));
         assert!(options.lmtp && options.smtputf8);
         assert_eq!(options.dsn, Some(Notify::SUCCESS.and(Notify::DELAY)));
         assert_eq!(options.ret, Some(Return::Headers));
@@ -194,6 +198,12 @@ mod tests {
         for (line, reason) in [
             ("--to x:25", "<FILE>..."),
             ("--repeat x", "invalid digit"),
+            ("--repeat 0", "zero"),
+            ("--to a:b:c 1.eml", "more than one colon"),
+            (
+                "--to x --tls required --server-name / 1.eml",
+                "invalid dns name",
+            ),
             ("--lmtp 1.eml", "--to <HOST[:PORT]>"),
             ("--tls required 1.eml", "--to <HOST[:PORT]>"),
             ("--resume r 1.eml", "--to <HOST[:PORT]>"),

@@ -122,10 +122,23 @@ impl fmt::Display for Record<'_> {
         writeln!(f, "{}: {}", self.message, self.worst().id())?;
         for (path, fate) in self.recipients.iter().zip(self.fates) {
             let (address, kind) = (address(path), fate.kind.id());
-            writeln!(f, "    {address}: {kind} {}", fate.why.escape_debug())?;
+            let why = in_one_line(&fate.why);
+            writeln!(f, "    {address}: {kind} {why}")?;
         }
         Ok(())
     }
+}
+
+/// Returns a text without what would do something to a terminal.
+fn in_one_line(text: &str) -> String {
+    let mut line = String::new();
+    for character in text.chars() {
+        match character.is_control() {
+            true => line.extend(character.escape_default()),
+            false => line.push(character),
+        }
+    }
+    line
 }
 
 /// Returns an address without its brackets.

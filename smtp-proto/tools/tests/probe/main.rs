@@ -231,15 +231,13 @@ fn lies_are_left_out_of_the_capabilities() {
 
 /// Tests a server with TLS; `authority` says whether it is the right one that is trusted.
 fn run_with_tls(faults: &[Fault], authority: bool, name: &str) -> Report {
-    let mode = if faults.contains(&TlsFirst) {
-        "implicit"
-    } else {
-        "auto"
-    };
     let (pki, other) = (Pki::new(), Pki::new());
     let ca = if authority { &pki } else { &other }.file("ca.pem");
     let ca = ca.to_str().unwrap();
-    let arguments = ["--ca", ca, "--server-name", name, "--tls", mode];
+    let mut arguments = vec!["--ca", ca, "--server-name", name];
+    if faults.contains(&TlsFirst) {
+        arguments.extend(["--tls", "implicit"]);
+    }
     run(faults, Some(pki.acceptor()), &arguments).unwrap()
 }
 
@@ -334,6 +332,16 @@ fn servers_that_demand_tls() {
     assert!(!report.capabilities.has(Extension::StartTls));
 }
 
+/// Where STARTTLS is offered, everything is tested after it if that is asked for.
+#[test]
+fn tls_where_it_is_offered() {
+    let report = |tls| run(&[], tls, &["--tls", "opportunistic"]).unwrap();
+    let over_tls = report(Some(Pki::new().acceptor()));
+    assert_eq!(over_tls.channel, Channel::StartTls);
+    assert_eq!(over_tls.advice.policy, Policy::Stream);
+    assert_eq!(report(None).channel, Channel::Clear);
+}
+
 /// 2033-4.1: LHLO takes the place of EHLO, and nothing is in that of HELO. There is no stream.
 #[test]
 fn lmtp() {
@@ -349,11 +357,11 @@ fn lmtp() {
     ));
     assert!(matches!(
         run(&[], None, &["--lmtp"]),
-        Err(NoSession::NoHello(_))
+        Err(NoSession::NoHello(..))
     ));
     assert!(matches!(
         run(&[SpeaksLmtp], None, &[]),
-        Err(NoSession::NoHello(_))
+        Err(NoSession::NoHello(..))
     ));
     // RFC 2033 5
     assert!(Options::read(["probe", "--lmtp", "mx"]).is_err());

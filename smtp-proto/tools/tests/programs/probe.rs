@@ -76,7 +76,7 @@ fn it_logs_in() {
 #[test]
 fn where_there_is_no_session_it_fails() {
     let receiver = Receiver::start(&[]);
-    let output = probe(&["--tls", "starttls", &receiver.address]);
+    let output = probe(&["--tls", "required", &receiver.address]);
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     assert_eq!(verdict(&output, "one-by-one"), "untested");
 }
