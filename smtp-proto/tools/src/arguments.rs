@@ -132,20 +132,15 @@ impl FromStr for Target {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const NO_PORT: &str = "the port is a number from 1 to 65535";
+        if text.contains("://") {
+            return Err("a host is wanted, not a URL");
+        }
         let (host, port) = match text.strip_prefix('[').and_then(|it| it.split_once(']')) {
             Some((host, "")) => (host, None),
             Some((host, port)) => (host, Some(port.strip_prefix(':').ok_or(NO_PORT)?)),
             None => match text.split_once(':') {
                 Some((host, port)) if !port.contains(':') => (host, Some(port)),
-                // A zone may follow the address: `fe80::1%eth0`.
-                Some(_)
-                    if text
-                        .split('%')
-                        .next()
-                        .unwrap_or_default()
-                        .parse::<Ipv6Addr>()
-                        .is_err() =>
-                {
+                Some(_) if !is_ipv6(text) => {
                     return Err("more than one colon is only in an address of IPv6");
                 }
                 _ => (text, None),
@@ -167,6 +162,12 @@ impl fmt::Display for Target {
         }
         write!(f, "{}:{}", self.host, self.port)
     }
+}
+
+/// Tells whether it is an address of IPv6, which may have a zone: `fe80::1%eth0`.
+fn is_ipv6(text: &str) -> bool {
+    let address = text.split('%').next();
+    address.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
 }
 
 /// Says of an error what it is about.

@@ -22,7 +22,7 @@ use crate::arguments::{CommandLine, Endpoint, host, recipient, seconds, sender};
 pub struct Options {
     /// The server, all of whose addresses are tried, at port 25 unless it is named; or unix:PATH;
     /// without it a server of its own, at a link with delay
-    #[arg(long, value_name = "HOST[:PORT]", requires = "files")]
+    #[arg(long, value_name = "HOST[:PORT]", requires_all = ["from", "rcpt", "files"])]
     pub to: Option<Endpoint>,
     /// Speaks LMTP: one verdict for each recipient
     #[arg(long, requires = "to")]
@@ -30,10 +30,10 @@ pub struct Options {
     /// What to call oneself
     #[arg(long, value_name = "NAME", default_value = "localhost.localdomain", value_parser = host)]
     pub helo: Host<'static>,
-    /// The sender, "" for none
+    /// The sender, "" for none; a server of its own takes any
     #[arg(long, value_name = "ADDRESS", default_value = "ada@client.example", value_parser = sender)]
     pub from: ReversePath<'static>,
-    /// A recipient; may be repeated
+    /// A recipient; may be repeated; a server of its own takes any
     #[arg(long, value_name = "ADDRESS", default_value = "grace@server.example", value_parser = recipient)]
     pub rcpt: Vec<ForwardPath<'static>>,
     /// lockstep, group, lookahead or stream[:WINDOW]; without it lookahead
@@ -83,7 +83,7 @@ pub struct Options {
     /// Draws what went over the link, as time-sequence diagrams
     #[arg(long, value_name = "FILE")]
     pub svg: Option<PathBuf>,
-    /// The messages
+    /// The messages, "-" for one from standard input
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
 }
@@ -181,7 +181,8 @@ mod tests {
     #[test]
     fn what_is_asked_of_the_server_is_understood() {
         let options = deliver(
-            "--to unix:/lmtp --lmtp --smtputf8 --dsn success,delay --ret hdrs --capabilities c 1.eml",
+            "--to unix:/lmtp --lmtp --from a@a.example --rcpt grace@server.example --smtputf8 \
+             --dsn success,delay --ret hdrs --capabilities c 1.eml",
         )
         .unwrap();
         let socket = Endpoint::Unix("/lmtp".into());
@@ -197,6 +198,7 @@ mod tests {
     fn what_is_wrong_is_named() {
         for (line, reason) in [
             ("--to x:25", "<FILE>..."),
+            ("--to smtp://x 1.eml", "a host is wanted, not a URL"),
             ("--repeat x", "invalid digit"),
             ("--repeat 0", "zero"),
             ("--to a:b:c 1.eml", "more than one colon"),
@@ -248,8 +250,17 @@ mod tests {
             ),
             ("--rcpt @", "found \"@\""),
         ] {
-            let error = deliver(line).unwrap_err();
+            let error = deliver(&format!("--from a@a --rcpt b@b {line}")).unwrap_err();
             assert!(error.contains(reason), "{line}: {error}");
         }
+    }
+
+    /// Nobody writes to whom the examples write.
+    #[test]
+    fn a_server_of_another_needs_sender_and_recipient() {
+        let missing = |line| deliver(line).unwrap_err();
+        assert!(missing("--to x --from a@a 1.eml").contains("--rcpt <ADDRESS>"));
+        assert!(missing("--to x --rcpt b@b 1.eml").contains("--from <ADDRESS>"));
+        assert!(deliver("1.eml").is_ok());
     }
 }

@@ -84,7 +84,10 @@ impl From<&Outcome<'_>> for Fate {
             Outcome::Delivered(reply) => (Kind::Delivered, text_of(reply)),
             Outcome::Refused(answer) => (Kind::Refused, text_of(&answer.reply)),
             Outcome::NotSent(reason) => (Kind::NotSent, reason.to_string()),
-            Outcome::InDoubt => (Kind::InDoubt, String::new()),
+            Outcome::InDoubt => (
+                Kind::InDoubt,
+                "its end was sent, and not answered".to_owned(),
+            ),
         };
         Self { kind, why }
     }

@@ -15,6 +15,7 @@ use smtp_proto_rustls::{TlsConnector, rustls};
 use super::{
     checks::{Login, login},
     dialogue::{Address, Dialogue, Patience, Silence},
+    evidence::Said,
     finding::Tells as _,
     options::Options,
 };
@@ -84,8 +85,8 @@ pub(super) enum TlsFailure {
 pub enum NoSession {
     /// No connection.
     Connection(io::Error),
-    /// The server does not greet.
-    NoGreeting(Silence),
+    /// The server does not greet; what it says instead, if it says anything.
+    NoGreeting(Silence, Option<String>),
     /// The server takes no sessions.
     Refused(Reply<'static>),
     /// No answer to EHLO or STARTTLS.
@@ -242,7 +243,12 @@ impl<'a> Server<'a> {
 /// Waits for the greeting, and returns how long it took.
 pub(super) fn greeted(dialogue: &mut Dialogue) -> Result<Duration, NoSession> {
     let start = Instant::now();
-    let greeting = dialogue.reply().map_err(NoSession::NoGreeting)?;
+    let greeting = dialogue.reply().map_err(|silence| {
+        let evidence = dialogue.take_evidence();
+        let said = evidence.iter().last().map(Said::text);
+        let said = said.filter(|_| silence == Silence::Garbled);
+        NoSession::NoGreeting(silence, said.map(Into::into))
+    })?;
     match greeting.code().value() {
         220 => Ok(start.elapsed()),
         _ => Err(NoSession::Refused(greeting)),
@@ -281,7 +287,10 @@ impl fmt::Display for NoSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connection(error) => write!(f, "no connection: {error}"),
-            Self::NoGreeting(silence) => write!(f, "no greeting: {silence}"),
+            Self::NoGreeting(silence, None) => write!(f, "no greeting: {silence}"),
+            Self::NoGreeting(silence, Some(said)) => {
+                write!(f, "no greeting: {silence}: \"{said}\"")
+            }
             Self::Refused(reply) => write!(f, "the server takes no session: {reply}"),
             Self::NoAnswer(silence) => write!(f, "no answer: {silence}"),
             Self::NoHello(verbs, reply) => write!(f, "no session by {verbs}: {reply}"),

@@ -1,10 +1,12 @@
 //! What is wrong is named, with where it is: an option's file, an address.
 
-use std::{net::TcpListener, process::Command};
+use std::{io::Write as _, net::TcpListener, process::Command};
 
 use smtp_proto_test_support::Pki;
 
 use crate::support::{Messages, Receiver, deliver};
+
+const PEOPLE: [&str; 4] = ["--from", "a@x.example", "--rcpt", "b@y.example"];
 
 /// Runs a program that cannot do what it is told; returns what it prints, and what it complains of.
 fn fails(program: &str, arguments: &[&str]) -> (String, String) {
@@ -56,7 +58,7 @@ fn deliver_names_files_that_it_cannot_read() {
         &["--resume", &journal],
         &["--capabilities", &journal],
     ] {
-        let arguments = [&["--to", &receiver.address], options, &[&one]].concat();
+        let arguments = [&["--to", &receiver.address], options, &PEOPLE, &[&one]].concat();
         let (told, said) = fails(env!("CARGO_BIN_EXE_deliver"), &arguments);
         let wrong = if options[0] == "--user" {
             options[3]
@@ -78,7 +80,8 @@ fn deliver_names_files_that_it_cannot_write() {
     let (receiver, messages) = (Receiver::start(&[]), Messages::new(&["1"]));
     let (one, nowhere) = (messages.path("1"), messages.path("none/file"));
     for option in ["--capabilities", "--svg"] {
-        let arguments = ["--to", &receiver.address, option, &nowhere, &one];
+        let server = ["--to", &receiver.address, option, &nowhere];
+        let arguments = [&server, &PEOPLE[..], &[&one]].concat();
         let (told, said) = fails(env!("CARGO_BIN_EXE_deliver"), &arguments);
         assert!(
             said.starts_with(&format!("{nowhere}: ")),
@@ -101,6 +104,20 @@ fn probe_names_what_is_wrong_on_this_side() {
         assert!(said.contains(&format!(" {none}: ")), "{said}");
         assert_eq!(told, "");
     }
+}
+
+/// What is no server of SMTP is told by what it says.
+#[test]
+fn probe_quotes_what_is_no_greeting() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let thread = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"SSH-2.0-x\r\n").unwrap();
+    });
+    let (_, said) = fails(env!("CARGO_BIN_EXE_probe"), &[&address]);
+    assert!(said.contains(r#": "SSH-2.0-x\r\n""#), "{said}");
+    thread.join().unwrap();
 }
 
 #[test]

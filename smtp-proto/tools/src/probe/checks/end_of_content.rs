@@ -48,7 +48,7 @@ pub enum EndOfContent {
     Lax(Vec<Terminator>),
     /// These too where the first line ended in LF alone.
     LaxAfterLf(Vec<Terminator>),
-    /// What else there is ends the session, by this reply.
+    /// The first bare CR or LF ends the session, by this reply.
     Refuses(Code),
     /// It takes no message: why.
     NoTransaction(String),
@@ -201,8 +201,7 @@ impl Tells for EndOfContent {
                  {code}."
             ),
             Self::Refuses(code) => format!(
-                "Only CR LF . CR LF ends a content; bare CR or LF in it gets {code} at once, and no \
-                 more of the session."
+                "The first bare CR or LF in a content gets {code} at once, and ends the session."
             ),
             Self::Lax(terminators) => format!(
                 "A content ends by {} too: messages can be smuggled into this server. Let no bare CR \
