@@ -423,16 +423,14 @@ impl Config {
     ///
     /// ```
     /// # use smtp_proto::{client::Config, syntax::Host};
-    /// use smtp_proto::client::mechanism::{Channel, External, Plain};
+    /// use smtp_proto::client::mechanism::{Channel, External, by_password};
     ///
     /// let config = Config::new(Host::parse("client.example")?).choose_mechanisms(|channel: &Channel<'_>| {
-    ///     let ours = |name: &str| name.ends_with(".example");
-    ///     match channel.tls().and_then(|tls| tls.server_name.as_deref()) {
-    ///         Some(name) if ours(name) => vec![Box::new(External::new())],
-    ///         Some(_) if channel.offered().any(|name| name == "PLAIN") => {
-    ///             vec![Box::new(Plain::new("alice", "password"))]
-    ///         }
-    ///         _ => Vec::new(),
+    ///     match channel.tls() {
+    ///         Some(tls) if !tls.is_verified() => Vec::new(),
+    ///         Some(_) if channel.offered().any(|name| name == "EXTERNAL") => vec![Box::new(External::new())],
+    ///         Some(_) => by_password("alice", "password"),
+    ///         None => Vec::new(),
     ///     }
     /// });
     /// # Ok::<(), smtp_proto::syntax::SyntaxError>(())

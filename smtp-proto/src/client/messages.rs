@@ -13,12 +13,12 @@ use super::{
     },
     ledger::Ledger,
     link::{Content, Opened, Verdicts},
-    opening::Opening,
     outstanding::Expected,
     proof::Shown,
     resets::RefusedReset,
     schedule::{Abandoned, Schedule},
     table::{Level, Stage, Turn, Verb},
+    terms::Terms,
     transaction::{Heard, Transaction, TransactionId},
     watch::Whose,
     writer::Consumed,
@@ -34,24 +34,6 @@ use crate::{
 pub(super) struct Messages {
     schedule: Schedule,
     ledger: Ledger,
-}
-
-/// What messages are fitted to.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Terms<'a> {
-    pub(super) offered: &'a Capabilities,
-    pub(super) is_verified: bool,
-    pub(super) config: &'a Config,
-}
-
-impl<'a> Terms<'a> {
-    pub(super) fn new(opening: &'a Opening, config: &'a Config) -> Self {
-        Self {
-            offered: opening.capabilities(),
-            is_verified: opening.is_verified(),
-            config,
-        }
-    }
 }
 
 /// What the answer to one of a transaction's commands has led to.
@@ -588,7 +570,6 @@ impl Messages {
 
     // Commands.
 
-    /// Returns from which policy on more may be sent.
     /// Returns which message a command of a transaction is about, and which recipient of it.
     pub(super) fn whose(&self, said: &Said) -> Option<Whose> {
         use Verb::{

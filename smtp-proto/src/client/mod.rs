@@ -96,6 +96,7 @@ mod schedule;
 mod session;
 mod steps;
 mod table;
+mod terms;
 mod transaction;
 mod watch;
 mod writer;
