@@ -407,7 +407,8 @@ impl Config {
     /// [`Demand::Required`] unless set.
     ///
     /// A server that offers one and refuses it, or offers it where credentials
-    /// [may not go](Self::credentials_over), gets no message in either case.
+    /// [may not go](Self::credentials_over), gets no message in either case. In clear, whoever is on the way
+    /// can take the offer away.
     #[cfg(feature = "auth")]
     #[must_use]
     pub fn authentication(mut self, demand: Demand) -> Self {

@@ -54,7 +54,7 @@ fn unknown(command: ForwardingCommand, name: AttributeName) -> Option<Attribute<
 }
 
 /// The client that a session is for (XCLIENT).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct SpokenFor {
     attributes: Vec<Attribute<'static>>,
     demand: Demand,
@@ -71,11 +71,14 @@ impl SpokenFor {
     }
 
     /// Composes the commands, unless the server takes less than it has to.
-    pub(super) fn lines(&self, offered: &Capabilities) -> Option<Lines> {
+    pub(super) fn begin(&self, offered: &Capabilities) -> Option<Spoken> {
         let command = ForwardingCommand::XClient;
         let mut names = self.attributes.iter().map(Attribute::name);
         let is_taken = names.all(|name| takes(offered, command, name));
-        (is_taken || !self.is_required()).then(|| Lines::new(command, &self.attributes, offered))
+        (is_taken || !self.is_required()).then(|| Spoken {
+            lines: Lines::new(command, &self.attributes, offered),
+            accepted: 0,
+        })
     }
 
     /// Returns what the client calls itself in EHLO, if that is known.
@@ -86,6 +89,25 @@ impl SpokenFor {
             AttributeValue::Text(name) => Some(Cow::into_owned(name)),
             AttributeValue::Unavailable | AttributeValue::TemporarilyUnavailable => None,
         }
+    }
+}
+
+/// What is said of that client, a line after the other.
+#[derive(Debug)]
+pub(super) struct Spoken {
+    lines: Lines,
+    accepted: usize,
+}
+
+impl Spoken {
+    /// Returns the line whose turn it is, unless all were accepted.
+    pub(super) fn line(&self) -> Option<&[u8]> {
+        self.lines.get(self.accepted)
+    }
+
+    /// Accounts for a line that the server has accepted.
+    pub(super) fn accept(&mut self) {
+        self.accepted = self.accepted.saturating_add(1);
     }
 }
 

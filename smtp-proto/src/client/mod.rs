@@ -325,7 +325,8 @@ impl Client {
     }
 
     /// Has the client authenticate by the first of these mechanisms that the server offers, before
-    /// any message. If none of them leads to success nothing is sent.
+    /// any message. If none of them leads to success nothing is sent, unless that is
+    /// [left to the offer](Config::authentication).
     ///
     /// # Errors
     ///

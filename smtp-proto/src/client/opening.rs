@@ -8,7 +8,7 @@ use super::demand::Demand;
 use super::{
     config::{Config, Tls},
     event::NotSentReason,
-    forwarding::{Lines, SpokenFor},
+    forwarding::{Spoken, SpokenFor},
     table::{Choice, State, Verb},
 };
 #[cfg(feature = "auth")]
@@ -28,8 +28,8 @@ pub(super) struct Opening {
     awaits_first_reply: bool,
     /// Commands were sent before EHLO was answered.
     is_ahead: bool,
-    /// What is said by XCLIENT, and the place of the line whose turn it is, once it has begun.
-    xclient: Option<Box<(Lines, usize)>>,
+    /// What is said by XCLIENT, once that has begun.
+    xclient: Option<Box<Spoken>>,
     /// How the server refused EHLO, while HELO is tried.
     refused_ehlo: Option<Box<Answer<'static>>>,
     /// What is reported once the session is closed, which the server refused.
@@ -186,7 +186,7 @@ impl Opening {
                 return out.extend_from_slice(line.unwrap_or_default());
             }
             Verb::XClient => {
-                let line = self.xclient.as_ref().and_then(|it| it.0.get(it.1));
+                let line = self.xclient.as_ref().and_then(|it| it.line());
                 return out.extend_from_slice(line.unwrap_or_default());
             }
             _ => (b"QUIT", b""),
@@ -293,21 +293,18 @@ impl Opening {
 
     /// Goes on with XCLIENT, if that is due and offered: once, as it holds for the session.
     fn speak_for_another(&mut self, config: &Config) -> Decision {
-        let Some(whom) = config
-            .spoken_for
-            .as_deref()
-            .filter(|_| self.xclient.is_none())
-        else {
+        let whom = config.spoken_for.as_deref();
+        let Some(whom) = whom.filter(|_| self.xclient.is_none()) else {
             return self.authenticate(None, config);
         };
-        match whom.lines(&self.capabilities) {
+        match whom.begin(&self.capabilities) {
             None => {
                 let reason = NotSentReason::XClientUnavailable;
                 Decision::Refuse(Fault::XClientUnavailable, reason, None)
             }
-            Some(lines) if lines.get(0).is_none() => self.authenticate(None, config),
-            Some(lines) => {
-                self.xclient = Some(Box::new((lines, 0)));
+            Some(nothing) if nothing.line().is_none() => self.authenticate(None, config),
+            Some(spoken) => {
+                self.xclient = Some(Box::new(spoken));
                 Decision::To(State::Due(Verb::XClient))
             }
         }
@@ -317,8 +314,8 @@ impl Opening {
     fn go_on_as_another(&mut self, config: &Config) -> Decision {
         self.capabilities = Capabilities::new();
         let next = self.xclient.as_mut().and_then(|it| {
-            it.1 = it.1.saturating_add(1);
-            it.0.get(it.1)
+            it.accept();
+            it.line()
         });
         Decision::To(State::Due(match next {
             Some(_) => Verb::XClient,

@@ -10,8 +10,10 @@ use super::{
 };
 
 /// Says by which mechanisms a client authenticates, once it is known what the server offers.
+///
+/// One pointer, as every client has room for it.
 #[derive(Clone)]
-pub(crate) struct Choice(Arc<Choose>);
+pub(crate) struct Choice(Arc<Box<Choose>>);
 
 type Choose = dyn Fn(&Channel<'_>) -> Vec<Box<dyn Mechanism>> + Send + Sync;
 
@@ -19,13 +21,20 @@ impl Choice {
     pub(crate) fn new(
         choose: impl Fn(&Channel<'_>) -> Vec<Box<dyn Mechanism>> + Send + Sync + 'static,
     ) -> Self {
-        Self(Arc::new(choose))
+        Self(Arc::new(Box::new(choose)))
     }
 
     /// Returns the attempts by what is chosen for a channel, unless that is to do without.
     pub(crate) fn ask(&self, channel: &Channel<'_>, needed: Protection) -> Option<Attempts> {
         let mechanisms = (self.0)(channel);
         (!mechanisms.is_empty()).then(|| Attempts::of(mechanisms, needed))
+    }
+}
+
+/// Whether two are the same, not whether they choose alike.
+impl PartialEq for Choice {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
