@@ -1,4 +1,4 @@
-//! The server, by the text that both adapters share.
+//! The server and the client, by the texts that both adapters share.
 
 use std::{
     sync::Arc,
@@ -20,6 +20,16 @@ macro_rules! pause {
         std::thread::sleep($duration)
     };
 }
+
+macro_rules! wait {
+    ($call:expr) => {
+        $call
+    };
+}
+
+#[cfg(all(feature = "auth", feature = "rustls"))]
+#[path = "../../smtp-proto/tests/faces/client.rs"]
+mod client;
 
 #[path = "../../smtp-proto/tests/faces/server.rs"]
 mod server;

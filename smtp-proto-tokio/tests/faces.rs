@@ -1,4 +1,4 @@
-//! The server, by the text that both adapters share.
+//! The server and the client, by the texts that both adapters share.
 
 use std::{
     sync::{Arc, LazyLock},
@@ -25,6 +25,16 @@ macro_rules! pause {
         tokio::time::sleep($duration).await
     };
 }
+
+macro_rules! wait {
+    ($call:expr) => {
+        crate::RUNTIME.block_on($call)
+    };
+}
+
+#[cfg(all(feature = "auth", feature = "rustls"))]
+#[path = "../../smtp-proto/tests/faces/client.rs"]
+mod client;
 
 #[path = "../../smtp-proto/tests/faces/server.rs"]
 mod server;

@@ -246,6 +246,7 @@ impl Schedule {
                 Some(verb) => Some(Action::Proof(verb)),
                 None => Some(Action::Mail(id)),
             },
+            Stage::Forwarded => Some(Action::Mail(id)),
             Stage::Envelope => match current.next_recipient() {
                 Some(place) => Some(Action::Recipient(id, place, current.position_of(place))),
                 // DATA goes with the RCPTs, unanswered (RFC 2920 3.1); a chunk is opened by its content.
@@ -328,10 +329,15 @@ impl Schedule {
         is_admitted
     }
 
+    /// Accounts for a XFORWARD that was rendered.
+    pub(super) fn sent_forward(&mut self, id: TransactionId) {
+        self.resets.begun(id);
+    }
+
     /// Accounts for a MAIL that was rendered, and ends the session in good order with the last one
     /// that the server takes (9422-4-a: failed ones count). Returns whether it was the last.
     pub(super) fn sent_mail(&mut self, id: TransactionId) -> bool {
-        self.resets.sent_mail(id);
+        self.resets.begun(id);
         self.quota.count_mail();
         self.is_quitting |= self.quota.is_exhausted();
         self.quota.is_exhausted()
@@ -386,9 +392,12 @@ impl Schedule {
 
     /// Accounts for the refusal of RSET, and returns what it means.
     pub(super) fn refused_reset(&mut self) -> RefusedReset {
-        let begun = self
-            .current()
-            .filter(|(_, it)| matches!(it.stage(), Stage::Envelope | Stage::Data));
+        let begun = self.current().filter(|(_, it)| {
+            matches!(
+                it.stage(),
+                Stage::Forwarded | Stage::Envelope | Stage::Data
+            )
+        });
         let begun = begun.map(|(id, _)| id);
         self.resets.refused(begun)
     }
@@ -461,7 +470,9 @@ impl Schedule {
             Stage::Chunks => transaction.is_envelope_answered(),
             // Whoever cannot present the content again must say so before anything is sent.
             Stage::Waiting if transaction.content().is_needed_again() => true,
-            Stage::Waiting | Stage::Envelope => self.may_begin_chunks(transaction),
+            Stage::Waiting | Stage::Forwarded | Stage::Envelope => {
+                self.may_begin_chunks(transaction)
+            }
             Stage::Data | Stage::LoneDot | Stage::Over => false,
         };
         if is_wanted || self.proof.is_suspicious() {
@@ -490,7 +501,7 @@ impl Schedule {
             }
             // Only a message's first chunk may precede the replies to its recipients.
             Stage::Chunks => transaction.is_envelope_answered(),
-            Stage::Waiting | Stage::Data | Stage::LoneDot | Stage::Over => false,
+            Stage::Waiting | Stage::Forwarded | Stage::Data | Stage::LoneDot | Stage::Over => false,
         }
     }
 
@@ -529,7 +540,7 @@ impl Schedule {
         transaction.abandon(reason);
         Some(match transaction.stage() {
             _ if is_suspicious => Abandoned::Undecided,
-            Stage::Waiting | Stage::Envelope => {
+            Stage::Waiting | Stage::Forwarded | Stage::Envelope => {
                 transaction.stop();
                 Abandoned::Stopped
             }

@@ -35,6 +35,8 @@ pub(super) struct Transaction {
     /// How many recipients the server took at once when it put these off.
     most: Option<u32>,
     stage: Stage,
+    /// How many XFORWARD were sent.
+    forwarded: u32,
     /// How many RCPT were sent, and answered.
     sent: u32,
     answered: u32,
@@ -71,6 +73,8 @@ pub(super) struct Concluded<'i> {
 pub(super) enum Heard<'i> {
     /// Nothing.
     Nothing,
+    /// The server does not want to be told whom it is from.
+    ForwardingRefused(Reply<'i>),
     /// A recipient was answered, who is at this position in the envelope.
     Recipient(u32, Reply<'i>),
     /// There is a verdict; for this recipient, in LMTP. `None` where the outcome was known.
@@ -176,6 +180,7 @@ impl Transaction {
         }
         self.content.restart();
         (self.sent, self.answered, self.mail) = (0, 0, None);
+        self.forwarded = 0;
         self.stage = Stage::Waiting;
     }
 
@@ -211,6 +216,11 @@ impl Transaction {
     /// Returns where in the envelope a recipient stands.
     pub(super) fn position_of(&self, place: u32) -> u32 {
         self.recipients.position(place)
+    }
+
+    /// Returns how many XFORWARD were sent.
+    pub(super) fn forwarded(&self) -> u32 {
+        self.forwarded
     }
 
     /// Returns whose RCPT is next.
@@ -264,7 +274,7 @@ impl Transaction {
     /// Returns whether its content can be looked at: it has come to be known, and is not asked for by
     /// DATA.
     pub(super) fn may_be_looked_at(&self) -> bool {
-        let is_early = matches!(self.stage, Stage::Waiting | Stage::Envelope);
+        let is_early = self.stage <= Stage::Envelope;
         is_early && !self.content.was_looked_at() && !self.is_open && !self.is_abandoned()
     }
 
@@ -285,6 +295,8 @@ impl Transaction {
     pub(super) fn sent(&mut self, verb: Verb) {
         self.pending = self.pending.saturating_add(1);
         self.sent = self.sent.saturating_add(u32::from(verb == Verb::Recipient));
+        let forwarded = u32::from(verb == Verb::XForward);
+        self.forwarded = self.forwarded.saturating_add(forwarded);
         if verb.is_end_of_message() {
             self.content.finish();
         }
@@ -344,7 +356,8 @@ impl Transaction {
                     return Heard::Contradiction(reply);
                 }
             }
-            Verb::LoneDot => {}
+            Verb::XForward if turn == Turn::No => return Heard::ForwardingRefused(reply),
+            Verb::XForward | Verb::LoneDot => {}
             _ if turn == Turn::No => self.refuse(Answer { step, reply }),
             _ if self.is_refused() => return Heard::Contradiction(reply),
             _ => {}
