@@ -311,6 +311,27 @@ fn sender(server: &Scripted) -> Sender {
     Sender::new(server.url()).unwrap().retry(retry)
 }
 
+/// Whoever takes one message a connection, and says so by 421, is not left alone for longer and longer.
+#[tokio::test]
+async fn a_sender_does_not_wait_for_a_server_that_delivers() {
+    const LEAVES: Script = &[
+        DELIVERS[0],
+        DELIVERS[1],
+        DELIVERS[2],
+        (".", "250 taken\r\n421 4.4.5 Bye\r\n"),
+    ];
+    let server = Scripted::new([LEAVES; 3]);
+    let mut retry = Retry::default();
+    retry.first_delay = Duration::from_secs(5);
+    let sender = Sender::new(Client::at(server.url()).unwrap()).retry(retry);
+    let begun = std::time::Instant::now();
+    for _ in 0..3 {
+        let report = sender.send(envelope(), MESSAGE).await.unwrap();
+        assert!(report.is_delivered(), "{report:?}");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(5));
+}
+
 #[tokio::test]
 async fn a_sender_sends_again_to_exactly_those_who_are_left() {
     let cut: Script = &[

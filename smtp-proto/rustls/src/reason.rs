@@ -53,7 +53,13 @@ struct Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
+        self.error.fmt(f)?;
+        match &self.error {
+            Error::InvalidCertificate(found) if is_of_authority(found) => f.write_str(
+                " (a certificate that signs itself is trusted by TlsConnector::with_pin)",
+            ),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -84,6 +90,13 @@ pub(crate) fn look_at(
     }
 }
 
+/// Returns whether the certificate is an authority's, as those are that openssl makes to sign themselves:
+/// no server can have one, be it among the authorities that are trusted.
+fn is_of_authority(error: &CertificateError) -> bool {
+    // The type of the cause is that of a library which rustls does not show.
+    matches!(error, CertificateError::Other(OtherError(cause)) if format!("{cause:?}") == "CaUsedAsEndEntity")
+}
+
 fn reason(error: &CertificateError) -> UnverifiedReason {
     use CertificateError as E;
     match error {
@@ -92,6 +105,7 @@ fn reason(error: &CertificateError) -> UnverifiedReason {
             UnverifiedReason::Expired
         }
         E::UnknownIssuer | E::ApplicationVerificationFailure => UnverifiedReason::NotTrusted,
+        error if is_of_authority(error) => UnverifiedReason::NotTrusted,
         E::Other(OtherError(error)) => match error.downcast_ref() {
             Some(reason) => *reason,
             None => UnverifiedReason::Other,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use rcgen::PublicKeyData;
 use smtp_proto::machine::{UnverifiedReason, Verification, VerifiedBy};
 use smtp_proto_rustls::{
-    TlsAcceptor, TlsConnector,
+    TlsAcceptor, TlsConnector, explained,
     rustls::{
         ServerConfig,
         pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
@@ -177,6 +177,32 @@ fn an_opportunistic_client_takes_certificates_that_cannot_be_read() {
         let [client, _] = handshake(&connector, &acceptor).unwrap();
         assert_eq!(client.verification, Verification::Unverified(reason));
     }
+}
+
+/// What openssl makes to sign itself is an authority's by default, which no server can have: a pin will do.
+#[test]
+fn a_certificate_that_signs_itself_is_pinned() {
+    let (pki, key) = (Pki::new(), rcgen::KeyPair::generate().unwrap());
+    let mut parameters = rcgen::CertificateParams::new([SERVER.to_owned()]).unwrap();
+    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let own = parameters.self_signed(&key).unwrap();
+    std::fs::write(pki.file("own.pem"), own.pem()).unwrap();
+    std::fs::write(pki.file("own.key"), key.serialize_pem()).unwrap();
+    let acceptor = TlsAcceptor::from_pem_files(pki.file("own.pem"), pki.file("own.key")).unwrap();
+
+    let by_file = TlsConnector::with_ca_file(SERVER, pki.file("own.pem")).unwrap();
+    let error = handshake(&by_file, &acceptor).unwrap_err();
+    let error = explained(std::io::Error::other(error));
+    assert!(
+        error.to_string().contains("TlsConnector::with_pin"),
+        "{error}"
+    );
+    let cause = UnverifiedReason::among_causes(error.get_ref().unwrap());
+    assert_eq!(cause, Some(UnverifiedReason::NotTrusted));
+
+    let pinned = TlsConnector::with_pin(SERVER, own.der().clone()).unwrap();
+    let [client, _] = handshake(&pinned, &acceptor).unwrap();
+    assert!(client.is_verified());
 }
 
 /// A server knows whether it knows the client, for EXTERNAL.

@@ -128,9 +128,13 @@ impl<C> Pool<C> {
             Some(Fault::CapabilitiesChanged) => None,
             _ => courier.machine().learned().or(self.learned.take()),
         };
+        let is_delivered = |outcome: &Outcome<'_>| matches!(outcome, Outcome::Delivered(_));
         match courier.failure() {
-            Some(_) => self.backoff.failed(&policy.retry, now),
-            None => self.backoff.succeeded(),
+            // A server that takes its leave after each message, by 421 or not, does its work.
+            Some(_) if !report.recipients.iter().any(is_delivered) => {
+                self.backoff.failed(&policy.retry, now);
+            }
+            _ => self.backoff.succeeded(),
         }
         let is_unsent = |outcome: &Outcome<'_>| matches!(outcome, Outcome::NotSent(_));
         courier.is_idle() && !policy.retires(courier) && !report.recipients.iter().any(is_unsent)
