@@ -112,6 +112,18 @@ pub struct Builder {
     setup: Setup,
     dial: Dial,
     tls: OnceLock<Tls>,
+    /// How to do TLS was said, and is not made of the URL.
+    is_own_tls: bool,
+}
+
+/// Returns whether a connection of the one is as good as one of the other: it is to the same server, by
+/// the same way, with the same trust, as the same client. Functions, and TLS that was not cloned, may do
+/// the same and are not known to.
+impl PartialEq for Builder {
+    fn eq(&self, other: &Self) -> bool {
+        let own_tls = |it: &Self| it.tls.get().cloned().filter(|_| it.is_own_tls);
+        self.setup == other.setup && self.dial == other.dial && own_tls(self) == own_tls(other)
+    }
 }
 
 impl Builder {
@@ -120,6 +132,7 @@ impl Builder {
             setup,
             dial: Dial::default(),
             tls: OnceLock::new(),
+            is_own_tls: false,
         }
     }
 
@@ -216,9 +229,14 @@ impl Builder {
         self.connect_again(None).await
     }
 
+    /// Returns where the server is.
+    pub(super) fn destination(&self) -> Result<&Server, Error> {
+        self.setup.destination()
+    }
+
     /// Connects with what an earlier connection has found out about the server.
     pub(super) async fn connect_again(&self, learned: Option<&Learned>) -> Result<Client, Error> {
-        let (host, port) = match self.setup.destination()? {
+        let (host, port) = match self.destination()? {
             Server::Tcp { host, port } => (host.as_str(), *port),
             #[cfg(unix)]
             Server::Unix { path } => {
@@ -287,6 +305,7 @@ impl Builder {
     /// configuration, or the URL, says whether to.
     pub fn tls(mut self, connector: impl Into<Tls>) -> Self {
         self.tls = OnceLock::from(connector.into());
+        self.is_own_tls = true;
         self
     }
 }

@@ -23,6 +23,8 @@ mod error;
 mod own_name;
 mod pace;
 #[cfg(feature = "std")]
+mod policy;
+#[cfg(feature = "std")]
 mod pool;
 mod report;
 mod resending;
@@ -32,13 +34,16 @@ mod sending;
 mod setup;
 #[cfg(feature = "std")]
 mod source;
+#[cfg(feature = "std")]
+mod turns;
 mod url;
 
 #[cfg(feature = "std")]
 pub use self::{
     content::{Content, Supply},
     error::Error,
-    pool::{Policy, Pool},
+    policy::Policy,
+    pool::{Place, Pool, Turn},
     sending::Sending,
     setup::{Entropy, Failures, Setup},
     source::IntoMessage,

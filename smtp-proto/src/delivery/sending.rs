@@ -5,11 +5,14 @@ use core::{fmt, mem, ops::ControlFlow};
 use super::{
     content::{Content, Supply},
     error::Error,
-    pool::Policy,
+    policy::Policy,
     report::Report,
     resending::{Next, Resending},
 };
-use crate::{client::Envelope, machine::Misuse};
+use crate::{
+    client::Envelope,
+    machine::{Misuse, TlsInfo},
+};
 
 /// A message on its way over as many connections as it takes: what was not sent is sent again, as long
 /// as its content can be.
@@ -31,6 +34,13 @@ impl<S: Supply> Sending<S> {
     pub fn message(&mut self) -> (Envelope<'static>, Content<S>) {
         let content = mem::replace(&mut self.content, Content::from(&[][..]));
         (self.resending.envelope().clone(), content)
+    }
+
+    /// Returns whether it can go over a connection that came to this with TLS: not over one that is not
+    /// verified, if it has to be (RFC 8689 4.2.1).
+    pub fn fits(&self, tls: Option<&TlsInfo>) -> bool {
+        let is_verified = tls.is_some_and(TlsInfo::is_verified);
+        is_verified || !self.resending.envelope().needs_verified_tls()
     }
 
     /// Takes note that no connection could be had. Breaks off with what became of the message, if it is

@@ -6,7 +6,8 @@ use std::{io, sync::OnceLock};
 #[cfg(feature = "auth")]
 use {
     crate::client::mechanism::Mechanism,
-    alloc::{boxed::Box, vec, vec::Vec},
+    alloc::{boxed::Box, string::String, vec, vec::Vec},
+    zeroize::Zeroizing,
 };
 
 use super::{
@@ -43,15 +44,32 @@ pub struct Setup {
     pace: Pace,
     watcher: Option<Watcher>,
     #[cfg(feature = "auth")]
-    mechanisms: Vec<MakeMechanisms>,
+    mechanisms: Vec<Identity>,
 }
 
 /// Is told of what is sent and heard.
 type Watcher = Arc<dyn Fn(&Observation) + Send + Sync>;
 
+/// As whom a client authenticates itself.
+#[cfg(feature = "auth")]
+#[derive(Clone)]
+struct Identity {
+    make: MakeMechanisms,
+    /// The user and the password, where it rests on these.
+    password: Option<Arc<(String, Zeroizing<String>)>>,
+}
+
 /// Makes mechanisms for one connection.
 #[cfg(feature = "auth")]
 type MakeMechanisms = Arc<dyn Fn() -> io::Result<Vec<Box<dyn Mechanism>>> + Send + Sync>;
+
+#[cfg(feature = "auth")]
+impl PartialEq for Identity {
+    fn eq(&self, other: &Self) -> bool {
+        let by_password = self.password.is_some() && self.password == other.password;
+        by_password || Arc::ptr_eq(&self.make, &other.make)
+    }
+}
 
 impl Setup {
     /// Creates the one for clients of this configuration.
@@ -139,7 +157,7 @@ impl Setup {
         self,
         mechanism: impl Fn() -> M + Send + Sync + 'static,
     ) -> Self {
-        self.mechanisms(move || Ok(vec![Box::new(mechanism())]))
+        self.comes_as(move || Ok(vec![Box::new(mechanism())]), None)
     }
 
     /// Has clients authenticate by a user name and a password, in the best way that the server offers:
@@ -148,26 +166,29 @@ impl Setup {
     #[must_use]
     pub fn password(self, user: &str, password: &str, entropy: Option<Entropy>) -> Self {
         use crate::client::mechanism;
-        let user = alloc::string::String::from(user);
-        let password = zeroize::Zeroizing::new(alloc::string::String::from(password));
-        self.mechanisms(move || match entropy {
+        let identity = Arc::new((String::from(user), Zeroizing::new(String::from(password))));
+        let password = Some(Arc::clone(&identity));
+        let make = move || match entropy {
             #[cfg(feature = "scram")]
             Some(fill) => {
                 let mut bytes = [0; mechanism::Nonce::ENTROPY];
                 fill(&mut bytes)?;
                 let nonce = mechanism::Nonce::from_entropy(bytes);
-                Ok(mechanism::by_scram_or_password(&user, &password, nonce))
+                let (user, password) = &*identity;
+                Ok(mechanism::by_scram_or_password(user, password, nonce))
             }
-            _ => Ok(mechanism::by_password(&user, &password)),
-        })
+            _ => Ok(mechanism::by_password(&identity.0, &identity.1)),
+        };
+        self.comes_as(make, password)
     }
 
     #[cfg(feature = "auth")]
-    fn mechanisms<F>(mut self, make: F) -> Self
+    fn comes_as<F>(mut self, make: F, password: Option<Arc<(String, Zeroizing<String>)>>) -> Self
     where
         F: Fn() -> io::Result<Vec<Box<dyn Mechanism>>> + Send + Sync + 'static,
     {
-        self.mechanisms.push(Arc::new(make));
+        let make = Arc::new(make);
+        self.mechanisms.push(Identity { make, password });
         self
     }
 
@@ -253,8 +274,8 @@ impl Setup {
         #[cfg(feature = "auth")]
         if !self.mechanisms.is_empty() {
             let mut mechanisms = Vec::new();
-            for make in &self.mechanisms {
-                mechanisms.extend(make().map_err(Error::connect)?);
+            for identity in &self.mechanisms {
+                mechanisms.extend((identity.make)().map_err(Error::connect)?);
             }
             courier.machine_mut().authenticate(mechanisms)?;
         }
@@ -264,6 +285,28 @@ impl Setup {
             courier.set_watcher(move |observation| watcher(observation));
         }
         Ok(())
+    }
+}
+
+/// Returns whether a connection of the one is as good as one of the other. What was given as a function
+/// is the same only where it was cloned.
+impl PartialEq for Setup {
+    fn eq(&self, other: &Self) -> bool {
+        let common = |it: &Self| {
+            let times = (it.connect_timeout, it.pace);
+            (it.is_named, it.url_tls, it.local_address, times)
+        };
+        #[cfg(feature = "auth")]
+        if self.mechanisms != other.mechanisms {
+            return false;
+        }
+        common(self) == common(other)
+            && self.server == other.server
+            && self.config == other.config
+            && match (&self.watcher, &other.watcher) {
+                (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+                (one, other) => one.is_none() && other.is_none(),
+            }
     }
 }
 
