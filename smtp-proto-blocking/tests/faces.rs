@@ -1,4 +1,4 @@
-//! The server, by the text that both adapters share.
+//! The server and the sender, by the text that both adapters share.
 
 use std::{
     sync::Arc,
@@ -21,8 +21,20 @@ macro_rules! pause {
     };
 }
 
+macro_rules! wait {
+    ($waiting:expr) => {
+        $waiting
+    };
+}
+
+#[path = "../../smtp-proto/tests/faces/sender.rs"]
+mod sender;
+
 #[path = "../../smtp-proto/tests/faces/server.rs"]
 mod server;
+
+#[path = "../../smtp-proto/tests/faces/timeouts.rs"]
+mod timeouts;
 
 #[allow(dead_code, reason = "it is run here without its `main`")]
 #[path = "../examples/proxy_protocol_blocking.rs"]

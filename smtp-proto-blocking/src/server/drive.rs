@@ -94,7 +94,7 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
         let (session, tally) = (self.reception.session(), self.reception.tally());
         guarded(|| {
             self.handler
-                .closed(session, result.as_ref().copied(), tally)
+                .closed(session, result.as_ref().copied(), &tally)
         });
         match panic {
             None => result,

@@ -337,7 +337,7 @@ impl Client {
         self.session.poll_trace()
     }
 
-    /// Returns what the session has found out about its server, once it is open: for
+    /// Returns what the session has found out about its server, once it was open: for
     /// [`Config::learned`].
     pub fn learned(&self) -> Option<Learned> {
         self.session.learned()

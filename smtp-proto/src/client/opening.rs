@@ -25,6 +25,8 @@ pub(super) struct Opening {
     awaits_first_reply: bool,
     /// Commands were sent before EHLO was answered.
     is_ahead: bool,
+    /// The session was opened, with what the server has said itself.
+    is_complete: bool,
     /// How the server refused EHLO, while HELO is tried.
     refused_ehlo: Option<Box<Answer<'static>>>,
     /// What is reported once the session is closed, which the server refused.
@@ -54,6 +56,7 @@ impl Opening {
             tls: None,
             awaits_first_reply: false,
             is_ahead: false,
+            is_complete: false,
             refused_ehlo: None,
             refusal: None,
             #[cfg(feature = "auth")]
@@ -85,6 +88,15 @@ impl Opening {
 
     pub(super) fn is_verified(&self) -> bool {
         self.tls.as_deref().is_some_and(TlsInfo::is_verified)
+    }
+
+    /// Takes note that the session is open.
+    pub(super) fn complete(&mut self) {
+        self.is_complete = true;
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.is_complete
     }
 
     /// Takes note that the server has said something.

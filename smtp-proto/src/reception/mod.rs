@@ -356,7 +356,7 @@ impl<S: State> Reception<S> {
     }
 
     /// Returns what came of the connection by now.
-    pub fn tally(&self) -> &Tally {
+    pub fn tally(&self) -> Tally {
         self.replying().tally()
     }
 
