@@ -11,6 +11,7 @@ use std::{
 use smtp_proto::client;
 use smtp_proto_blocking::{
     Client, Envelope, Outcome, Server,
+    client::Options as ClientOptions,
     server::{self, Config, Handler, Host, InMemory, Options, Verdict, accept},
 };
 use smtp_proto_test_support::Pki;
@@ -91,11 +92,11 @@ fn start(settings: &str, log: fn(String)) -> Vec<SocketAddr> {
 /// Sends a message as alice; `None` if she is not let in.
 fn submit(pki: &Pki, address: SocketAddr, password: &str) -> Option<Outcome<'static>> {
     let config = client::Config::new(Host::parse("client.example").unwrap());
-    let builder = Client::builder(config.tls(client::Tls::Implicit))
+    let builder = ClientOptions::new(config.tls(client::Tls::Implicit))
         .server(("127.0.0.1", address.port()))
         .tls(pki.connector())
         .password("alice", password);
-    let mut client = builder.connect().ok()?;
+    let mut client = Client::connect(builder).ok()?;
     let envelope = Envelope::new("alice@example.org").unwrap();
     let envelope = envelope.to("carol@example.com").unwrap();
     let content = "From: alice@example.org\r\n\r\nHello.\r\n";

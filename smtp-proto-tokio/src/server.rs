@@ -35,12 +35,12 @@ use smtp_proto::reception::{Admission, guarded};
 #[cfg(unix)]
 use tokio::net::UnixListener;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, ToSocketAddrs},
     time::sleep,
 };
 
 use self::room::{Preparation, Room};
+use crate::{Socket, tls::Duplex};
 
 #[cfg(feature = "auth")]
 pub use self::exchange::Exchange;
@@ -194,17 +194,17 @@ impl fmt::Debug for Server {
 /// # Errors
 ///
 /// Fails if the session does not end by QUIT. The handler has heard it then.
-pub fn serve_connection<T, S, H>(
-    stream: T,
+pub fn serve_connection<S: State, H: Handler<S>>(
+    stream: impl Duplex + 'static,
     options: impl Into<Options>,
     handler: H,
-) -> Connection<T, S, H>
-where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: State,
-    H: Handler<S>,
-{
-    Connection::new(stream, options.into(), Arc::new(handler), None)
+) -> Connection<S, H> {
+    Connection::new(
+        Socket::over(stream),
+        options.into(),
+        Arc::new(handler),
+        None,
+    )
 }
 
 /// Serves one client as [`serve_connection`] does, until [`Shutdown`] begins: then the transaction
@@ -213,16 +213,16 @@ where
 /// # Errors
 ///
 /// Fails if the session does not end by QUIT. The handler has heard it then.
-pub fn serve_connection_until<T, S, H>(
-    stream: T,
+pub fn serve_connection_until<S: State, H: Handler<S>>(
+    stream: impl Duplex + 'static,
     options: impl Into<Options>,
     handler: H,
     shutdown: Shutdown,
-) -> Connection<T, S, H>
-where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: State,
-    H: Handler<S>,
-{
-    Connection::new(stream, options.into(), Arc::new(handler), Some(shutdown))
+) -> Connection<S, H> {
+    Connection::new(
+        Socket::over(stream),
+        options.into(),
+        Arc::new(handler),
+        Some(shutdown),
+    )
 }

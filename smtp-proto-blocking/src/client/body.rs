@@ -83,6 +83,11 @@ impl Body {
     pub fn size(&self) -> Option<u64> {
         self.0.size()
     }
+
+    /// Returns what there is from an offset on, and waits for that.
+    pub(super) fn present(&mut self, offset: u64) -> Option<client::Body<'_>> {
+        self.0.poll(offset, &mut Context::from_waker(Waker::noop()))
+    }
 }
 
 /// Of memory of any kind, and of a file from where it is to its end.
@@ -90,11 +95,6 @@ impl<T: Into<Content<Supply>>> From<T> for Body {
     fn from(content: T) -> Self {
         Self(content.into())
     }
-}
-
-/// Returns what there is of a content from an offset on, and waits for that.
-pub(super) fn present(content: &mut Content<Supply>, offset: u64) -> Option<client::Body<'_>> {
-    content.poll(offset, &mut Context::from_waker(Waker::noop()))
 }
 
 /// What a content is read from.

@@ -1,18 +1,14 @@
 //! The loop that the client's calls go round.
 
-use std::{io, mem, sync::Arc, task::Poll, time::Duration};
+use std::{io, mem, task::Poll, time::Duration};
 
-use smtp_proto::{
-    client::{Client, Config},
-    delivery::{Content, Courier},
-    machine,
-};
+use smtp_proto::{delivery::Courier, machine};
 
-use super::body::{Supply, present};
+use super::body::Body;
 use crate::{
-    Error, Transport,
+    Error, Socket,
     connection::{Connection, GLANCE, MOMENT, Progress},
-    tls::Begin,
+    tls::Tls,
 };
 
 /// How far a turn of writing came.
@@ -27,39 +23,40 @@ enum Written {
 
 /// A courier, its connection, and how far they are with each other.
 #[derive(Debug)]
-pub(super) struct Driver<T> {
-    pub(super) courier: Courier<Content<Supply>>,
-    pub(super) connection: Connection<T>,
+pub(super) struct Driver {
+    pub(super) courier: Courier<Body>,
+    pub(super) connection: Connection,
     /// More messages wait in an iterator.
     pub(super) is_supplied: bool,
     /// How long a content was waited for.
     waited: Duration,
-    /// How the transport failed.
-    broken: Option<Arc<io::Error>>,
 }
 
-impl<T: Transport> Driver<T> {
-    pub(super) fn new(transport: T, config: Config, tls: Option<Begin<T>>) -> Self {
-        let machine = Client::new(config, Duration::ZERO);
+impl Driver {
+    pub(super) fn new(socket: Socket, tls: Option<Tls>, courier: Courier<Body>) -> Self {
         Self {
-            connection: Connection::new(transport, tls, machine.max_unconsumed()),
-            courier: Courier::new(machine),
+            connection: Connection::new(socket, tls, courier.machine().max_unconsumed()),
+            courier,
             is_supplied: false,
             waited: Duration::ZERO,
-            broken: None,
+        }
+    }
+
+    /// Returns how the session has failed, if it has.
+    pub(super) fn alive(&self) -> Result<(), Error> {
+        match self.courier.failure() {
+            Some(error) => Err(self.explain(error.clone())),
+            None => Ok(()),
         }
     }
 
     /// Adds what the transport said to what the machine makes of it.
     pub(super) fn explain(&self, error: machine::Error) -> Error {
-        Error::session(error, self.broken.clone())
+        self.connection.explain(error)
     }
 
     /// Goes on until there is an answer.
-    pub(super) fn wait<R>(
-        &mut self,
-        mut answer: impl FnMut(&mut Courier<Content<Supply>>) -> Poll<R>,
-    ) -> R {
+    pub(super) fn wait<R>(&mut self, mut answer: impl FnMut(&mut Courier<Body>) -> Poll<R>) -> R {
         loop {
             if let Poll::Ready(answer) = answer(&mut self.courier) {
                 if self.courier.is_idle() {
@@ -75,6 +72,15 @@ impl<T: Transport> Driver<T> {
     pub(super) fn take_leave(&mut self) {
         self.courier.machine_mut().quit();
         self.write();
+    }
+
+    /// Goes on until there is an answer, or the session has failed.
+    pub(super) fn wait_for<R>(
+        &mut self,
+        answer: impl FnMut(&mut Courier<Body>) -> Poll<Result<R, machine::Error>>,
+    ) -> Result<R, Error> {
+        let answer = self.wait(answer);
+        answer.map_err(|error| self.explain(error))
     }
 
     /// Goes round once: events, writes, and a read unless there is news.
@@ -109,8 +115,8 @@ impl<T: Transport> Driver<T> {
             if !self.courier.machine().wants_read() {
                 break;
             }
-            let progress = self.connection.read_arrived();
-            if !self.note_read(progress) {
+            let progress = self.connection.read_arrived(&mut self.courier);
+            if !matches!(progress, Progress::Bytes(1..)) {
                 break;
             }
         }
@@ -121,10 +127,10 @@ impl<T: Transport> Driver<T> {
     /// Takes note of everything that the machine has to tell, and returns whether that was anything.
     fn receive(&mut self) -> bool {
         let now = self.connection.now();
-        let mut input = self.connection.input();
+        let mut input = self.connection.received.unread();
         let news = self.courier.receive(&mut input, now);
         let remaining = input.len();
-        self.connection.keep(remaining);
+        self.connection.received.keep(remaining);
         news
     }
 
@@ -132,19 +138,9 @@ impl<T: Transport> Driver<T> {
     fn handshake(&mut self) {
         let deadline = self.deadline();
         let limit = deadline.saturating_sub(self.connection.now());
-        let complete = self.connection.handshake(limit, || true);
-        let now = self.connection.now();
-        match complete {
-            Ok(true) => {
-                // It was wanted a moment ago, and nothing has happened since.
-                let info = self.connection.stream().tls_info().unwrap_or_default();
-                let _ = self.courier.machine_mut().tls_established(info, now);
-            }
-            Ok(false) => self.courier.handle_timeout(now.max(deadline)),
-            Err(error) => {
-                self.courier.tls_failed(error.get_ref());
-                self.broken = Some(Arc::new(error));
-            }
+        if !self.connection.handshake(&mut self.courier, limit, || true) {
+            self.courier
+                .handle_timeout(self.connection.now().max(deadline));
         }
     }
 
@@ -153,9 +149,7 @@ impl<T: Transport> Driver<T> {
         match self.try_write() {
             Ok(written) => written,
             Err(error) => {
-                self.connection.ready = Default::default();
-                self.courier.machine_mut().write_failed();
-                self.broken.get_or_insert(Arc::new(error));
+                self.connection.write_failed(&mut self.courier, error);
                 Written::All
             }
         }
@@ -169,9 +163,9 @@ impl<T: Transport> Driver<T> {
             let now = self.connection.now();
             self.courier.excuse(mem::take(&mut self.waited));
             let (courier, connection) = (&mut self.courier, &mut self.connection);
-            let (origin, waited) = (connection.origin(), &mut self.waited);
-            let present = |content, offset| {
-                let presented = present(content, offset);
+            let (origin, waited) = (connection.origin, &mut self.waited);
+            let present = |body, offset| {
+                let presented = Body::present(body, offset);
                 // A reader may have taken its time.
                 *waited += origin.elapsed().saturating_sub(now);
                 presented
@@ -211,28 +205,13 @@ impl<T: Transport> Driver<T> {
     fn read(&mut self, patience: Duration) -> bool {
         let deadline = self.deadline();
         let limit = deadline.saturating_sub(self.connection.now()).min(patience);
-        let progress = self.connection.read(limit);
-        let is_blocked = matches!(progress, Ok(Progress::Blocked));
-        let came = self.note_read(progress);
+        let progress = self.connection.read(&mut self.courier, limit);
         // Only now: what came in time counts, however late it is read.
         let now = self.connection.now();
-        if is_blocked && now >= deadline {
+        if matches!(progress, Progress::Blocked) && now >= deadline {
             self.courier.handle_timeout(now);
         }
-        came
-    }
-
-    fn note_read(&mut self, progress: io::Result<Progress>) -> bool {
-        match progress {
-            Ok(Progress::Bytes(0)) => self.courier.machine_mut().handle_eof(),
-            Ok(Progress::Bytes(_)) => return true,
-            Ok(Progress::Blocked) => {}
-            Err(error) => {
-                self.courier.machine_mut().handle_eof();
-                self.broken.get_or_insert(Arc::new(error));
-            }
-        }
-        false
+        matches!(progress, Progress::Bytes(1..))
     }
 
     fn deadline(&self) -> Duration {

@@ -15,10 +15,10 @@ use smtp_proto::{
 
 use super::{
     body::{Body, Supply},
-    builder::Builder,
+    connect::Options,
     session::Client,
 };
-use crate::Error;
+use crate::{Error, TlsInfo};
 
 /// Sends messages over connections that it opens, keeps and opens again: to one server, or [to](Self::to)
 /// as many as there are, within common bounds.
@@ -28,21 +28,21 @@ use crate::Error;
 /// so unless told otherwise. What the server refused, for now or for good, is not tried again.
 ///
 /// Cheap to clone; clones share the connections. A message never goes over a connection with another trust
-/// or identity than its [`Builder`] has, of another name, from another address or through another proxy;
+/// or identity than its [`Options`] have, of another name, from another address or through another proxy;
 /// and one that [may travel verified only](smtp_proto::syntax::MailParameters::require_tls) over none that
 /// has turned out not to be.
 ///
 /// ```no_run
-/// use smtp_proto_blocking::{Client, Envelope, Sender};
+/// use smtp_proto_blocking::{Envelope, Sender};
 ///
-/// let sender = Sender::new(Client::at("smtp://mx.example.net")?);
+/// let sender = Sender::new("smtp://mx.example.net")?;
 /// let envelope = Envelope::new("alice@example.net")?.to("bob@example.org")?;
 /// let report = sender.send(envelope, "Subject: hello\r\n\r\nHello.\r\n")?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Sender {
-    builder: Arc<Builder>,
+    options: Arc<Options>,
     policy: Arc<Policy>,
     connections: Arc<Connections>,
 }
@@ -50,44 +50,60 @@ pub struct Sender {
 #[derive(Debug)]
 struct Connections {
     origin: Instant,
-    pool: Mutex<Pool<Arc<Builder>, Client>>,
+    pool: Mutex<Pool<Arc<Options>, Client>>,
 }
 
 impl Sender {
-    /// Creates a sender whose connections this builder makes. None is made before there is a message.
-    pub fn new(builder: Builder) -> Self {
-        Self {
-            builder: builder.into(),
+    /// Creates a sender whose connections are made so: a URL says it, or [`Options`] do. None is made before
+    /// there is a message.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Url`].
+    pub fn new<O>(options: O) -> Result<Self, Error>
+    where
+        O: TryInto<Options>,
+        Error: From<O::Error>,
+    {
+        Ok(Self {
+            options: Arc::new(options.try_into()?),
             policy: Arc::default(),
             connections: Arc::new(Connections {
                 origin: Instant::now(),
                 pool: Mutex::default(),
             }),
-        }
+        })
     }
 
     /// Returns a sender to another server, or to the same in another way, that has its bounds and its
     /// connections in common with this one.
     ///
     /// A server that is slow or dead takes as many of them as it [may have](Self::max_connections), and keeps
-    /// no message to another waiting. Of builders that are [equal](Builder#impl-PartialEq-for-Builder)
-    /// the connections are the same.
+    /// no message to another waiting. Senders have the same connections where their [`Options`] are
+    /// [equal](smtp_proto::delivery::Options#impl-PartialEq-for-Options<T,+D>).
     ///
     /// ```no_run
-    /// # use smtp_proto_blocking::{Client, Envelope, Sender};
+    /// # use smtp_proto_blocking::{Envelope, Sender};
     /// # fn run(envelope: Envelope<'_>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let all = Sender::new(Client::at("smtp://mx.example.net")?).max_in_all(500);
-    /// let one = all.to(Client::at("smtp://mx.example.org")?);
+    /// let all = Sender::new("smtp://mx.example.net")?.max_in_all(500);
+    /// let one = all.to("smtp://mx.example.org")?;
     /// one.send(envelope, "Subject: hello\r\n\r\nHello.\r\n")?;
     /// # Ok(())
     /// # }
     /// ```
-    #[must_use]
-    pub fn to(&self, builder: Builder) -> Self {
-        Self {
-            builder: builder.into(),
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Url`].
+    pub fn to<O>(&self, options: O) -> Result<Self, Error>
+    where
+        O: TryInto<Options>,
+        Error: From<O::Error>,
+    {
+        Ok(Self {
+            options: Arc::new(options.try_into()?),
             ..self.clone()
-        }
+        })
     }
 
     /// Sets how often and when to try again.
@@ -152,16 +168,16 @@ impl Sender {
         let envelope = envelope.into().into_owned();
         let mut sending = Sending::new(&self.policy, envelope, body.into().0);
         loop {
-            let next = match self.connected(&sending) {
+            let next = match self.place(&sending)?.connected() {
                 Ok((place, mut client)) => {
                     let (envelope, content) = sending.message();
-                    let message = client.post(envelope, content)?;
+                    let message = client.post(envelope, Body(content))?;
                     if self.policy.retires(&client.driver.courier) {
                         client.announce_quit();
                     }
                     let (report, left) = client.finished(message)?;
                     place.give_back(client, &report);
-                    sending.observe(&self.policy, report, left)
+                    sending.observe(&self.policy, report, left.map(|body| body.0))
                 }
                 Err(error) => sending.failed(error),
             };
@@ -181,32 +197,18 @@ impl Sender {
         }
     }
 
-    /// Waits for a place, and returns it with a connection that is known to be good, or a new one.
-    fn connected(&self, sending: &Sending<Supply>) -> Result<(Place<'_>, Client), Error> {
-        let server = self.builder.destination()?;
-        let place = self.connections.pool().enter(server, &self.builder);
-        let mut place = Place {
+    /// Takes a place for a message.
+    fn place(&self, sending: &Sending<Supply>) -> Result<Place<'_>, Error> {
+        let server = self.options.destination()?;
+        let place = self
+            .connections
+            .pool()
+            .enter(server, &self.options, sending);
+        Ok(Place {
             connections: &self.connections,
             policy: &self.policy,
             place,
-        };
-        loop {
-            match place.turn(sending) {
-                Turn::Wait(time) => thread::sleep(time),
-                Turn::Use(mut client) => {
-                    if client.check().is_ok() {
-                        return Ok((place, client));
-                    }
-                }
-                Turn::Open(builder, learned) => {
-                    let connected = builder.connect_again(learned.as_ref());
-                    if connected.is_err() {
-                        place.failed();
-                    }
-                    return connected.map(|client| (place, client));
-                }
-            }
-        }
+        })
     }
 }
 
@@ -215,7 +217,7 @@ impl Connections {
         self.origin.elapsed()
     }
 
-    fn pool(&self) -> MutexGuard<'_, Pool<Arc<Builder>, Client>> {
+    fn pool(&self) -> MutexGuard<'_, Pool<Arc<Options>, Client>> {
         self.pool.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -228,13 +230,34 @@ struct Place<'s> {
 }
 
 impl Place<'_> {
-    fn turn(&mut self, sending: &Sending<Supply>) -> Turn<Arc<Builder>, Client> {
-        let fits = |client: &Client| sending.fits(client.stream().tls_info().as_ref());
+    /// Waits for its turn, and returns it with a connection that is known to be good, or a new one.
+    fn connected(mut self) -> Result<(Self, Client), Error> {
+        loop {
+            match self.turn() {
+                Turn::Wait(time) => thread::sleep(time),
+                Turn::Use(mut client) => {
+                    if client.check().is_ok() {
+                        return Ok((self, client));
+                    }
+                }
+                Turn::Open(options, learned) => {
+                    let connected = Client::connect_again(&options, learned.as_ref());
+                    if connected.is_err() {
+                        self.failed();
+                    }
+                    return connected.map(|client| (self, client));
+                }
+            }
+        }
+    }
+
+    fn turn(&mut self) -> Turn<Arc<Options>, Client> {
+        let is_verified = |it: &Client| it.tls_info().is_some_and(TlsInfo::is_verified);
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
         let turn = loop {
             let now = self.connections.now();
             let mut pool = self.connections.pool();
-            let turn = pool.poll_turn(&mut self.place, self.policy, fits, now, &waker);
+            let turn = pool.poll_turn(&mut self.place, self.policy, is_verified, now, &waker);
             drop(pool);
             match turn {
                 Poll::Ready(turn) => break turn,

@@ -1,21 +1,21 @@
 //! One session: what is submitted to it, and what it comes to.
 
-use std::time::{Duration, Instant};
+use std::{
+    ops::{Deref, DerefMut},
+    time::{Duration, Instant},
+};
 
 use smtp_proto::{
-    client::{self as machine, Cancellation, Config, Envelope, Learned, MessageId},
-    delivery::{Content, Courier, Report},
-    machine::{Misuse, TraceEntry},
+    client::{self as machine, Envelope, MessageId},
+    delivery::{Courier, Report, Session},
+    machine::Misuse,
     syntax::{Capabilities, Command, ForwardPath, RcptParameters, Reply},
 };
 
-use super::{
-    body::{Body, Supply},
-    drive::Driver,
-};
-use crate::{Error, Socket, Stream, Transport, tls::Begin};
+use super::{body::Body, drive::Driver};
+use crate::{Error, Socket, TlsInfo};
 
-/// One SMTP session over a blocking [`Transport`].
+/// One SMTP session over one connection.
 ///
 /// [`send`](Self::send) does everything for one message. For as many as the pipelining policy allows
 /// at once, keep several submitted: [`send_all`](Self::send_all), or [`submit`](Self::submit) and
@@ -23,52 +23,28 @@ use crate::{Error, Socket, Stream, Transport, tls::Begin};
 ///
 /// Every message that was submitted gets exactly one [`Report`], also when the connection fails;
 /// the failure follows after the last of them.
+///
+/// What waits for nothing stands in its [`Session`]: what the server offers, round trips, giving up.
 #[derive(Debug)]
-pub struct Client<T = Socket> {
-    pub(super) driver: Driver<T>,
+pub struct Client {
+    pub(super) driver: Driver,
 }
 
 /// What a [`Client`] was made of.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Parts<T> {
+pub struct Parts {
     /// The machine, in the state that the session is in.
     pub machine: machine::Client,
-    /// The transport, with the TLS session over it if there is one.
-    pub stream: Stream<T>,
+    /// What carries the session, through TLS if it came to that; nothing after a handshake that failed.
+    pub socket: Option<Socket>,
     /// What was read from the stream and not used up.
     pub unread: Vec<u8>,
     /// When the machine's time began.
     pub origin: Instant,
 }
 
-impl<T: Transport> Client<T> {
-    /// Starts a session over a connection that was just established.
-    ///
-    /// One that needs more than a configuration begins with [`Client::builder`].
-    pub fn with_stream(transport: T, config: Config) -> Self {
-        Self::new(transport, config, None)
-    }
-
-    pub(super) fn new(transport: T, config: Config, tls: Option<Begin<T>>) -> Self {
-        let driver = Driver::new(transport, config, tls);
-        Self { driver }
-    }
-
-    /// Has the session authenticate itself before any message, by the first of these mechanisms that
-    /// the server offers.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`smtp_proto::client::Client::authenticate`]: call it before anything else.
-    #[cfg(feature = "auth")]
-    pub fn authenticate(
-        &mut self,
-        mechanisms: Vec<Box<dyn machine::mechanism::Mechanism>>,
-    ) -> Result<(), Misuse> {
-        self.driver.courier.machine_mut().authenticate(mechanisms)
-    }
-
+impl Client {
     /// Waits until the session is open, and returns what the server offers.
     ///
     /// It need not be called: messages wait for it by themselves.
@@ -77,8 +53,7 @@ impl<T: Transport> Client<T> {
     ///
     /// Why the session could not be opened, or has ended since.
     pub fn ready(&mut self) -> Result<&Capabilities, Error> {
-        let opened = self.driver.wait(|courier| courier.opened());
-        opened.map_err(|error| self.driver.explain(error))?;
+        self.driver.wait_for(|courier| courier.opened())?;
         Ok(self.capabilities())
     }
 
@@ -90,10 +65,10 @@ impl<T: Transport> Client<T> {
     /// Why the session has ended.
     pub fn check(&mut self) -> Result<(), Error> {
         self.driver.look();
-        match self.driver.courier.failure() {
-            Some(error) => Err(self.driver.explain(error.clone())),
-            None if self.driver.courier.machine().is_closed() => Err(Misuse::Ending.into()),
-            None => Ok(()),
+        self.driver.alive()?;
+        match self.driver.courier.machine().is_closed() {
+            true => Err(Misuse::Ending.into()),
+            false => Ok(()),
         }
     }
 
@@ -111,7 +86,7 @@ impl<T: Transport> Client<T> {
         envelope: impl Into<Envelope<'e>>,
         body: impl Into<Body>,
     ) -> Result<Report, Error> {
-        let message = self.post(envelope.into(), body.into().0)?;
+        let message = self.post(envelope, body)?;
         let sent = self.finished(message);
         sent.map(|(report, _)| report)
     }
@@ -130,30 +105,24 @@ impl<T: Transport> Client<T> {
         body: impl Into<Body>,
     ) -> Result<Report, Error> {
         let until = self.driver.connection.now().saturating_add(limit);
-        let message = self.post(envelope.into(), body.into().0)?;
+        let message = self.post(envelope, body)?;
         self.driver.courier.finish_by(message, until);
         let sent = self.finished(message);
         sent.map(|(report, _)| report)
     }
 
     /// Submits a message, unless the session has failed.
-    pub(super) fn post(
+    pub(super) fn post<'e>(
         &mut self,
-        envelope: Envelope<'_>,
-        content: Content<Supply>,
+        envelope: impl Into<Envelope<'e>>,
+        body: impl Into<Body>,
     ) -> Result<MessageId, Error> {
-        if let Some(error) = self.driver.courier.failure() {
-            return Err(self.driver.explain(error.clone()));
-        }
-        let courier = &mut self.driver.courier;
-        Ok(courier.submit(envelope, content.size(), content)?)
+        self.driver.alive()?;
+        Ok(self.submit(envelope, body)?)
     }
 
     /// Waits for what becomes of a message, and for its content as it was left.
-    pub(super) fn finished(
-        &mut self,
-        message: MessageId,
-    ) -> Result<(Report, Option<Content<Supply>>), Error> {
+    pub(super) fn finished(&mut self, message: MessageId) -> Result<(Report, Option<Body>), Error> {
         let finished = self.driver.wait(|courier| courier.report(message));
         finished.ok_or(Misuse::UnknownMessage.into())
     }
@@ -175,8 +144,7 @@ impl<T: Transport> Client<T> {
         let courier = &mut self.driver.courier;
         let recipient = courier.add_recipient(message, recipient, parameters)?;
         let answer = |courier: &mut Courier<_>| courier.recipient_answer(message, recipient);
-        let answer = self.driver.wait(answer);
-        let reply = answer.map_err(|error| self.driver.explain(error))?;
+        let reply = self.driver.wait_for(answer)?;
         reply.ok_or(Misuse::UnknownMessage.into())
     }
 
@@ -187,7 +155,7 @@ impl<T: Transport> Client<T> {
     ///
     /// [`Error::Misuse`] as for [`smtp_proto::client::Client::end`].
     pub fn end(&mut self, message: MessageId, body: impl Into<Body>) -> Result<Report, Error> {
-        self.driver.courier.end(message, body.into().0)?;
+        self.driver.courier.end(message, body.into())?;
         let sent = self.finished(message);
         sent.map(|(report, _)| report)
     }
@@ -203,8 +171,7 @@ impl<T: Transport> Client<T> {
     pub fn command(&mut self, command: &Command<'_>) -> Result<Reply<'static>, Error> {
         self.ready()?;
         let id = self.driver.courier.command(command)?;
-        let answer = self.driver.wait(|courier| courier.answer(id));
-        let reply = answer.map_err(|error| self.driver.explain(error))?;
+        let reply = self.driver.wait_for(|courier| courier.answer(id))?;
         reply.ok_or(Misuse::Ending.into())
     }
 
@@ -218,9 +185,9 @@ impl<T: Transport> Client<T> {
         envelope: impl Into<Envelope<'e>>,
         body: impl Into<Body>,
     ) -> Result<MessageId, Misuse> {
-        let content = body.into().0;
+        let body = body.into();
         let courier = &mut self.driver.courier;
-        courier.submit(envelope.into(), content.size(), content)
+        courier.submit(envelope.into(), body.size(), body)
     }
 
     /// Begins a message whose recipients are added as they come, by
@@ -234,29 +201,8 @@ impl<T: Transport> Client<T> {
     ///
     /// Those of [`smtp_proto::client::Client::begin`]. If the session has failed already, why.
     pub fn begin<'e>(&mut self, envelope: impl Into<Envelope<'e>>) -> Result<MessageId, Error> {
-        if let Some(error) = self.driver.courier.failure() {
-            return Err(self.driver.explain(error.clone()));
-        }
+        self.driver.alive()?;
         Ok(self.driver.courier.begin(&envelope.into())?)
-    }
-
-    /// Returns whether [`submit`](Self::submit) would take a message.
-    pub fn can_submit(&self) -> bool {
-        self.driver.courier.machine().can_submit()
-    }
-
-    /// Returns whether everything submitted is finished, though maybe not reported.
-    pub fn is_idle(&self) -> bool {
-        self.driver.courier.machine().is_idle()
-    }
-
-    /// Withdraws a message, and tells what that costs. Its report follows.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`smtp_proto::client::Client::cancel`].
-    pub fn cancel(&mut self, message: MessageId) -> Result<Cancellation, Misuse> {
-        self.driver.courier.machine_mut().cancel(message)
     }
 
     /// Waits for the next report; `None` if nothing is unfinished.
@@ -265,8 +211,7 @@ impl<T: Transport> Client<T> {
     ///
     /// Why the session has failed, once every message's report was returned; from then on always.
     pub fn next_report(&mut self) -> Result<Option<Report>, Error> {
-        let report = self.driver.wait(Courier::next_report);
-        report.map_err(|error| self.driver.explain(error))
+        self.driver.wait_for(Courier::next_report)
     }
 
     /// Ends the session once everything submitted is finished.
@@ -277,70 +222,45 @@ impl<T: Transport> Client<T> {
     ///
     /// Why the session has failed.
     pub fn quit(&mut self) -> Result<(), Error> {
-        self.driver.courier.machine_mut().quit();
-        let ended = self.driver.wait(|courier| courier.ended());
+        self.announce_quit();
+        let ended = self.driver.wait_for(|courier| courier.ended());
         self.driver.connection.close();
-        ended.map_err(|error| self.driver.explain(error))
+        ended
     }
 
-    /// Has QUIT follow the last message that was submitted. No message can be submitted any more.
-    ///
-    /// It saves [`quit`](Self::quit) a round trip if it is called while messages are under way.
-    pub fn announce_quit(&mut self) {
-        self.driver.courier.machine_mut().quit();
+    /// Returns what carries the session; nothing after a TLS handshake that failed.
+    pub fn socket(&self) -> Option<&Socket> {
+        self.driver.connection.socket.as_ref()
     }
 
-    /// Gives the connection up at once, and returns the reports on all messages that were not taken,
-    /// those that were unfinished among them. From then on there is only the error
-    /// ([`Fault::ShutDown`](smtp_proto::machine::Fault::ShutDown)).
-    pub fn abort(&mut self) -> Vec<Report> {
-        let now = self.driver.connection.now();
-        self.driver.courier.abort(now)
-    }
-
-    /// Returns what the server announced in answer to EHLO; empty before that.
-    pub fn capabilities(&self) -> &Capabilities {
-        self.driver.courier.machine().capabilities()
-    }
-
-    /// Returns what the session has found out about its server, once it is open: for the
-    /// [configuration](Config::learned) of the next. A [`Sender`](super::Sender) does so by itself.
-    pub fn learned(&self) -> Option<Learned> {
-        self.driver.courier.machine().learned()
-    }
-
-    /// Returns how the server refused the TLS that it offers, if the session went on in clear, as
-    /// [`Tls::Opportunistic`](machine::Tls::Opportunistic) has it.
-    pub fn tls_declined(&self) -> Option<&Reply<'static>> {
-        self.driver.courier.tls_declined()
-    }
-
-    /// Returns what carries the session.
-    pub fn stream(&self) -> &Stream<T> {
-        self.driver.connection.stream()
-    }
-
-    /// Returns how many round trips the session has waited for so far, the greeting's included.
-    pub fn round_trips(&self) -> u64 {
-        self.driver.courier.machine().round_trips()
-    }
-
-    /// Takes the oldest entry of the trace, if one is [kept](Config::traced).
-    pub fn poll_trace(&mut self) -> Option<TraceEntry> {
-        self.driver.courier.machine_mut().poll_trace()
+    /// Returns what the TLS handshake came to; `None` in clear.
+    pub fn tls_info(&self) -> Option<&TlsInfo> {
+        self.driver.connection.tls_info.as_deref()
     }
 
     /// Hands out the machine and the stream, for those who go on by themselves.
     ///
     /// The content of unfinished messages is lost.
-    pub fn into_parts(self) -> Parts<T> {
-        let origin = self.driver.connection.origin();
-        let (stream, unread) = self.driver.connection.into_parts();
+    pub fn into_parts(self) -> Parts {
         Parts {
+            unread: self.driver.connection.received.unread().to_vec(),
+            origin: self.driver.connection.origin,
             machine: self.driver.courier.into_machine(),
-            stream,
-            unread,
-            origin,
+            socket: self.driver.connection.socket,
         }
+    }
+}
+
+impl Deref for Client {
+    type Target = Session<Body>;
+
+    fn deref(&self) -> &Self::Target {
+        self.driver.courier.session()
+    }
+}
+
+impl DerefMut for Client {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        self.driver.courier.session_mut()
     }
 }

@@ -40,7 +40,7 @@ use self::{
     drive::Driver,
     room::{Preparation, Room},
 };
-use crate::{Error, Transport};
+use crate::{Error, Socket, Transport};
 
 #[cfg(feature = "auth")]
 pub use self::exchange::Exchange;
@@ -209,12 +209,12 @@ impl fmt::Debug for Server {
 ///     server::serve_connection(stream, options, handler)
 /// }
 /// ```
-pub fn serve_connection<T: Transport + Send + 'static, S: State, H: Handler<S>>(
-    stream: T,
+pub fn serve_connection<S: State, H: Handler<S>>(
+    stream: impl Transport + Send + 'static,
     options: impl Into<Options>,
     handler: H,
 ) -> Result<(), Error> {
-    Driver::new(stream, options.into(), &handler, None).serve()
+    Driver::new(Socket::over(stream), options.into(), &handler, None).serve()
 }
 
 /// Serves one client as [`serve_connection`] does, until [`Shutdown`] begins: then the transaction
@@ -223,11 +223,17 @@ pub fn serve_connection<T: Transport + Send + 'static, S: State, H: Handler<S>>(
 /// # Errors
 ///
 /// Fails if the session does not end by QUIT. The handler has heard it then.
-pub fn serve_connection_until<T: Transport + Send + 'static, S: State, H: Handler<S>>(
-    stream: T,
+pub fn serve_connection_until<S: State, H: Handler<S>>(
+    stream: impl Transport + Send + 'static,
     options: impl Into<Options>,
     handler: H,
     shutdown: Shutdown,
 ) -> Result<(), Error> {
-    Driver::new(stream, options.into(), &handler, Some(&shutdown)).serve()
+    Driver::new(
+        Socket::over(stream),
+        options.into(),
+        &handler,
+        Some(&shutdown),
+    )
+    .serve()
 }

@@ -10,7 +10,10 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use smtp_proto::delivery::{self, Content};
+use smtp_proto::{
+    client,
+    delivery::{self, Content},
+};
 use tokio::{
     io::{AsyncRead, ReadBuf},
     sync::mpsc::{Receiver, Sender, channel},
@@ -90,6 +93,11 @@ impl Body {
     /// Returns how many bytes it has, if that is known.
     pub fn size(&self) -> Option<u64> {
         self.0.size()
+    }
+
+    /// Returns what there is from an offset on; `None` if that has to be waited for.
+    pub(super) fn poll(&mut self, offset: u64, cx: &mut Context<'_>) -> Option<client::Body<'_>> {
+        self.0.poll(offset, cx)
     }
 }
 

@@ -3,27 +3,15 @@
 use std::{
     fmt,
     future::{Future, poll_fn},
-    io,
     pin::Pin,
     task::{Context, Poll, ready},
 };
 
-use smtp_proto::{
-    client::{Client, Config, Duplex},
-    delivery::{Content, Courier},
-    machine,
-};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    task::yield_now,
-};
+use smtp_proto::{delivery::Courier, machine};
+use tokio::task::yield_now;
 
-use super::body::Supply;
-use crate::{
-    Error,
-    tls::Begin,
-    transport::{Clock, Transport},
-};
+use super::body::Body;
+use crate::{Error, Socket, tls::Tls, transport::Transport};
 
 /// Waits until the runtime has seen what has arrived.
 pub(super) struct Yielding(Pin<Box<dyn Future<Output = ()> + Send + Sync>>);
@@ -36,9 +24,9 @@ impl fmt::Debug for Yielding {
 
 /// A courier, its stream, and how far they are with each other.
 #[derive(Debug)]
-pub(super) struct Driver<S> {
-    pub(super) courier: Courier<Content<Supply>>,
-    pub(super) transport: Transport<S>,
+pub(super) struct Driver {
+    pub(super) courier: Courier<Body>,
+    pub(super) transport: Transport,
     /// More messages wait in a source.
     pub(super) is_supplied: bool,
     /// The stream has not taken what was collected.
@@ -46,16 +34,22 @@ pub(super) struct Driver<S> {
     yielding: Option<Yielding>,
 }
 
-impl<S> Driver<S> {
-    pub(super) fn new(stream: S, config: Config, tls: Option<Begin<S>>) -> Self {
-        let clock = Clock::start();
-        let machine = Client::new(config.duplex(Duplex::Full), clock.now());
+impl Driver {
+    pub(super) fn new(socket: Socket, tls: Option<Tls>, courier: Courier<Body>) -> Self {
         Self {
-            transport: Transport::new(stream, tls, clock, machine.max_unconsumed()),
-            courier: Courier::new(machine),
+            transport: Transport::new(socket, tls, courier.machine().max_unconsumed()),
+            courier,
             is_supplied: false,
             is_blocked: false,
             yielding: None,
+        }
+    }
+
+    /// Returns how the session has failed, if it has.
+    pub(super) fn alive(&self) -> Result<(), Error> {
+        match self.courier.failure() {
+            Some(error) => Err(self.explain(error.clone())),
+            None => Ok(()),
         }
     }
 
@@ -63,21 +57,28 @@ impl<S> Driver<S> {
     pub(super) fn explain(&self, error: machine::Error) -> Error {
         self.transport.explain(error)
     }
-}
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Goes on until there is an answer. Whatever it does is kept: it may be dropped at any time.
     pub(super) async fn wait<R>(
         &mut self,
-        mut answer: impl FnMut(&mut Courier<Content<Supply>>) -> Poll<R>,
+        mut answer: impl FnMut(&mut Courier<Body>) -> Poll<R>,
     ) -> R {
         poll_fn(|cx| self.poll_wait(cx, &mut answer)).await
+    }
+
+    /// Goes on until there is an answer, or the session has failed.
+    pub(super) async fn wait_for<R>(
+        &mut self,
+        answer: impl FnMut(&mut Courier<Body>) -> Poll<Result<R, machine::Error>>,
+    ) -> Result<R, Error> {
+        let answer = self.wait(answer).await;
+        answer.map_err(|error| self.explain(error))
     }
 
     fn poll_wait<R>(
         &mut self,
         cx: &mut Context<'_>,
-        answer: &mut impl FnMut(&mut Courier<Content<Supply>>) -> Poll<R>,
+        answer: &mut impl FnMut(&mut Courier<Body>) -> Poll<R>,
     ) -> Poll<R> {
         loop {
             if let Poll::Ready(answer) = answer(&mut self.courier) {
@@ -102,9 +103,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         let wrote = self.poll_write(cx);
         let read = if self.courier.machine().wants_tls() {
-            self.poll_handshake(cx)
+            self.transport.poll_handshake(&mut self.courier, cx)
         } else {
-            self.poll_read(cx)
+            self.transport.poll_read(&mut self.courier, cx)
         };
         // Presenting a body may have made an event, too.
         if wrote.is_ready() || read.is_ready() || !self.courier.machine().wants_read() {
@@ -126,7 +127,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.yielding = None;
         loop {
             self.receive();
-            if !self.courier.machine().wants_read() || self.poll_read(cx).is_pending() {
+            if !self.courier.machine().wants_read()
+                || self.transport.poll_read(&mut self.courier, cx).is_pending()
+            {
                 break;
             }
         }
@@ -143,31 +146,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let left = input.len();
         self.transport.received.keep(left);
         news
-    }
-
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !ready!(self.transport.poll_read(cx)) {
-            let machine = self.courier.machine_mut();
-            machine.handle_eof();
-            if self.transport.write_failed {
-                machine.write_failed();
-            }
-        }
-        Poll::Ready(())
-    }
-
-    /// Goes over to TLS. All that has arrived in clear was presented to the machine before.
-    fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if ready!(self.transport.poll_handshake(cx)) {
-            let machine = self.courier.machine_mut();
-            let info = self.transport.stream.tls_info().unwrap_or_default();
-            // It can only fail if none was due.
-            let _ = machine.tls_established(info, self.transport.clock.now());
-        } else {
-            let cause = self.transport.error().and_then(io::Error::get_ref);
-            self.courier.tls_failed(cause);
-        }
-        Poll::Ready(())
     }
 
     /// Writes as long as there is something to write and the stream takes it. Is pending also when
@@ -187,7 +165,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
             let now = self.transport.clock.now();
             let (courier, transport) = (&mut self.courier, &mut self.transport);
-            let present = |content, offset| Content::poll(content, offset, cx);
+            let present = |body, offset| Body::poll(body, offset, cx);
             let Some(transmit) = courier.poll_transmit(present, now) else {
                 return self.poll_finish_write(cx);
             };

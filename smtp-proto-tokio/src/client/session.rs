@@ -1,28 +1,26 @@
 //! One session: what is submitted to it, and what it comes to.
 
-use std::{future::poll_fn, pin::Pin, time::Duration};
+use std::{
+    future::poll_fn,
+    ops::{Deref, DerefMut},
+    time::Duration,
+};
 
 use smtp_proto::{
-    client::{self as machine, Cancellation, Config, Envelope, Learned, MessageId},
-    delivery::{Content, Courier, Report},
-    machine::{Misuse, TraceEntry},
+    client::{self as machine, Envelope, MessageId},
+    delivery::{Courier, Report, Session},
+    machine::Misuse,
     syntax::{Capabilities, Command, ForwardPath, RcptParameters, Reply},
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    time::{Instant, timeout},
-};
+use tokio::time::{Instant, timeout};
 
-use super::{
-    body::{Body, Supply},
-    drive::Driver,
-};
-use crate::{Error, Socket, Stream, tls::Begin};
+use super::{body::Body, drive::Driver};
+use crate::{Error, Socket, TlsInfo};
 
 /// How long a stream may take to shut down.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// One SMTP session over any stream.
+/// One SMTP session over one connection.
 ///
 /// [`send`](Self::send) does everything for one message. For as many as the pipelining policy allows
 /// at once, keep several submitted: [`send_all`](Self::send_all), or [`submit`](Self::submit) and
@@ -30,53 +28,28 @@ const FAREWELL: Duration = Duration::from_secs(1);
 ///
 /// Every message that was submitted gets exactly one [`Report`], also when the connection fails;
 /// the failure follows after the last of them.
+///
+/// What waits for nothing stands in its [`Session`]: what the server offers, round trips, giving up.
 #[derive(Debug)]
-pub struct Client<S = Socket> {
-    pub(super) driver: Driver<S>,
+pub struct Client {
+    pub(super) driver: Driver,
 }
 
 /// What a [`Client`] was made of.
 #[derive(Debug)]
 #[non_exhaustive]
-pub struct Parts<S> {
+pub struct Parts {
     /// The machine, in the state that the session is in.
     pub machine: machine::Client,
-    /// The stream, which speaks TLS if the session does.
-    pub stream: Stream<S>,
+    /// What carries the session, through TLS if it came to that; nothing after a handshake that failed.
+    pub socket: Option<Socket>,
     /// What was read from the stream and not used up.
     pub unread: Vec<u8>,
     /// When the machine's time began.
     pub origin: Instant,
 }
 
-impl<S> Client<S> {
-    /// Starts a session over a connection that was just established.
-    ///
-    /// One that needs more than a configuration begins with [`Client::builder`]. The configuration's
-    /// duplex is of no account: this client always reads while it writes.
-    pub fn with_stream(stream: S, config: Config) -> Self {
-        Self::new(stream, config, None)
-    }
-
-    pub(super) fn new(stream: S, config: Config, tls: Option<Begin<S>>) -> Self {
-        let driver = Driver::new(stream, config, tls);
-        Self { driver }
-    }
-
-    /// Has the session authenticate itself before any message, by the first of these mechanisms that
-    /// the server offers.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`smtp_proto::client::Client::authenticate`]: call it before anything else.
-    #[cfg(feature = "auth")]
-    pub fn authenticate(
-        &mut self,
-        mechanisms: Vec<Box<dyn machine::mechanism::Mechanism>>,
-    ) -> Result<(), Misuse> {
-        self.driver.courier.machine_mut().authenticate(mechanisms)
-    }
-
+impl Client {
     /// Queues a message, to be sent while something is awaited.
     ///
     /// # Errors
@@ -87,9 +60,9 @@ impl<S> Client<S> {
         envelope: impl Into<Envelope<'e>>,
         body: impl Into<Body>,
     ) -> Result<MessageId, Misuse> {
-        let content = body.into().0;
+        let body = body.into();
         let courier = &mut self.driver.courier;
-        courier.submit(envelope.into(), content.size(), content)
+        courier.submit(envelope.into(), body.size(), body)
     }
 
     /// Begins a message whose recipients are added as they come, by
@@ -103,92 +76,32 @@ impl<S> Client<S> {
     ///
     /// Those of [`smtp_proto::client::Client::begin`]. If the session has failed already, why.
     pub fn begin<'e>(&mut self, envelope: impl Into<Envelope<'e>>) -> Result<MessageId, Error> {
-        if let Some(error) = self.driver.courier.failure() {
-            return Err(self.driver.explain(error.clone()));
-        }
+        self.driver.alive()?;
         Ok(self.driver.courier.begin(&envelope.into())?)
     }
 
-    /// Returns whether [`submit`](Self::submit) would take a message.
-    pub fn can_submit(&self) -> bool {
-        self.driver.courier.machine().can_submit()
+    /// Returns what carries the session; nothing after a TLS handshake that failed.
+    pub fn socket(&self) -> Option<&Socket> {
+        self.driver.transport.socket.as_ref()
     }
 
-    /// Returns whether everything submitted is finished, though maybe not reported.
-    pub fn is_idle(&self) -> bool {
-        self.driver.courier.machine().is_idle()
-    }
-
-    /// Withdraws a message, and tells what that costs. Its report follows.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`smtp_proto::client::Client::cancel`].
-    pub fn cancel(&mut self, message: MessageId) -> Result<Cancellation, Misuse> {
-        self.driver.courier.machine_mut().cancel(message)
-    }
-
-    /// Has QUIT follow the last message that was submitted. No message can be submitted any more.
-    ///
-    /// It saves [`quit`](Self::quit) a round trip if it is called while messages are under way.
-    pub fn announce_quit(&mut self) {
-        self.driver.courier.machine_mut().quit();
-    }
-
-    /// Gives the connection up at once, and returns the reports on all messages that were not taken,
-    /// those that were unfinished among them. From then on there is only the error
-    /// ([`Fault::ShutDown`](smtp_proto::machine::Fault::ShutDown)).
-    pub fn abort(&mut self) -> Vec<Report> {
-        let now = self.driver.transport.clock.now();
-        self.driver.courier.abort(now)
-    }
-
-    /// Returns what the server announced in answer to EHLO; empty before that.
-    pub fn capabilities(&self) -> &Capabilities {
-        self.driver.courier.machine().capabilities()
-    }
-
-    /// Returns what the session has found out about its server, once it is open: for the
-    /// [configuration](Config::learned) of the next. A [`Sender`](super::Sender) does so by itself.
-    pub fn learned(&self) -> Option<Learned> {
-        self.driver.courier.machine().learned()
-    }
-
-    /// Returns how the server refused the TLS that it offers, if the session went on in clear, as
-    /// [`Tls::Opportunistic`](machine::Tls::Opportunistic) has it.
-    pub fn tls_declined(&self) -> Option<&Reply<'static>> {
-        self.driver.courier.tls_declined()
-    }
-
-    /// Returns what carries the session.
-    pub fn stream(&self) -> &Stream<S> {
-        &self.driver.transport.stream
-    }
-
-    /// Returns how many round trips the session has waited for so far, the greeting's included.
-    pub fn round_trips(&self) -> u64 {
-        self.driver.courier.machine().round_trips()
-    }
-
-    /// Takes the oldest entry of the trace, if one is [kept](Config::traced).
-    pub fn poll_trace(&mut self) -> Option<TraceEntry> {
-        self.driver.courier.machine_mut().poll_trace()
+    /// Returns what the TLS handshake came to; `None` in clear.
+    pub fn tls_info(&self) -> Option<&TlsInfo> {
+        self.driver.transport.tls_info.as_deref()
     }
 
     /// Hands out the machine and the stream, for those who go on by themselves.
     ///
     /// The content of unfinished messages is lost.
-    pub fn into_parts(self) -> Parts<S> {
+    pub fn into_parts(self) -> Parts {
         Parts {
             unread: self.driver.transport.received.unread().to_vec(),
             origin: self.driver.transport.clock.origin,
             machine: self.driver.courier.into_machine(),
-            stream: self.driver.transport.stream,
+            socket: self.driver.transport.socket,
         }
     }
-}
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     /// Waits until the session is open, and returns what the server offers. Cancel safe.
     ///
     /// It need not be called: messages wait for it by themselves.
@@ -197,8 +110,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     ///
     /// Why the session could not be opened, or has ended since.
     pub async fn ready(&mut self) -> Result<&Capabilities, Error> {
-        let opened = self.driver.wait(|courier| courier.opened()).await;
-        opened.map_err(|error| self.driver.explain(error))?;
+        self.driver.wait_for(|courier| courier.opened()).await?;
         Ok(self.capabilities())
     }
 
@@ -210,10 +122,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     /// Why the session has ended.
     pub async fn check(&mut self) -> Result<(), Error> {
         poll_fn(|cx| self.driver.poll_look(cx)).await;
-        match self.driver.courier.failure() {
-            Some(error) => Err(self.driver.explain(error.clone())),
-            None if self.driver.courier.machine().is_closed() => Err(Misuse::Ending.into()),
-            None => Ok(()),
+        self.driver.alive()?;
+        match self.driver.courier.machine().is_closed() {
+            true => Err(Misuse::Ending.into()),
+            false => Ok(()),
         }
     }
 
@@ -232,7 +144,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         envelope: impl Into<Envelope<'e>>,
         body: impl Into<Body>,
     ) -> Result<Report, Error> {
-        let message = self.post(envelope.into(), body.into().0)?;
+        let message = self.post(envelope, body)?;
         let sent = self.finished(message).await;
         sent.map(|(report, _)| report)
     }
@@ -251,30 +163,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         body: impl Into<Body>,
     ) -> Result<Report, Error> {
         let until = self.driver.transport.clock.now().saturating_add(limit);
-        let message = self.post(envelope.into(), body.into().0)?;
+        let message = self.post(envelope, body)?;
         self.driver.courier.finish_by(message, until);
         let sent = self.finished(message).await;
         sent.map(|(report, _)| report)
     }
 
     /// Submits a message, unless the session has failed.
-    pub(super) fn post(
+    pub(super) fn post<'e>(
         &mut self,
-        envelope: Envelope<'_>,
-        content: Content<Supply>,
+        envelope: impl Into<Envelope<'e>>,
+        body: impl Into<Body>,
     ) -> Result<MessageId, Error> {
-        if let Some(error) = self.driver.courier.failure() {
-            return Err(self.driver.explain(error.clone()));
-        }
-        let courier = &mut self.driver.courier;
-        Ok(courier.submit(envelope, content.size(), content)?)
+        self.driver.alive()?;
+        Ok(self.submit(envelope, body)?)
     }
 
     /// Waits for what becomes of a message, and for its content as it was left.
     pub(super) async fn finished(
         &mut self,
         message: MessageId,
-    ) -> Result<(Report, Option<Content<Supply>>), Error> {
+    ) -> Result<(Report, Option<Body>), Error> {
         let finished = self.driver.wait(|courier| courier.report(message)).await;
         finished.ok_or(Misuse::UnknownMessage.into())
     }
@@ -298,8 +207,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         let courier = &mut self.driver.courier;
         let recipient = courier.add_recipient(message, recipient, parameters)?;
         let answer = |courier: &mut Courier<_>| courier.recipient_answer(message, recipient);
-        let answer = self.driver.wait(answer).await;
-        let reply = answer.map_err(|error| self.driver.explain(error))?;
+        let reply = self.driver.wait_for(answer).await?;
         reply.ok_or(Misuse::UnknownMessage.into())
     }
 
@@ -315,7 +223,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         message: MessageId,
         body: impl Into<Body>,
     ) -> Result<Report, Error> {
-        self.driver.courier.end(message, body.into().0)?;
+        self.driver.courier.end(message, body.into())?;
         let sent = self.finished(message).await;
         sent.map(|(report, _)| report)
     }
@@ -333,8 +241,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     pub async fn command(&mut self, command: &Command<'_>) -> Result<Reply<'static>, Error> {
         self.ready().await?;
         let id = self.driver.courier.command(command)?;
-        let answer = self.driver.wait(|courier| courier.answer(id)).await;
-        let reply = answer.map_err(|error| self.driver.explain(error))?;
+        let reply = self.driver.wait_for(|courier| courier.answer(id)).await?;
         reply.ok_or(Misuse::Ending.into())
     }
 
@@ -344,8 +251,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     ///
     /// Why the session has failed, once every message's report was returned; from then on always.
     pub async fn next_report(&mut self) -> Result<Option<Report>, Error> {
-        let report = self.driver.wait(Courier::next_report).await;
-        report.map_err(|error| self.driver.explain(error))
+        self.driver.wait_for(Courier::next_report).await
     }
 
     /// Ends the session once everything submitted is finished, and shuts the stream down. Cancel safe.
@@ -356,13 +262,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     ///
     /// Why the session has failed.
     pub async fn quit(&mut self) -> Result<(), Error> {
-        self.driver.courier.machine_mut().quit();
-        let ended = self.driver.wait(|courier| courier.ended()).await;
+        self.announce_quit();
+        let ended = self.driver.wait_for(|courier| courier.ended()).await;
         // How the stream takes it changes nothing. TLS has something to say to a server that may not
         // listen any more.
-        let stream = &mut self.driver.transport.stream;
-        let shutdown = poll_fn(|cx| Pin::new(&mut *stream).poll_shutdown(cx));
+        let shutdown = poll_fn(|cx| self.driver.transport.poll_shutdown(cx));
         let _ = timeout(FAREWELL, shutdown).await;
-        ended.map_err(|error| self.driver.explain(error))
+        ended
+    }
+}
+
+impl Deref for Client {
+    type Target = Session<Body>;
+
+    fn deref(&self) -> &Self::Target {
+        self.driver.courier.session()
+    }
+}
+
+impl DerefMut for Client {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        self.driver.courier.session_mut()
     }
 }

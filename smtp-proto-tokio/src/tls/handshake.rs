@@ -2,9 +2,7 @@
 
 use std::{any::Any, fmt, io, pin::Pin, sync::Arc};
 
-use tokio::io::{AsyncRead, AsyncWrite};
-
-use crate::TlsInfo;
+use crate::{TlsInfo, socket::Duplex};
 
 /// Does the TLS handshakes of one side: what a library of TLS is to this one.
 ///
@@ -33,16 +31,10 @@ pub trait Handshake: Send + Sync + 'static {
 /// pass through TLS after it.
 pub type Link = Box<dyn Duplex>;
 
-/// Whatever carries bytes in both directions.
-pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
-
 /// A handshake that is under way.
-pub(crate) type Handshaking = Pin<Box<dyn Future<Output = io::Result<(Link, TlsInfo)>> + Send>>;
-
-/// Begins a handshake over streams of one kind.
-pub(crate) type Begin<S> = Box<dyn FnOnce(S) -> Handshaking + Send>;
+pub(crate) struct Handshaking(
+    pub(crate) Pin<Box<dyn Future<Output = io::Result<(Link, TlsInfo)>> + Send>>,
+);
 
 /// Any [`Handshake`].
 #[derive(Clone)]
@@ -55,7 +47,7 @@ trait Erased: Any + Send + Sync {
 
 impl<H: Handshake> Erased for H {
     fn begin(self: Arc<Self>, link: Link) -> Handshaking {
-        Box::pin(async move { self.handshake(link).await })
+        Handshaking(Box::pin(async move { self.handshake(link).await }))
     }
 
     fn is_same_as(&self, other: &dyn Any) -> bool {
@@ -71,14 +63,20 @@ impl<H: Handshake> From<H> for Tls {
 }
 
 impl Tls {
-    pub(crate) fn over<S: Duplex + 'static>(self) -> Begin<S> {
-        Box::new(move |stream| self.0.begin(Box::new(stream)))
+    pub(crate) fn begin(&self, link: Link) -> Handshaking {
+        Arc::clone(&self.0).begin(link)
     }
 }
 
 impl PartialEq for Tls {
     fn eq(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || self.0.is_same_as(&*other.0)
+    }
+}
+
+impl fmt::Debug for Handshaking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Handshaking")
     }
 }
 

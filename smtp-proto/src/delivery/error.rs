@@ -93,7 +93,7 @@ impl From<UrlError> for Error {
     }
 }
 
-/// Of a [`ServerUrl`](super::ServerUrl) that is one already.
+/// Of [`Options`](super::Options) that are there already.
 impl From<core::convert::Infallible> for Error {
     fn from(never: core::convert::Infallible) -> Self {
         match never {}

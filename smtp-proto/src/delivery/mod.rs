@@ -12,14 +12,16 @@
 //! - [`Pace`] bounds how long each message may take.
 //! - [`ServerUrl`] is a server as people write it down.
 //!
-//! With the feature `std` there is also what both adapters have in common: their `Error`, what their
-//! `Body`, `Builder` and `Sender` are made of ([`Content`], [`Setup`], [`Sending`] and [`Pool`]).
+//! With the feature `std` there is also what both adapters have in common: their `Error`, the [`Options`]
+//! of their clients, and what their `Body` and `Sender` are made of ([`Content`], [`Sending`] and [`Pool`]).
 
 #[cfg(feature = "std")]
 mod content;
 mod courier;
 #[cfg(feature = "std")]
 mod error;
+#[cfg(feature = "std")]
+mod options;
 mod own_name;
 mod pace;
 #[cfg(feature = "std")]
@@ -31,8 +33,6 @@ mod resending;
 #[cfg(feature = "std")]
 mod sending;
 #[cfg(feature = "std")]
-mod setup;
-#[cfg(feature = "std")]
 mod source;
 #[cfg(feature = "std")]
 mod turns;
@@ -42,14 +42,14 @@ mod url;
 pub use self::{
     content::{Content, Supply},
     error::Error,
+    options::{Entropy, Failures, Options, Surroundings},
     policy::Policy,
     pool::{Place, Pool, Turn},
     sending::Sending,
-    setup::{Entropy, Failures, Setup},
     source::IntoMessage,
 };
 pub use self::{
-    courier::Courier,
+    courier::{Courier, Session},
     own_name::own_name,
     pace::Pace,
     report::{Report, Reports},

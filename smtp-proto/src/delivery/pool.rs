@@ -12,7 +12,8 @@ use core::{
 use std::collections::{HashMap, hash_map::Entry};
 
 use super::{
-    courier::Courier, policy::Policy, report::Report, resending::Backoff, turns::Turns, url::Server,
+    content::Supply, courier::Courier, policy::Policy, report::Report, resending::Backoff,
+    sending::Sending, turns::Turns, url::Server,
 };
 use crate::{
     client::{Learned, Outcome},
@@ -73,6 +74,7 @@ pub struct Place {
     /// Its number where it waits.
     number: u64,
     stage: Stage,
+    needs_verified_tls: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +113,7 @@ impl<K, C> Default for Pool<K, C> {
 
 impl<K: Clone + PartialEq, C> Pool<K, C> {
     /// Takes a place for a message on the way to a server.
-    pub fn enter(&mut self, server: &Server, key: &K) -> Place {
+    pub fn enter<S: Supply>(&mut self, server: &Server, key: &K, sending: &Sending<S>) -> Place {
         let number = next(&mut self.numbers);
         let site = self.sites.entry(server.clone()).or_default();
         let is_same = |route: &&u64| self.routes.get(route).is_some_and(|it| it.key == *key);
@@ -138,18 +140,19 @@ impl<K: Clone + PartialEq, C> Pool<K, C> {
             route,
             number,
             stage: Stage::Server,
+            needs_verified_tls: sending.needs_verified_tls(),
         }
     }
 
-    /// Waits for the turn of a place, and says what to do then. Of the connections that wait, only one
-    /// that `fits` is used.
+    /// Waits for the turn of a place, and says what to do then. `is_verified` tells of a
+    /// connection whether its server is.
     ///
     /// What has to make way is [leaving](Self::take_leaving) after it.
     pub fn poll_turn(
         &mut self,
         place: &mut Place,
         policy: &Policy,
-        fits: impl Fn(&C) -> bool,
+        is_verified: impl Fn(&C) -> bool,
         now: Duration,
         waker: &Waker,
     ) -> Poll<Turn<K, C>> {
@@ -167,6 +170,7 @@ impl<K: Clone + PartialEq, C> Pool<K, C> {
             // Who has waited long for a server comes after those who wait for others.
             place.number = next(&mut self.numbers);
         }
+        let fits = |it: &C| !place.needs_verified_tls || is_verified(it);
         let mut own = self.idle.iter().rev();
         let kept = own.find(|(_, it)| it.route == id && fits(&it.connection));
         let kept = kept.map(|(&number, _)| number);

@@ -9,10 +9,7 @@ use super::{
     report::Report,
     resending::{Next, Resending},
 };
-use crate::{
-    client::Envelope,
-    machine::{Misuse, TlsInfo},
-};
+use crate::{client::Envelope, machine::Misuse};
 
 /// A message on its way over as many connections as it takes: what was not sent is sent again, as long
 /// as its content can be.
@@ -36,11 +33,9 @@ impl<S: Supply> Sending<S> {
         (self.resending.envelope().clone(), content)
     }
 
-    /// Returns whether it can go over a connection that came to this with TLS: not over one that is not
-    /// verified, if it has to be (RFC 8689 4.2.1).
-    pub fn fits(&self, tls: Option<&TlsInfo>) -> bool {
-        let is_verified = tls.is_some_and(TlsInfo::is_verified);
-        is_verified || !self.resending.envelope().needs_verified_tls()
+    /// Returns whether it may go only over a connection to a server that is verified (RFC 8689 4.2.1).
+    pub(super) fn needs_verified_tls(&self) -> bool {
+        self.resending.envelope().needs_verified_tls()
     }
 
     /// Takes note that no connection could be had. Breaks off with what became of the message, if it is

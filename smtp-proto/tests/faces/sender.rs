@@ -17,14 +17,14 @@ use smtp_proto::{
 };
 use smtp_proto_test_support::{DELIVERS, Script, Scripted};
 
-use super::face::{Client, Envelope, Error, Report, Sender, client::Builder};
+use super::face::{Envelope, Error, Report, Sender, client::Options};
 
 const MESSAGE: &str = "Subject: x\r\n\r\nHello.\r\n";
 /// More than anything takes here that does not wait for a server.
 const SOON: Duration = Duration::from_secs(5);
 
-fn to(server: &TestServer) -> Builder {
-    Client::at(server.url()).unwrap()
+fn to(server: &TestServer) -> Options {
+    Options::at(server.url()).unwrap()
 }
 
 fn send(sender: &Sender) -> Result<Report, Error> {
@@ -67,8 +67,8 @@ fn wait_for(mut is_so: impl FnMut() -> bool) {
 #[test]
 fn many_servers_are_served_within_one_bound() {
     let [one, two, three] = servers();
-    let first = Sender::new(to(&one)).max_in_all(2);
-    let [second, third] = [&two, &three].map(|server| first.to(to(server)));
+    let first = Sender::new(to(&one)).unwrap().max_in_all(2);
+    let [second, third] = [&two, &three].map(|server| first.to(to(server)).unwrap());
     for sender in [&first, &second, &first, &second, &third] {
         deliver(sender);
     }
@@ -85,19 +85,21 @@ fn many_servers_are_served_within_one_bound() {
 #[test]
 fn a_connection_ends_that_has_waited_too_long() {
     let [one, two] = servers();
-    let first = Sender::new(to(&one)).idle_timeout(Duration::from_millis(50));
+    let first = Sender::new(to(&one))
+        .unwrap()
+        .idle_timeout(Duration::from_millis(50));
     deliver(&first);
     thread::sleep(Duration::from_millis(60));
-    deliver(&first.to(to(&two)));
+    deliver(&first.to(to(&two)).unwrap());
     wait_for(|| quits(&one) == [true]);
 }
 
 #[test]
 fn a_connection_is_used_again_by_whoever_comes_in_the_same_way_and_by_nobody_else() {
     let [server] = servers();
-    let all = Sender::new(to(&server)).max_connections(10);
+    let all = Sender::new(to(&server)).unwrap().max_connections(10);
     deliver(&all);
-    deliver(&all.to(to(&server)));
+    deliver(&all.to(to(&server)).unwrap());
     assert_eq!(server.dialogues().len(), 1);
     let named = |name| to(&server).name(Host::parse(name).unwrap());
     let others = [
@@ -107,16 +109,16 @@ fn a_connection_is_used_again_by_whoever_comes_in_the_same_way_and_by_nobody_els
         to(&server).watch(|_| ()),
     ];
     for (known, other) in others.into_iter().enumerate() {
-        let sender = all.to(other);
+        let sender = all.to(other).unwrap();
         deliver(&sender);
         deliver(&sender.clone());
         assert_eq!(server.dialogues().len(), known + 2);
     }
-    deliver(&all.to(named("two.example")));
+    deliver(&all.to(named("two.example")).unwrap());
     assert_eq!(server.dialogues().len(), 5);
     // All of them are to one server.
     let few = all.clone().max_connections(3);
-    deliver(&few.to(named("three.example")));
+    deliver(&few.to(named("three.example")).unwrap());
     wait_for(|| quits(&server) == [true, true, false, true, false, false]);
 }
 
@@ -134,7 +136,7 @@ fn a_connection_is_used_again_by_the_same_user_alone() {
     .unwrap();
     let clear = |it: smtp_proto::client::Config| it.credentials_over(Protection::InClear);
     let as_user = |user, password| to(&server).configure(clear).password(user, password);
-    let all = Sender::new(to(&server)).max_connections(10);
+    let all = Sender::new(to(&server)).unwrap().max_connections(10);
     for (user, password, connections) in [
         ("alice", "secret", 1),
         ("alice", "secret", 1),
@@ -142,7 +144,7 @@ fn a_connection_is_used_again_by_the_same_user_alone() {
         ("bob", "secret", 3),
         ("alice", "secret", 3),
     ] {
-        deliver(&all.to(as_user(user, password)));
+        deliver(&all.to(as_user(user, password)).unwrap());
         assert_eq!(server.dialogues().len(), connections);
     }
 }
@@ -158,9 +160,9 @@ fn a_server_that_does_not_answer_keeps_no_other_waiting() {
     drop(dead);
     let mut retry = Retry::default();
     retry.first_delay = Duration::from_secs(3600);
-    let all = Sender::new(to(&fast)).max_in_all(2).retry(retry);
-    let to_slow = all.to(to(&slow));
-    let to_dead = all.to(Client::at(format!("smtp://{gone}")).unwrap());
+    let all = Sender::new(to(&fast)).unwrap().max_in_all(2).retry(retry);
+    let to_slow = all.to(to(&slow)).unwrap();
+    let to_dead = all.to(format!("smtp://{gone}")).unwrap();
     let waiting = [&to_slow, &to_dead].map(|sender| [(); 5].map(|()| sending(sender)));
     wait_for(|| !slow.dialogues().is_empty());
     for _ in 0..3 {
@@ -175,7 +177,7 @@ fn a_server_that_does_not_answer_keeps_no_other_waiting() {
 #[test]
 fn everybody_has_a_turn() {
     let [busy, other] = servers();
-    let all = Sender::new(to(&busy)).max_in_all(1);
+    let all = Sender::new(to(&busy)).unwrap().max_in_all(1);
     let (stop, stopped) = channel::<()>();
     let busy_sender = all.clone();
     let senders = thread::spawn(move || {
@@ -185,7 +187,7 @@ fn everybody_has_a_turn() {
     });
     wait_for(|| busy.messages().len() > 2);
     for _ in 0..3 {
-        let report = sending(&all.to(to(&other))).recv_timeout(SOON);
+        let report = sending(&all.to(to(&other)).unwrap()).recv_timeout(SOON);
         assert!(report.unwrap().unwrap().is_delivered());
     }
     stop.send(()).unwrap();
@@ -209,7 +211,7 @@ fn a_server_may_change_what_it_offers() {
     let server = Scripted::new(SCRIPTS);
     let mut retry = Retry::default();
     retry.first_delay = Duration::from_millis(1);
-    let sender = Sender::new(Client::at(server.url()).unwrap());
+    let sender = Sender::new(server.url()).unwrap();
     let sender = sender.retry(retry).max_messages(1);
     for _ in 0..3 {
         deliver(&sender);

@@ -128,7 +128,7 @@ fn a_failed_handshake_is_told_of_once() {
         client.say("EHLO client.example\r\n");
         drop(client);
         let (fault, tally) = accounts.next();
-        assert_eq!(fault.is_some(), true);
+        assert!(fault.is_some());
         assert_eq!(tally.begun, tls == Tls::Offered);
         accounts.end(running);
     }

@@ -8,7 +8,7 @@ use smtp_proto::{
 };
 use smtp_proto_test_support::{DELIVERS, Script, Scripted};
 
-use super::face::{Client, Envelope, client::Builder};
+use super::face::{Client, Envelope, client::Options};
 
 const MESSAGE: &str = "Subject: x\r\n\r\nHello.\r\n";
 /// Less than any timeout takes that was not set.
@@ -16,12 +16,12 @@ const SOON: Duration = Duration::from_secs(8);
 const SHORT: Duration = Duration::from_millis(80);
 
 /// Returns a client that waits long for everything but what `set` says.
-fn impatient(server: &Scripted, set: impl FnOnce(&mut Timeouts)) -> Builder {
+fn impatient(server: &Scripted, set: impl FnOnce(&mut Timeouts)) -> Options {
     let mut timeouts = Timeouts::default();
     timeouts.quit = Duration::from_secs(300);
     set(&mut timeouts);
-    let builder = Client::at(server.url()).unwrap();
-    builder.configure(|config| config.timeouts(timeouts))
+    let options = Options::at(server.url()).unwrap();
+    options.configure(|config| config.timeouts(timeouts))
 }
 
 fn envelope() -> Envelope<'static> {
@@ -47,8 +47,8 @@ fn reset_has_a_time_of_its_own() {
         ("RCPT", "550 5.1.1 No\r\n"),
     ];
     let server = silent_after(refuses, "RSET");
-    let builder = impatient(&server, |it| it.reset = Some(SHORT));
-    let mut client = wait!(builder.connect()).unwrap();
+    let options = impatient(&server, |it| it.reset = Some(SHORT));
+    let mut client = wait!(Client::connect(options)).unwrap();
     let report = wait!(client.send(envelope(), MESSAGE)).unwrap();
     assert!(matches!(&report.outcome, Outcome::Refused(_)), "{report:?}");
     let report = wait!(client.send(envelope(), MESSAGE)).unwrap();
@@ -72,11 +72,11 @@ fn authentication_has_a_time_of_its_own() {
     use smtp_proto::client::mechanism::Protection;
     let offers = &[("", "220 x\r\n"), ("EHLO", "250-x\r\n250 AUTH PLAIN\r\n")];
     let server = silent_after(offers, "AUTH");
-    let builder = impatient(&server, |it| it.auth = Some(SHORT))
+    let options = impatient(&server, |it| it.auth = Some(SHORT))
         .configure(|config| config.credentials_over(Protection::InClear))
         .password("alice", "secret");
     let start = Instant::now();
-    let error = wait!(builder.connect()).unwrap_err();
+    let error = wait!(Client::connect(options)).unwrap_err();
     assert_eq!(
         error.machine().unwrap().fault(),
         Fault::TimedOut(Timer::Command)
@@ -91,8 +91,8 @@ fn authentication_has_a_time_of_its_own() {
 fn leave_is_taken_with_a_time_of_its_own() {
     for limit in [SHORT, Duration::ZERO] {
         let server = silent_after(DELIVERS, "QUIT");
-        let builder = impatient(&server, |it| it.quit = limit);
-        let mut client = wait!(builder.connect()).unwrap();
+        let options = impatient(&server, |it| it.quit = limit);
+        let mut client = wait!(Client::connect(options)).unwrap();
         assert!(
             wait!(client.send(envelope(), MESSAGE))
                 .unwrap()

@@ -4,13 +4,13 @@ use std::{io, path::PathBuf};
 
 use clap::{
     Args, ValueEnum,
-    builder::{PossibleValuesParser, TypedValueParser},
+    options::{PossibleValuesParser, TypedValueParser},
 };
 use smtp_proto::{
     client::Tls,
     sasl::{self, External, Mechanism, OAuthBearer, Plain, Scram, ScramHash, XOAuth2},
 };
-use smtp_proto_blocking::client::{Builder, nonce};
+use smtp_proto_blocking::client::{Options, nonce};
 use smtp_proto_rustls::TlsConnector;
 
 use crate::arguments::{Endpoint, read_secret};
@@ -95,13 +95,13 @@ impl Security {
         Err(contradiction.to_owned())
     }
 
-    /// Tells a client's builder whom to trust and how to authenticate.
-    pub(super) fn apply(&self, builder: Builder, server: &Endpoint) -> io::Result<Builder> {
-        let builder = match self.connector(server)? {
-            Some(connector) => builder.tls(connector),
-            None => builder,
+    /// Says whom to trust and how to authenticate.
+    pub(super) fn apply(&self, options: Options, server: &Endpoint) -> io::Result<Options> {
+        let options = match self.connector(server)? {
+            Some(connector) => options.tls(connector),
+            None => options,
         };
-        self.authenticate(builder, server)
+        self.authenticate(options, server)
     }
 
     /// Returns what does TLS with such a server, if there is to be any.
@@ -124,12 +124,12 @@ impl Security {
         connector.map(Some)
     }
 
-    fn authenticate(&self, builder: Builder, server: &Endpoint) -> io::Result<Builder> {
+    fn authenticate(&self, options: Options, server: &Endpoint) -> io::Result<Options> {
         let user = self.user.clone().unwrap_or_default();
         let Some(file) = &self.password_file else {
             return Ok(match self.auth {
-                Some(_) => builder.authenticate(move || External::new().acting_for(user.as_str())),
-                None => builder,
+                Some(_) => options.authenticate(move || External::new().acting_for(user.as_str())),
+                None => options,
             });
         };
         let secret = read_secret(file)?;
@@ -139,15 +139,15 @@ impl Security {
         );
         let (u, s) = (user, secret);
         Ok(match self.auth {
-            None => builder.password(&u, &s),
-            Some(Login::ScramSha256) => builder.authenticate(scram(ScramHash::Sha256, u, s)?),
-            Some(Login::ScramSha1) => builder.authenticate(scram(ScramHash::Sha1, u, s)?),
-            Some(Login::Plain) => builder.authenticate(move || Plain::new(&*u, &*s)),
-            Some(Login::Login) => builder.authenticate(move || sasl::Login::new(&*u, &*s)),
-            Some(Login::External) => builder.authenticate(move || External::new().acting_for(&*u)),
-            Some(Login::XOAuth2) => builder.authenticate(move || XOAuth2::new(&*u, &*s)),
+            None => options.password(&u, &s),
+            Some(Login::ScramSha256) => options.authenticate(scram(ScramHash::Sha256, u, s)?),
+            Some(Login::ScramSha1) => options.authenticate(scram(ScramHash::Sha1, u, s)?),
+            Some(Login::Plain) => options.authenticate(move || Plain::new(&*u, &*s)),
+            Some(Login::Login) => options.authenticate(move || sasl::Login::new(&*u, &*s)),
+            Some(Login::External) => options.authenticate(move || External::new().acting_for(&*u)),
+            Some(Login::XOAuth2) => options.authenticate(move || XOAuth2::new(&*u, &*s)),
             Some(Login::OAuthBearer) => {
-                builder.authenticate(move || OAuthBearer::new(&*u, &*host, port, &*s))
+                options.authenticate(move || OAuthBearer::new(&*u, &*host, port, &*s))
             }
         })
     }
