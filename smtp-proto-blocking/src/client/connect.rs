@@ -20,10 +20,14 @@ use crate::{Error, Socket, Transport, tls::Tls};
 /// ```no_run
 /// # #[cfg(all(feature = "auth", feature = "rustls"))]
 /// # fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use std::time::Duration;
+///
 /// use smtp_proto_blocking::{Client, client::Options, tls::TlsConnector};
 ///
 /// let options = Options::at("smtp://alice:secret@submit.example.net")?
 ///     .tls(TlsConnector::with_ca_file("submit.example.net", "ca.pem")?)
+///     .message_timeout(Duration::from_secs(600))
+///     .lowest_rate(1000)
 ///     .configure(|config| config.traced());
 /// let mut client = Client::connect(options)?;
 /// # Ok(())

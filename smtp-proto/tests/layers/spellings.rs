@@ -4,10 +4,9 @@ use std::fs;
 
 use crate::source::folder;
 
-/// The traits of servers' applications, by their files.
-const TRAITS: [(&str, &str); 4] = [
+/// The traits of servers' applications, by their files. `Handler` is written once.
+const TRAITS: [(&str, &str); 3] = [
     ("exchange", "Exchange"),
-    ("handler", "Handler"),
     ("prepare", "Prepare"),
     ("sink", "Sink"),
 ];

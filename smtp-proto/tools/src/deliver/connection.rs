@@ -13,7 +13,7 @@ use smtp_proto::{
     machine::{Dialect, Fault, TraceEntry},
     syntax::Capabilities,
 };
-use smtp_proto_blocking::{Client, Error, Socket, client::Options};
+use smtp_proto_blocking::{Client, Error, Socket, client};
 
 use super::options::Options;
 use crate::Endpoint;

@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use clap::{
     Args, ValueEnum,
-    options::{PossibleValuesParser, TypedValueParser},
+    builder::{PossibleValuesParser, TypedValueParser},
 };
 use smtp_proto::{
     client::Tls,
