@@ -211,7 +211,7 @@ fn a_server_may_change_what_it_offers() {
     let server = Scripted::new(SCRIPTS);
     let mut retry = Retry::default();
     retry.first_delay = Duration::from_millis(1);
-    let sender = Sender::new(server.url()).unwrap();
+    let sender = Sender::new(server.url() + "?tls=none").unwrap();
     let sender = sender.retry(retry).max_messages(1);
     for _ in 0..3 {
         deliver(&sender);
