@@ -116,6 +116,7 @@ pub mod mechanism {
     };
 }
 
+pub(crate) use self::event::{NOT_NOW, NOT_PASSED_ON};
 pub use self::{
     config::{Config, Duplex, Pipelining, Timeouts, Tls, Unpermitted},
     envelope::Envelope,
