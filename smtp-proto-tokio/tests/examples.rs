@@ -99,17 +99,28 @@ fn start(settings: &str, log: fn(String)) -> Vec<SocketAddr> {
     addresses.unwrap()
 }
 
-/// Sends a message as alice; `None` if she is not let in.
-fn submit(pki: &Pki, address: SocketAddr, password: &str) -> Option<Outcome<'static>> {
+/// Sends a message as alice to that many, if all are accepted; `None` if she is not let in.
+fn submit(
+    pki: &Pki,
+    address: SocketAddr,
+    password: &str,
+    recipients: usize,
+) -> Option<Outcome<'static>> {
     let config = client::Config::new(Host::parse("client.example").unwrap());
+    let config = config.report_put_off();
     let builder = ClientOptions::new(config.tls(client::Tls::Implicit))
         .server(("127.0.0.1", address.port()))
         .tls(pki.connector())
         .password("alice", password);
     RUNTIME.block_on(async {
         let mut client = Client::connect(builder).await.ok()?;
-        let envelope = Envelope::new("alice@example.org").unwrap();
-        let envelope = envelope.to("carol@example.com").unwrap();
+        let mut envelope = Envelope::new("alice@example.org").unwrap().all_or_none();
+        for number in 0..recipients {
+            envelope = envelope
+                .to(&*format!("carol{number}@example.com"))
+                .unwrap()
+                .into_owned();
+        }
         let content = "From: alice@example.org\r\n\r\nHello.\r\n";
         let report = client.send(envelope, content).await.ok()?;
         client.quit().await.unwrap();

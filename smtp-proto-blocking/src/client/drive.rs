@@ -60,6 +60,12 @@ impl Driver {
         self.transport.close();
     }
 
+    /// Writes QUIT, and waits for nothing.
+    pub(super) fn take_leave(&mut self) {
+        self.courier.machine_mut().quit();
+        self.write();
+    }
+
     /// Goes round once: events, writes, and a read unless there is news.
     pub(super) fn turn(&mut self) {
         if self.courier.wants_look() {

@@ -81,7 +81,7 @@ impl<'h, S: State, H: Handler<S>> Driver<'h, S, H> {
         let (session, tally) = (self.reception.session(), self.reception.tally());
         guarded(|| {
             self.handler
-                .closed(session, result.as_ref().copied(), tally)
+                .closed(session, result.as_ref().copied(), &tally)
         });
         match panic {
             None => result,
@@ -91,6 +91,11 @@ impl<'h, S: State, H: Handler<S>> Driver<'h, S, H> {
 
     fn run(&mut self) -> Result<(), Error> {
         let mut waits = false;
+        self.make_calls()?;
+        if !self.reception.wants_tls() {
+            // Whoever has not waited for the greeting is found out before that leaves.
+            self.connection.read_arrived(&mut self.reception);
+        }
         loop {
             self.make_calls()?;
             if self.reception.is_closed() {

@@ -56,7 +56,7 @@ pub use smtp_proto::{
     machine::{TraceEntry, limits},
     reception::{
         Accept, ClientAttributes, Deliveries, Envelope, Notice, Recipient, Refusal, Sender,
-        Session, State, Tally, Transaction, Verdict, accept,
+        Session, State, Tally, Transaction, Verdict, accept, pass_on,
     },
     refuse,
     server::{Config, Reason, TransactionId},

@@ -23,6 +23,10 @@ impl Handshake for TlsConnector {
         let info = self.info(&connection);
         Ok((TlsStream::over(link, connection.into()), info))
     }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self == other
+    }
 }
 
 impl Handshake for TlsAcceptor {

@@ -1,6 +1,7 @@
 //! What a library of TLS is to a connection.
 
 use std::{
+    any::Any,
     fmt,
     io::{self, IoSlice, Read, Write},
     sync::Arc,
@@ -31,6 +32,15 @@ pub trait Handshake: Send + Sync + 'static {
     /// [`UnverifiedReason`](smtp_proto::machine::UnverifiedReason) among its causes says that of the
     /// peer.
     fn handshake(&self, link: Link) -> io::Result<Secured>;
+
+    /// Returns whether another does the same, so that a connection by the one is as good as by the other.
+    /// Unless it says so, only a clone of the same [`Tls`] does.
+    fn is_same(&self, _: &Self) -> bool
+    where
+        Self: Sized,
+    {
+        false
+    }
 }
 
 /// The transport that leads through TLS, and what its handshake came to.
@@ -148,7 +158,23 @@ impl fmt::Debug for Link {
 
 /// Any [`Handshake`].
 #[derive(Clone)]
-pub struct Tls(Arc<dyn Handshake>);
+pub struct Tls(Arc<dyn Erased>);
+
+trait Erased: Any + Send + Sync {
+    fn begin(&self, link: Link) -> io::Result<Secured>;
+    fn is_same_as(&self, other: &dyn Any) -> bool;
+}
+
+impl<H: Handshake> Erased for H {
+    fn begin(&self, link: Link) -> io::Result<Secured> {
+        self.handshake(link)
+    }
+
+    fn is_same_as(&self, other: &dyn Any) -> bool {
+        let other = other.downcast_ref::<H>();
+        other.is_some_and(|other| self.is_same(other))
+    }
+}
 
 impl<H: Handshake> From<H> for Tls {
     fn from(handshake: H) -> Self {
@@ -158,7 +184,13 @@ impl<H: Handshake> From<H> for Tls {
 
 impl Tls {
     pub(crate) fn handshake(&self, link: Link) -> io::Result<Secured> {
-        self.0.handshake(link)
+        self.0.begin(link)
+    }
+}
+
+impl PartialEq for Tls {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.is_same_as(&*other.0)
     }
 }
 

@@ -136,7 +136,7 @@ impl<S: State, H: Handler<S>> Connection<S, H> {
         if !std::mem::replace(&mut self.is_told, true) {
             self.tell_dialogue();
             let (session, tally) = (self.reception.session(), self.reception.tally());
-            guarded(|| self.calls.handler().closed(session, result, tally));
+            guarded(|| self.calls.handler().closed(session, result, &tally));
         }
     }
 }

@@ -155,5 +155,5 @@ fn turn_away<S: State>(
         written.unwrap_or(0)
     }));
     let (session, tally) = (reception.session(), reception.tally());
-    guarded(|| handler.closed(session, Err(&error), tally));
+    guarded(|| handler.closed(session, Err(&error), &tally));
 }

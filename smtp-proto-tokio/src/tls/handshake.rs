@@ -1,6 +1,6 @@
 //! What a library of TLS is to a connection.
 
-use std::{fmt, io, pin::Pin, sync::Arc};
+use std::{any::Any, fmt, io, pin::Pin, sync::Arc};
 
 use crate::{TlsInfo, socket::Duplex};
 
@@ -16,6 +16,15 @@ pub trait Handshake: Send + Sync + 'static {
     /// [`UnverifiedReason`](smtp_proto::machine::UnverifiedReason) among its causes says that of the
     /// peer.
     fn handshake(&self, link: Link) -> impl Future<Output = io::Result<(Link, TlsInfo)>> + Send;
+
+    /// Returns whether another does the same, so that a connection by the one is as good as by the other.
+    /// Unless it says so, only a clone of the same [`Tls`] does.
+    fn is_same(&self, _: &Self) -> bool
+    where
+        Self: Sized,
+    {
+        false
+    }
 }
 
 /// The bytes of a connection in both directions: those that a handshake is done with, or those that
@@ -30,21 +39,39 @@ pub(crate) struct Handshaking(pub(crate) Pin<Box<dyn Future<Output = Outcome> + 
 
 /// Any [`Handshake`].
 #[derive(Clone)]
-pub struct Tls(Arc<dyn Fn(Link) -> Handshaking + Send + Sync>);
+pub struct Tls(Arc<dyn Erased>);
+
+trait Erased: Any + Send + Sync {
+    fn begin(self: Arc<Self>, link: Link) -> Handshaking;
+    fn is_same_as(&self, other: &dyn Any) -> bool;
+}
+
+impl<H: Handshake> Erased for H {
+    fn begin(self: Arc<Self>, link: Link) -> Handshaking {
+        Handshaking(Box::pin(async move { self.handshake(link).await }))
+    }
+
+    fn is_same_as(&self, other: &dyn Any) -> bool {
+        let other = other.downcast_ref::<H>();
+        other.is_some_and(|other| self.is_same(other))
+    }
+}
 
 impl<H: Handshake> From<H> for Tls {
     fn from(handshake: H) -> Self {
-        let handshake = Arc::new(handshake);
-        Self(Arc::new(move |link| {
-            let handshake = Arc::clone(&handshake);
-            Handshaking(Box::pin(async move { handshake.handshake(link).await }))
-        }))
+        Self(Arc::new(handshake))
     }
 }
 
 impl Tls {
     pub(crate) fn begin(&self, link: Link) -> Handshaking {
-        (self.0)(link)
+        Arc::clone(&self.0).begin(link)
+    }
+}
+
+impl PartialEq for Tls {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.is_same_as(&*other.0)
     }
 }
 

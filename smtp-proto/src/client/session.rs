@@ -266,9 +266,7 @@ impl Session {
     }
 
     pub(super) fn learned(&self) -> Option<Learned> {
-        let is_open = matches!(self.standing.state(), State::Ready | State::Leaving);
-        let is_known = is_open && !self.opening.is_ahead();
-        is_known.then(|| Learned {
+        self.opening.is_complete().then(|| Learned {
             capabilities: self.capabilities().clone(),
             refuses_look_ahead: self.messages.refuses_look_ahead(),
         })
@@ -439,11 +437,13 @@ impl Session {
             Decision::To(state) => {
                 // What was sent ahead of EHLO's answer was rightly sent.
                 if state == State::Ready {
+                    self.opening.complete();
                     self.messages.ready();
                 }
                 self.standing.choose(choice, state);
             }
             Decision::Open => {
+                self.opening.complete();
                 self.standing.choose(choice, State::Ready);
                 self.messages.ready();
                 self.messages.open(Terms::new(&self.opening, &self.config));

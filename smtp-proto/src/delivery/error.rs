@@ -6,9 +6,12 @@ use std::io;
 
 use super::url::{Server, UrlError};
 use crate::{
-    client::Client,
+    client::{Client, NOT_NOW, NOT_PASSED_ON},
     machine::{self, Answer, Misuse, TraceEntry},
+    syntax::Reply,
 };
+
+const TOO_MANY: Reply<'static> = Reply::fixed("452 4.5.3 Too many recipients\r\n");
 
 /// Tells why something could not be done. Both adapters have it as their `Error`.
 #[derive(Clone, Debug)]
@@ -97,6 +100,16 @@ impl Error {
     /// Returns the reply that led to it, and which command it answered.
     pub fn answer(&self) -> Option<&Answer<'static>> {
         self.machine()?.answer()
+    }
+
+    /// Returns what a proxy answers its own client to a command that could not be passed on, as
+    /// [`Outcome::relayed`](crate::client::Outcome::relayed) does.
+    pub fn relayed(&self) -> Reply<'static> {
+        match self {
+            Self::Misuse(Misuse::RecipientLimit) => TOO_MANY.clone(),
+            Self::Misuse(_) => NOT_PASSED_ON.clone(),
+            _ => NOT_NOW.clone(),
+        }
     }
 
     /// Returns whether the same may succeed later, over another connection.

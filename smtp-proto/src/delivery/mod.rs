@@ -27,6 +27,8 @@ mod options;
 mod own_name;
 mod pace;
 #[cfg(feature = "std")]
+mod policy;
+#[cfg(feature = "std")]
 mod pool;
 mod report;
 mod resending;
@@ -34,6 +36,8 @@ mod resending;
 mod sending;
 #[cfg(feature = "std")]
 mod source;
+#[cfg(feature = "std")]
+mod turns;
 mod url;
 
 #[cfg(feature = "std")]
@@ -41,7 +45,8 @@ pub use self::{
     content::{Content, Supply, extent},
     error::Error,
     options::{Entropy, Failures, Options, Surroundings},
-    pool::{Policy, Pool},
+    policy::Policy,
+    pool::{Place, Pool, Turn},
     sending::Sending,
     source::IntoMessage,
 };

@@ -11,6 +11,7 @@ use std::{ffi::OsString, io, sync::OnceLock};
 use {
     crate::client::mechanism::Mechanism,
     alloc::{boxed::Box, vec, vec::Vec},
+    zeroize::Zeroizing,
 };
 
 use super::{
@@ -41,13 +42,15 @@ pub struct Options<T, D> {
     /// What a URL says of TLS.
     url_tls: Option<Tls>,
     tls: OnceLock<T>,
+    /// How to do TLS was said, and is not made of the URL.
+    is_own_tls: bool,
     connect_timeout: Duration,
     local_address: Option<IpAddr>,
     dial: Option<Dial<D>>,
     pace: Pace,
     watcher: Option<Watcher>,
     #[cfg(feature = "auth")]
-    mechanisms: Vec<MakeMechanisms>,
+    mechanisms: Vec<Identity>,
 }
 
 /// Makes a connection to an address.
@@ -55,6 +58,15 @@ type Dial<D> = Arc<dyn Fn(SocketAddr) -> D + Send + Sync>;
 
 /// Is told of what is sent and heard.
 type Watcher = Arc<dyn Fn(&Observation) + Send + Sync>;
+
+/// As whom a client authenticates itself.
+#[cfg(feature = "auth")]
+#[derive(Clone)]
+struct Identity {
+    make: MakeMechanisms,
+    /// The user and the password, where it rests on these.
+    password: Option<Arc<(String, Zeroizing<String>)>>,
+}
 
 /// Makes mechanisms for one connection.
 #[cfg(feature = "auth")]
@@ -86,6 +98,7 @@ impl<T, D> Options<T, D> {
             server: None,
             url_tls: None,
             tls: OnceLock::new(),
+            is_own_tls: false,
             connect_timeout: CONNECT_TIMEOUT,
             local_address: None,
             dial: None,
@@ -122,6 +135,7 @@ impl<T, D> Options<T, D> {
     #[must_use]
     pub fn tls(mut self, connector: impl Into<T>) -> Self {
         self.tls = OnceLock::from(connector.into());
+        self.is_own_tls = true;
         self
     }
 
@@ -193,10 +207,14 @@ impl<T, D> Options<T, D> {
     #[cfg(feature = "auth")]
     #[must_use]
     pub fn authenticate<M: Mechanism + 'static>(
-        self,
+        mut self,
         mechanism: impl Fn() -> M + Send + Sync + 'static,
     ) -> Self {
-        self.mechanisms(move |_| Ok(vec![Box::new(mechanism())]))
+        self.mechanisms.push(Identity {
+            make: Arc::new(move |_| Ok(vec![Box::new(mechanism())])),
+            password: None,
+        });
+        self
     }
 
     /// Has clients authenticate by a user name and a password, in the best way that the server
@@ -204,28 +222,23 @@ impl<T, D> Options<T, D> {
     /// else PLAIN or LOGIN. To verified servers only, unless the configuration says otherwise.
     #[cfg(feature = "auth")]
     #[must_use]
-    pub fn password(self, user: &str, password: &str) -> Self {
+    pub fn password(mut self, user: &str, password: &str) -> Self {
         use crate::client::mechanism;
-        let user = String::from(user);
-        let password = zeroize::Zeroizing::new(String::from(password));
-        self.mechanisms(move |entropy| match entropy {
+        let identity = Arc::new((String::from(user), Zeroizing::new(String::from(password))));
+        let password = Some(Arc::clone(&identity));
+        let make = move |entropy: Option<Entropy>| match entropy {
             #[cfg(feature = "scram")]
             Some(fill) => {
                 let mut bytes = [0; mechanism::Nonce::ENTROPY];
                 fill(&mut bytes)?;
                 let nonce = mechanism::Nonce::from_entropy(bytes);
-                Ok(mechanism::by_scram_or_password(&user, &password, nonce))
+                let (user, password) = &*identity;
+                Ok(mechanism::by_scram_or_password(user, password, nonce))
             }
-            _ => Ok(mechanism::by_password(&user, &password)),
-        })
-    }
-
-    #[cfg(feature = "auth")]
-    fn mechanisms<F>(mut self, make: F) -> Self
-    where
-        F: Fn(Option<Entropy>) -> io::Result<Vec<Box<dyn Mechanism>>> + Send + Sync + 'static,
-    {
-        self.mechanisms.push(Arc::new(make));
+            _ => Ok(mechanism::by_password(&identity.0, &identity.1)),
+        };
+        let make = Arc::new(make);
+        self.mechanisms.push(Identity { make, password });
         self
     }
 
@@ -291,8 +304,8 @@ impl<T, D> Options<T, D> {
         #[cfg(feature = "auth")]
         if !self.mechanisms.is_empty() {
             let mut mechanisms = Vec::new();
-            for make in &self.mechanisms {
-                mechanisms.extend(make(surroundings.entropy).map_err(Error::connect)?);
+            for identity in &self.mechanisms {
+                mechanisms.extend((identity.make)(surroundings.entropy).map_err(Error::connect)?);
             }
             courier.machine_mut().authenticate(mechanisms)?;
         }
@@ -302,6 +315,11 @@ impl<T, D> Options<T, D> {
             courier.set_watcher(move |observation| watcher(observation));
         }
         Ok((courier, self.tls.get().cloned()))
+    }
+
+    /// Returns how to do TLS, if that was said.
+    fn own_tls(&self) -> Option<&T> {
+        self.tls.get().filter(|_| self.is_own_tls)
     }
 
     /// Returns the configuration with TLS as a URL means it, if there was one. Whom to trust is made for
@@ -387,6 +405,47 @@ impl<T: Clone, D> Clone for Options<T, D> {
             mechanisms: self.mechanisms.clone(),
             ..*self
         }
+    }
+}
+
+/// Returns whether a connection by the one is as good as one by the other: it is to the same server, by
+/// the same way, with the same trust, as the same client.
+///
+/// Functions are the same only where they were cloned. So is what does TLS, unless it says more of itself:
+/// connectors by rustls do that are [named] anew.
+///
+/// [named]: https://docs.rs/smtp-engine-rustls/latest/smtp_proto_rustls/struct.TlsConnector.html#method.named
+impl<T: PartialEq, D> PartialEq for Options<T, D> {
+    fn eq(&self, other: &Self) -> bool {
+        let plain = |it: &Self| {
+            let times = (it.connect_timeout, it.pace);
+            (it.is_named, it.url_tls, it.local_address, times)
+        };
+        #[cfg(feature = "auth")]
+        if self.mechanisms != other.mechanisms {
+            return false;
+        }
+        plain(self) == plain(other)
+            && self.server == other.server
+            && self.config == other.config
+            && self.own_tls() == other.own_tls()
+            && is_clone(self.dial.as_ref(), other.dial.as_ref())
+            && is_clone(self.watcher.as_ref(), other.watcher.as_ref())
+    }
+}
+
+#[cfg(feature = "auth")]
+impl PartialEq for Identity {
+    fn eq(&self, other: &Self) -> bool {
+        let by_password = self.password.is_some() && self.password == other.password;
+        by_password || Arc::ptr_eq(&self.make, &other.make)
+    }
+}
+
+fn is_clone<F: ?Sized>(one: Option<&Arc<F>>, other: Option<&Arc<F>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+        (one, other) => one.is_none() && other.is_none(),
     }
 }
 

@@ -116,7 +116,7 @@ pub use tally::Tally;
 pub use turned_away::TurnedAway;
 #[doc(hidden)]
 pub use verdict::negative_reply;
-pub use verdict::{Accept, Refusal, Verdict, accept};
+pub use verdict::{Accept, Refusal, Verdict, accept, pass_on};
 
 use crate::framing::Transmit;
 use crate::machine::{Driven, Error, Misuse, TlsInfo, TraceEntry};
@@ -358,7 +358,7 @@ impl<S: State> Reception<S> {
     }
 
     /// Returns what came of the connection by now.
-    pub fn tally(&self) -> &Tally {
+    pub fn tally(&self) -> Tally {
         self.replying().tally()
     }
 
