@@ -27,6 +27,6 @@ impl Handler for Inbox {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::new(Host::parse("mx.example.org")?);
-    Server::bind("[::]:2525", config)?.serve(Inbox);
+    Server::bind("127.0.0.1:2525", config)?.serve(Inbox);
     Ok(())
 }
