@@ -307,7 +307,7 @@ fn a_sender_does_not_wait_for_a_server_that_delivers() {
     let server = Scripted::new([LEAVES; 3]);
     let mut retry = Retry::default();
     retry.first_delay = Duration::from_secs(5);
-    let sender = Sender::new(Client::at(server.url()).unwrap()).retry(retry);
+    let sender = Sender::new(server.url()).unwrap().retry(retry);
     let begun = std::time::Instant::now();
     for _ in 0..3 {
         let report = sender.send(envelope(), MESSAGE).unwrap();

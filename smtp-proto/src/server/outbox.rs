@@ -291,15 +291,15 @@ impl Outbox {
     /// Moves the replies whose turn it is to what is sent. Every reply that a client gets passes here.
     pub(super) fn send_answers(&mut self) {
         while let Some(reply) = self.tickets.next_answer() {
+            let bytes = reply.answer.as_bytes();
             if let Some(trace) = &mut self.trace {
-                let bytes = reply.answer.as_bytes();
                 trace.lines(Origin::Local, self.departures.round_trips(), bytes);
             }
-            if let [b'4' | b'5', ..] = reply.bytes {
+            if let [b'4' | b'5', ..] = bytes {
                 let refusals = self.refusals.get_or_insert_default();
                 refusals.count = refusals.count.saturating_add(1);
                 refusals.last.clear();
-                refusals.last.extend_from_slice(reply.bytes);
+                refusals.last.extend_from_slice(bytes);
             }
             self.departures.push(&reply);
             self.tickets.recycle(reply.answer);
