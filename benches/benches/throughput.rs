@@ -84,7 +84,7 @@ macro_rules! discarding {
 }
 
 mod over_tokio {
-    use smtp_proto_tokio::{Client, Server, Socket};
+    use smtp_proto_tokio::{Client, Server, client::Options};
     use tokio::runtime::Runtime;
 
     use super::*;
@@ -98,11 +98,12 @@ mod over_tokio {
         let address = server.local_addr().expect("an address");
         runtime.spawn(server.serve(Discards));
         let connect = |policy| {
-            let builder = Client::at(format!("smtp://{address}")).expect("a URL");
-            let builder = builder.configure(|config| config.pipelining(policy));
-            runtime.block_on(builder.connect()).expect("a session")
+            let options = Options::at(format!("smtp://{address}")).expect("a URL");
+            let options = options.configure(|config| config.pipelining(policy));
+            let connected = runtime.block_on(Client::connect(options));
+            connected.expect("a session")
         };
-        let send = |client: &mut Client<Socket>, envelope: &_, content: &Arc<[u8]>, messages| {
+        let send = |client: &mut Client, envelope: &_, content: &Arc<[u8]>, messages| {
             runtime.block_on(async {
                 let message = (envelope, Arc::clone(content));
                 let mut sending = client.send_all(repeat_n(message, messages));
@@ -118,7 +119,7 @@ mod over_tokio {
 mod over_blocking {
     use std::thread;
 
-    use smtp_proto_blocking::{Client, Server, Socket};
+    use smtp_proto_blocking::{Client, Server, client::Options};
 
     use super::*;
 
@@ -129,11 +130,11 @@ mod over_blocking {
         let address = server.local_addr().expect("an address");
         thread::spawn(move || server.serve(Discards));
         let connect = |policy| {
-            let builder = Client::at(format!("smtp://{address}")).expect("a URL");
-            let builder = builder.configure(|config| config.pipelining(policy));
-            builder.connect().expect("a session")
+            let options = Options::at(format!("smtp://{address}")).expect("a URL");
+            let options = options.configure(|config| config.pipelining(policy));
+            Client::connect(options).expect("a session")
         };
-        let send = |client: &mut Client<Socket>, envelope: &_, content: &Arc<[u8]>, messages| {
+        let send = |client: &mut Client, envelope: &_, content: &Arc<[u8]>, messages| {
             let message = (envelope, Arc::clone(content));
             for report in client.send_all(repeat_n(message, messages)) {
                 let outcome = report.expect("a session").outcome;
