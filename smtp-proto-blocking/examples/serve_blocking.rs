@@ -27,6 +27,7 @@ impl Handler for Inbox {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::new(Host::parse("mx.example.org")?);
-    Server::bind("127.0.0.1:2525", config)?.serve(Inbox);
+    let server = Server::bind("127.0.0.1:2525", config)?;
+    server.serve(Inbox);
     Ok(())
 }

@@ -28,9 +28,7 @@ impl Handler for Inbox {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::new(Host::parse("mx.example.org")?);
-    Server::bind("127.0.0.1:2525", config)
-        .await?
-        .serve(Inbox)
-        .await;
+    let server = Server::bind("127.0.0.1:2525", config).await?;
+    server.serve(Inbox).await;
     Ok(())
 }
