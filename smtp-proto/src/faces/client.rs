@@ -1,9 +1,9 @@
-//! What an adapter's client does for its user: written once, and spelled by each adapter.
+//! What a client does for its user.
 
 /// Defines an adapter's `Client` with its methods, those that wait `async` and with `.await` or without,
 /// and its `Parts`.
 ///
-/// The adapter's are `Body`, `Socket`, `Instant`, and a `Driver`: a [`Courier`](super::Courier) of such bodies
+/// The adapter's are `Body`, `Socket`, `Instant`, and a `Driver`: a `Courier` of such bodies
 /// that can `wait` for an answer of it, `look` at what has arrived and `close`, over a `transport`.
 #[doc(hidden)]
 #[macro_export]
