@@ -21,8 +21,6 @@ mod courier;
 #[cfg(feature = "std")]
 mod error;
 #[cfg(feature = "std")]
-mod face;
-#[cfg(feature = "std")]
 mod options;
 mod own_name;
 mod pace;

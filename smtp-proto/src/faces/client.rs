@@ -1,23 +1,24 @@
-//! What an adapter's client does for its user: written once, and spelled by each adapter.
+//! What a client does for its user.
 
 /// Defines an adapter's `Client` with its methods, those that wait `async` and with `.await` or without,
 /// and its `Parts`.
 ///
-/// The adapter's are `Body`, `Socket`, `Instant`, and a `Driver`: a [`Courier`](super::Courier) of such bodies
+/// The adapter's are `Body`, `Socket`, `Instant`, and a `Driver`: a `Courier` of such bodies
 /// that can `wait` for an answer of it, `look` at what has arrived and `close`, over a `transport`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! client {
     ($($async:ident . $await:ident)? $(#[$docs:meta])*) => {
         use std::{
+            net::IpAddr,
             ops::{Deref, DerefMut},
             task::Poll,
             time::Duration,
         };
 
         use $crate::{
-            client::{Client as Machine, Envelope, MessageId},
-            delivery::{Courier, Error, Report, Session},
+            client::{Client as Machine, Envelope, Learned, MessageId},
+            delivery::{Courier, Error, Failures, Report, Server, Session, Surroundings},
             machine::{self, Misuse, TlsInfo},
             syntax::{Capabilities, Command, ForwardPath, RcptParameters, Reply},
         };
@@ -252,6 +253,72 @@ macro_rules! client {
                     origin: transport.origin,
                     socket: transport.socket,
                 }
+            }
+
+            /// Connects with what an earlier connection has found out about the server.
+            pub(super) $($async)? fn connect_again(
+                options: &Options,
+                learned: Option<&Learned>,
+            ) -> Result<Self, Error> {
+                let (host, port) = match options.destination()? {
+                    Server::Tcp { host, port } => (host.as_str(), *port),
+                    #[cfg(unix)]
+                    Server::Unix { path } => {
+                        let stream = UnixStream::connect(path)$(.$await)?;
+                        let socket = Socket::Unix(stream.map_err(Error::connect)?);
+                        return Self::open(socket, options, learned)$(.$await)?;
+                    }
+                    _ => return Err(Error::connect(std::io::ErrorKind::Unsupported.into())),
+                };
+                let addresses = resolve((host, port))$(.$await)?;
+                let mut failures = Failures::default();
+                for address in addresses.map_err(Error::connect)? {
+                    let opened = match dial(address, options)$(.$await)? {
+                        Ok(socket) => Self::open(socket, options, learned)$(.$await)?,
+                        Err(error) => Err(Error::connect(error)),
+                    };
+                    match opened {
+                        Ok(client) => return Ok(client),
+                        Err(error) => failures.note(error)?,
+                    }
+                }
+                Err(failures.into_error())
+            }
+
+            $($async)? fn open(
+                socket: Socket,
+                options: &Options,
+                learned: Option<&Learned>,
+            ) -> Result<Self, Error> {
+                let local = socket.local_ip();
+                let mut client = Self::over(socket, options, local, learned)?;
+                match client.ready()$(.$await)?.map(drop) {
+                    Ok(()) => Ok(client),
+                    Err(error) => Err(error.with_trace_of(client.driver.courier.machine_mut())),
+                }
+            }
+
+            fn over(
+                socket: Socket,
+                options: &Options,
+                local: Option<IpAddr>,
+                learned: Option<&Learned>,
+            ) -> Result<Self, Error> {
+                let surroundings = Surroundings {
+                    host_name: gethostname::gethostname(),
+                    #[cfg(feature = "scram")]
+                    entropy: Some(crate::entropy::fill),
+                    #[cfg(not(feature = "scram"))]
+                    entropy: None,
+                    #[cfg(feature = "rustls")]
+                    trust: Some(|host, tls| Ok(crate::tls::TlsConnector::of_url(host, tls)?.into())),
+                    #[cfg(not(feature = "rustls"))]
+                    trust: None,
+                    duplex: DUPLEX,
+                };
+                let (courier, tls) = options.begin(&surroundings, local, learned)?;
+                let driver = Driver::new(socket, tls, courier);
+                Ok(Self { driver })
             }
 
             /// Submits a message, unless the session has failed.
