@@ -356,9 +356,7 @@ impl Opening {
             None => attempts.begin(&channel),
         };
         match progress {
-            Progress::Failed(Fault::NoMechanism)
-                if config.authentication == Demand::IfOffered && answer.is_none() =>
-            {
+            Progress::Failed(Fault::NoMechanism) if config.authentication == Demand::IfOffered => {
                 Decision::Open
             }
             Progress::Say if attempts.is_command() => Decision::To(State::Due(Verb::Auth)),

@@ -186,17 +186,19 @@ fn a_refusal_is_the_sessions() {
     }
 }
 
-/// The client that is spoken for may be refused at EHLO as well.
+/// The client that is spoken for may be refused at EHLO as well; or the server may know no EHLO of it.
 #[test]
 fn a_refusal_at_ehlo_is_the_sessions() {
-    let mut d = introduced(speaking(Demand::IfOffered), "XCLIENT ADDR LOGIN");
-    d.written();
-    d.says("220 x\r\n");
-    d.sends(EHLO);
-    d.says("554 no\r\n");
-    d.sends("HELO client.example\r\n");
-    d.says("554 no\r\n");
-    d.sends("QUIT\r\n");
+    for demand in DEMANDS {
+        let mut d = introduced(speaking(demand), "XCLIENT ADDR LOGIN");
+        d.written();
+        d.says("220 x\r\n");
+        d.sends(EHLO);
+        d.says("554 no\r\n");
+        d.sends("HELO client.example\r\n");
+        d.says("554 no\r\n");
+        d.sends("QUIT\r\n");
+    }
 }
 
 /// It goes by TLS, if there is any, which is not asked for again after it.

@@ -1,7 +1,12 @@
 //! XFORWARD: whom a message is from, told before its MAIL.
 
+use std::time::Duration;
+
 use smtp_proto::{
-    client::{Cancellation, Config, Envelope, Event, NotSentReason, Pipelining},
+    client::{
+        Cancellation, Config, Duplex, Envelope, Event, NotSentReason, Observed, Pipelining,
+        Timeouts,
+    },
     machine::Step,
     syntax::{Attribute, AttributeName, ForwardPath, Reply},
 };
@@ -306,6 +311,36 @@ fn it_is_told_again_with_a_message_that_is_sent_again() {
     d.finishes(&[(m, delivered("250 taken\r\n"))]);
 }
 
+/// So it is where nothing but XFORWARD had room to be sent ahead.
+#[test]
+fn it_is_told_again_where_it_was_all_that_was_sent_ahead() {
+    let half = Duplex::Half {
+        bytes: 4096,
+        replies: 3,
+    };
+    let config = config(Pipelining::LookAhead).duplex(half);
+    let mut d = Dialogue::begin_with(config, &OFFER);
+    d.submit_envelope(&to_one(), CONTENT);
+    let m = d.submit_envelope(&forwarded(to_one()), CONTENT);
+    d.written();
+    d.says("250 a\r\n250 b\r\n354 go\r\n");
+    d.sends(&format!("{STUFFED}RSET\r\n{FORWARD}"));
+    d.take_events();
+    d.says("250 taken\r\n503 no\r\n");
+    d.sends("");
+    d.says("503 no\r\n");
+    d.sends(&format!("{FORWARD}{MAIL}{RCPT}"));
+    d.says("250 x\r\n250 a\r\n250 b\r\n");
+    d.sends("DATA\r\n");
+    let told = d.take_events();
+    assert!(
+        !told
+            .iter()
+            .any(|event| matches!(event, Event::ForwardingRefused { .. })),
+        "{m:?}"
+    );
+}
+
 /// Nobody knows what such a server holds.
 #[test]
 fn a_server_that_takes_it_after_refusing_rset_is_out_of_step() {
@@ -333,6 +368,30 @@ fn every_transaction_of_a_message_tells_it() {
     d.sends(&format!(
         "{FORWARD}{MAIL}RCPT TO:<c@example.net>\r\nDATA\r\n"
     ));
+}
+
+/// A command like others: its time is theirs, and who watches sees whose it is.
+#[test]
+fn it_is_timed_and_watched() {
+    let mut timeouts = Timeouts::default();
+    timeouts.command = Duration::from_secs(7);
+    for time in [&mut timeouts.mail, &mut timeouts.recipient] {
+        *time = Some(Duration::from_secs(1));
+    }
+    timeouts.data_initiation = Duration::from_secs(1);
+    let config = config(Pipelining::Group).timeouts(timeouts).watched();
+    let mut d = Dialogue::begin_with(config, &OFFER);
+    while d.client.poll_observation().is_some() {}
+    let m = d.submit_envelope(&forwarded(to_one()), CONTENT);
+    d.written();
+    assert_eq!(d.client.poll_timeout(), Some(Duration::from_secs(7)));
+    d.says("550 no\r\n");
+    let mut seen = std::iter::from_fn(|| d.client.poll_observation());
+    let command = seen.next().unwrap();
+    assert_eq!((command.step, command.message), (Step::XForward, Some(m)));
+    let answer = seen.last().unwrap();
+    assert_eq!((answer.step, answer.message), (Step::XForward, Some(m)));
+    assert!(matches!(answer.what, Observed::Reply { .. }));
 }
 
 /// PIPECONNECT: it goes ahead of the greeting with all else.
