@@ -16,7 +16,7 @@ use smtp_proto::{
     delivery::Retry,
     machine::{Fault, Step},
 };
-use smtp_proto_blocking::{Body, Client, Envelope, Error, Report, Sender};
+use smtp_proto_blocking::{Body, Client, Envelope, Error, Report, Sender, client::Options};
 use smtp_proto_test_support::{DELIVERS, OFFER, Script, Scripted};
 
 const MESSAGE: &str = "Subject: x\r\n\r\nHello.\r\n";
@@ -57,8 +57,8 @@ fn a_refused_session_is_an_error_with_the_reply_and_the_trace() {
     ] {
         let script: Script = Box::leak(Box::new([("", greeting), ("QUIT", "221 x\r\n")]));
         let server = Scripted::new([script]);
-        let client = Client::at(server.url()).unwrap();
-        let error = client.configure(|it| it.traced()).connect().unwrap_err();
+        let client = Options::at(server.url()).unwrap();
+        let error = Client::connect(client.configure(|it| it.traced())).unwrap_err();
         let answer = error.answer().unwrap();
         assert_eq!(answer.step, Step::Greeting);
         assert_eq!(answer.reply.as_bytes(), greeting.as_bytes());
@@ -292,7 +292,7 @@ fn a_source_that_fails_keeps_no_other_message_from_being_sent() {
 fn sender(server: &Scripted) -> Sender {
     let mut retry = Retry::default();
     retry.first_delay = Duration::from_millis(1);
-    Sender::new(Client::at(server.url()).unwrap()).retry(retry)
+    Sender::new(server.url()).unwrap().retry(retry)
 }
 
 /// Whoever takes one message a connection, and says so by 421, is not left alone for longer and longer.
@@ -307,7 +307,7 @@ fn a_sender_does_not_wait_for_a_server_that_delivers() {
     let server = Scripted::new([LEAVES; 3]);
     let mut retry = Retry::default();
     retry.first_delay = Duration::from_secs(5);
-    let sender = Sender::new(Client::at(server.url()).unwrap()).retry(retry);
+    let sender = Sender::new(server.url()).unwrap().retry(retry);
     let begun = std::time::Instant::now();
     for _ in 0..3 {
         let report = sender.send(envelope(), MESSAGE).unwrap();
@@ -444,7 +444,7 @@ fn a_session_is_watched_as_it_happens() {
     let server = Scripted::new([DELIVERS]);
     let seen = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&seen);
-    let builder = Client::at(server.url()).unwrap().watch(move |it| {
+    let options = Options::at(server.url()).unwrap().watch(move |it| {
         let whose = it.message.map(|message| (message.index(), it.recipient));
         let what = match &it.what {
             Observed::Command => "sent".to_owned(),
@@ -456,7 +456,7 @@ fn a_session_is_watched_as_it_happens() {
         };
         log.lock().unwrap().push((it.step, whose, what));
     });
-    let mut client = builder.connect().unwrap();
+    let mut client = Client::connect(options).unwrap();
     let opening: Vec<_> = std::mem::take(&mut *seen.lock().unwrap());
     let session = |step, what: &str| (step, None, what.to_owned());
     assert_eq!(
@@ -515,11 +515,8 @@ fn a_step_down_is_paid_once() {
     assert!(learned.refuses_look_ahead());
     assert_eq!(learned.capabilities().max_size(), Some(1_000_000));
 
-    let builder = Client::at(server.url()).unwrap();
-    let mut client = builder
-        .configure(|it| it.learned(&learned))
-        .connect()
-        .unwrap();
+    let options = Options::at(server.url()).unwrap();
+    let mut client = Client::connect(options.configure(|it| it.learned(&learned))).unwrap();
     for report in client.send_all(messages()).take(2) {
         assert!(report.unwrap().is_delivered());
     }
@@ -548,9 +545,9 @@ fn a_queue_decides_for_whom_and_whether() {
         (".", "250 taken\r\n"),
     ]));
     let server = Scripted::new([script]);
-    let builder = Client::at(server.url()).unwrap();
-    let builder = builder.configure(Config::report_put_off);
-    let mut client = builder.connect().unwrap();
+    let options = Options::at(server.url()).unwrap();
+    let options = options.configure(Config::report_put_off);
+    let mut client = Client::connect(options).unwrap();
     let to_two = || envelope().to("no@example.org").unwrap();
     let refused_by = |report: &Report| match &report.recipients[1] {
         Outcome::Refused(answer) => answer.reply.code().value(),
@@ -590,13 +587,14 @@ fn connections_are_made_as_they_are_told_to_be() {
     let (proxy, asked) = (server.address, Arc::new(Mutex::new(Vec::new())));
     let asked_for = Arc::clone(&asked);
     // Nobody listens there: the dial alone knows the way.
-    let builder = Client::at("smtp://127.0.0.9:9").unwrap();
-    let sender = Sender::new(builder.connect_with(move |address| {
+    let options = Options::at("smtp://127.0.0.9:9").unwrap();
+    let sender = Sender::new(options.connect_with(move |address| {
         asked_for.lock().unwrap().push(address.to_string());
         let mut stream = TcpStream::connect(proxy)?;
         stream.write_all(b"PROXY TCP4 127.0.0.1 127.0.0.9 1 9\r\n")?;
-        Ok(stream)
-    }));
+        Ok(stream.into())
+    }))
+    .unwrap();
     assert!(sender.send(envelope(), MESSAGE).unwrap().is_delivered());
     assert_eq!(*asked.lock().unwrap(), ["127.0.0.9:9"]);
     assert!(server.heard()[0].starts_with("PROXY TCP4 127.0.0.1 127.0.0.9 1 9\r\nEHLO "));
@@ -614,19 +612,19 @@ fn connections_come_from_the_address_that_is_set() {
         peer.ip().to_string()
     });
     let own = [127, 0, 0, 3].into();
-    let builder = Client::at(format!("smtp://{address}")).unwrap();
-    let error = builder.local_address(own).connect().unwrap_err();
+    let options = Options::at(format!("smtp://{address}")).unwrap();
+    let error = Client::connect(options.local_address(own)).unwrap_err();
     assert!(error.answer().is_some(), "{error:?}");
     assert_eq!(peer.join().unwrap(), "127.0.0.3");
     // An address of the other family is of no use from there.
-    let builder = Client::at("smtp://[::1]:9").unwrap();
-    let error = builder.local_address(own).connect().unwrap_err();
+    let options = Options::at("smtp://[::1]:9").unwrap();
+    let error = Client::connect(options.local_address(own)).unwrap_err();
     assert!(matches!(error, Error::Connect(_)), "{error:?}");
     let text = error.to_string();
     assert!(text.starts_with("no connection: [::1]:9: "), "{text}");
     // To try it again would be in vain.
-    let nowhere = Client::builder(Config::new("client.example".parse().unwrap()));
-    assert!(!nowhere.connect().unwrap_err().is_transient());
+    let nowhere = Options::new(Config::new("client.example".parse().unwrap()));
+    assert!(!Client::connect(nowhere).unwrap_err().is_transient());
 }
 
 /// A reader that was not touched can still be sent over another connection; one that was cannot.
@@ -652,9 +650,9 @@ fn a_sender_sends_a_reader_again_only_whole() {
 #[cfg(feature = "auth")]
 #[test]
 fn nothing_shows_a_password() {
-    let builder = Client::at("smtps://alice:hunter2@mx.example.net").unwrap();
-    let sender = Sender::new(builder.clone());
-    for shown in [format!("{builder:?}"), format!("{sender:?}")] {
+    let options = Options::at("smtps://alice:hunter2@mx.example.net").unwrap();
+    let sender = Sender::new(options.clone()).unwrap();
+    for shown in [format!("{options:?}"), format!("{sender:?}")] {
         assert!(!shown.contains("hunter2"), "{shown}");
     }
     let error = Client::connect("smtps://alice:hunter2@").unwrap_err();

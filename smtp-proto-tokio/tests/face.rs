@@ -17,7 +17,7 @@ use smtp_proto::{
     machine::{Fault, Step},
 };
 use smtp_proto_test_support::{DELIVERS, OFFER, Script, Scripted};
-use smtp_proto_tokio::{Body, Client, Envelope, Error, Report, Sender};
+use smtp_proto_tokio::{Body, Client, Envelope, Error, Report, Sender, client::Options};
 use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 const MESSAGE: &str = "Subject: x\r\n\r\nHello.\r\n";
@@ -58,10 +58,8 @@ async fn a_refused_session_is_an_error_with_the_reply_and_the_trace() {
     ] {
         let script: Script = Box::leak(Box::new([("", greeting), ("QUIT", "221 x\r\n")]));
         let server = Scripted::new([script]);
-        let client = Client::at(server.url()).unwrap();
-        let error = client
-            .configure(|it| it.traced())
-            .connect()
+        let client = Options::at(server.url()).unwrap();
+        let error = Client::connect(client.configure(|it| it.traced()))
             .await
             .unwrap_err();
         let answer = error.answer().unwrap();
@@ -310,7 +308,7 @@ async fn a_source_that_fails_keeps_no_other_message_from_being_sent() {
 fn sender(server: &Scripted) -> Sender {
     let mut retry = Retry::default();
     retry.first_delay = Duration::from_millis(1);
-    Sender::new(Client::at(server.url()).unwrap()).retry(retry)
+    Sender::new(server.url()).unwrap().retry(retry)
 }
 
 /// Whoever takes one message a connection, and says so by 421, is not left alone for longer and longer.
@@ -325,7 +323,7 @@ async fn a_sender_does_not_wait_for_a_server_that_delivers() {
     let server = Scripted::new([LEAVES; 3]);
     let mut retry = Retry::default();
     retry.first_delay = Duration::from_secs(5);
-    let sender = Sender::new(Client::at(server.url()).unwrap()).retry(retry);
+    let sender = Sender::new(server.url()).unwrap().retry(retry);
     let begun = std::time::Instant::now();
     for _ in 0..3 {
         let report = sender.send(envelope(), MESSAGE).await.unwrap();
@@ -476,7 +474,7 @@ async fn a_session_is_watched_as_it_happens() {
     let server = Scripted::new([DELIVERS]);
     let seen = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&seen);
-    let builder = Client::at(server.url()).unwrap().watch(move |it| {
+    let options = Options::at(server.url()).unwrap().watch(move |it| {
         let whose = it.message.map(|message| (message.index(), it.recipient));
         let what = match &it.what {
             Observed::Command => "sent".to_owned(),
@@ -488,7 +486,7 @@ async fn a_session_is_watched_as_it_happens() {
         };
         log.lock().unwrap().push((it.step, whose, what));
     });
-    let mut client = builder.connect().await.unwrap();
+    let mut client = Client::connect(options).await.unwrap();
     let opening: Vec<_> = std::mem::take(&mut *seen.lock().unwrap());
     let session = |step, what: &str| (step, None, what.to_owned());
     assert_eq!(
@@ -554,10 +552,8 @@ async fn a_step_down_is_paid_once() {
     assert!(learned.refuses_look_ahead());
     assert_eq!(learned.capabilities().max_size(), Some(1_000_000));
 
-    let builder = Client::at(server.url()).unwrap();
-    let mut client = builder
-        .configure(|it| it.learned(&learned))
-        .connect()
+    let options = Options::at(server.url()).unwrap();
+    let mut client = Client::connect(options.configure(|it| it.learned(&learned)))
         .await
         .unwrap();
     let mut sending = client.send_all(messages());
@@ -589,9 +585,9 @@ async fn a_queue_decides_for_whom_and_whether() {
         (".", "250 taken\r\n"),
     ]));
     let server = Scripted::new([script]);
-    let builder = Client::at(server.url()).unwrap();
-    let builder = builder.configure(Config::report_put_off);
-    let mut client = builder.connect().await.unwrap();
+    let options = Options::at(server.url()).unwrap();
+    let options = options.configure(Config::report_put_off);
+    let mut client = Client::connect(options).await.unwrap();
     let to_two = || envelope().to("no@example.org").unwrap();
     let refused_by = |report: &Report| match &report.recipients[1] {
         Outcome::Refused(answer) => answer.reply.code().value(),
@@ -631,17 +627,18 @@ async fn connections_are_made_as_they_are_told_to_be() {
     let (proxy, asked) = (server.address, Arc::new(Mutex::new(Vec::new())));
     let asked_for = Arc::clone(&asked);
     // Nobody listens there: the dial alone knows the way.
-    let builder = Client::at("smtp://127.0.0.9:9").unwrap();
-    let sender = Sender::new(builder.connect_with(move |address| {
+    let options = Options::at("smtp://127.0.0.9:9").unwrap();
+    let sender = Sender::new(options.connect_with(move |address| {
         asked_for.lock().unwrap().push(address.to_string());
-        async move {
+        Box::pin(async move {
             let mut stream = TcpStream::connect(proxy).await?;
             stream
                 .write_all(b"PROXY TCP4 127.0.0.1 127.0.0.9 1 9\r\n")
                 .await?;
-            Ok(stream)
-        }
-    }));
+            Ok(stream.into())
+        })
+    }))
+    .unwrap();
     assert!(
         sender
             .send(envelope(), MESSAGE)
@@ -665,19 +662,24 @@ async fn connections_come_from_the_address_that_is_set() {
         peer.ip().to_string()
     });
     let own = [127, 0, 0, 3].into();
-    let builder = Client::at(format!("smtp://{address}")).unwrap();
-    let error = builder.local_address(own).connect().await.unwrap_err();
+    let options = Options::at(format!("smtp://{address}")).unwrap();
+    let error = Client::connect(options.local_address(own))
+        .await
+        .unwrap_err();
     assert!(error.answer().is_some(), "{error:?}");
     assert_eq!(peer.join().unwrap(), "127.0.0.3");
     // An address of the other family is of no use from there.
-    let builder = Client::at("smtp://[::1]:9").unwrap();
-    let error = builder.local_address(own).connect().await.unwrap_err();
+    let options = Options::at("smtp://[::1]:9").unwrap();
+    let error = Client::connect(options.local_address(own))
+        .await
+        .unwrap_err();
     assert!(matches!(error, Error::Connect(_)), "{error:?}");
     let text = error.to_string();
     assert!(text.starts_with("no connection: [::1]:9: "), "{text}");
     // To try it again would be in vain.
-    let nowhere = Client::builder(Config::new("client.example".parse().unwrap()));
-    assert!(!nowhere.connect().await.unwrap_err().is_transient());
+    let nowhere = Options::new(Config::new("client.example".parse().unwrap()));
+    let error = Client::connect(nowhere).await.unwrap_err();
+    assert!(!error.is_transient());
 }
 
 /// A reader that was not touched can still be sent over another connection; one that was cannot.
@@ -698,9 +700,9 @@ async fn a_sender_sends_a_reader_again_only_whole() {
 #[cfg(feature = "auth")]
 #[tokio::test]
 async fn nothing_shows_a_password() {
-    let builder = Client::at("smtps://alice:hunter2@mx.example.net").unwrap();
-    let sender = Sender::new(builder.clone());
-    for shown in [format!("{builder:?}"), format!("{sender:?}")] {
+    let options = Options::at("smtps://alice:hunter2@mx.example.net").unwrap();
+    let sender = Sender::new(options.clone()).unwrap();
+    for shown in [format!("{options:?}"), format!("{sender:?}")] {
         assert!(!shown.contains("hunter2"), "{shown}");
     }
     let error = Client::connect("smtps://alice:hunter2@").await.unwrap_err();

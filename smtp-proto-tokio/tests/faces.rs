@@ -1,4 +1,4 @@
-//! The server, by the text that both adapters share.
+//! The server, the client and the sender, by the texts that both adapters share.
 
 use std::{
     sync::{Arc, LazyLock},
@@ -26,8 +26,24 @@ macro_rules! pause {
     };
 }
 
+macro_rules! wait {
+    ($call:expr) => {
+        crate::RUNTIME.block_on($call)
+    };
+}
+
+#[cfg(all(feature = "auth", feature = "rustls"))]
+#[path = "../../smtp-proto/tests/faces/client.rs"]
+mod client;
+
+#[path = "../../smtp-proto/tests/faces/sender.rs"]
+mod sender;
+
 #[path = "../../smtp-proto/tests/faces/server.rs"]
 mod server;
+
+#[path = "../../smtp-proto/tests/faces/timeouts.rs"]
+mod timeouts;
 
 #[allow(dead_code, reason = "it is run here without its `main`")]
 #[path = "../examples/proxy_protocol.rs"]

@@ -301,6 +301,17 @@ fn server_name(name: &str) -> io::Result<ServerName<'static>> {
     }
 }
 
+/// Returns whether they trust the same, and show the same, in a server of one name. What was not cloned,
+/// or [named](TlsConnector::named) anew, is not known to.
+impl PartialEq for TlsConnector {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.config, &other.config)
+            && self.name == other.name
+            && self.verification == other.verification
+            && self.is_opportunistic == other.is_opportunistic
+    }
+}
+
 impl fmt::Debug for TlsConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "TlsConnector({})", self.name.to_str())

@@ -80,6 +80,14 @@ pub enum Event<'i> {
     /// The session is open: [`capabilities`](super::Client::capabilities) tells what the server
     /// offers, and messages are being sent.
     Ready,
+    /// The server refused to be told [whom a message is from](super::Envelope::xforward). The message
+    /// goes on.
+    ForwardingRefused {
+        /// The message.
+        message: MessageId,
+        /// The server's answer to XFORWARD.
+        reply: Reply<'i>,
+    },
     /// The server answered one recipient.
     ///
     /// Provisional: for a proxy, whose own client waits for just this. What becomes of the message for
@@ -139,6 +147,10 @@ impl Event<'_> {
                 reply: reply.into_owned(),
             },
             Self::Ready => Event::Ready,
+            Self::ForwardingRefused { message, reply } => Event::ForwardingRefused {
+                message,
+                reply: reply.into_owned(),
+            },
             Self::RecipientAnswered {
                 message,
                 recipient,
@@ -216,6 +228,32 @@ impl Outcome<'_> {
     }
 }
 
+impl Outcome<'static> {
+    /// Returns what a proxy answers its own client, for whom it has passed the message on: what the server
+    /// has said, as far as that is about the message.
+    ///
+    /// What may succeed another time is answered 451. So is doubt: whoever keeps the message sends it
+    /// again then, which is right (RFC 1047), and what is wrong between the proxy and its server refuses
+    /// no message for good.
+    pub fn relayed(self) -> Reply<'static> {
+        match self {
+            Self::Delivered(reply) => reply,
+            Self::Refused(answer) => answer.reply,
+            Self::NotSent(why) if why.is_about_message() => {
+                let said = why.answer.map(|answer| answer.reply);
+                said.unwrap_or_else(|| NOT_PASSED_ON.clone())
+            }
+            Self::NotSent(_) | Self::InDoubt => NOT_NOW.clone(),
+        }
+    }
+}
+
+/// What a proxy says that cannot pass a message on, now or at all, with nobody's words for it.
+pub(crate) const NOT_NOW: Reply<'static> =
+    Reply::fixed("451 4.4.0 It cannot be passed on now, try again later\r\n");
+pub(crate) const NOT_PASSED_ON: Reply<'static> =
+    Reply::fixed("554 5.6.0 It cannot be passed on\r\n");
+
 /// Tells why a message was not sent, and which reply was the cause of it, if one was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -236,6 +274,18 @@ impl NotSent {
         }
     }
 
+    /// Returns whether it is the message that will not be taken, and not the session that did not come
+    /// about.
+    fn is_about_message(&self) -> bool {
+        let is_of_session = matches!(
+            self.reason,
+            NotSentReason::SessionRefused
+                | NotSentReason::TlsUnavailable
+                | NotSentReason::AuthenticationFailed
+        );
+        self.is_permanent() && !is_of_session
+    }
+
     /// Returns whether this server will not take the message as it is, whenever it is sent again.
     pub fn is_permanent(&self) -> bool {
         match &self.reason {
@@ -243,6 +293,7 @@ impl NotSent {
             | NotSentReason::LimitReached
             | NotSentReason::NeedsBodyAgain
             | NotSentReason::BodyFailed
+            | NotSentReason::XClientUnavailable
             | NotSentReason::NoMechanism
             | NotSentReason::CredentialUnprotected
             | NotSentReason::UnreadableChallenge
@@ -299,12 +350,16 @@ pub enum NotSentReason {
     /// The connection ended before its turn or before its end; the machine's error tells why.
     #[error("the connection ended")]
     ConnectionEnded,
-    /// The server refused the session: its greeting or its answer to HELO.
+    /// The server refused the session: its greeting, or its answer to HELO or XCLIENT.
     #[error("{}", Fault::SessionRefused)]
     SessionRefused,
     /// TLS is required, and the server does not offer it or refused it.
     #[error("{}", Fault::TlsUnavailable)]
     TlsUnavailable,
+    /// [XCLIENT](super::Config::xclient) is required, and the server does not take all that it has to say.
+    #[error("{}", Fault::XClientUnavailable)]
+    #[cfg_attr(feature = "serde", serde(rename = "xclient-unavailable"))]
+    XClientUnavailable,
     /// Authentication is required, and the server refused it.
     #[error("{}", Fault::AuthenticationFailed)]
     AuthenticationFailed,

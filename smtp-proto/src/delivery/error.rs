@@ -6,9 +6,12 @@ use std::io;
 
 use super::url::{Server, UrlError};
 use crate::{
-    client::Client,
+    client::{Client, NOT_NOW, NOT_PASSED_ON},
     machine::{self, Answer, Misuse, TraceEntry},
+    syntax::Reply,
 };
+
+const TOO_MANY: Reply<'static> = Reply::fixed("452 4.5.3 Too many recipients\r\n");
 
 /// Tells why something could not be done. Both adapters have it as their `Error`.
 #[derive(Clone)]
@@ -99,6 +102,16 @@ impl Error {
         self.machine()?.answer()
     }
 
+    /// Returns what a proxy answers its own client to a command that could not be passed on, as
+    /// [`Outcome::relayed`](crate::client::Outcome::relayed) does.
+    pub fn relayed(&self) -> Reply<'static> {
+        match self {
+            Self::Misuse(Misuse::RecipientLimit) => TOO_MANY.clone(),
+            Self::Misuse(_) => NOT_PASSED_ON.clone(),
+            _ => NOT_NOW.clone(),
+        }
+    }
+
     /// Returns whether the same may succeed later, over another connection.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -125,7 +138,7 @@ impl From<UrlError> for Error {
     }
 }
 
-/// Of a [`ServerUrl`](super::ServerUrl) that is one already.
+/// Of [`Options`](super::Options) that are there already.
 impl From<core::convert::Infallible> for Error {
     fn from(never: core::convert::Infallible) -> Self {
         match never {}

@@ -14,7 +14,7 @@
 //! use std::collections::BTreeMap;
 //! use std::time::Duration;
 //!
-//! use smtp_proto::client::{self, Body, Client, Envelope, MessageId, Outcome};
+//! use smtp_proto::client::{self, Body, Client, Envelope, MessageId};
 //! use smtp_proto::server::{self, Server, Ticket, TransactionId, replies::local_error};
 //! use smtp_proto::{machine, syntax::Reply};
 //!
@@ -104,12 +104,7 @@
 //!             }
 //!             client::Event::Finished { message, outcome } => {
 //!                 let Some(passing) = self.passing.remove(&message) else { return };
-//!                 let reply = match outcome {
-//!                     Outcome::Delivered(reply) => reply,
-//!                     Outcome::Refused(answer) => answer.reply,
-//!                     // Whoever is told 451 sends again. In doubt, that is right too (RFC 1047).
-//!                     Outcome::NotSent(_) | Outcome::InDoubt => local_error(),
-//!                 };
+//!                 let reply = outcome.into_owned().relayed();
 //!                 for ticket in passing.recipients.into_iter().flatten() {
 //!                     self.answer(ticket, reply.clone());
 //!                 }
@@ -220,6 +215,8 @@
 //! In a loop of your own, each side is a driver of its own, as in [`own_loop`](super::own_loop), and one
 //! turn follows whenever either has news. To see to as well:
 //!
+//! - **Outcomes.** [`Outcome::relayed`](crate::client::Outcome::relayed) turns what became of a message
+//!   into the answer to its sender: never a success, nor a refusal for good, where there is doubt.
 //! - **Slow upstreams.** `wants_content` keeps what is held small, so that gigabytes pass through the
 //!   memory of a few buffers. Read nothing more of the client while it is false: TCP does the rest.
 //! - **Offers.** Offer what the upstream offers, less what the proxy does not pass on: hold the answer to
@@ -230,6 +227,38 @@
 //!   the client sends again what was delivered.
 //! - **Smuggling.** What goes out is as strict as what came in: no content leaves with a bare CR or LF,
 //!   whatever the client sent ([`security`](super::security)).
-//! - **Identity.** The upstream sees the proxy's address. XCLIENT tells it whom the proxy speaks for
-//!   ([`Client::command`](crate::client::Client::command), and
-//!   [`Event::XClient`](crate::server::Event::XClient) on its side), if it trusts the proxy with that.
+//! - **Identity.** The upstream sees the proxy's address. If it trusts the proxy, XCLIENT tells it whom a
+//!   session is for ([`Config::xclient`](crate::client::Config::xclient)): its policies then are about that
+//!   client, so one session serves one client. XFORWARD tells whom a message is from, for the log alone
+//!   ([`Envelope::xforward`](crate::client::Envelope::xforward)): the messages of many clients go through
+//!   one session. The other side has [`Event::XClient`](crate::server::Event::XClient) and
+//!   [`Event::XForward`](crate::server::Event::XForward).
+//!
+//! ```
+//! use std::net::SocketAddr;
+//! use smtp_proto::client::{Config, Demand, Envelope};
+//! use smtp_proto::syntax::{Attribute, AttributeName, SyntaxError};
+//!
+//! /// What is said of a client.
+//! fn about(peer: SocketAddr, helo: &str) -> Result<[Attribute<'static>; 3], SyntaxError> {
+//!     Ok([
+//!         Attribute::address(AttributeName::Addr, peer.ip())?,
+//!         Attribute::new(AttributeName::Port, &peer.port().to_string())?,
+//!         Attribute::new(AttributeName::Helo, helo)?,
+//!     ])
+//! }
+//!
+//! // A session for that client, or none at all;
+//! fn session(config: Config, peer: SocketAddr, helo: &str) -> Result<Config, SyntaxError> {
+//!     Ok(config.xclient(Demand::Required, about(peer, helo)?))
+//! }
+//!
+//! // or a message of that client's.
+//! fn message<'a>(
+//!     envelope: Envelope<'a>,
+//!     peer: SocketAddr,
+//!     helo: &str,
+//! ) -> Result<Envelope<'a>, SyntaxError> {
+//!     Ok(envelope.xforward(about(peer, helo)?))
+//! }
+//! ```

@@ -149,6 +149,10 @@ pub enum Fault {
     /// The server offers no TLS, or refuses it, and it is required.
     #[error("TLS is required and cannot be had")]
     TlsUnavailable,
+    /// The server does not take all that is to be said by XCLIENT, and that is required.
+    #[error("XCLIENT is required and not offered, or not with all that it has to say")]
+    #[cfg_attr(feature = "serde", serde(rename = "xclient-unavailable"))]
+    XClientUnavailable,
     /// The server refused an authentication that is required.
     #[error("the server refused the authentication")]
     AuthenticationFailed,
@@ -168,7 +172,8 @@ pub enum Fault {
     /// The server announced that it closes the connection (421).
     #[error("the server is closing the connection")]
     Closing,
-    /// The server does not serve this client: its greeting or its answer to EHLO is negative.
+    /// The server does not serve this client: its greeting, or its answer to EHLO or XCLIENT, is
+    /// negative.
     #[error("the server refused the session")]
     SessionRefused,
     /// Content could not be completed: its source failed, broke its promise, or holds a bare CR or
