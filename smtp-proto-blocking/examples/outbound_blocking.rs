@@ -17,6 +17,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 use std::{error::Error, fmt, io, sync::Arc};
 
+use smtp_proto_blocking::client::Options;
 use smtp_proto_blocking::smtp_proto::client::{Config, NotSentReason, Tls};
 use smtp_proto_blocking::smtp_proto::framing::LineBreaks;
 use smtp_proto_blocking::smtp_proto::machine::{Fault, Step, Verification};
@@ -149,8 +150,8 @@ pub(crate) fn deliver(
             let Ok(stream) = stream.inspect_err(|error| note("-", error)) else {
                 break;
             };
-            let builder = Client::builder(config.clone().tls(tls)).tls(connector.clone());
-            let mut client = builder.with_stream(stream)?;
+            let options = Options::new(config.clone().tls(tls)).tls(connector.clone());
+            let mut client = Client::with_stream(stream, options)?;
             let body = Body::shared(Arc::clone(message));
             // In the middle of whatever it is then: the client knows what is certain.
             let left = until.saturating_duration_since(Instant::now());
@@ -195,11 +196,11 @@ fn tries_next_host(outcome: &Outcome<'_>) -> bool {
 }
 
 /// Tells by the words of RFC 8460 4.3 how it went with TLS.
-fn tls_result(client: &Client<TcpStream>, tls: Tls, fault: Option<Fault>) -> &'static str {
+fn tls_result(client: &Client, tls: Tls, fault: Option<Fault>) -> &'static str {
     if let Some(failure) = fault.and_then(Fault::tls_result_type) {
         return failure;
     }
-    match client.stream().tls_info().map(|info| info.verification) {
+    match client.tls_info().map(|info| info.verification) {
         Some(Verification::Unverified(reason)) => reason.result_type().unwrap_or("successful"),
         Some(_) => "successful",
         None if tls != Tls::Off && client.capabilities().iter().count() > 0 => {

@@ -3,14 +3,14 @@
 
 use std::time::Duration;
 
-use smtp_proto_blocking::{Client, Envelope, Retry, Sender};
+use smtp_proto_blocking::{Envelope, Retry, Sender};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let url = std::env::args().nth(1).unwrap_or("smtp://localhost".into());
     let mut retry = Retry::default();
     retry.attempts = 5;
     retry.longest_delay = Duration::from_secs(10);
-    let sender = Sender::new(Client::at(url)?)
+    let sender = Sender::new(url)?
         .retry(retry)
         // May this one be delivered twice? Better than not at all.
         .on_doubt(|envelope| envelope.recipients().len() == 1);

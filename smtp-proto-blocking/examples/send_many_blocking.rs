@@ -1,7 +1,7 @@
 //! Sends many message files over one connection, as fast as the server allows:
 //! `cargo run --example send_many_blocking smtp://127.0.0.1:2525 *.eml`
 
-use smtp_proto_blocking::{Body, Client, Envelope, Error, Pipelining};
+use smtp_proto_blocking::{Body, Client, Envelope, Error, Pipelining, client::Options};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -10,8 +10,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // A stream's price is its window: when the connection dies, so many messages are in doubt.
     let stream = Pipelining::Stream { window: 100 };
-    let builder = Client::at(url)?.configure(|config| config.pipelining(stream));
-    let mut client = builder.connect()?;
+    let options = Options::at(url)?.configure(|config| config.pipelining(stream));
+    let mut client = Client::connect(options)?;
     // Files are opened as their turn comes.
     let messages = arguments.map(|file| Body::open(file).map(|body| (&envelope, body)));
     for report in client.send_all(messages) {

@@ -4,9 +4,9 @@
 use std::io::{Error, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 
-use smtp_proto_blocking::{Client, Envelope};
+use smtp_proto_blocking::{Client, Envelope, Socket, client::Options};
 
-fn through(proxy: &str, address: SocketAddr) -> std::io::Result<TcpStream> {
+fn through(proxy: &str, address: SocketAddr) -> std::io::Result<Socket> {
     let mut stream = TcpStream::connect(proxy)?;
     // Version 5, one method: no authentication. Then version 5, connect, where to.
     let mut request = vec![5, 1, 0, 5, 1, 0];
@@ -24,15 +24,15 @@ fn through(proxy: &str, address: SocketAddr) -> std::io::Result<TcpStream> {
     // The address that it calls from.
     let rest = if reply[5] == 1 { 6 } else { 18 };
     stream.read_exact(&mut vec![0; rest])?;
-    Ok(stream)
+    Ok(stream.into())
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let proxy = arguments.next().ok_or("which proxy?")?;
     let server = arguments.next().ok_or("which server?")?;
-    let builder = Client::at(server)?.connect_with(move |address| through(&proxy, address));
-    let mut client = builder.connect()?;
+    let options = Options::at(server)?.connect_with(move |address| through(&proxy, address));
+    let mut client = Client::connect(options)?;
     let envelope = Envelope::new("alice@example.net")?.to("bob@example.org")?;
     let report = client.send(envelope, "Subject: hello\r\n\r\nHello.\r\n")?;
     println!("delivered: {}", report.is_delivered());

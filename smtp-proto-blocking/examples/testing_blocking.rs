@@ -1,7 +1,7 @@
 //! Tests a program that sends mail, here a `Sender`: `cargo run --example testing_blocking`
 
 use smtp_proto_blocking::{
-    Client, Envelope, Outcome, Sender,
+    Envelope, Outcome, Sender,
     testing::{Reaction, Step, TestServer},
 };
 
@@ -11,7 +11,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     server.react(unknown.reply("550 5.1.1 Unknown"));
     server.react(Reaction::to(Step::Data).times(1).cut());
 
-    let sender = Sender::new(Client::at(server.url())?);
+    let sender = Sender::new(server.url())?;
     let envelope = Envelope::new("alice@example.net")?.to("eve@example.org")?;
     let envelope = envelope.to("bob@example.org")?;
     let report = sender.send(envelope, "Subject: hello\r\n\r\nHello.\r\n")?;

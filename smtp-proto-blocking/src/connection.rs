@@ -1,14 +1,21 @@
-//! A stream with its clock, its time limits and what was read and not used up.
+//! A socket with its clock, its time limits and what was read and not used up.
 
 use std::{
-    fmt,
-    io::{self, IoSlice, Read, Write},
+    io::{self, Read, Write},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use smtp_proto::framing::{ReadBuffer, WriteBuffer};
+use smtp_proto::{
+    framing::{ReadBuffer, WriteBuffer},
+    machine::{self, Driven, TlsInfo},
+};
 
-use crate::{Stream, Transport, tls::Begin, transport::is_passing};
+use crate::{
+    Error, Socket, Transport,
+    tls::{GoesOn, Link, Secured, Tls},
+    transport::is_passing,
+};
 
 /// How long a write may hold up the other direction.
 pub(crate) const MOMENT: Duration = Duration::from_millis(16);
@@ -16,8 +23,6 @@ pub(crate) const MOMENT: Duration = Duration::from_millis(16);
 pub(crate) const GLANCE: Duration = Duration::from_millis(1);
 /// The shortest time limit that sockets are given; they count in ticks of about that length.
 const SHORTEST: Duration = Duration::from_millis(1);
-/// The most slices of one vectored write.
-const SLICES: usize = 32;
 
 /// What came of an attempt to read or write.
 pub(crate) enum Progress {
@@ -36,26 +41,37 @@ pub(crate) struct Taken {
 }
 
 /// One connection, as the client and the server use it.
-pub(crate) struct Connection<T> {
-    stream: Stream<T>,
-    origin: Instant,
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// What carries the session; nothing does after a handshake that failed.
+    pub(crate) socket: Option<Socket>,
+    pub(crate) tls_info: Option<Box<TlsInfo>>,
+    tls: Option<Tls>,
+    pub(crate) origin: Instant,
     read_timeout: Duration,
     write_timeout: Duration,
-    received: ReadBuffer,
+    pub(crate) received: ReadBuffer,
     /// What is ready, and leaves with the next write.
     pub(crate) ready: WriteBuffer,
+    /// Nothing more comes.
+    pub(crate) eof: bool,
+    error: Option<Arc<io::Error>>,
 }
 
-impl<T: Transport> Connection<T> {
-    /// Takes over a transport; `max_unconsumed` is the machine's.
-    pub(crate) fn new(transport: T, tls: Option<Begin<T>>, max_unconsumed: usize) -> Self {
+impl Connection {
+    /// Takes over a socket for a machine that leaves up to so many bytes unconsumed.
+    pub(crate) fn new(socket: Socket, tls: Option<Tls>, max_unconsumed: usize) -> Self {
         Self {
-            stream: Stream::new(transport, tls),
+            socket: Some(socket),
+            tls_info: None,
+            tls,
             origin: Instant::now(),
             read_timeout: Duration::ZERO,
             write_timeout: Duration::ZERO,
             received: ReadBuffer::new(max_unconsumed),
             ready: WriteBuffer::default(),
+            eof: false,
+            error: None,
         }
     }
 
@@ -64,19 +80,16 @@ impl<T: Transport> Connection<T> {
         self.origin.elapsed()
     }
 
-    /// Returns when that clock began.
-    pub(crate) fn origin(&self) -> Instant {
-        self.origin
+    /// Adds what the transport said to what a machine makes of it.
+    pub(crate) fn explain(&self, error: machine::Error) -> Error {
+        Error::session(error, self.error.clone())
     }
 
-    /// Returns what was read and not used up.
-    pub(crate) fn input(&self) -> &[u8] {
-        self.received.unread()
-    }
-
-    /// Drops all of the input but its last `remaining` bytes.
-    pub(crate) fn keep(&mut self, remaining: usize) {
-        self.received.keep(remaining);
+    /// Takes note of how the transport failed, and tells the machine that nothing more can be written.
+    pub(crate) fn write_failed(&mut self, machine: &mut impl Driven, error: io::Error) {
+        self.ready = WriteBuffer::default();
+        self.error.get_or_insert(Arc::new(error));
+        machine.write_failed();
     }
 
     /// Gives back the memory that only busy connections need.
@@ -85,62 +98,67 @@ impl<T: Transport> Connection<T> {
         self.ready.shrink();
     }
 
-    /// Reads what there is into the input, or waits for it no longer than `limit`.
-    pub(crate) fn read(&mut self, limit: Duration) -> io::Result<Progress> {
+    /// Reads what there is, or waits for it no longer than `limit`. Tells the machine of an end.
+    pub(crate) fn read(&mut self, machine: &mut impl Driven, limit: Duration) -> Progress {
         let until = self.now().saturating_add(limit);
         loop {
-            self.limit_reads(until.saturating_sub(self.now()))?;
-            let room = self.received.room();
-            if room.is_empty() {
-                return Ok(Progress::Blocked);
-            }
-            match self.stream.read(room) {
+            let left = until.saturating_sub(self.now());
+            let result = self.limit_reads(left).and_then(|()| {
+                let room = self.received.room();
+                match room.is_empty() {
+                    true => Err(io::ErrorKind::WouldBlock.into()),
+                    false => carrier(&mut self.socket)?.read(room),
+                }
+            });
+            match result {
                 // Under TLS, more has to come before there is anything.
                 Err(error) if is_interruption(&error) && self.now() < until => {}
-                result => return self.note_read(result),
+                result => return self.note_read(machine, result),
             }
         }
     }
 
-    /// Reads what has arrived into the input, and waits for nothing.
-    pub(crate) fn read_arrived(&mut self) -> io::Result<Progress> {
+    /// Reads what has arrived, and waits for nothing. Tells the machine of an end.
+    pub(crate) fn read_arrived(&mut self, machine: &mut impl Driven) -> Progress {
         self.read_timeout = Duration::ZERO; // it may be another after this
         loop {
             let room = self.received.room();
             if room.is_empty() {
-                return Ok(Progress::Blocked);
+                return Progress::Blocked;
             }
-            match self.stream.read_arrived(room) {
+            match carrier(&mut self.socket).and_then(|it| it.read_arrived(room)) {
                 Err(error) if is_interruption(&error) => {}
-                result => return self.note_read(result),
+                result => return self.note_read(machine, result),
             }
         }
     }
 
-    fn note_read(&mut self, result: io::Result<usize>) -> io::Result<Progress> {
-        let progress = progress_of(result)?;
-        if let Progress::Bytes(bytes) = progress {
-            self.received.filled(bytes);
+    fn note_read(&mut self, machine: &mut impl Driven, result: io::Result<usize>) -> Progress {
+        match result {
+            Ok(bytes @ 1..) => {
+                self.received.filled(bytes);
+                return Progress::Bytes(bytes);
+            }
+            Err(error) if is_passing(&error) => return Progress::Blocked,
+            Err(error) => {
+                self.error.get_or_insert(Arc::new(error));
+            }
+            Ok(0) => {}
         }
-        Ok(progress)
+        self.eof = true;
+        machine.handle_eof();
+        Progress::Bytes(0)
     }
 
     /// Writes what is [ready](Self::ready) and these slices after it, no longer than `limit`. What is
     /// told was taken of the slices.
     pub(crate) fn write(&mut self, slices: &[&[u8]], limit: Duration) -> io::Result<Taken> {
         self.limit_writes(limit)?;
-        let ready = self.ready.pending();
-        let all = [ready].into_iter().chain(slices.iter().copied());
-        let mut vectors = [IoSlice::new(&[]); SLICES];
-        let (mut offered, mut count) = (0, 0);
-        for (vector, slice) in vectors.iter_mut().zip(all) {
-            *vector = IoSlice::new(slice);
-            offered += slice.len();
-            count += 1;
-        }
-        let vectors = vectors.get(usize::from(ready.is_empty())..count);
+        let vectors = self.ready.vectors(slices);
+        let offered: usize = vectors.iter().map(|vector| vector.len()).sum();
         let begin = Instant::now();
-        let written = self.stream.write_vectored(vectors.unwrap_or_default());
+        let written = carrier(&mut self.socket)?.write_vectored(&vectors);
+        drop(vectors);
         let bytes = match progress_of(written)? {
             Progress::Bytes(0) => return Err(io::ErrorKind::WriteZero.into()),
             Progress::Bytes(bytes) => bytes,
@@ -154,58 +172,73 @@ impl<T: Transport> Connection<T> {
     }
 
     pub(crate) fn flush(&mut self) -> io::Result<Progress> {
-        progress_of(self.stream.flush().map(|()| 0))
+        let flushed = carrier(&mut self.socket)?.flush();
+        progress_of(flushed.map(|()| 0))
     }
 
     pub(crate) fn shutdown_write(&mut self) -> io::Result<()> {
-        self.stream.shutdown_write()
+        carrier(&mut self.socket)?.shutdown_write()
     }
 
-    /// Does the TLS handshake, as long as `goes_on` allows and no longer than `limit`. Returns whether
-    /// it is complete.
+    /// Does the TLS handshake, as long as `goes_on` allows and no longer than `limit`, and tells the machine
+    /// what comes of it. Returns whether it was in time.
     pub(crate) fn handshake(
         &mut self,
+        machine: &mut impl Driven,
         limit: Duration,
         goes_on: impl Fn() -> bool + Send + 'static,
-    ) -> io::Result<bool> {
+    ) -> bool {
+        let until = Instant::now().checked_add(limit);
+        match self.try_handshake(until, Box::new(goes_on)) {
+            Ok((transport, info)) => {
+                self.socket = Some(Socket::Other(transport));
+                self.tls_info = Some(Box::new(info.clone()));
+                machine.tls_established(info, self.now());
+            }
+            // A library may have its own words for that it took too long.
+            Err(error)
+                if is_passing(&error) || until.is_some_and(|until| until <= Instant::now()) =>
+            {
+                return false;
+            }
+            Err(error) => {
+                machine.tls_failed(error.get_ref());
+                self.error.get_or_insert(Arc::new(error));
+            }
+        }
+        true
+    }
+
+    fn try_handshake(&mut self, until: Option<Instant>, goes_on: GoesOn) -> io::Result<Secured> {
         // What came in clear was presented to the machine, which then wants no TLS; none of it
         // may pass for what came under TLS (3207-4-h, 3207-4-i).
-        if !self.input().is_empty() {
+        if !self.received.unread().is_empty() {
             return Err(io::ErrorKind::InvalidData.into());
         }
-        let until = Instant::now().checked_add(limit);
-        match self.stream.handshake(until, Box::new(goes_on)) {
-            Ok(()) => Ok(true),
-            Err(error) if is_passing(&error) => Ok(false),
-            // A library may have its own words for that.
-            Err(_) if until.is_some_and(|until| until <= Instant::now()) => Ok(false),
-            Err(error) => Err(error),
+        // Nothing leaves in clear from here on.
+        match (self.socket.take(), &self.tls) {
+            (Some(socket), Some(tls)) => {
+                tls.handshake(Link::new(Box::new(socket), until, goes_on)?)
+            }
+            _ => Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "the configuration asks for TLS, and neither a TlsConnector nor a TlsAcceptor was given",
+            )),
         }
     }
 
     /// Tells the peer that nothing more comes, where there is TLS to say so.
     pub(crate) fn close(&mut self) {
-        if self.stream.tls_info().is_some() && self.limit_writes(MOMENT).is_ok() {
+        if self.tls_info.is_some() && self.limit_writes(MOMENT).is_ok() {
             // It has heard all already.
-            let _ = self.stream.shutdown_write();
+            let _ = self.shutdown_write();
         }
-    }
-
-    /// Returns the stream.
-    pub(crate) fn stream(&self) -> &Stream<T> {
-        &self.stream
-    }
-
-    /// Returns the stream and what was read from it and not used up.
-    pub(crate) fn into_parts(self) -> (Stream<T>, Vec<u8>) {
-        let unread = self.input().to_vec();
-        (self.stream, unread)
     }
 
     fn limit_reads(&mut self, limit: Duration) -> io::Result<()> {
         let timeout = timeout_within(limit);
-        if timeout != self.read_timeout || self.stream.get_ref().is_none() {
-            self.stream.set_read_timeout(timeout)?;
+        if timeout != self.read_timeout || self.tls_info.is_some() {
+            carrier(&mut self.socket)?.set_read_timeout(timeout)?;
             self.read_timeout = timeout;
         }
         Ok(())
@@ -213,22 +246,19 @@ impl<T: Transport> Connection<T> {
 
     fn limit_writes(&mut self, limit: Duration) -> io::Result<()> {
         let timeout = timeout_within(limit);
-        if timeout != self.write_timeout || self.stream.get_ref().is_none() {
-            self.stream.set_write_timeout(timeout)?;
+        if timeout != self.write_timeout || self.tls_info.is_some() {
+            carrier(&mut self.socket)?.set_write_timeout(timeout)?;
             self.write_timeout = timeout;
         }
         Ok(())
     }
 }
 
-/// Shows how much was read, and nothing of it.
-impl<T: fmt::Debug> fmt::Debug for Connection<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection")
-            .field("stream", &self.stream)
-            .field("unread", &self.received)
-            .finish_non_exhaustive()
-    }
+/// Returns what carries the session now.
+fn carrier(socket: &mut Option<Socket>) -> io::Result<&mut Socket> {
+    socket
+        .as_mut()
+        .ok_or_else(|| io::ErrorKind::NotConnected.into())
 }
 
 /// Returns the longest power of two of milliseconds that ends before `limit`.

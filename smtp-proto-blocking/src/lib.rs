@@ -37,21 +37,8 @@
 //!
 //! # TLS, authentication and LMTP
 //!
-//! A [URL](smtp_proto::delivery::ServerUrl) says whether to. A client that needs more than that begins
-//! with [`Client::at`] or [`Client::builder`]:
-//!
-//! ```no_run
-//! # #[cfg(all(feature = "auth", feature = "rustls"))]
-//! # fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! use smtp_proto_blocking::{Client, tls::TlsConnector};
-//!
-//! let mut client = Client::at("smtp://alice:secret@submit.example.net")?
-//!     .tls(TlsConnector::with_ca_file("submit.example.net", "ca.pem")?)
-//!     .configure(|config| config.traced())
-//!     .connect()?;
-//! # Ok(())
-//! # }
-//! ```
+//! A [URL](smtp_proto::delivery::ServerUrl) says whether to; what else there is to say,
+//! [`Options`](client::Options) do.
 //!
 //! A server has [`Options`](server::Options) with a [`TlsAcceptor`](tls::TlsAcceptor), and a handler
 //! that [authenticates](server::Handler::authenticate) and
@@ -95,7 +82,6 @@ mod connection;
 mod entropy;
 pub mod server;
 mod socket;
-mod stream;
 pub mod tls;
 mod transport;
 
@@ -107,5 +93,4 @@ pub use smtp_proto::{
     machine::TlsInfo,
 };
 pub use socket::Socket;
-pub use stream::Stream;
 pub use transport::Transport;

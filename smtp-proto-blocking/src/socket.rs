@@ -1,8 +1,9 @@
-//! The sockets that clients and servers meet at.
+//! What carries a session: a socket, or any transport.
 
 #[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::{
+    fmt,
     io::{self, IoSlice, Read, Write},
     net::{IpAddr, TcpStream},
     time::Duration,
@@ -10,8 +11,7 @@ use std::{
 
 use crate::Transport;
 
-/// A connection over TCP, or through a Unix socket.
-#[derive(Debug)]
+/// A connection over TCP, through a Unix socket, or over any other transport.
 #[non_exhaustive]
 pub enum Socket {
     /// Over TCP.
@@ -19,15 +19,29 @@ pub enum Socket {
     /// Through a Unix socket.
     #[cfg(unix)]
     Unix(UnixStream),
+    /// Over another transport, or through TLS.
+    Other(Box<dyn Transport + Send>),
 }
 
 impl Socket {
+    pub(crate) fn over(transport: impl Transport + Send + 'static) -> Self {
+        Self::Other(Box::new(transport))
+    }
+
     /// Returns the address of this end, where it has one.
     pub fn local_ip(&self) -> Option<IpAddr> {
         match self {
             Self::Tcp(stream) => stream.local_addr().ok().map(|address| address.ip()),
+            _ => None,
+        }
+    }
+
+    fn transport(&mut self) -> &mut dyn Transport {
+        match self {
+            Self::Tcp(stream) => stream,
             #[cfg(unix)]
-            Self::Unix(_) => None,
+            Self::Unix(stream) => stream,
+            Self::Other(transport) => &mut **transport,
         }
     }
 }
@@ -45,51 +59,52 @@ impl From<UnixStream> for Socket {
     }
 }
 
-/// Does the same with whichever it is.
-macro_rules! with {
-    ($socket:expr, $stream:ident => $done:expr) => {
-        match $socket {
-            Socket::Tcp($stream) => $done,
-            #[cfg(unix)]
-            Socket::Unix($stream) => $done,
-        }
-    };
-}
-
 impl Read for Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        with!(self, stream => stream.read(buffer))
+        self.transport().read(buffer)
     }
 }
 
 impl Write for Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        with!(self, stream => stream.write(bytes))
+        self.transport().write(bytes)
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        with!(self, stream => stream.write_vectored(slices))
+        self.transport().write_vectored(slices)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        with!(self, stream => stream.flush())
+        self.transport().flush()
     }
 }
 
 impl Transport for Socket {
     fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
-        with!(self, stream => Transport::set_read_timeout(stream, timeout))
+        self.transport().set_read_timeout(timeout)
     }
 
     fn set_write_timeout(&mut self, timeout: Duration) -> io::Result<()> {
-        with!(self, stream => Transport::set_write_timeout(stream, timeout))
+        self.transport().set_write_timeout(timeout)
     }
 
     fn shutdown_write(&mut self) -> io::Result<()> {
-        with!(self, stream => Transport::shutdown_write(stream))
+        self.transport().shutdown_write()
     }
 
     fn read_arrived(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        with!(self, stream => Transport::read_arrived(stream, buffer))
+        self.transport().read_arrived(buffer)
+    }
+}
+
+/// Shows nothing of what passes through TLS, which holds keys.
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(stream) => stream.fmt(f),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.fmt(f),
+            Self::Other(_) => f.write_str("Socket"),
+        }
     }
 }

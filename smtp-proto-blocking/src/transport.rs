@@ -50,81 +50,35 @@ pub trait Transport: io::Read + io::Write {
     }
 }
 
-impl Transport for TcpStream {
-    fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
-        TcpStream::set_read_timeout(self, Some(timeout))
-    }
+macro_rules! sockets {
+    ($($(#[$only:meta])* $socket:ty)*) => {$(
+        $(#[$only])*
+        impl Transport for $socket {
+            fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
+                Self::set_read_timeout(self, Some(timeout))
+            }
 
-    fn set_write_timeout(&mut self, timeout: Duration) -> io::Result<()> {
-        TcpStream::set_write_timeout(self, Some(timeout))
-    }
+            fn set_write_timeout(&mut self, timeout: Duration) -> io::Result<()> {
+                Self::set_write_timeout(self, Some(timeout))
+            }
 
-    fn shutdown_write(&mut self) -> io::Result<()> {
-        self.shutdown(Shutdown::Write)
-    }
+            fn shutdown_write(&mut self) -> io::Result<()> {
+                self.shutdown(Shutdown::Write)
+            }
 
-    fn read_arrived(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.set_nonblocking(true)?;
-        let read = self.read(buffer);
-        self.set_nonblocking(false).and(read)
-    }
+            fn read_arrived(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                self.set_nonblocking(true)?;
+                let read = self.read(buffer);
+                self.set_nonblocking(false).and(read)
+            }
+        }
+    )*};
 }
 
-#[cfg(unix)]
-impl Transport for std::os::unix::net::UnixStream {
-    fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
-        Self::set_read_timeout(self, Some(timeout))
-    }
-
-    fn set_write_timeout(&mut self, timeout: Duration) -> io::Result<()> {
-        Self::set_write_timeout(self, Some(timeout))
-    }
-
-    fn shutdown_write(&mut self) -> io::Result<()> {
-        self.shutdown(Shutdown::Write)
-    }
-
-    fn read_arrived(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.set_nonblocking(true)?;
-        let read = self.read(buffer);
-        self.set_nonblocking(false).and(read)
-    }
-}
-
-impl<T: Transport + ?Sized> Transport for &mut T {
-    fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
-        T::set_read_timeout(self, timeout)
-    }
-
-    fn set_write_timeout(&mut self, timeout: Duration) -> io::Result<()> {
-        T::set_write_timeout(self, timeout)
-    }
-
-    fn shutdown_write(&mut self) -> io::Result<()> {
-        T::shutdown_write(self)
-    }
-
-    fn read_arrived(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        T::read_arrived(self, buffer)
-    }
-}
-
-impl<T: Transport + ?Sized> Transport for Box<T> {
-    fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
-        T::set_read_timeout(self, timeout)
-    }
-
-    fn set_write_timeout(&mut self, timeout: Duration) -> io::Result<()> {
-        T::set_write_timeout(self, timeout)
-    }
-
-    fn shutdown_write(&mut self) -> io::Result<()> {
-        T::shutdown_write(self)
-    }
-
-    fn read_arrived(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        T::read_arrived(self, buffer)
-    }
+sockets! {
+    TcpStream
+    #[cfg(unix)]
+    std::os::unix::net::UnixStream
 }
 
 /// Tells whether an error says only that it takes longer.

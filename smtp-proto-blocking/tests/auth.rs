@@ -26,6 +26,7 @@ use smtp_proto::{
 };
 use smtp_proto_blocking::{
     Client, Error, Server,
+    client::Options as ClientOptions,
     server::{
         Credential, Envelope, Exchange, Handler, Identity, Recipient, Refusal, Sender, Session,
         Sink, Step, Transaction, Verdict, accept, invalid_credentials, refuse,
@@ -169,9 +170,9 @@ fn outcome_by(mechanism: impl Mechanism + 'static) -> (Outcome<'static>, Option<
                 .traced();
             let mechanism = Mutex::new(Some(mechanism));
             let once = move || mechanism.lock().unwrap().take().unwrap();
-            let builder = Client::builder(config).authenticate(once);
+            let builder = ClientOptions::new(config).authenticate(once);
             let mut shown = format!("{builder:?}");
-            let mut client = builder.with_stream(tcp(address)).unwrap();
+            let mut client = Client::with_stream(tcp(address), builder).unwrap();
             let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
             let ended = client.quit();
             if !report.is_delivered() {
@@ -278,9 +279,9 @@ fn a_password_is_used_in_the_best_way() {
         let config = server_config().mechanisms(offered).unwrap();
         let server = Server::bind("127.0.0.1:0", config.allow_plain_text_auth()).unwrap();
         run_with(server, &users, |address| {
-            let builder = Client::builder(client_config().credentials_over(Protection::InClear));
+            let builder = ClientOptions::new(client_config().credentials_over(Protection::InClear));
             let builder = builder.password("tim", SECRET);
-            let mut client = builder.server(address).connect().unwrap();
+            let mut client = Client::connect(builder.server(address)).unwrap();
             client.ready().unwrap();
             client.quit().unwrap();
         });
@@ -344,16 +345,18 @@ fn mechanisms_are_tried_by_what_is_offered() {
     let server = Server::bind("127.0.0.1:0", config.allow_plain_text_auth()).unwrap();
     run_with(server, &users, |address| {
         let config = client_config().credentials_over(Protection::InClear);
-        let client = Client::builder(config.clone())
-            .authenticate(|| Plain::new("tim", SECRET))
-            .authenticate(|| Login::new("tim", SECRET))
-            .server(address)
-            .connect();
+        let client = Client::connect(
+            ClientOptions::new(config.clone())
+                .authenticate(|| Plain::new("tim", SECRET))
+                .authenticate(|| Login::new("tim", SECRET))
+                .server(address),
+        );
         assert!(client.unwrap().ready().is_ok());
-        let mut client = Client::builder(config)
-            .authenticate(|| Plain::new("tim", SECRET))
-            .with_stream(tcp(address))
-            .unwrap();
+        let mut client = Client::with_stream(
+            tcp(address),
+            ClientOptions::new(config).authenticate(|| Plain::new("tim", SECRET)),
+        )
+        .unwrap();
         let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
         let unsent = NotSentReason::NoMechanism.into();
         assert_eq!(report.outcome, Outcome::NotSent(unsent));
@@ -380,11 +383,13 @@ mod under_tls {
         let users = Arc::new(Users::default());
         run_with(tls_server(&pki, config), &users, |address| {
             for (tls, is_sent) in [(Tls::Off, false), (Tls::Required, true)] {
-                let mut client = Client::builder(client_config().tls(tls))
-                    .tls(pki.connector())
-                    .authenticate(|| Plain::new("tim", SECRET))
-                    .with_stream(tcp(address))
-                    .unwrap();
+                let mut client = Client::with_stream(
+                    tcp(address),
+                    ClientOptions::new(client_config().tls(tls))
+                        .tls(pki.connector())
+                        .authenticate(|| Plain::new("tim", SECRET)),
+                )
+                .unwrap();
                 let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
                 assert_eq!(report.is_delivered(), is_sent);
             }
@@ -403,12 +408,12 @@ mod under_tls {
         let users = Arc::new(Users::default());
         run_with(tls_server(&pki, config), &users, |address| {
             let url = format!("smtp://tim:{SECRET}@{address}");
-            let client = Client::at(&url).unwrap().tls(pki.connector());
-            let mut client = client.connect().unwrap();
+            let client = ClientOptions::at(&url).unwrap().tls(pki.connector());
+            let mut client = Client::connect(client).unwrap();
             let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
             assert!(report.is_delivered());
             let anyone = TlsConnector::with_any_certificate("mx.example.net").unwrap();
-            let error = Client::at(&url).unwrap().tls(anyone).connect().unwrap_err();
+            let error = Client::connect(ClientOptions::at(&url).unwrap().tls(anyone)).unwrap_err();
             let fault = error.machine().unwrap().fault();
             assert_eq!(fault, Fault::CredentialUnprotected);
         });
@@ -452,11 +457,13 @@ mod under_tls {
                 for (connector, is_sent) in
                     [(pki.showing_connector(), true), (pki.connector(), false)]
                 {
-                    let mut client = Client::builder(client_config().tls(Tls::Implicit))
-                        .tls(connector)
-                        .authenticate(External::new)
-                        .with_stream(tcp(address))
-                        .unwrap();
+                    let mut client = Client::with_stream(
+                        tcp(address),
+                        ClientOptions::new(client_config().tls(Tls::Implicit))
+                            .tls(connector)
+                            .authenticate(External::new),
+                    )
+                    .unwrap();
                     let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
                     assert_eq!(report.is_delivered(), is_sent);
                 }

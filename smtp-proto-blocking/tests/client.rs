@@ -19,7 +19,7 @@ use smtp_proto::{
     client::{Duplex, NotSentReason, Outcome, Pipelining, Timeouts},
     machine::{Fault, Misuse, Timer},
 };
-use smtp_proto_blocking::{Body, Client, Error, Transport};
+use smtp_proto_blocking::{Body, Client, Error, Transport, client::Options};
 use support::{
     Stored, client_config, envelope, narrow_tcp, narrow_unix, ponderous_peer, server_config, tcp,
     with_server,
@@ -44,7 +44,7 @@ fn every_policy_delivers_every_message_unchanged() {
     for pipelining in POLICIES {
         let store = with_server(server_config(), |address| {
             let config = client_config().pipelining(pipelining);
-            let mut client = Client::builder(config).server(address).connect().unwrap();
+            let mut client = Client::connect(Options::new(config).server(address)).unwrap();
             let messages = contents.iter().enumerate().map(|(n, content)| {
                 let body = match n % 2 {
                     0 => Body::from(content.clone()),
@@ -81,7 +81,7 @@ fn messages_are_taken_from_an_iterator_only_as_they_can_be_sent() {
     ] {
         with_server(server_config(), |address| {
             let config = client_config().pipelining(pipelining);
-            let mut client = Client::builder(config).server(address).connect().unwrap();
+            let mut client = Client::connect(Options::new(config).server(address)).unwrap();
             let taken = Cell::new(0);
             let messages = (0..200).map(|n| {
                 taken.set(taken.get() + 1);
@@ -101,10 +101,7 @@ fn messages_are_taken_from_an_iterator_only_as_they_can_be_sent() {
 #[test]
 fn one_message_has_one_report_with_every_recipient() {
     let store = with_server(server_config(), |address| {
-        let mut client = Client::builder(client_config())
-            .server(address)
-            .connect()
-            .unwrap();
+        let mut client = Client::connect(Options::new(client_config()).server(address)).unwrap();
         assert!(
             client
                 .ready()
@@ -137,13 +134,13 @@ fn one_message_has_one_report_with_every_recipient() {
 }
 
 /// Sends one message to ten thousand recipients, to a peer that reads nothing while it writes.
-fn send_to_many<S>(stream: impl Transport, peer: S, duplex: Duplex)
+fn send_to_many<S>(stream: impl Transport + Send + 'static, peer: S, duplex: Duplex)
 where
     S: Send + 'static,
     for<'s> &'s S: Read + Write,
 {
     let peer = thread::spawn(move || ponderous_peer(&peer));
-    let mut client = Client::with_stream(stream, client_config().duplex(duplex));
+    let mut client = Client::with_stream(stream, client_config().duplex(duplex)).unwrap();
     let names: Vec<String> = (0..10_000).map(|n| format!("recipient-{n}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let report = client.send(envelope(&names), "x\r\n").unwrap();
@@ -169,7 +166,7 @@ fn ten_thousand_recipients_pass_at_once_to_a_peer_that_writes_before_it_reads() 
 }
 
 /// Streams messages of 1 MiB, as fast as a window of 100 allows.
-fn stream_many<S>(stream: impl Transport, peer: S, duplex: Duplex)
+fn stream_many<S>(stream: impl Transport + Send + 'static, peer: S, duplex: Duplex)
 where
     S: Send + 'static,
     for<'s> &'s S: Read + Write,
@@ -179,7 +176,7 @@ where
     let config = client_config()
         .pipelining(Pipelining::Stream { window: 100 })
         .duplex(duplex);
-    let mut client = Client::with_stream(stream, config);
+    let mut client = Client::with_stream(stream, config).unwrap();
     let content: Arc<[u8]> = vec![b'x'; 1 << 20].into();
     let messages = (0..MESSAGES).map(|_| (envelope(&["a"]), Arc::clone(&content)));
     let delivered = client
@@ -229,7 +226,7 @@ fn every_message_of_a_cut_connection_has_one_report_and_then_the_error_comes() {
         ),
     ];
     for (replies, expected) in cases {
-        let mut client = Client::with_stream(cut_after(replies), client_config());
+        let mut client = Client::with_stream(cut_after(replies), client_config()).unwrap();
         let messages = [(envelope(&["a"]), "1\r\n"), (envelope(&["b"]), "2\r\n")];
         let mut reports = client.send_all(messages);
         for (n, expected) in expected.into_iter().enumerate() {
@@ -261,9 +258,8 @@ fn a_silent_server_is_given_up_in_time() {
     let mut timeouts = Timeouts::default();
     timeouts.greeting = Duration::from_millis(100);
     let config = client_config().timeouts(timeouts);
-    let mut client = Client::builder(config)
-        .with_stream(tcp(listener.local_addr().unwrap()))
-        .unwrap();
+    let mut client =
+        Client::with_stream(tcp(listener.local_addr().unwrap()), Options::new(config)).unwrap();
     let begin = Instant::now();
     let report = client.send(envelope(&["a"]), "").unwrap();
     assert_eq!(
@@ -290,10 +286,7 @@ fn a_content_that_cannot_be_read_is_not_sent() {
         }
     }
     let store = with_server(server_config(), |address| {
-        let mut client = Client::builder(client_config())
-            .server(address)
-            .connect()
-            .unwrap();
+        let mut client = Client::connect(Options::new(client_config()).server(address)).unwrap();
         let report = client
             .send(envelope(&["a"]), Body::reader(b"x\r\n".chain(Broken)))
             .unwrap();
@@ -307,7 +300,7 @@ fn a_content_that_cannot_be_read_is_not_sent() {
 
 #[test]
 fn the_parts_of_a_client_go_on_by_themselves() {
-    let (mut stream, mut peer) = UnixStream::pair().unwrap();
+    let (stream, mut peer) = UnixStream::pair().unwrap();
     peer.write_all(b"220 x\r\n").unwrap();
     let server = thread::spawn(move || {
         let mut flight = [0; 64];
@@ -315,7 +308,7 @@ fn the_parts_of_a_client_go_on_by_themselves() {
         assert_eq!(&flight[..bytes], b"EHLO client.example\r\n");
         peer.write_all(b"250 x\r\n250 unfini").unwrap();
     });
-    let mut client = Client::with_stream(&mut stream, client_config());
+    let mut client = Client::with_stream(stream, client_config()).unwrap();
     assert!(client.ready().is_ok());
     server.join().unwrap();
     let parts = client.into_parts();
@@ -380,7 +373,7 @@ fn nothing_is_read_within_a_flight_that_the_transport_takes() {
     let content = "..x\r\n.\r\n".repeat(500);
     thread::scope(|scope| {
         scope.spawn(|| ponderous_peer(&peer));
-        let mut client = Client::with_stream(transport, client_config());
+        let mut client = Client::with_stream(transport, client_config()).unwrap();
         assert!(
             client
                 .send(envelope(&["a"]), content)

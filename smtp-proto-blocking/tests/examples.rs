@@ -11,6 +11,7 @@ use std::{
 use smtp_proto::client;
 use smtp_proto_blocking::{
     Client, Envelope, Outcome, Server,
+    client::Options as ClientOptions,
     server::{self, Config, Handler, Host, InMemory, Options, Verdict, accept},
 };
 use smtp_proto_test_support::Pki;
@@ -88,16 +89,27 @@ fn start(settings: &str, log: fn(String)) -> Vec<SocketAddr> {
     policy_server_example::start(settings, log).unwrap()
 }
 
-/// Sends a message as alice; `None` if she is not let in.
-fn submit(pki: &Pki, address: SocketAddr, password: &str) -> Option<Outcome<'static>> {
+/// Sends a message as alice to that many, if all are accepted; `None` if she is not let in.
+fn submit(
+    pki: &Pki,
+    address: SocketAddr,
+    password: &str,
+    recipients: usize,
+) -> Option<Outcome<'static>> {
     let config = client::Config::new(Host::parse("client.example").unwrap());
-    let builder = Client::builder(config.tls(client::Tls::Implicit))
+    let config = config.report_put_off();
+    let builder = ClientOptions::new(config.tls(client::Tls::Implicit))
         .server(("127.0.0.1", address.port()))
         .tls(pki.connector())
         .password("alice", password);
-    let mut client = builder.connect().ok()?;
-    let envelope = Envelope::new("alice@example.org").unwrap();
-    let envelope = envelope.to("carol@example.com").unwrap();
+    let mut client = Client::connect(builder).ok()?;
+    let mut envelope = Envelope::new("alice@example.org").unwrap().all_or_none();
+    for number in 0..recipients {
+        envelope = envelope
+            .to(&*format!("carol{number}@example.com"))
+            .unwrap()
+            .into_owned();
+    }
     let content = "From: alice@example.org\r\n\r\nHello.\r\n";
     let report = client.send(envelope, content).ok()?;
     client.quit().unwrap();

@@ -144,7 +144,7 @@ fn other<'a>(verb: &'a str, argument: &'a str) -> Command<'a> {
 #[test]
 fn commands_go_between_messages() {
     let notes = with_gateway(server_config().command("XLANE").unwrap(), |stream| {
-        let mut client = Client::with_stream(stream, client_config());
+        let mut client = Client::with_stream(stream, client_config()).unwrap();
         client.submit(envelope(&["a"]), "x\r\n").unwrap();
         let etrn = Command::Etrn(Word::parse("@example.org").unwrap());
         let reply = client.command(&etrn).unwrap();
@@ -203,7 +203,7 @@ fn a_command_that_is_not_answered_fails() {
             read_line(&mut far);
         }
     });
-    let mut client = Client::with_stream(near, client_config());
+    let mut client = Client::with_stream(near, client_config()).unwrap();
     match client.command(&Command::Noop) {
         Err(Error::Session { error, .. }) => assert_eq!(error.fault(), Fault::ConnectionLost),
         other => panic!("{other:?}"),

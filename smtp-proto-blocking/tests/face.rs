@@ -16,7 +16,7 @@ use smtp_proto::{
     delivery::Retry,
     machine::{Fault, Step},
 };
-use smtp_proto_blocking::{Body, Client, Envelope, Error, Report, Sender};
+use smtp_proto_blocking::{Body, Client, Envelope, Error, Report, Sender, client::Options};
 use smtp_proto_test_support::{DELIVERS, OFFER, Script, Scripted};
 
 const MESSAGE: &str = "Subject: x\r\n\r\nHello.\r\n";
@@ -57,8 +57,8 @@ fn a_refused_session_is_an_error_with_the_reply_and_the_trace() {
     ] {
         let script: Script = Box::leak(Box::new([("", greeting), ("QUIT", "221 x\r\n")]));
         let server = Scripted::new([script]);
-        let client = Client::at(server.url()).unwrap();
-        let error = client.configure(|it| it.traced()).connect().unwrap_err();
+        let client = Options::at(server.url()).unwrap();
+        let error = Client::connect(client.configure(|it| it.traced())).unwrap_err();
         let answer = error.answer().unwrap();
         assert_eq!(answer.step, Step::Greeting);
         assert_eq!(answer.reply.as_bytes(), greeting.as_bytes());
@@ -69,6 +69,34 @@ fn a_refused_session_is_an_error_with_the_reply_and_the_trace() {
         assert_eq!(error.fault(), fault);
         assert_eq!(trace[0].what.to_string(), greeting.trim_end());
     }
+}
+
+/// What a server sent before, it may have sent in vain: a reset is of both directions.
+#[test]
+fn a_reset_is_a_lost_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let peer = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"220 x\r\n").unwrap();
+        // Closing with something unread resets.
+        stream.peek(&mut [0]).unwrap();
+    });
+    let connected = Client::connect(format!("smtp://{address}"));
+    let error = connected.unwrap_err();
+    assert_eq!(error.machine().unwrap().fault(), Fault::ConnectionLost);
+    peer.join().unwrap();
+}
+
+#[cfg(feature = "rustls")]
+#[test]
+fn a_server_that_does_not_begin_with_tls_is_told_as_such() {
+    let server = Scripted::new([DELIVERS]);
+    let url = server.url().replace("smtp://", "smtps://");
+    let error = Client::connect(url).unwrap_err();
+    assert_eq!(error.machine().unwrap().fault(), Fault::TlsFailed);
+    let text = error.to_string();
+    assert!(text.contains("does not answer in TLS"), "{text}");
 }
 
 /// What arrives while nothing is awaited answers nothing that is written after it.
@@ -146,6 +174,24 @@ fn content_of(body: impl Into<Body>) -> (Report, String) {
     let report = client.send(envelope(), body).unwrap();
     drop(client);
     (report, server.heard().remove(0))
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_without_a_length_is_read_to_its_end() {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(MESSAGE.as_bytes()).unwrap();
+    drop(writer);
+    let pipe = std::fs::File::from(std::os::fd::OwnedFd::from(reader));
+    let (report, heard) = content_of(pipe);
+    assert!(report.is_delivered(), "{report:?}");
+    let end = format!("DATA\r\n{MESSAGE}.\r\n");
+    assert!(heard.ends_with(&end), "{heard}");
+    // It says that it has none, and has.
+    if cfg!(target_os = "linux") {
+        let (_, heard) = content_of(Body::open("/proc/self/cmdline").unwrap());
+        assert!(!heard.ends_with("DATA\r\n.\r\n"), "{heard}");
+    }
 }
 
 #[test]
@@ -246,7 +292,28 @@ fn a_source_that_fails_keeps_no_other_message_from_being_sent() {
 fn sender(server: &Scripted) -> Sender {
     let mut retry = Retry::default();
     retry.first_delay = Duration::from_millis(1);
-    Sender::new(Client::at(server.url()).unwrap()).retry(retry)
+    Sender::new(server.url()).unwrap().retry(retry)
+}
+
+/// Whoever takes one message a connection, and says so by 421, is not left alone for longer and longer.
+#[test]
+fn a_sender_does_not_wait_for_a_server_that_delivers() {
+    const LEAVES: Script = &[
+        DELIVERS[0],
+        DELIVERS[1],
+        DELIVERS[2],
+        (".", "250 taken\r\n421 4.4.5 Bye\r\n"),
+    ];
+    let server = Scripted::new([LEAVES; 3]);
+    let mut retry = Retry::default();
+    retry.first_delay = Duration::from_secs(5);
+    let sender = Sender::new(server.url()).unwrap().retry(retry);
+    let begun = std::time::Instant::now();
+    for _ in 0..3 {
+        let report = sender.send(envelope(), MESSAGE).unwrap();
+        assert!(report.is_delivered(), "{report:?}");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(5));
 }
 
 #[test]
@@ -377,7 +444,7 @@ fn a_session_is_watched_as_it_happens() {
     let server = Scripted::new([DELIVERS]);
     let seen = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&seen);
-    let builder = Client::at(server.url()).unwrap().watch(move |it| {
+    let options = Options::at(server.url()).unwrap().watch(move |it| {
         let whose = it.message.map(|message| (message.index(), it.recipient));
         let what = match &it.what {
             Observed::Command => "sent".to_owned(),
@@ -389,7 +456,7 @@ fn a_session_is_watched_as_it_happens() {
         };
         log.lock().unwrap().push((it.step, whose, what));
     });
-    let mut client = builder.connect().unwrap();
+    let mut client = Client::connect(options).unwrap();
     let opening: Vec<_> = std::mem::take(&mut *seen.lock().unwrap());
     let session = |step, what: &str| (step, None, what.to_owned());
     assert_eq!(
@@ -448,11 +515,8 @@ fn a_step_down_is_paid_once() {
     assert!(learned.refuses_look_ahead());
     assert_eq!(learned.capabilities().max_size(), Some(1_000_000));
 
-    let builder = Client::at(server.url()).unwrap();
-    let mut client = builder
-        .configure(|it| it.learned(&learned))
-        .connect()
-        .unwrap();
+    let options = Options::at(server.url()).unwrap();
+    let mut client = Client::connect(options.configure(|it| it.learned(&learned))).unwrap();
     for report in client.send_all(messages()).take(2) {
         assert!(report.unwrap().is_delivered());
     }
@@ -481,9 +545,9 @@ fn a_queue_decides_for_whom_and_whether() {
         (".", "250 taken\r\n"),
     ]));
     let server = Scripted::new([script]);
-    let builder = Client::at(server.url()).unwrap();
-    let builder = builder.configure(Config::report_put_off);
-    let mut client = builder.connect().unwrap();
+    let options = Options::at(server.url()).unwrap();
+    let options = options.configure(Config::report_put_off);
+    let mut client = Client::connect(options).unwrap();
     let to_two = || envelope().to("no@example.org").unwrap();
     let refused_by = |report: &Report| match &report.recipients[1] {
         Outcome::Refused(answer) => answer.reply.code().value(),
@@ -523,13 +587,14 @@ fn connections_are_made_as_they_are_told_to_be() {
     let (proxy, asked) = (server.address, Arc::new(Mutex::new(Vec::new())));
     let asked_for = Arc::clone(&asked);
     // Nobody listens there: the dial alone knows the way.
-    let builder = Client::at("smtp://127.0.0.9:9").unwrap();
-    let sender = Sender::new(builder.connect_with(move |address| {
+    let options = Options::at("smtp://127.0.0.9:9").unwrap();
+    let sender = Sender::new(options.connect_with(move |address| {
         asked_for.lock().unwrap().push(address.to_string());
         let mut stream = TcpStream::connect(proxy)?;
         stream.write_all(b"PROXY TCP4 127.0.0.1 127.0.0.9 1 9\r\n")?;
-        Ok(stream)
-    }));
+        Ok(stream.into())
+    }))
+    .unwrap();
     assert!(sender.send(envelope(), MESSAGE).unwrap().is_delivered());
     assert_eq!(*asked.lock().unwrap(), ["127.0.0.9:9"]);
     assert!(server.heard()[0].starts_with("PROXY TCP4 127.0.0.1 127.0.0.9 1 9\r\nEHLO "));
@@ -547,14 +612,19 @@ fn connections_come_from_the_address_that_is_set() {
         peer.ip().to_string()
     });
     let own = [127, 0, 0, 3].into();
-    let builder = Client::at(format!("smtp://{address}")).unwrap();
-    let error = builder.local_address(own).connect().unwrap_err();
+    let options = Options::at(format!("smtp://{address}")).unwrap();
+    let error = Client::connect(options.local_address(own)).unwrap_err();
     assert!(error.answer().is_some(), "{error:?}");
     assert_eq!(peer.join().unwrap(), "127.0.0.3");
     // An address of the other family is of no use from there.
-    let builder = Client::at("smtp://[::1]:9").unwrap();
-    let error = builder.local_address(own).connect().unwrap_err();
+    let options = Options::at("smtp://[::1]:9").unwrap();
+    let error = Client::connect(options.local_address(own)).unwrap_err();
     assert!(matches!(error, Error::Connect(_)), "{error:?}");
+    let text = error.to_string();
+    assert!(text.starts_with("no connection: [::1]:9: "), "{text}");
+    // To try it again would be in vain.
+    let nowhere = Options::new(Config::new("client.example".parse().unwrap()));
+    assert!(!Client::connect(nowhere).unwrap_err().is_transient());
 }
 
 /// A reader that was not touched can still be sent over another connection; one that was cannot.
@@ -580,9 +650,9 @@ fn a_sender_sends_a_reader_again_only_whole() {
 #[cfg(feature = "auth")]
 #[test]
 fn nothing_shows_a_password() {
-    let builder = Client::at("smtps://alice:hunter2@mx.example.net").unwrap();
-    let sender = Sender::new(builder.clone());
-    for shown in [format!("{builder:?}"), format!("{sender:?}")] {
+    let options = Options::at("smtps://alice:hunter2@mx.example.net").unwrap();
+    let sender = Sender::new(options.clone()).unwrap();
+    for shown in [format!("{options:?}"), format!("{sender:?}")] {
         assert!(!shown.contains("hunter2"), "{shown}");
     }
     let error = Client::connect("smtps://alice:hunter2@").unwrap_err();

@@ -1,4 +1,4 @@
-//! The server and the client, by the texts that both adapters share.
+//! The server, the client and the sender, by the texts that both adapters share.
 
 use std::{
     sync::Arc,
@@ -31,8 +31,14 @@ macro_rules! wait {
 #[path = "../../smtp-proto/tests/faces/client.rs"]
 mod client;
 
+#[path = "../../smtp-proto/tests/faces/sender.rs"]
+mod sender;
+
 #[path = "../../smtp-proto/tests/faces/server.rs"]
 mod server;
+
+#[path = "../../smtp-proto/tests/faces/timeouts.rs"]
+mod timeouts;
 
 #[allow(dead_code, reason = "it is run here without its `main`")]
 #[path = "../examples/proxy_protocol_blocking.rs"]

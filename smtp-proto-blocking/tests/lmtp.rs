@@ -17,7 +17,8 @@ use smtp_proto::{
     syntax::{Code, Reply},
 };
 use smtp_proto_blocking::{
-    Client, Server, Transport,
+    Client, Server,
+    client::Options,
     server::{
         Accept, Deliveries, Envelope, Handler, Notice, Recipient, Refusal, Session, Shutdown, Sink,
         Transaction, Verdict, accept, refuse,
@@ -127,7 +128,7 @@ fn outcomes(report: Report) -> Vec<String> {
 }
 
 /// 2033-4.2-b, 2033-4.2-d, X-21: three recipients, three outcomes.
-fn converse<T: Transport>(client: &mut Client<T>) {
+fn converse(client: &mut Client) {
     let to = ["one", "no", "full"];
     let report = client.send(envelope(&to), "x\r\n").unwrap();
     assert_eq!(
@@ -169,7 +170,7 @@ fn each_recipient_has_its_outcome_over_tcp() {
             let config = client_config()
                 .dialect(Dialect::Lmtp)
                 .pipelining(pipelining);
-            converse(&mut Client::builder(config).server(address).connect().unwrap());
+            converse(&mut Client::connect(Options::new(config).server(address)).unwrap());
         });
         let notes = mailboxes.notes();
         assert_eq!(notes.len(), 5, "{notes:?}"); // those that were accepted
@@ -193,9 +194,7 @@ fn each_recipient_has_its_outcome_over_a_unix_socket() {
         scope.spawn(move || server.serve_until(handler, shutdown));
         let config = client_config().dialect(Dialect::Lmtp);
         converse(
-            &mut Client::builder(config)
-                .server(Place::unix(path.to_str().unwrap()))
-                .connect()
+            &mut Client::connect(Options::new(config).server(Place::unix(path.to_str().unwrap())))
                 .unwrap(),
         );
     });
@@ -211,7 +210,7 @@ fn many_messages_keep_their_outcomes_apart() {
     let server = Server::bind("127.0.0.1:0", config).unwrap();
     run_with(server, &mailboxes, |address| {
         let config = client_config().dialect(Dialect::Lmtp);
-        let mut client = Client::builder(config).server(address).connect().unwrap();
+        let mut client = Client::connect(Options::new(config).server(address)).unwrap();
         let messages = (0..50).map(|n| match n % 3 {
             0 => (envelope(&["one", "full"]), "x\r\n"),
             1 => (envelope(&["no", "two"]), "x\r\n"),

@@ -15,7 +15,7 @@ use smtp_proto::{
     machine::{Fault, Timer},
     syntax::Host,
 };
-use smtp_proto_blocking::{Body, Client, Envelope, Error, Report, client::Builder};
+use smtp_proto_blocking::{Body, Client, Envelope, Error, Report, client::Options};
 use smtp_proto_test_support::{DELIVERS, OFFER, Script, Scripted};
 
 const MESSAGE: &str = "Subject: x\r\n\r\nHello.\r\n";
@@ -25,8 +25,8 @@ fn envelope() -> Envelope<'static> {
     envelope.to("bob@example.org").unwrap()
 }
 
-fn builder() -> Builder {
-    Client::builder(Config::new(Host::parse("client.example").unwrap()))
+fn options() -> Options {
+    Options::new(Config::new(Host::parse("client.example").unwrap()))
 }
 
 /// Answers as a server does. Takes a byte of the content each `pause`, or all at once.
@@ -55,7 +55,7 @@ fn serve(stream: UnixStream, pause: Duration) -> JoinHandle<()> {
 }
 
 /// The message was given up, with its account, since it took too long.
-fn assert_given_up(client: &mut Client<UnixStream>, report: &Report) {
+fn assert_given_up(client: &mut Client, report: &Report) {
     let unsent = |it: &Outcome<'_>| matches!(it, Outcome::NotSent(why) if why.reason == NotSentReason::ConnectionEnded);
     assert!(unsent(&report.outcome), "{report:?}");
     let error = client.next_report().unwrap_err();
@@ -71,15 +71,15 @@ fn assert_given_up(client: &mut Client<UnixStream>, report: &Report) {
 fn a_server_that_takes_a_byte_now_and_then_is_given_up() {
     let large = || Body::shared(b"0123456789abcde\r\n".repeat(50_000));
     let limit = Duration::from_millis(200);
-    type Send = fn(&mut Client<UnixStream>, Body, Duration) -> Result<Report, Error>;
+    type Send = fn(&mut Client, Body, Duration) -> Result<Report, Error>;
     let send: Send = |client, body, _| client.send(envelope(), body);
     let within: Send = |client, body, limit| client.send_within(limit, envelope(), body);
     thread::scope(|scope| {
-        for (builder, least, send) in [
-            (builder().message_timeout(limit), limit, send),
-            (builder(), limit, within),
+        for (options, least, send) in [
+            (options().message_timeout(limit), limit, send),
+            (options(), limit, within),
             (
-                builder().lowest_rate(1_000_000),
+                options().lowest_rate(1_000_000),
                 Duration::from_secs(10),
                 send,
             ),
@@ -88,7 +88,7 @@ fn a_server_that_takes_a_byte_now_and_then_is_given_up() {
                 let (ours, theirs) = UnixStream::pair().unwrap();
                 // It has much to read yet when all is over.
                 let _server = serve(theirs, Duration::from_millis(50));
-                let mut client = builder.with_stream(ours).unwrap();
+                let mut client = Client::with_stream(ours, options).unwrap();
                 let begin = Instant::now();
                 let report = send(&mut client, large(), limit).unwrap();
                 let took = begin.elapsed();
@@ -107,7 +107,7 @@ fn a_server_that_takes_a_byte_now_and_then_is_given_up() {
 fn a_content_that_comes_slowly_is_not_the_servers_fault() {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let server = serve(theirs, Duration::ZERO);
-    let mut client = builder().lowest_rate(1_000_000).with_stream(ours).unwrap();
+    let mut client = Client::with_stream(ours, options().lowest_rate(1_000_000)).unwrap();
     let (mut sender, body) = Body::channel();
     thread::spawn(move || {
         for _ in 0..12 {
@@ -173,10 +173,10 @@ fn each_step_has_the_time_that_is_set_for_it() {
         (timeouts.greeting, timeouts.command) = (long, long);
         *of(&mut timeouts) = short;
         let server = Scripted::new([&*script.leak()]);
-        let builder = Client::at(server.url()).unwrap();
-        let builder =
-            builder.configure(|it| it.timeouts(timeouts).pipelining(Pipelining::LockStep));
-        let error = match builder.connect() {
+        let options = Options::at(server.url()).unwrap();
+        let options =
+            options.configure(|it| it.timeouts(timeouts).pipelining(Pipelining::LockStep));
+        let error = match Client::connect(options) {
             Ok(mut client) => {
                 client.send(envelope(), MESSAGE).unwrap();
                 client.next_report().unwrap_err()

@@ -19,7 +19,7 @@ use smtp_proto::{
     client::{Outcome, Pipelining},
     machine::Answer,
 };
-use smtp_proto_blocking::{Client, Transport, server::serve_connection};
+use smtp_proto_blocking::{Client, Transport, client::Options, server::serve_connection};
 use support::{Store, client_config, envelope, server_config, with_server};
 
 #[test]
@@ -27,7 +27,7 @@ fn content_that_a_sink_refuses_is_swallowed_and_the_next_message_taken() {
     for pipelining in [Pipelining::LookAhead, Pipelining::Stream { window: 10 }] {
         let store = with_server(server_config(), |address| {
             let config = client_config().pipelining(pipelining);
-            let mut client = Client::builder(config).server(address).connect().unwrap();
+            let mut client = Client::connect(Options::new(config).server(address)).unwrap();
             let rest = "x\r\n".repeat(20_000);
             let messages = [
                 (envelope(&["a"]), format!("poison\r\n{rest}")),
@@ -126,7 +126,7 @@ fn large_content_takes_few_reads() {
     let reads = Arc::new(AtomicUsize::new(0));
     let counting = Counting(stream, Arc::clone(&reads));
     thread::spawn(move || serve_connection(counting, server_config(), Store::default()));
-    let mut client = Client::with_stream(client, client_config());
+    let mut client = Client::with_stream(client, client_config()).unwrap();
     let content = "x\r\n".repeat(1_000_000);
     let report = client.send(envelope(&["a"]), content).unwrap();
     assert!(report.is_delivered(), "{report:?}");

@@ -14,6 +14,7 @@ use smtp_proto::{
 };
 use smtp_proto_blocking::{
     Client, Server,
+    client::Options,
     server::serve_connection,
     tls::{Pin, TlsConnector},
 };
@@ -41,14 +42,13 @@ fn every_way_and_policy_delivers_unchanged() {
         ] {
             let store = with_tls_server(&pki, server_tls, |address| {
                 let config = client_config().tls(tls).pipelining(pipelining);
-                let mut client = Client::builder(config)
-                    .tls(pki.connector())
-                    .with_stream(tcp(address))
-                    .unwrap();
+                let mut client =
+                    Client::with_stream(tcp(address), Options::new(config).tls(pki.connector()))
+                        .unwrap();
                 let messages = (0..9).map(|n| (envelope(&["one"]), contents(n)));
                 let reports: Vec<Report> = client.send_all(messages).map(Result::unwrap).collect();
                 assert!(reports.iter().all(Report::is_delivered), "{reports:?}");
-                let info = client.stream().tls_info().unwrap();
+                let info = client.tls_info().unwrap();
                 assert_eq!(info.version, 0x0304);
                 assert!(info.is_verified() && info.exporter.is_some());
                 assert_eq!(info.peer_certificates, [pki.certificate.to_vec()]);
@@ -95,10 +95,8 @@ fn nothing_is_sent_to_a_server_that_cannot_prove_what_it_is() {
         for (connector, refusal) in cases.clone() {
             let store = with_tls_server(&pki, server_tls, |address| {
                 let config = client_config().tls(tls);
-                let mut client = Client::builder(config)
-                    .tls(connector)
-                    .with_stream(tcp(address))
-                    .unwrap();
+                let mut client =
+                    Client::with_stream(tcp(address), Options::new(config).tls(connector)).unwrap();
                 let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
                 let Some(refusal) = refusal else {
                     assert!(report.is_delivered());
@@ -124,10 +122,8 @@ fn without_an_offer_only_required_tls_fails() {
     let connector = || TlsConnector::with_any_certificate(SERVER).unwrap();
     let store = with_server(server_config(), |address| {
         let config = client_config().tls(Tls::Required);
-        let mut client = Client::builder(config)
-            .tls(connector())
-            .with_stream(tcp(address))
-            .unwrap();
+        let mut client =
+            Client::with_stream(tcp(address), Options::new(config).tls(connector())).unwrap();
         let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
         let Outcome::NotSent(why) = &report.outcome else {
             panic!("{report:?}");
@@ -137,13 +133,11 @@ fn without_an_offer_only_required_tls_fails() {
         assert_eq!(fault, Fault::TlsUnavailable);
 
         let config = client_config().tls(Tls::Opportunistic);
-        let mut client = Client::builder(config)
-            .tls(connector())
-            .with_stream(tcp(address))
-            .unwrap();
+        let mut client =
+            Client::with_stream(tcp(address), Options::new(config).tls(connector())).unwrap();
         let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
         assert!(report.is_delivered());
-        assert_eq!(client.stream().tls_info(), None);
+        assert_eq!(client.tls_info(), None);
     });
     assert_eq!(store.messages().len(), 1);
 }
@@ -165,7 +159,7 @@ fn who_lacks_certificates_says_so() {
         let reply = ask(&mut stream, "STARTTLS\r\n");
         assert_eq!(reply, "454 4.7.0 TLS not available, try again later\r\n");
         let config = client_config().tls(Tls::Opportunistic);
-        let mut client = Client::builder(config).with_stream(tcp(address)).unwrap();
+        let mut client = Client::with_stream(tcp(address), Options::new(config)).unwrap();
         let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
         assert!(report.is_delivered());
     });
@@ -176,7 +170,7 @@ fn who_lacks_certificates_says_so() {
     let pki = Pki::new();
     with_tls_server(&pki, server::Tls::Offered, |address| {
         let config = client_config().tls(Tls::Required);
-        let mut client = Client::builder(config).with_stream(tcp(address)).unwrap();
+        let mut client = Client::with_stream(tcp(address), Options::new(config)).unwrap();
         let (fault, transport) = session_error(client.ready().unwrap_err());
         assert_eq!(fault, Fault::TlsFailed);
         assert_eq!(
@@ -201,10 +195,8 @@ fn clients_of_another_protocol_are_turned_away() {
             let connector = TlsConnector::with_config(SERVER, config).unwrap();
             with_tls_server(&pki, server_tls, |address| {
                 let config = client_config().tls(tls);
-                let mut client = Client::builder(config)
-                    .tls(connector)
-                    .with_stream(tcp(address))
-                    .unwrap();
+                let mut client =
+                    Client::with_stream(tcp(address), Options::new(config).tls(connector)).unwrap();
                 match client.ready() {
                     Ok(_) => assert!(welcome),
                     Err(error) => {

@@ -20,6 +20,7 @@ use smtp_proto::{
 };
 use smtp_proto_blocking::{
     Client, Transport,
+    client::Options as ClientOptions,
     server::{Options, serve_connection},
     tls::{TlsConnector, rustls},
 };
@@ -126,10 +127,8 @@ fn replies_after_the_220_end_the_session() {
     });
     let config = client_config().tls(Tls::Opportunistic);
     let connector = TlsConnector::with_any_certificate(SERVER).unwrap();
-    let mut client = Client::builder(config)
-        .tls(connector)
-        .with_stream(tcp(address))
-        .unwrap();
+    let mut client =
+        Client::with_stream(tcp(address), ClientOptions::new(config).tls(connector)).unwrap();
     let (fault, _) = session_error(client.ready().unwrap_err());
     assert_eq!(fault, Fault::BytesBeforeTls);
     drop(client);
@@ -155,10 +154,11 @@ fn refused_tls_leaves_nothing_in_clear() {
             rest
         });
         let connector = TlsConnector::with_any_certificate(SERVER).unwrap();
-        let mut client = Client::builder(client_config().tls(Tls::Required))
-            .tls(connector)
-            .with_stream(tcp(address))
-            .unwrap();
+        let mut client = Client::with_stream(
+            tcp(address),
+            ClientOptions::new(client_config().tls(Tls::Required)).tls(connector),
+        )
+        .unwrap();
         let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
         assert!(matches!(report.outcome, Outcome::NotSent(_)));
         let (fault, _) = session_error(client.quit().unwrap_err());
@@ -194,10 +194,11 @@ fn offers_in_clear_are_forgotten() {
         let more = tls.read(&mut [0]).unwrap_err();
         assert_eq!(more.kind(), io::ErrorKind::WouldBlock);
     });
-    let mut client = Client::builder(client_config().tls(Tls::Required))
-        .tls(pki.connector())
-        .with_stream(tcp(address))
-        .unwrap();
+    let mut client = Client::with_stream(
+        tcp(address),
+        ClientOptions::new(client_config().tls(Tls::Required)).tls(pki.connector()),
+    )
+    .unwrap();
     client.ready().unwrap();
     let offers: Vec<_> = client.capabilities().iter().map(|it| it.0).collect();
     assert_eq!(offers, ["SIZE"]);
@@ -281,10 +282,11 @@ fn without_a_verdict_a_message_is_in_doubt_however_the_session_ends() {
             stream.read_to_end(&mut Vec::new()).unwrap();
         });
         let config = client_config().tls(Tls::Implicit);
-        let mut client = Client::builder(config)
-            .tls(pki.connector())
-            .with_stream(tcp(address))
-            .unwrap();
+        let mut client = Client::with_stream(
+            tcp(address),
+            ClientOptions::new(config).tls(pki.connector()),
+        )
+        .unwrap();
         let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
         assert_eq!(report.outcome, Outcome::InDoubt);
         let (fault, transport) = session_error(client.next_report().unwrap_err());
@@ -303,10 +305,8 @@ fn a_silent_peer_does_not_hold_up_the_handshake_for_ever() {
     timeouts.command = Duration::from_millis(50);
     let config = client_config().tls(Tls::Implicit).timeouts(timeouts);
     let connector = TlsConnector::with_any_certificate(SERVER).unwrap();
-    let mut client = Client::builder(config)
-        .tls(connector)
-        .with_stream(tcp(address))
-        .unwrap();
+    let mut client =
+        Client::with_stream(tcp(address), ClientOptions::new(config).tls(connector)).unwrap();
     let (fault, _) = session_error(client.ready().unwrap_err());
     assert_eq!(fault, Fault::TimedOut(Timer::Handshake));
     drop(client);
@@ -327,8 +327,8 @@ fn a_peer_that_trickles_does_not_hold_up_the_handshake_for_ever() {
     timeouts.command = Duration::from_millis(300);
     let config = client_config().tls(Tls::Implicit).timeouts(timeouts);
     let connector = TlsConnector::with_any_certificate(SERVER).unwrap();
-    let builder = Client::builder(config).tls(connector);
-    let mut client = builder.with_stream(tcp(address)).unwrap();
+    let options = ClientOptions::new(config).tls(connector);
+    let mut client = Client::with_stream(tcp(address), options).unwrap();
     let begin = Instant::now();
     let (fault, _) = session_error(client.ready().unwrap_err());
     assert_eq!(fault, Fault::TimedOut(Timer::Handshake));
@@ -371,10 +371,8 @@ fn narrow_sockets_do_not_stop_a_stream() {
             .duplex(Duplex::Full)
             .queue(600)
             .pipelining(Pipelining::Stream { window: 300 });
-        let mut client = Client::builder(config)
-            .tls(pki.connector())
-            .with_stream(near)
-            .unwrap();
+        let mut client =
+            Client::with_stream(near, ClientOptions::new(config).tls(pki.connector())).unwrap();
         let messages = (0..300).map(|_| (envelope(&["a", "b", "c"]), "x\r\n"));
         let delivered = client.send_all(messages);
         assert_eq!(
@@ -459,10 +457,11 @@ fn any_split_of_the_bytes_will_do() {
                 serve_connection(far, Options::new(config).tls(acceptor), Arc::clone(store))
                     .unwrap();
             });
-            let mut client = Client::builder(client_config().tls(tls))
-                .tls(pki.connector())
-                .with_stream(Trickle::new(near))
-                .unwrap();
+            let mut client = Client::with_stream(
+                Trickle::new(near),
+                ClientOptions::new(client_config().tls(tls)).tls(pki.connector()),
+            )
+            .unwrap();
             let report = client.send(envelope(&["a"]), "x\r\n".repeat(300)).unwrap();
             assert!(report.is_delivered());
             client.quit().unwrap();

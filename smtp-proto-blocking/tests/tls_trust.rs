@@ -17,6 +17,7 @@ use smtp_proto::{
 };
 use smtp_proto_blocking::{
     Client, Error,
+    client::Options as ClientOptions,
     server::{Options, serve_connection},
     tls::{TlsConnector, TlsaRecord},
 };
@@ -37,17 +38,13 @@ fn fault(error: &Error) -> Fault {
 }
 
 /// Opens a session with a server of its own.
-fn open(
-    options: Options,
-    connector: &TlsConnector,
-    tls: client::Tls,
-) -> Result<Client<TcpStream>, Error> {
+fn open(options: Options, connector: &TlsConnector, tls: client::Tls) -> Result<Client, Error> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (far, _) = listener.accept().unwrap();
     thread::spawn(move || serve_connection(far, options, Store::default()));
-    let builder = Client::builder(client_config().tls(tls)).tls(connector.clone());
-    let mut client = builder.with_stream(near)?;
+    let builder = ClientOptions::new(client_config().tls(tls)).tls(connector.clone());
+    let mut client = Client::with_stream(near, builder)?;
     client.ready()?;
     Ok(client)
 }
@@ -62,7 +59,7 @@ fn deliver(
     let mut client = open(options, connector, tls)?;
     let report = client.send(one(), "x\r\n")?;
     assert!(report.is_delivered(), "{report:?}");
-    Ok(client.stream().tls_info().unwrap().verification)
+    Ok(client.tls_info().unwrap().verification)
 }
 
 /// RFC 7672: the DNS says whom to trust, by the server's certificate or by its authority's.
@@ -161,7 +158,7 @@ fn a_server_that_declines_tls_is_told_of() {
     assert!(client.send(one(), "x\r\n").unwrap().is_delivered());
     let declined = client.tls_declined().unwrap();
     assert_eq!(declined.to_string(), "454 4.7.0 no certificate today");
-    assert_eq!(client.stream().tls_info(), None);
+    assert_eq!(client.tls_info(), None);
 }
 
 /// RFC 8689 4.2.1: REQUIRETLS goes to verified servers only.

@@ -15,6 +15,7 @@
 
 use std::{error::Error, fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
+use smtp_proto_tokio::client::Options;
 use smtp_proto_tokio::smtp_proto::client::{Config, NotSentReason, Tls};
 use smtp_proto_tokio::smtp_proto::framing::LineBreaks;
 use smtp_proto_tokio::smtp_proto::machine::{Fault, Step, Verification};
@@ -150,8 +151,8 @@ pub(crate) async fn deliver(
             let Ok(stream) = stream.inspect_err(|error| note("-", error)) else {
                 break;
             };
-            let builder = Client::builder(config.clone().tls(tls)).tls(connector.clone());
-            let mut client = builder.with_stream(stream)?;
+            let options = Options::new(config.clone().tls(tls)).tls(connector.clone());
+            let mut client = Client::with_stream(stream, options)?;
             let body = Body::shared(Arc::clone(message));
             let report = select! {
                 sent = client.send(envelope.clone().narrowed(&open), body) => sent.ok(),
@@ -198,11 +199,11 @@ fn tries_next_host(outcome: &Outcome<'_>) -> bool {
 }
 
 /// Tells by the words of RFC 8460 4.3 how it went with TLS.
-fn tls_result(client: &Client<TcpStream>, tls: Tls, fault: Option<Fault>) -> &'static str {
+fn tls_result(client: &Client, tls: Tls, fault: Option<Fault>) -> &'static str {
     if let Some(failure) = fault.and_then(Fault::tls_result_type) {
         return failure;
     }
-    match client.stream().tls_info().map(|info| info.verification) {
+    match client.tls_info().map(|info| info.verification) {
         Some(Verification::Unverified(reason)) => reason.result_type().unwrap_or("successful"),
         Some(_) => "successful",
         None if tls != Tls::Off && client.capabilities().iter().count() > 0 => {

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 
 use smtp_proto_tokio::client::{Body, BodySender, Client};
 use smtp_proto_tokio::smtp_proto::syntax::{Capabilities, Extension::*};
-use smtp_proto_tokio::smtp_proto::{client, client::MessageId, machine::Misuse};
-use smtp_proto_tokio::{Error, Outcome, Report, server::*};
+use smtp_proto_tokio::smtp_proto::{client, client::MessageId};
+use smtp_proto_tokio::{Error, Report, server::*};
 use tokio::{sync::Mutex, task::JoinHandle};
 
 /// The next server's URL.
@@ -24,18 +24,7 @@ pub(crate) struct Passing {
 }
 
 fn failed(error: Error) -> Refusal {
-    match error {
-        Error::Misuse(Misuse::RecipientLimit) => refuse!("452 4.5.3 Too many recipients"),
-        Error::Misuse(_) => refuse!("554 5.6.0 The next server does not take that"),
-        _ => Refusal::local_error(),
-    }
-}
-
-fn answer(reply: Reply<'static>) -> Verdict {
-    match reply.is_positive() {
-        true => Ok(Accept::with(()).reply(reply)),
-        false => Err(reply.into()),
-    }
+    error.relayed().into()
 }
 
 impl Proxy {
@@ -92,7 +81,7 @@ impl Handler<Remembered> for Proxy {
         let (client, message) = &mut *begun;
         let parameters = Some(&recipient.parameters);
         let reply = client.add_recipient(*message, recipient.path.clone(), parameters);
-        answer(reply.await.map_err(failed)?)
+        pass_on(reply.await.map_err(failed)?)
     }
 
     async fn content(
@@ -124,13 +113,7 @@ impl Sink for Passing {
     async fn finish(self) -> Verdict {
         let _ = self.content.finish().await;
         let report = self.report.await.map_err(|_| Refusal::local_error())?;
-        match report.map_err(failed)?.outcome {
-            Outcome::Delivered(reply) => answer(reply),
-            Outcome::Refused(refused) => answer(refused.reply),
-            Outcome::NotSent(it) if it.is_permanent() => Err(refuse!("554 5.6.0 Not passed on")),
-            // Whoever is told 451 sends again. In doubt, that is right too (RFC 1047).
-            Outcome::NotSent(_) | Outcome::InDoubt => Err(Refusal::local_error()),
-        }
+        pass_on(report.map_err(failed)?.outcome.relayed())
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use smtp_proto_tokio::{Client, Envelope, Retry, Sender};
+use smtp_proto_tokio::{Envelope, Retry, Sender};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -11,7 +11,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut retry = Retry::default();
     retry.attempts = 5;
     retry.longest_delay = Duration::from_secs(10);
-    let sender = Sender::new(Client::at(url)?)
+    let sender = Sender::new(url)?
         .retry(retry)
         // May this one be delivered twice? Better than not at all.
         .on_doubt(|envelope| envelope.recipients().len() == 1);

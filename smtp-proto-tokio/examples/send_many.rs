@@ -3,7 +3,7 @@
 
 use std::fs::File;
 
-use smtp_proto_tokio::{Client, Envelope, Error, Pipelining};
+use smtp_proto_tokio::{Client, Envelope, Error, Pipelining, client::Options};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -13,8 +13,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     // A stream's price is its window: when the connection dies, so many messages are in doubt.
     let stream = Pipelining::Stream { window: 100 };
-    let builder = Client::at(url)?.configure(|config| config.pipelining(stream));
-    let mut client = builder.connect().await?;
+    let options = Options::at(url)?.configure(|config| config.pipelining(stream));
+    let mut client = Client::connect(options).await?;
     // Files are opened as their turn comes. (A `Stream` would do it without blocking.)
     let messages = arguments.map(|file| File::open(file).map(|file| (&envelope, file)));
     let mut sending = client.send_all(messages);

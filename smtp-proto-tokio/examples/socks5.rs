@@ -4,11 +4,11 @@
 use std::io::Error;
 use std::net::{IpAddr, SocketAddr};
 
-use smtp_proto_tokio::{Client, Envelope};
+use smtp_proto_tokio::{Client, Envelope, Socket, client::Options};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-async fn through(proxy: String, address: SocketAddr) -> std::io::Result<TcpStream> {
+async fn through(proxy: String, address: SocketAddr) -> std::io::Result<Socket> {
     let mut stream = TcpStream::connect(proxy).await?;
     // Version 5, one method: no authentication. Then version 5, connect, where to.
     let mut request = vec![5, 1, 0, 5, 1, 0];
@@ -26,7 +26,7 @@ async fn through(proxy: String, address: SocketAddr) -> std::io::Result<TcpStrea
     // The address that it calls from.
     let rest = if reply[5] == 1 { 6 } else { 18 };
     stream.read_exact(&mut vec![0; rest]).await?;
-    Ok(stream)
+    Ok(stream.into())
 }
 
 #[tokio::main]
@@ -34,8 +34,9 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let proxy = arguments.next().ok_or("which proxy?")?;
     let server = arguments.next().ok_or("which server?")?;
-    let builder = Client::at(server)?.connect_with(move |address| through(proxy.clone(), address));
-    let mut client = builder.connect().await?;
+    let options =
+        Options::at(server)?.connect_with(move |address| Box::pin(through(proxy.clone(), address)));
+    let mut client = Client::connect(options).await?;
     let envelope = Envelope::new("alice@example.net")?.to("bob@example.org")?;
     let report = client
         .send(envelope, "Subject: hello\r\n\r\nHello.\r\n")

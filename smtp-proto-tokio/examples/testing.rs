@@ -1,7 +1,7 @@
 //! Tests a program that sends mail, here a `Sender`: `cargo run --example testing`
 
 use smtp_proto_tokio::{
-    Client, Envelope, Outcome, Sender,
+    Envelope, Outcome, Sender,
     testing::{Reaction, Step, TestServer},
 };
 
@@ -12,7 +12,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     server.react(unknown.reply("550 5.1.1 Unknown"));
     server.react(Reaction::to(Step::Data).times(1).cut());
 
-    let sender = Sender::new(Client::at(server.url())?);
+    let sender = Sender::new(server.url())?;
     let envelope = Envelope::new("alice@example.net")?.to("eve@example.org")?;
     let envelope = envelope.to("bob@example.org")?;
     let report = sender

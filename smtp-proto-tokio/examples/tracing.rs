@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use hdrhistogram::Histogram;
 use smtp_proto_tokio::smtp_proto::{client::Observed, machine::Step};
-use smtp_proto_tokio::{Client, Envelope};
+use smtp_proto_tokio::{Client, Envelope, client::Options};
 use tracing::{debug, info};
 
 #[tokio::main]
@@ -15,7 +15,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let url = std::env::args().nth(1).unwrap_or("smtp://localhost".into());
     let times = Arc::new(Mutex::new(BTreeMap::<Step, Histogram<u64>>::new()));
     let measured = Arc::clone(&times);
-    let builder = Client::at(url)?.watch(move |it| {
+    let options = Options::at(url)?.watch(move |it| {
         let (step, recipient) = (it.step, it.recipient);
         let index = it.message.map(|message| message.index());
         match &it.what {
@@ -28,7 +28,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             what => debug!(%step, index, recipient, "{what:?}"),
         }
     });
-    let mut client = builder.connect().await?;
+    let mut client = Client::connect(options).await?;
     let envelope = Envelope::new("alice@example.net")?.to("bob@example.org")?;
     let content = "Subject: hello\r\n\r\nHello.\r\n";
     for _ in 0..10 {

@@ -5,8 +5,7 @@
 //! of them keep their state in the [`Client`], so that dropping one loses nothing.
 
 mod body;
-mod builder;
-mod dial;
+mod connect;
 mod drive;
 mod send_all;
 mod sender;
@@ -19,7 +18,7 @@ pub use smtp_proto::delivery::IntoMessage;
 
 pub use self::{
     body::{Body, BodySender},
-    builder::Builder,
+    connect::{Dialling, Options},
     send_all::{Iter, SendAll},
     sender::Sender,
     session::{Client, Parts},

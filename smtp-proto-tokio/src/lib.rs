@@ -19,8 +19,8 @@
 //! # }
 //! ```
 //!
-//! A [URL](smtp_proto::delivery::ServerUrl) says whether there is TLS and authentication; a client that
-//! needs more than that begins with [`Client::at`] or [`Client::builder`].
+//! A [URL](smtp_proto::delivery::ServerUrl) says whether there is TLS and authentication; what else there
+//! is to say, [`Options`](client::Options) do.
 //!
 //! Many messages go fastest through [`Client::send_all`], which runs as far ahead as the
 //! configured [`Pipelining`] lets it. A [`Sender`] opens connections by
@@ -58,7 +58,6 @@ pub mod client;
 mod entropy;
 pub mod server;
 mod socket;
-mod stream;
 pub mod tls;
 mod transport;
 
@@ -75,7 +74,6 @@ pub use self::{
     client::{Body, Client, Sender},
     server::Server,
     socket::Socket,
-    stream::Stream,
 };
 
 /// The pages of the guide that show this crate; they stand in [`smtp_proto::guide`].

@@ -1,6 +1,7 @@
-//! The sockets that clients and servers meet at.
+//! What carries a session: a socket, or any stream.
 
 use std::{
+    fmt,
     io::{self, IoSlice},
     net::IpAddr,
     pin::Pin,
@@ -14,8 +15,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// A connection over TCP, or through a Unix socket.
-#[derive(Debug)]
+/// A connection over TCP, through a Unix socket, or over any other stream.
 #[non_exhaustive]
 pub enum Socket {
     /// Over TCP.
@@ -23,15 +23,34 @@ pub enum Socket {
     /// Through a Unix socket.
     #[cfg(unix)]
     Unix(UnixStream),
+    /// Over another stream, or through TLS.
+    Other(Box<dyn Duplex>),
 }
 
+/// Whatever carries bytes in both directions.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
+
 impl Socket {
+    pub(crate) fn over(stream: impl Duplex + 'static) -> Self {
+        Self::Other(Box::new(stream))
+    }
+
     /// Returns the address of this end, where it has one.
     pub fn local_ip(&self) -> Option<IpAddr> {
         match self {
             Self::Tcp(stream) => stream.local_addr().ok().map(|address| address.ip()),
+            _ => None,
+        }
+    }
+
+    fn stream(self: Pin<&mut Self>) -> Pin<&mut dyn Duplex> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream),
             #[cfg(unix)]
-            Self::Unix(_) => None,
+            Self::Unix(stream) => Pin::new(stream),
+            Self::Other(stream) => Pin::new(&mut **stream),
         }
     }
 }
@@ -49,30 +68,13 @@ impl From<UnixStream> for Socket {
     }
 }
 
-/// Does the same with whichever it is.
-macro_rules! with {
-    ($socket:expr, $stream:ident => $done:expr) => {
-        match $socket.get_mut() {
-            Socket::Tcp(stream) => {
-                let $stream = Pin::new(stream);
-                $done
-            }
-            #[cfg(unix)]
-            Socket::Unix(stream) => {
-                let $stream = Pin::new(stream);
-                $done
-            }
-        }
-    };
-}
-
 impl AsyncRead for Socket {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        with!(self, stream => stream.poll_read(cx, buffer))
+        self.stream().poll_read(cx, buffer)
     }
 }
 
@@ -82,7 +84,7 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        with!(self, stream => stream.poll_write(cx, bytes))
+        self.stream().poll_write(cx, bytes)
     }
 
     fn poll_write_vectored(
@@ -90,18 +92,33 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        with!(self, stream => stream.poll_write_vectored(cx, slices))
+        self.stream().poll_write_vectored(cx, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
-        true
+        match self {
+            Self::Other(stream) => stream.is_write_vectored(),
+            _ => true,
+        }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        with!(self, stream => stream.poll_flush(cx))
+        self.stream().poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        with!(self, stream => stream.poll_shutdown(cx))
+        self.stream().poll_shutdown(cx)
+    }
+}
+
+/// Shows nothing of what passes through TLS, which holds keys.
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(stream) => stream.fmt(f),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.fmt(f),
+            Self::Other(_) => f.write_str("Socket"),
+        }
     }
 }

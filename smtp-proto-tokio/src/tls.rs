@@ -12,28 +12,10 @@
 mod by_rustls;
 mod handshake;
 
-use std::io;
-
-use smtp_proto::client;
 #[cfg(feature = "rustls")]
 pub use smtp_proto_rustls::{Pin, TlsAcceptor, TlsConnector, TlsaRecord, crypto_provider, rustls};
 
-pub(crate) use self::handshake::{Begin, Handshaking};
-pub use self::handshake::{Duplex, Handshake, Link, Tls};
+pub use crate::socket::Duplex;
 
-/// Makes what a URL means that asks for TLS with a host; `None` if that is to do without.
-#[cfg(feature = "rustls")]
-pub(crate) fn of_url(host: &str, tls: client::Tls) -> io::Result<Option<Tls>> {
-    Ok(Some(TlsConnector::of_url(host, tls)?.into()))
-}
-
-#[cfg(not(feature = "rustls"))]
-pub(crate) fn of_url(_: &str, tls: client::Tls) -> io::Result<Option<Tls>> {
-    match tls {
-        client::Tls::Opportunistic => Ok(None),
-        _ => Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "TLS is not built in",
-        )),
-    }
-}
+pub(crate) use self::handshake::Handshaking;
+pub use self::handshake::{Handshake, Link, Tls};

@@ -1,7 +1,7 @@
 //! What both directions of the adapter need of tokio: a clock, an alarm, a buffer, a write.
 
 use std::{
-    io::{self, IoSlice},
+    io,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -10,35 +10,17 @@ use std::{
 
 use smtp_proto::{
     framing::{ReadBuffer, WriteBuffer},
-    machine,
+    machine::{self, Driven, TlsInfo},
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep_until},
 };
 
-use crate::{Error, stream::Stream, tls::Begin};
-
-/// The most slices of one vectored write.
-const SLICES: usize = 32;
-
-/// Reads tokio's clock as the time since its creation, which is what machines take.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Clock {
-    pub(crate) origin: Instant,
-}
-
-impl Clock {
-    pub(crate) fn start() -> Self {
-        Self {
-            origin: Instant::now(),
-        }
-    }
-
-    pub(crate) fn now(&self) -> Duration {
-        self.origin.elapsed()
-    }
-}
+use crate::{
+    Error, Socket,
+    tls::{Handshaking, Tls},
+};
 
 /// Wakes its task at a machine's next deadline.
 #[derive(Debug, Default)]
@@ -47,14 +29,11 @@ struct Alarm {
 }
 
 impl Alarm {
-    /// Is ready once `deadline` is past.
+    /// Is ready once that time is past.
     ///
     /// Deadlines move back at nearly every reply. Then the sleep is left alone, and moved only when
     /// it wakes too early: most never do.
-    fn poll(&mut self, cx: &mut Context<'_>, clock: Clock, deadline: Option<Duration>) -> Poll<()> {
-        let Some(at) = deadline.and_then(|deadline| clock.origin.checked_add(deadline)) else {
-            return Poll::Pending;
-        };
+    fn poll(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
         if at < sleep.deadline() {
             sleep.as_mut().reset(at);
@@ -69,11 +48,16 @@ impl Alarm {
     }
 }
 
-/// A stream, what is known of it, and the time since it was established.
+/// A socket, what is known of it, and the time since it was established.
 #[derive(Debug)]
-pub(crate) struct Transport<S> {
-    pub(crate) stream: Stream<S>,
-    pub(crate) clock: Clock,
+pub(crate) struct Transport {
+    /// What carries the session; nothing does during a handshake, nor after one that failed.
+    pub(crate) socket: Option<Socket>,
+    pub(crate) tls_info: Option<Box<TlsInfo>>,
+    tls: Option<Tls>,
+    handshaking: Option<Handshaking>,
+    /// When the machine's time began.
+    pub(crate) origin: Instant,
     pub(crate) received: ReadBuffer,
     /// What is ready, and leaves with the next write.
     pub(crate) ready: WriteBuffer,
@@ -85,17 +69,15 @@ pub(crate) struct Transport<S> {
     error: Option<Arc<io::Error>>,
 }
 
-impl<S> Transport<S> {
-    /// Takes over a stream for a machine that leaves up to so many bytes unconsumed.
-    pub(crate) fn new(
-        stream: S,
-        tls: Option<Begin<S>>,
-        clock: Clock,
-        max_unconsumed: usize,
-    ) -> Self {
+impl Transport {
+    /// Takes over a socket for a machine that leaves up to so many bytes unconsumed.
+    pub(crate) fn new(socket: Socket, tls: Option<Tls>, max_unconsumed: usize) -> Self {
         Self {
-            stream: Stream::new(stream, tls),
-            clock,
+            socket: Some(socket),
+            tls_info: None,
+            tls,
+            handshaking: None,
+            origin: Instant::now(),
             received: ReadBuffer::new(max_unconsumed),
             ready: WriteBuffer::default(),
             alarm: Alarm::default(),
@@ -106,14 +88,14 @@ impl<S> Transport<S> {
         }
     }
 
+    /// Returns the time on the machine's clock.
+    pub(crate) fn now(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
     /// Adds what the stream said to what a machine makes of it.
     pub(crate) fn explain(&self, error: machine::Error) -> Error {
         Error::session(error, self.error.clone())
-    }
-
-    /// Returns how the stream failed, if it did.
-    pub(crate) fn error(&self) -> Option<&io::Error> {
-        self.error.as_deref()
     }
 
     /// Is ready once `deadline` is past.
@@ -122,63 +104,87 @@ impl<S> Transport<S> {
         cx: &mut Context<'_>,
         deadline: Option<Duration>,
     ) -> Poll<()> {
-        self.alarm.poll(cx, self.clock, deadline)
+        let at = deadline.and_then(|deadline| self.origin.checked_add(deadline));
+        at.map_or(Poll::Pending, |at| self.alarm.poll(cx, at))
     }
 
-    fn fail(&mut self, error: io::Error) {
-        self.error.get_or_insert(Arc::new(error));
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
-    /// Reads once, unless the buffer is full. Is ready with `false` when nothing more comes, once; then
-    /// nothing more can be written, either, if [`write_failed`](Self::write_failed) says so.
-    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+    /// Reads once, unless the buffer is full, and tells the machine of an end.
+    pub(crate) fn poll_read(
+        &mut self,
+        machine: &mut impl Driven,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
         let room = self.received.room();
         if self.eof || room.is_empty() {
             return Poll::Pending;
         }
         let mut room = ReadBuf::new(room);
-        let read = ready!(Pin::new(&mut self.stream).poll_read(cx, &mut room));
+        let read = ready!(poll_with(&mut self.socket, |it| it.poll_read(cx, &mut room)));
         let bytes = room.filled().len();
         self.received.filled(bytes);
         match read {
             Ok(()) => self.eof = bytes == 0,
-            // TLS ended without saying so. A peer that only forgot to, may still be told something.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                self.fail(error);
-                self.eof = true;
-            }
             Err(error) => {
-                // Unlike an end, which may be of one direction only, it is the end of both.
-                self.fail(error);
                 self.eof = true;
-                self.write_failed = true;
+                // TLS that ended without saying so is an end. A peer that only forgot to, may still be told
+                // something. Other errors are of both directions.
+                self.write_failed |= error.kind() != io::ErrorKind::UnexpectedEof;
+                self.error.get_or_insert(Arc::new(error));
             }
         }
-        Poll::Ready(!self.eof)
+        if self.eof {
+            // Of a reset, too, that is all: what is still to be written fails by itself.
+            machine.handle_eof();
+        }
+        Poll::Ready(())
     }
 
-    /// Goes on with the TLS handshake, once all that goes before it is flushed. Is ready with
-    /// whether it succeeded, once.
-    pub(crate) fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+    /// Goes on with the TLS handshake, once all that goes before it is flushed, and tells the machine what
+    /// comes of it. All that has arrived in clear was presented to the machine before.
+    pub(crate) fn poll_handshake(
+        &mut self,
+        machine: &mut impl Driven,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
         if self.unflushed {
             return Poll::Pending;
         }
-        let result = if self.received.unread().is_empty() {
-            ready!(self.stream.poll_handshake(cx))
-        } else {
-            // The machine refuses them before. They must never pass for what came through TLS.
-            let message = "bytes came in clear where TLS begins";
-            Err(io::Error::new(io::ErrorKind::InvalidData, message))
+        let result = match self.handshaking() {
+            Ok(handshaking) => ready!(handshaking.0.as_mut().poll(cx)),
+            Err(error) => Err(error),
         };
+        self.handshaking = None;
         match result {
-            Ok(()) => Poll::Ready(true),
+            Ok((link, info)) => {
+                self.socket = Some(Socket::Other(link));
+                self.tls_info = Some(Box::new(info.clone()));
+                machine.tls_established(info, self.now());
+            }
             Err(error) => {
-                self.fail(error);
-                Poll::Ready(false)
+                machine.tls_failed(error.get_ref());
+                self.error.get_or_insert(Arc::new(error));
             }
         }
+        Poll::Ready(())
+    }
+
+    /// Returns the handshake, which begins with the first call.
+    fn handshaking(&mut self) -> io::Result<&mut Handshaking> {
+        if !self.received.unread().is_empty() {
+            // The machine refuses them before. They must never pass for what came through TLS.
+            let message = "bytes came in clear where TLS begins";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
+        // Nothing leaves in clear from here on.
+        if let Some(socket) = self.socket.take()
+            && let Some(tls) = &self.tls
+        {
+            self.handshaking = Some(tls.begin(Box::new(socket)));
+        }
+        self.handshaking.as_mut().ok_or_else(|| {
+            let message = "the configuration asks for TLS, and neither a TlsConnector nor a TlsAcceptor was given";
+            io::Error::new(io::ErrorKind::Unsupported, message)
+        })
     }
 
     /// Writes once, as many as the stream takes of what is [ready](Self::ready) and then of these
@@ -193,17 +199,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         if self.write_failed {
             return Poll::Pending;
         }
-        let ready = self.ready.pending();
-        let all = [ready].into_iter().chain(slices.iter().copied());
-        let mut vectors = [IoSlice::new(&[]); SLICES];
-        let mut count = 0;
-        for (vector, slice) in vectors.iter_mut().zip(all) {
-            *vector = IoSlice::new(slice);
-            count += 1;
-        }
-        let vectors = vectors.get(usize::from(ready.is_empty())..count);
-        let vectors = vectors.unwrap_or_default();
-        let written = match ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, vectors)) {
+        let vectors = self.ready.vectors(slices);
+        let write = |it: Pin<&mut Socket>| it.poll_write_vectored(cx, &vectors);
+        let written = ready!(poll_with(&mut self.socket, write));
+        drop(vectors);
+        let written = match written {
             Ok(0) => Err(io::ErrorKind::WriteZero.into()),
             result => result,
         };
@@ -225,7 +225,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         if self.write_failed || !self.unflushed {
             return Poll::Pending;
         }
-        let flushed = ready!(Pin::new(&mut self.stream).poll_flush(cx));
+        let flushed = ready!(poll_with(&mut self.socket, |it| it.poll_flush(cx)));
         self.unflushed = false;
         Poll::Ready(match flushed {
             Ok(()) => true,
@@ -237,7 +237,41 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
     }
 
     fn fail_writing(&mut self, error: io::Error) {
-        self.fail(error);
+        self.error.get_or_insert(Arc::new(error));
         self.write_failed = true;
+    }
+
+    /// Says that nothing more comes.
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        poll_with(&mut self.socket, |it| it.poll_shutdown(cx))
+    }
+
+    /// Reads what is of no use any more, up to so many bytes or the end.
+    pub(crate) fn poll_discard(
+        &mut self,
+        left: &mut usize,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let mut bytes = [0; 1024];
+        while *left > 0 && !self.eof {
+            let mut room = ReadBuf::new(&mut bytes);
+            ready!(poll_with(&mut self.socket, |it| it.poll_read(cx, &mut room)))?;
+            match room.filled().len() {
+                0 => break,
+                read => *left = left.saturating_sub(read),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Does so with what carries the session now.
+fn poll_with<R>(
+    socket: &mut Option<Socket>,
+    call: impl FnOnce(Pin<&mut Socket>) -> Poll<io::Result<R>>,
+) -> Poll<io::Result<R>> {
+    match socket {
+        Some(socket) => call(Pin::new(socket)),
+        None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
     }
 }

@@ -25,6 +25,7 @@ use smtp_proto::{
 use smtp_proto_test_support::{Pki, SERVER};
 use smtp_proto_tokio::{
     Client, Error,
+    client::Options as ClientOptions,
     server::{
         Credential, Envelope, Exchange, Handler, Identity, Options, Recipient, Refusal, Sender,
         Session, Sink, Step, Transaction, Verdict, accept, invalid_credentials, refuse,
@@ -215,9 +216,9 @@ async fn attempt(mechanism: impl Mechanism + 'static) -> Result<String, Option<R
     let (stream, server) = serve(&users, config());
     let mechanism = std::sync::Mutex::new(Some(mechanism));
     let once = move || mechanism.lock().unwrap().take().unwrap();
-    let builder = Client::builder(in_clear()).authenticate(once);
+    let builder = ClientOptions::new(in_clear()).authenticate(once);
     let mut shown = format!("{builder:?}");
-    let mut client = builder.with_stream(stream).unwrap();
+    let mut client = Client::with_stream(stream, builder).unwrap();
     let report = client.send(&one(), content(0)).await.unwrap();
     shown += &format!("{client:?} {report:?}");
     let result = client.quit().await;
@@ -338,8 +339,8 @@ async fn a_password_is_used_in_the_best_way() {
         let users = Arc::new(Users::default());
         let config = server_config().mechanisms(offered).unwrap();
         let (stream, server) = serve(&users, config.allow_plain_text_auth());
-        let builder = Client::builder(in_clear()).password("tim", SECRET);
-        let mut client = builder.with_stream(stream).unwrap();
+        let builder = ClientOptions::new(in_clear()).password("tim", SECRET);
+        let mut client = Client::with_stream(stream, builder).unwrap();
         client.ready().await.unwrap();
         client.quit().await.unwrap();
         server.await.unwrap().unwrap();
@@ -417,11 +418,13 @@ async fn a_certificate_lets_a_client_in() {
         } else {
             pki.connector()
         };
-        let mut client = Client::builder(in_clear().tls(client::Tls::Required))
-            .tls(connector)
-            .authenticate(External::new)
-            .with_stream(stream)
-            .unwrap();
+        let mut client = Client::with_stream(
+            stream,
+            ClientOptions::new(in_clear().tls(client::Tls::Required))
+                .tls(connector)
+                .authenticate(External::new),
+        )
+        .unwrap();
         let report = client.send(&one(), content(0)).await.unwrap();
         assert_eq!(is_delivered(&report), certified, "{report:?}");
         assert_eq!(client.quit().await.is_ok(), certified);
@@ -471,8 +474,8 @@ async fn a_url_with_a_user_demands_a_verified_server() {
                 smtp_proto_tokio::tls::TlsConnector::with_any_certificate("mx.example.net").unwrap()
             }
         };
-        let client = Client::at(&url).unwrap().tls(connector);
-        let mut client = client.with_stream(stream).unwrap();
+        let client = ClientOptions::at(&url).unwrap().tls(connector);
+        let mut client = Client::with_stream(stream, client).unwrap();
         match client.ready().await {
             Ok(_) => assert!(is_verified),
             Err(error) => {
@@ -489,10 +492,12 @@ async fn a_url_with_a_user_demands_a_verified_server() {
 async fn no_password_leaves_in_clear() {
     let users = Arc::new(Users::default());
     let (stream, _server) = serve(&users, config());
-    let mut client = Client::builder(client_config(Pipelining::LookAhead))
-        .authenticate(|| Plain::new("tim", SECRET))
-        .with_stream(stream)
-        .unwrap();
+    let mut client = Client::with_stream(
+        stream,
+        ClientOptions::new(client_config(Pipelining::LookAhead))
+            .authenticate(|| Plain::new("tim", SECRET)),
+    )
+    .unwrap();
     let report = client.send(&one(), content(0)).await.unwrap();
     let failed = Outcome::NotSent(NotSentReason::CredentialUnprotected.into());
     assert_eq!(report.outcome, failed);
@@ -500,7 +505,7 @@ async fn no_password_leaves_in_clear() {
 }
 
 #[tokio::test]
-async fn mechanisms_come_in_time_and_have_names() {
+async fn mechanisms_have_names() {
     struct Nameless;
     impl Mechanism for Nameless {
         fn name(&self) -> &str {
@@ -514,15 +519,12 @@ async fn mechanisms_come_in_time_and_have_names() {
         }
     }
     let (stream, _server) = serve(&Arc::new(Users::default()), config());
-    let builder = Client::builder(in_clear()).authenticate(|| Nameless);
-    let error = builder.with_stream(tokio::io::empty()).unwrap_err();
+    let builder = ClientOptions::new(in_clear()).authenticate(|| Nameless);
+    let error = Client::with_stream(tokio::io::empty(), builder).unwrap_err();
     assert!(matches!(error, Error::Misuse(Misuse::InvalidMechanism)));
 
-    let mut client = Client::with_stream(stream, in_clear());
-    let plain = || vec![Box::new(Plain::new("tim", SECRET)) as Box<dyn Mechanism>];
-    client.authenticate(plain()).unwrap();
-    client.ready().await.unwrap();
-    assert_eq!(client.authenticate(plain()), Err(Misuse::TooLate));
+    let options = ClientOptions::new(in_clear()).authenticate(|| Plain::new("tim", SECRET));
+    let mut client = Client::with_stream(stream, options).unwrap();
     assert!(is_delivered(
         &client.send(&one(), content(0)).await.unwrap()
     ));

@@ -14,7 +14,7 @@ use smtp_proto::{
     client::{Cancellation, Envelope, NotSentReason, Outcome, Pipelining},
     machine::{Fault, Misuse},
 };
-use smtp_proto_tokio::{Body, Client};
+use smtp_proto_tokio::{Body, Client, client::Options};
 use support::{
     POLICIES, Store, client_config, content, drain, envelope, is_delivered, one, script, serve,
 };
@@ -31,7 +31,7 @@ async fn each_policy_delivers_through_buffers_of_every_size() {
         for buffer in [1, 7, 64, 64 * 1024] {
             let store = Arc::new(Store::default());
             let (stream, server) = serve(&store, buffer);
-            let mut client = Client::with_stream(stream, client_config(policy));
+            let mut client = Client::with_stream(stream, client_config(policy)).unwrap();
             let mut sending = client.send_all((0..12).map(|index| (one(), content(index))));
             let mut indices = Vec::new();
             while let Some(report) = sending.next().await.unwrap() {
@@ -53,7 +53,7 @@ async fn a_thousand_messages_in_a_stream_take_few_round_trips() {
     let store = Arc::new(Store::default());
     let (stream, server) = serve(&store, 16 * 1024);
     let policy = Pipelining::Stream { window: 100 };
-    let mut client = Client::with_stream(stream, client_config(policy));
+    let mut client = Client::with_stream(stream, client_config(policy)).unwrap();
     let mut sending = client.send_all((0..1000).map(|index| (one(), content(index))));
     let mut count = 0;
     while let Some(report) = timeout(PATIENCE, sending.next()).await.unwrap().unwrap() {
@@ -81,7 +81,7 @@ async fn bodies_of_all_kinds_and_sizes_arrive() {
             }
             let store = Arc::new(Store::default());
             let (stream, server) = serve(&store, 5000);
-            let mut client = Client::with_stream(stream, client_config(policy));
+            let mut client = Client::with_stream(stream, client_config(policy)).unwrap();
             let shared: Arc<[u8]> = bytes.clone().into();
             let bodies = [
                 Body::from(bytes.clone()),
@@ -135,9 +135,7 @@ async fn a_real_socket_carries_it_too() {
     let address = server.local_addr().unwrap();
     let serving = tokio::spawn(server.serve(support::Shared(Arc::clone(&store))));
     let policy = Pipelining::Stream { window: 10 };
-    let mut client = Client::builder(client_config(policy))
-        .server(address)
-        .connect()
+    let mut client = Client::connect(Options::new(client_config(policy)).server(address))
         .await
         .unwrap();
     assert!(client.capabilities().max_size().is_some());
@@ -190,7 +188,7 @@ async fn a_server_that_writes_nothing_before_it_has_read_all_is_no_deadlock() {
         far.write_all(b"221 x\r\n").await.unwrap();
     });
     let policy = Pipelining::Stream { window: COUNT };
-    let mut client = Client::with_stream(near, client_config(policy));
+    let mut client = Client::with_stream(near, client_config(policy)).unwrap();
     for _ in 0..COUNT {
         client.submit(one(), "Hello.\r\n").unwrap();
     }
@@ -207,7 +205,7 @@ async fn a_server_that_reads_nothing_before_its_replies_are_read_is_no_deadlock(
     let store = Arc::new(Store::default());
     let (stream, server) = serve(&store, 3);
     let policy = Pipelining::Stream { window: 1000 };
-    let mut client = Client::with_stream(stream, client_config(policy));
+    let mut client = Client::with_stream(stream, client_config(policy)).unwrap();
     let recipients = ["<b@example.net>"; 50];
     for index in 0..20 {
         client
@@ -228,7 +226,7 @@ async fn a_slow_body_keeps_neither_replies_nor_time_waiting() {
     let store = Arc::new(Store::default());
     let (stream, server) = serve(&store, 64 * 1024);
     let policy = Pipelining::Stream { window: 10 };
-    let mut client = Client::with_stream(stream, client_config(policy));
+    let mut client = Client::with_stream(stream, client_config(policy)).unwrap();
     let (reader, mut writer) = tokio::io::simplex(100);
     client.submit(one(), "quick\r\n").unwrap();
     client.submit(one(), Body::reader(reader)).unwrap();
@@ -258,7 +256,7 @@ async fn refused_recipients_are_reported_each() {
     for policy in POLICIES {
         let store = Arc::new(Store::default());
         let (stream, server) = serve(&store, 4096);
-        let mut client = Client::with_stream(stream, client_config(policy));
+        let mut client = Client::with_stream(stream, client_config(policy)).unwrap();
         let envelope = envelope(&["<b@example.net>", "<x@example.net>", "<b2@example.net>"]);
         let report = client.send(&envelope, content(1)).await.unwrap();
         assert!(!report.is_delivered());
@@ -282,7 +280,8 @@ async fn quit_rides_after_the_last_message_if_announced() {
     let mut client = Client::with_stream(
         stream,
         client_config(Pipelining::Stream { window: 9 }).traced(),
-    );
+    )
+    .unwrap();
     client.ready().await.unwrap();
     let before = client.round_trips();
     client.submit(one(), content(1)).unwrap();
@@ -302,7 +301,7 @@ async fn quit_rides_after_the_last_message_if_announced() {
 async fn dropped_futures_lose_nothing() {
     let store = Arc::new(Store::default());
     let (stream, server) = serve(&store, 11);
-    let mut client = Client::with_stream(stream, client_config(Pipelining::LookAhead));
+    let mut client = Client::with_stream(stream, client_config(Pipelining::LookAhead)).unwrap();
     for index in 0..20 {
         client.submit(one(), content(index)).unwrap();
     }
@@ -343,7 +342,7 @@ async fn a_stream_of_messages_may_be_late() {
     }
     let store = Arc::new(Store::default());
     let (stream, server) = serve(&store, 4096);
-    let mut client = Client::with_stream(stream, client_config(Pipelining::LookAhead));
+    let mut client = Client::with_stream(stream, client_config(Pipelining::LookAhead)).unwrap();
     let late = Late {
         left: 5,
         timer: Box::pin(sleep(Duration::from_millis(5))),
@@ -363,7 +362,7 @@ async fn a_stream_of_messages_may_be_late() {
 async fn a_message_can_be_cancelled_before_its_turn() {
     let store = Arc::new(Store::default());
     let (stream, server) = serve(&store, 4096);
-    let mut client = Client::with_stream(stream, client_config(Pipelining::LookAhead));
+    let mut client = Client::with_stream(stream, client_config(Pipelining::LookAhead)).unwrap();
     client.submit(one(), content(0)).unwrap();
     let second = client.submit(one(), content(1)).unwrap();
     assert_eq!(client.cancel(second), Ok(Cancellation::Unsent));
@@ -384,7 +383,7 @@ async fn a_message_can_be_cancelled_before_its_turn() {
 async fn the_parts_go_on_by_themselves() {
     let (near, far) = tokio::io::duplex(4096);
     let server = script(far, &[("", "220 x\r\n"), ("EHLO", "250 x\r\n25")]);
-    let mut client = Client::with_stream(near, client_config(Pipelining::LookAhead));
+    let mut client = Client::with_stream(near, client_config(Pipelining::LookAhead)).unwrap();
     client.ready().await.unwrap();
     server.await.unwrap();
     let parts = client.into_parts();
@@ -403,7 +402,7 @@ async fn empty_messages_do_not_hold_a_stream_up() {
     let store = Arc::new(Store::default());
     let (stream, server) = serve(&store, 1 << 20);
     let config = client_config(Pipelining::Stream { window: 100 });
-    let mut client = Client::with_stream(stream, config);
+    let mut client = Client::with_stream(stream, config).unwrap();
     client.ready().await.unwrap();
     let before = client.round_trips();
     let mut sending = client.send_all((0..50).map(|_| (one(), Vec::new())));

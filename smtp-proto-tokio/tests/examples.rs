@@ -11,6 +11,7 @@ use smtp_proto::client;
 use smtp_proto_test_support::Pki;
 use smtp_proto_tokio::{
     Client, Envelope, Outcome, Server,
+    client::Options as ClientOptions,
     server::{self, Config, Handler, Host, InMemory, Options, Verdict, accept},
 };
 use tokio::{runtime::Runtime, sync::watch, time::sleep};
@@ -98,17 +99,28 @@ fn start(settings: &str, log: fn(String)) -> Vec<SocketAddr> {
     addresses.unwrap()
 }
 
-/// Sends a message as alice; `None` if she is not let in.
-fn submit(pki: &Pki, address: SocketAddr, password: &str) -> Option<Outcome<'static>> {
+/// Sends a message as alice to that many, if all are accepted; `None` if she is not let in.
+fn submit(
+    pki: &Pki,
+    address: SocketAddr,
+    password: &str,
+    recipients: usize,
+) -> Option<Outcome<'static>> {
     let config = client::Config::new(Host::parse("client.example").unwrap());
-    let builder = Client::builder(config.tls(client::Tls::Implicit))
+    let config = config.report_put_off();
+    let builder = ClientOptions::new(config.tls(client::Tls::Implicit))
         .server(("127.0.0.1", address.port()))
         .tls(pki.connector())
         .password("alice", password);
     RUNTIME.block_on(async {
-        let mut client = builder.connect().await.ok()?;
-        let envelope = Envelope::new("alice@example.org").unwrap();
-        let envelope = envelope.to("carol@example.com").unwrap();
+        let mut client = Client::connect(builder).await.ok()?;
+        let mut envelope = Envelope::new("alice@example.org").unwrap().all_or_none();
+        for number in 0..recipients {
+            envelope = envelope
+                .to(&*format!("carol{number}@example.com"))
+                .unwrap()
+                .into_owned();
+        }
         let content = "From: alice@example.org\r\n\r\nHello.\r\n";
         let report = client.send(envelope, content).await.ok()?;
         client.quit().await.unwrap();

@@ -146,7 +146,7 @@ fn other<'a>(verb: &'a str, argument: &'a str) -> Command<'a> {
 async fn commands_go_between_messages() {
     let gateway = Arc::new(Gateway::default());
     let (stream, server) = serve(&gateway, own_config());
-    let mut client = Client::with_stream(stream, client_config(Pipelining::LookAhead));
+    let mut client = Client::with_stream(stream, client_config(Pipelining::LookAhead)).unwrap();
     client.submit(one(), content(0)).unwrap();
     let etrn = Command::Etrn(Word::parse("@example.org").unwrap());
     let reply = client.command(&etrn).await.unwrap();
@@ -195,7 +195,7 @@ async fn a_command_that_is_not_answered_fails() {
         far,
         &[("", "220 x\r\n"), ("EHLO", "250 x\r\n"), ("NOOP", "")],
     );
-    let mut client = Client::with_stream(near, client_config(Pipelining::LookAhead));
+    let mut client = Client::with_stream(near, client_config(Pipelining::LookAhead)).unwrap();
     match client.command(&Command::Noop).await {
         Err(Error::Session { error, .. }) => assert_eq!(error.fault(), Fault::ConnectionLost),
         other => panic!("{other:?}"),

@@ -43,7 +43,7 @@ async fn what_the_end_of_the_connection_leaves_open_is_reported_before_the_error
         ],
     );
     let policy = Pipelining::Stream { window: 2 };
-    let mut client = Client::with_stream(near, client_config(policy));
+    let mut client = Client::with_stream(near, client_config(policy)).unwrap();
     client.submit(one(), "0\r\n").unwrap();
     client.submit(one(), "12\r\n").unwrap();
     client.submit(one(), "2\r\n.").unwrap();
@@ -163,7 +163,7 @@ async fn a_write_that_fails_anywhere_leaves_every_message_with_the_right_outcome
                 left,
                 failure,
             };
-            let mut client = Client::with_stream(cut, client_config(policy));
+            let mut client = Client::with_stream(cut, client_config(policy)).unwrap();
             for index in 0..4 {
                 client.submit(one(), content(index)).unwrap();
             }
@@ -209,7 +209,7 @@ async fn a_body_that_fails_is_not_sent() {
     for policy in POLICIES {
         let store = Arc::new(Store::default());
         let (stream, server) = serve(&store, 4096);
-        let mut client = Client::with_stream(stream, client_config(policy));
+        let mut client = Client::with_stream(stream, client_config(policy)).unwrap();
         let report = client.send(&one(), Body::reader(Broken)).await.unwrap();
         assert_eq!(
             report.outcome,
@@ -225,7 +225,7 @@ async fn a_body_that_fails_is_not_sent() {
 async fn a_refused_session_fails_with_its_reason() {
     let (near, far) = tokio::io::duplex(4096);
     let server = script(far, &[("", "554 go away\r\n"), ("QUIT", "221 x\r\n")]);
-    let mut client = Client::with_stream(near, client_config(Pipelining::LookAhead));
+    let mut client = Client::with_stream(near, client_config(Pipelining::LookAhead)).unwrap();
     let Err(Error::Session { error, .. }) = client.ready().await else {
         panic!("it was ready");
     };
@@ -236,7 +236,7 @@ async fn a_refused_session_fails_with_its_reason() {
 #[tokio::test(start_paused = true)]
 async fn a_silent_server_times_out() {
     let (near, _far) = tokio::io::duplex(4096);
-    let mut client = Client::with_stream(near, client_config(Pipelining::LookAhead));
+    let mut client = Client::with_stream(near, client_config(Pipelining::LookAhead)).unwrap();
     let start = tokio::time::Instant::now();
     let report = client.send(&one(), content(0)).await.unwrap();
     assert_eq!(
@@ -245,8 +245,5 @@ async fn a_silent_server_times_out() {
     );
     assert_eq!(start.elapsed().as_secs(), 300); // 5321-4.5.3.2.1
     let error = client.quit().await.unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "timed out waiting for the greeting (waiting for the greeting)"
-    );
+    assert_eq!(error.to_string(), "timed out waiting for the greeting");
 }

@@ -15,17 +15,14 @@ use smtp_proto::{
 };
 use smtp_proto_tokio::{
     Client, Server,
+    client::Options,
     server::{
         Deliveries, Envelope, Handler, Notice, Recipient, Refusal, Session, Shutdown, Sink,
         Transaction, Verdict, accept, refuse, serve_connection,
     },
 };
 use support::{client_config, content, envelope, exchange, introduce, server_config};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    sync::Notify,
-    time::timeout,
-};
+use tokio::{sync::Notify, time::timeout};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const TAKEN: &str = "250 2.0.0 Message accepted\r\n";
@@ -120,7 +117,7 @@ fn lmtp_client() -> client::Config {
 }
 
 /// Sends a message to three recipients, and returns what became of it for each.
-async fn send_to_three<S: AsyncRead + AsyncWrite + Unpin>(client: &mut Client<S>) -> Report {
+async fn send_to_three(client: &mut Client) -> Report {
     let recipients = [
         "<a@example.net>",
         "<nobody@example.net>",
@@ -157,9 +154,7 @@ async fn three_recipients_have_three_outcomes_over_tcp() {
     let address = server.local_addr().unwrap();
     let shutdown = Shutdown::new();
     let serving = tokio::spawn(server.serve_until(mailboxes.clone(), shutdown.clone()));
-    let mut client = Client::builder(lmtp_client())
-        .server(address)
-        .connect()
+    let mut client = Client::connect(Options::new(lmtp_client()).server(address))
         .await
         .unwrap();
     for _ in 0..3 {
@@ -184,11 +179,12 @@ async fn three_recipients_have_three_outcomes_over_a_unix_socket() {
     server.local_addr().unwrap_err();
     let shutdown = Shutdown::new();
     let serving = tokio::spawn(server.serve_until(Mailboxes::default(), shutdown.clone()));
-    let mut client = Client::builder(lmtp_client())
-        .server(smtp_proto::delivery::Server::unix(path.to_str().unwrap()))
-        .connect()
-        .await
-        .unwrap();
+    let mut client = Client::connect(
+        Options::new(lmtp_client())
+            .server(smtp_proto::delivery::Server::unix(path.to_str().unwrap())),
+    )
+    .await
+    .unwrap();
     assert_three_outcomes(&send_to_three(&mut client).await);
     client.quit().await.unwrap();
     shutdown.begin();
@@ -269,7 +265,7 @@ async fn one_verdict_serves_all_recipients() {
     let (near, far) = tokio::io::duplex(4096);
     let handler = Arc::new(support::Shared(Arc::clone(&store)));
     let server = tokio::spawn(serve_connection(far, lmtp_server(), handler));
-    let mut client = Client::with_stream(near, lmtp_client());
+    let mut client = Client::with_stream(near, lmtp_client()).unwrap();
     let recipients = ["<b1@example.net>", "<b2@example.net>", "<c@example.net>"];
     let report = client.send(&envelope(&recipients), content(0)).await;
     let report = report.unwrap();
@@ -299,7 +295,7 @@ async fn the_connection_dies_between_two_verdicts() {
             ("\r\n.\r\n", "250 for b\r\n"),
         ],
     );
-    let mut client = Client::with_stream(near, lmtp_client());
+    let mut client = Client::with_stream(near, lmtp_client()).unwrap();
     let recipients = ["<b@example.net>", "<c@example.net>"];
     let report = client.send(&envelope(&recipients), content(0)).await;
     let recipients = report.unwrap().recipients;

@@ -9,7 +9,7 @@ use smtp_proto::{
     syntax::Host,
 };
 use smtp_proto_test_support::{DELIVERS, OFFER, Script, Scripted};
-use smtp_proto_tokio::{Body, Client, Envelope, Report, client::Builder};
+use smtp_proto_tokio::{Body, Client, Envelope, Report, client::Options};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, duplex},
     time::{Instant, sleep, timeout},
@@ -22,8 +22,8 @@ fn envelope() -> Envelope<'static> {
     envelope.to("bob@example.org").unwrap()
 }
 
-fn builder() -> Builder {
-    Client::builder(Config::new(Host::parse("client.example").unwrap()))
+fn options() -> Options {
+    Options::new(Config::new(Host::parse("client.example").unwrap()))
 }
 
 /// Answers as a server does. Takes a byte of the content each `pause`, or all at once.
@@ -54,7 +54,7 @@ async fn serve(stream: DuplexStream, pause: Duration) {
 }
 
 /// The message was given up, with its account, since it took too long.
-async fn assert_given_up(client: &mut Client<DuplexStream>, report: &Report) {
+async fn assert_given_up(client: &mut Client, report: &Report) {
     let unsent = |it: &Outcome<'_>| matches!(it, Outcome::NotSent(why) if why.reason == NotSentReason::ConnectionEnded);
     assert!(unsent(&report.outcome), "{report:?}");
     let error = client.next_report().await.unwrap_err();
@@ -70,18 +70,18 @@ async fn assert_given_up(client: &mut Client<DuplexStream>, report: &Report) {
 async fn a_server_that_takes_a_byte_now_and_then_is_given_up() {
     let large = || Body::shared(b"0123456789abcde\r\n".repeat(10_000));
     let limit = Duration::from_secs(20);
-    for (builder, is_limited, least) in [
-        (builder().message_timeout(limit), false, limit),
-        (builder(), true, limit),
+    for (options, is_limited, least) in [
+        (options().message_timeout(limit), false, limit),
+        (options(), true, limit),
         (
-            builder().lowest_rate(100_000),
+            options().lowest_rate(100_000),
             false,
             Duration::from_secs(10),
         ),
     ] {
         let (ours, theirs) = duplex(64);
         let server = tokio::spawn(serve(theirs, Duration::from_millis(50)));
-        let mut client = builder.with_stream(ours).unwrap();
+        let mut client = Client::with_stream(ours, options).unwrap();
         let begin = Instant::now();
         let report = match is_limited {
             true => client.send_within(limit, envelope(), large()).await,
@@ -103,7 +103,7 @@ async fn a_server_that_takes_a_byte_now_and_then_is_given_up() {
 async fn a_content_that_comes_slowly_is_not_the_servers_fault() {
     let (ours, theirs) = duplex(64);
     let server = tokio::spawn(serve(theirs, Duration::ZERO));
-    let mut client = builder().lowest_rate(1000).with_stream(ours).unwrap();
+    let mut client = Client::with_stream(ours, options().lowest_rate(1000)).unwrap();
     let (mut sender, body) = Body::channel();
     tokio::spawn(async move {
         for _ in 0..60 {
@@ -186,10 +186,10 @@ async fn each_step_has_the_time_that_is_set_for_it() {
         (timeouts.greeting, timeouts.command) = (long, long);
         *of(&mut timeouts) = short;
         let server = Scripted::new([&*script.leak()]);
-        let builder = Client::at(server.url()).unwrap();
-        let builder =
-            builder.configure(|it| it.timeouts(timeouts).pipelining(Pipelining::LockStep));
-        let error = match builder.connect().await {
+        let options = Options::at(server.url()).unwrap();
+        let options =
+            options.configure(|it| it.timeouts(timeouts).pipelining(Pipelining::LockStep));
+        let error = match Client::connect(options).await {
             Ok(mut client) => {
                 client.send(envelope(), MESSAGE).await.unwrap();
                 client.next_report().await.unwrap_err()

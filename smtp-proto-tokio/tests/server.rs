@@ -20,6 +20,7 @@ use smtp_proto::{
 };
 use smtp_proto_tokio::{
     Client, Error, Server,
+    client::Options,
     server::{Shutdown, serve_connection},
 };
 use support::{
@@ -41,7 +42,7 @@ async fn recipients_of_a_group_are_looked_up_side_by_side() {
         ..Store::default()
     });
     let (stream, server) = serve(&store, 64 * 1024);
-    let mut client = Client::with_stream(stream, client_config(Pipelining::LookAhead));
+    let mut client = Client::with_stream(stream, client_config(Pipelining::LookAhead)).unwrap();
     let start = Instant::now();
     let report = client
         .send(&envelope(&["<b@example.net>"; 30]), content(0))
@@ -61,7 +62,7 @@ async fn messages_are_stored_while_the_next_arrive() {
     });
     let (stream, server) = serve(&store, 64 * 1024);
     let policy = Pipelining::Stream { window: 100 };
-    let mut client = Client::with_stream(stream, client_config(policy));
+    let mut client = Client::with_stream(stream, client_config(policy)).unwrap();
     let start = Instant::now();
     let mut sending = client.send_all((0..50).map(|index| (one(), content(index))));
     while let Some(report) = sending.next().await.unwrap() {
@@ -131,7 +132,7 @@ async fn a_sink_may_refuse_content_on_its_way() {
     let (stream, server) = serve(&store, 4096);
     for policy in support::POLICIES {
         let (stream, server) = serve(&store, 4096);
-        let mut client = Client::with_stream(stream, client_config(policy));
+        let mut client = Client::with_stream(stream, client_config(policy)).unwrap();
         let bytes = [b"a virus\r\n".to_vec(), b"more\r\n".repeat(100_000)].concat();
         let report = client.send(&one(), bytes).await.unwrap();
         let Outcome::Refused(Answer { reply, .. }) = &report.outcome else {
@@ -352,9 +353,7 @@ async fn many_connections_are_served_at_once() {
             tokio::spawn(async move {
                 let policy = support::POLICIES[number % 4];
                 let config = client_config(policy);
-                let mut client = Client::builder(config)
-                    .server(address)
-                    .connect()
+                let mut client = Client::connect(Options::new(config).server(address))
                     .await
                     .unwrap();
                 let mut sending = client.send_all((0..25).map(|index| (one(), content(index))));
@@ -397,7 +396,7 @@ async fn large_content_takes_few_reads() {
     let counting = tokio::io::join(Counting(read, Arc::clone(&reads)), write);
     let handler = Shared(Arc::default());
     tokio::spawn(serve_connection(counting, server_config(), handler));
-    let mut client = Client::with_stream(near, client_config(Pipelining::LookAhead));
+    let mut client = Client::with_stream(near, client_config(Pipelining::LookAhead)).unwrap();
     let content = "x\r\n".repeat(1_000_000);
     let report = client.send(one(), content).await.unwrap();
     assert!(report.is_delivered(), "{report:?}");

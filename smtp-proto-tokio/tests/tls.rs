@@ -14,6 +14,7 @@ use smtp_proto::{
 use smtp_proto_test_support::{Pki, SERVER};
 use smtp_proto_tokio::{
     Client, Server,
+    client::Options,
     server::Shutdown,
     tls::{Pin, TlsConnector},
 };
@@ -41,8 +42,8 @@ async fn every_mode_delivers_by_every_policy_through_buffers_of_every_size() {
                 let store = Arc::new(Store::default());
                 let (stream, server) = serve(&store, buffer, with_tls(&pki, server_tls));
                 let config = client_config(policy).tls(client_tls);
-                let builder = Client::builder(config).tls(pki.connector());
-                let mut client = builder.with_stream(stream).unwrap();
+                let builder = Options::new(config).tls(pki.connector());
+                let mut client = Client::with_stream(stream, builder).unwrap();
                 let mut sending = client.send_all((0..5).map(|index| (one(), content(index))));
                 let mut count = 0;
                 while let Some(report) = timeout(PATIENCE, sending.next()).await.unwrap().unwrap() {
@@ -50,7 +51,7 @@ async fn every_mode_delivers_by_every_policy_through_buffers_of_every_size() {
                     count += 1;
                 }
                 assert_eq!(count, 5, "{client_tls:?} {policy:?} {buffer}");
-                let info = client.stream().tls_info().unwrap();
+                let info = client.tls_info().unwrap();
                 assert_eq!(info.version, 0x0304);
                 assert!(info.is_verified() && info.exporter.is_some());
                 // 3207-4.2-d
@@ -78,8 +79,8 @@ async fn a_server_serves_many_clients_over_tls_and_shuts_down() {
         let handler = Shared(Arc::clone(&store));
         let serving = tokio::spawn(server.serve_until(handler, shutdown.clone()));
         for _ in 0..3 {
-            let builder = Client::builder(look_ahead(client_tls)).tls(pki.connector());
-            let mut client = builder.server(address).connect().await.unwrap();
+            let builder = Options::new(look_ahead(client_tls)).tls(pki.connector());
+            let mut client = Client::connect(builder.server(address)).await.unwrap();
             assert!(is_delivered(
                 &client.send(&one(), content(0)).await.unwrap()
             ));
@@ -127,8 +128,8 @@ async fn only_trusted_servers_get_mail() {
         for (client_tls, server_tls) in MODES {
             let store = Arc::new(Store::default());
             let (stream, server) = serve(&store, 4096, with_tls(&pki, server_tls));
-            let builder = Client::builder(look_ahead(client_tls)).tls(connector.clone());
-            let mut client = builder.with_stream(stream).unwrap();
+            let builder = Options::new(look_ahead(client_tls)).tls(connector.clone());
+            let mut client = Client::with_stream(stream, builder).unwrap();
             let report = client.send(&one(), content(0)).await.unwrap();
             assert_eq!(is_delivered(&report), trusted, "{case} {report:?}");
             if trusted {
@@ -159,7 +160,7 @@ async fn tls_is_wanted_and_nothing_was_given_to_do_it_with() {
     for (client_tls, server_tls) in MODES {
         let store = Arc::new(Store::default());
         let (stream, server) = serve(&store, 4096, with_tls(&pki, server_tls));
-        let mut client = Client::with_stream(stream, look_ahead(client_tls));
+        let mut client = Client::with_stream(stream, look_ahead(client_tls)).unwrap();
         let error = client.ready().await.unwrap_err();
         assert_eq!(fault(&error), Fault::TlsFailed);
         assert!(error.to_string().contains("TlsConnector"), "{error}");
@@ -171,12 +172,12 @@ async fn tls_is_wanted_and_nothing_was_given_to_do_it_with() {
     let store = Arc::new(Store::default());
     let options = server_config().tls(server::Tls::Offered).into();
     let (stream, server) = serve(&store, 4096, options);
-    let builder = Client::builder(look_ahead(client::Tls::Opportunistic)).tls(pki.connector());
-    let mut client = builder.with_stream(stream).unwrap();
+    let builder = Options::new(look_ahead(client::Tls::Opportunistic)).tls(pki.connector());
+    let mut client = Client::with_stream(stream, builder).unwrap();
     assert!(is_delivered(
         &client.send(&one(), content(0)).await.unwrap()
     ));
-    assert_eq!(client.stream().tls_info(), None);
+    assert_eq!(client.tls_info(), None);
     client.quit().await.unwrap();
     server.await.unwrap().unwrap();
 }
@@ -188,8 +189,8 @@ async fn tls_is_not_offered() {
     let client = |tls| {
         let store = Arc::new(Store::default());
         let (stream, _server) = serve(&store, 4096, server_config().into());
-        let builder = Client::builder(look_ahead(tls)).tls(pki.connector());
-        builder.with_stream(stream).unwrap()
+        let builder = Options::new(look_ahead(tls)).tls(pki.connector());
+        Client::with_stream(stream, builder).unwrap()
     };
     let mut strict = client(client::Tls::Required);
     let report = strict.send(&one(), content(0)).await.unwrap();

@@ -12,7 +12,7 @@ use smtp_proto::{
     server,
 };
 use smtp_proto_test_support::Pki;
-use smtp_proto_tokio::Client;
+use smtp_proto_tokio::{Client, client::Options};
 use support::{
     Store, begin_message, content, drain, exchange, greet, introduce, one, read_to_end, script,
     tls::{acceptor, fault, handshake, look_ahead, loopback, serve, serve_loopback, with_tls},
@@ -75,8 +75,8 @@ async fn bytes_after_the_220_close_the_connection() {
             ("STARTTLS\r\n", "220 go\r\n250-x\r\n250 AUTH PLAIN\r\n"),
         ],
     );
-    let builder = Client::builder(look_ahead(client::Tls::Required)).tls(pki.connector());
-    let mut client = builder.with_stream(near).unwrap();
+    let options = Options::new(look_ahead(client::Tls::Required)).tls(pki.connector());
+    let mut client = Client::with_stream(near, options).unwrap();
     client.submit(one(), content(0)).unwrap();
     let (reports, result) = drain(&mut client).await;
     let not_sent = Outcome::NotSent(NotSentReason::ConnectionEnded.into());
@@ -126,8 +126,8 @@ async fn refused_tls_leaves_nothing_in_clear() {
             exchange_lines(&mut far, &["220 x", "250-x\r\n250 STARTTLS", reply]).await;
             read_to_end(&mut far).await
         });
-        let builder = Client::builder(look_ahead(client::Tls::Required)).tls(pki.connector());
-        let mut client = builder.with_stream(near).unwrap();
+        let options = Options::new(look_ahead(client::Tls::Required)).tls(pki.connector());
+        let mut client = Client::with_stream(near, options).unwrap();
         let report = client.send(&one(), content(0)).await.unwrap();
         assert!(matches!(report.outcome, Outcome::NotSent(_)), "{report:?}");
         assert_eq!(fault(&client.ready().await.unwrap_err()), expected);
@@ -157,8 +157,8 @@ async fn offers_in_clear_are_forgotten() {
         let more = tokio::time::timeout(quiet, stream.read_u8()).await;
         assert!(more.is_err(), "nothing more before the reply");
     });
-    let builder = Client::builder(look_ahead(client::Tls::Required)).tls(pki.connector());
-    let mut client = builder.with_stream(near).unwrap();
+    let options = Options::new(look_ahead(client::Tls::Required)).tls(pki.connector());
+    let mut client = Client::with_stream(near, options).unwrap();
     client.ready().await.unwrap();
     let offers: Vec<_> = client
         .capabilities()
@@ -218,8 +218,8 @@ async fn the_server_ends_tls_in_place_of_a_verdict() {
                 stream.shutdown().await.unwrap();
             }
         });
-        let builder = Client::builder(look_ahead(client::Tls::Implicit)).tls(pki.connector());
-        let mut client = builder.with_stream(near).unwrap();
+        let options = Options::new(look_ahead(client::Tls::Implicit)).tls(pki.connector());
+        let mut client = Client::with_stream(near, options).unwrap();
         let report = client.send(&one(), content(0)).await.unwrap();
         assert_eq!(report.outcome, Outcome::InDoubt);
         let error = client.quit().await.unwrap_err();
@@ -307,8 +307,8 @@ async fn a_handshake_that_never_ends_times_out() {
     let mut timeouts = Timeouts::default();
     timeouts.command = Duration::from_secs(7);
     let config = look_ahead(client::Tls::Implicit).timeouts(timeouts);
-    let builder = Client::builder(config).tls(pki.connector());
-    let mut client = builder.with_stream(near).unwrap();
+    let options = Options::new(config).tls(pki.connector());
+    let mut client = Client::with_stream(near, options).unwrap();
     let error = client.ready().await.unwrap_err();
     assert_eq!(fault(&error), Fault::TimedOut(Timer::Handshake));
 

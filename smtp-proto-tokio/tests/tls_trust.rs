@@ -14,6 +14,7 @@ use smtp_proto::{
 use smtp_proto_test_support::{Pki, SERVER, Scripted};
 use smtp_proto_tokio::{
     Client, Error,
+    client::Options as ClientOptions,
     server::Options,
     tls::{TlsConnector, TlsaRecord},
 };
@@ -21,7 +22,7 @@ use support::{
     Store, content, is_delivered, one, server_config,
     tls::{fault, look_ahead, serve_loopback},
 };
-use tokio::{net::TcpStream, time::timeout};
+use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const WAYS: [(client::Tls, server::Tls); 2] = [
@@ -34,10 +35,10 @@ async fn open(
     options: Options,
     connector: &TlsConnector,
     tls: client::Tls,
-) -> Result<Client<TcpStream>, Error> {
+) -> Result<Client, Error> {
     let (stream, _) = serve_loopback(&Arc::new(Store::default()), options).await;
-    let builder = Client::builder(look_ahead(tls)).tls(connector.clone());
-    let mut client = builder.with_stream(stream)?;
+    let builder = ClientOptions::new(look_ahead(tls)).tls(connector.clone());
+    let mut client = Client::with_stream(stream, builder)?;
     client.ready().await?;
     Ok(client)
 }
@@ -52,7 +53,7 @@ async fn deliver(
     let mut client = open(options, connector, tls).await?;
     let report = client.send(&one(), content(0)).await?;
     assert!(is_delivered(&report), "{report:?}");
-    Ok(client.stream().tls_info().unwrap().verification)
+    Ok(client.tls_info().unwrap().verification)
 }
 
 /// RFC 7672: the DNS says whom to trust, by the server's certificate or by its authority's.
@@ -155,7 +156,7 @@ async fn a_server_that_declines_tls_is_told_of() {
     ));
     let declined = client.tls_declined().unwrap();
     assert_eq!(declined.to_string(), "454 4.7.0 no certificate today");
-    assert_eq!(client.stream().tls_info(), None);
+    assert_eq!(client.tls_info(), None);
 }
 
 /// RFC 8689 4.2.1: REQUIRETLS goes to verified servers only.

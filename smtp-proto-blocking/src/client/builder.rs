@@ -206,7 +206,13 @@ impl Builder {
 
     /// Connects with what an earlier connection has found out about the server.
     pub(super) fn connect_again(&self, learned: Option<&Learned>) -> Result<Client, Error> {
-        let (host, port) = match self.setup.destination()? {
+        let server = self.setup.destination()?;
+        let connected = self.connect_to(server, learned);
+        connected.map_err(|error| error.naming(server))
+    }
+
+    fn connect_to(&self, server: &Server, learned: Option<&Learned>) -> Result<Client, Error> {
+        let (host, port) = match server {
             Server::Tcp { host, port } => (host.as_str(), *port),
             #[cfg(unix)]
             Server::Unix { path } => {

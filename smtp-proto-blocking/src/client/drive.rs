@@ -1,18 +1,14 @@
 //! The loop that the client's calls go round.
 
-use std::{io, mem, sync::Arc, task::Poll, time::Duration};
+use std::{io, mem, task::Poll, time::Duration};
 
-use smtp_proto::{
-    client::{Client, Config},
-    delivery::{Content, Courier},
-    machine,
-};
+use smtp_proto::delivery::Courier;
 
-use super::body::{Supply, present};
+use super::body::Body;
 use crate::{
-    Error, Transport,
+    Socket,
     connection::{Connection, GLANCE, MOMENT, Progress},
-    tls::Begin,
+    tls::Tls,
 };
 
 /// How far a turn of writing came.
@@ -27,48 +23,47 @@ enum Written {
 
 /// A courier, its connection, and how far they are with each other.
 #[derive(Debug)]
-pub(super) struct Driver<T> {
-    pub(super) courier: Courier<Content<Supply>>,
-    pub(super) connection: Connection<T>,
+pub(super) struct Driver {
+    pub(super) courier: Courier<Body>,
+    pub(super) transport: Connection,
     /// More messages wait in an iterator.
     pub(super) is_supplied: bool,
     /// How long a content was waited for.
     waited: Duration,
-    /// How the transport failed.
-    broken: Option<Arc<io::Error>>,
 }
 
-impl<T: Transport> Driver<T> {
-    pub(super) fn new(transport: T, config: Config, tls: Option<Begin<T>>) -> Self {
-        let machine = Client::new(config, Duration::ZERO);
+impl Driver {
+    pub(super) fn new(socket: Socket, tls: Option<Tls>, courier: Courier<Body>) -> Self {
         Self {
-            connection: Connection::new(transport, tls, machine.max_unconsumed()),
-            courier: Courier::new(machine),
+            transport: Connection::new(socket, tls, courier.machine().max_unconsumed()),
+            courier,
             is_supplied: false,
             waited: Duration::ZERO,
-            broken: None,
         }
     }
 
-    /// Adds what the transport said to what the machine makes of it.
-    pub(super) fn explain(&self, error: machine::Error) -> Error {
-        Error::session(error, self.broken.clone())
-    }
-
     /// Goes on until there is an answer.
-    pub(super) fn wait<R>(
-        &mut self,
-        mut answer: impl FnMut(&mut Courier<Content<Supply>>) -> Poll<R>,
-    ) -> R {
+    pub(super) fn wait<R>(&mut self, mut answer: impl FnMut(&mut Courier<Body>) -> Poll<R>) -> R {
         loop {
             if let Poll::Ready(answer) = answer(&mut self.courier) {
                 if self.courier.is_idle() {
-                    self.connection.shrink();
+                    self.transport.shrink();
                 }
                 return answer;
             }
             self.turn();
         }
+    }
+
+    /// Tells the server that nothing more comes.
+    pub(super) fn close(&mut self) {
+        self.transport.close();
+    }
+
+    /// Writes QUIT, and waits for nothing.
+    pub(super) fn take_leave(&mut self) {
+        self.courier.machine_mut().quit();
+        self.write();
     }
 
     /// Goes round once: events, writes, and a read unless there is news.
@@ -103,8 +98,8 @@ impl<T: Transport> Driver<T> {
             if !self.courier.machine().wants_read() {
                 break;
             }
-            let progress = self.connection.read_arrived();
-            if !self.note_read(progress) {
+            let progress = self.transport.read_arrived(&mut self.courier);
+            if !matches!(progress, Progress::Bytes(1..)) {
                 break;
             }
         }
@@ -114,31 +109,21 @@ impl<T: Transport> Driver<T> {
 
     /// Takes note of everything that the machine has to tell, and returns whether that was anything.
     fn receive(&mut self) -> bool {
-        let now = self.connection.now();
-        let mut input = self.connection.input();
+        let now = self.transport.now();
+        let mut input = self.transport.received.unread();
         let news = self.courier.receive(&mut input, now);
         let remaining = input.len();
-        self.connection.keep(remaining);
+        self.transport.received.keep(remaining);
         news
     }
 
     /// Does the TLS handshake, no longer than the machine's timer.
     fn handshake(&mut self) {
         let deadline = self.deadline();
-        let limit = deadline.saturating_sub(self.connection.now());
-        let complete = self.connection.handshake(limit, || true);
-        let now = self.connection.now();
-        match complete {
-            Ok(true) => {
-                // It was wanted a moment ago, and nothing has happened since.
-                let info = self.connection.stream().tls_info().unwrap_or_default();
-                let _ = self.courier.machine_mut().tls_established(info, now);
-            }
-            Ok(false) => self.courier.handle_timeout(now.max(deadline)),
-            Err(error) => {
-                self.courier.tls_failed(error.get_ref());
-                self.broken = Some(Arc::new(error));
-            }
+        let limit = deadline.saturating_sub(self.transport.now());
+        if !self.transport.handshake(&mut self.courier, limit, || true) {
+            self.courier
+                .handle_timeout(self.transport.now().max(deadline));
         }
     }
 
@@ -147,9 +132,7 @@ impl<T: Transport> Driver<T> {
         match self.try_write() {
             Ok(written) => written,
             Err(error) => {
-                self.connection.ready = Default::default();
-                self.courier.machine_mut().write_failed();
-                self.broken.get_or_insert(Arc::new(error));
+                self.transport.write_failed(&mut self.courier, error);
                 Written::All
             }
         }
@@ -160,23 +143,23 @@ impl<T: Transport> Driver<T> {
             if self.is_supplied && self.courier.wants_message() {
                 return Ok(Written::Short);
             }
-            let now = self.connection.now();
+            let now = self.transport.now();
             self.courier.excuse(mem::take(&mut self.waited));
-            let (courier, connection) = (&mut self.courier, &mut self.connection);
-            let (origin, waited) = (connection.origin(), &mut self.waited);
-            let present = |content, offset| {
-                let presented = present(content, offset);
+            let (courier, transport) = (&mut self.courier, &mut self.transport);
+            let (origin, waited) = (transport.origin, &mut self.waited);
+            let present = |body, offset| {
+                let presented = Body::present(body, offset);
                 // A reader may have taken its time.
                 *waited += origin.elapsed().saturating_sub(now);
                 presented
             };
             let transmit = courier.poll_transmit(present, now);
             let has_more = transmit.is_some();
-            let large = transmit.and_then(|transmit| connection.ready.take(transmit, now));
+            let large = transmit.and_then(|transmit| transport.ready.take(transmit, now));
             let taken = match large {
-                Some(transmit) => match connection.write(transmit.slices(), MOMENT) {
+                Some(transmit) => match transport.write(transmit.slices(), MOMENT) {
                     Ok(taken) => {
-                        transmit.wrote(taken.bytes, connection.now());
+                        transmit.wrote(taken.bytes, transport.now());
                         taken
                     }
                     Err(error) => {
@@ -186,13 +169,13 @@ impl<T: Transport> Driver<T> {
                 },
                 // What comes next may leave with it.
                 None if has_more => continue,
-                None if connection.ready.pending().is_empty() => {
-                    return Ok(match connection.flush()? {
+                None if transport.ready.pending().is_empty() => {
+                    return Ok(match transport.flush()? {
                         Progress::Bytes(_) => Written::All,
                         Progress::Blocked => Written::Part,
                     });
                 }
-                None => connection.write(&[], MOMENT)?,
+                None => transport.write(&[], MOMENT)?,
             };
             if taken.blocked {
                 return Ok(Written::Part);
@@ -204,29 +187,14 @@ impl<T: Transport> Driver<T> {
     /// whether any bytes came.
     fn read(&mut self, patience: Duration) -> bool {
         let deadline = self.deadline();
-        let limit = deadline.saturating_sub(self.connection.now()).min(patience);
-        let progress = self.connection.read(limit);
-        let is_blocked = matches!(progress, Ok(Progress::Blocked));
-        let came = self.note_read(progress);
+        let limit = deadline.saturating_sub(self.transport.now()).min(patience);
+        let progress = self.transport.read(&mut self.courier, limit);
         // Only now: what came in time counts, however late it is read.
-        let now = self.connection.now();
-        if is_blocked && now >= deadline {
+        let now = self.transport.now();
+        if matches!(progress, Progress::Blocked) && now >= deadline {
             self.courier.handle_timeout(now);
         }
-        came
-    }
-
-    fn note_read(&mut self, progress: io::Result<Progress>) -> bool {
-        match progress {
-            Ok(Progress::Bytes(0)) => self.courier.machine_mut().handle_eof(),
-            Ok(Progress::Bytes(_)) => return true,
-            Ok(Progress::Blocked) => {}
-            Err(error) => {
-                self.courier.machine_mut().handle_eof();
-                self.broken.get_or_insert(Arc::new(error));
-            }
-        }
-        false
+        matches!(progress, Progress::Bytes(1..))
     }
 
     fn deadline(&self) -> Duration {

@@ -2,8 +2,7 @@
 //! became of each.
 
 mod body;
-mod builder;
-mod dial;
+mod connect;
 mod drive;
 mod send_all;
 mod sender;
@@ -16,7 +15,7 @@ pub use smtp_proto::delivery::IntoMessage;
 
 pub use self::{
     body::{Body, BodySender},
-    builder::Builder,
+    connect::Options,
     send_all::SendAll,
     sender::Sender,
     session::{Client, Parts},

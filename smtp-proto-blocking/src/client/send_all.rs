@@ -5,9 +5,9 @@ use std::task::Poll;
 use smtp_proto::delivery::{IntoMessage, Report};
 
 use super::{body::Body, session::Client};
-use crate::{Error, Transport};
+use crate::Error;
 
-impl<T: Transport> Client<T> {
+impl Client {
     /// Sends messages as fast as the pipelining policy allows, and yields their reports.
     ///
     /// A message is a pair of an envelope and a content, or a [`Result`] of that: a source that may fail
@@ -15,7 +15,7 @@ impl<T: Transport> Client<T> {
     /// advance. One that fails, or is refused by [`submit`](Self::submit) ([`Error::Misuse`]), does not
     /// keep the others from being sent. If the session fails, its error comes last, and the rest of the
     /// iterator was not used.
-    pub fn send_all<I>(&mut self, messages: I) -> SendAll<'_, T, I::IntoIter>
+    pub fn send_all<I>(&mut self, messages: I) -> SendAll<'_, I::IntoIter>
     where
         I: IntoIterator<Item: IntoMessage<Body>>,
     {
@@ -30,24 +30,23 @@ impl<T: Transport> Client<T> {
 /// Sends messages and yields their [`Report`]s; see [`Client::send_all`].
 #[must_use = "nothing is sent unless the reports are asked for"]
 #[derive(Debug)]
-pub struct SendAll<'c, T, I> {
-    client: &'c mut Client<T>,
+pub struct SendAll<'c, I> {
+    client: &'c mut Client,
     /// Those that were not taken, until there are no more.
     messages: Option<I>,
     /// The session's error was yielded.
     has_failed: bool,
 }
 
-impl<T, I> SendAll<'_, T, I> {
+impl<I> SendAll<'_, I> {
     /// Returns the client, for its trace and what else it can tell meanwhile.
-    pub fn client(&mut self) -> &mut Client<T> {
+    pub fn client(&mut self) -> &mut Client {
         self.client
     }
 }
 
-impl<T, I> Iterator for SendAll<'_, T, I>
+impl<I> Iterator for SendAll<'_, I>
 where
-    T: Transport,
     I: Iterator<Item: IntoMessage<Body>>,
 {
     type Item = Result<Report, Error>;
@@ -59,9 +58,8 @@ where
     }
 }
 
-impl<T, I> SendAll<'_, T, I>
+impl<I> SendAll<'_, I>
 where
-    T: Transport,
     I: Iterator<Item: IntoMessage<Body>>,
 {
     fn next_report(&mut self) -> Result<Option<Report>, Error> {
@@ -83,7 +81,7 @@ where
             }
             if let Poll::Ready(report) = self.client.driver.courier.next_report() {
                 self.has_failed = report.is_err();
-                return report.map_err(|error| self.client.driver.explain(error));
+                return report.map_err(|error| self.client.driver.transport.explain(error));
             }
             self.client.driver.turn();
         }

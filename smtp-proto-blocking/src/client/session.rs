@@ -1,346 +1,54 @@
 //! One session: what is submitted to it, and what it comes to.
 
-use std::time::{Duration, Instant};
+#[cfg(unix)]
+use std::os::unix::net::UnixStream;
+use std::{net::ToSocketAddrs, time::Instant};
 
-use smtp_proto::{
-    client::{self as machine, Cancellation, Config, Envelope, Learned, MessageId},
-    delivery::{Content, Courier, Report},
-    machine::{Misuse, TraceEntry},
-    syntax::{Capabilities, Command, ForwardPath, RcptParameters, Reply},
-};
+use smtp_proto::client::Duplex;
 
 use super::{
-    body::{Body, Supply},
+    body::Body,
+    connect::{Options, dial},
     drive::Driver,
 };
-use crate::{Error, Socket, Stream, Transport, tls::Begin};
+use crate::{Socket, Transport};
 
-/// One SMTP session over a blocking [`Transport`].
-///
-/// [`send`](Self::send) does everything for one message. For as many as the pipelining policy allows
-/// at once, keep several submitted: [`send_all`](Self::send_all), or [`submit`](Self::submit) and
-/// [`next_report`](Self::next_report). Nothing is read or written but during a call that waits.
-///
-/// Every message that was submitted gets exactly one [`Report`], also when the connection fails;
-/// the failure follows after the last of them.
-#[derive(Debug)]
-pub struct Client<T = Socket> {
-    pub(super) driver: Driver<T>,
+/// It is the configuration's to say.
+const DUPLEX: Option<Duplex> = None;
+
+smtp_proto::client! {
+    /// One SMTP session over one connection.
 }
 
-/// What a [`Client`] was made of.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Parts<T> {
-    /// The machine, in the state that the session is in.
-    pub machine: machine::Client,
-    /// The transport, with the TLS session over it if there is one.
-    pub stream: Stream<T>,
-    /// What was read from the stream and not used up.
-    pub unread: Vec<u8>,
-    /// When the machine's time began.
-    pub origin: Instant,
-}
+impl Client {
+    /// Connects to a server and waits until the session is open. A [URL](smtp_proto::delivery::ServerUrl)
+    /// says all that is needed, or else [`Options`] do. All addresses of a host are tried in turn.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Url`], [`Error::Connect`] if no address of the host can be reached, and
+    /// [`Error::Session`] if the server refuses the session: its [`answer`](Error::answer) says how.
+    pub fn connect<O>(options: O) -> Result<Self, Error>
+    where
+        O: TryInto<Options>,
+        Error: From<O::Error>,
+    {
+        Self::connect_again(&options.try_into()?, None)
+    }
 
-impl<T: Transport> Client<T> {
     /// Starts a session over a connection that was just established.
     ///
-    /// One that needs more than a configuration begins with [`Client::builder`].
-    pub fn with_stream(transport: T, config: Config) -> Self {
-        Self::new(transport, config, None)
-    }
-
-    pub(super) fn new(transport: T, config: Config, tls: Option<Begin<T>>) -> Self {
-        let driver = Driver::new(transport, config, tls);
-        Self { driver }
-    }
-
-    /// Has the session authenticate itself before any message, by the first of these mechanisms that
-    /// the server offers.
-    ///
     /// # Errors
     ///
-    /// Those of [`smtp_proto::client::Client::authenticate`]: call it before anything else.
-    #[cfg(feature = "auth")]
-    pub fn authenticate(
-        &mut self,
-        mechanisms: Vec<Box<dyn machine::mechanism::Mechanism>>,
-    ) -> Result<(), Misuse> {
-        self.driver.courier.machine_mut().authenticate(mechanisms)
+    /// [`Error::Connect`] if the means for TLS or authentication cannot be had.
+    pub fn with_stream(
+        transport: impl Transport + Send + 'static,
+        options: impl Into<Options>,
+    ) -> Result<Self, Error> {
+        Self::over(Socket::over(transport), &options.into(), None, None)
     }
+}
 
-    /// Waits until the session is open, and returns what the server offers.
-    ///
-    /// It need not be called: messages wait for it by themselves.
-    ///
-    /// # Errors
-    ///
-    /// Why the session could not be opened, or has ended since.
-    pub fn ready(&mut self) -> Result<&Capabilities, Error> {
-        let opened = self.driver.wait(|courier| courier.opened());
-        opened.map_err(|error| self.driver.explain(error))?;
-        Ok(self.capabilities())
-    }
-
-    /// Returns whether an idle connection is still good, as far as that is known without a round trip:
-    /// reads what has arrived, a 421 or the end, and waits for nothing.
-    ///
-    /// # Errors
-    ///
-    /// Why the session has ended.
-    pub fn check(&mut self) -> Result<(), Error> {
-        self.driver.look();
-        match self.driver.courier.failure() {
-            Some(error) => Err(self.driver.explain(error.clone())),
-            None if self.driver.courier.machine().is_closed() => Err(Misuse::Ending.into()),
-            None => Ok(()),
-        }
-    }
-
-    /// Sends a message and waits for what becomes of it.
-    ///
-    /// Messages that were submitted before go first; their reports stay for
-    /// [`next_report`](Self::next_report). If the session fails the report tells what that means for
-    /// the message; why it failed comes with the next call.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Misuse`] as for [`submit`](Self::submit). If the session has failed already, why.
-    pub fn send<'e>(
-        &mut self,
-        envelope: impl Into<Envelope<'e>>,
-        body: impl Into<Body>,
-    ) -> Result<Report, Error> {
-        let message = self.post(envelope.into(), body.into().0)?;
-        let sent = self.finished(message);
-        sent.map(|(report, _)| report)
-    }
-
-    /// Sends a message as [`send`](Self::send) does, and gives the connection up once `limit` is over,
-    /// as [`abort`](Self::abort) does: the report is there in any case. Those on other messages stay for
-    /// [`next_report`](Self::next_report).
-    ///
-    /// # Errors
-    ///
-    /// Those of [`send`](Self::send).
-    pub fn send_within<'e>(
-        &mut self,
-        limit: Duration,
-        envelope: impl Into<Envelope<'e>>,
-        body: impl Into<Body>,
-    ) -> Result<Report, Error> {
-        let until = self.driver.connection.now().saturating_add(limit);
-        let message = self.post(envelope.into(), body.into().0)?;
-        self.driver.courier.finish_by(message, until);
-        let sent = self.finished(message);
-        sent.map(|(report, _)| report)
-    }
-
-    /// Submits a message, unless the session has failed.
-    pub(super) fn post(
-        &mut self,
-        envelope: Envelope<'_>,
-        content: Content<Supply>,
-    ) -> Result<MessageId, Error> {
-        if let Some(error) = self.driver.courier.failure() {
-            return Err(self.driver.explain(error.clone()));
-        }
-        let courier = &mut self.driver.courier;
-        Ok(courier.submit(envelope, content.size(), content)?)
-    }
-
-    /// Waits for what becomes of a message, and for its content as it was left.
-    pub(super) fn finished(
-        &mut self,
-        message: MessageId,
-    ) -> Result<(Report, Option<Content<Supply>>), Error> {
-        let finished = self.driver.wait(|courier| courier.report(message));
-        finished.ok_or(Misuse::UnknownMessage.into())
-    }
-
-    /// Adds a recipient to a message that was [begun](Self::begin), and waits for what the server answers
-    /// to it, positive or negative; if the server has refused the sender, for that answer.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Misuse`] as for [`smtp_proto::client::Client::add_recipient`], and
-    /// [`Misuse::UnknownMessage`] if the message is given up unanswered, as its report tells; why the
-    /// session has failed, if it fails before the answer.
-    pub fn add_recipient(
-        &mut self,
-        message: MessageId,
-        recipient: ForwardPath<'_>,
-        parameters: Option<&RcptParameters<'_>>,
-    ) -> Result<Reply<'static>, Error> {
-        let courier = &mut self.driver.courier;
-        let recipient = courier.add_recipient(message, recipient, parameters)?;
-        let answer = |courier: &mut Courier<_>| courier.recipient_answer(message, recipient);
-        let answer = self.driver.wait(answer);
-        let reply = answer.map_err(|error| self.driver.explain(error))?;
-        reply.ok_or(Misuse::UnknownMessage.into())
-    }
-
-    /// Ends the envelope of a message that was [begun](Self::begin), sends the content, and waits for
-    /// what becomes of it.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Misuse`] as for [`smtp_proto::client::Client::end`].
-    pub fn end(&mut self, message: MessageId, body: impl Into<Body>) -> Result<Report, Error> {
-        self.driver.courier.end(message, body.into().0)?;
-        let sent = self.finished(message);
-        sent.map(|(report, _)| report)
-    }
-
-    /// Sends a command of your own after the messages that were submitted, and waits for its reply,
-    /// positive or negative: NOOP, HELP, VRFY, EXPN, ETRN, XFORWARD, or one that the library does not
-    /// know. See [`smtp_proto::client::Client::command`].
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Misuse`] if the command cannot be sent; why the session has failed, if it fails before
-    /// the reply.
-    pub fn command(&mut self, command: &Command<'_>) -> Result<Reply<'static>, Error> {
-        self.ready()?;
-        let id = self.driver.courier.command(command)?;
-        let answer = self.driver.wait(|courier| courier.answer(id));
-        let reply = answer.map_err(|error| self.driver.explain(error))?;
-        reply.ok_or(Misuse::Ending.into())
-    }
-
-    /// Queues a message, to be sent during the next calls.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`smtp_proto::client::Client::submit`].
-    pub fn submit<'e>(
-        &mut self,
-        envelope: impl Into<Envelope<'e>>,
-        body: impl Into<Body>,
-    ) -> Result<MessageId, Misuse> {
-        let content = body.into().0;
-        let courier = &mut self.driver.courier;
-        courier.submit(envelope.into(), content.size(), content)
-    }
-
-    /// Begins a message whose recipients are added as they come, by
-    /// [`add_recipient`](Self::add_recipient), and whose content follows by [`end`](Self::end): so a proxy
-    /// answers its own client what the server answers.
-    ///
-    /// What is submitted after it waits for it. [`cancel`](Self::cancel) withdraws it; dropping the
-    /// client does so, too. In neither case anything of it is left with the server.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`smtp_proto::client::Client::begin`]. If the session has failed already, why.
-    pub fn begin<'e>(&mut self, envelope: impl Into<Envelope<'e>>) -> Result<MessageId, Error> {
-        if let Some(error) = self.driver.courier.failure() {
-            return Err(self.driver.explain(error.clone()));
-        }
-        Ok(self.driver.courier.begin(&envelope.into())?)
-    }
-
-    /// Returns whether [`submit`](Self::submit) would take a message.
-    pub fn can_submit(&self) -> bool {
-        self.driver.courier.machine().can_submit()
-    }
-
-    /// Returns whether everything submitted is finished, though maybe not reported.
-    pub fn is_idle(&self) -> bool {
-        self.driver.courier.machine().is_idle()
-    }
-
-    /// Withdraws a message, and tells what that costs. Its report follows.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`smtp_proto::client::Client::cancel`].
-    pub fn cancel(&mut self, message: MessageId) -> Result<Cancellation, Misuse> {
-        self.driver.courier.machine_mut().cancel(message)
-    }
-
-    /// Waits for the next report; `None` if nothing is unfinished.
-    ///
-    /// # Errors
-    ///
-    /// Why the session has failed, once every message's report was returned; from then on always.
-    pub fn next_report(&mut self) -> Result<Option<Report>, Error> {
-        let report = self.driver.wait(Courier::next_report);
-        report.map_err(|error| self.driver.explain(error))
-    }
-
-    /// Ends the session once everything submitted is finished.
-    ///
-    /// Reports that were not asked for before are kept for [`next_report`](Self::next_report).
-    ///
-    /// # Errors
-    ///
-    /// Why the session has failed.
-    pub fn quit(&mut self) -> Result<(), Error> {
-        self.driver.courier.machine_mut().quit();
-        let ended = self.driver.wait(|courier| courier.ended());
-        self.driver.connection.close();
-        ended.map_err(|error| self.driver.explain(error))
-    }
-
-    /// Has QUIT follow the last message that was submitted. No message can be submitted any more.
-    ///
-    /// It saves [`quit`](Self::quit) a round trip if it is called while messages are under way.
-    pub fn announce_quit(&mut self) {
-        self.driver.courier.machine_mut().quit();
-    }
-
-    /// Gives the connection up at once, and returns the reports on all messages that were not taken,
-    /// those that were unfinished among them. From then on there is only the error
-    /// ([`Fault::ShutDown`](smtp_proto::machine::Fault::ShutDown)).
-    pub fn abort(&mut self) -> Vec<Report> {
-        let now = self.driver.connection.now();
-        self.driver.courier.abort(now)
-    }
-
-    /// Returns what the server announced in answer to EHLO; empty before that.
-    pub fn capabilities(&self) -> &Capabilities {
-        self.driver.courier.machine().capabilities()
-    }
-
-    /// Returns what the session has found out about its server, once it is open: for the
-    /// [configuration](Config::learned) of the next. A [`Sender`](super::Sender) does so by itself.
-    pub fn learned(&self) -> Option<Learned> {
-        self.driver.courier.machine().learned()
-    }
-
-    /// Returns how the server refused the TLS that it offers, if the session went on in clear, as
-    /// [`Tls::Opportunistic`](machine::Tls::Opportunistic) has it.
-    pub fn tls_declined(&self) -> Option<&Reply<'static>> {
-        self.driver.courier.tls_declined()
-    }
-
-    /// Returns what carries the session.
-    pub fn stream(&self) -> &Stream<T> {
-        self.driver.connection.stream()
-    }
-
-    /// Returns how many round trips the session has waited for so far, the greeting's included.
-    pub fn round_trips(&self) -> u64 {
-        self.driver.courier.machine().round_trips()
-    }
-
-    /// Takes the oldest entry of the trace, if one is [kept](Config::traced).
-    pub fn poll_trace(&mut self) -> Option<TraceEntry> {
-        self.driver.courier.machine_mut().poll_trace()
-    }
-
-    /// Hands out the machine and the stream, for those who go on by themselves.
-    ///
-    /// The content of unfinished messages is lost.
-    pub fn into_parts(self) -> Parts<T> {
-        let origin = self.driver.connection.origin();
-        let (stream, unread) = self.driver.connection.into_parts();
-        Parts {
-            machine: self.driver.courier.into_machine(),
-            stream,
-            unread,
-            origin,
-        }
-    }
+fn resolve(place: (&str, u16)) -> std::io::Result<std::vec::IntoIter<std::net::SocketAddr>> {
+    place.to_socket_addrs()
 }

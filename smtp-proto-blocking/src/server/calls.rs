@@ -2,8 +2,6 @@
 
 use std::sync::mpsc;
 
-#[cfg(feature = "scram")]
-use smtp_proto::reception::FoundKeys;
 use smtp_proto::{
     reception::{
         Answer, Asked, Call, Deliveries, Notice, Question, Reception, Refusal, Session, State,
@@ -84,53 +82,23 @@ impl<'h, S: State, H: Handler<S>> Calls<'h, S, H> {
     }
 
     fn answer(&mut self, session: &Session<S>, question: Question<S>) -> Answer<S> {
-        let handler = self.handler;
-        Answer::Plain(match question {
-            Question::Connected => return Answer::Session(handler.connected(session)),
-            Question::XClient(attributes) => {
-                return Answer::Session(handler.xclient(session, &attributes));
-            }
-            Question::Mail(sender) => return Answer::Transaction(handler.mail(session, &sender)),
-            Question::Recipient(transaction, recipient) => {
-                return Answer::Recipient(handler.recipient(session, &transaction, &recipient));
-            }
+        match question {
             #[cfg(feature = "auth")]
             Question::Mechanism(mechanism) => {
-                return Answer::Mechanism(handler.exchange(session, &mechanism).map(|exchange| {
+                let exchange = self.handler.exchange(session, &mechanism);
+                Answer::Mechanism(exchange.map(|exchange| {
                     self.exchange = exchange;
                     self.exchange.is_some()
-                }));
+                }))
             }
             #[cfg(feature = "auth")]
-            Question::Response(response) => return Answer::Step(self.respond(response)),
-            #[cfg(feature = "auth")]
-            Question::Credential(claim) => {
-                return Answer::Identity(handler.authenticate(session, claim.credential()));
-            }
-            #[cfg(feature = "scram")]
-            Question::Keys { user, hash } => {
-                let keys = handler.scram_keys(session, &user, hash);
-                return Answer::Keys(keys.and_then(|keys| FoundKeys::draw(keys, getrandom::fill)));
-            }
-            Question::Reply { reply, reason, .. } => {
-                return Answer::Reply(handler.review(session, &reply, reason));
-            }
-            Question::Hello => handler.hello(session),
-            Question::StartTls => handler.start_tls(session),
-            Question::Message(transaction) => match self.take(transaction) {
+            Question::Response(response) => Answer::Step(self.respond(response)),
+            Question::Message(transaction) => Answer::Plain(match self.take(transaction) {
                 Some(intake) => intake.finish(),
                 None => Err(Refusal::local_error()),
-            },
-            Question::Verify(name) => handler.verify(session, &name),
-            Question::Expand(name) => handler.expand(session, &name),
-            Question::Help(topic) => handler.help(session, topic.as_deref()),
-            Question::Etrn(node) => handler.etrn(session, &node),
-            Question::XForward(attributes) => handler.xforward(session, &attributes),
-            Question::Command { verb, argument } => {
-                handler.command(session, &verb, argument.as_deref())
-            }
-            _ => Err(Refusal::local_error()),
-        })
+            }),
+            question => smtp_proto::answer!(self.handler, session, question),
+        }
     }
 
     #[cfg(feature = "auth")]

@@ -15,9 +15,8 @@ use smtp_proto::{
 
 use super::{calls::Calls, handler::Handler, options::Options, shutdown::Shutdown};
 use crate::{
-    Error, Transport,
+    Error, Socket,
     connection::{Connection, GLANCE, MOMENT, Progress},
-    tls::Tls,
 };
 
 /// How long a client may take to notice that the connection is being closed.
@@ -26,17 +25,14 @@ const LINGER: Duration = Duration::from_secs(1);
 const WATCH: Duration = Duration::from_millis(256);
 
 /// A reception with its handler, and its connection.
-pub(super) struct Driver<'h, T, S: State, H: Handler<S>> {
+pub(super) struct Driver<'h, S: State, H: Handler<S>> {
     reception: Reception<S>,
     calls: Calls<'h, S, H>,
     handler: &'h H,
-    connection: Connection<T>,
+    connection: Connection,
     shutdown: Option<&'h Shutdown>,
-    eof: bool,
     /// Nothing can be written any more.
     is_mute: bool,
-    /// How the transport failed.
-    broken: Option<Arc<io::Error>>,
 }
 
 /// What became of what there was to write.
@@ -48,30 +44,21 @@ enum Written {
     Blocked,
 }
 
-impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
+impl<'h, S: State, H: Handler<S>> Driver<'h, S, H> {
     pub(super) fn new(
-        transport: T,
+        socket: Socket,
         options: Options,
         handler: &'h H,
         shutdown: Option<&'h Shutdown>,
-    ) -> Self
-    where
-        T: Send + 'static,
-    {
+    ) -> Self {
         let reception = Reception::begin(&options, Duration::ZERO);
         Self {
-            connection: Connection::new(
-                transport,
-                options.into_tls().map(Tls::over),
-                reception.max_unconsumed(),
-            ),
+            connection: Connection::new(socket, options.into_tls(), reception.max_unconsumed()),
             reception,
             calls: Calls::new(handler),
             handler,
             shutdown,
-            eof: false,
             is_mute: false,
-            broken: None,
         }
     }
 
@@ -94,7 +81,7 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
         let (session, tally) = (self.reception.session(), self.reception.tally());
         guarded(|| {
             self.handler
-                .closed(session, result.as_ref().copied(), tally)
+                .closed(session, result.as_ref().copied(), &tally)
         });
         match panic {
             None => result,
@@ -104,6 +91,11 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
 
     fn run(&mut self) -> Result<(), Error> {
         let mut waits = false;
+        self.make_calls()?;
+        if !self.reception.wants_tls() {
+            // Whoever has not waited for the greeting is found out before that leaves.
+            self.connection.read_arrived(&mut self.reception);
+        }
         loop {
             self.make_calls()?;
             if self.reception.is_closed() {
@@ -139,7 +131,7 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
             }
             let idle = if self.reception.wants_tls() {
                 self.handshake(until)
-            } else if self.eof {
+            } else if self.connection.eof {
                 // What is left is to be written, or to be waited for.
                 thread::sleep(limit.min(WATCH));
                 true
@@ -166,7 +158,7 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
     /// Makes the calls for everything that the client has said.
     fn make_calls(&mut self) -> Result<(), Error> {
         let now = self.connection.now();
-        let mut input = self.connection.input();
+        let mut input = self.connection.received.unread();
         let result = loop {
             match self.reception.poll_call(&mut input, now) {
                 Ok(Some(call)) => self.calls.make(&mut self.reception, call),
@@ -175,10 +167,10 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
             }
         };
         let remaining = input.len();
-        self.connection.keep(remaining);
+        self.connection.received.keep(remaining);
         result.map_err(|error| {
             self.linger(error.fault());
-            Error::session(error, self.broken.take())
+            self.connection.explain(error)
         })
     }
 
@@ -217,34 +209,21 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
 
     fn write_failed(&mut self, error: io::Error) {
         self.is_mute = true;
-        self.reception.write_failed();
-        self.broken.get_or_insert(Arc::new(error));
+        self.connection.write_failed(&mut self.reception, error);
     }
 
     /// Reads what has come, and waits for it no longer than `limit`. Tells whether nothing came.
     fn read(&mut self, limit: Duration) -> bool {
         let until = self.connection.now().saturating_add(limit);
-        match self.connection.read(limit) {
-            Ok(Progress::Bytes(0)) => self.end_of_input(),
-            Ok(Progress::Bytes(_)) => {}
-            Ok(Progress::Blocked) => {
-                if !self.reception.wants_read() {
-                    // There may be no room to read into, and so nothing to wait for.
-                    thread::sleep(until.saturating_sub(self.connection.now()));
-                }
-                return true;
-            }
-            Err(error) => {
-                self.end_of_input();
-                self.broken.get_or_insert(Arc::new(error));
-            }
+        let is_idle = matches!(
+            self.connection.read(&mut self.reception, limit),
+            Progress::Blocked
+        );
+        if is_idle && !self.reception.wants_read() {
+            // There may be no room to read into, and so nothing to wait for.
+            thread::sleep(until.saturating_sub(self.connection.now()));
         }
-        false
-    }
-
-    fn end_of_input(&mut self) {
-        self.eof = true;
-        self.reception.handle_eof();
+        is_idle
     }
 
     /// Does the TLS handshake, unless it takes longer than `limit` or the server ends before. Tells
@@ -255,20 +234,9 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
             let phase = shutdown.as_ref().map(Shutdown::phase);
             phase.is_none_or(|phase| phase == Phase::Serving)
         };
-        match self.connection.handshake(limit, goes_on) {
-            Ok(true) => {
-                let tls = self.connection.stream().tls_info().unwrap_or_default();
-                // It was wanted a moment ago, and nothing has happened since.
-                let _ = self.reception.tls_established(tls, self.connection.now());
-                false
-            }
-            Ok(false) => true,
-            Err(error) => {
-                self.broken = Some(Arc::new(error));
-                self.reception.tls_failed();
-                false
-            }
-        }
+        !self
+            .connection
+            .handshake(&mut self.reception, limit, goes_on)
     }
 
     /// Lets the client read the last reply: a connection that is closed with bytes unread is reset,
@@ -283,9 +251,9 @@ impl<'h, T: Transport, S: State, H: Handler<S>> Driver<'h, T, S, H> {
         }
         let end = self.connection.now().saturating_add(LINGER);
         while let Some(left) = end.checked_sub(self.connection.now())
-            && let Ok(Progress::Bytes(1..)) = self.connection.read(left)
+            && let Progress::Bytes(1..) = self.connection.read(&mut self.reception, left)
         {
-            self.connection.keep(0);
+            self.connection.received.keep(0);
         }
     }
 }

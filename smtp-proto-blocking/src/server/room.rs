@@ -157,5 +157,5 @@ fn turn_away<S: State>(
     let error = reception.give_up(Duration::ZERO, |bytes| socket.write(bytes).unwrap_or(0));
     let error = ended(error);
     let (session, tally) = (reception.session(), reception.tally());
-    guarded(|| handler.closed(session, Err(&error), tally));
+    guarded(|| handler.closed(session, Err(&error), &tally));
 }

@@ -11,11 +11,11 @@ use smtp_proto_rustls::{
     rustls::{self, ClientConnection, Connection, ServerConnection},
 };
 
-use super::{Handshake, Link};
-use crate::{TlsInfo, Transport};
+use super::{Handshake, Link, Secured};
+use crate::Transport;
 
 impl Handshake for TlsConnector {
-    fn handshake(&self, mut link: Link) -> io::Result<(Box<dyn Transport + Send>, TlsInfo)> {
+    fn handshake(&self, mut link: Link) -> io::Result<Secured> {
         let (config, name) = (self.config(), self.server_name());
         let connection = ClientConnection::new(Arc::clone(config), name.clone());
         let mut connection = connection.map_err(invalid)?;
@@ -23,10 +23,14 @@ impl Handshake for TlsConnector {
         let info = self.info(&connection);
         Ok((TlsStream::over(link, connection.into()), info))
     }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self == other
+    }
 }
 
 impl Handshake for TlsAcceptor {
-    fn handshake(&self, mut link: Link) -> io::Result<(Box<dyn Transport + Send>, TlsInfo)> {
+    fn handshake(&self, mut link: Link) -> io::Result<Secured> {
         let connection = ServerConnection::new(Arc::clone(self.config()));
         let mut connection = connection.map_err(invalid)?;
         connection.complete_io(&mut link)?;

@@ -1,6 +1,7 @@
 //! What a library of TLS is to a connection.
 
 use std::{
+    any::Any,
     fmt,
     io::{self, IoSlice, Read, Write},
     sync::Arc,
@@ -30,8 +31,20 @@ pub trait Handshake: Send + Sync + 'static {
     /// Those of the link, as they are, and of the library. They end the session. One that has an
     /// [`UnverifiedReason`](smtp_proto::machine::UnverifiedReason) among its causes says that of the
     /// peer.
-    fn handshake(&self, link: Link) -> io::Result<(Box<dyn Transport + Send>, TlsInfo)>;
+    fn handshake(&self, link: Link) -> io::Result<Secured>;
+
+    /// Returns whether another does the same, so that a connection by the one is as good as by the other.
+    /// Unless it says so, only a clone of the same [`Tls`] does.
+    fn is_same(&self, _: &Self) -> bool
+    where
+        Self: Sized,
+    {
+        false
+    }
 }
+
+/// The transport that leads through TLS, and what its handshake came to.
+pub type Secured = (Box<dyn Transport + Send>, TlsInfo);
 
 /// The bytes of a connection in both directions, as a handshake is done with them.
 ///
@@ -50,7 +63,7 @@ pub struct Link {
 pub(crate) type GoesOn = Box<dyn Fn() -> bool + Send>;
 
 impl Link {
-    fn new(
+    pub(crate) fn new(
         mut transport: Box<dyn Transport + Send>,
         until: Option<Instant>,
         goes_on: GoesOn,
@@ -143,15 +156,25 @@ impl fmt::Debug for Link {
     }
 }
 
-/// Does a handshake over a transport of one kind, until then and as long as that allows.
-pub(crate) type Begin<T> = Box<dyn FnOnce(T, Option<Instant>, GoesOn) -> Made + Send>;
-
-/// What a handshake has made.
-pub(crate) type Made = io::Result<(Box<dyn Transport + Send>, TlsInfo)>;
-
 /// Any [`Handshake`].
 #[derive(Clone)]
-pub struct Tls(Arc<dyn Handshake>);
+pub struct Tls(Arc<dyn Erased>);
+
+trait Erased: Any + Send + Sync {
+    fn begin(&self, link: Link) -> io::Result<Secured>;
+    fn is_same_as(&self, other: &dyn Any) -> bool;
+}
+
+impl<H: Handshake> Erased for H {
+    fn begin(&self, link: Link) -> io::Result<Secured> {
+        self.handshake(link)
+    }
+
+    fn is_same_as(&self, other: &dyn Any) -> bool {
+        let other = other.downcast_ref::<H>();
+        other.is_some_and(|other| self.is_same(other))
+    }
+}
 
 impl<H: Handshake> From<H> for Tls {
     fn from(handshake: H) -> Self {
@@ -160,11 +183,14 @@ impl<H: Handshake> From<H> for Tls {
 }
 
 impl Tls {
-    pub(crate) fn over<T: Transport + Send + 'static>(self) -> Begin<T> {
-        Box::new(move |transport, until, goes_on| {
-            let link = Link::new(Box::new(transport), until, goes_on)?;
-            self.0.handshake(link)
-        })
+    pub(crate) fn handshake(&self, link: Link) -> io::Result<Secured> {
+        self.0.begin(link)
+    }
+}
+
+impl PartialEq for Tls {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.is_same_as(&*other.0)
     }
 }
 

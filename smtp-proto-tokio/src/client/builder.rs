@@ -218,7 +218,17 @@ impl Builder {
 
     /// Connects with what an earlier connection has found out about the server.
     pub(super) async fn connect_again(&self, learned: Option<&Learned>) -> Result<Client, Error> {
-        let (host, port) = match self.setup.destination()? {
+        let server = self.setup.destination()?;
+        let connected = self.connect_to(server, learned).await;
+        connected.map_err(|error| error.naming(server))
+    }
+
+    async fn connect_to(
+        &self,
+        server: &Server,
+        learned: Option<&Learned>,
+    ) -> Result<Client, Error> {
+        let (host, port) = match server {
             Server::Tcp { host, port } => (host.as_str(), *port),
             #[cfg(unix)]
             Server::Unix { path } => {

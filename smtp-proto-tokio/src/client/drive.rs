@@ -3,27 +3,19 @@
 use std::{
     fmt,
     future::{Future, poll_fn},
-    io,
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
-use smtp_proto::{
-    client::{Client, Config, Duplex},
-    delivery::{Content, Courier},
-    machine,
-};
-use tokio::{
-    io::{AsyncRead, AsyncWrite},
-    task::yield_now,
-};
+use smtp_proto::delivery::Courier;
+use tokio::{task::yield_now, time::timeout};
 
-use super::body::Supply;
-use crate::{
-    Error,
-    tls::Begin,
-    transport::{Clock, Transport},
-};
+use super::body::Body;
+use crate::{Socket, tls::Tls, transport::Transport};
+
+/// How long a stream may take to shut down.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Waits until the runtime has seen what has arrived.
 pub(super) struct Yielding(Pin<Box<dyn Future<Output = ()> + Send + Sync>>);
@@ -36,9 +28,9 @@ impl fmt::Debug for Yielding {
 
 /// A courier, its stream, and how far they are with each other.
 #[derive(Debug)]
-pub(super) struct Driver<S> {
-    pub(super) courier: Courier<Content<Supply>>,
-    pub(super) transport: Transport<S>,
+pub(super) struct Driver {
+    pub(super) courier: Courier<Body>,
+    pub(super) transport: Transport,
     /// More messages wait in a source.
     pub(super) is_supplied: bool,
     /// The stream has not taken what was collected.
@@ -46,38 +38,41 @@ pub(super) struct Driver<S> {
     yielding: Option<Yielding>,
 }
 
-impl<S> Driver<S> {
-    pub(super) fn new(stream: S, config: Config, tls: Option<Begin<S>>) -> Self {
-        let clock = Clock::start();
-        let machine = Client::new(config.duplex(Duplex::Full), clock.now());
+impl Driver {
+    pub(super) fn new(socket: Socket, tls: Option<Tls>, courier: Courier<Body>) -> Self {
         Self {
-            transport: Transport::new(stream, tls, clock, machine.max_unconsumed()),
-            courier: Courier::new(machine),
+            transport: Transport::new(socket, tls, courier.machine().max_unconsumed()),
+            courier,
             is_supplied: false,
             is_blocked: false,
             yielding: None,
         }
     }
 
-    /// Adds what the stream said to what the machine makes of it.
-    pub(super) fn explain(&self, error: machine::Error) -> Error {
-        self.transport.explain(error)
-    }
-}
-
-impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Goes on until there is an answer. Whatever it does is kept: it may be dropped at any time.
     pub(super) async fn wait<R>(
         &mut self,
-        mut answer: impl FnMut(&mut Courier<Content<Supply>>) -> Poll<R>,
+        mut answer: impl FnMut(&mut Courier<Body>) -> Poll<R>,
     ) -> R {
         poll_fn(|cx| self.poll_wait(cx, &mut answer)).await
+    }
+
+    /// Reads what has arrived, and waits for nothing more.
+    pub(super) async fn look(&mut self) {
+        poll_fn(|cx| self.poll_look(cx)).await;
+    }
+
+    /// Shuts the stream down. How it takes that changes nothing: TLS has something to say to a server that may
+    /// not listen any more.
+    pub(super) async fn close(&mut self) {
+        let shutdown = poll_fn(|cx| self.transport.poll_shutdown(cx));
+        let _ = timeout(FAREWELL, shutdown).await;
     }
 
     fn poll_wait<R>(
         &mut self,
         cx: &mut Context<'_>,
-        answer: &mut impl FnMut(&mut Courier<Content<Supply>>) -> Poll<R>,
+        answer: &mut impl FnMut(&mut Courier<Body>) -> Poll<R>,
     ) -> Poll<R> {
         loop {
             if let Poll::Ready(answer) = answer(&mut self.courier) {
@@ -102,9 +97,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         let wrote = self.poll_write(cx);
         let read = if self.courier.machine().wants_tls() {
-            self.poll_handshake(cx)
+            self.transport.poll_handshake(&mut self.courier, cx)
         } else {
-            self.poll_read(cx)
+            self.transport.poll_read(&mut self.courier, cx)
         };
         // Presenting a body may have made an event, too.
         if wrote.is_ready() || read.is_ready() || !self.courier.machine().wants_read() {
@@ -112,13 +107,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         let deadline = self.courier.poll_timeout();
         ready!(self.transport.poll_deadline(cx, deadline));
-        let now = self.transport.clock.now();
+        let now = self.transport.now();
         self.courier.handle_timeout(now);
         Poll::Ready(())
     }
 
-    /// Reads what has arrived, and waits for nothing more.
-    pub(super) fn poll_look(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_look(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // What has arrived since this task was last woken the runtime may not know yet.
         let begin = || Yielding(Box::pin(yield_now()));
         let yielding = self.yielding.get_or_insert_with(begin);
@@ -126,7 +120,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.yielding = None;
         loop {
             self.receive();
-            if !self.courier.machine().wants_read() || self.poll_read(cx).is_pending() {
+            if !self.courier.machine().wants_read()
+                || self.transport.poll_read(&mut self.courier, cx).is_pending()
+            {
                 break;
             }
         }
@@ -137,37 +133,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     /// Takes note of everything that the machine has to tell, and returns whether that was anything.
     fn receive(&mut self) -> bool {
-        let now = self.transport.clock.now();
+        let now = self.transport.now();
         let mut input = self.transport.received.unread();
         let news = self.courier.receive(&mut input, now);
         let left = input.len();
         self.transport.received.keep(left);
         news
-    }
-
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !ready!(self.transport.poll_read(cx)) {
-            let machine = self.courier.machine_mut();
-            machine.handle_eof();
-            if self.transport.write_failed {
-                machine.write_failed();
-            }
-        }
-        Poll::Ready(())
-    }
-
-    /// Goes over to TLS. All that has arrived in clear was presented to the machine before.
-    fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if ready!(self.transport.poll_handshake(cx)) {
-            let machine = self.courier.machine_mut();
-            let info = self.transport.stream.tls_info().unwrap_or_default();
-            // It can only fail if none was due.
-            let _ = machine.tls_established(info, self.transport.clock.now());
-        } else {
-            let cause = self.transport.error().and_then(io::Error::get_ref);
-            self.courier.tls_failed(cause);
-        }
-        Poll::Ready(())
     }
 
     /// Writes as long as there is something to write and the stream takes it. Is pending also when
@@ -185,9 +156,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             if self.is_supplied && self.courier.wants_message() {
                 return Poll::Ready(());
             }
-            let now = self.transport.clock.now();
+            let now = self.transport.now();
             let (courier, transport) = (&mut self.courier, &mut self.transport);
-            let present = |content, offset| Content::poll(content, offset, cx);
+            let present = |body, offset| Body::poll(body, offset, cx);
             let Some(transmit) = courier.poll_transmit(present, now) else {
                 return self.poll_finish_write(cx);
             };
@@ -197,7 +168,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             };
             match transport.poll_write(cx, large.slices()) {
                 Poll::Ready(Some(bytes)) => {
-                    large.wrote(bytes, transport.clock.now());
+                    large.wrote(bytes, transport.now());
                 }
                 Poll::Ready(None) => {
                     large.failed();

@@ -8,12 +8,11 @@ use std::{
 
 use futures_core::Stream;
 use smtp_proto::delivery::{IntoMessage, Report};
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::{body::Body, session::Client};
 use crate::Error;
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+impl Client {
     /// Sends messages as fast as the pipelining policy allows, and yields their reports.
     ///
     /// A message is a pair of an envelope and a content, or a [`Result`] of that: a source that may fail
@@ -32,7 +31,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     /// # Ok(())
     /// # }
     /// ```
-    pub fn send_all<I>(&mut self, messages: I) -> SendAll<'_, S, Iter<I::IntoIter>>
+    pub fn send_all<I>(&mut self, messages: I) -> SendAll<'_, Iter<I::IntoIter>>
     where
         I: IntoIterator<Item: IntoMessage<Body>, IntoIter: Unpin>,
     {
@@ -43,7 +42,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     ///
     /// While the stream is late the connection is kept an eye on: if the server closes it, that is
     /// reported at once, before a message is taken.
-    pub fn send_stream<M>(&mut self, messages: M) -> SendAll<'_, S, M>
+    pub fn send_stream<M>(&mut self, messages: M) -> SendAll<'_, M>
     where
         M: Stream<Item: IntoMessage<Body>> + Unpin,
     {
@@ -61,24 +60,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 /// taken from the source stay submitted, and [`Client::next_report`] has their reports.
 #[must_use = "nothing is sent unless the reports are asked for"]
 #[derive(Debug)]
-pub struct SendAll<'c, S, M> {
-    client: &'c mut Client<S>,
+pub struct SendAll<'c, M> {
+    client: &'c mut Client,
     /// Those that were not taken, until there are no more.
     messages: Option<M>,
     /// The session's error was yielded.
     has_failed: bool,
 }
 
-impl<S, M> SendAll<'_, S, M> {
+impl<M> SendAll<'_, M> {
     /// Returns the client, for its trace and what else it can tell meanwhile.
-    pub fn client(&mut self) -> &mut Client<S> {
+    pub fn client(&mut self) -> &mut Client {
         self.client
     }
 }
 
-impl<S, M> SendAll<'_, S, M>
+impl<M> SendAll<'_, M>
 where
-    S: AsyncRead + AsyncWrite + Unpin,
     M: Stream<Item: IntoMessage<Body>> + Unpin,
 {
     /// Waits for the next report; `None` once every message of the source has been reported, and
@@ -111,7 +109,9 @@ where
                 Poll::Ready(Ok(None)) if is_late => {}
                 Poll::Ready(report) => {
                     self.has_failed = report.is_err();
-                    return Poll::Ready(report.map_err(|error| self.client.driver.explain(error)));
+                    return Poll::Ready(
+                        report.map_err(|error| self.client.driver.transport.explain(error)),
+                    );
                 }
                 Poll::Pending => {}
             }
@@ -139,9 +139,8 @@ where
 }
 
 /// Yields what [`SendAll::next`] returns, and ends after an [`Error::Session`].
-impl<S, M> Stream for SendAll<'_, S, M>
+impl<M> Stream for SendAll<'_, M>
 where
-    S: AsyncRead + AsyncWrite + Unpin,
     M: Stream<Item: IntoMessage<Body>> + Unpin,
 {
     type Item = Result<Report, Error>;

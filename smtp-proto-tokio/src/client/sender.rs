@@ -1,7 +1,7 @@
 //! Messages over as many connections as it takes.
 
 use std::{
-    io,
+    future::poll_fn,
     ops::ControlFlow,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -9,30 +9,34 @@ use std::{
 
 use smtp_proto::{
     client::Envelope,
-    delivery::{Policy, Pool, Report, Retry, Sending},
+    delivery::{self, Policy, Pool, Report, Retry, Sending, Turn},
 };
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::{Instant, sleep},
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{
+    body::{Body, Supply},
+    connect::Options,
+    session::Client,
 };
+use crate::{Error, TlsInfo};
 
-use super::{body::Body, builder::Builder, session::Client};
-use crate::Error;
-
-/// Sends messages to one server, as one identity, over connections that it opens, keeps and opens again.
+/// Sends messages over connections that it opens, keeps and opens again: to one server, or [to](Self::to)
+/// as many as there are, within common bounds.
 ///
 /// What was not sent when a connection was lost is sent again over another, to exactly those recipients
 /// who are left and no more often than [`Retry`] says. About recipients in doubt it asks, and leaves them
 /// so unless told otherwise. What the server refused, for now or for good, is not tried again.
 ///
-/// Cheap to clone; clones share the connections. As it has one [`Builder`], a message never goes over a
-/// connection with another trust or identity, of another name, from another address or through another proxy.
+/// Cheap to clone; clones share the connections. A message never goes over a connection with another trust
+/// or identity than its [`Options`] have, of another name, from another address or through another proxy;
+/// and one that [may travel verified only](smtp_proto::syntax::MailParameters::require_tls) over none that
+/// has turned out not to be.
 ///
 /// ```no_run
-/// use smtp_proto_tokio::{Client, Envelope, Sender};
+/// use smtp_proto_tokio::{Envelope, Sender};
 ///
 /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-/// let sender = Sender::new(Client::at("smtp://mx.example.net")?);
+/// let sender = Sender::new("smtp://mx.example.net")?;
 /// let envelope = Envelope::new("alice@example.net")?.to("bob@example.org")?;
 /// let report = sender.send(envelope, "Subject: hello\r\n\r\nHello.\r\n").await?;
 /// # Ok(())
@@ -40,7 +44,7 @@ use crate::Error;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Sender {
-    builder: Arc<Builder>,
+    options: Arc<Options>,
     policy: Arc<Policy>,
     connections: Arc<Connections>,
 }
@@ -48,19 +52,60 @@ pub struct Sender {
 #[derive(Debug)]
 struct Connections {
     origin: Instant,
-    /// One for each connection that may be in use.
-    places: Semaphore,
-    pool: Mutex<Pool<Client>>,
+    pool: Mutex<Pool<Arc<Options>, Client>>,
 }
 
 impl Sender {
-    /// Creates a sender whose connections this builder makes. None is made before there is a message.
-    pub fn new(builder: Builder) -> Self {
-        Self {
-            builder: builder.into(),
+    /// Creates a sender whose connections are made so: a URL says it, or [`Options`] do. None is made before
+    /// there is a message.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Url`].
+    pub fn new<O>(options: O) -> Result<Self, Error>
+    where
+        O: TryInto<Options>,
+        Error: From<O::Error>,
+    {
+        Ok(Self {
+            options: Arc::new(options.try_into()?),
             policy: Arc::default(),
-            connections: Connections::new(1).into(),
-        }
+            connections: Arc::new(Connections {
+                origin: Instant::now(),
+                pool: Mutex::default(),
+            }),
+        })
+    }
+
+    /// Returns a sender to another server, or to the same in another way, that has its bounds and its
+    /// connections in common with this one.
+    ///
+    /// A server that is slow or dead takes as many of them as it [may have](Self::max_connections), and keeps
+    /// no message to another waiting. Senders have the same connections where their [`Options`] are
+    /// [equal](smtp_proto::delivery::Options#impl-PartialEq-for-Options<T,+D>).
+    ///
+    /// ```no_run
+    /// # use smtp_proto_tokio::{Envelope, Sender};
+    /// # async fn run(envelope: Envelope<'_>) -> Result<(), Box<dyn std::error::Error>> {
+    /// let all = Sender::new("smtp://mx.example.net")?.max_in_all(500);
+    /// let one = all.to("smtp://mx.example.org")?;
+    /// one.send(envelope, "Subject: hello\r\n\r\nHello.\r\n").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Url`].
+    pub fn to<O>(&self, options: O) -> Result<Self, Error>
+    where
+        O: TryInto<Options>,
+        Error: From<O::Error>,
+    {
+        Ok(Self {
+            options: Arc::new(options.try_into()?),
+            ..self.clone()
+        })
     }
 
     /// Sets how often and when to try again.
@@ -70,15 +115,23 @@ impl Sender {
         self
     }
 
-    /// Sets how many connections there are at most: 1 unless set.
+    /// Sets how many connections there are at most to one server, however it is reached: 1 unless set.
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
-        let most = connections.clamp(1, Semaphore::MAX_PERMITS);
-        self.connections = Connections::new(most).into();
+        Arc::make_mut(&mut self.policy).max_connections = connections;
         self
     }
 
-    /// Sets how long a connection waits for the next message: 1 minute unless set.
+    /// Sets how many connections there are at most to all servers, those that wait for a message included:
+    /// 100 unless set. Where a message needs another, one that waits for others makes way.
+    #[must_use]
+    pub fn max_in_all(mut self, connections: usize) -> Self {
+        Arc::make_mut(&mut self.policy).max_in_all = connections;
+        self
+    }
+
+    /// Sets how long a connection waits for the next message: 1 minute unless set. It ends with the next
+    /// message to any server after that.
     #[must_use]
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         Arc::make_mut(&mut self.policy).idle_timeout = timeout;
@@ -119,16 +172,16 @@ impl Sender {
         let envelope = envelope.into().into_owned();
         let mut sending = Sending::new(&self.policy, envelope, body.into().0);
         loop {
-            let next = match self.connected().await {
-                Ok((_place, mut client)) => {
+            let next = match self.place(&sending)?.connected().await {
+                Ok((place, mut client)) => {
                     let (envelope, content) = sending.message();
-                    let message = client.post(envelope, content)?;
+                    let message = client.post(envelope, Body(content))?;
                     if self.policy.retires(&client.driver.courier) {
                         client.announce_quit();
                     }
                     let (report, left) = client.finished(message).await?;
-                    self.give_back(client, &report);
-                    sending.observe(&self.policy, report, left)
+                    place.give_back(client, &report);
+                    sending.observe(&self.policy, report, left.map(|body| body.0))
                 }
                 Err(error) => sending.failed(error),
             };
@@ -148,50 +201,95 @@ impl Sender {
         }
     }
 
-    /// Waits for a place, and returns it with a connection that is known to be good, or a new one.
-    async fn connected(&self) -> Result<(SemaphorePermit<'_>, Client), Error> {
-        let closed = |_| Error::connect(io::ErrorKind::NotConnected.into());
-        let place = self.connections.places.acquire().await.map_err(closed)?;
-        let now = || self.connections.origin.elapsed();
-        loop {
-            let kept = self.connections.pool().take(&self.policy, now());
-            let Some(mut client) = kept else {
-                break;
-            };
-            if client.check().await.is_ok() {
-                return Ok((place, client));
-            }
-        }
-        let wait = self.connections.pool().wait(now());
-        sleep(wait).await;
-        let learned = self.connections.pool().learned();
-        let connected = self.builder.connect_again(learned.as_ref()).await;
-        if connected.is_err() {
-            self.connections.pool().failed(&self.policy, now());
-        }
-        connected.map(|client| (place, client))
-    }
-
-    /// Keeps the connection, if it is of use for another message.
-    fn give_back(&self, client: Client, report: &Report) {
-        let now = self.connections.origin.elapsed();
-        let mut pool = self.connections.pool();
-        if pool.observe(&self.policy, &client.driver.courier, report, now) {
-            pool.keep(client, now);
-        }
+    /// Takes a place for a message.
+    fn place(&self, sending: &Sending<Supply>) -> Result<Place<'_>, Error> {
+        let server = self.options.destination()?;
+        let place = self
+            .connections
+            .pool()
+            .enter(server, &self.options, sending);
+        Ok(Place {
+            connections: &self.connections,
+            policy: &self.policy,
+            place,
+        })
     }
 }
 
 impl Connections {
-    fn new(most: usize) -> Self {
-        Self {
-            origin: Instant::now(),
-            places: Semaphore::new(most),
-            pool: Mutex::default(),
+    fn now(&self) -> Duration {
+        self.origin.elapsed()
+    }
+
+    fn pool(&self) -> MutexGuard<'_, Pool<Arc<Options>, Client>> {
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place for a connection, which is left in the end, whatever comes between.
+struct Place<'s> {
+    connections: &'s Connections,
+    policy: &'s Policy,
+    place: delivery::Place,
+}
+
+impl Place<'_> {
+    /// Waits for its turn, and returns it with a connection that is known to be good, or a new one.
+    async fn connected(mut self) -> Result<(Self, Client), Error> {
+        loop {
+            match self.turn().await {
+                Turn::Wait(time) => sleep(time).await,
+                Turn::Use(mut client) => {
+                    if client.check().await.is_ok() {
+                        return Ok((self, client));
+                    }
+                }
+                Turn::Open(options, learned) => {
+                    let connected = Client::connect_again(&options, learned.as_ref()).await;
+                    if connected.is_err() {
+                        self.failed();
+                    }
+                    return connected.map(|client| (self, client));
+                }
+            }
         }
     }
 
-    fn pool(&self) -> MutexGuard<'_, Pool<Client>> {
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
+    async fn turn(&mut self) -> Turn<Arc<Options>, Client> {
+        let is_verified = |it: &Client| it.tls_info().is_some_and(TlsInfo::is_verified);
+        let turn = poll_fn(|cx| {
+            let now = self.connections.now();
+            let mut pool = self.connections.pool();
+            pool.poll_turn(&mut self.place, self.policy, is_verified, now, cx.waker())
+        });
+        let turn = turn.await;
+        let leaving = self.connections.pool().take_leaving();
+        for mut client in leaving {
+            // QUIT leaves, and nobody waits for the answer.
+            let _ = timeout(Duration::ZERO, client.quit()).await;
+        }
+        turn
+    }
+
+    fn failed(&self) {
+        let now = self.connections.now();
+        let mut pool = self.connections.pool();
+        pool.failed(&self.place, self.policy, now);
+    }
+
+    /// Keeps the connection, if it is of use for another message.
+    fn give_back(self, client: Client, report: &Report) {
+        let now = self.connections.now();
+        let mut pool = self.connections.pool();
+        let courier = &client.driver.courier;
+        if pool.observe(&self.place, self.policy, courier, report, now) {
+            pool.keep(&self.place, client, now);
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.connections.pool().leave(&self.place);
     }
 }

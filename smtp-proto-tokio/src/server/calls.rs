@@ -7,12 +7,10 @@ use std::{
 };
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-#[cfg(feature = "scram")]
-use smtp_proto::reception::FoundKeys;
 use smtp_proto::{
     reception::{
-        Answer, Asked, Call, Deliveries, Notice, Question, Reception, Refusal, Session, State,
-        Verdict, guarded,
+        Answer, Asked, Call, Deliveries, Notice, Question, Reception, Refusal, State, Verdict,
+        guarded,
     },
     server::TransactionId,
 };
@@ -114,14 +112,18 @@ impl<S: State, H: Handler<S>> Calls<S, H> {
                 }),
                 None => reception.answer(asked, Answer::Step(Step::Reject(local_error()))),
             },
+            #[cfg(feature = "auth")]
+            Call::Question(asked, Question::Mechanism(mechanism)) => {
+                let handler = Arc::clone(&self.handler);
+                self.ask(reception, Some(asked), cx, async move {
+                    Outcome::Exchange(handler.exchange(&session, &mechanism).await)
+                });
+            }
             Call::Question(asked, question) => {
                 let handler = Arc::clone(&self.handler);
-                self.ask(
-                    reception,
-                    Some(asked),
-                    cx,
-                    answer(handler, session, question),
-                );
+                self.ask(reception, Some(asked), cx, async move {
+                    Outcome::Answer(smtp_proto::answer!(&*handler, &session, question, .await))
+                });
             }
             Call::Begin {
                 asked,
@@ -272,48 +274,4 @@ impl<S: State, H: Handler<S>> Calls<S, H> {
         }
         true
     }
-}
-
-/// Has the handler answer.
-async fn answer<S: State, H: Handler<S>>(
-    handler: Arc<H>,
-    session: Session<S>,
-    question: Question<S>,
-) -> Outcome<S> {
-    let session = &session;
-    Outcome::Answer(match question {
-        Question::Connected => Answer::Session(handler.connected(session).await),
-        Question::XClient(said) => Answer::Session(handler.xclient(session, &said).await),
-        Question::Mail(sender) => Answer::Transaction(handler.mail(session, &sender).await),
-        Question::Recipient(transaction, recipient) => {
-            Answer::Recipient(handler.recipient(session, &transaction, &recipient).await)
-        }
-        #[cfg(feature = "auth")]
-        Question::Mechanism(mechanism) => {
-            return Outcome::Exchange(handler.exchange(session, &mechanism).await);
-        }
-        #[cfg(feature = "auth")]
-        Question::Credential(claim) => {
-            Answer::Identity(handler.authenticate(session, claim.credential()).await)
-        }
-        #[cfg(feature = "scram")]
-        Question::Keys { user, hash } => {
-            let keys = handler.scram_keys(session, &user, hash).await;
-            Answer::Keys(keys.and_then(|keys| FoundKeys::draw(keys, getrandom::fill)))
-        }
-        Question::Reply { reply, reason, .. } => {
-            Answer::Reply(handler.review(session, &reply, reason).await)
-        }
-        Question::Hello => Answer::Plain(handler.hello(session).await),
-        Question::StartTls => Answer::Plain(handler.start_tls(session).await),
-        Question::Verify(name) => Answer::Plain(handler.verify(session, &name).await),
-        Question::Expand(name) => Answer::Plain(handler.expand(session, &name).await),
-        Question::Help(topic) => Answer::Plain(handler.help(session, topic.as_deref()).await),
-        Question::Etrn(node) => Answer::Plain(handler.etrn(session, &node).await),
-        Question::XForward(said) => Answer::Plain(handler.xforward(session, &said).await),
-        Question::Command { verb, argument } => {
-            Answer::Plain(handler.command(session, &verb, argument.as_deref()).await)
-        }
-        _ => Answer::Plain(Err(Refusal::local_error())),
-    })
 }

@@ -12,17 +12,10 @@ use smtp_proto::{
     machine,
     reception::{Phase, Reception, State, TurnedAway, guarded},
 };
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::{Sleep, sleep},
-};
+use tokio::time::{Sleep, sleep};
 
 use super::{calls::Calls, handler::Handler, options::Options, shutdown::Shutdown, task::Boxed};
-use crate::{
-    Error,
-    tls::Tls,
-    transport::{Clock, Transport},
-};
+use crate::{Error, Socket, transport::Transport};
 
 /// How long, and for how many bytes, a client is read that was told that the connection closes. To
 /// close on unread bytes could cost it the last reply.
@@ -31,10 +24,10 @@ const LINGER: (Duration, usize) = (Duration::from_secs(1), 256 * 1024);
 /// A connection that is served: a future that completes with how the session has ended.
 ///
 /// Dropped before, it ends the session at once; the handler hears of that, too.
-pub struct Connection<T, S: State, H: Handler<S>> {
+pub struct Connection<S: State, H: Handler<S>> {
     reception: Reception<S>,
     calls: Calls<S, H>,
-    transport: Transport<T>,
+    transport: Transport,
     shutdown: Option<Watch>,
     closing: Option<Closing>,
     /// Nothing is waited for any more.
@@ -58,27 +51,18 @@ struct Closing {
 }
 
 /// Nothing in it is pinned.
-impl<T, S: State, H: Handler<S>> Unpin for Connection<T, S, H> {}
+impl<S: State, H: Handler<S>> Unpin for Connection<S, H> {}
 
-impl<T, S: State, H: Handler<S>> Connection<T, S, H> {
+impl<S: State, H: Handler<S>> Connection<S, H> {
     pub(super) fn new(
-        stream: T,
+        socket: Socket,
         options: Options,
         handler: Arc<H>,
         shutdown: Option<Shutdown>,
-    ) -> Self
-    where
-        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let clock = Clock::start();
-        let reception = Reception::begin(&options, clock.now());
+    ) -> Self {
+        let reception = Reception::begin(&options, Duration::ZERO);
         Self {
-            transport: Transport::new(
-                stream,
-                options.into_tls().map(Tls::over),
-                clock,
-                reception.max_unconsumed(),
-            ),
+            transport: Transport::new(socket, options.into_tls(), reception.max_unconsumed()),
             reception,
             calls: Calls::new(handler),
             shutdown: shutdown.map(|shutdown| Watch {
@@ -100,7 +84,7 @@ impl<T, S: State, H: Handler<S>> Connection<T, S, H> {
     /// Makes the calls for what the client did, as far as the sink can follow. Returns whether that
     /// was anything.
     fn make_calls(&mut self, cx: &mut Context<'_>) -> Result<bool, Error> {
-        let now = self.transport.clock.now();
+        let now = self.transport.now();
         let mut input = self.transport.received.unread();
         let presented = input.len();
         let mut any = false;
@@ -152,12 +136,12 @@ impl<T, S: State, H: Handler<S>> Connection<T, S, H> {
         if !std::mem::replace(&mut self.is_told, true) {
             self.tell_dialogue();
             let (session, tally) = (self.reception.session(), self.reception.tally());
-            guarded(|| self.calls.handler().closed(session, result, tally));
+            guarded(|| self.calls.handler().closed(session, result, &tally));
         }
     }
 }
 
-impl<T, S: State, H: Handler<S>> fmt::Debug for Connection<T, S, H> {
+impl<S: State, H: Handler<S>> fmt::Debug for Connection<S, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connection")
             .field("session", self.reception.session())
@@ -165,12 +149,7 @@ impl<T, S: State, H: Handler<S>> fmt::Debug for Connection<T, S, H> {
     }
 }
 
-impl<T, S, H> Future for Connection<T, S, H>
-where
-    T: AsyncRead + AsyncWrite + Unpin,
-    S: State,
-    H: Handler<S>,
-{
+impl<S: State, H: Handler<S>> Future for Connection<S, H> {
     type Output = Result<(), Error>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
@@ -193,12 +172,7 @@ where
     }
 }
 
-impl<T, S, H> Connection<T, S, H>
-where
-    T: AsyncRead + AsyncWrite + Unpin,
-    S: State,
-    H: Handler<S>,
-{
+impl<S: State, H: Handler<S>> Connection<S, H> {
     /// Goes on to the end of the session.
     fn poll_session(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         loop {
@@ -217,9 +191,10 @@ where
             }
             let read = if self.reception.wants_tls() {
                 // What comes now is TLS's, and not to be read here.
-                self.poll_handshake(cx)
+                self.transport.poll_handshake(&mut self.reception, cx)
             } else {
-                self.poll_read(cx)
+                // Also while nothing is wanted, so that a client that goes is noticed.
+                self.transport.poll_read(&mut self.reception, cx)
             };
             if any || read.is_ready() {
                 continue;
@@ -234,7 +209,7 @@ where
             }
             let deadline = self.reception.poll_timeout();
             ready!(self.transport.poll_deadline(cx, deadline));
-            let now = self.transport.clock.now();
+            let now = self.transport.now();
             self.reception.handle_timeout(now);
         }
     }
@@ -243,40 +218,15 @@ where
     fn give_up(&mut self, cx: &mut Context<'_>) -> Error {
         self.reception.follow(Phase::Over);
         while self.poll_write(cx).is_ready() && !self.transport.write_failed {}
-        let error = ended(self.reception.give_up(self.transport.clock.now(), |_| 0));
+        let error = ended(self.reception.give_up(self.transport.now(), |_| 0));
         self.transport.write_failed = true;
         error
-    }
-
-    /// Reads once, also while nothing is wanted, so that a client that goes is noticed.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if !ready!(self.transport.poll_read(cx)) {
-            self.reception.handle_eof();
-            if self.transport.write_failed {
-                self.reception.write_failed();
-            }
-        }
-        Poll::Ready(())
-    }
-
-    /// Goes over to TLS. All that has arrived in clear was presented to the machine before.
-    fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if ready!(self.transport.poll_handshake(cx)) {
-            let info = self.transport.stream.tls_info().unwrap_or_default();
-            // It can only fail if no handshake was due.
-            let _ = self
-                .reception
-                .tls_established(info, self.transport.clock.now());
-        } else {
-            self.reception.tls_failed();
-        }
-        Poll::Ready(())
     }
 
     /// Writes or flushes once. Is pending also when there is nothing to write.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let (reception, transport) = (&mut self.reception, &mut self.transport);
-        let now = transport.clock.now();
+        let now = transport.now();
         let Some(transmit) = reception.poll_transmit(now) else {
             if !ready!(transport.poll_flush(cx)) {
                 reception.write_failed();
@@ -285,7 +235,7 @@ where
         };
         match transport.poll_write(cx, transmit.slices()) {
             Poll::Ready(Some(bytes)) => {
-                transmit.wrote(bytes, transport.clock.now());
+                transmit.wrote(bytes, transport.now());
             }
             Poll::Ready(None) => transmit.failed(),
             Poll::Pending => {
@@ -302,8 +252,7 @@ where
         if let Some(closing) = &mut self.closing
             && let Some((end, left)) = &mut closing.linger
         {
-            let stream = &mut self.transport.stream;
-            let lingered = poll_linger(stream, &mut closing.is_shut, self.transport.eof, left, cx);
+            let lingered = poll_linger(&mut self.transport, &mut closing.is_shut, left, cx);
             lingers = lingered.is_pending() && end.as_mut().poll(cx).is_pending();
             if !lingers {
                 closing.linger = None;
@@ -311,7 +260,7 @@ where
         }
         while self.calls.poll(&mut self.reception, cx) {}
         let mut nothing = [].as_slice();
-        let now = self.transport.clock.now();
+        let now = self.transport.now();
         while let Ok(Some(call)) = self.reception.poll_call(&mut nothing, now) {
             self.calls.make(&mut self.reception, call, cx);
         }
@@ -323,34 +272,24 @@ where
 }
 
 /// Says that nothing more comes, and reads on for a little while.
-fn poll_linger<T: AsyncRead + AsyncWrite + Unpin>(
-    stream: &mut T,
+fn poll_linger(
+    transport: &mut Transport,
     is_shut: &mut bool,
-    eof: bool,
     left: &mut usize,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<()>> {
     if !*is_shut {
-        ready!(Pin::new(&mut *stream).poll_shutdown(cx))?;
+        ready!(transport.poll_shutdown(cx))?;
         *is_shut = true;
     }
-    let mut bytes = [0; 1024];
-    while *left > 0 && !eof {
-        let mut room = ReadBuf::new(&mut bytes);
-        ready!(Pin::new(&mut *stream).poll_read(cx, &mut room))?;
-        match room.filled().len() {
-            0 => break,
-            read => *left = left.saturating_sub(read),
-        }
-    }
-    Poll::Ready(Ok(()))
+    transport.poll_discard(left, cx)
 }
 
 /// Tells the end of a connection that is dropped, too.
-impl<T, S: State, H: Handler<S>> Drop for Connection<T, S, H> {
+impl<S: State, H: Handler<S>> Drop for Connection<S, H> {
     fn drop(&mut self) {
         if !self.is_told {
-            let error = ended(self.reception.give_up(self.transport.clock.now(), |_| 0));
+            let error = ended(self.reception.give_up(self.transport.now(), |_| 0));
             self.tell(Err(&error));
         }
     }

@@ -41,7 +41,7 @@ pub(super) struct Room<H> {
 
 /// A connection that is served, in its place.
 struct Served<S: State, H: Handler<S>> {
-    connection: Connection<Socket, S, H>,
+    connection: Connection<S, H>,
     #[expect(dead_code, reason = "is left when it is dropped")]
     place: Place,
 }
@@ -150,9 +150,10 @@ fn turn_away<S: State>(
             Socket::Tcp(stream) => stream.try_write(bytes),
             #[cfg(unix)]
             Socket::Unix(stream) => stream.try_write(bytes),
+            Socket::Other(_) => Ok(0),
         };
         written.unwrap_or(0)
     }));
     let (session, tally) = (reception.session(), reception.tally());
-    guarded(|| handler.closed(session, Err(&error), tally));
+    guarded(|| handler.closed(session, Err(&error), &tally));
 }

@@ -15,6 +15,10 @@ impl Handshake for TlsConnector {
         let info = self.info(stream.get_ref().1);
         Ok((Box::new(stream), info))
     }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self == other
+    }
 }
 
 impl Handshake for TlsAcceptor {

@@ -70,8 +70,8 @@ pub(crate) fn in_doubt(reports: &[Report]) -> usize {
 }
 
 /// Takes reports until there are no more, or an error.
-pub(crate) async fn drain<S: AsyncRead + AsyncWrite + Unpin>(
-    client: &mut Client<S>,
+pub(crate) async fn drain(
+    client: &mut Client,
 ) -> (Vec<Report>, Result<(), smtp_proto_tokio::Error>) {
     let mut reports = Vec::new();
     loop {

@@ -181,20 +181,20 @@ async fn by_tokio(
     session: &Session,
     messages: Vec<(Envelope<'static>, Arc<[u8]>)>,
 ) -> Result<Sending> {
-    use smtp_proto_tokio::{Client, tls::TlsConnector};
-    let mut builder = Client::builder(session.config());
+    use smtp_proto_tokio::{Client, client::Options, tls::TlsConnector};
+    let mut options = Options::new(session.config());
     if let Some(ca) = &session.ca {
-        builder = builder.tls(TlsConnector::with_ca_file(NAME, ca)?);
+        options = options.tls(TlsConnector::with_ca_file(NAME, ca)?);
     }
-    builder = match session.authentication {
-        Some(Authentication::Plain) => builder.authenticate(|| Plain::new(USER, PASSWORD)),
-        Some(Authentication::Login) => builder.authenticate(|| Login::new(USER, PASSWORD)),
-        Some(Authentication::Password) => builder.password(USER, PASSWORD),
-        None => builder,
+    options = match session.authentication {
+        Some(Authentication::Plain) => options.authenticate(|| Plain::new(USER, PASSWORD)),
+        Some(Authentication::Login) => options.authenticate(|| Login::new(USER, PASSWORD)),
+        Some(Authentication::Password) => options.password(USER, PASSWORD),
+        None => options,
     };
     let stream = tokio::net::TcpStream::connect(server).await?;
     stream.set_nodelay(true)?;
-    let mut client = builder.with_stream(stream)?;
+    let mut client = Client::with_stream(stream, options)?;
     let mut reports = Vec::new();
     let mut failure = None;
     if session.known.is_none() {
@@ -230,20 +230,20 @@ fn by_blocking(
     session: &Session,
     messages: Vec<(Envelope<'static>, Arc<[u8]>)>,
 ) -> Result<Sending> {
-    use smtp_proto_blocking::{Client, tls::TlsConnector};
-    let mut builder = Client::builder(session.config());
+    use smtp_proto_blocking::{Client, client::Options, tls::TlsConnector};
+    let mut options = Options::new(session.config());
     if let Some(ca) = &session.ca {
-        builder = builder.tls(TlsConnector::with_ca_file(NAME, ca)?);
+        options = options.tls(TlsConnector::with_ca_file(NAME, ca)?);
     }
-    builder = match session.authentication {
-        Some(Authentication::Plain) => builder.authenticate(|| Plain::new(USER, PASSWORD)),
-        Some(Authentication::Login) => builder.authenticate(|| Login::new(USER, PASSWORD)),
-        Some(Authentication::Password) => builder.password(USER, PASSWORD),
-        None => builder,
+    options = match session.authentication {
+        Some(Authentication::Plain) => options.authenticate(|| Plain::new(USER, PASSWORD)),
+        Some(Authentication::Login) => options.authenticate(|| Login::new(USER, PASSWORD)),
+        Some(Authentication::Password) => options.password(USER, PASSWORD),
+        None => options,
     };
     let stream = std::net::TcpStream::connect(server)?;
     stream.set_nodelay(true)?;
-    let mut client = builder.with_stream(stream)?;
+    let mut client = Client::with_stream(stream, options)?;
     let mut reports = Vec::new();
     let mut failure = None;
     if session.known.is_none() {

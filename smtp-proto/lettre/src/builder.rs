@@ -162,38 +162,38 @@ impl<T> TransportBuilder<T> {
 macro_rules! sender {
     ($adapter:ident, $settings:expr) => {{
         let settings = $settings;
-        let mut builder =
-            $adapter::Client::at(settings.url()?)?.configure(|config| settings.configure(config));
+        let mut options = $adapter::client::Options::at(settings.url()?)?
+            .configure(|config| settings.configure(config));
         if let Some(name) = settings.name {
-            builder = builder.name(Host::try_from(name)?);
+            options = options.name(Host::try_from(name)?);
         }
         if let Some(tls) = settings.handshake {
-            builder = builder.tls(tls);
+            options = options.tls(tls);
         }
         if let Some(timeout) = settings.timeout {
-            builder = builder.connect_timeout(timeout);
+            options = options.connect_timeout(timeout);
         }
         if let Some(credentials) = settings.credentials {
             let (user, password) = pair(&credentials);
-            builder = match settings.mechanisms {
-                None => builder.password(&user, &password),
-                Some(mechanisms) => mechanisms.into_iter().fold(builder, |builder, mechanism| {
+            options = match settings.mechanisms {
+                None => options.password(&user, &password),
+                Some(mechanisms) => mechanisms.into_iter().fold(options, |options, mechanism| {
                     let (user, password) = (user.clone(), password.clone());
                     match mechanism {
                         Mechanism::Plain => {
-                            builder.authenticate(move || Plain::new(&*user, &*password))
+                            options.authenticate(move || Plain::new(&*user, &*password))
                         }
                         Mechanism::Login => {
-                            builder.authenticate(move || Login::new(&*user, &*password))
+                            options.authenticate(move || Login::new(&*user, &*password))
                         }
                         Mechanism::Xoauth2 => {
-                            builder.authenticate(move || XOAuth2::new(&*user, &*password))
+                            options.authenticate(move || XOAuth2::new(&*user, &*password))
                         }
                     }
                 }),
             };
         }
-        Ok($adapter::Sender::new(builder)
+        Ok($adapter::Sender::new(options)?
             .retry(once_more())
             .max_connections(MAX_CONNECTIONS))
     }};

@@ -18,7 +18,7 @@ use smtp_proto::{
     server::Tls,
     testing::{Reaction, Step, TestServer},
 };
-use smtp_proto_blocking::{Client, Sender, tls::TlsConnector};
+use smtp_proto_blocking::{Sender, client::Options, tls::TlsConnector};
 use smtp_proto_lettre::SmtpTransport;
 use support::{Submission, email};
 
@@ -345,10 +345,9 @@ fn ports_are_lettres() {
 #[test]
 fn a_sender_of_the_adapters_is_a_transport() {
     let server = TestServer::start().unwrap();
-    let client = Client::at(server.url())
-        .unwrap()
-        .configure(|config| config.traced());
-    let mailer = SmtpTransport::from(Sender::new(client).max_messages(1));
+    let options = Options::at(server.url()).unwrap();
+    let sender = Sender::new(options.configure(|config| config.traced())).unwrap();
+    let mailer = SmtpTransport::from(sender.max_messages(1));
     mailer.send(&email()).unwrap();
     mailer.send(&email()).unwrap();
     assert_eq!(server.dialogues().len(), 2);

@@ -13,7 +13,7 @@ use smtp_proto::{
     testing::{Reaction, Step, TestServer},
 };
 use smtp_proto_lettre::AsyncSmtpTransport;
-use smtp_proto_tokio::{Client, Sender};
+use smtp_proto_tokio::Sender;
 use support::{Submission, email};
 
 /// Of `examples/tokio1_smtp_starttls.rs` and `tokio1_smtp_tls.rs`.
@@ -72,7 +72,7 @@ async fn a_message_that_some_have_got_fails_and_says_who_is_left() {
     );
     let address = |name: &str| format!("{name}@domain.tld").parse().unwrap();
     let envelope = Envelope::new(None, vec![address("one"), address("two")]).unwrap();
-    let mailer = AsyncSmtpTransport::from(Sender::new(Client::at(server.url()).unwrap()));
+    let mailer = AsyncSmtpTransport::from(Sender::new(server.url()).unwrap());
     let error = mailer.send_raw(&envelope, b"x\r\n").await.unwrap_err();
     assert!(!error.is_transient() && !error.is_permanent());
     assert!(matches!(

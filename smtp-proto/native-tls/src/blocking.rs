@@ -6,13 +6,13 @@ use std::{
 use native_tls::{HandshakeError, TlsStream};
 use smtp_proto_blocking::{
     TlsInfo, Transport,
-    tls::{Handshake, Link},
+    tls::{Handshake, Link, Secured},
 };
 
 use crate::{Acceptor, Connector, info};
 
 impl Handshake for Connector {
-    fn handshake(&self, link: Link) -> io::Result<(Box<dyn Transport + Send>, TlsInfo)> {
+    fn handshake(&self, link: Link) -> io::Result<Secured> {
         let stream = self.library.connect(&self.name, link).map_err(failed)?;
         let info = info(stream.peer_certificate(), self.verification);
         Ok((Box::new(Session(stream)), info))
@@ -20,7 +20,7 @@ impl Handshake for Connector {
 }
 
 impl Handshake for Acceptor {
-    fn handshake(&self, link: Link) -> io::Result<(Box<dyn Transport + Send>, TlsInfo)> {
+    fn handshake(&self, link: Link) -> io::Result<Secured> {
         let stream = self.0.accept(link).map_err(failed)?;
         Ok((Box::new(Session(stream)), TlsInfo::default()))
     }

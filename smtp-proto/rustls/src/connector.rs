@@ -294,7 +294,21 @@ impl TlsConnector {
 fn server_name(name: &str) -> io::Result<ServerName<'static>> {
     match ServerName::try_from(name) {
         Ok(name) => Ok(name.to_owned()),
-        Err(error) => Err(io::Error::new(io::ErrorKind::InvalidInput, error)),
+        Err(_) => {
+            let message = format!("no certificate can be for {name:?}, which is no name of a host");
+            Err(io::Error::new(io::ErrorKind::InvalidInput, message))
+        }
+    }
+}
+
+/// Returns whether they trust the same, and show the same, in a server of one name. What was not cloned,
+/// or [named](TlsConnector::named) anew, is not known to.
+impl PartialEq for TlsConnector {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.config, &other.config)
+            && self.name == other.name
+            && self.verification == other.verification
+            && self.is_opportunistic == other.is_opportunistic
     }
 }
 

@@ -238,7 +238,7 @@ impl Default for Timeouts {
 ///     .pipelining(Pipelining::Stream { window: 100 });
 /// # Ok::<(), smtp_proto::syntax::SyntaxError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Config {
     pub(super) name: Host<'static>,
     pub(super) pipelining: Pipelining,

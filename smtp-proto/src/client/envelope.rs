@@ -198,6 +198,12 @@ impl<'a> Envelope<'a> {
         self.size
     }
 
+    /// Returns whether it may travel over verified TLS only (RFC 8689 4.2.1).
+    pub(crate) fn needs_verified_tls(&self) -> bool {
+        let parameters = self.parameters.as_deref();
+        parameters.is_some_and(|given| given.require_tls)
+    }
+
     /// Keeps only the recipients at these positions, in ascending order, which count from 0 on again: for
     /// those to whom a message has to be sent once more.
     #[must_use]

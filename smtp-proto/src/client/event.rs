@@ -228,6 +228,32 @@ impl Outcome<'_> {
     }
 }
 
+impl Outcome<'static> {
+    /// Returns what a proxy answers its own client, for whom it has passed the message on: what the server
+    /// has said, as far as that is about the message.
+    ///
+    /// What may succeed another time is answered 451. So is doubt: whoever keeps the message sends it
+    /// again then, which is right (RFC 1047), and what is wrong between the proxy and its server refuses
+    /// no message for good.
+    pub fn relayed(self) -> Reply<'static> {
+        match self {
+            Self::Delivered(reply) => reply,
+            Self::Refused(answer) => answer.reply,
+            Self::NotSent(why) if why.is_about_message() => {
+                let said = why.answer.map(|answer| answer.reply);
+                said.unwrap_or_else(|| NOT_PASSED_ON.clone())
+            }
+            Self::NotSent(_) | Self::InDoubt => NOT_NOW.clone(),
+        }
+    }
+}
+
+/// What a proxy says that cannot pass a message on, now or at all, with nobody's words for it.
+pub(crate) const NOT_NOW: Reply<'static> =
+    Reply::fixed("451 4.4.0 It cannot be passed on now, try again later\r\n");
+pub(crate) const NOT_PASSED_ON: Reply<'static> =
+    Reply::fixed("554 5.6.0 It cannot be passed on\r\n");
+
 /// Tells why a message was not sent, and which reply was the cause of it, if one was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -246,6 +272,18 @@ impl NotSent {
             reason,
             answer: Some(Box::new(answer.into_owned())),
         }
+    }
+
+    /// Returns whether it is the message that will not be taken, and not the session that did not come
+    /// about.
+    fn is_about_message(&self) -> bool {
+        let is_of_session = matches!(
+            self.reason,
+            NotSentReason::SessionRefused
+                | NotSentReason::TlsUnavailable
+                | NotSentReason::AuthenticationFailed
+        );
+        self.is_permanent() && !is_of_session
     }
 
     /// Returns whether this server will not take the message as it is, whenever it is sent again.

@@ -60,6 +60,7 @@ impl<'s> Flight<'s> {
     ) -> Slices<'a> {
         let Buffers { commands, scratch } = buffers;
         let mut slices = Slices::new();
+        self.messages.advance();
         self.render(commands);
         if let Some((id, body)) = body {
             self.write_body(id, body, commands, scratch, &mut slices);
@@ -70,7 +71,7 @@ impl<'s> Flight<'s> {
             self.link.withhold();
             return Slices::new();
         }
-        self.link.offer(commands, &mut slices, self.config);
+        self.link.offer(commands, &mut slices);
         slices
     }
 

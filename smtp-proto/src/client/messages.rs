@@ -590,6 +590,7 @@ impl Messages {
         self.schedule.has_stepped_down()
     }
 
+    /// Returns from which policy on more may be sent.
     pub(super) fn level(&self) -> Level {
         self.schedule.level()
     }
@@ -597,6 +598,11 @@ impl Messages {
     /// Returns what is waited for while nothing is unanswered, as words.
     pub(super) fn state(&self) -> &'static str {
         self.schedule.state()
+    }
+
+    /// Passes what is over.
+    pub(super) fn advance(&mut self) {
+        self.schedule.advance();
     }
 
     /// Returns what is to be sent next, at whatever time it may be. `is_quiet` says whether all is

@@ -94,6 +94,7 @@ mod replies;
 mod resets;
 mod schedule;
 mod session;
+mod setbacks;
 mod steps;
 mod table;
 mod terms;
@@ -122,6 +123,7 @@ pub mod mechanism {
     };
 }
 
+pub(crate) use self::event::{NOT_NOW, NOT_PASSED_ON};
 pub use self::{
     config::{Config, Duplex, Pipelining, Timeouts, Tls, Unpermitted},
     demand::Demand,
@@ -345,7 +347,7 @@ impl Client {
         self.session.poll_trace()
     }
 
-    /// Returns what the session has found out about its server, once it is open: for
+    /// Returns what the session has found out about its server, once it was open: for
     /// [`Config::learned`].
     pub fn learned(&self) -> Option<Learned> {
         self.session.learned()

@@ -30,6 +30,8 @@ pub(super) struct Opening {
     is_ahead: bool,
     /// What is said by XCLIENT, once that has begun.
     xclient: Option<Box<Spoken>>,
+    /// The session was opened, with what the server has said itself.
+    is_complete: bool,
     /// How the server refused EHLO, while HELO is tried.
     refused_ehlo: Option<Box<Answer<'static>>>,
     /// What is reported once the session is closed, which the server refused.
@@ -60,6 +62,7 @@ impl Opening {
             awaits_first_reply: false,
             is_ahead: false,
             xclient: None,
+            is_complete: false,
             refused_ehlo: None,
             refusal: None,
             #[cfg(feature = "auth")]
@@ -106,6 +109,15 @@ impl Opening {
 
     pub(super) fn is_verified(&self) -> bool {
         self.tls.as_deref().is_some_and(TlsInfo::is_verified)
+    }
+
+    /// Takes note that the session is open.
+    pub(super) fn complete(&mut self) {
+        self.is_complete = true;
+    }
+
+    pub(super) fn is_complete(&self) -> bool {
+        self.is_complete
     }
 
     /// Takes note that the server has said something.

@@ -12,10 +12,13 @@ use super::{
     report::{Report, Reports},
 };
 use crate::{
-    client::{Body, Client, CommandId, Envelope, Event, MessageId, Observation, Outcome},
+    client::{
+        Body, Cancellation, Client, CommandId, Envelope, Event, Learned, MessageId, Observation,
+        Outcome,
+    },
     framing::Transmit,
-    machine::{Error, Misuse, UnverifiedReason},
-    syntax::{Command, ForwardPath, RcptParameters, Reply},
+    machine::{Driven, Error, Misuse, TlsInfo, TraceEntry, UnverifiedReason},
+    syntax::{Capabilities, Command, ForwardPath, RcptParameters, Reply},
 };
 
 /// Is told of what is sent and heard.
@@ -32,6 +35,13 @@ const AHEAD: u64 = 2;
 /// round of its loop: [`Poll::Pending`] says to go round once more. See the [module](super) for that
 /// loop.
 pub struct Courier<B> {
+    session: Session<B>,
+}
+
+/// Tells how one session stands, and steers it: all of it that waits for nothing.
+///
+/// Both adapters' `Client` is one with a connection, and has its methods.
+pub struct Session<B> {
     machine: Client,
     reports: Reports,
     bodies: BTreeMap<MessageId, B>,
@@ -58,7 +68,7 @@ pub struct Courier<B> {
 impl<B> Courier<B> {
     /// Takes over a machine to which no message was submitted.
     pub fn new(machine: Client) -> Self {
-        Self {
+        let session = Session {
             machine,
             reports: Reports::default(),
             bodies: BTreeMap::new(),
@@ -72,7 +82,8 @@ impl<B> Courier<B> {
             stopwatch: Stopwatch::default(),
             watcher: None,
             failure: None,
-        }
+        };
+        Self { session }
     }
 
     /// Submits a message with its content. There will be one [`Report`].
@@ -91,11 +102,11 @@ impl<B> Courier<B> {
         if let (None, Some(size)) = (envelope.declared_size(), size) {
             envelope = envelope.size(size);
         }
-        let is_quiet = self.is_quiet();
-        let message = self.machine.submit(&envelope)?;
-        self.must_look |= is_quiet;
-        self.expect(message, &envelope);
-        self.bodies.insert(message, body);
+        let is_quiet = self.session.is_quiet();
+        let message = self.session.machine.submit(&envelope)?;
+        self.session.must_look |= is_quiet;
+        self.session.expect(message, &envelope);
+        self.session.bodies.insert(message, body);
         Ok(message)
     }
 
@@ -107,16 +118,11 @@ impl<B> Courier<B> {
     ///
     /// Those of [`Client::begin`].
     pub fn begin(&mut self, envelope: &Envelope<'_>) -> Result<MessageId, Misuse> {
-        let is_quiet = self.is_quiet();
-        let message = self.machine.begin(envelope)?;
-        self.must_look |= is_quiet;
-        self.expect(message, envelope);
+        let is_quiet = self.session.is_quiet();
+        let message = self.session.machine.begin(envelope)?;
+        self.session.must_look |= is_quiet;
+        self.session.expect(message, envelope);
         Ok(message)
-    }
-
-    fn expect(&mut self, message: MessageId, envelope: &Envelope<'_>) {
-        self.reports.expect(message, envelope.recipients().len());
-        self.submitted = message.index().saturating_add(1);
     }
 
     /// Adds a recipient to an envelope that is open, and returns its position.
@@ -133,15 +139,15 @@ impl<B> Courier<B> {
         recipient: ForwardPath<'_>,
         parameters: Option<&RcptParameters<'_>>,
     ) -> Result<usize, Misuse> {
-        if let Some((report, _)) = self.finished_open(message) {
+        if let Some((report, _)) = self.session.finished_open(message) {
             report.recipients.push(report.outcome.clone());
             report.answers.push(None);
             return Ok(report.recipients.len().saturating_sub(1));
         }
-        let machine = &mut self.machine;
+        let machine = &mut self.session.machine;
         let position = machine.add_recipient(message, recipient, parameters)?;
-        self.reports.add_recipient(message);
-        self.must_look |= self.is_open;
+        self.session.reports.add_recipient(message);
+        self.session.must_look |= self.session.is_open;
         Ok(position)
     }
 
@@ -156,13 +162,17 @@ impl<B> Courier<B> {
         message: MessageId,
         recipient: usize,
     ) -> Poll<Result<Option<Reply<'static>>, Error>> {
-        if let Some(reply) = self.reports.answer(message, recipient) {
+        if let Some(reply) = self.session.reports.answer(message, recipient) {
             return Poll::Ready(Ok(Some(reply.clone())));
         }
-        if self.reports.is_open(message) {
+        if self.session.reports.is_open(message) {
             return Poll::Pending;
         }
-        let report = self.finished.iter().find(|it| it.0.message == message);
+        let report = self
+            .session
+            .finished
+            .iter()
+            .find(|it| it.0.message == message);
         let answer = report.and_then(|(report, _)| {
             match (report.answers.get(recipient)?, &report.outcome) {
                 (Some(reply), _) => Some(reply),
@@ -170,7 +180,7 @@ impl<B> Courier<B> {
                 (None, _) => None,
             }
         });
-        Poll::Ready(match (answer, &self.failure) {
+        Poll::Ready(match (answer, &self.session.failure) {
             (None, Some(error)) => Err(error.clone()),
             (answer, _) => Ok(answer.cloned()),
         })
@@ -182,20 +192,14 @@ impl<B> Courier<B> {
     ///
     /// Those of [`Client::end`]. Of a message that is finished already there is the report.
     pub fn end(&mut self, message: MessageId, body: B) -> Result<(), Misuse> {
-        if let Some((_, unused)) = self.finished_open(message) {
+        if let Some((_, unused)) = self.session.finished_open(message) {
             *unused = Some(body);
             return Ok(());
         }
-        self.machine.end(message)?;
-        self.bodies.insert(message, body);
-        self.must_look |= self.is_open;
+        self.session.machine.end(message)?;
+        self.session.bodies.insert(message, body);
+        self.session.must_look |= self.session.is_open;
         Ok(())
-    }
-
-    /// Returns what is told of a message that was finished while its envelope was open.
-    fn finished_open(&mut self, message: MessageId) -> Option<&mut (Report, Option<B>)> {
-        let mut finished = self.finished.iter_mut();
-        finished.find(|(report, body)| report.message == message && body.is_none())
     }
 
     /// Queues a command of the application's own.
@@ -204,24 +208,327 @@ impl<B> Courier<B> {
     ///
     /// Those of [`Client::command`].
     pub fn command(&mut self, command: &Command<'_>) -> Result<CommandId, Misuse> {
-        let is_quiet = self.is_quiet();
-        let command = self.machine.command(command)?;
-        self.must_look |= is_quiet;
+        let is_quiet = self.session.is_quiet();
+        let command = self.session.machine.command(command)?;
+        self.session.must_look |= is_quiet;
         Ok(command)
     }
 
-    /// Tells that the TLS handshake has failed, and what of: if an [`UnverifiedReason`] is among the causes,
-    /// of that.
-    pub fn tls_failed(&mut self, cause: Option<&(dyn Cause + Send + Sync + 'static)>) {
-        match cause.and_then(|cause| UnverifiedReason::among_causes(cause)) {
-            Some(reason) => self.machine.tls_unverified(reason),
-            None => self.machine.tls_failed(),
+    /// Takes note of everything that the machine has to tell, and returns whether that was anything.
+    ///
+    /// Moves `input` past what was used up.
+    pub fn receive(&mut self, input: &mut &[u8], now: Duration) -> bool {
+        let session = &mut self.session;
+        let news = session.take_in(input, now);
+        if session.is_open {
+            // An envelope that is open takes its time.
+            let first = session.reports.first();
+            let first = first.filter(|message| session.bodies.contains_key(message));
+            session.stopwatch.turn(first, now);
+        }
+        news
+    }
+
+    /// Returns what is to be written now.
+    ///
+    /// `present` returns what there is of a content from an offset on, or `None` if that has to be
+    /// waited for.
+    pub fn poll_transmit<'a>(
+        &'a mut self,
+        present: impl FnOnce(&'a mut B, u64) -> Option<Body<'a>>,
+        now: Duration,
+    ) -> Option<Transmit<'a>> {
+        if self.session.must_look {
+            return None;
+        }
+        self.session.asked_for = self.session.asked_for();
+        let request = self.session.machine.wants_body();
+        let body = request.and_then(|request| {
+            let body = self.session.bodies.get_mut(&request.message)?;
+            Some((request, present(body, request.offset)?))
+        });
+        self.session.stopwatch.wants(request, body.is_some(), now);
+        self.session.machine.poll_transmit(body, now)
+    }
+
+    /// Returns whether another message, if there is one, should be submitted before anything else is
+    /// written: only then can the machine run as far ahead as its policy lets it.
+    pub fn wants_message(&self) -> bool {
+        let ahead = self
+            .session
+            .submitted
+            .saturating_sub(self.session.asked_for());
+        ahead < AHEAD && self.session.machine.can_submit()
+    }
+
+    /// Returns whether the driver has to read what has arrived, without waiting for more, before
+    /// anything is written.
+    ///
+    /// That is so where the connection was idle: a 421 that came meanwhile, or any other reply, must
+    /// not be taken for the answer to what is written after it.
+    pub fn wants_look(&self) -> bool {
+        self.session.must_look
+    }
+
+    /// Tells that everything that had arrived was read and [received](Self::receive).
+    pub fn looked(&mut self) {
+        self.session.must_look = false;
+    }
+
+    /// Has somebody told of what is sent and heard, if the machine
+    /// [keeps](crate::client::Config::watched) it.
+    pub fn set_watcher(&mut self, watcher: impl Fn(&Observation) + Send + Sync + 'static) {
+        self.session.watcher = Some(Box::new(watcher));
+    }
+
+    /// Bounds how long each message may take.
+    pub fn set_pace(&mut self, pace: Pace) {
+        self.session.stopwatch.set_pace(pace);
+    }
+
+    /// Has the connection given up at a time, unless a message is finished before.
+    pub fn finish_by(&mut self, message: MessageId, until: Duration) {
+        if self.session.reports.is_open(message) {
+            self.session.stopwatch.finish_by(message, until);
         }
     }
 
-    /// Returns how the server refused the TLS that it offers, if the session went on without.
+    /// Tells that a content was waited for so long while it was asked for; the server is not to be blamed
+    /// for that.
+    pub fn excuse(&mut self, waited: Duration) {
+        self.session.stopwatch.excuse(waited);
+    }
+
+    /// Returns when [`handle_timeout`](Self::handle_timeout) is to be called.
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        let deadlines = [
+            self.session.machine.poll_timeout(),
+            self.session.stopwatch.deadline(),
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Has timers fire whose time has come, those of messages that take too long included: then the
+    /// connection is given up, with every outcome told
+    /// ([`Timer::Message`](crate::machine::Timer::Message)).
+    pub fn handle_timeout(&mut self, now: Duration) {
+        match self.session.stopwatch.deadline() {
+            Some(deadline) if deadline <= now => self.session.machine.overdue(),
+            _ => self.session.machine.handle_timeout(now),
+        }
+    }
+
+    /// Waits for the session to open; messages need not wait for that.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be opened, or has ended since.
+    pub fn opened(&self) -> Poll<Result<(), Error>> {
+        match &self.session.failure {
+            Some(error) => Poll::Ready(Err(error.clone())),
+            None if self.session.is_open || self.session.machine.is_closed() => Poll::Ready(Ok(())),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Waits for the report on one message, which comes with its content as it was left. `None` if
+    /// that was returned before.
+    pub fn report(&mut self, message: MessageId) -> Poll<Option<(Report, Option<B>)>> {
+        let at = self
+            .session
+            .finished
+            .iter()
+            .position(|it| it.0.message == message);
+        match at.and_then(|at| self.session.finished.remove(at)) {
+            None if self.session.reports.is_open(message) => Poll::Pending,
+            finished => Poll::Ready(finished),
+        }
+    }
+
+    /// Waits for the next report; `None` if every message was reported on.
+    ///
+    /// # Errors
+    ///
+    /// Why the session has failed, once every report was returned; from then on always.
+    pub fn next_report(&mut self) -> Poll<Result<Option<Report>, Error>> {
+        if let Some((report, _)) = self.session.finished.pop_front() {
+            return Poll::Ready(Ok(Some(report)));
+        }
+        match &self.session.failure {
+            Some(error) => Poll::Ready(Err(error.clone())),
+            None if self.session.reports.is_empty() => Poll::Ready(Ok(None)),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Waits for the answer to the last command; `None` if the session ended before in good order.
+    ///
+    /// # Errors
+    ///
+    /// Why the session has failed, if it did so before the answer.
+    pub fn answer(&mut self, command: CommandId) -> Poll<Result<Option<Reply<'static>>, Error>> {
+        if let Some((_, Some(reply))) = self.session.answer.take_if(|it| it.0 == command) {
+            return Poll::Ready(Ok(Some(reply)));
+        }
+        match &self.session.failure {
+            Some(error) => Poll::Ready(Err(error.clone())),
+            None if self.session.machine.is_closed() => Poll::Ready(Ok(None)),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Waits for the end of the session.
+    ///
+    /// # Errors
+    ///
+    /// Why it has failed, if it was not ended in good order.
+    pub fn ended(&self) -> Poll<Result<(), Error>> {
+        match &self.session.failure {
+            Some(error) => Poll::Ready(Err(error.clone())),
+            None if self.session.machine.is_closed() => Poll::Ready(Ok(())),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Returns the session, for all that its user may ask.
+    pub fn session(&self) -> &Session<B> {
+        &self.session
+    }
+
+    /// Returns the session, for all that its user may do.
+    pub fn session_mut(&mut self) -> &mut Session<B> {
+        &mut self.session
+    }
+
+    /// Returns how many messages were submitted.
+    pub fn submitted(&self) -> u64 {
+        self.session.submitted
+    }
+
+    /// Returns the error that the session has ended with.
+    pub fn failure(&self) -> Option<&Error> {
+        self.session.failure.as_ref()
+    }
+
+    /// Returns whether nothing is awaited from the server: the session is open, every message is
+    /// finished, though maybe not every report was taken.
+    pub fn is_idle(&self) -> bool {
+        self.session.is_quiet() && self.session.failure.is_none() && self.session.machine.is_idle()
+    }
+
+    /// Returns the machine, for all that is between it and its transport.
+    pub fn machine(&self) -> &Client {
+        &self.session.machine
+    }
+
+    /// Returns the machine, for all that is between it and its transport. Messages that are submitted
+    /// to it directly have no content and no report here.
+    pub fn machine_mut(&mut self) -> &mut Client {
+        &mut self.session.machine
+    }
+
+    /// Gives the machine back. The contents of unfinished messages are lost.
+    pub fn into_machine(self) -> Client {
+        self.session.machine
+    }
+}
+
+impl<B> Driven for Courier<B> {
+    fn handle_eof(&mut self) {
+        self.session.machine.handle_eof();
+    }
+
+    fn write_failed(&mut self) {
+        self.session.machine.write_failed();
+    }
+
+    fn tls_established(&mut self, info: TlsInfo, now: Duration) {
+        // It can only fail if none was due.
+        let _ = self.session.machine.tls_established(info, now);
+    }
+
+    fn tls_failed(&mut self, cause: Option<&(dyn Cause + Send + Sync + 'static)>) {
+        match cause.and_then(|cause| UnverifiedReason::among_causes(cause)) {
+            Some(reason) => self.session.machine.tls_unverified(reason),
+            None => self.session.machine.tls_failed(),
+        }
+    }
+}
+
+impl<B> Session<B> {
+    /// Returns whether another message could be submitted.
+    pub fn can_submit(&self) -> bool {
+        self.machine.can_submit()
+    }
+
+    /// Returns whether everything submitted is finished, though maybe not reported.
+    pub fn is_idle(&self) -> bool {
+        self.machine.is_idle()
+    }
+
+    /// Withdraws a message, and tells what that costs. Its report follows.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Client::cancel`].
+    pub fn cancel(&mut self, message: MessageId) -> Result<Cancellation, Misuse> {
+        self.machine.cancel(message)
+    }
+
+    /// Has QUIT follow the last message that was submitted. No message can be submitted any more.
+    ///
+    /// Called while messages are under way, it saves a round trip.
+    pub fn announce_quit(&mut self) {
+        self.machine.quit();
+    }
+
+    /// Gives the connection up at once, and returns the reports on all messages that were not taken,
+    /// those that were unfinished among them. From then on there is only the error
+    /// ([`Fault::ShutDown`](crate::machine::Fault::ShutDown)).
+    pub fn abort(&mut self) -> Vec<Report> {
+        self.machine.abort();
+        // It needs neither input nor time to tell what is lost.
+        self.take_in(&mut &[][..], Duration::ZERO);
+        self.finished.drain(..).map(|(report, _)| report).collect()
+    }
+
+    /// Returns what the server announced in answer to EHLO; empty before that.
+    pub fn capabilities(&self) -> &Capabilities {
+        self.machine.capabilities()
+    }
+
+    /// Returns what the session has found out about its server, once it is open: for the
+    /// [configuration](crate::client::Config::learned) of the next. An adapter's `Sender` does so by
+    /// itself.
+    pub fn learned(&self) -> Option<Learned> {
+        self.machine.learned()
+    }
+
+    /// Returns how the server refused the TLS that it offers, if the session went on in clear, as
+    /// [`Tls::Opportunistic`](crate::client::Tls::Opportunistic) has it.
     pub fn tls_declined(&self) -> Option<&Reply<'static>> {
         self.tls_declined.as_ref()
+    }
+
+    /// Returns how many round trips the session has waited for so far, the greeting's included.
+    pub fn round_trips(&self) -> u64 {
+        self.machine.round_trips()
+    }
+
+    /// Takes the oldest entry of the trace, if one is [kept](crate::client::Config::traced).
+    pub fn poll_trace(&mut self) -> Option<TraceEntry> {
+        self.machine.poll_trace()
+    }
+
+    fn expect(&mut self, message: MessageId, envelope: &Envelope<'_>) {
+        self.reports.expect(message, envelope.recipients().len());
+        self.submitted = message.index().saturating_add(1);
+    }
+
+    /// Returns what is told of a message that was finished while its envelope was open.
+    fn finished_open(&mut self, message: MessageId) -> Option<&mut (Report, Option<B>)> {
+        let mut finished = self.finished.iter_mut();
+        finished.find(|(report, body)| report.message == message && body.is_none())
     }
 
     /// Returns whether nothing is under way on an open session.
@@ -229,10 +536,7 @@ impl<B> Courier<B> {
         self.is_open && self.reports.is_empty()
     }
 
-    /// Takes note of everything that the machine has to tell, and returns whether that was anything.
-    ///
-    /// Moves `input` past what was used up.
-    pub fn receive(&mut self, input: &mut &[u8], now: Duration) -> bool {
+    fn take_in(&mut self, input: &mut &[u8], now: Duration) -> bool {
         let mut news = false;
         loop {
             match self.machine.poll_event(input, now) {
@@ -247,12 +551,6 @@ impl<B> Courier<B> {
             news = true;
         }
         self.tell();
-        if self.is_open {
-            // An envelope that is open takes its time.
-            let first = self.reports.first();
-            let first = first.filter(|message| self.bodies.contains_key(message));
-            self.stopwatch.turn(first, now);
-        }
         news
     }
 
@@ -275,35 +573,6 @@ impl<B> Courier<B> {
         }
     }
 
-    /// Returns what is to be written now.
-    ///
-    /// `present` returns what there is of a content from an offset on, or `None` if that has to be
-    /// waited for.
-    pub fn poll_transmit<'a>(
-        &'a mut self,
-        present: impl FnOnce(&'a mut B, u64) -> Option<Body<'a>>,
-        now: Duration,
-    ) -> Option<Transmit<'a>> {
-        if self.must_look {
-            return None;
-        }
-        self.asked_for = self.asked_for();
-        let request = self.machine.wants_body();
-        let body = request.and_then(|request| {
-            let body = self.bodies.get_mut(&request.message)?;
-            Some((request, present(body, request.offset)?))
-        });
-        self.stopwatch.wants(request, body.is_some(), now);
-        self.machine.poll_transmit(body, now)
-    }
-
-    /// Returns whether another message, if there is one, should be submitted before anything else is
-    /// written: only then can the machine run as far ahead as its policy lets it.
-    pub fn wants_message(&self) -> bool {
-        let ahead = self.submitted.saturating_sub(self.asked_for());
-        ahead < AHEAD && self.machine.can_submit()
-    }
-
     fn asked_for(&self) -> u64 {
         match self.machine.wants_body() {
             Some(request) => self
@@ -313,26 +582,6 @@ impl<B> Courier<B> {
         }
     }
 
-    /// Returns whether the driver has to read what has arrived, without waiting for more, before
-    /// anything is written.
-    ///
-    /// That is so where the connection was idle: a 421 that came meanwhile, or any other reply, must
-    /// not be taken for the answer to what is written after it.
-    pub fn wants_look(&self) -> bool {
-        self.must_look
-    }
-
-    /// Tells that everything that had arrived was read and [received](Self::receive).
-    pub fn looked(&mut self) {
-        self.must_look = false;
-    }
-
-    /// Has somebody told of what is sent and heard, if the machine
-    /// [keeps](crate::client::Config::watched) it.
-    pub fn set_watcher(&mut self, watcher: impl Fn(&Observation) + Send + Sync + 'static) {
-        self.watcher = Some(Box::new(watcher));
-    }
-
     fn tell(&mut self) {
         if let Some(watcher) = &self.watcher {
             while let Some(observation) = self.machine.poll_observation() {
@@ -340,153 +589,17 @@ impl<B> Courier<B> {
             }
         }
     }
-
-    /// Bounds how long each message may take.
-    pub fn set_pace(&mut self, pace: Pace) {
-        self.stopwatch.set_pace(pace);
-    }
-
-    /// Has the connection given up at a time, unless a message is finished before.
-    pub fn finish_by(&mut self, message: MessageId, until: Duration) {
-        if self.reports.is_open(message) {
-            self.stopwatch.finish_by(message, until);
-        }
-    }
-
-    /// Tells that a content was waited for so long while it was asked for; the server is not to be blamed
-    /// for that.
-    pub fn excuse(&mut self, waited: Duration) {
-        self.stopwatch.excuse(waited);
-    }
-
-    /// Returns when [`handle_timeout`](Self::handle_timeout) is to be called.
-    pub fn poll_timeout(&self) -> Option<Duration> {
-        let deadlines = [self.machine.poll_timeout(), self.stopwatch.deadline()];
-        deadlines.into_iter().flatten().min()
-    }
-
-    /// Has timers fire whose time has come, those of messages that take too long included: then the
-    /// connection is given up, with every outcome told
-    /// ([`Timer::Message`](crate::machine::Timer::Message)).
-    pub fn handle_timeout(&mut self, now: Duration) {
-        match self.stopwatch.deadline() {
-            Some(deadline) if deadline <= now => self.machine.overdue(),
-            _ => self.machine.handle_timeout(now),
-        }
-    }
-
-    /// Gives the connection up at once, and returns the reports on all messages that were not taken.
-    pub fn abort(&mut self, now: Duration) -> Vec<Report> {
-        self.machine.abort();
-        // It needs no input to tell what is lost.
-        self.receive(&mut &[][..], now);
-        self.finished.drain(..).map(|(report, _)| report).collect()
-    }
-
-    /// Waits for the session to open; messages need not wait for that.
-    ///
-    /// # Errors
-    ///
-    /// Why it could not be opened, or has ended since.
-    pub fn opened(&self) -> Poll<Result<(), Error>> {
-        match &self.failure {
-            Some(error) => Poll::Ready(Err(error.clone())),
-            None if self.is_open || self.machine.is_closed() => Poll::Ready(Ok(())),
-            None => Poll::Pending,
-        }
-    }
-
-    /// Waits for the report on one message, which comes with its content as it was left. `None` if
-    /// that was returned before.
-    pub fn report(&mut self, message: MessageId) -> Poll<Option<(Report, Option<B>)>> {
-        let at = self.finished.iter().position(|it| it.0.message == message);
-        match at.and_then(|at| self.finished.remove(at)) {
-            None if self.reports.is_open(message) => Poll::Pending,
-            finished => Poll::Ready(finished),
-        }
-    }
-
-    /// Waits for the next report; `None` if every message was reported on.
-    ///
-    /// # Errors
-    ///
-    /// Why the session has failed, once every report was returned; from then on always.
-    pub fn next_report(&mut self) -> Poll<Result<Option<Report>, Error>> {
-        if let Some((report, _)) = self.finished.pop_front() {
-            return Poll::Ready(Ok(Some(report)));
-        }
-        match &self.failure {
-            Some(error) => Poll::Ready(Err(error.clone())),
-            None if self.reports.is_empty() => Poll::Ready(Ok(None)),
-            None => Poll::Pending,
-        }
-    }
-
-    /// Waits for the answer to the last command; `None` if the session ended before in good order.
-    ///
-    /// # Errors
-    ///
-    /// Why the session has failed, if it did so before the answer.
-    pub fn answer(&mut self, command: CommandId) -> Poll<Result<Option<Reply<'static>>, Error>> {
-        if let Some((_, Some(reply))) = self.answer.take_if(|it| it.0 == command) {
-            return Poll::Ready(Ok(Some(reply)));
-        }
-        match &self.failure {
-            Some(error) => Poll::Ready(Err(error.clone())),
-            None if self.machine.is_closed() => Poll::Ready(Ok(None)),
-            None => Poll::Pending,
-        }
-    }
-
-    /// Waits for the end of the session.
-    ///
-    /// # Errors
-    ///
-    /// Why it has failed, if it was not ended in good order.
-    pub fn ended(&self) -> Poll<Result<(), Error>> {
-        match &self.failure {
-            Some(error) => Poll::Ready(Err(error.clone())),
-            None if self.machine.is_closed() => Poll::Ready(Ok(())),
-            None => Poll::Pending,
-        }
-    }
-
-    /// Returns how many messages were submitted.
-    pub fn submitted(&self) -> u64 {
-        self.submitted
-    }
-
-    /// Returns the error that the session has ended with.
-    pub fn failure(&self) -> Option<&Error> {
-        self.failure.as_ref()
-    }
-
-    /// Returns whether nothing is awaited from the server: the session is open, every message is
-    /// finished, though maybe not every report was taken.
-    pub fn is_idle(&self) -> bool {
-        self.is_quiet() && self.failure.is_none() && self.machine.is_idle()
-    }
-
-    /// Returns the machine, for all that is between it and its transport.
-    pub fn machine(&self) -> &Client {
-        &self.machine
-    }
-
-    /// Returns the machine, for all that is between it and its transport. Messages that are submitted
-    /// to it directly have no content and no report here.
-    pub fn machine_mut(&mut self) -> &mut Client {
-        &mut self.machine
-    }
-
-    /// Gives the machine back. The contents of unfinished messages are lost.
-    pub fn into_machine(self) -> Client {
-        self.machine
-    }
 }
 
 impl<B> fmt::Debug for Courier<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Courier")
+        f.debug_tuple("Courier").field(&self.session).finish()
+    }
+}
+
+impl<B> fmt::Debug for Session<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
             .field("machine", &self.machine)
             .field("unfinished", &self.bodies.len())
             .field("failure", &self.failure)

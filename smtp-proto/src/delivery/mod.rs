@@ -12,16 +12,20 @@
 //! - [`Pace`] bounds how long each message may take.
 //! - [`ServerUrl`] is a server as people write it down.
 //!
-//! With the feature `std` there is also what both adapters have in common: their `Error`, what their
-//! `Body`, `Builder` and `Sender` are made of ([`Content`], [`Setup`], [`Sending`] and [`Pool`]).
+//! With the feature `std` there is also what both adapters have in common: their `Error`, the [`Options`]
+//! of their clients, and what their `Body` and `Sender` are made of ([`Content`], [`Sending`] and [`Pool`]).
 
 #[cfg(feature = "std")]
 mod content;
 mod courier;
 #[cfg(feature = "std")]
 mod error;
+#[cfg(feature = "std")]
+mod options;
 mod own_name;
 mod pace;
+#[cfg(feature = "std")]
+mod policy;
 #[cfg(feature = "std")]
 mod pool;
 mod report;
@@ -29,22 +33,23 @@ mod resending;
 #[cfg(feature = "std")]
 mod sending;
 #[cfg(feature = "std")]
-mod setup;
-#[cfg(feature = "std")]
 mod source;
+#[cfg(feature = "std")]
+mod turns;
 mod url;
 
 #[cfg(feature = "std")]
 pub use self::{
-    content::{Content, Supply},
+    content::{Content, Supply, extent},
     error::Error,
-    pool::{Policy, Pool},
+    options::{Entropy, Failures, Options, Surroundings},
+    policy::Policy,
+    pool::{Place, Pool, Turn},
     sending::Sending,
-    setup::{Entropy, Failures, Setup},
     source::IntoMessage,
 };
 pub use self::{
-    courier::Courier,
+    courier::{Courier, Session},
     own_name::own_name,
     pace::Pace,
     report::{Report, Reports},

@@ -1,138 +1,350 @@
-//! Which connections a sender keeps for later messages, and when it opens others.
+//! Which connections a sender keeps for later messages, and who may open others when.
 
-use alloc::{sync::Arc, vec::Vec};
-use core::{fmt, mem, time::Duration};
+use alloc::{
+    collections::{BTreeMap, VecDeque},
+    vec::Vec,
+};
+use core::{
+    mem,
+    task::{Poll, Waker, ready},
+    time::Duration,
+};
+use std::collections::{HashMap, hash_map::Entry};
 
 use super::{
-    courier::Courier,
-    report::Report,
-    resending::{Backoff, Retry},
+    content::Supply, courier::Courier, policy::Policy, report::Report, resending::Backoff,
+    sending::Sending, turns::Turns, url::Server,
 };
 use crate::{
-    client::{Envelope, Learned, Outcome},
-    machine::{Error, Fault},
+    client::{Learned, Outcome},
+    machine::{Error, Fault, limits},
 };
 
-/// Tells how a sender goes about its work: how often it tries, and which connections it keeps.
-#[derive(Clone)]
-#[non_exhaustive]
-pub struct Policy {
-    /// How often and when to try again.
-    pub retry: Retry,
-    /// How many connections there are at most: 1.
-    pub max_connections: usize,
-    /// How long a connection waits for the next message: 1 minute.
-    pub idle_timeout: Duration,
-    /// How many messages go over one connection: any number.
-    pub max_messages: u64,
-    /// Decides whether recipients in doubt get the message again: they do not, unless it says so.
-    pub sends_again: Option<Decide>,
-}
-
-type Decide = Arc<dyn Fn(&Envelope<'_>) -> bool + Send + Sync>;
-
-impl Default for Policy {
-    fn default() -> Self {
-        Self {
-            retry: Retry::default(),
-            max_connections: 1,
-            idle_timeout: Duration::from_secs(60),
-            max_messages: u64::MAX,
-            sends_again: None,
-        }
-    }
-}
-
-impl Policy {
-    /// Returns whether a connection has had as many messages as it may.
-    pub fn retires<B>(&self, courier: &Courier<B>) -> bool {
-        courier.submitted() >= self.max_messages
-    }
-}
-
-impl fmt::Debug for Policy {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Policy")
-            .field("retry", &self.retry)
-            .field("max_connections", &self.max_connections)
-            .field("idle_timeout", &self.idle_timeout)
-            .field("max_messages", &self.max_messages)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Holds the connections to one server that wait for a message, and remembers how the server does.
+/// Holds connections to any number of servers that wait for a message, and says for whom others may be
+/// opened.
+///
+/// A message goes only over connections of its own *route*, which is a server and a `K`: everything in
+/// which connections differ. Each message takes a [`Place`], which waits first for its server's bound and
+/// only then for that in all: however many wait for a slow server, they keep no other waiting.
 #[derive(Debug)]
-pub struct Pool<C> {
-    /// Each since when, the one that was used last at the end.
-    idle: Vec<(C, Duration)>,
+pub struct Pool<K, C> {
+    sites: HashMap<Server, Site>,
+    routes: HashMap<u64, Route<K>>,
+    /// The bound in all.
+    turns: Turns,
+    /// Those that wait for a message, the longest first.
+    idle: BTreeMap<u64, Idle<C>>,
+    /// All routes, in the order in which they are looked at to be forgotten.
+    known: VecDeque<u64>,
+    leaving: Vec<C>,
+    /// How many numbers were given.
+    numbers: u64,
+}
+
+/// A server, whichever way it is reached.
+#[derive(Debug, Default)]
+struct Site {
+    turns: Turns,
+    routes: Vec<u64>,
+}
+
+#[derive(Debug)]
+struct Route<K> {
+    server: Server,
+    key: K,
+    /// How many places there are for it.
+    places: usize,
+    /// It was used since it was looked at.
+    is_recent: bool,
     backoff: Backoff,
     learned: Option<Learned>,
 }
 
-impl<C> Default for Pool<C> {
+#[derive(Debug)]
+struct Idle<C> {
+    route: u64,
+    connection: C,
+    since: Duration,
+}
+
+/// The place of a message among those that want a connection. It must be [left](Pool::leave) in the end.
+#[derive(Debug)]
+pub struct Place {
+    route: u64,
+    /// Its number where it waits.
+    number: u64,
+    stage: Stage,
+    needs_verified_tls: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// It waits for the server's bound.
+    Server,
+    /// It is within that, and waits for the bound in all.
+    All,
+    Inside,
+}
+
+/// Tells a message what to do now.
+#[derive(Debug)]
+pub enum Turn<K, C> {
+    /// Check this connection and send over it. If it is not good any more, ask again.
+    Use(C),
+    /// Open a connection as this says, with what an earlier one has found out about the server.
+    Open(K, Option<Learned>),
+    /// Ask again after this time: the server has failed, and is left alone so long.
+    Wait(Duration),
+}
+
+impl<K, C> Default for Pool<K, C> {
     fn default() -> Self {
         Self {
-            idle: Vec::new(),
-            backoff: Backoff::default(),
-            learned: None,
+            sites: HashMap::new(),
+            routes: HashMap::new(),
+            turns: Turns::default(),
+            idle: BTreeMap::new(),
+            known: VecDeque::new(),
+            leaving: Vec::new(),
+            numbers: 0,
         }
     }
 }
 
-impl<C> Pool<C> {
-    /// Takes out the connection that was used last. It should be checked before it is used again.
-    pub fn take(&mut self, policy: &Policy, now: Duration) -> Option<C> {
-        let is_fresh = |since: Duration| now.saturating_sub(since) < policy.idle_timeout;
-        self.idle.retain(|&(_, since)| is_fresh(since));
-        self.idle.pop().map(|(connection, _)| connection)
+impl<K: Clone + PartialEq, C> Pool<K, C> {
+    /// Takes a place for a message on the way to a server.
+    pub fn enter<S: Supply>(&mut self, server: &Server, key: &K, sending: &Sending<S>) -> Place {
+        let number = next(&mut self.numbers);
+        let site = self.sites.entry(server.clone()).or_default();
+        let is_same = |route: &&u64| self.routes.get(route).is_some_and(|it| it.key == *key);
+        let known = site.routes.iter().find(is_same).copied();
+        let route = known.unwrap_or(number);
+        if known.is_none() {
+            site.routes.push(route);
+            self.known.push_back(route);
+        }
+        let entry = self.routes.entry(route).or_insert_with(|| Route {
+            server: server.clone(),
+            key: key.clone(),
+            places: 0,
+            is_recent: true,
+            backoff: Backoff::default(),
+            learned: None,
+        });
+        entry.places += 1;
+        entry.is_recent = true;
+        if known.is_none() {
+            self.forget();
+        }
+        Place {
+            route,
+            number,
+            stage: Stage::Server,
+            needs_verified_tls: sending.needs_verified_tls(),
+        }
     }
 
-    /// Keeps a connection for another message.
-    pub fn keep(&mut self, connection: C, now: Duration) {
-        self.idle.push((connection, now));
-    }
-
-    /// Takes out all connections.
-    pub fn drain(&mut self) -> impl Iterator<Item = C> + use<C> {
-        let idle = mem::take(&mut self.idle);
-        idle.into_iter().map(|(connection, _)| connection)
-    }
-
-    /// Returns what the last connection has found out about the server.
-    pub fn learned(&self) -> Option<Learned> {
-        self.learned.clone()
-    }
-
-    /// Returns how long to wait before a new connection is opened.
-    pub fn wait(&self, now: Duration) -> Duration {
-        self.backoff.wait(now)
+    /// Waits for the turn of a place, and says what to do then. `is_verified` tells of a
+    /// connection whether its server is.
+    ///
+    /// What has to make way is [leaving](Self::take_leaving) after it.
+    pub fn poll_turn(
+        &mut self,
+        place: &mut Place,
+        policy: &Policy,
+        is_verified: impl Fn(&C) -> bool,
+        now: Duration,
+        waker: &Waker,
+    ) -> Poll<Turn<K, C>> {
+        self.expire(policy, now);
+        let id = place.route;
+        let Some(route) = self.routes.get(&id) else {
+            return Poll::Pending; // it was left
+        };
+        if place.stage == Stage::Server {
+            if let Some(site) = self.sites.get_mut(&route.server) {
+                let most = policy.max_connections.max(1);
+                ready!(site.turns.poll_enter(place.number, most, waker));
+            }
+            place.stage = Stage::All;
+            // Who has waited long for a server comes after those who wait for others.
+            place.number = next(&mut self.numbers);
+        }
+        let fits = |it: &C| !place.needs_verified_tls || is_verified(it);
+        let mut own = self.idle.iter().rev();
+        let kept = own.find(|(_, it)| it.route == id && fits(&it.connection));
+        let kept = kept.map(|(&number, _)| number);
+        let wait = route.backoff.wait(now);
+        if kept.is_none() && !wait.is_zero() {
+            // Others must not wait for it meanwhile.
+            match mem::replace(&mut place.stage, Stage::All) {
+                Stage::Inside => self.turns.left(),
+                _ => self.turns.gave_up(place.number),
+            }
+            place.number = next(&mut self.numbers);
+            return Poll::Ready(Turn::Wait(wait));
+        }
+        if place.stage == Stage::All {
+            let most = policy.max_in_all.max(1);
+            ready!(self.turns.poll_enter(place.number, most, waker));
+            place.stage = Stage::Inside;
+        }
+        Poll::Ready(match kept.and_then(|number| self.idle.remove(&number)) {
+            Some(kept) => Turn::Use(kept.connection),
+            None => {
+                let opening = Turn::Open(route.key.clone(), route.learned.clone());
+                self.make_room(id, policy);
+                opening
+            }
+        })
     }
 
     /// Takes note that no connection could be had.
-    pub fn failed(&mut self, policy: &Policy, now: Duration) {
-        self.learned = None; // it may be what has changed
-        self.backoff.failed(&policy.retry, now);
+    pub fn failed(&mut self, place: &Place, policy: &Policy, now: Duration) {
+        if let Some(route) = self.routes.get_mut(&place.route) {
+            route.learned = None; // it may be what has changed
+            route.backoff.failed(&policy.retry, now);
+        }
     }
 
     /// Takes note of what became of a message on one connection, and returns whether that one is of use
-    /// for another.
+    /// for another, and is to be [kept](Self::keep).
     pub fn observe<B>(
         &mut self,
+        place: &Place,
         policy: &Policy,
         courier: &Courier<B>,
         report: &Report,
         now: Duration,
     ) -> bool {
-        self.learned = match courier.failure().map(Error::fault) {
-            Some(Fault::CapabilitiesChanged) => None,
-            _ => courier.machine().learned().or(self.learned.take()),
+        let Some(route) = self.routes.get_mut(&place.route) else {
+            return false;
         };
+        route.learned = match courier.failure().map(Error::fault) {
+            Some(Fault::CapabilitiesChanged) => None,
+            _ => courier.machine().learned().or(route.learned.take()),
+        };
+        let is_delivered = |outcome: &Outcome<'_>| matches!(outcome, Outcome::Delivered(_));
         match courier.failure() {
-            Some(_) => self.backoff.failed(&policy.retry, now),
-            None => self.backoff.succeeded(),
+            // A server that takes its leave after each message, by 421 or not, does its work.
+            Some(_) if !report.recipients.iter().any(is_delivered) => {
+                route.backoff.failed(&policy.retry, now);
+            }
+            _ => route.backoff.succeeded(),
         }
         let is_unsent = |outcome: &Outcome<'_>| matches!(outcome, Outcome::NotSent(_));
         courier.is_idle() && !policy.retires(courier) && !report.recipients.iter().any(is_unsent)
     }
+
+    /// Keeps the connection of a place for another message of its route.
+    pub fn keep(&mut self, place: &Place, connection: C, now: Duration) {
+        let number = next(&mut self.numbers);
+        let idle = Idle {
+            route: place.route,
+            connection,
+            since: now,
+        };
+        self.idle.insert(number, idle);
+    }
+
+    /// Gives a place up, whatever it has come to.
+    pub fn leave(&mut self, place: &Place) {
+        let Some(route) = self.routes.get_mut(&place.route) else {
+            return;
+        };
+        route.places = route.places.saturating_sub(1);
+        let site = self.sites.get_mut(&route.server);
+        match (place.stage, site) {
+            (Stage::Server, Some(site)) => site.turns.gave_up(place.number),
+            (_, Some(site)) => site.turns.left(),
+            (_, None) => {}
+        }
+        match place.stage {
+            Stage::Server => {}
+            Stage::All => self.turns.gave_up(place.number),
+            Stage::Inside => self.turns.left(),
+        }
+    }
+
+    /// Takes out the connections that have to make way, or have waited too long. They are to take leave
+    /// of their servers without waiting for an answer.
+    pub fn take_leaving(&mut self) -> Vec<C> {
+        mem::take(&mut self.leaving)
+    }
+
+    /// Takes out all connections that wait.
+    pub fn drain(&mut self) -> impl Iterator<Item = C> + use<K, C> {
+        let idle = mem::take(&mut self.idle);
+        idle.into_values().map(|it| it.connection)
+    }
+
+    /// Has connections leave that have waited too long.
+    fn expire(&mut self, policy: &Policy, now: Duration) {
+        while let Some(first) = self.idle.first_entry()
+            && now.saturating_sub(first.get().since) >= policy.idle_timeout
+        {
+            self.leaving.push(first.remove().connection);
+        }
+    }
+
+    /// Has connections leave that wait, as far as another of a route would pass a bound: the longest
+    /// first.
+    fn make_room(&mut self, route: u64, policy: &Policy) {
+        let server = self.routes.get(&route).map(|it| &it.server);
+        if let Some(site) = server.and_then(|server| self.sites.get(server)) {
+            let of_site = |(_, it): &(&u64, &Idle<C>)| site.routes.contains(&it.route);
+            let there: Vec<_> = self.idle.iter().filter(of_site).collect();
+            let open = site.turns.inside() + there.len();
+            let excess = open.saturating_sub(policy.max_connections.max(1));
+            let leaving: Vec<_> = there
+                .iter()
+                .take(excess)
+                .map(|(number, _)| **number)
+                .collect();
+            for number in leaving {
+                self.leaving
+                    .extend(self.idle.remove(&number).map(|it| it.connection));
+            }
+        }
+        while self.turns.inside() + self.idle.len() > policy.max_in_all.max(1)
+            && let Some((_, idle)) = self.idle.pop_first()
+        {
+            self.leaving.push(idle.connection);
+        }
+    }
+
+    /// Forgets routes that were not used for long, if there are too many: of each two that it looks at
+    /// for one that is new.
+    fn forget(&mut self) {
+        for _ in 0..2 {
+            if self.routes.len() <= limits::ROUTES {
+                return;
+            }
+            let Some(id) = self.known.pop_front() else {
+                return;
+            };
+            let has_idle = self.idle.values().any(|it| it.route == id);
+            let Entry::Occupied(mut route) = self.routes.entry(id) else {
+                continue;
+            };
+            if route.get().places > 0 || has_idle || route.get().is_recent {
+                route.get_mut().is_recent = false;
+                self.known.push_back(id);
+                continue;
+            }
+            let server = route.remove().server;
+            if let Some(site) = self.sites.get_mut(&server) {
+                site.routes.retain(|it| *it != id);
+                if site.routes.is_empty() {
+                    self.sites.remove(&server);
+                }
+            }
+        }
+    }
+}
+
+/// Returns a number that was not returned before, and is greater than all that were.
+fn next(numbers: &mut u64) -> u64 {
+    *numbers += 1;
+    *numbers
 }

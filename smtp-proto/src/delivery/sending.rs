@@ -5,7 +5,7 @@ use core::{fmt, mem, ops::ControlFlow};
 use super::{
     content::{Content, Supply},
     error::Error,
-    pool::Policy,
+    policy::Policy,
     report::Report,
     resending::{Next, Resending},
 };
@@ -31,6 +31,11 @@ impl<S: Supply> Sending<S> {
     pub fn message(&mut self) -> (Envelope<'static>, Content<S>) {
         let content = mem::replace(&mut self.content, Content::from(&[][..]));
         (self.resending.envelope().clone(), content)
+    }
+
+    /// Returns whether it may go only over a connection to a server that is verified (RFC 8689 4.2.1).
+    pub(super) fn needs_verified_tls(&self) -> bool {
+        self.resending.envelope().needs_verified_tls()
     }
 
     /// Takes note that no connection could be had. Breaks off with what became of the message, if it is

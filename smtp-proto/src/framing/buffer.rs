@@ -2,6 +2,8 @@
 
 use alloc::vec::Vec;
 use core::{fmt, time::Duration};
+#[cfg(feature = "std")]
+use {core::ops::Deref, smallvec::SmallVec, std::io::IoSlice};
 
 use super::transmit::Transmit;
 
@@ -11,6 +13,10 @@ const FULL: usize = 64 * 1024;
 const FIRST: usize = 4 * 1024;
 /// From how many bytes on a transmission is worth its own slices in a write, and not copied.
 const LARGE: usize = 16 * 1024;
+
+/// The most slices of one vectored write.
+#[cfg(feature = "std")]
+const VECTORS: usize = 32;
 
 /// Holds what has arrived and was not used up.
 ///
@@ -143,6 +149,14 @@ impl WriteBuffer {
     /// Returns what was collected and not written.
     pub fn pending(&self) -> &[u8] {
         self.bytes.get(self.written..).unwrap_or_default()
+    }
+
+    /// Returns what was collected and these slices after it, for one vectored write.
+    #[cfg(feature = "std")]
+    pub fn vectors<'v>(&'v self, slices: &[&'v [u8]]) -> impl Deref<Target = [IoSlice<'v>]> {
+        let pending = [self.pending()].into_iter().filter(|it| !it.is_empty());
+        let all = pending.chain(slices.iter().copied()).take(VECTORS);
+        all.map(IoSlice::new).collect::<SmallVec<[_; VECTORS]>>()
     }
 
     /// Takes note that so many bytes were written, and returns how many of them came after what was

@@ -12,7 +12,7 @@
 //! | `SmtpTransport::relay("host")` | `Client::connect("smtps://host")` |
 //! | `SmtpTransport::starttls_relay("host")` | `Client::connect("smtp://host?tls=required")` |
 //! | `SmtpTransport::builder_dangerous("host")` | `Client::connect("smtp://host?tls=none")` |
-//! | `SmtpTransport::from_url(url)` | `Client::at(url)`; see [`ServerUrl`](crate::delivery::ServerUrl) |
+//! | `SmtpTransport::from_url(url)` | `Client::connect(url)`; see [`ServerUrl`](crate::delivery::ServerUrl) |
 //! | `.credentials(Credentials::new(user, password))` | `.password(user, password)`, or in the URL |
 //! | `.authentication(vec![Mechanism::Xoauth2])` | `.authenticate(..)`, with those of `client::mechanism` |
 //! | `.hello_name(ClientId::Domain(..))` | `.name(Host::parse(..)?)` |

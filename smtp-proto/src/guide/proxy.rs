@@ -14,7 +14,7 @@
 //! use std::collections::BTreeMap;
 //! use std::time::Duration;
 //!
-//! use smtp_proto::client::{self, Body, Client, Envelope, MessageId, Outcome};
+//! use smtp_proto::client::{self, Body, Client, Envelope, MessageId};
 //! use smtp_proto::server::{self, Server, Ticket, TransactionId, replies::local_error};
 //! use smtp_proto::{machine, syntax::Reply};
 //!
@@ -104,12 +104,7 @@
 //!             }
 //!             client::Event::Finished { message, outcome } => {
 //!                 let Some(passing) = self.passing.remove(&message) else { return };
-//!                 let reply = match outcome {
-//!                     Outcome::Delivered(reply) => reply,
-//!                     Outcome::Refused(answer) => answer.reply,
-//!                     // Whoever is told 451 sends again. In doubt, that is right too (RFC 1047).
-//!                     Outcome::NotSent(_) | Outcome::InDoubt => local_error(),
-//!                 };
+//!                 let reply = outcome.into_owned().relayed();
 //!                 for ticket in passing.recipients.into_iter().flatten() {
 //!                     self.answer(ticket, reply.clone());
 //!                 }
@@ -220,6 +215,8 @@
 //! In a loop of your own, each side is a driver of its own, as in [`own_loop`](super::own_loop), and one
 //! turn follows whenever either has news. To see to as well:
 //!
+//! - **Outcomes.** [`Outcome::relayed`](crate::client::Outcome::relayed) turns what became of a message
+//!   into the answer to its sender: never a success, nor a refusal for good, where there is doubt.
 //! - **Slow upstreams.** `wants_content` keeps what is held small, so that gigabytes pass through the
 //!   memory of a few buffers. Read nothing more of the client while it is false: TCP does the rest.
 //! - **Offers.** Offer what the upstream offers, less what the proxy does not pass on: hold the answer to

@@ -17,12 +17,24 @@ use crate::syntax::Class;
 /// connection once its farewell is written. Before the first return a client yields the outcome
 /// of every unfinished message.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{fault} ({state}){excerpt}")]
+#[error("{fault}{}{excerpt}", Aside(fault, state))]
 pub struct Error {
     fault: Fault,
     state: &'static str,
     excerpt: Excerpt,
     answer: Option<Box<Answer<'static>>>,
+}
+
+/// Displays a state in brackets, where the fault does not say the same already.
+struct Aside<'e>(&'e Fault, &'static str);
+
+impl fmt::Display for Aside<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self(Fault::TimedOut(timer), state) if timer.words() == *state => Ok(()),
+            Self(_, state) => write!(f, " ({state})"),
+        }
+    }
 }
 
 impl Error {

@@ -32,6 +32,8 @@ pub const QUEUED_MESSAGES: usize = 1024;
 pub const QUEUED_COMMANDS: usize = 64;
 /// The longest command of the application's that a client sends (RFC 5321 4.5.3.1.4).
 pub const OWN_COMMAND: usize = 512;
+/// About how many routes a sender remembers that it has no connection by.
+pub const ROUTES: usize = 1000;
 /// How many bytes of commands a client renders ahead of the transport.
 pub const RENDERED_BYTES: usize = 8 * 1024;
 /// The longest AUTH command that carries an initial response (RFC 4954 4).

@@ -1,6 +1,7 @@
 //! What the client and the server machine share.
 mod answer;
 mod dialect;
+mod driven;
 mod error;
 mod foreign;
 pub mod limits;
@@ -10,6 +11,7 @@ mod trace;
 
 pub use answer::{Answer, Step};
 pub use dialect::Dialect;
+pub use driven::Driven;
 pub use error::{Error, Excerpt, Fault, Misuse};
 pub use foreign::ForeignProtocol;
 pub(crate) use timer::Deadline;

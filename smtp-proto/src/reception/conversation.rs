@@ -235,7 +235,6 @@ impl<S: State> Conversation<S> {
                 // It may be the client that broke off an exchange.
                 #[cfg(feature = "auth")]
                 self.authentications.break_off();
-                self.replying.tally_mut().refusal(Some(&reply));
                 return Some(Call::Notice(Notice::Rejected {
                     reply,
                     reason,

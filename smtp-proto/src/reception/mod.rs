@@ -87,7 +87,7 @@ mod transactions;
 mod turned_away;
 mod verdict;
 
-use core::time::Duration;
+use core::{error::Error as Cause, time::Duration};
 
 use conversation::Conversation;
 use replying::Replying;
@@ -114,10 +114,10 @@ pub use tally::Tally;
 pub use turned_away::TurnedAway;
 #[doc(hidden)]
 pub use verdict::negative_reply;
-pub use verdict::{Accept, Refusal, Verdict, accept};
+pub use verdict::{Accept, Refusal, Verdict, accept, pass_on};
 
 use crate::framing::Transmit;
-use crate::machine::{Error, Misuse, TlsInfo, TraceEntry};
+use crate::machine::{Driven, Error, Misuse, TlsInfo, TraceEntry};
 use crate::server::{Config, TransactionId};
 
 /// Drives a server machine for an application.
@@ -356,7 +356,7 @@ impl<S: State> Reception<S> {
     }
 
     /// Returns what came of the connection by now.
-    pub fn tally(&self) -> &Tally {
+    pub fn tally(&self) -> Tally {
         self.replying().tally()
     }
 
@@ -373,5 +373,24 @@ impl<S: State> Reception<S> {
             self.is_stopping = false;
             self.abort();
         }
+    }
+}
+
+impl<S: State> Driven for Reception<S> {
+    fn handle_eof(&mut self) {
+        self.handle_eof();
+    }
+
+    fn write_failed(&mut self) {
+        self.write_failed();
+    }
+
+    fn tls_established(&mut self, info: TlsInfo, now: Duration) {
+        // It can only fail if none was due.
+        let _ = self.tls_established(info, now);
+    }
+
+    fn tls_failed(&mut self, _: Option<&(dyn Cause + Send + Sync + 'static)>) {
+        self.tls_failed();
     }
 }

@@ -36,8 +36,10 @@ impl Replying {
         &mut self.server
     }
 
-    pub(super) fn tally(&self) -> &Tally {
-        &self.tally
+    pub(super) fn tally(&self) -> Tally {
+        let mut tally = self.tally.clone();
+        (tally.refusals, tally.last_refusal) = self.server.refusals();
+        tally
     }
 
     pub(super) fn tally_mut(&mut self) -> &mut Tally {
@@ -158,7 +160,6 @@ impl Replying {
 
     /// Refuses a command, and ends the session if the refusal says so.
     pub(super) fn refuse(&mut self, ticket: Option<Ticket>, refusal: Refusal) {
-        self.tally.refusal(refusal.reply());
         let Some(ticket) = ticket else {
             return;
         };
@@ -173,7 +174,6 @@ impl Replying {
 
     /// Refuses the content of a transaction that is coming, before its end.
     pub(super) fn refuse_content(&mut self, transaction: TransactionId, refusal: Refusal) {
-        self.tally.refusal(refusal.reply());
         let closes = refusal.closes();
         let reply = match refusal.into_reply() {
             Some(reply) => reply,

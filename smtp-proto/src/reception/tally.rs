@@ -17,9 +17,9 @@ pub struct Tally {
     pub recipients: u64,
     /// How many bytes of content came.
     pub bytes: u64,
-    /// How many commands and messages were refused, by the machine or by the application.
+    /// How many replies were refusals, the machine's and the application's.
     pub refusals: u64,
-    /// The last of them.
+    /// The last of them, as it was said.
     pub last_refusal: Option<Reply<'static>>,
     /// Whether the client took its leave.
     pub quit: bool,
@@ -43,12 +43,5 @@ impl Tally {
     pub(super) fn content(&mut self, bytes: usize) {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         self.bytes = self.bytes.saturating_add(bytes);
-    }
-
-    pub(super) fn refusal(&mut self, reply: Option<&Reply<'static>>) {
-        self.refusals = self.refusals.saturating_add(1);
-        if let Some(reply) = reply {
-            self.last_refusal = Some(reply.clone());
-        }
     }
 }

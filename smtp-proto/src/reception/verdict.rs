@@ -35,6 +35,18 @@ pub fn accept() -> Verdict {
     Ok(Accept::with(()))
 }
 
+/// Decides as another server has, that was asked: accepts a command in its words, or refuses it by them.
+///
+/// # Errors
+///
+/// The refusal.
+pub fn pass_on(reply: Reply<'static>) -> Verdict {
+    match reply.is_positive() {
+        true => Ok(Accept::with(()).reply(reply)),
+        false => Err(reply.into()),
+    }
+}
+
 /// Refuses a command by a reply that the compiler has checked.
 ///
 /// ```

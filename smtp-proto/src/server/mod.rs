@@ -384,6 +384,11 @@ impl Server {
         self.session.link().is_closed()
     }
 
+    /// Returns how many of the replies so far were refusals, whoever gave them, and the last of them.
+    pub fn refusals(&self) -> (u64, Option<Reply<'static>>) {
+        self.session.link().outbox().refusals()
+    }
+
     /// Takes the oldest entry of the trace, if one is [kept](Config::traced).
     pub fn poll_trace(&mut self) -> Option<TraceEntry> {
         self.session.poll_trace()

@@ -1,7 +1,7 @@
 //! What is said to the client: composed, asked for or reviewed, put in the order of the commands, and
 //! sent.
 
-use alloc::boxed::Box;
+use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
 use super::departures::{Departures, Turn};
@@ -22,6 +22,14 @@ pub(super) struct Outbox {
     tickets: Tickets,
     departures: Departures,
     trace: Option<Box<Trace>>,
+    refusals: Option<Box<Refusals>>,
+}
+
+/// What was refused.
+#[derive(Debug, Default)]
+struct Refusals {
+    count: u64,
+    last: Vec<u8>,
 }
 
 impl Outbox {
@@ -30,6 +38,7 @@ impl Outbox {
             tickets: Tickets::new(),
             departures: Departures::new(write_timeout),
             trace: is_traced.then(Box::default),
+            refusals: None,
         }
     }
 
@@ -282,12 +291,28 @@ impl Outbox {
     /// Moves the replies whose turn it is to what is sent. Every reply that a client gets passes here.
     pub(super) fn send_answers(&mut self) {
         while let Some(reply) = self.tickets.next_answer() {
+            let bytes = reply.answer.as_bytes();
             if let Some(trace) = &mut self.trace {
-                trace.lines(Origin::Local, self.departures.round_trips(), reply.bytes);
+                trace.lines(Origin::Local, self.departures.round_trips(), bytes);
+            }
+            if let [b'4' | b'5', ..] = bytes {
+                let refusals = self.refusals.get_or_insert_default();
+                refusals.count = refusals.count.saturating_add(1);
+                refusals.last.clear();
+                refusals.last.extend_from_slice(bytes);
             }
             self.departures.push(&reply);
-            self.tickets.departed();
+            self.tickets.recycle(reply.answer);
         }
+    }
+
+    /// Returns how many replies were refusals, and the last of them.
+    pub(super) fn refusals(&self) -> (u64, Option<Reply<'static>>) {
+        let Some(refusals) = &self.refusals else {
+            return (0, None);
+        };
+        let last = Reply::parse(&refusals.last).ok();
+        (refusals.count, last.map(Reply::into_owned))
     }
 
     /// Takes back what was queued after that many bytes of the session; returns whether none of
@@ -359,7 +384,8 @@ impl Outbox {
     /// Records a line of the client's, without the secrets that it may bring.
     pub(super) fn trace_line(&mut self, line: &[u8]) {
         if let Some(trace) = &mut self.trace {
-            trace.lines(Origin::Remote, self.departures.round_trips(), line);
+            let shown = security::traceable(line);
+            trace.lines(Origin::Remote, self.departures.round_trips(), shown);
         }
     }
 

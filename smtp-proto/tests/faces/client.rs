@@ -24,7 +24,7 @@ use super::{
     bind,
     face::{
         self, Client, Envelope, Error, Pipelining,
-        client::Builder,
+        client::Options as ClientOptions,
         server::{
             ClientAttributes, Credential, Handler, Identity, InMemory, Options, Recipient, Refusal,
             Sender, Session, Shutdown, Transaction, Verdict, accept, invalid_credentials, refuse,
@@ -133,9 +133,9 @@ fn secure(gate: &Arc<Gate>, pki: &Pki) -> SocketAddr {
     })
 }
 
-fn client(address: SocketAddr, change: impl FnOnce(Config) -> Config) -> Builder {
+fn client(address: SocketAddr, change: impl FnOnce(Config) -> Config) -> ClientOptions {
     let config = Config::new(Host::parse("client.example").unwrap());
-    Client::builder(change(config)).server(("127.0.0.1", address.port()))
+    ClientOptions::new(change(config)).server(("127.0.0.1", address.port()))
 }
 
 fn envelope() -> Envelope<'static> {
@@ -144,8 +144,8 @@ fn envelope() -> Envelope<'static> {
 }
 
 /// Delivers a message in a session of its own.
-fn deliver(client: Builder) -> Result<(), Error> {
-    let mut client = wait!(client.connect())?;
+fn deliver(client: ClientOptions) -> Result<(), Error> {
+    let mut client = wait!(Client::connect(client))?;
     assert!(wait!(client.send(envelope(), CONTENT))?.is_delivered());
     wait!(client.quit())
 }
@@ -207,7 +207,8 @@ fn each_message_says_whom_it_is_from() {
         Pipelining::Group,
         Pipelining::LookAhead,
     ] {
-        let mut client = wait!(client(address, |it| it.pipelining(policy)).connect()).unwrap();
+        let mut client =
+            wait!(Client::connect(client(address, |it| it.pipelining(policy)))).unwrap();
         let origins = [
             vec![address_of(1), attribute(AttributeName::Ident, "1")],
             vec![],

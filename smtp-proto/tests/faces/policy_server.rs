@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use smtp_proto::client::Outcome;
+use smtp_proto::{client::Outcome, machine::limits};
 use smtp_proto_test_support::Pki;
 
 use super::{start, submit};
@@ -136,15 +136,34 @@ fn it_decides_about_strangers_users_and_contents_and_logs_each_connection() {
     assert_eq!(stranger.hear(), "");
     logged("listener=mx id", "You are guessing");
 
+    let mut stranger = Dialogue::begin(mx, "");
+    stranger.ask("MAIL FROM:<eve@example.com>");
+    for _ in 0..limits::RECIPIENTS {
+        assert!(stranger.ask(rcpt).starts_with("250"));
+    }
+    assert!(stranger.ask(rcpt).starts_with("452 4.5.3"));
+
+    // Strangers may make fewer mistakes than those who come to send.
+    for (listener, last) in [(mx, "421 4.7.0"), (submission, "500 5.5.")] {
+        let mut client = Dialogue::begin(listener, "");
+        for _ in 1..5 {
+            assert!(client.ask("PARDON").starts_with("500 5.5."));
+        }
+        let said = [client.ask("PARDON"), client.ask("NOOP")];
+        assert!(said.iter().any(|it| it.starts_with(last)), "{said:?}");
+        assert_eq!(said[1].starts_with("250"), listener == submission);
+    }
+
     // Nothing goes without TLS and a password; with them it goes everywhere.
     let mut client = Dialogue::begin(submission, "");
     let refusal = client.ask("MAIL FROM:<alice@example.org>");
     assert_eq!(refusal, "530 5.7.0 Nothing goes in clear here");
-    let report = submit(&pki, submissions, "secret").unwrap();
+    // Users may send to more at once than a server takes from strangers.
+    let report = submit(&pki, submissions, "secret", limits::RECIPIENTS + 1).unwrap();
     assert!(matches!(report, Outcome::Delivered(_)), "{report:?}");
     assert!(files(&outgoing)[0].ends_with("Hello.\r\n"));
     logged("listener=submissions", "tls=true user=\"alice\" messages=1");
-    assert!(submit(&pki, submissions, "guessed").is_none());
+    assert!(submit(&pki, submissions, "guessed", 1).is_none());
     fs::remove_dir_all(folders).unwrap();
 }
 

@@ -89,6 +89,22 @@ fn nothing_is_left_of_a_client_that_vanishes() {
     assert_eq!(messages[0].recipients, ["c@example.net"]);
 }
 
+/// Doubt is neither a success nor a refusal for good, and what is wrong with the proxy's own session
+/// refuses no message.
+#[test]
+fn what_is_not_certain_is_put_off() {
+    let (next, running, mut client) = start();
+    next.react(Reaction::to(Step::Content).take_and_cut());
+    assert_eq!(&begin(&mut client, "b@example.net")[..3], "250");
+    assert_eq!(&client.ask("DATA")[..3], "354");
+    assert_eq!(&client.ask("x\r\n.")[..9], "451 4.4.0");
+    assert_eq!(next.messages().len(), 1);
+    next.react(Reaction::to(Step::Greeting).reply("554 5.7.1 Not you"));
+    assert_eq!(&client.ask("MAIL FROM:<a@example.org>")[..9], "451 4.4.0");
+    drop(client);
+    running.end();
+}
+
 #[test]
 fn without_a_next_server_mail_is_put_off() {
     let (next, running, mut client) = start();

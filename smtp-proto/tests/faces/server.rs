@@ -6,6 +6,7 @@
 mod arrivals;
 mod headers;
 mod proxy;
+mod tallies;
 
 use std::{
     io::{BufRead, BufReader, Write},

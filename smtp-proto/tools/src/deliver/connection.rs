@@ -13,7 +13,7 @@ use smtp_proto::{
     machine::{Dialect, Fault, TraceEntry},
     syntax::Capabilities,
 };
-use smtp_proto_blocking::{Client, Error, Socket, client::Builder};
+use smtp_proto_blocking::{Client, Error, Socket, client};
 
 use super::options::Options;
 use crate::Endpoint;
@@ -24,7 +24,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// Whom to connect to, and how.
 #[derive(Debug)]
 pub(super) struct Route {
-    builder: Builder,
+    client: client::Options,
     /// Where the first message leaves before the session is open.
     early: Option<Vec<SocketAddr>>,
     timeout: Duration,
@@ -59,7 +59,7 @@ impl Route {
         let mut config = Config::new(options.helo.clone())
             .pipelining(policy)
             .duplex(Duplex::Full)
-            .tls(options.security.tls);
+            .tls(options.security.tls(server));
         if options.lmtp {
             config = config.dialect(Dialect::Lmtp);
         }
@@ -88,11 +88,11 @@ impl Route {
             }
         };
         let timeout = options.timeout.unwrap_or(CONNECT_TIMEOUT);
-        let builder = Client::builder(config)
+        let client = client::Options::new(config)
             .server(place)
             .connect_timeout(timeout);
         Ok(Self {
-            builder: options.security.apply(builder, server)?,
+            client: options.security.apply(client, server)?,
             early,
             timeout,
         })
@@ -100,7 +100,7 @@ impl Route {
 
     fn connect(&self) -> Result<Client, Error> {
         let Some(addresses) = &self.early else {
-            return self.builder.connect();
+            return Client::connect(self.client.clone());
         };
         let unreachable = |error| Error::Connect(Arc::new(error));
         let mut failure = io::ErrorKind::NotFound.into();
@@ -108,7 +108,7 @@ impl Route {
             match TcpStream::connect_timeout(address, self.timeout) {
                 Ok(stream) => {
                     stream.set_nodelay(true).map_err(unreachable)?;
-                    return self.builder.with_stream(Socket::Tcp(stream));
+                    return Client::with_stream(Socket::Tcp(stream), self.client.clone());
                 }
                 Err(error) => failure = error,
             }

@@ -1,0 +1,223 @@
+//! What both adapters' `Sender` has to show: one text, in two spellings.
+//!
+//! Whoever includes it has `face`, the adapter, and the macro `wait` for what takes time.
+
+use std::{
+    net::TcpListener,
+    sync::mpsc::{Receiver, channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+use smtp_proto::{
+    delivery::Retry,
+    machine::Step,
+    syntax::Host,
+    testing::{Reaction, TestServer},
+};
+use smtp_proto_test_support::{DELIVERS, Script, Scripted};
+
+use super::face::{Envelope, Error, Report, Sender, client::Options};
+
+const MESSAGE: &str = "Subject: x\r\n\r\nHello.\r\n";
+/// More than anything takes here that does not wait for a server.
+const SOON: Duration = Duration::from_secs(5);
+
+fn to(server: &TestServer) -> Options {
+    Options::at(server.url()).unwrap()
+}
+
+fn send(sender: &Sender) -> Result<Report, Error> {
+    let envelope = Envelope::new("alice@example.net").unwrap();
+    wait!(sender.send(envelope.to("bob@example.org").unwrap(), MESSAGE))
+}
+
+fn deliver(sender: &Sender) {
+    assert!(send(sender).unwrap().is_delivered());
+}
+
+/// Sends in a thread of its own, and tells when that is over.
+fn sending(sender: &Sender) -> Receiver<Result<Report, Error>> {
+    let (told, over) = channel();
+    let sender = sender.clone();
+    thread::spawn(move || told.send(send(&sender)));
+    over
+}
+
+fn servers<const N: usize>() -> [TestServer; N] {
+    [(); N].map(|()| TestServer::start().unwrap())
+}
+
+/// Returns which connections to a server have ended by QUIT.
+fn quits(server: &TestServer) -> Vec<bool> {
+    let dialogues = server.dialogues();
+    let quit = |it: &String| it.contains("C: QUIT");
+    dialogues.iter().map(quit).collect()
+}
+
+fn wait_for(mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < SOON);
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// Whichever connection has waited longest makes way, and says so.
+#[test]
+fn many_servers_are_served_within_one_bound() {
+    let [one, two, three] = servers();
+    let first = Sender::new(to(&one)).unwrap().max_in_all(2);
+    let [second, third] = [&two, &three].map(|server| first.to(to(server)).unwrap());
+    for sender in [&first, &second, &first, &second, &third] {
+        deliver(sender);
+    }
+    wait_for(|| quits(&one) == [true]);
+    deliver(&second);
+    deliver(&first);
+    wait_for(|| quits(&three) == [true]);
+    assert_eq!([quits(&one), quits(&two)], [vec![true, false], vec![false]]);
+    wait!(third.quit());
+    wait_for(|| quits(&one) == [true, true] && quits(&two) == [true]);
+}
+
+/// Time runs out for connections to servers that get no more mail, too.
+#[test]
+fn a_connection_ends_that_has_waited_too_long() {
+    let [one, two] = servers();
+    let first = Sender::new(to(&one))
+        .unwrap()
+        .idle_timeout(Duration::from_millis(50));
+    deliver(&first);
+    thread::sleep(Duration::from_millis(60));
+    deliver(&first.to(to(&two)).unwrap());
+    wait_for(|| quits(&one) == [true]);
+}
+
+#[test]
+fn a_connection_is_used_again_by_whoever_comes_in_the_same_way_and_by_nobody_else() {
+    let [server] = servers();
+    let all = Sender::new(to(&server)).unwrap().max_connections(10);
+    deliver(&all);
+    deliver(&all.to(to(&server)).unwrap());
+    assert_eq!(server.dialogues().len(), 1);
+    let named = |name| to(&server).name(Host::parse(name).unwrap());
+    let others = [
+        named("one.example"),
+        named("two.example"),
+        to(&server).local_address([127, 0, 0, 2].into()),
+        to(&server).watch(|_| ()),
+    ];
+    for (known, other) in others.into_iter().enumerate() {
+        let sender = all.to(other).unwrap();
+        deliver(&sender);
+        deliver(&sender.clone());
+        assert_eq!(server.dialogues().len(), known + 2);
+    }
+    deliver(&all.to(named("two.example")).unwrap());
+    assert_eq!(server.dialogues().len(), 5);
+    // All of them are to one server.
+    let few = all.clone().max_connections(3);
+    deliver(&few.to(named("three.example")).unwrap());
+    wait_for(|| quits(&server) == [true, true, false, true, false, false]);
+}
+
+#[cfg(feature = "auth")]
+#[test]
+fn a_connection_is_used_again_by_the_same_user_alone() {
+    use smtp_proto::{client::mechanism::Protection, server::Config};
+    let config = Config::new(Host::parse("mx.example.net").unwrap());
+    let server = TestServer::with(
+        config
+            .mechanisms(["PLAIN"])
+            .unwrap()
+            .allow_plain_text_auth(),
+    )
+    .unwrap();
+    let clear = |it: smtp_proto::client::Config| it.credentials_over(Protection::InClear);
+    let as_user = |user, password| to(&server).configure(clear).password(user, password);
+    let all = Sender::new(to(&server)).unwrap().max_connections(10);
+    for (user, password, connections) in [
+        ("alice", "secret", 1),
+        ("alice", "secret", 1),
+        ("alice", "other", 2),
+        ("bob", "secret", 3),
+        ("alice", "secret", 3),
+    ] {
+        deliver(&all.to(as_user(user, password)).unwrap());
+        assert_eq!(server.dialogues().len(), connections);
+    }
+}
+
+/// A server that says nothing takes the connections that one server may have, and one that cannot be
+/// reached takes none while it is left alone.
+#[test]
+fn a_server_that_does_not_answer_keeps_no_other_waiting() {
+    let [fast, slow] = servers();
+    slow.react(Reaction::to(Step::Greeting).late(Duration::from_secs(3600)));
+    let dead = TcpListener::bind("127.0.0.1:0").unwrap();
+    let gone = dead.local_addr().unwrap();
+    drop(dead);
+    let mut retry = Retry::default();
+    retry.first_delay = Duration::from_secs(3600);
+    let all = Sender::new(to(&fast)).unwrap().max_in_all(2).retry(retry);
+    let to_slow = all.to(to(&slow)).unwrap();
+    let to_dead = all.to(format!("smtp://{gone}")).unwrap();
+    let waiting = [&to_slow, &to_dead].map(|sender| [(); 5].map(|()| sending(sender)));
+    wait_for(|| !slow.dialogues().is_empty());
+    for _ in 0..3 {
+        let report = sending(&all).recv_timeout(SOON);
+        assert!(report.unwrap().unwrap().is_delivered());
+    }
+    assert!(waiting.iter().flatten().all(|it| it.try_recv().is_err()));
+    assert_eq!(slow.dialogues().len(), 1);
+}
+
+/// With one connection in all, a busy server gives it up to whoever waits.
+#[test]
+fn everybody_has_a_turn() {
+    let [busy, other] = servers();
+    let all = Sender::new(to(&busy)).unwrap().max_in_all(1);
+    let (stop, stopped) = channel::<()>();
+    let busy_sender = all.clone();
+    let senders = thread::spawn(move || {
+        while stopped.try_recv().is_err() {
+            deliver(&busy_sender);
+        }
+    });
+    wait_for(|| busy.messages().len() > 2);
+    for _ in 0..3 {
+        let report = sending(&all.to(to(&other)).unwrap()).recv_timeout(SOON);
+        assert!(report.unwrap().unwrap().is_delivered());
+    }
+    stop.send(()).unwrap();
+    senders.join().unwrap();
+    let is_open = |quits: Vec<bool>| quits.iter().filter(|it| !**it).count();
+    wait_for(|| is_open(quits(&busy)) + is_open(quits(&other)) == 1);
+}
+
+/// What was learned of a server has a connection begin without waiting for it (PIPECONNECT), though it
+/// was learned by the last message of one; if it holds no more, it is learned anew.
+#[test]
+fn a_server_may_change_what_it_offers() {
+    const MORE: &str = "250-x\r\n250-SIZE 1000000\r\n250-PIPECONNECT\r\n250 PIPELINING\r\n";
+    const LESS: &str = "250-x\r\n250 PIPELINING\r\n";
+    const SCRIPTS: [Script; 4] = [
+        &[("", "220 x\r\n"), ("EHLO", MORE), DELIVERS[2], DELIVERS[3]],
+        &[("EHLO", "220 x\r\n"), ("", MORE), DELIVERS[2], DELIVERS[3]],
+        &[("EHLO", "220 x\r\n"), ("", LESS), ("", "")],
+        &[("", "220 x\r\n"), ("EHLO", LESS), DELIVERS[2], DELIVERS[3]],
+    ];
+    let server = Scripted::new(SCRIPTS);
+    let mut retry = Retry::default();
+    retry.first_delay = Duration::from_millis(1);
+    let sender = Sender::new(server.url() + "?tls=none").unwrap();
+    let sender = sender.retry(retry).max_messages(1);
+    for _ in 0..3 {
+        deliver(&sender);
+    }
+    let heard = server.heard();
+    let begins = heard.iter().map(|it| it.contains("MAIL FROM"));
+    assert_eq!(begins.collect::<Vec<_>>(), [true, true, false, true]);
+    assert!(heard[0].contains(" SIZE=") && !heard[3].contains(" SIZE="));
+}
