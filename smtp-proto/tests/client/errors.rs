@@ -318,6 +318,7 @@ fn a_reason_says_whether_it_is_for_good() {
         (ConnectionEnded, false),
         (SessionRefused, false),
         (TlsUnavailable, false),
+        (XClientUnavailable, false),
         (AuthenticationFailed, false),
         (NoMechanism, false),
         (CredentialUnprotected, false),
