@@ -260,7 +260,17 @@ macro_rules! client {
                 options: &Options,
                 learned: Option<&Learned>,
             ) -> Result<Self, Error> {
-                let (host, port) = match options.destination()? {
+                let server = options.destination()?;
+                let connected = Self::connect_to(server, options, learned)$(.$await)?;
+                connected.map_err(|error| error.naming(server))
+            }
+
+            $($async)? fn connect_to(
+                server: &Server,
+                options: &Options,
+                learned: Option<&Learned>,
+            ) -> Result<Self, Error> {
+                let (host, port) = match server {
                     Server::Tcp { host, port } => (host.as_str(), *port),
                     #[cfg(unix)]
                     Server::Unix { path } => {
