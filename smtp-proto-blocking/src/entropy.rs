@@ -11,10 +11,6 @@ use smtp_proto::sasl::Nonce;
 /// Fails if the system has no entropy to give.
 pub fn nonce() -> io::Result<Nonce> {
     let mut bytes = [0; Nonce::ENTROPY];
-    fill(&mut bytes)?;
+    getrandom::fill(&mut bytes)?;
     Ok(Nonce::from_entropy(bytes))
-}
-
-pub(crate) fn fill(bytes: &mut [u8]) -> io::Result<()> {
-    Ok(getrandom::fill(bytes)?)
 }

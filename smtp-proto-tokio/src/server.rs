@@ -6,6 +6,7 @@ mod connection;
 mod exchange;
 mod handler;
 mod intake;
+mod listener;
 mod options;
 mod prepare;
 mod room;
@@ -32,6 +33,7 @@ pub use self::exchange::Exchange;
 pub use self::{
     connection::Connection,
     handler::Handler,
+    listener::Listener,
     options::Options,
     prepare::{Arrival, Prepare},
     shutdown::Shutdown,
@@ -41,12 +43,7 @@ pub use self::{
 /// How long a server waits when it could not accept a connection, for lack of descriptors mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-smtp_proto::server! {
-    async.await
-    /// One that the process was started with (socket activation) is a standard one, which is made
-    /// [non-blocking](std::net::TcpListener::set_nonblocking) and becomes tokio's by
-    /// [`from_std`](TcpListener::from_std).
-}
+smtp_proto::server! { async.await }
 
 impl Server {
     /// Serves until [`Shutdown`] says otherwise, and then as long as connections need to come to

@@ -132,9 +132,10 @@ impl Transport {
                 self.error.get_or_insert(Arc::new(error));
             }
         }
-        if self.eof {
-            // Of a reset, too, that is all: what is still to be written fails by itself.
-            machine.handle_eof();
+        match self.eof {
+            true if self.write_failed => machine.handle_reset(),
+            true => machine.handle_eof(),
+            false => {}
         }
         Poll::Ready(())
     }

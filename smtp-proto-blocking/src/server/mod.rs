@@ -7,6 +7,7 @@ mod drive;
 mod exchange;
 mod handler;
 mod intake;
+mod listener;
 mod options;
 mod prepare;
 mod room;
@@ -34,6 +35,7 @@ use crate::{Error, Socket, Transport};
 pub use self::exchange::Exchange;
 pub use self::{
     handler::Handler,
+    listener::Listener,
     options::Options,
     prepare::{Arrival, Prepare},
     shutdown::Shutdown,
@@ -43,9 +45,7 @@ pub use self::{
 /// How long a server waits when it could not accept a connection, for lack of descriptors mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-smtp_proto::server! {
-    /// It blocks. One that the process was started with (socket activation) serves as any other.
-}
+smtp_proto::server! {}
 
 impl Server {
     /// Serves until [`Shutdown`] says otherwise, and then as long as connections need to come to

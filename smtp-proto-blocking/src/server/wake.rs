@@ -8,7 +8,7 @@ use std::{
 #[cfg(unix)]
 use std::{os::unix::net::UnixStream, path::PathBuf};
 
-use super::Listener;
+use super::listener::Listener;
 
 /// How long it may take to reach a listener that waits.
 const PATIENCE: Duration = Duration::from_millis(100);

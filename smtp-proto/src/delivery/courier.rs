@@ -438,6 +438,11 @@ impl<B> Driven for Courier<B> {
         self.session.machine.handle_eof();
     }
 
+    fn handle_reset(&mut self) {
+        // That is all: what is still to be written fails by itself.
+        self.session.machine.handle_eof();
+    }
+
     fn write_failed(&mut self) {
         self.session.machine.write_failed();
     }

@@ -317,11 +317,11 @@ macro_rules! client {
                 let surroundings = Surroundings {
                     host_name: gethostname::gethostname(),
                     #[cfg(feature = "scram")]
-                    entropy: Some(crate::entropy::fill),
+                    entropy: Some(|bytes| Ok(getrandom::fill(bytes)?)),
                     #[cfg(not(feature = "scram"))]
                     entropy: None,
                     #[cfg(feature = "rustls")]
-                    trust: Some(|host, tls| Ok(crate::tls::TlsConnector::of_url(host, tls)?.into())),
+                    trust: Some(|host, tls| Ok(smtp_proto_rustls::TlsConnector::of_url(host, tls)?.into())),
                     #[cfg(not(feature = "rustls"))]
                     trust: None,
                     duplex: DUPLEX,

@@ -4,5 +4,6 @@
 mod body;
 mod client;
 mod handler;
+mod sender;
 mod server;
 mod sink;

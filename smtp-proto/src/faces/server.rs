@@ -1,14 +1,13 @@
 //! What accepts connections.
 
-/// Defines an adapter's `Server` and `Listener`, `async` and with `.await` or without, and hands on what a
-/// handler needs.
+/// Defines an adapter's `Server`, `async` and with `.await` or without, and hands on what a handler needs.
 ///
-/// The adapter's are `TcpListener`, `ToSocketAddrs`, `UnixListener`, `Socket`, `Options`, `Handler`,
+/// The adapter's are `TcpListener`, `ToSocketAddrs`, `UnixListener`, `Listener`, `Options`, `Handler`,
 /// `Prepare`, a `Preparation` made of it, `Shutdown`, and what serves until that: `Server::serve_until`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! server {
-    ($($async:ident . $await:ident)? $(#[$listener:meta])*) => {
+    ($($async:ident . $await:ident)?) => {
         pub use $crate::{
             machine::{TraceEntry, limits},
             reception::{
@@ -134,10 +133,19 @@ macro_rules! server {
                     .finish_non_exhaustive()
             }
         }
+    };
+}
 
+/// Defines an adapter's `Listener`, with the documentation that is given.
+///
+/// The adapter's are `TcpListener`, `UnixListener`, `Socket` and `Options`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! listener {
+    ($($async:ident . $await:ident)? $(#[$docs:meta])*) => {
         /// Accepts connections, over TCP or through a Unix socket.
         ///
-        $(#[$listener])*
+        $(#[$docs])*
         #[derive(Debug)]
         #[non_exhaustive]
         pub enum Listener {
@@ -150,7 +158,7 @@ macro_rules! server {
 
         impl Listener {
             /// Accepts a connection, and says between which addresses it is.
-            $($async)? fn accept(&self, options: &Options) -> std::io::Result<(Socket, Options)> {
+            pub(super) $($async)? fn accept(&self, options: &Options) -> std::io::Result<(Socket, Options)> {
                 match self {
                     Self::Tcp(listener) => {
                         let (stream, peer) = listener.accept()$(.$await)??;
@@ -168,7 +176,7 @@ macro_rules! server {
                 }
             }
 
-            fn local_addr(&self) -> std::io::Result<std::net::SocketAddr> {
+            pub(super) fn local_addr(&self) -> std::io::Result<std::net::SocketAddr> {
                 match self {
                     Self::Tcp(listener) => listener.local_addr(),
                     #[cfg(unix)]

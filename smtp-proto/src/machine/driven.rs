@@ -9,6 +9,9 @@ pub trait Driven {
     /// Takes note that nothing more comes.
     fn handle_eof(&mut self);
 
+    /// Takes note that the connection is broken: nothing more comes, and nothing arrives.
+    fn handle_reset(&mut self);
+
     /// Takes note that nothing more can be written.
     fn write_failed(&mut self);
 

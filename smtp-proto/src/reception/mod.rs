@@ -381,6 +381,12 @@ impl<S: State> Driven for Reception<S> {
         self.handle_eof();
     }
 
+    fn handle_reset(&mut self) {
+        // Nobody waits for what is being decided.
+        self.handle_eof();
+        self.write_failed();
+    }
+
     fn write_failed(&mut self) {
         self.write_failed();
     }

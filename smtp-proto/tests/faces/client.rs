@@ -259,7 +259,7 @@ fn a_mechanism_is_chosen_when_all_is_known() {
                 assert_eq!(channel.offered().collect::<Vec<_>>(), ["PLAIN"]);
                 assert_eq!(channel.protection(), Protection::VerifiedTls);
                 let certificates = &channel.tls().unwrap().peer_certificates;
-                assert_eq!(*certificates, [shown.clone()]);
+                assert_eq!(*certificates, std::slice::from_ref(&shown));
                 match user {
                     "nobody" => Vec::new(),
                     user => vec![Box::new(Plain::new(user, "secret")) as Box<dyn Mechanism>],

@@ -23,7 +23,7 @@ const USERS: [&str; 10] = [
 ];
 
 /// What is for those who embed the core, by module or item, with the reason.
-const FOR_EMBEDDERS: [(&str, &str); 8] = [
+const FOR_EMBEDDERS: [(&str, &str); 9] = [
     (
         "client/config::accept_bare_lf_replies",
         "for servers that end lines so",
@@ -31,6 +31,10 @@ const FOR_EMBEDDERS: [(&str, &str); 8] = [
     (
         "client/config::ignore",
         "for servers whose extension is broken",
+    ),
+    (
+        "faces/server::max_connections_per_peer",
+        "for servers that anybody can reach",
     ),
     (
         "framing/transmit::copy_to",
