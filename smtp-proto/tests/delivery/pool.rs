@@ -98,12 +98,11 @@ impl Desk {
 fn a_verified_connection_is_used_where_one_is_needed() {
     let mut desk = Desk::new(2, 9);
     let waker = Waker::noop();
-    for connection in ["verified", "unverified"] {
-        let mut place = desk.enter("mx", "open", false);
-        let mut other = desk.enter("mx", "open", false);
-        desk.turn(&mut place, waker);
-        assert_eq!(desk.turn(&mut other, waker), Some("open"));
-        desk.pool.leave(&other);
+    let mut places = [(); 2].map(|()| desk.enter("mx", "open", false));
+    for place in &mut places {
+        assert_eq!(desk.turn(place, waker), Some("open"));
+    }
+    for (place, connection) in places.into_iter().zip(["verified", "unverified"]) {
         desk.give_back(place, connection);
     }
     let mut place = desk.enter("mx", "open", true);
