@@ -11,7 +11,7 @@ impl Handler for Inbox {
     type Sink = InMemory;
 
     fn recipient(&self, _: &Session, _: &Transaction, recipient: &Recipient) -> Verdict {
-        match recipient.path.to_string().ends_with("@example.org>") {
+        match recipient.path.is_of("example.org") {
             true => accept(),
             false => Err(refuse!("550 5.7.1 No relaying")),
         }
@@ -27,6 +27,7 @@ impl Handler for Inbox {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::new(Host::parse("mx.example.org")?);
-    Server::bind("[::]:2525", config)?.serve(Inbox);
+    let server = Server::bind("127.0.0.1:2525", config)?;
+    server.serve(Inbox);
     Ok(())
 }

@@ -79,6 +79,6 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("<b@example.org>".to_owned(), 2),
     ];
     let config = Config::new(Host::parse("mx.example.org")?);
-    Server::bind("[::1]:2525", config)?.serve(Mailboxes(mailboxes.into()));
+    Server::bind("127.0.0.1:2525", config)?.serve(Mailboxes(mailboxes.into()));
     Ok(())
 }

@@ -57,7 +57,7 @@ impl Handler for Inbox {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::new(Host::parse("mx.example.org")?);
-    let server = Server::bind("[::1]:2525", config).await?;
+    let server = Server::bind("127.0.0.1:2525", config).await?;
     let server = server.prepare(ProxyProtocol, limits::PREPARATION);
     server.serve(Inbox).await;
     Ok(())

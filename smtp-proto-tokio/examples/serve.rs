@@ -11,7 +11,7 @@ impl Handler for Inbox {
     type Sink = InMemory;
 
     async fn recipient(&self, _: &Session, _: &Transaction, recipient: &Recipient) -> Verdict {
-        match recipient.path.to_string().ends_with("@example.org>") {
+        match recipient.path.is_of("example.org") {
             true => accept(),
             false => Err(refuse!("550 5.7.1 No relaying")),
         }
@@ -28,6 +28,7 @@ impl Handler for Inbox {
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config::new(Host::parse("mx.example.org")?);
-    Server::bind("[::]:2525", config).await?.serve(Inbox).await;
+    let server = Server::bind("127.0.0.1:2525", config).await?;
+    server.serve(Inbox).await;
     Ok(())
 }

@@ -80,7 +80,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         ("<b@example.org>".to_owned(), 2),
     ];
     let config = Config::new(Host::parse("mx.example.org")?);
-    Server::bind("[::1]:2525", config)
+    Server::bind("127.0.0.1:2525", config)
         .await?
         .serve(Mailboxes(mailboxes.into()))
         .await;

@@ -1,16 +1,4 @@
-//! The server: connections are accepted, and a [`Handler`] decides about what comes.
-//!
-//! # A public server
-//!
-//! A server that anybody can reach sets [limits](Server::max_connections), in all and for each client;
-//! further clients are told 421, and try again. What one connection may take is the configuration's:
-//! errors, idle commands, time, size, messages, duration. [`Shutdown`] ends servers so that no message
-//! is lost: on a first signal [`begin`](Shutdown::begin) it, on a second one
-//! [`abort`](Shutdown::abort). Behind a proxy, clients share its address: let the proxy say whom it
-//! speaks for (XCLIENT), and count there.
-//!
-//! One handler serves several ports, each with its own configuration and one [`Shutdown`] for all:
-//! give each [`Server`] an `Arc` of it.
+//! The server: a [`Server`] accepts connections, and a [`Handler`] decides about what comes.
 
 mod calls;
 mod connection;
@@ -18,7 +6,6 @@ mod connection;
 mod exchange;
 mod handler;
 mod intake;
-mod listener;
 mod options;
 mod prepare;
 mod room;
@@ -26,12 +13,10 @@ mod shutdown;
 mod sink;
 mod task;
 
-#[cfg(unix)]
-use std::path::Path;
-use std::{fmt, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use futures_util::future::{Either, select};
-use smtp_proto::reception::{Admission, guarded};
+use smtp_proto::reception::guarded;
 #[cfg(unix)]
 use tokio::net::UnixListener;
 use tokio::{
@@ -47,112 +32,23 @@ pub use self::exchange::Exchange;
 pub use self::{
     connection::Connection,
     handler::Handler,
-    listener::Listener,
     options::Options,
     prepare::{Arrival, Prepare},
     shutdown::Shutdown,
     sink::{InMemory, Sink},
 };
-pub use smtp_proto::{
-    machine::{TraceEntry, limits},
-    reception::{
-        Accept, ClientAttributes, Deliveries, Envelope, Notice, Recipient, Refusal, Sender,
-        Session, State, Tally, Transaction, Verdict, accept, pass_on,
-    },
-    refuse,
-    server::{Config, Reason, TransactionId},
-    syntax::{Host, Reply},
-};
-#[cfg(feature = "auth")]
-pub use smtp_proto::{
-    reception::Identity,
-    sasl::{Credential, Step, invalid_credentials},
-};
 
 /// How long a server waits when it could not accept a connection, for lack of descriptors mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Accepts connections and serves each of them.
-pub struct Server {
-    listener: Listener,
-    options: Options,
-    admission: Admission,
-    preparation: Option<Preparation>,
+
+smtp_proto::server! {
+    async.await
+    /// One that the process was started with (socket activation) is a standard one, which is made
+    /// [non-blocking](std::net::TcpListener::set_nonblocking) and becomes tokio's by
+    /// [`from_std`](TcpListener::from_std).
 }
 
 impl Server {
-    /// Listens at an address.
-    ///
-    /// # Errors
-    ///
-    /// Fails as [`TcpListener::bind`] does.
-    pub async fn bind(
-        address: impl ToSocketAddrs,
-        options: impl Into<Options>,
-    ) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
-        Ok(Self::from_listener(listener, options))
-    }
-
-    /// Listens at a Unix socket, as LMTP servers do. Connections have no addresses then. The file
-    /// stays when the server ends.
-    ///
-    /// # Errors
-    ///
-    /// Fails as [`UnixListener::bind`] does, so also if there is a file of that name.
-    #[cfg(unix)]
-    pub fn bind_unix(path: impl AsRef<Path>, options: impl Into<Options>) -> io::Result<Self> {
-        let listener = UnixListener::bind(path)?;
-        Ok(Self::from_listener(listener, options))
-    }
-
-    /// Serves what a listener accepts.
-    pub fn from_listener(listener: impl Into<Listener>, options: impl Into<Options>) -> Self {
-        Self {
-            listener: listener.into(),
-            options: options.into(),
-            admission: Admission::default(),
-            preparation: None,
-        }
-    }
-
-    /// Sets how many connections there may be at once, at least 1; [`limits::CONNECTIONS`] unless
-    /// set. Further ones are told 421.
-    #[must_use]
-    pub fn max_connections(mut self, max_connections: usize) -> Self {
-        self.admission.set_max(max_connections);
-        self
-    }
-
-    /// Sets how many of them may come from one address, or from one network of IPv6 (64 bits), at
-    /// least 1; [`limits::CONNECTIONS_PER_PEER`] unless set. Further ones are told 421.
-    #[must_use]
-    pub fn max_connections_per_peer(mut self, max_connections: usize) -> Self {
-        self.admission.set_max_per_peer(max_connections);
-        self
-    }
-
-    /// Has each connection prepared before anything is said, within this time:
-    /// [`limits::PREPARATION`] suits proxies. A connection that takes longer is closed.
-    #[must_use]
-    pub fn prepare(mut self, prepare: impl Prepare, limit: Duration) -> Self {
-        self.preparation = Some(Preparation::new(prepare, limit));
-        self
-    }
-
-    /// Returns the address that it listens at.
-    ///
-    /// # Errors
-    ///
-    /// Fails as [`TcpListener::local_addr`] does, and for Unix sockets.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-
-    /// Serves for ever. Dropping the future ends all connections at once.
-    pub async fn serve<S: State, H: Handler<S>>(self, handler: H) {
-        self.serve_until(handler, Shutdown::new()).await;
-    }
-
     /// Serves until [`Shutdown`] says otherwise, and then as long as connections need to come to
     /// their ends, within the grace that it gives. Dropping the future ends it at once.
     pub async fn serve_until<S: State, H: Handler<S>>(self, handler: H, shutdown: Shutdown) {
@@ -177,15 +73,6 @@ impl Server {
         // Nobody is to connect to whom nobody will speak.
         drop(listener);
         select(pin!(room.empty()), pin!(shutdown.last_moment())).await;
-    }
-}
-
-impl fmt::Debug for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server")
-            .field("listener", &self.listener)
-            .field("options", &self.options)
-            .finish_non_exhaustive()
     }
 }
 

@@ -22,24 +22,6 @@ use crate::{
     tls::{Handshaking, Tls},
 };
 
-/// Reads tokio's clock as the time since its creation, which is what machines take.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Clock {
-    pub(crate) origin: Instant,
-}
-
-impl Clock {
-    pub(crate) fn start() -> Self {
-        Self {
-            origin: Instant::now(),
-        }
-    }
-
-    pub(crate) fn now(&self) -> Duration {
-        self.origin.elapsed()
-    }
-}
-
 /// Wakes its task at a machine's next deadline.
 #[derive(Debug, Default)]
 struct Alarm {
@@ -47,14 +29,11 @@ struct Alarm {
 }
 
 impl Alarm {
-    /// Is ready once `deadline` is past.
+    /// Is ready once that time is past.
     ///
     /// Deadlines move back at nearly every reply. Then the sleep is left alone, and moved only when
     /// it wakes too early: most never do.
-    fn poll(&mut self, cx: &mut Context<'_>, clock: Clock, deadline: Option<Duration>) -> Poll<()> {
-        let Some(at) = deadline.and_then(|deadline| clock.origin.checked_add(deadline)) else {
-            return Poll::Pending;
-        };
+    fn poll(&mut self, cx: &mut Context<'_>, at: Instant) -> Poll<()> {
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep_until(at)));
         if at < sleep.deadline() {
             sleep.as_mut().reset(at);
@@ -77,7 +56,8 @@ pub(crate) struct Transport {
     pub(crate) tls_info: Option<Box<TlsInfo>>,
     tls: Option<Tls>,
     handshaking: Option<Handshaking>,
-    pub(crate) clock: Clock,
+    /// When the machine's time began.
+    pub(crate) origin: Instant,
     pub(crate) received: ReadBuffer,
     /// What is ready, and leaves with the next write.
     pub(crate) ready: WriteBuffer,
@@ -97,7 +77,7 @@ impl Transport {
             tls_info: None,
             tls,
             handshaking: None,
-            clock: Clock::start(),
+            origin: Instant::now(),
             received: ReadBuffer::new(max_unconsumed),
             ready: WriteBuffer::default(),
             alarm: Alarm::default(),
@@ -106,6 +86,11 @@ impl Transport {
             write_failed: false,
             error: None,
         }
+    }
+
+    /// Returns the time on the machine's clock.
+    pub(crate) fn now(&self) -> Duration {
+        self.origin.elapsed()
     }
 
     /// Adds what the stream said to what a machine makes of it.
@@ -119,7 +104,8 @@ impl Transport {
         cx: &mut Context<'_>,
         deadline: Option<Duration>,
     ) -> Poll<()> {
-        self.alarm.poll(cx, self.clock, deadline)
+        let at = deadline.and_then(|deadline| self.origin.checked_add(deadline));
+        at.map_or(Poll::Pending, |at| self.alarm.poll(cx, at))
     }
 
     /// Reads once, unless the buffer is full, and tells the machine of an end.
@@ -147,10 +133,8 @@ impl Transport {
             }
         }
         if self.eof {
+            // Of a reset, too, that is all: what is still to be written fails by itself.
             machine.handle_eof();
-            if self.write_failed {
-                machine.write_failed();
-            }
         }
         Poll::Ready(())
     }
@@ -174,7 +158,7 @@ impl Transport {
             Ok((link, info)) => {
                 self.socket = Some(Socket::Other(link));
                 self.tls_info = Some(Box::new(info.clone()));
-                machine.tls_established(info, self.clock.now());
+                machine.tls_established(info, self.now());
             }
             Err(error) => {
                 machine.tls_failed(error.get_ref());

@@ -74,6 +74,34 @@ async fn a_refused_session_is_an_error_with_the_reply_and_the_trace() {
     }
 }
 
+/// What a server sent before, it may have sent in vain: a reset is of both directions.
+#[tokio::test]
+async fn a_reset_is_a_lost_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let peer = thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"220 x\r\n").unwrap();
+        // Closing with something unread resets.
+        stream.peek(&mut [0]).unwrap();
+    });
+    let connected = Client::connect(format!("smtp://{address}")).await;
+    let error = connected.unwrap_err();
+    assert_eq!(error.machine().unwrap().fault(), Fault::ConnectionLost);
+    peer.join().unwrap();
+}
+
+#[cfg(feature = "rustls")]
+#[tokio::test]
+async fn a_server_that_does_not_begin_with_tls_is_told_as_such() {
+    let server = Scripted::new([DELIVERS]);
+    let url = server.url().replace("smtp://", "smtps://");
+    let error = Client::connect(url).await.unwrap_err();
+    assert_eq!(error.machine().unwrap().fault(), Fault::TlsFailed);
+    let text = error.to_string();
+    assert!(text.contains("does not answer in TLS"), "{text}");
+}
+
 /// What arrives while nothing is awaited answers nothing that is written after it.
 #[tokio::test]
 async fn a_reply_that_came_at_idle_is_not_the_next_verdict() {
@@ -160,6 +188,24 @@ async fn content_of(body: impl Into<Body>) -> (Report, String) {
     let report = client.send(envelope(), body).await.unwrap();
     drop(client);
     (report, server.heard().remove(0))
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_without_a_length_is_read_to_its_end() {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    writer.write_all(MESSAGE.as_bytes()).unwrap();
+    drop(writer);
+    let pipe = std::fs::File::from(std::os::fd::OwnedFd::from(reader));
+    let (report, heard) = content_of(pipe).await;
+    assert!(report.is_delivered(), "{report:?}");
+    let end = format!("DATA\r\n{MESSAGE}.\r\n");
+    assert!(heard.ends_with(&end), "{heard}");
+    // It says that it has none, and has.
+    if cfg!(target_os = "linux") {
+        let (_, heard) = content_of(Body::open("/proc/self/cmdline").await.unwrap()).await;
+        assert!(!heard.ends_with("DATA\r\n.\r\n"), "{heard}");
+    }
 }
 
 #[tokio::test]
@@ -263,6 +309,27 @@ fn sender(server: &Scripted) -> Sender {
     let mut retry = Retry::default();
     retry.first_delay = Duration::from_millis(1);
     Sender::new(server.url()).unwrap().retry(retry)
+}
+
+/// Whoever takes one message a connection, and says so by 421, is not left alone for longer and longer.
+#[tokio::test]
+async fn a_sender_does_not_wait_for_a_server_that_delivers() {
+    const LEAVES: Script = &[
+        DELIVERS[0],
+        DELIVERS[1],
+        DELIVERS[2],
+        (".", "250 taken\r\n421 4.4.5 Bye\r\n"),
+    ];
+    let server = Scripted::new([LEAVES; 3]);
+    let mut retry = Retry::default();
+    retry.first_delay = Duration::from_secs(5);
+    let sender = Sender::new(server.url()).unwrap().retry(retry);
+    let begun = std::time::Instant::now();
+    for _ in 0..3 {
+        let report = sender.send(envelope(), MESSAGE).await.unwrap();
+        assert!(report.is_delivered(), "{report:?}");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(5));
 }
 
 #[tokio::test]
@@ -607,6 +674,12 @@ async fn connections_come_from_the_address_that_is_set() {
         .await
         .unwrap_err();
     assert!(matches!(error, Error::Connect(_)), "{error:?}");
+    let text = error.to_string();
+    assert!(text.starts_with("no connection: [::1]:9: "), "{text}");
+    // To try it again would be in vain.
+    let nowhere = Options::new(Config::new("client.example".parse().unwrap()));
+    let error = Client::connect(nowhere).await.unwrap_err();
+    assert!(!error.is_transient());
 }
 
 /// A reader that was not touched can still be sent over another connection; one that was cannot.

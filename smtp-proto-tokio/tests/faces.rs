@@ -1,4 +1,4 @@
-//! The server and the sender, by the text that both adapters share.
+//! The server, the client and the sender, by the texts that both adapters share.
 
 use std::{
     sync::{Arc, LazyLock},
@@ -27,10 +27,14 @@ macro_rules! pause {
 }
 
 macro_rules! wait {
-    ($waiting:expr) => {
-        super::RUNTIME.block_on($waiting)
+    ($call:expr) => {
+        crate::RUNTIME.block_on($call)
     };
 }
+
+#[cfg(all(feature = "auth", feature = "rustls"))]
+#[path = "../../smtp-proto/tests/faces/client.rs"]
+mod client;
 
 #[path = "../../smtp-proto/tests/faces/sender.rs"]
 mod sender;

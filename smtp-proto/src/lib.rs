@@ -70,6 +70,8 @@ extern crate std;
 
 pub mod client;
 pub mod delivery;
+#[cfg(feature = "std")]
+mod faces;
 pub mod framing;
 pub mod guide;
 pub mod machine;

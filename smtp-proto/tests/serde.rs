@@ -249,6 +249,8 @@ fn steps() {
         (Step::Hello, r#""hello""#),
         (Step::StartTls, r#""starttls""#),
         (Step::Auth, r#""auth""#),
+        (Step::XClient, r#""xclient""#),
+        (Step::XForward, r#""xforward""#),
         (Step::Mail, r#""mail""#),
         (Step::Recipient, r#""recipient""#),
         (Step::Data, r#""data""#),
@@ -290,6 +292,7 @@ fn faults() {
             r#"{"unverified":"expired"}"#,
         ),
         (Fault::TlsUnavailable, r#""tls-unavailable""#),
+        (Fault::XClientUnavailable, r#""xclient-unavailable""#),
         (Fault::AuthenticationFailed, r#""authentication-failed""#),
         (Fault::NoMechanism, r#""no-mechanism""#),
         (Fault::CredentialUnprotected, r#""credential-unprotected""#),
@@ -357,6 +360,10 @@ fn reasons_not_to_send() {
         (NotSentReason::ConnectionEnded, r#""connection-ended""#),
         (NotSentReason::SessionRefused, r#""session-refused""#),
         (NotSentReason::TlsUnavailable, r#""tls-unavailable""#),
+        (
+            NotSentReason::XClientUnavailable,
+            r#""xclient-unavailable""#,
+        ),
         (
             NotSentReason::AuthenticationFailed,
             r#""authentication-failed""#,

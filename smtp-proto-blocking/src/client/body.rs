@@ -2,46 +2,27 @@
 
 use std::{
     fs::File,
-    io::{self, Read, Seek, Write},
+    io::{self, Read, Write},
     path::Path,
-    sync::mpsc::{Receiver, SyncSender, sync_channel},
+    sync::mpsc::{Receiver, SyncSender as Sender, sync_channel as channel},
     task::{Context, Poll, Waker},
 };
 
-use smtp_proto::{
-    client,
-    delivery::{self, Content},
-};
+use smtp_proto::{client, delivery};
 
-/// How many bytes of a content that is not in memory are read ahead, and so the size of its chunks.
-const CHUNK: usize = 64 * 1024;
-/// How many pieces a channel holds.
-const PIECES: usize = 4;
-
-/// Holds the content of a message, or whatever it is read from.
-///
-/// Lines end in CR LF, dots are not stuffed. Memory of any kind converts into it, and so does a file.
-/// Where its size is known it is declared to the server (RFC 1870), and a content that turns out shorter
-/// or longer is not sent.
-///
-/// ```
-/// use smtp_proto_blocking::Body;
-///
-/// let text = Body::from("Subject: hello\r\n\r\nHello.\r\n");
-/// let shared = Body::shared(vec![0x20; 10]);
-/// let whole = Body::from_parts([Body::from("Received: here\r\n"), text]);
-/// assert_eq!(whole.size(), Some(42));
-/// let streamed = Body::reader(std::io::empty());
-/// ```
-#[derive(Debug)]
-pub struct Body(pub(super) Content<Supply>);
+smtp_proto::body! {
+    /// ```
+    /// use smtp_proto_blocking::Body;
+    ///
+    /// let text = Body::from("Subject: hello\r\n\r\nHello.\r\n");
+    /// let shared = Body::shared(vec![0x20; 10]);
+    /// let whole = Body::from_parts([Body::from("Received: here\r\n"), text]);
+    /// assert_eq!(whole.size(), Some(42));
+    /// let streamed = Body::reader(std::io::empty());
+    /// ```
+}
 
 impl Body {
-    /// Takes memory of any kind, which is never copied.
-    pub fn shared(bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Self {
-        Self(Content::shared(bytes))
-    }
-
     /// Opens a file, which is read while it is sent.
     ///
     /// # Errors
@@ -60,40 +41,9 @@ impl Body {
         Self(Content::supplied(Supply::Reader(Box::new(reader))))
     }
 
-    /// Creates a content that comes in pieces from another thread, which has to say that it is complete:
-    /// see [`BodySender`].
-    pub fn channel() -> (BodySender, Self) {
-        let (sender, receiver) = sync_channel(PIECES);
-        let content = Content::supplied(Supply::Channel(receiver));
-        (BodySender { sender }, Self(content))
-    }
-
-    /// Puts contents together, one after the other. They are never joined in memory.
-    pub fn from_parts(parts: impl IntoIterator<Item = Self>) -> Self {
-        Self(Content::from_parts(parts.into_iter().map(|part| part.0)))
-    }
-
-    /// Declares how many bytes it has.
-    #[must_use]
-    pub fn with_size(self, bytes: u64) -> Self {
-        Self(self.0.with_size(bytes))
-    }
-
-    /// Returns how many bytes it has, if that is known.
-    pub fn size(&self) -> Option<u64> {
-        self.0.size()
-    }
-
     /// Returns what there is from an offset on, and waits for that.
     pub(super) fn present(&mut self, offset: u64) -> Option<client::Body<'_>> {
         self.0.poll(offset, &mut Context::from_waker(Waker::noop()))
-    }
-}
-
-/// Of memory of any kind, and of a file from where it is to its end.
-impl<T: Into<Content<Supply>>> From<T> for Body {
-    fn from(content: T) -> Self {
-        Self(content.into())
     }
 }
 
@@ -103,11 +53,6 @@ pub(super) enum Supply {
     /// From where in the file on, and how many bytes.
     File(File, u64, u64),
     Channel(Receiver<Piece>),
-}
-
-pub(super) enum Piece {
-    Bytes(Vec<u8>),
-    End,
 }
 
 impl delivery::Supply for Supply {
@@ -153,16 +98,12 @@ impl delivery::Supply for Supply {
     }
 }
 
-/// What is no regular file is a reader: its size cannot be known.
+/// One whose size cannot be known is a reader.
 impl From<File> for Supply {
-    fn from(mut file: File) -> Self {
-        let length = file.metadata().ok().filter(std::fs::Metadata::is_file);
-        match (length, file.stream_position()) {
-            (Some(metadata), Ok(start)) => {
-                let size = metadata.len().saturating_sub(start);
-                Self::File(file, start, size)
-            }
-            _ => Self::Reader(Box::new(file)),
+    fn from(file: File) -> Self {
+        match delivery::extent(&file) {
+            Some((start, size)) => Self::File(file, start, size),
+            None => Self::Reader(Box::new(file)),
         }
     }
 }
@@ -174,45 +115,8 @@ fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> 
 
 #[cfg(not(unix))]
 fn read_exact_at(mut file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-    file.seek(io::SeekFrom::Start(offset))?;
+    io::Seek::seek(&mut file, io::SeekFrom::Start(offset))?;
     file.read_exact(buffer)
-}
-
-/// Supplies the content of a [`Body::channel`], from another thread than the client's.
-///
-/// [`finish`](Self::finish) says that it is complete. A sender that is dropped without it, by a panic or
-/// by a `?`, keeps the message from being sent.
-#[derive(Debug)]
-pub struct BodySender {
-    sender: SyncSender<Piece>,
-}
-
-impl BodySender {
-    /// Sends the next bytes. Waits while the client has not used up what was sent before.
-    ///
-    /// # Errors
-    ///
-    /// [`BrokenPipe`](io::ErrorKind::BrokenPipe) if the message is not being sent any more.
-    pub fn send(&mut self, bytes: impl Into<Vec<u8>>) -> io::Result<()> {
-        match bytes.into() {
-            bytes if bytes.is_empty() => Ok(()),
-            bytes => self.send_piece(Piece::Bytes(bytes)),
-        }
-    }
-
-    /// Says that the content is complete.
-    ///
-    /// # Errors
-    ///
-    /// [`BrokenPipe`](io::ErrorKind::BrokenPipe) if the message is not being sent any more.
-    pub fn finish(self) -> io::Result<()> {
-        self.send_piece(Piece::End)
-    }
-
-    fn send_piece(&self, piece: Piece) -> io::Result<()> {
-        let sent = self.sender.send(piece);
-        sent.map_err(|_| io::ErrorKind::BrokenPipe.into())
-    }
 }
 
 impl Write for BodySender {

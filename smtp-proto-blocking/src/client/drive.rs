@@ -2,11 +2,11 @@
 
 use std::{io, mem, task::Poll, time::Duration};
 
-use smtp_proto::{delivery::Courier, machine};
+use smtp_proto::delivery::Courier;
 
 use super::body::Body;
 use crate::{
-    Error, Socket,
+    Socket,
     connection::{Connection, GLANCE, MOMENT, Progress},
     tls::Tls,
 };
@@ -25,7 +25,7 @@ enum Written {
 #[derive(Debug)]
 pub(super) struct Driver {
     pub(super) courier: Courier<Body>,
-    pub(super) connection: Connection,
+    pub(super) transport: Connection,
     /// More messages wait in an iterator.
     pub(super) is_supplied: bool,
     /// How long a content was waited for.
@@ -35,24 +35,11 @@ pub(super) struct Driver {
 impl Driver {
     pub(super) fn new(socket: Socket, tls: Option<Tls>, courier: Courier<Body>) -> Self {
         Self {
-            connection: Connection::new(socket, tls, courier.machine().max_unconsumed()),
+            transport: Connection::new(socket, tls, courier.machine().max_unconsumed()),
             courier,
             is_supplied: false,
             waited: Duration::ZERO,
         }
-    }
-
-    /// Returns how the session has failed, if it has.
-    pub(super) fn alive(&self) -> Result<(), Error> {
-        match self.courier.failure() {
-            Some(error) => Err(self.explain(error.clone())),
-            None => Ok(()),
-        }
-    }
-
-    /// Adds what the transport said to what the machine makes of it.
-    pub(super) fn explain(&self, error: machine::Error) -> Error {
-        self.connection.explain(error)
     }
 
     /// Goes on until there is an answer.
@@ -60,7 +47,7 @@ impl Driver {
         loop {
             if let Poll::Ready(answer) = answer(&mut self.courier) {
                 if self.courier.is_idle() {
-                    self.connection.shrink();
+                    self.transport.shrink();
                 }
                 return answer;
             }
@@ -68,19 +55,15 @@ impl Driver {
         }
     }
 
+    /// Tells the server that nothing more comes.
+    pub(super) fn close(&mut self) {
+        self.transport.close();
+    }
+
     /// Writes QUIT, and waits for nothing.
     pub(super) fn take_leave(&mut self) {
         self.courier.machine_mut().quit();
         self.write();
-    }
-
-    /// Goes on until there is an answer, or the session has failed.
-    pub(super) fn wait_for<R>(
-        &mut self,
-        answer: impl FnMut(&mut Courier<Body>) -> Poll<Result<R, machine::Error>>,
-    ) -> Result<R, Error> {
-        let answer = self.wait(answer);
-        answer.map_err(|error| self.explain(error))
     }
 
     /// Goes round once: events, writes, and a read unless there is news.
@@ -115,7 +98,7 @@ impl Driver {
             if !self.courier.machine().wants_read() {
                 break;
             }
-            let progress = self.connection.read_arrived(&mut self.courier);
+            let progress = self.transport.read_arrived(&mut self.courier);
             if !matches!(progress, Progress::Bytes(1..)) {
                 break;
             }
@@ -126,21 +109,21 @@ impl Driver {
 
     /// Takes note of everything that the machine has to tell, and returns whether that was anything.
     fn receive(&mut self) -> bool {
-        let now = self.connection.now();
-        let mut input = self.connection.received.unread();
+        let now = self.transport.now();
+        let mut input = self.transport.received.unread();
         let news = self.courier.receive(&mut input, now);
         let remaining = input.len();
-        self.connection.received.keep(remaining);
+        self.transport.received.keep(remaining);
         news
     }
 
     /// Does the TLS handshake, no longer than the machine's timer.
     fn handshake(&mut self) {
         let deadline = self.deadline();
-        let limit = deadline.saturating_sub(self.connection.now());
-        if !self.connection.handshake(&mut self.courier, limit, || true) {
+        let limit = deadline.saturating_sub(self.transport.now());
+        if !self.transport.handshake(&mut self.courier, limit, || true) {
             self.courier
-                .handle_timeout(self.connection.now().max(deadline));
+                .handle_timeout(self.transport.now().max(deadline));
         }
     }
 
@@ -149,7 +132,7 @@ impl Driver {
         match self.try_write() {
             Ok(written) => written,
             Err(error) => {
-                self.connection.write_failed(&mut self.courier, error);
+                self.transport.write_failed(&mut self.courier, error);
                 Written::All
             }
         }
@@ -160,10 +143,10 @@ impl Driver {
             if self.is_supplied && self.courier.wants_message() {
                 return Ok(Written::Short);
             }
-            let now = self.connection.now();
+            let now = self.transport.now();
             self.courier.excuse(mem::take(&mut self.waited));
-            let (courier, connection) = (&mut self.courier, &mut self.connection);
-            let (origin, waited) = (connection.origin, &mut self.waited);
+            let (courier, transport) = (&mut self.courier, &mut self.transport);
+            let (origin, waited) = (transport.origin, &mut self.waited);
             let present = |body, offset| {
                 let presented = Body::present(body, offset);
                 // A reader may have taken its time.
@@ -172,11 +155,11 @@ impl Driver {
             };
             let transmit = courier.poll_transmit(present, now);
             let has_more = transmit.is_some();
-            let large = transmit.and_then(|transmit| connection.ready.take(transmit, now));
+            let large = transmit.and_then(|transmit| transport.ready.take(transmit, now));
             let taken = match large {
-                Some(transmit) => match connection.write(transmit.slices(), MOMENT) {
+                Some(transmit) => match transport.write(transmit.slices(), MOMENT) {
                     Ok(taken) => {
-                        transmit.wrote(taken.bytes, connection.now());
+                        transmit.wrote(taken.bytes, transport.now());
                         taken
                     }
                     Err(error) => {
@@ -186,13 +169,13 @@ impl Driver {
                 },
                 // What comes next may leave with it.
                 None if has_more => continue,
-                None if connection.ready.pending().is_empty() => {
-                    return Ok(match connection.flush()? {
+                None if transport.ready.pending().is_empty() => {
+                    return Ok(match transport.flush()? {
                         Progress::Bytes(_) => Written::All,
                         Progress::Blocked => Written::Part,
                     });
                 }
-                None => connection.write(&[], MOMENT)?,
+                None => transport.write(&[], MOMENT)?,
             };
             if taken.blocked {
                 return Ok(Written::Part);
@@ -204,10 +187,10 @@ impl Driver {
     /// whether any bytes came.
     fn read(&mut self, patience: Duration) -> bool {
         let deadline = self.deadline();
-        let limit = deadline.saturating_sub(self.connection.now()).min(patience);
-        let progress = self.connection.read(&mut self.courier, limit);
+        let limit = deadline.saturating_sub(self.transport.now()).min(patience);
+        let progress = self.transport.read(&mut self.courier, limit);
         // Only now: what came in time counts, however late it is read.
-        let now = self.connection.now();
+        let now = self.transport.now();
         if matches!(progress, Progress::Blocked) && now >= deadline {
             self.courier.handle_timeout(now);
         }

@@ -81,7 +81,7 @@ where
             }
             if let Poll::Ready(report) = self.client.driver.courier.next_report() {
                 self.has_failed = report.is_err();
-                return report.map_err(|error| self.client.driver.explain(error));
+                return report.map_err(|error| self.client.driver.transport.explain(error));
             }
             self.client.driver.turn();
         }

@@ -1,16 +1,9 @@
 //! Messages over as many connections as it takes.
 
 use std::{
-    ops::ControlFlow,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
     task::{Poll, Wake, Waker},
-    thread::{self, Thread},
-    time::{Duration, Instant},
-};
-
-use smtp_proto::{
-    client::Envelope,
-    delivery::{self, Policy, Pool, Report, Retry, Sending, Turn},
+    thread::{self, Thread, sleep},
+    time::Instant,
 };
 
 use super::{
@@ -18,239 +11,22 @@ use super::{
     connect::Options,
     session::Client,
 };
-use crate::{Error, TlsInfo};
+use crate::TlsInfo;
 
-/// Sends messages over connections that it opens, keeps and opens again: to one server, or [to](Self::to)
-/// as many as there are, within common bounds.
-///
-/// What was not sent when a connection was lost is sent again over another, to exactly those recipients
-/// who are left and no more often than [`Retry`] says. About recipients in doubt it asks, and leaves them
-/// so unless told otherwise. What the server refused, for now or for good, is not tried again.
-///
-/// Cheap to clone; clones share the connections. A message never goes over a connection with another trust
-/// or identity than its [`Options`] have, of another name, from another address or through another proxy;
-/// and one that [may travel verified only](smtp_proto::syntax::MailParameters::require_tls) over none that
-/// has turned out not to be.
-///
-/// ```no_run
-/// use smtp_proto_blocking::{Envelope, Sender};
-///
-/// let sender = Sender::new("smtp://mx.example.net")?;
-/// let envelope = Envelope::new("alice@example.net")?.to("bob@example.org")?;
-/// let report = sender.send(envelope, "Subject: hello\r\n\r\nHello.\r\n")?;
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct Sender {
-    options: Arc<Options>,
-    policy: Arc<Policy>,
-    connections: Arc<Connections>,
-}
-
-#[derive(Debug)]
-struct Connections {
-    origin: Instant,
-    pool: Mutex<Pool<Arc<Options>, Client>>,
-}
-
-impl Sender {
-    /// Creates a sender whose connections are made so: a URL says it, or [`Options`] do. None is made before
-    /// there is a message.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Url`].
-    pub fn new<O>(options: O) -> Result<Self, Error>
-    where
-        O: TryInto<Options>,
-        Error: From<O::Error>,
-    {
-        Ok(Self {
-            options: Arc::new(options.try_into()?),
-            policy: Arc::default(),
-            connections: Arc::new(Connections {
-                origin: Instant::now(),
-                pool: Mutex::default(),
-            }),
-        })
-    }
-
-    /// Returns a sender to another server, or to the same in another way, that has its bounds and its
-    /// connections in common with this one.
-    ///
-    /// A server that is slow or dead takes as many of them as it [may have](Self::max_connections), and keeps
-    /// no message to another waiting. Senders have the same connections where their [`Options`] are
-    /// [equal](smtp_proto::delivery::Options#impl-PartialEq-for-Options<T,+D>).
-    ///
+smtp_proto::sender! {
     /// ```no_run
-    /// # use smtp_proto_blocking::{Envelope, Sender};
-    /// # fn run(envelope: Envelope<'_>) -> Result<(), Box<dyn std::error::Error>> {
-    /// let all = Sender::new("smtp://mx.example.net")?.max_in_all(500);
-    /// let one = all.to("smtp://mx.example.org")?;
-    /// one.send(envelope, "Subject: hello\r\n\r\nHello.\r\n")?;
-    /// # Ok(())
-    /// # }
+    /// use smtp_proto_blocking::{Envelope, Sender};
+    ///
+    /// let sender = Sender::new("smtp://mx.example.net")?.max_in_all(500);
+    /// let envelope = Envelope::new("alice@example.net")?.to("bob@example.org")?;
+    /// let report = sender.send(envelope, "Subject: hello\r\n\r\nHello.\r\n")?;
+    /// let other = sender.to("smtp://mx.example.org")?; // within the same bounds
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Url`].
-    pub fn to<O>(&self, options: O) -> Result<Self, Error>
-    where
-        O: TryInto<Options>,
-        Error: From<O::Error>,
-    {
-        Ok(Self {
-            options: Arc::new(options.try_into()?),
-            ..self.clone()
-        })
-    }
-
-    /// Sets how often and when to try again.
-    #[must_use]
-    pub fn retry(mut self, retry: Retry) -> Self {
-        Arc::make_mut(&mut self.policy).retry = retry;
-        self
-    }
-
-    /// Sets how many connections there are at most to one server, however it is reached: 1 unless set.
-    #[must_use]
-    pub fn max_connections(mut self, connections: usize) -> Self {
-        Arc::make_mut(&mut self.policy).max_connections = connections;
-        self
-    }
-
-    /// Sets how many connections there are at most to all servers, those that wait for a message included:
-    /// 100 unless set. Where a message needs another, one that waits for others makes way.
-    #[must_use]
-    pub fn max_in_all(mut self, connections: usize) -> Self {
-        Arc::make_mut(&mut self.policy).max_in_all = connections;
-        self
-    }
-
-    /// Sets how long a connection waits for the next message: 1 minute unless set. It ends with the next
-    /// message to any server after that.
-    #[must_use]
-    pub fn idle_timeout(mut self, timeout: Duration) -> Self {
-        Arc::make_mut(&mut self.policy).idle_timeout = timeout;
-        self
-    }
-
-    /// Sets how many messages go over one connection, with QUIT in the flight of the last: any number
-    /// unless set.
-    #[must_use]
-    pub fn max_messages(mut self, messages: u64) -> Self {
-        Arc::make_mut(&mut self.policy).max_messages = messages;
-        self
-    }
-
-    /// Decides what becomes of recipients who are in doubt: if `sends_again` returns true for an
-    /// envelope with them among its recipients they get the message again, and may get it twice.
-    #[must_use]
-    pub fn on_doubt(
-        mut self,
-        sends_again: impl Fn(&Envelope<'_>) -> bool + Send + Sync + 'static,
-    ) -> Self {
-        Arc::make_mut(&mut self.policy).sends_again = Some(Arc::new(sends_again));
-        self
-    }
-
-    /// Sends a message and waits for what becomes of it, over several connections if need be.
-    ///
-    /// # Errors
-    ///
-    /// Why it could not be submitted even once: no recipient has got it.
-    pub fn send<'e>(
-        &self,
-        envelope: impl Into<Envelope<'e>>,
-        body: impl Into<Body>,
-    ) -> Result<Report, Error> {
-        let envelope = envelope.into().into_owned();
-        let mut sending = Sending::new(&self.policy, envelope, body.into().0);
-        loop {
-            let next = match self.place(&sending)?.connected() {
-                Ok((place, mut client)) => {
-                    let (envelope, content) = sending.message();
-                    let message = client.post(envelope, Body(content))?;
-                    if self.policy.retires(&client.driver.courier) {
-                        client.announce_quit();
-                    }
-                    let (report, left) = client.finished(message)?;
-                    place.give_back(client, &report);
-                    sending.observe(&self.policy, report, left.map(|body| body.0))
-                }
-                Err(error) => sending.failed(error),
-            };
-            match next {
-                ControlFlow::Continue(again) => sending = again,
-                ControlFlow::Break(end) => return end,
-            }
-        }
-    }
-
-    /// Takes leave on all connections that wait for a message.
-    pub fn quit(&self) {
-        let idle = self.connections.pool().drain();
-        for mut client in idle {
-            // It has nothing to lose any more.
-            let _ = client.quit();
-        }
-    }
-
-    /// Takes a place for a message.
-    fn place(&self, sending: &Sending<Supply>) -> Result<Place<'_>, Error> {
-        let server = self.options.destination()?;
-        let place = self
-            .connections
-            .pool()
-            .enter(server, &self.options, sending);
-        Ok(Place {
-            connections: &self.connections,
-            policy: &self.policy,
-            place,
-        })
-    }
-}
-
-impl Connections {
-    fn now(&self) -> Duration {
-        self.origin.elapsed()
-    }
-
-    fn pool(&self) -> MutexGuard<'_, Pool<Arc<Options>, Client>> {
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A place for a connection, which is left in the end, whatever comes between.
-struct Place<'s> {
-    connections: &'s Connections,
-    policy: &'s Policy,
-    place: delivery::Place,
 }
 
 impl Place<'_> {
-    /// Waits for its turn, and returns it with a connection that is known to be good, or a new one.
-    fn connected(mut self) -> Result<(Self, Client), Error> {
-        loop {
-            match self.turn() {
-                Turn::Wait(time) => thread::sleep(time),
-                Turn::Use(mut client) => {
-                    if client.check().is_ok() {
-                        return Ok((self, client));
-                    }
-                }
-                Turn::Open(options, learned) => {
-                    let connected = Client::connect_again(&options, learned.as_ref());
-                    if connected.is_err() {
-                        self.failed();
-                    }
-                    return connected.map(|client| (self, client));
-                }
-            }
-        }
-    }
-
+    /// Waits for its turn.
     fn turn(&mut self) -> Turn<Arc<Options>, Client> {
         let is_verified = |it: &Client| it.tls_info().is_some_and(TlsInfo::is_verified);
         let waker = Waker::from(Arc::new(Unpark(thread::current())));
@@ -270,28 +46,6 @@ impl Place<'_> {
             client.driver.take_leave();
         }
         turn
-    }
-
-    fn failed(&self) {
-        let now = self.connections.now();
-        let mut pool = self.connections.pool();
-        pool.failed(&self.place, self.policy, now);
-    }
-
-    /// Keeps the connection, if it is of use for another message.
-    fn give_back(self, client: Client, report: &Report) {
-        let now = self.connections.now();
-        let mut pool = self.connections.pool();
-        let courier = &client.driver.courier;
-        if pool.observe(&self.place, self.policy, courier, report, now) {
-            pool.keep(&self.place, client, now);
-        }
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.connections.pool().leave(&self.place);
     }
 }
 

@@ -1,17 +1,5 @@
-//! The server: connections are accepted, and a [`Handler`] decides about what comes, one thread for
+//! The server: a [`Server`] accepts connections, and a [`Handler`] decides about what comes, one thread for
 //! each connection.
-//!
-//! # A public server
-//!
-//! A server that anybody can reach sets [limits](Server::max_connections), in all and for each client;
-//! further clients are told 421, and try again. What one connection may take is the configuration's:
-//! errors, idle commands, time, size, messages, duration. [`Shutdown`] ends servers so that no message
-//! is lost: on a first signal [`begin`](Shutdown::begin) it, on a second one
-//! [`abort`](Shutdown::abort). Behind a proxy, clients share its address: let the proxy say whom it
-//! speaks for (XCLIENT), and count there.
-//!
-//! One handler serves several ports, each with its own configuration and one [`Shutdown`] for all:
-//! give each [`Server`] an `Arc` of it.
 
 mod calls;
 mod drive;
@@ -19,26 +7,26 @@ mod drive;
 mod exchange;
 mod handler;
 mod intake;
-mod listener;
 mod options;
 mod prepare;
 mod room;
 mod shutdown;
 mod sink;
+mod wake;
 
+#[cfg(unix)]
+use std::os::unix::net::UnixListener;
 use std::{
-    fmt, io,
-    net::{SocketAddr, TcpListener, ToSocketAddrs},
+    net::{TcpListener, ToSocketAddrs},
     time::Duration,
 };
-#[cfg(unix)]
-use std::{os::unix::net::UnixListener, path::Path};
 
-use smtp_proto::reception::{Admission, Phase, guarded};
+use smtp_proto::reception::{Phase, guarded};
 
 use self::{
     drive::Driver,
     room::{Preparation, Room},
+    wake::Wake,
 };
 use crate::{Error, Socket, Transport};
 
@@ -46,109 +34,20 @@ use crate::{Error, Socket, Transport};
 pub use self::exchange::Exchange;
 pub use self::{
     handler::Handler,
-    listener::Listener,
     options::Options,
     prepare::{Arrival, Prepare},
     shutdown::Shutdown,
     sink::{InMemory, Sink},
 };
-pub use smtp_proto::{
-    machine::{TraceEntry, limits},
-    reception::{
-        Accept, ClientAttributes, Deliveries, Envelope, Notice, Recipient, Refusal, Sender,
-        Session, State, Tally, Transaction, Verdict, accept, pass_on,
-    },
-    refuse,
-    server::{Config, Reason, TransactionId},
-    syntax::{Host, Reply},
-};
-#[cfg(feature = "auth")]
-pub use smtp_proto::{
-    reception::Identity,
-    sasl::{Credential, Step, invalid_credentials},
-};
 
 /// How long a server waits when it could not accept a connection, for lack of descriptors mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Accepts connections and serves each of them.
-pub struct Server {
-    listener: Listener,
-    options: Options,
-    admission: Admission,
-    preparation: Option<Preparation>,
+
+smtp_proto::server! {
+    /// It blocks. One that the process was started with (socket activation) serves as any other.
 }
 
 impl Server {
-    /// Listens at an address.
-    ///
-    /// # Errors
-    ///
-    /// Fails as [`TcpListener::bind`] does.
-    pub fn bind(address: impl ToSocketAddrs, options: impl Into<Options>) -> io::Result<Self> {
-        let listener = TcpListener::bind(address)?;
-        Ok(Self::from_listener(listener, options))
-    }
-
-    /// Listens at a Unix socket, as LMTP servers do. Connections have no addresses then. The file
-    /// stays when the server ends.
-    ///
-    /// # Errors
-    ///
-    /// Fails as [`UnixListener::bind`] does, so also if there is a file of that name.
-    #[cfg(unix)]
-    pub fn bind_unix(path: impl AsRef<Path>, options: impl Into<Options>) -> io::Result<Self> {
-        let listener = UnixListener::bind(path)?;
-        Ok(Self::from_listener(listener, options))
-    }
-
-    /// Serves what a listener accepts.
-    pub fn from_listener(listener: impl Into<Listener>, options: impl Into<Options>) -> Self {
-        Self {
-            listener: listener.into(),
-            options: options.into(),
-            admission: Admission::default(),
-            preparation: None,
-        }
-    }
-
-    /// Sets how many connections there may be at once, at least 1; [`limits::CONNECTIONS`] unless
-    /// set. Further ones are told 421.
-    #[must_use]
-    pub fn max_connections(mut self, max_connections: usize) -> Self {
-        self.admission.set_max(max_connections);
-        self
-    }
-
-    /// Sets how many of them may come from one address, or from one network of IPv6 (64 bits), at
-    /// least 1; [`limits::CONNECTIONS_PER_PEER`] unless set. Further ones are told 421.
-    #[must_use]
-    pub fn max_connections_per_peer(mut self, max_connections: usize) -> Self {
-        self.admission.set_max_per_peer(max_connections);
-        self
-    }
-
-    /// Has each connection prepared before anything is said, within this time:
-    /// [`limits::PREPARATION`] suits proxies. A connection that takes longer is closed.
-    #[must_use]
-    pub fn prepare(mut self, prepare: impl Prepare, limit: Duration) -> Self {
-        self.preparation = Some(Preparation::new(prepare, limit));
-        self
-    }
-
-    /// Returns the address that it listens at.
-    ///
-    /// # Errors
-    ///
-    /// Fails as [`TcpListener::local_addr`] does, and for Unix sockets.
-    pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
-    }
-
-    /// Serves for ever.
-    pub fn serve<S: State, H: Handler<S>>(self, handler: H) {
-        self.serve_until(handler, Shutdown::new());
-    }
-
     /// Serves until [`Shutdown`] says otherwise, and then as long as connections need to come to
     /// their ends, within the grace that it gives.
     ///
@@ -162,7 +61,7 @@ impl Server {
             preparation,
         } = self;
         let room = Room::new(handler, admission, preparation, shutdown.clone());
-        match listener.wake() {
+        match Wake::of(&listener) {
             Ok(wake) => shutdown.wakes(wake),
             Err(error) => room.handler().accept_failed(&error),
         }
@@ -179,15 +78,6 @@ impl Server {
         // Nobody is to connect to whom nobody will speak.
         drop(listener);
         room.empty();
-    }
-}
-
-impl fmt::Debug for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Server")
-            .field("listener", &self.listener)
-            .field("options", &self.options)
-            .finish_non_exhaustive()
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 
 use smtp_proto::reception::{Ending, Phase};
 
-use super::listener::Wake;
+use super::wake::Wake;
 
 /// Ends servers, and connections that are served by themselves, from another thread.
 ///

@@ -3,54 +3,36 @@
 use std::{
     fs::File,
     future::Future,
-    io::{self, Seek},
+    io::{self, Read},
     path::Path,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use smtp_proto::{
-    client,
-    delivery::{self, Content},
-};
+use smtp_proto::{client, delivery};
 use tokio::{
     io::{AsyncRead, ReadBuf},
     sync::mpsc::{Receiver, Sender, channel},
     task::{JoinHandle, spawn_blocking},
 };
 
-/// How many bytes of a content that is not in memory are read ahead, and so the size of its chunks.
-const CHUNK: usize = 64 * 1024;
 /// How much is read at once from a reader.
 const SPACE: usize = 8 * 1024;
-/// How many pieces a channel holds.
-const PIECES: usize = 4;
-
-/// Holds the content of a message, or whatever it is read from.
-///
-/// Lines end in CR LF, dots are not stuffed. Memory of any kind converts into it, and so does a file.
-/// Where its size is known it is declared to the server (RFC 1870), and a content that turns out shorter
-/// or longer is not sent.
-///
-/// ```
-/// use smtp_proto_tokio::Body;
-///
-/// let text = Body::from("Subject: hello\r\n\r\nHello.\r\n");
-/// let shared = Body::shared(vec![0x20; 10]);
-/// let whole = Body::from_parts([Body::from("Received: here\r\n"), text]);
-/// assert_eq!(whole.size(), Some(42));
-/// let streamed = Body::reader(tokio::io::empty());
-/// ```
-#[derive(Debug)]
-pub struct Body(pub(super) Content<Supply>);
+smtp_proto::body! {
+    async.await
+    /// ```
+    /// use smtp_proto_tokio::Body;
+    ///
+    /// let text = Body::from("Subject: hello\r\n\r\nHello.\r\n");
+    /// let shared = Body::shared(vec![0x20; 10]);
+    /// let whole = Body::from_parts([Body::from("Received: here\r\n"), text]);
+    /// assert_eq!(whole.size(), Some(42));
+    /// let streamed = Body::reader(tokio::io::empty());
+    /// ```
+}
 
 impl Body {
-    /// Takes memory of any kind, which is never copied.
-    pub fn shared(bytes: impl AsRef<[u8]> + Send + Sync + 'static) -> Self {
-        Self(Content::shared(bytes))
-    }
-
     /// Opens a file, which is read while it is sent.
     ///
     /// # Errors
@@ -71,40 +53,9 @@ impl Body {
         Self(Content::supplied(Supply::Reader(Box::pin(reader))))
     }
 
-    /// Creates a content that comes in pieces from another task, which has to say that it is complete:
-    /// see [`BodySender`].
-    pub fn channel() -> (BodySender, Self) {
-        let (sender, receiver) = channel(PIECES);
-        let content = Content::supplied(Supply::Channel(receiver));
-        (BodySender { sender }, Self(content))
-    }
-
-    /// Puts contents together, one after the other. They are never joined in memory.
-    pub fn from_parts(parts: impl IntoIterator<Item = Self>) -> Self {
-        Self(Content::from_parts(parts.into_iter().map(|part| part.0)))
-    }
-
-    /// Declares how many bytes it has.
-    #[must_use]
-    pub fn with_size(self, bytes: u64) -> Self {
-        Self(self.0.with_size(bytes))
-    }
-
-    /// Returns how many bytes it has, if that is known.
-    pub fn size(&self) -> Option<u64> {
-        self.0.size()
-    }
-
     /// Returns what there is from an offset on; `None` if that has to be waited for.
     pub(super) fn poll(&mut self, offset: u64, cx: &mut Context<'_>) -> Option<client::Body<'_>> {
         self.0.poll(offset, cx)
-    }
-}
-
-/// Of memory of any kind, and of a file from where it is to its end.
-impl<T: Into<Content<Supply>>> From<T> for Body {
-    fn from(content: T) -> Self {
-        Self(content.into())
     }
 }
 
@@ -118,27 +69,22 @@ pub(super) enum Supply {
 /// A file, which a thread reads.
 pub(super) struct Window {
     file: Arc<File>,
-    start: u64,
-    size: u64,
+    /// From where on, and how many bytes, if that is known: else it can be read only once.
+    extent: Option<(u64, u64)>,
     /// From where on, and what becomes of it.
     reading: Option<(u64, JoinHandle<io::Result<Vec<u8>>>)>,
-}
-
-pub(super) enum Piece {
-    Bytes(Vec<u8>),
-    End,
 }
 
 impl delivery::Supply for Supply {
     fn size(&self) -> Option<u64> {
         match self {
-            Self::File(window) => Some(window.size),
+            Self::File(window) => window.extent.map(|(_, size)| size),
             Self::Reader(_) | Self::Channel(_) => None,
         }
     }
 
     fn can_seek(&self) -> bool {
-        matches!(self, Self::File(_))
+        self.size().is_some()
     }
 
     fn poll_read(
@@ -164,7 +110,10 @@ impl delivery::Supply for Supply {
             Self::File(window) => {
                 *buffer = ready!(window.poll_read(cx, offset))?;
                 let end = offset.saturating_add(buffer.len() as u64);
-                Poll::Ready(Ok(end == window.size))
+                Poll::Ready(Ok(match window.extent {
+                    Some((_, size)) => end == size,
+                    None => buffer.len() < CHUNK,
+                }))
             }
             Self::Channel(pieces) => match ready!(pieces.poll_recv(cx)) {
                 Some(Piece::Bytes(bytes)) => {
@@ -184,12 +133,16 @@ impl Window {
         // What was begun elsewhere is of no use any more.
         self.reading.take_if(|reading| reading.0 != offset);
         let (_, reading) = self.reading.get_or_insert_with(|| {
-            let file = Arc::clone(&self.file);
-            let rest = self.size.saturating_sub(offset);
-            let from = self.start.saturating_add(offset);
+            let (file, extent) = (Arc::clone(&self.file), self.extent);
             let read = move || {
+                let Some((start, size)) = extent else {
+                    let mut bytes = Vec::new();
+                    (&*file).take(CHUNK as u64).read_to_end(&mut bytes)?;
+                    return Ok(bytes);
+                };
+                let rest = size.saturating_sub(offset);
                 let mut bytes = vec![0; usize::try_from(rest).unwrap_or(CHUNK).min(CHUNK)];
-                read_exact_at(&file, &mut bytes, from)?;
+                read_exact_at(&file, &mut bytes, start.saturating_add(offset))?;
                 Ok(bytes)
             };
             (offset, spawn_blocking(read))
@@ -200,15 +153,12 @@ impl Window {
     }
 }
 
-/// One whose size cannot be known cannot be read, either: it fails when its turn comes.
 impl From<File> for Supply {
-    fn from(mut file: File) -> Self {
-        let start = file.stream_position().unwrap_or_default();
-        let length = file.metadata().map_or(0, |metadata| metadata.len());
+    fn from(file: File) -> Self {
+        let extent = delivery::extent(&file);
         Self::File(Window {
             file: Arc::new(file),
-            start,
-            size: length.saturating_sub(start),
+            extent,
             reading: None,
         })
     }
@@ -221,43 +171,6 @@ fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> 
 
 #[cfg(not(unix))]
 fn read_exact_at(mut file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-    file.seek(io::SeekFrom::Start(offset))?;
+    io::Seek::seek(&mut file, io::SeekFrom::Start(offset))?;
     io::Read::read_exact(&mut file, buffer)
-}
-
-/// Supplies the content of a [`Body::channel`], from another task than the client's.
-///
-/// [`finish`](Self::finish) says that it is complete. A sender that is dropped without it, by a panic or
-/// by a `?`, keeps the message from being sent.
-#[derive(Debug)]
-pub struct BodySender {
-    sender: Sender<Piece>,
-}
-
-impl BodySender {
-    /// Sends the next bytes. Waits while the client has not used up what was sent before.
-    ///
-    /// # Errors
-    ///
-    /// [`BrokenPipe`](io::ErrorKind::BrokenPipe) if the message is not being sent any more.
-    pub async fn send(&mut self, bytes: impl Into<Vec<u8>>) -> io::Result<()> {
-        match bytes.into() {
-            bytes if bytes.is_empty() => Ok(()),
-            bytes => self.send_piece(Piece::Bytes(bytes)).await,
-        }
-    }
-
-    /// Says that the content is complete.
-    ///
-    /// # Errors
-    ///
-    /// [`BrokenPipe`](io::ErrorKind::BrokenPipe) if the message is not being sent any more.
-    pub async fn finish(self) -> io::Result<()> {
-        self.send_piece(Piece::End).await
-    }
-
-    async fn send_piece(&self, piece: Piece) -> io::Result<()> {
-        let sent = self.sender.send(piece).await;
-        sent.map_err(|_| io::ErrorKind::BrokenPipe.into())
-    }
 }

@@ -5,13 +5,17 @@ use std::{
     future::{Future, poll_fn},
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
-use smtp_proto::{delivery::Courier, machine};
-use tokio::task::yield_now;
+use smtp_proto::delivery::Courier;
+use tokio::{task::yield_now, time::timeout};
 
 use super::body::Body;
-use crate::{Error, Socket, tls::Tls, transport::Transport};
+use crate::{Socket, tls::Tls, transport::Transport};
+
+/// How long a stream may take to shut down.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Waits until the runtime has seen what has arrived.
 pub(super) struct Yielding(Pin<Box<dyn Future<Output = ()> + Send + Sync>>);
@@ -45,19 +49,6 @@ impl Driver {
         }
     }
 
-    /// Returns how the session has failed, if it has.
-    pub(super) fn alive(&self) -> Result<(), Error> {
-        match self.courier.failure() {
-            Some(error) => Err(self.explain(error.clone())),
-            None => Ok(()),
-        }
-    }
-
-    /// Adds what the stream said to what the machine makes of it.
-    pub(super) fn explain(&self, error: machine::Error) -> Error {
-        self.transport.explain(error)
-    }
-
     /// Goes on until there is an answer. Whatever it does is kept: it may be dropped at any time.
     pub(super) async fn wait<R>(
         &mut self,
@@ -66,13 +57,16 @@ impl Driver {
         poll_fn(|cx| self.poll_wait(cx, &mut answer)).await
     }
 
-    /// Goes on until there is an answer, or the session has failed.
-    pub(super) async fn wait_for<R>(
-        &mut self,
-        answer: impl FnMut(&mut Courier<Body>) -> Poll<Result<R, machine::Error>>,
-    ) -> Result<R, Error> {
-        let answer = self.wait(answer).await;
-        answer.map_err(|error| self.explain(error))
+    /// Reads what has arrived, and waits for nothing more.
+    pub(super) async fn look(&mut self) {
+        poll_fn(|cx| self.poll_look(cx)).await;
+    }
+
+    /// Shuts the stream down. How it takes that changes nothing: TLS has something to say to a server that may
+    /// not listen any more.
+    pub(super) async fn close(&mut self) {
+        let shutdown = poll_fn(|cx| self.transport.poll_shutdown(cx));
+        let _ = timeout(FAREWELL, shutdown).await;
     }
 
     fn poll_wait<R>(
@@ -113,13 +107,12 @@ impl Driver {
         }
         let deadline = self.courier.poll_timeout();
         ready!(self.transport.poll_deadline(cx, deadline));
-        let now = self.transport.clock.now();
+        let now = self.transport.now();
         self.courier.handle_timeout(now);
         Poll::Ready(())
     }
 
-    /// Reads what has arrived, and waits for nothing more.
-    pub(super) fn poll_look(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll_look(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // What has arrived since this task was last woken the runtime may not know yet.
         let begin = || Yielding(Box::pin(yield_now()));
         let yielding = self.yielding.get_or_insert_with(begin);
@@ -140,7 +133,7 @@ impl Driver {
 
     /// Takes note of everything that the machine has to tell, and returns whether that was anything.
     fn receive(&mut self) -> bool {
-        let now = self.transport.clock.now();
+        let now = self.transport.now();
         let mut input = self.transport.received.unread();
         let news = self.courier.receive(&mut input, now);
         let left = input.len();
@@ -163,7 +156,7 @@ impl Driver {
             if self.is_supplied && self.courier.wants_message() {
                 return Poll::Ready(());
             }
-            let now = self.transport.clock.now();
+            let now = self.transport.now();
             let (courier, transport) = (&mut self.courier, &mut self.transport);
             let present = |body, offset| Body::poll(body, offset, cx);
             let Some(transmit) = courier.poll_transmit(present, now) else {
@@ -175,7 +168,7 @@ impl Driver {
             };
             match transport.poll_write(cx, large.slices()) {
                 Poll::Ready(Some(bytes)) => {
-                    large.wrote(bytes, transport.clock.now());
+                    large.wrote(bytes, transport.now());
                 }
                 Poll::Ready(None) => {
                     large.failed();

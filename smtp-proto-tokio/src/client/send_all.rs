@@ -109,7 +109,9 @@ where
                 Poll::Ready(Ok(None)) if is_late => {}
                 Poll::Ready(report) => {
                     self.has_failed = report.is_err();
-                    return Poll::Ready(report.map_err(|error| self.client.driver.explain(error)));
+                    return Poll::Ready(
+                        report.map_err(|error| self.client.driver.transport.explain(error)),
+                    );
                 }
                 Poll::Pending => {}
             }

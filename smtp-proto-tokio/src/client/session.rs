@@ -1,287 +1,55 @@
 //! One session: what is submitted to it, and what it comes to.
 
-use std::{
-    future::poll_fn,
-    ops::{Deref, DerefMut},
-    time::Duration,
+use smtp_proto::client::Duplex;
+#[cfg(unix)]
+use tokio::net::UnixStream;
+use tokio::{net::lookup_host as resolve, time::Instant};
+
+use super::{
+    body::Body,
+    connect::{Options, dial},
+    drive::Driver,
 };
+use crate::{Socket, tls};
 
-use smtp_proto::{
-    client::{self as machine, Envelope, MessageId},
-    delivery::{Courier, Report, Session},
-    machine::Misuse,
-    syntax::{Capabilities, Command, ForwardPath, RcptParameters, Reply},
-};
-use tokio::time::{Instant, timeout};
+/// This client always reads while it writes.
+const DUPLEX: Option<Duplex> = Some(Duplex::Full);
 
-use super::{body::Body, drive::Driver};
-use crate::{Error, Socket, TlsInfo};
-
-/// How long a stream may take to shut down.
-const FAREWELL: Duration = Duration::from_secs(1);
-
-/// One SMTP session over one connection.
-///
-/// [`send`](Self::send) does everything for one message. For as many as the pipelining policy allows
-/// at once, keep several submitted: [`send_all`](Self::send_all), or [`submit`](Self::submit) and
-/// [`next_report`](Self::next_report). Nothing is read or written but while a future is awaited.
-///
-/// Every message that was submitted gets exactly one [`Report`], also when the connection fails;
-/// the failure follows after the last of them.
-///
-/// What waits for nothing stands in its [`Session`]: what the server offers, round trips, giving up.
-#[derive(Debug)]
-pub struct Client {
-    pub(super) driver: Driver,
-}
-
-/// What a [`Client`] was made of.
-#[derive(Debug)]
-#[non_exhaustive]
-pub struct Parts {
-    /// The machine, in the state that the session is in.
-    pub machine: machine::Client,
-    /// What carries the session, through TLS if it came to that; nothing after a handshake that failed.
-    pub socket: Option<Socket>,
-    /// What was read from the stream and not used up.
-    pub unread: Vec<u8>,
-    /// When the machine's time began.
-    pub origin: Instant,
+smtp_proto::client! {
+    async.await
+    /// One SMTP session over one connection.
+    ///
+    /// Futures may be dropped: what was submitted stays submitted, and nothing is lost but the answer.
 }
 
 impl Client {
-    /// Queues a message, to be sent while something is awaited.
+    /// Connects to a server and waits until the session is open. A [URL](smtp_proto::delivery::ServerUrl)
+    /// says all that is needed, or else [`Options`] do. All addresses of a host are tried in turn.
     ///
     /// # Errors
     ///
-    /// Those of [`smtp_proto::client::Client::submit`].
-    pub fn submit<'e>(
-        &mut self,
-        envelope: impl Into<Envelope<'e>>,
-        body: impl Into<Body>,
-    ) -> Result<MessageId, Misuse> {
-        let body = body.into();
-        let courier = &mut self.driver.courier;
-        courier.submit(envelope.into(), body.size(), body)
+    /// [`Error::Url`], [`Error::Connect`] if no address of the host can be reached, and
+    /// [`Error::Session`] if the server refuses the session: its [`answer`](Error::answer) says how.
+    pub fn connect<O>(options: O) -> impl Future<Output = Result<Self, Error>> + Send
+    where
+        O: TryInto<Options>,
+        Error: From<O::Error>,
+    {
+        let options = options.try_into().map_err(Error::from);
+        async move { Self::connect_again(&options?, None).await }
     }
 
-    /// Begins a message whose recipients are added as they come, by
-    /// [`add_recipient`](Self::add_recipient), and whose content follows by [`end`](Self::end): so a proxy
-    /// answers its own client what the server answers.
+    /// Starts a session over a connection that was just established.
     ///
-    /// What is submitted after it waits for it. [`cancel`](Self::cancel) withdraws it; dropping the
-    /// client does so, too. In neither case anything of it is left with the server.
+    /// The configuration's duplex is of no account: this client always reads while it writes.
     ///
     /// # Errors
     ///
-    /// Those of [`smtp_proto::client::Client::begin`]. If the session has failed already, why.
-    pub fn begin<'e>(&mut self, envelope: impl Into<Envelope<'e>>) -> Result<MessageId, Error> {
-        self.driver.alive()?;
-        Ok(self.driver.courier.begin(&envelope.into())?)
-    }
-
-    /// Returns what carries the session; nothing after a TLS handshake that failed.
-    pub fn socket(&self) -> Option<&Socket> {
-        self.driver.transport.socket.as_ref()
-    }
-
-    /// Returns what the TLS handshake came to; `None` in clear.
-    pub fn tls_info(&self) -> Option<&TlsInfo> {
-        self.driver.transport.tls_info.as_deref()
-    }
-
-    /// Hands out the machine and the stream, for those who go on by themselves.
-    ///
-    /// The content of unfinished messages is lost.
-    pub fn into_parts(self) -> Parts {
-        Parts {
-            unread: self.driver.transport.received.unread().to_vec(),
-            origin: self.driver.transport.clock.origin,
-            machine: self.driver.courier.into_machine(),
-            socket: self.driver.transport.socket,
-        }
-    }
-
-    /// Waits until the session is open, and returns what the server offers. Cancel safe.
-    ///
-    /// It need not be called: messages wait for it by themselves.
-    ///
-    /// # Errors
-    ///
-    /// Why the session could not be opened, or has ended since.
-    pub async fn ready(&mut self) -> Result<&Capabilities, Error> {
-        self.driver.wait_for(|courier| courier.opened()).await?;
-        Ok(self.capabilities())
-    }
-
-    /// Returns whether an idle connection is still good, as far as that is known without a round trip:
-    /// reads what has arrived, a 421 or the end, and waits for nothing. Cancel safe.
-    ///
-    /// # Errors
-    ///
-    /// Why the session has ended.
-    pub async fn check(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| self.driver.poll_look(cx)).await;
-        self.driver.alive()?;
-        match self.driver.courier.machine().is_closed() {
-            true => Err(Misuse::Ending.into()),
-            false => Ok(()),
-        }
-    }
-
-    /// Sends a message and waits for what becomes of it.
-    ///
-    /// Messages that were submitted before go first; their reports stay for
-    /// [`next_report`](Self::next_report). If the session fails the report tells what that means for
-    /// the message; why it failed comes with the next call. If the future is dropped the message
-    /// stays submitted.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Misuse`] as for [`submit`](Self::submit). If the session has failed already, why.
-    pub async fn send<'e>(
-        &mut self,
-        envelope: impl Into<Envelope<'e>>,
-        body: impl Into<Body>,
-    ) -> Result<Report, Error> {
-        let message = self.post(envelope, body)?;
-        let sent = self.finished(message).await;
-        sent.map(|(report, _)| report)
-    }
-
-    /// Sends a message as [`send`](Self::send) does, and gives the connection up once `limit` is over,
-    /// as [`abort`](Self::abort) does: the report is there in any case. Those on other messages stay for
-    /// [`next_report`](Self::next_report).
-    ///
-    /// # Errors
-    ///
-    /// Those of [`send`](Self::send).
-    pub async fn send_within<'e>(
-        &mut self,
-        limit: Duration,
-        envelope: impl Into<Envelope<'e>>,
-        body: impl Into<Body>,
-    ) -> Result<Report, Error> {
-        let until = self.driver.transport.clock.now().saturating_add(limit);
-        let message = self.post(envelope, body)?;
-        self.driver.courier.finish_by(message, until);
-        let sent = self.finished(message).await;
-        sent.map(|(report, _)| report)
-    }
-
-    /// Submits a message, unless the session has failed.
-    pub(super) fn post<'e>(
-        &mut self,
-        envelope: impl Into<Envelope<'e>>,
-        body: impl Into<Body>,
-    ) -> Result<MessageId, Error> {
-        self.driver.alive()?;
-        Ok(self.submit(envelope, body)?)
-    }
-
-    /// Waits for what becomes of a message, and for its content as it was left.
-    pub(super) async fn finished(
-        &mut self,
-        message: MessageId,
-    ) -> Result<(Report, Option<Body>), Error> {
-        let finished = self.driver.wait(|courier| courier.report(message)).await;
-        finished.ok_or(Misuse::UnknownMessage.into())
-    }
-
-    /// Adds a recipient to a message that was [begun](Self::begin), and waits for what the server answers
-    /// to it, positive or negative; if the server has refused the sender, for that answer.
-    ///
-    /// If the future is dropped the recipient stays added.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Misuse`] as for [`smtp_proto::client::Client::add_recipient`], and
-    /// [`Misuse::UnknownMessage`] if the message is given up unanswered, as its report tells; why the
-    /// session has failed, if it fails before the answer.
-    pub async fn add_recipient(
-        &mut self,
-        message: MessageId,
-        recipient: ForwardPath<'_>,
-        parameters: Option<&RcptParameters<'_>>,
-    ) -> Result<Reply<'static>, Error> {
-        let courier = &mut self.driver.courier;
-        let recipient = courier.add_recipient(message, recipient, parameters)?;
-        let answer = |courier: &mut Courier<_>| courier.recipient_answer(message, recipient);
-        let reply = self.driver.wait_for(answer).await?;
-        reply.ok_or(Misuse::UnknownMessage.into())
-    }
-
-    /// Ends the envelope of a message that was [begun](Self::begin), sends the content, and waits for
-    /// what becomes of it. If the future is dropped the message
-    /// stays submitted.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Misuse`] as for [`smtp_proto::client::Client::end`].
-    pub async fn end(
-        &mut self,
-        message: MessageId,
-        body: impl Into<Body>,
-    ) -> Result<Report, Error> {
-        self.driver.courier.end(message, body.into())?;
-        let sent = self.finished(message).await;
-        sent.map(|(report, _)| report)
-    }
-
-    /// Sends a command of your own after the messages that were submitted, and waits for its reply,
-    /// positive or negative: NOOP, HELP, VRFY, EXPN, ETRN, XFORWARD, or one that the library does not
-    /// know. See [`smtp_proto::client::Client::command`].
-    ///
-    /// If the future is dropped the command stays queued, and its reply is lost.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Misuse`] if the command cannot be sent; why the session has failed, if it fails before
-    /// the reply.
-    pub async fn command(&mut self, command: &Command<'_>) -> Result<Reply<'static>, Error> {
-        self.ready().await?;
-        let id = self.driver.courier.command(command)?;
-        let reply = self.driver.wait_for(|courier| courier.answer(id)).await?;
-        reply.ok_or(Misuse::Ending.into())
-    }
-
-    /// Waits for the next report; `None` if nothing is unfinished. Cancel safe.
-    ///
-    /// # Errors
-    ///
-    /// Why the session has failed, once every message's report was returned; from then on always.
-    pub async fn next_report(&mut self) -> Result<Option<Report>, Error> {
-        self.driver.wait_for(Courier::next_report).await
-    }
-
-    /// Ends the session once everything submitted is finished, and shuts the stream down. Cancel safe.
-    ///
-    /// Reports that were not asked for before are kept for [`next_report`](Self::next_report).
-    ///
-    /// # Errors
-    ///
-    /// Why the session has failed.
-    pub async fn quit(&mut self) -> Result<(), Error> {
-        self.announce_quit();
-        let ended = self.driver.wait_for(|courier| courier.ended()).await;
-        // How the stream takes it changes nothing. TLS has something to say to a server that may not
-        // listen any more.
-        let shutdown = poll_fn(|cx| self.driver.transport.poll_shutdown(cx));
-        let _ = timeout(FAREWELL, shutdown).await;
-        ended
-    }
-}
-
-impl Deref for Client {
-    type Target = Session<Body>;
-
-    fn deref(&self) -> &Self::Target {
-        self.driver.courier.session()
-    }
-}
-
-impl DerefMut for Client {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        self.driver.courier.session_mut()
+    /// [`Error::Connect`] if the means for TLS or authentication cannot be had.
+    pub fn with_stream(
+        stream: impl tls::Duplex + 'static,
+        options: impl Into<Options>,
+    ) -> Result<Self, Error> {
+        Self::over(Socket::over(stream), &options.into(), None, None)
     }
 }

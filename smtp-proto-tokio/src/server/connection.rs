@@ -84,7 +84,7 @@ impl<S: State, H: Handler<S>> Connection<S, H> {
     /// Makes the calls for what the client did, as far as the sink can follow. Returns whether that
     /// was anything.
     fn make_calls(&mut self, cx: &mut Context<'_>) -> Result<bool, Error> {
-        let now = self.transport.clock.now();
+        let now = self.transport.now();
         let mut input = self.transport.received.unread();
         let presented = input.len();
         let mut any = false;
@@ -209,7 +209,7 @@ impl<S: State, H: Handler<S>> Connection<S, H> {
             }
             let deadline = self.reception.poll_timeout();
             ready!(self.transport.poll_deadline(cx, deadline));
-            let now = self.transport.clock.now();
+            let now = self.transport.now();
             self.reception.handle_timeout(now);
         }
     }
@@ -218,7 +218,7 @@ impl<S: State, H: Handler<S>> Connection<S, H> {
     fn give_up(&mut self, cx: &mut Context<'_>) -> Error {
         self.reception.follow(Phase::Over);
         while self.poll_write(cx).is_ready() && !self.transport.write_failed {}
-        let error = ended(self.reception.give_up(self.transport.clock.now(), |_| 0));
+        let error = ended(self.reception.give_up(self.transport.now(), |_| 0));
         self.transport.write_failed = true;
         error
     }
@@ -226,7 +226,7 @@ impl<S: State, H: Handler<S>> Connection<S, H> {
     /// Writes or flushes once. Is pending also when there is nothing to write.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let (reception, transport) = (&mut self.reception, &mut self.transport);
-        let now = transport.clock.now();
+        let now = transport.now();
         let Some(transmit) = reception.poll_transmit(now) else {
             if !ready!(transport.poll_flush(cx)) {
                 reception.write_failed();
@@ -235,7 +235,7 @@ impl<S: State, H: Handler<S>> Connection<S, H> {
         };
         match transport.poll_write(cx, transmit.slices()) {
             Poll::Ready(Some(bytes)) => {
-                transmit.wrote(bytes, transport.clock.now());
+                transmit.wrote(bytes, transport.now());
             }
             Poll::Ready(None) => transmit.failed(),
             Poll::Pending => {
@@ -260,7 +260,7 @@ impl<S: State, H: Handler<S>> Connection<S, H> {
         }
         while self.calls.poll(&mut self.reception, cx) {}
         let mut nothing = [].as_slice();
-        let now = self.transport.clock.now();
+        let now = self.transport.now();
         while let Ok(Some(call)) = self.reception.poll_call(&mut nothing, now) {
             self.calls.make(&mut self.reception, call, cx);
         }
@@ -289,7 +289,7 @@ fn poll_linger(
 impl<S: State, H: Handler<S>> Drop for Connection<S, H> {
     fn drop(&mut self) {
         if !self.is_told {
-            let error = ended(self.reception.give_up(self.transport.clock.now(), |_| 0));
+            let error = ended(self.reception.give_up(self.transport.now(), |_| 0));
             self.tell(Err(&error));
         }
     }

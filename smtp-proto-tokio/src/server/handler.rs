@@ -5,7 +5,7 @@ use super::exchange::Exchange;
 use super::sink::Sink;
 
 smtp_proto::handler! {
-    async
+    async.await
     /// Decides about commands and takes in messages, for all connections of a server, and of any number
     /// of servers: `Arc<H>` is a handler.
     ///

@@ -6,47 +6,7 @@ use smtp_proto::reception::{Deliveries, Refusal, Verdict};
 
 use super::task::Boxed;
 
-/// Takes in the content of one message.
-///
-/// Dropped before [`finish`](Self::finish) it means that there is no message: the client reset the
-/// transaction, or is gone.
-pub trait Sink: Send + Sized + 'static {
-    /// Looks at the header of the message, once, before any of the content is
-    /// [written](Self::write), of which it is a part: as soon as all of it has come, the empty line
-    /// apart. One that is longer than [`limits::HEADER`](smtp_proto::machine::limits::HEADER) is cut
-    /// off there. Takes any unless written.
-    ///
-    /// # Errors
-    ///
-    /// Refuses the message; the rest of it is swallowed.
-    fn header(&mut self, header: &[u8]) -> impl Future<Output = Result<(), Refusal>> + Send {
-        let _ = header;
-        async { Ok(()) }
-    }
-
-    /// Takes more of the content, dots unstuffed, up to some 64 KiB at a time.
-    ///
-    /// While it waits, no more is read of the content than a buffer holds.
-    ///
-    /// # Errors
-    ///
-    /// Refuses the message; the rest of it is swallowed.
-    fn write(&mut self, bytes: &[u8]) -> impl Future<Output = Result<(), Refusal>> + Send;
-
-    /// Decides about the complete message. Accepting it means to be responsible for it (RFC 5321
-    /// 2.1): store it durably first.
-    ///
-    /// Later messages of the connection may arrive meanwhile, so that many can be stored in one go.
-    /// It runs to its end even if the client is gone; an acceptance has then
-    /// [expired](smtp_proto::reception::Notice::Expired).
-    fn finish(self) -> impl Future<Output = Verdict> + Send;
-
-    /// Decides about the complete message for each recipient, which is asked in LMTP in place of
-    /// [`finish`](Self::finish). Unless written, `finish` decides for all.
-    fn deliver(self, deliveries: Deliveries) -> impl Future<Output = ()> + Send {
-        async { deliveries.decide_rest(&self.finish().await) }
-    }
-}
+smtp_proto::sink! { async.await }
 
 /// Keeps the content of one message in memory, up to the largest message that is taken, and hands it
 /// over when it is complete.

@@ -31,10 +31,11 @@ pub trait Handshake: Send + Sync + 'static {
 /// pass through TLS after it.
 pub type Link = Box<dyn Duplex>;
 
+/// What a handshake comes to.
+type Outcome = io::Result<(Link, TlsInfo)>;
+
 /// A handshake that is under way.
-pub(crate) struct Handshaking(
-    pub(crate) Pin<Box<dyn Future<Output = io::Result<(Link, TlsInfo)>> + Send>>,
-);
+pub(crate) struct Handshaking(pub(crate) Pin<Box<dyn Future<Output = Outcome> + Send>>);
 
 /// Any [`Handshake`].
 #[derive(Clone)]

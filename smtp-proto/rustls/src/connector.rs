@@ -294,7 +294,10 @@ impl TlsConnector {
 fn server_name(name: &str) -> io::Result<ServerName<'static>> {
     match ServerName::try_from(name) {
         Ok(name) => Ok(name.to_owned()),
-        Err(error) => Err(io::Error::new(io::ErrorKind::InvalidInput, error)),
+        Err(_) => {
+            let message = format!("no certificate can be for {name:?}, which is no name of a host");
+            Err(io::Error::new(io::ErrorKind::InvalidInput, message))
+        }
     }
 }
 

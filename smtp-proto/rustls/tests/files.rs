@@ -14,7 +14,8 @@ fn what_cannot_be_used_is_told() {
     let not_one = ca_file("server.key").unwrap_err().to_string();
     assert!(not_one.ends_with("holds no certificate"), "{not_one}");
     let nameless = TlsConnector::with_any_certificate("not a name").unwrap_err();
-    assert_eq!(nameless.to_string(), "invalid dns name");
+    let nameless = nameless.to_string();
+    assert!(nameless.contains("\"not a name\""), "{nameless}");
 
     let mismatch = "keys may not be consistent: KeyMismatch";
     let acceptor = |key| TlsAcceptor::from_pem_files(pki.file("server.pem"), key);

@@ -6,12 +6,14 @@ mod support;
 
 use std::sync::Arc;
 
+use rcgen::PublicKeyData;
 use smtp_proto::machine::{UnverifiedReason, Verification, VerifiedBy};
 use smtp_proto_rustls::{
-    TlsAcceptor, TlsConnector,
+    TlsAcceptor, TlsConnector, explained,
     rustls::{
         ServerConfig,
-        pki_types::{PrivateKeyDer, pem::PemObject},
+        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+        sign::{CertifiedKey, SingleCertAndKey},
         version,
     },
 };
@@ -121,6 +123,86 @@ fn an_opportunistic_client_knows_whom_it_has() {
         let outcome = outcome(connector, acceptor);
         assert_eq!(outcome, Verification::Unverified(reason));
     }
+}
+
+/// A value in DER, of less than 256 bytes.
+fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let content = parts.concat();
+    match u8::try_from(content.len()).unwrap() {
+        short @ 0..128 => [&[tag, short][..], &content].concat(),
+        long => [&[tag, 0x81, long][..], &content].concat(),
+    }
+}
+
+/// A server whose certificate is of X.509 version 1, as openssl makes them by default, and its certificate.
+fn of_version_1() -> (TlsAcceptor, CertificateDer<'static>) {
+    const ECDSA_WITH_SHA256: &[u8] = b"\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02";
+    let key = rcgen::KeyPair::generate().unwrap();
+    let time = der(0x17, &[b"260101000000Z"]);
+    let signed = [
+        &der(0x02, &[b"\x01"])[..],
+        ECDSA_WITH_SHA256,
+        &der(0x30, &[]),
+        &der(0x30, &[&time, &time]),
+        &der(0x30, &[]),
+        &key.subject_public_key_info(),
+    ];
+    let signed = der(0x30, &signed);
+    let certificate = der(0x30, &[&signed, ECDSA_WITH_SHA256, &der(0x03, &[b"\0\0"])]);
+    let certificate = CertificateDer::from(certificate);
+    let provider = Arc::clone(Pki::new().connector().config().crypto_provider());
+    let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+    let key = provider.key_provider.load_private_key(key).unwrap();
+    let key = CertifiedKey::new(vec![certificate.clone()], key);
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
+    (TlsAcceptor::from(Arc::new(config)), certificate)
+}
+
+/// RFC 7435: what is not looked at cannot be wrong; but nobody is verified by a key that was not seen to be
+/// his.
+#[test]
+fn an_opportunistic_client_takes_certificates_that_cannot_be_read() {
+    let (acceptor, certificate) = of_version_1();
+    let pinned = TlsConnector::with_pin(SERVER, certificate).unwrap();
+    assert!(handshake(&pinned, &acceptor).is_err());
+    let any = TlsConnector::with_any_certificate(SERVER).unwrap();
+    for (connector, reason) in [
+        (any, UnverifiedReason::NotChecked),
+        (pinned.opportunistic().unwrap(), UnverifiedReason::Other),
+    ] {
+        let [client, _] = handshake(&connector, &acceptor).unwrap();
+        assert_eq!(client.verification, Verification::Unverified(reason));
+    }
+}
+
+/// What openssl makes to sign itself is an authority's by default, which no server can have: a pin will do.
+#[test]
+fn a_certificate_that_signs_itself_is_pinned() {
+    let (pki, key) = (Pki::new(), rcgen::KeyPair::generate().unwrap());
+    let mut parameters = rcgen::CertificateParams::new([SERVER.to_owned()]).unwrap();
+    parameters.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let own = parameters.self_signed(&key).unwrap();
+    std::fs::write(pki.file("own.pem"), own.pem()).unwrap();
+    std::fs::write(pki.file("own.key"), key.serialize_pem()).unwrap();
+    let acceptor = TlsAcceptor::from_pem_files(pki.file("own.pem"), pki.file("own.key")).unwrap();
+
+    let by_file = TlsConnector::with_ca_file(SERVER, pki.file("own.pem")).unwrap();
+    let error = handshake(&by_file, &acceptor).unwrap_err();
+    let error = explained(std::io::Error::other(error));
+    assert!(
+        error.to_string().contains("TlsConnector::with_pin"),
+        "{error}"
+    );
+    let cause = UnverifiedReason::among_causes(error.get_ref().unwrap());
+    assert_eq!(cause, Some(UnverifiedReason::NotTrusted));
+
+    let pinned = TlsConnector::with_pin(SERVER, own.der().clone()).unwrap();
+    let [client, _] = handshake(&pinned, &acceptor).unwrap();
+    assert!(client.is_verified());
 }
 
 /// A server knows whether it knows the client, for EXTERNAL.

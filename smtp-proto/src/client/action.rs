@@ -11,6 +11,8 @@ pub(super) enum Action {
     /// A command of the application's.
     Own,
     Reset,
+    /// XFORWARD, the line at this place.
+    XForward(TransactionId, u32),
     Mail(TransactionId),
     /// RCPT, for the recipient at this place in the transaction and this position in the envelope.
     Recipient(TransactionId, u32, u32),
@@ -56,9 +58,11 @@ impl Action {
     /// Returns the transaction that it is a command of.
     pub(super) fn transaction(self) -> Option<TransactionId> {
         match self {
-            Self::Mail(id) | Self::Recipient(id, ..) | Self::Data(id) | Self::LoneDot(id) => {
-                Some(id)
-            }
+            Self::XForward(id, _)
+            | Self::Mail(id)
+            | Self::Recipient(id, ..)
+            | Self::Data(id)
+            | Self::LoneDot(id) => Some(id),
             Self::Own | Self::Reset | Self::Quit | Self::Proof(_) | Self::Split(_) => None,
         }
     }
@@ -83,6 +87,11 @@ impl Action {
             Self::Proof(verb) => {
                 out.extend_from_slice(Proof::write(verb));
                 (verb, 0, 0)
+            }
+            Self::XForward(id, at) => {
+                let line = envelope.and_then(|envelope| envelope.origin_line(at as usize));
+                out.extend_from_slice(line.unwrap_or_default());
+                (Verb::XForward, id, 0)
             }
             Self::Mail(id) => {
                 if let Some(envelope) = envelope {

@@ -3,12 +3,12 @@
 use alloc::{boxed::Box, vec::Vec};
 use core::time::Duration;
 
-use super::{learned::Learned, steps::Steps, table::Level};
+use super::{demand::Demand, forwarding::SpokenFor, learned::Learned, steps::Steps, table::Level};
 use crate::framing::LineBreaks;
 use crate::machine::{Dialect, Step, Timer, limits};
 #[cfg(feature = "auth")]
-use crate::sasl::Protection;
-use crate::syntax::{Capabilities, Extension, Host};
+use crate::sasl::{Channel, Choice, Mechanism, Protection};
+use crate::syntax::{Attribute, Capabilities, Extension, Host};
 
 /// Chooses how far the client runs ahead of the server's replies.
 ///
@@ -197,6 +197,8 @@ impl Timeouts {
             (Step::Reset, self.reset),
             (Step::Data, Some(self.data_initiation)),
             (Step::StartTls, None),
+            (Step::XClient, None),
+            (Step::XForward, None),
             (Step::Content, None),
             (Step::Command, None),
         ];
@@ -252,6 +254,11 @@ pub struct Config {
     pub(super) tls: Tls,
     #[cfg(feature = "auth")]
     pub(super) credentials_over: Protection,
+    #[cfg(feature = "auth")]
+    pub(super) authentication: Demand,
+    #[cfg(feature = "auth")]
+    pub(super) choice: Option<Choice>,
+    pub(super) spoken_for: Option<Box<SpokenFor>>,
     pub(super) known: Option<Box<Capabilities>>,
     pub(super) ignored: Vec<Extension>,
     pub(super) bare_lf_replies: bool,
@@ -280,6 +287,11 @@ impl Config {
             tls: Tls::Off,
             #[cfg(feature = "auth")]
             credentials_over: Protection::VerifiedTls,
+            #[cfg(feature = "auth")]
+            authentication: Demand::Required,
+            #[cfg(feature = "auth")]
+            choice: None,
+            spoken_for: None,
             known: None,
             ignored: Vec::new(),
             bare_lf_replies: false,
@@ -391,13 +403,89 @@ impl Config {
         self
     }
 
+    /// Sets what becomes of a session whose server offers none of the client's mechanisms;
+    /// [`Demand::Required`] unless set.
+    ///
+    /// A server that offers one and refuses it, or offers it where credentials
+    /// [may not go](Self::credentials_over), gets no message in either case. In clear, whoever is on the way
+    /// can take the offer away.
+    #[cfg(feature = "auth")]
+    #[must_use]
+    pub fn authentication(mut self, demand: Demand) -> Self {
+        self.authentication = demand;
+        self
+    }
+
+    /// Has the client ask how to authenticate, once TLS is settled and it is known what the server offers:
+    /// by which mechanisms, in the order in which to try them, or not at all, if by none.
+    ///
+    /// Credentials go only where they [may](Self::credentials_over), whatever is chosen. Nobody is asked
+    /// where [`Client::authenticate`](super::Client::authenticate) has said it.
+    ///
+    /// ```
+    /// # use smtp_proto::{client::Config, syntax::Host};
+    /// use smtp_proto::client::mechanism::{Channel, External, by_password};
+    ///
+    /// let config = Config::new(Host::parse("client.example")?).choose_mechanisms(|channel: &Channel<'_>| {
+    ///     match channel.tls() {
+    ///         Some(tls) if !tls.is_verified() => Vec::new(),
+    ///         Some(_) if channel.offered().any(|name| name == "EXTERNAL") => vec![Box::new(External::new())],
+    ///         Some(_) => by_password("alice", "password"),
+    ///         None => Vec::new(),
+    ///     }
+    /// });
+    /// # Ok::<(), smtp_proto::syntax::SyntaxError>(())
+    /// ```
+    #[cfg(feature = "auth")]
+    #[must_use]
+    pub fn choose_mechanisms(
+        mut self,
+        choose: impl Fn(&Channel<'_>) -> Vec<Box<dyn Mechanism>> + Send + Sync + 'static,
+    ) -> Self {
+        self.choice = Some(Choice::new(choose));
+        self
+    }
+
+    /// Has the client say by XCLIENT for which client it speaks, after EHLO and STARTTLS and before AUTH, to
+    /// a server that offers that. The session begins anew then: EHLO says that client's HELO, if it is
+    /// among the attributes.
+    ///
+    /// Only what the server takes is said, and with [`Demand::Required`] all of it or nothing
+    /// ([`Fault::XClientUnavailable`](crate::machine::Fault::XClientUnavailable)). A server that refuses the
+    /// client, or that it is spoken for, has refused the session: the answer's step is
+    /// [`XClient`](crate::machine::Step::XClient).
+    ///
+    /// What has more than 512 bytes goes in several commands, NAME and ADDR in the last: Postfix forgets by
+    /// each what HELO, PROTO and LOGIN the one before has said.
+    ///
+    /// ```
+    /// # use smtp_proto::syntax::Host;
+    /// use smtp_proto::{client::{Config, Demand}, syntax::{Attribute, AttributeName}};
+    ///
+    /// let config = Config::new(Host::parse("proxy.example")?).xclient(Demand::Required, [
+    ///     Attribute::address(AttributeName::Addr, "192.0.2.1".parse()?)?,
+    ///     Attribute::new(AttributeName::Login, "alice")?,
+    /// ]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn xclient(
+        mut self,
+        demand: Demand,
+        attributes: impl IntoIterator<Item = Attribute<'static>>,
+    ) -> Self {
+        let attributes = attributes.into_iter().collect();
+        self.spoken_for = Some(Box::new(SpokenFor::new(demand, attributes)));
+        self
+    }
+
     /// Tells the client what this server offered the last time.
     ///
     /// If that has PIPELINING and PIPECONNECT the client does not wait for the greeting: EHLO and
     /// the first commands leave at once, and a first message in a stream takes one round trip.
     /// Should the server not offer all of it any more the connection ends with
     /// [`Fault::CapabilitiesChanged`](crate::machine::Fault::CapabilitiesChanged): try again
-    /// without. Of no account where STARTTLS or AUTH have to come before the first message.
+    /// without. Of no account where STARTTLS, XCLIENT or AUTH may have to come before the first message.
     #[must_use]
     pub fn known_capabilities(mut self, capabilities: Capabilities) -> Self {
         self.known = Some(Box::new(capabilities));

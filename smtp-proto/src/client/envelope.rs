@@ -6,12 +6,14 @@ use super::{
     aim::Aim,
     config::{Config, Unpermitted},
     event::NotSentReason,
+    forwarding::Origin,
+    recipient_list::RecipientList,
 };
 use crate::framing::{BareLineBreak, Inspection, LineBreaks};
 use crate::machine::Misuse;
 use crate::syntax::{
-    BodyType, ByMode, Capabilities, Extension, ForwardPath, MailParameters, OriginalRecipient,
-    ParameterName, RcptParameters, ReversePath, RrvsAction,
+    Attribute, BodyType, ByMode, Capabilities, Extension, ForwardPath, MailParameters,
+    OriginalRecipient, ParameterName, RcptParameters, ReversePath, RrvsAction,
 };
 
 /// Holds the sender, the recipients and the parameters of one message.
@@ -34,6 +36,7 @@ pub struct Envelope<'a> {
     parameters: Option<Box<MailParameters<'a>>>,
     /// By the recipient's position; those without parameters are not in it.
     recipient_parameters: Vec<(usize, RcptParameters<'a>)>,
+    origin: Vec<Attribute<'a>>,
     aim: Aim,
 }
 
@@ -51,6 +54,7 @@ impl<'a> Envelope<'a> {
             body: None,
             parameters: None,
             recipient_parameters: Vec::new(),
+            origin: Vec::new(),
             aim: Aim::default(),
         })
     }
@@ -116,6 +120,29 @@ impl<'a> Envelope<'a> {
     #[must_use]
     pub fn body(mut self, body: BodyType) -> Self {
         self.body = Some(body);
+        self
+    }
+
+    /// Tells the server whom the message is from, for its log: XFORWARD goes before MAIL, in its group,
+    /// where the server offers it.
+    ///
+    /// Of the attributes that the server takes and that are not among these it is said that they are not
+    /// known; but for SOURCE, which Postfix takes for LOCAL then. Where the server refuses to be told
+    /// ([`ForwardingRefused`](super::Event::ForwardingRefused)) the message goes on, as Postfix's client
+    /// has it. A server forgets it all with the message.
+    ///
+    /// ```
+    /// use smtp_proto::{client::Envelope, syntax::{Attribute, AttributeName}};
+    ///
+    /// let envelope = Envelope::new("sender@example.org")?.to("one@example.net")?.xforward([
+    ///     Attribute::address(AttributeName::Addr, "192.0.2.1".parse()?)?,
+    ///     Attribute::new(AttributeName::Helo, "client.example")?,
+    /// ]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn xforward(mut self, attributes: impl IntoIterator<Item = Attribute<'a>>) -> Self {
+        self.origin = attributes.into_iter().collect();
         self
     }
 
@@ -200,12 +227,7 @@ impl<'a> Envelope<'a> {
     pub fn into_owned(self) -> Envelope<'static> {
         Envelope {
             sender: self.sender.into_owned(),
-            recipients: match self.recipients {
-                RecipientList::One(only) => RecipientList::One(only.into_owned()),
-                RecipientList::Many(all) => {
-                    RecipientList::Many(all.into_iter().map(ForwardPath::into_owned).collect())
-                }
-            },
+            recipients: self.recipients.into_owned(),
             size: self.size,
             body: self.body,
             parameters: self.parameters.map(|given| Box::new(given.into_owned())),
@@ -214,6 +236,7 @@ impl<'a> Envelope<'a> {
                 .into_iter()
                 .map(|(recipient, given)| (recipient, given.into_owned()))
                 .collect(),
+            origin: self.origin.into_iter().map(Attribute::into_owned).collect(),
             aim: self.aim,
         }
     }
@@ -222,37 +245,6 @@ impl<'a> Envelope<'a> {
 impl<'a> From<&Self> for Envelope<'a> {
     fn from(envelope: &Self) -> Self {
         envelope.clone()
-    }
-}
-
-/// Recipients, of which one alone needs no allocation. Covariant, as [`smallvec::SmallVec`] is not.
-#[derive(Clone, Debug)]
-enum RecipientList<'a> {
-    One(ForwardPath<'a>),
-    Many(Vec<ForwardPath<'a>>),
-}
-
-impl<'a> RecipientList<'a> {
-    fn push(&mut self, recipient: ForwardPath<'a>) {
-        *self = match core::mem::replace(self, Self::Many(Vec::new())) {
-            Self::Many(all) if all.is_empty() => Self::One(recipient),
-            Self::Many(mut all) => {
-                all.push(recipient);
-                Self::Many(all)
-            }
-            Self::One(first) => {
-                let mut all = Vec::with_capacity(4);
-                all.extend([first, recipient]);
-                Self::Many(all)
-            }
-        };
-    }
-
-    fn as_slice(&self) -> &[ForwardPath<'a>] {
-        match self {
-            Self::One(only) => core::slice::from_ref(only),
-            Self::Many(all) => all,
-        }
     }
 }
 
@@ -269,6 +261,7 @@ pub(super) struct Written {
     parameters: Option<Box<MailParameters<'static>>>,
     /// By the recipient's position; those without parameters are not in it.
     recipient_parameters: Vec<(usize, RcptParameters<'static>)>,
+    origin: Option<Box<Origin>>,
 }
 
 impl Written {
@@ -291,6 +284,8 @@ impl Written {
         let given = envelope.recipient_parameters.iter();
         self.recipient_parameters
             .extend(given.map(|(position, given)| (*position, given.clone().into_owned())));
+        let is_told = !envelope.origin.is_empty();
+        self.origin = is_told.then(|| Box::new(Origin::new(&envelope.origin)));
     }
 
     /// Adds a recipient, and returns its position. `offered` is what the server offers, once that is
@@ -372,6 +367,11 @@ impl Written {
         path().unwrap_or_default()
     }
 
+    /// Returns the line at this place of those that go before MAIL, if there are so many.
+    pub(super) fn origin_line(&self, at: usize) -> Option<&[u8]> {
+        self.origin.as_ref()?.lines().get(at)
+    }
+
     /// Writes MAIL, with each parameter only where it was offered (RFC 5321 4.1.1.3).
     pub(super) fn write_mail(&self, offered: &Capabilities, out: &mut Vec<u8>) {
         let sender = self.ends.first().and_then(|&end| self.paths.get(..end));
@@ -436,6 +436,9 @@ impl Written {
         is_verified: bool,
         config: &Config,
     ) -> Result<(), NotSentReason> {
+        if let Some(origin) = &mut self.origin {
+            origin.fit(offered);
+        }
         if let (Some(size), Some(maximum)) = (self.size, offered.max_size())
             && size > maximum
         {

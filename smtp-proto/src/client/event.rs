@@ -80,6 +80,14 @@ pub enum Event<'i> {
     /// The session is open: [`capabilities`](super::Client::capabilities) tells what the server
     /// offers, and messages are being sent.
     Ready,
+    /// The server refused to be told [whom a message is from](super::Envelope::xforward). The message
+    /// goes on.
+    ForwardingRefused {
+        /// The message.
+        message: MessageId,
+        /// The server's answer to XFORWARD.
+        reply: Reply<'i>,
+    },
     /// The server answered one recipient.
     ///
     /// Provisional: for a proxy, whose own client waits for just this. What becomes of the message for
@@ -139,6 +147,10 @@ impl Event<'_> {
                 reply: reply.into_owned(),
             },
             Self::Ready => Event::Ready,
+            Self::ForwardingRefused { message, reply } => Event::ForwardingRefused {
+                message,
+                reply: reply.into_owned(),
+            },
             Self::RecipientAnswered {
                 message,
                 recipient,
@@ -281,6 +293,7 @@ impl NotSent {
             | NotSentReason::LimitReached
             | NotSentReason::NeedsBodyAgain
             | NotSentReason::BodyFailed
+            | NotSentReason::XClientUnavailable
             | NotSentReason::NoMechanism
             | NotSentReason::CredentialUnprotected
             | NotSentReason::UnreadableChallenge
@@ -337,12 +350,16 @@ pub enum NotSentReason {
     /// The connection ended before its turn or before its end; the machine's error tells why.
     #[error("the connection ended")]
     ConnectionEnded,
-    /// The server refused the session: its greeting or its answer to HELO.
+    /// The server refused the session: its greeting, or its answer to HELO or XCLIENT.
     #[error("{}", Fault::SessionRefused)]
     SessionRefused,
     /// TLS is required, and the server does not offer it or refused it.
     #[error("{}", Fault::TlsUnavailable)]
     TlsUnavailable,
+    /// [XCLIENT](super::Config::xclient) is required, and the server does not take all that it has to say.
+    #[error("{}", Fault::XClientUnavailable)]
+    #[cfg_attr(feature = "serde", serde(rename = "xclient-unavailable"))]
+    XClientUnavailable,
     /// Authentication is required, and the server refused it.
     #[error("{}", Fault::AuthenticationFailed)]
     AuthenticationFailed,

@@ -8,9 +8,10 @@ use super::{
     config::Config,
     event::{Body, NotSentReason},
     link::Link,
-    messages::{Messages, Terms},
+    messages::Messages,
     opening::Opening,
     table::{Standing, State, Turn, Verb},
+    terms::Terms,
     transaction::TransactionId,
     watch::Observed,
     writer::{Broken, Buffers},
@@ -59,6 +60,7 @@ impl<'s> Flight<'s> {
     ) -> Slices<'a> {
         let Buffers { commands, scratch } = buffers;
         let mut slices = Slices::new();
+        self.messages.advance();
         self.render(commands);
         if let Some((id, body)) = body {
             self.write_body(id, body, commands, scratch, &mut slices);
@@ -69,7 +71,7 @@ impl<'s> Flight<'s> {
             self.link.withhold();
             return Slices::new();
         }
-        self.link.offer(commands, &mut slices, self.config);
+        self.link.offer(commands, &mut slices);
         slices
     }
 

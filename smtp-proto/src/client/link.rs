@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     framing::{LineBreaks, Slices},
-    machine::{Deadline, Origin, Timer, Trace, TraceEntry},
+    machine::{Origin, Timer, Trace, TraceEntry},
     syntax::{Code, Reply},
 };
 
@@ -27,8 +27,11 @@ pub(super) struct Link {
     writer: Writer,
     outstanding: Outstanding,
     replies: ReplyReader,
-    reply_deadline: Deadline,
-    write_deadline: Deadline,
+    is_in_handshake: bool,
+    /// Since when the server has owed what it owes, if anything.
+    owed_since: Duration,
+    /// Since when it has not taken what is offered.
+    offered_since: Option<Duration>,
     trace: Option<Box<Trace>>,
     watch: Option<Box<Watch>>,
     /// The latest time that the caller has told.
@@ -84,8 +87,9 @@ impl Link {
             writer: Writer::new(),
             outstanding: Outstanding::new(),
             replies: ReplyReader::default(),
-            reply_deadline: Deadline::default(),
-            write_deadline: Deadline::default(),
+            is_in_handshake: false,
+            owed_since: now,
+            offered_since: None,
             trace: config.trace.then(Box::default),
             watch: config.is_watched.then(Box::default),
             now,
@@ -99,45 +103,59 @@ impl Link {
         self.now = now;
     }
 
-    pub(super) fn deadline(&self) -> Option<Duration> {
-        let deadlines = [&self.reply_deadline, &self.write_deadline];
-        deadlines.into_iter().filter_map(Deadline::deadline).min()
+    pub(super) fn deadline(&self, config: &Config) -> Option<Duration> {
+        let deadlines = self.deadlines(config).into_iter().flatten();
+        deadlines.map(|(_, at)| at).min()
     }
 
     /// Returns the timer that has fired.
-    pub(super) fn expired(&mut self) -> Option<Timer> {
-        let expired = self.reply_deadline.expired(self.now);
-        expired.or_else(|| self.write_deadline.expired(self.now))
+    pub(super) fn expired(&self, config: &Config) -> Option<Timer> {
+        let mut deadlines = self.deadlines(config).into_iter().flatten();
+        deadlines.find_map(|(timer, at)| (at <= self.now).then_some(timer))
     }
 
-    /// Starts the timer of what is to come from the server.
-    pub(super) fn start(&mut self, timer: Timer, config: &Config) {
-        let patience = config.patience(timer, self.outstanding.steps());
-        self.reply_deadline.start(timer, patience, self.now);
-    }
-
-    pub(super) fn stop_waiting(&mut self) {
-        self.reply_deadline.stop();
-    }
-
-    /// Starts the timer of what is unanswered, unless it runs or nothing was sent.
-    fn await_reply(&mut self, config: &Config) {
-        let left = match self.writer.has_failed() {
-            true => self.writer.offered(),
-            false => self.writer.left(),
+    /// Returns which timers run, for what the server owes and for what it does not take, and when they
+    /// fire. They are reckoned when they are asked for: replies come more often.
+    fn deadlines(&self, config: &Config) -> [Option<(Timer, Duration)>; 2] {
+        let steps = self.outstanding.steps();
+        let at = |timer, since: Duration| {
+            let patience = config.patience(timer, steps);
+            (timer, since.saturating_add(patience))
         };
-        if !self.reply_deadline.is_running()
-            && let Some(timer) = self.outstanding.timer(left)
-        {
-            self.start(timer, config);
+        let owed = self.owed().map(|timer| at(timer, self.owed_since));
+        let untaken = self.offered_since.map(|since| at(Timer::Write, since));
+        [owed, untaken]
+    }
+
+    /// Returns the timer of what the server owes.
+    fn owed(&self) -> Option<Timer> {
+        if self.is_in_handshake {
+            return Some(Timer::Handshake);
         }
+        if !self.writer.has_failed() {
+            return self.outstanding.timer(self.writer.left());
+        }
+        // A reason, or a verdict, may still be on its way, but not for ever.
+        let awaited = self.outstanding.timer(self.writer.offered());
+        awaited.or(match self.writer.content() {
+            Some(_) => Some(Timer::Command),
+            None => Some(Timer::Quit),
+        })
+    }
+
+    pub(super) fn begin_handshake(&mut self) {
+        (self.is_in_handshake, self.owed_since) = (true, self.now);
+    }
+
+    pub(super) fn end_handshake(&mut self) {
+        self.is_in_handshake = false;
     }
 
     // Reading.
 
-    pub(super) fn await_greeting(&mut self, config: &Config) {
-        self.outstanding.expect(Verb::Connect, self.now);
-        self.start(Timer::Greeting, config);
+    pub(super) fn await_greeting(&mut self) {
+        self.expect(Said::by_session(Verb::Connect), 0, 0);
+        self.owed_since = self.now;
     }
 
     pub(super) fn end_input(&mut self) {
@@ -162,7 +180,7 @@ impl Link {
     }
 
     /// Matches a reply with its command.
-    pub(super) fn settle(&mut self, reply: &Reply<'_>, config: &Config) -> Settled {
+    pub(super) fn settle(&mut self, reply: &Reply<'_>) -> Settled {
         if let Some(trace) = &mut self.trace {
             // Of a challenge, only that it came.
             let lines: &[u8] = match reply.code() {
@@ -171,22 +189,22 @@ impl Link {
             };
             trace.lines(Origin::Remote, self.outstanding.round_trips(), lines);
         }
-        let settled = self.outstanding.settle(reply.code(), self.writer.offered());
-        self.reply_deadline.stop();
-        self.await_reply(config);
-        settled
+        self.owed_since = self.now;
+        self.outstanding.settle(reply.code(), self.writer.offered())
+    }
+
+    /// Expects the reply to a command that ends there in the stream of bytes.
+    #[inline(always)]
+    fn expect(&mut self, said: Said, end: u64, bytes: usize) {
+        self.outstanding.expect(said, end, bytes);
+        if let Some(watch) = &mut self.watch {
+            watch.sent(self.now);
+        }
     }
 
     /// Forgets what is unanswered, and names each message whose end was offered, if up to there.
     pub(super) fn give_up(&mut self, offered: u64, in_doubt: impl FnMut(TransactionId)) {
         self.outstanding.give_up(offered, in_doubt);
-        self.reply_deadline.stop();
-        self.write_deadline.stop();
-    }
-
-    /// Returns the latest time that the caller has told.
-    pub(super) fn now(&self) -> Duration {
-        self.now
     }
 
     /// Returns up to where the stream was offered to the transport.
@@ -216,6 +234,13 @@ impl Link {
     /// Returns whether anybody is to be told of what happens.
     pub(super) fn is_watched(&self) -> bool {
         self.watch.is_some()
+    }
+
+    /// Takes note of the reply to a command, if anybody is to be told.
+    pub(super) fn observe_reply(&mut self, verb: Verb, whose: Option<Whose>, reply: &Reply<'_>) {
+        if let Some(watch) = &mut self.watch {
+            watch.answered(verb.step(), whose, reply, self.now);
+        }
     }
 
     /// Takes note of what happens, if anybody is to be told.
@@ -258,22 +283,13 @@ impl Link {
         self.writer.is_cut() && self.outstanding.awaited(self.writer.left()).is_none()
     }
 
-    /// Writes no more, as the transport has failed. A reason, or a verdict, may still be on its way,
-    /// but not for ever.
-    pub(super) fn fail(&mut self, config: &Config) {
-        if self.writer.has_failed() {
-            return;
+    /// Writes no more, as the transport has failed.
+    pub(super) fn fail(&mut self) {
+        if self.owed().is_none() {
+            self.owed_since = self.now;
         }
+        self.offered_since = None;
         self.writer.fail();
-        self.write_deadline.stop();
-        if !self.reply_deadline.is_running() {
-            let awaited = self.outstanding.timer(self.writer.offered());
-            let otherwise = match self.writer.content() {
-                Some(_) => Timer::Command,
-                None => Timer::Quit,
-            };
-            self.start(awaited.unwrap_or(otherwise), config);
-        }
     }
 
     /// Begins a transmission.
@@ -298,6 +314,7 @@ impl Link {
 
     /// Adds a command that was appended to the commands at `start`, and expects its reply; unless too
     /// much is unanswered, when it is taken off again.
+    #[inline(always)]
     pub(super) fn say(
         &mut self,
         said: Said,
@@ -325,7 +342,7 @@ impl Link {
         }
         self.writer.add(bytes);
         let end = self.writer.end();
-        self.outstanding.expect_of(said, end, bytes, self.now);
+        self.expect(said, end, bytes);
         true
     }
 
@@ -422,7 +439,7 @@ impl Link {
             }
             None => {
                 let said = Said::of(Verb::Chunk, transaction, 0);
-                self.outstanding.expect_of(said, end, bytes, self.now);
+                self.expect(said, end, bytes);
             }
         }
         true
@@ -478,48 +495,37 @@ impl Link {
     ) {
         let Verdicts::Each(recipients) = verdicts else {
             let said = Said::of(verb, transaction, 0);
-            return self.outstanding.expect_of(said, end, bytes, self.now);
+            return self.expect(said, end, bytes);
         };
         let mut bytes = bytes;
         for &recipient in recipients {
             let bytes = core::mem::take(&mut bytes);
             let said = Said::of(Verb::RecipientContent, transaction, recipient);
-            self.outstanding.expect_of(said, end, bytes, self.now);
+            self.expect(said, end, bytes);
         }
     }
 
     /// Lays out what is offered to the transport, and starts its timer.
-    pub(super) fn offer<'a>(
-        &mut self,
-        commands: &'a [u8],
-        slices: &mut Slices<'a>,
-        config: &Config,
-    ) {
+    pub(super) fn offer<'a>(&mut self, commands: &'a [u8], slices: &mut Slices<'a>) {
         self.writer.offer(commands, slices);
-        if slices.is_empty() {
-            self.write_deadline.stop();
-        } else if !self.write_deadline.is_running() {
-            let patience = config.patience(Timer::Write, self.outstanding.steps());
-            self.write_deadline.start(Timer::Write, patience, self.now);
-        }
+        self.offered_since = match slices.is_empty() {
+            true => None,
+            false => self.offered_since.or(Some(self.now)),
+        };
     }
 
     /// Offers nothing.
     pub(super) fn withhold(&mut self) {
-        self.write_deadline.stop();
+        self.offered_since = None;
     }
 
     /// Accounts for bytes that have left.
-    pub(super) fn wrote(
-        &mut self,
-        bytes: usize,
-        slices: &[&[u8]],
-        config: &Config,
-    ) -> Option<Consumed> {
-        let consumed = self.writer.wrote(bytes, slices);
-        self.write_deadline.stop();
-        self.await_reply(config);
-        consumed
+    pub(super) fn wrote(&mut self, bytes: usize, slices: &[&[u8]]) -> Option<Consumed> {
+        if self.owed().is_none() {
+            self.owed_since = self.now;
+        }
+        self.offered_since = None;
+        self.writer.wrote(bytes, slices)
     }
 
     /// Takes back what was offered.

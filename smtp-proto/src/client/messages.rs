@@ -13,12 +13,12 @@ use super::{
     },
     ledger::Ledger,
     link::{Content, Opened, Verdicts},
-    opening::Opening,
     outstanding::Expected,
     proof::Shown,
     resets::RefusedReset,
     schedule::{Abandoned, Schedule},
     table::{Level, Stage, Turn, Verb},
+    terms::Terms,
     transaction::{Heard, Transaction, TransactionId},
     watch::Whose,
     writer::Consumed,
@@ -34,24 +34,6 @@ use crate::{
 pub(super) struct Messages {
     schedule: Schedule,
     ledger: Ledger,
-}
-
-/// What messages are fitted to.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Terms<'a> {
-    pub(super) offered: &'a Capabilities,
-    pub(super) is_verified: bool,
-    pub(super) config: &'a Config,
-}
-
-impl<'a> Terms<'a> {
-    pub(super) fn new(opening: &'a Opening, config: &'a Config) -> Self {
-        Self {
-            offered: opening.capabilities(),
-            is_verified: opening.is_verified(),
-            config,
-        }
-    }
 }
 
 /// What the answer to one of a transaction's commands has led to.
@@ -131,7 +113,7 @@ impl Messages {
         let stage = self.schedule.get(id).map(Transaction::stage);
         let envelope = self.ledger.envelope_mut(message.0);
         let envelope = envelope.ok_or(Misuse::UnknownMessage)?;
-        let is_said = stage != Some(Stage::Waiting);
+        let is_said = stage > Some(Stage::Forwarded);
         let position = envelope.add(recipient, parameters, offered, is_said)?;
         if !self.schedule.admits_domain(envelope.domain(position)) {
             envelope.remove_last();
@@ -169,7 +151,7 @@ impl Messages {
         for id in ids {
             let cost = match self.schedule.get(id).map(Transaction::stage) {
                 Some(Stage::Waiting) => Cancellation::Unsent,
-                Some(Stage::Envelope) => Cancellation::Withdrawn,
+                Some(Stage::Forwarded | Stage::Envelope) => Cancellation::Withdrawn,
                 Some(Stage::Chunks) if open != Some(id) => Cancellation::Withdrawn,
                 Some(Stage::Data | Stage::Content | Stage::Chunks) => Cancellation::EndsConnection,
                 Some(Stage::LoneDot | Stage::Over) | None => {
@@ -371,6 +353,7 @@ impl Messages {
         let has_size = || ledger.envelope(message.0).is_some_and(Written::has_size);
         let event = match transaction.hear(verb, place, reply, config, has_size) {
             Heard::Nothing => None,
+            Heard::ForwardingRefused(reply) => Some(Event::ForwardingRefused { message, reply }),
             Heard::Recipient(recipient, reply) => Some(Event::RecipientAnswered {
                 message,
                 recipient: recipient as usize,
@@ -587,13 +570,14 @@ impl Messages {
 
     // Commands.
 
-    /// Returns from which policy on more may be sent.
     /// Returns which message a command of a transaction is about, and which recipient of it.
     pub(super) fn whose(&self, said: &Said) -> Option<Whose> {
-        use Verb::{Chunk, Content, Data, LastChunk, LoneDot, Mail, Recipient, RecipientContent};
+        use Verb::{
+            Chunk, Content, Data, LastChunk, LoneDot, Mail, Recipient, RecipientContent, XForward,
+        };
         let is_of_one = match said.verb {
             Recipient | RecipientContent => true,
-            Mail | Data | Content | LoneDot | Chunk | LastChunk => false,
+            XForward | Mail | Data | Content | LoneDot | Chunk | LastChunk => false,
             _ => return None,
         };
         let transaction = self.schedule.get(said.transaction)?;
@@ -606,6 +590,7 @@ impl Messages {
         self.schedule.has_stepped_down()
     }
 
+    /// Returns from which policy on more may be sent.
     pub(super) fn level(&self) -> Level {
         self.schedule.level()
     }
@@ -613,6 +598,11 @@ impl Messages {
     /// Returns what is waited for while nothing is unanswered, as words.
     pub(super) fn state(&self) -> &'static str {
         self.schedule.state()
+    }
+
+    /// Passes what is over.
+    pub(super) fn advance(&mut self) {
+        self.schedule.advance();
     }
 
     /// Returns what is to be sent next, at whatever time it may be. `is_quiet` says whether all is
@@ -630,8 +620,20 @@ impl Messages {
                 Action::Mail(id) if !self.admits(id) => {
                     self.withdraw(id, NotSentReason::LimitReached);
                 }
+                Action::Mail(id) => return Some(self.mail_or_forward(id)),
                 action => return Some(action),
             }
+        }
+    }
+
+    /// Returns MAIL, or what goes before it.
+    fn mail_or_forward(&self, id: TransactionId) -> Action {
+        let transaction = self.schedule.get(id);
+        let sent = transaction.map_or(0, Transaction::forwarded);
+        let envelope = transaction.and_then(|it| self.ledger.envelope(it.message()));
+        match envelope.and_then(|envelope| envelope.origin_line(sent as usize)) {
+            Some(_) => Action::XForward(id, sent),
+            None => Action::Mail(id),
         }
     }
 
@@ -686,15 +688,18 @@ impl Messages {
             Action::Own => self.schedule.own().sent(),
             Action::Reset => self.schedule.sent_reset(is_ahead),
             Action::Proof(verb) => self.schedule.sent_proof(verb),
-            Action::Mail(id)
+            Action::XForward(id, _)
+            | Action::Mail(id)
             | Action::Recipient(id, ..)
             | Action::Data(id)
             | Action::LoneDot(id) => {
                 if let Some(transaction) = self.schedule.get_mut(id) {
                     transaction.sent(verb);
                 }
-                if verb == Verb::Mail && self.schedule.sent_mail(id) {
-                    self.abandon_waiting();
+                match verb {
+                    Verb::XForward => self.schedule.sent_forward(id),
+                    Verb::Mail if self.schedule.sent_mail(id) => self.abandon_waiting(),
+                    _ => {}
                 }
             }
         }

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //! connected ──220──▶ EHLO (HELO, LHLO) ──250──▶ [STARTTLS ──220──▶ handshake ──▶ EHLO ──250──▶]
-//!                   [AUTH ──235──▶] ready ──QUIT──▶ leaving ──221──▶ closed
+//!                   [XCLIENT ──220──▶ EHLO ──250──▶] [AUTH ──235──▶] ready ──QUIT──▶ leaving ──221──▶ closed
 //!                                     each message, in order:
-//!   waiting ──[RSET] MAIL──▶ recipients ──RCPT…──▶ ┬─DATA─▶ 354 ─▶ content ─▶ dot ─▶ verdict
+//!   waiting ──[RSET] [XFORWARD] MAIL──▶ recipients ──RCPT…──▶ ┬─DATA─▶ 354 ─▶ content ─▶ dot ─▶ verdict
 //!                                                  └─BDAT…──────────▶ BDAT LAST ─▶ verdict
 //! ```
 //!
@@ -14,15 +14,17 @@
 //! | verb | followed | sent | accepted | refused |
 //! |---|---|---|---|---|
 //! | connecting | - | - | EHLO or LHLO or HELO or messages | QUIT |
-//! | EHLO | - | wait or messages | STARTTLS or AUTH or messages or QUIT | HELO or QUIT |
-//! | LHLO | - | wait | STARTTLS or AUTH or messages or QUIT | QUIT |
-//! | HELO | - | wait | STARTTLS or AUTH or messages or QUIT | QUIT |
-//! | STARTTLS | - | wait | handshake | AUTH or messages or QUIT |
+//! | EHLO | - | wait or messages | STARTTLS or XCLIENT or AUTH or messages or QUIT | HELO or QUIT |
+//! | LHLO | - | wait | STARTTLS or XCLIENT or AUTH or messages or QUIT | QUIT |
+//! | HELO | - | wait | STARTTLS or XCLIENT or AUTH or messages or QUIT | QUIT |
+//! | STARTTLS | - | wait | handshake | XCLIENT or AUTH or messages or QUIT |
 //! | AUTH | - | wait | messages or QUIT; 334: a response or QUIT | AUTH or QUIT |
 //! | a response | - | wait | messages or QUIT; 334: a response or QUIT | AUTH or QUIT |
+//! | XCLIENT | - | wait | XCLIENT or EHLO or LHLO | QUIT |
 //! | QUIT | - | leave | closed | closed |
 //! | own command | - | - | - | - |
 //! | RSET | Group | - | - | - |
+//! | XFORWARD | Group | forwarded | - | - |
 //! | MAIL | Group | envelope | - | - |
 //! | RCPT | Group | envelope | - | - |
 //! | DATA | - | data | content or lonedot | over |
@@ -72,9 +74,11 @@ mod action;
 mod aim;
 mod config;
 mod content;
+mod demand;
 mod envelope;
 mod event;
 mod flight;
+mod forwarding;
 mod learned;
 mod ledger;
 mod link;
@@ -84,13 +88,16 @@ mod outstanding;
 mod own_commands;
 mod proof;
 mod quota;
+mod recipient_list;
 mod recipients;
 mod replies;
 mod resets;
 mod schedule;
 mod session;
+mod setbacks;
 mod steps;
 mod table;
+mod terms;
 mod transaction;
 mod watch;
 mod writer;
@@ -119,6 +126,7 @@ pub mod mechanism {
 pub(crate) use self::event::{NOT_NOW, NOT_PASSED_ON};
 pub use self::{
     config::{Config, Duplex, Pipelining, Timeouts, Tls, Unpermitted},
+    demand::Demand,
     envelope::Envelope,
     event::{
         Body, BodyRequest, Cancellation, CommandId, Event, MessageId, NotSent, NotSentReason,
@@ -319,7 +327,8 @@ impl Client {
     }
 
     /// Has the client authenticate by the first of these mechanisms that the server offers, before
-    /// any message. If none of them leads to success nothing is sent.
+    /// any message. If none of them leads to success nothing is sent, unless that is
+    /// [left to the offer](Config::authentication).
     ///
     /// # Errors
     ///

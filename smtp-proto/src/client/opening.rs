@@ -1,11 +1,14 @@
-//! From the connection to the first message: greeting, EHLO, STARTTLS, AUTH, and what may be left out
-//! of it where the server is known (PIPECONNECT).
+//! From the connection to the first message: greeting, EHLO, STARTTLS, XCLIENT, AUTH, and what may be
+//! left out of it where the server is known (PIPECONNECT).
 
 use alloc::{boxed::Box, vec::Vec};
 
+#[cfg(feature = "auth")]
+use super::demand::Demand;
 use super::{
     config::{Config, Tls},
     event::NotSentReason,
+    forwarding::{Spoken, SpokenFor},
     table::{Choice, State, Verb},
 };
 #[cfg(feature = "auth")]
@@ -25,6 +28,8 @@ pub(super) struct Opening {
     awaits_first_reply: bool,
     /// Commands were sent before EHLO was answered.
     is_ahead: bool,
+    /// What is said by XCLIENT, once that has begun.
+    xclient: Option<Box<Spoken>>,
     /// The session was opened, with what the server has said itself.
     is_complete: bool,
     /// How the server refused EHLO, while HELO is tried.
@@ -56,6 +61,7 @@ impl Opening {
             tls: None,
             awaits_first_reply: false,
             is_ahead: false,
+            xclient: None,
             is_complete: false,
             refused_ehlo: None,
             refusal: None,
@@ -75,10 +81,25 @@ impl Opening {
         self.attempts = Some(Box::new(attempts));
     }
 
-    fn must_authenticate(&self) -> bool {
-        #[cfg(feature = "auth")]
-        return self.attempts.is_some();
-        #[cfg(not(feature = "auth"))]
+    /// Returns whether it may come to AUTH.
+    #[cfg(feature = "auth")]
+    fn may_authenticate(&self, config: &Config) -> bool {
+        self.attempts.is_some() || config.choice.is_some()
+    }
+
+    /// Returns whether it has to come to AUTH, as far as is known before the offer.
+    #[cfg(feature = "auth")]
+    fn must_authenticate(&self, config: &Config) -> bool {
+        self.attempts.is_some() && config.authentication == Demand::Required
+    }
+
+    #[cfg(not(feature = "auth"))]
+    fn may_authenticate(&self, _: &Config) -> bool {
+        false
+    }
+
+    #[cfg(not(feature = "auth"))]
+    fn must_authenticate(&self, _: &Config) -> bool {
         false
     }
 
@@ -151,7 +172,8 @@ impl Opening {
         known
             && (self.is_encrypted() || config.tls == Tls::Off)
             && introduction(config) == Verb::Ehlo
-            && !self.must_authenticate()
+            && config.spoken_for.is_none()
+            && !self.may_authenticate(config)
     }
 
     /// Opens the session on the strength of that.
@@ -162,7 +184,9 @@ impl Opening {
 
     /// Writes one of the opening's commands, or QUIT.
     pub(super) fn write(&self, verb: Verb, config: &Config, out: &mut Vec<u8>) {
-        let name = config.name.as_str().as_bytes();
+        let whom = config.spoken_for.as_deref();
+        let other = self.xclient.as_ref().and_then(|_| whom?.name());
+        let name = other.as_deref().unwrap_or(config.name.as_str()).as_bytes();
         let (command, argument): (&[u8], &[u8]) = match verb {
             Verb::Ehlo => (b"EHLO ", name),
             Verb::Helo => (b"HELO ", name),
@@ -171,6 +195,10 @@ impl Opening {
             #[cfg(feature = "auth")]
             Verb::Auth | Verb::AuthResponse => {
                 let line = self.attempts.as_ref().map(|attempts| attempts.line());
+                return out.extend_from_slice(line.unwrap_or_default());
+            }
+            Verb::XClient => {
+                let line = self.xclient.as_ref().and_then(|it| it.line());
                 return out.extend_from_slice(line.unwrap_or_default());
             }
             _ => (b"QUIT", b""),
@@ -225,19 +253,22 @@ impl Opening {
                 }
                 self.protect(verb, reply, config)
             }
-            Choice::Clear if config.tls == Tls::Opportunistic => self.authenticate(None), // 3207-4-b
+            Choice::Clear if config.tls == Tls::Opportunistic => self.speak_for_another(config), // 3207-4-b
             Choice::Clear => tls_unavailable(verb, reply),
+            Choice::Another => self.go_on_as_another(config),
             Choice::Identity | Choice::Challenge | Choice::Mechanism => {
-                self.authenticate(Some(answer(verb, reply)))
+                self.authenticate(Some(answer(verb, reply)), config)
             }
         }
     }
 
-    /// Returns whether HELO is of use: whether neither TLS nor AUTH is needed, which only the answer to
-    /// EHLO can offer.
+    /// Returns whether HELO is of use: whether neither TLS nor XCLIENT nor AUTH is needed, which only the
+    /// answer to EHLO can offer.
     fn may_do_without_ehlo(&self, config: &Config) -> bool {
         let needs_tls = config.tls == Tls::Required && !self.is_encrypted();
-        !needs_tls && !self.must_authenticate()
+        let whom = config.spoken_for.as_deref();
+        let needs_xclient = self.xclient.is_none() && whom.is_some_and(SpokenFor::is_required);
+        !needs_tls && !needs_xclient && !self.must_authenticate(config)
     }
 
     /// Compares what the server offers with what was relied on.
@@ -262,30 +293,72 @@ impl Opening {
     fn protect(&mut self, verb: Verb, reply: &Reply<'_>, config: &Config) -> Decision {
         let is_offered = self.capabilities.has(Extension::StartTls);
         match config.tls {
-            _ if self.is_encrypted() => self.authenticate(None),
+            // What was decided of TLS before XCLIENT still holds.
+            _ if self.is_encrypted() || self.xclient.is_some() => self.speak_for_another(config),
             Tls::Opportunistic | Tls::Required if is_offered => {
                 Decision::To(State::Due(Verb::StartTls))
             }
             Tls::Required => tls_unavailable(verb, reply),
-            Tls::Off | Tls::Opportunistic | Tls::Implicit => self.authenticate(None),
+            Tls::Off | Tls::Opportunistic | Tls::Implicit => self.speak_for_another(config),
         }
+    }
+
+    /// Goes on with XCLIENT, if that is due and offered: once, as it holds for the session.
+    fn speak_for_another(&mut self, config: &Config) -> Decision {
+        let whom = config.spoken_for.as_deref();
+        let Some(whom) = whom.filter(|_| self.xclient.is_none()) else {
+            return self.authenticate(None, config);
+        };
+        match whom.begin(&self.capabilities) {
+            None => {
+                let reason = NotSentReason::XClientUnavailable;
+                Decision::Refuse(Fault::XClientUnavailable, reason, None)
+            }
+            Some(nothing) if nothing.line().is_none() => self.authenticate(None, config),
+            Some(spoken) => {
+                self.xclient = Some(Box::new(spoken));
+                Decision::To(State::Due(Verb::XClient))
+            }
+        }
+    }
+
+    /// Goes on after a line of XCLIENT that was accepted: with the next, or anew.
+    fn go_on_as_another(&mut self, config: &Config) -> Decision {
+        self.capabilities = Capabilities::new();
+        let next = self.xclient.as_mut().and_then(|it| {
+            it.accept();
+            it.line()
+        });
+        Decision::To(State::Due(match next {
+            Some(_) => Verb::XClient,
+            None => introduction(config),
+        }))
     }
 
     /// Begins with AUTH, if that is wanted, or goes on after the answer to it.
     #[cfg(feature = "auth")]
-    fn authenticate(&mut self, answer: Option<Answer<'static>>) -> Decision {
-        let Some(attempts) = &mut self.attempts else {
-            return Decision::Open;
-        };
+    fn authenticate(&mut self, answer: Option<Answer<'static>>, config: &Config) -> Decision {
         let channel = match &self.tls {
             Some(tls) => Channel::secured(tls, self.capabilities.auth_mechanisms()),
             None => Channel::in_clear(self.capabilities.auth_mechanisms()),
+        };
+        if self.attempts.is_none()
+            && let Some(choice) = &config.choice
+        {
+            let chosen = choice.ask(&channel, config.credentials_over);
+            self.attempts = chosen.map(Box::new);
+        }
+        let Some(attempts) = &mut self.attempts else {
+            return Decision::Open;
         };
         let progress = match &answer {
             Some(answer) => attempts.on_reply(&answer.reply, &channel),
             None => attempts.begin(&channel),
         };
         match progress {
+            Progress::Failed(Fault::NoMechanism) if config.authentication == Demand::IfOffered => {
+                Decision::Open
+            }
             Progress::Say if attempts.is_command() => Decision::To(State::Due(Verb::Auth)),
             Progress::Say => Decision::To(State::Due(Verb::AuthResponse)),
             Progress::Done => Decision::Open,
@@ -294,7 +367,7 @@ impl Opening {
     }
 
     #[cfg(not(feature = "auth"))]
-    fn authenticate(&mut self, _: Option<Answer<'static>>) -> Decision {
+    fn authenticate(&mut self, _: Option<Answer<'static>>, _: &Config) -> Decision {
         Decision::Open
     }
 }

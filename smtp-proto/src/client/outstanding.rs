@@ -2,7 +2,6 @@
 //! (RFC 2920 3.1).
 
 use alloc::collections::VecDeque;
-use core::time::Duration;
 
 use super::{
     action::Said,
@@ -26,8 +25,6 @@ pub(super) struct Expected {
     pub(super) recipient: u32,
     /// Where in the stream of bytes the command ends, its content included.
     end: u64,
-    /// When it was rendered.
-    pub(super) sent: Duration,
     /// How many bytes the command has, content apart.
     bytes: u32,
     /// How many round trips had been made when the command was rendered.
@@ -60,9 +57,7 @@ pub(super) struct Outstanding {
     bytes: usize,
     /// How many chunks are unanswered, last ones apart.
     chunks: usize,
-    /// The most patient timer of the commands that were sent since nothing was unanswered.
-    patience: Option<Timer>,
-    /// The steps of those commands.
+    /// What was sent since nothing was unanswered.
     steps: Steps,
     /// The longest chain of commands that each waited for the reply to the one before.
     round_trips: u32,
@@ -75,41 +70,29 @@ impl Outstanding {
             expected: VecDeque::with_capacity(1),
             bytes: 0,
             chunks: 0,
-            patience: None,
             steps: Steps::default(),
             round_trips: 0,
         }
     }
 
-    /// Expects the reply to a command of the session's own.
-    pub(super) fn expect(&mut self, verb: Verb, now: Duration) {
-        let said = Said::by_session(verb);
-        self.expect_of(said, 0, 0, now);
-    }
-
-    /// Expects the reply to a transaction's command, which ends there in the stream of bytes.
-    pub(super) fn expect_of(&mut self, said: Said, end: u64, bytes: usize, now: Duration) {
+    /// Expects the reply to a command, which ends there in the stream of bytes.
+    #[inline(always)]
+    pub(super) fn expect(&mut self, said: Said, end: u64, bytes: usize) {
         let Said {
             verb,
             transaction,
             recipient,
         } = said;
         self.bytes = self.bytes.saturating_add(bytes);
-        self.chunks = self.chunks.saturating_add(usize::from(verb == Verb::Chunk));
-        // Timers in a group are not defined: the largest minimum counts.
-        if self
-            .patience
-            .is_none_or(|patience| rank(patience) < rank(verb.timer()))
-        {
-            self.patience = Some(verb.timer());
+        if verb == Verb::Chunk {
+            self.chunks = self.chunks.saturating_add(1);
         }
-        self.steps.insert(verb.step());
+        self.steps.insert(verb);
         self.expected.push_back(Expected {
             verb,
             transaction,
             recipient,
             end,
-            sent: now,
             bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
             round_trips: self.round_trips,
         });
@@ -128,12 +111,11 @@ impl Outstanding {
     fn pop(&mut self) -> Option<Expected> {
         let expected = self.expected.pop_front()?;
         self.bytes = self.bytes.saturating_sub(expected.bytes as usize);
-        self.chunks = self
-            .chunks
-            .saturating_sub(usize::from(expected.verb == Verb::Chunk));
+        if expected.verb == Verb::Chunk {
+            self.chunks = self.chunks.saturating_sub(1);
+        }
         self.round_trips = self.round_trips.max(expected.round_trips.saturating_add(1));
         if self.expected.is_empty() {
-            self.patience = None;
             self.steps = Steps::default();
         }
         Some(expected)
@@ -157,7 +139,7 @@ impl Outstanding {
                 in_doubt(expected.transaction);
             }
         }
-        (self.bytes, self.chunks, self.patience) = (0, 0, None);
+        (self.bytes, self.chunks) = (0, 0);
         self.steps = Steps::default();
     }
 
@@ -195,11 +177,11 @@ impl Outstanding {
     pub(super) fn timer(&self, left: u64) -> Option<Timer> {
         match self.awaited(left)? {
             Verb::Quit => Some(Timer::Quit),
-            verb => Some(self.patience.unwrap_or(verb.timer())),
+            verb => Some(self.steps.timer().unwrap_or(verb.timer())),
         }
     }
 
-    /// Returns the steps of the commands that were sent since nothing was unanswered.
+    /// Returns what was sent since nothing was unanswered.
     pub(super) fn steps(&self) -> Steps {
         self.steps
     }
@@ -210,15 +192,5 @@ impl Outstanding {
 
     pub(super) fn shrink(&mut self) {
         self.expected.shrink_to_fit();
-    }
-}
-
-/// Orders the timers of replies by RFC 5321 4.5.3.2.
-fn rank(timer: Timer) -> u8 {
-    match timer {
-        Timer::DataTermination => 3,
-        Timer::Greeting | Timer::Command => 2,
-        Timer::DataInitiation => 1,
-        _ => 0,
     }
 }

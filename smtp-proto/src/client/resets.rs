@@ -10,7 +10,7 @@ use super::transaction::TransactionId;
 /// What the server may hold of transactions that are over.
 #[derive(Debug)]
 pub(super) struct Resets {
-    /// The last transaction whose MAIL was sent.
+    /// The last transaction of which something was sent.
     begun: TransactionId,
     /// The server may hold a transaction that no final 2yz has ended: RSET goes before the next.
     is_due: bool,
@@ -86,8 +86,8 @@ impl Resets {
         self.is_due
     }
 
-    /// Accounts for a MAIL that was sent.
-    pub(super) fn sent_mail(&mut self, id: TransactionId) {
+    /// Accounts for a MAIL that was sent, or what goes before it, which RSET ends, too.
+    pub(super) fn begun(&mut self, id: TransactionId) {
         (self.is_due, self.begun) = (true, id);
     }
 

@@ -171,11 +171,16 @@ impl Schedule {
         ids.find_map(|(id, transaction)| (!transaction.is_finished()).then_some(id))
     }
 
-    /// Moves on to the first transaction that has something to send, and returns it.
-    fn advance(&mut self) -> Option<TransactionId> {
-        let unsent = self.unsent_from(self.current.max(self.first));
+    /// Moves on to the first transaction that has something to send, so that what is over is passed but
+    /// once.
+    pub(super) fn advance(&mut self) {
+        let unsent = self.current();
         self.current = unsent.map_or(self.ids().end, |(id, _)| id);
-        (self.current < self.ids().end).then_some(self.current)
+    }
+
+    /// Returns the first transaction that has something to send.
+    fn current(&self) -> Option<(TransactionId, &Transaction)> {
+        self.unsent_from(self.current.max(self.first))
     }
 
     /// Returns the first transaction, from this one on, that has something to send.
@@ -191,7 +196,7 @@ impl Schedule {
 
     /// Returns what is to be sent next, at whatever time it may be. `is_quiet` says whether all is
     /// answered, and no content is under way.
-    pub(super) fn next(&mut self, is_quiet: bool) -> Option<Action> {
+    pub(super) fn next(&self, is_quiet: bool) -> Option<Action> {
         match self.resets.cleanup() {
             Cleanup::Unneeded => {}
             Cleanup::Due => return Some(Action::Reset),
@@ -200,32 +205,29 @@ impl Schedule {
         if self.proof.is_under_way() {
             return self.proof.next().map(Action::Proof);
         }
-        let id = self.advance();
-        let current = id.and_then(|id| self.get(id));
+        let current = self.current();
         if self.proof.is_suspicious() {
-            return match current.map(Transaction::stage) {
+            return match current.map(|(id, current)| (id, current.stage())) {
                 // The server waits for it.
-                Some(Stage::LoneDot) => id.map(Action::LoneDot),
-                Some(Stage::Data | Stage::Content) => None,
+                Some((id, Stage::LoneDot)) => Some(Action::LoneDot(id)),
+                Some((_, Stage::Data | Stage::Content)) => None,
                 _ if !is_quiet => None,
                 _ if self.resets.is_due() => Some(Action::Reset),
                 _ => self.proof.next().map(Action::Proof),
             };
         }
-        let is_waiting = current.is_none_or(|current| current.stage() == Stage::Waiting);
-        let is_own_due = self
-            .own
-            .as_ref()
-            .and_then(|own| own.goes_before())
-            .is_some_and(|before| is_waiting && id.is_none_or(|id| before <= id));
-        if is_own_due {
+        let own = self.own.as_ref().and_then(|own| own.goes_before());
+        let is_own_due = |before| {
+            current.is_none_or(|(id, current)| current.stage() == Stage::Waiting && before <= id)
+        };
+        if own.is_some_and(is_own_due) {
             // What may be left of a transaction is ended first: ETRN must not be in one.
             return Some(match self.resets.is_due() {
                 true => Action::Reset,
                 false => Action::Own,
             });
         }
-        let (Some(id), Some(current)) = (id, current) else {
+        let Some((id, current)) = current else {
             // A 452 that is still to come makes one more transaction, for which QUIT would be too soon.
             let may_quit = self.is_quitting && !self.queue.iter().any(Transaction::may_be_put_off);
             return may_quit.then_some(Action::Quit);
@@ -244,6 +246,7 @@ impl Schedule {
                 Some(verb) => Some(Action::Proof(verb)),
                 None => Some(Action::Mail(id)),
             },
+            Stage::Forwarded => Some(Action::Mail(id)),
             Stage::Envelope => match current.next_recipient() {
                 Some(place) => Some(Action::Recipient(id, place, current.position_of(place))),
                 // DATA goes with the RCPTs, unanswered (RFC 2920 3.1); a chunk is opened by its content.
@@ -326,10 +329,15 @@ impl Schedule {
         is_admitted
     }
 
+    /// Accounts for a XFORWARD that was rendered.
+    pub(super) fn sent_forward(&mut self, id: TransactionId) {
+        self.resets.begun(id);
+    }
+
     /// Accounts for a MAIL that was rendered, and ends the session in good order with the last one
     /// that the server takes (9422-4-a: failed ones count). Returns whether it was the last.
     pub(super) fn sent_mail(&mut self, id: TransactionId) -> bool {
-        self.resets.sent_mail(id);
+        self.resets.begun(id);
         self.quota.count_mail();
         self.is_quitting |= self.quota.is_exhausted();
         self.quota.is_exhausted()
@@ -350,12 +358,10 @@ impl Schedule {
         self.proof.sent();
         if verb == Verb::ProofMail {
             self.quota.count_mail();
-            let current = self.advance();
-            if let Some(id) = current
-                && self
-                    .get(id)
-                    .is_some_and(|current| current.stage() != Stage::Waiting)
-            {
+            let begun = self
+                .current()
+                .filter(|(_, it)| it.stage() != Stage::Waiting);
+            if let Some(id) = begun.map(|(id, _)| id) {
                 self.end_content(id);
                 if let Some(current) = self.get_mut(id) {
                     current.restart();
@@ -386,11 +392,11 @@ impl Schedule {
 
     /// Accounts for the refusal of RSET, and returns what it means.
     pub(super) fn refused_reset(&mut self) -> RefusedReset {
-        let current = self.advance().filter(|&id| {
-            let stage = self.get(id).map(Transaction::stage);
-            matches!(stage, Some(Stage::Envelope | Stage::Data))
+        let begun = self.current().filter(|(_, it)| {
+            matches!(it.stage(), Stage::Forwarded | Stage::Envelope | Stage::Data)
         });
-        self.resets.refused(current)
+        let begun = begun.map(|(id, _)| id);
+        self.resets.refused(begun)
     }
 
     /// Returns whether the commands that were sent ahead are known to be refused, of this transaction
@@ -454,14 +460,16 @@ impl Schedule {
         if open.is_some() {
             return open;
         }
-        let (id, transaction) = self.unsent_from(self.current.max(self.first))?;
+        let (id, transaction) = self.current()?;
         let is_wanted = match transaction.stage() {
             Stage::Content => true,
             _ if self.proof.is_suspicious() => false,
             Stage::Chunks => transaction.is_envelope_answered(),
             // Whoever cannot present the content again must say so before anything is sent.
             Stage::Waiting if transaction.content().is_needed_again() => true,
-            Stage::Waiting | Stage::Envelope => self.may_begin_chunks(transaction),
+            Stage::Waiting | Stage::Forwarded | Stage::Envelope => {
+                self.may_begin_chunks(transaction)
+            }
             Stage::Data | Stage::LoneDot | Stage::Over => false,
         };
         if is_wanted || self.proof.is_suspicious() {
@@ -490,7 +498,7 @@ impl Schedule {
             }
             // Only a message's first chunk may precede the replies to its recipients.
             Stage::Chunks => transaction.is_envelope_answered(),
-            Stage::Waiting | Stage::Data | Stage::LoneDot | Stage::Over => false,
+            Stage::Waiting | Stage::Forwarded | Stage::Data | Stage::LoneDot | Stage::Over => false,
         }
     }
 
@@ -529,7 +537,7 @@ impl Schedule {
         transaction.abandon(reason);
         Some(match transaction.stage() {
             _ if is_suspicious => Abandoned::Undecided,
-            Stage::Waiting | Stage::Envelope => {
+            Stage::Waiting | Stage::Forwarded | Stage::Envelope => {
                 transaction.stop();
                 Abandoned::Stopped
             }

@@ -12,10 +12,11 @@ use super::{
     flight::Flight,
     learned::Learned,
     link::Link,
-    messages::{Answered, Messages, Terms},
+    messages::{Answered, Messages},
     opening::{Decision, Opening},
     outstanding::{Expected, Settled},
     table::{Choice, Standing, State, Turn, Verb},
+    terms::Terms,
     transaction::TransactionId,
     watch::{Observation, Observed},
     writer::Buffers,
@@ -46,8 +47,8 @@ impl Session {
         let is_tls_first = config.tls == Tls::Implicit;
         let mut link = Link::new(&config, now);
         match is_tls_first {
-            true => link.start(Timer::Handshake, &config),
-            false => link.await_greeting(&config),
+            true => link.begin_handshake(),
+            false => link.await_greeting(),
         }
         Self {
             standing: Standing::new(is_tls_first),
@@ -162,7 +163,10 @@ impl Session {
 
     pub(super) fn handle_timeout(&mut self, now: Duration) {
         self.link.set_now(now);
-        match self.link.expired() {
+        if self.is_over() {
+            return;
+        }
+        match self.link.expired(&self.config) {
             Some(_) if self.link.has_failed() => self.fail_lost(Fault::WriteFailed, &[]),
             // Nothing depends on the reply to QUIT.
             Some(Timer::Quit) => self.close(),
@@ -177,7 +181,7 @@ impl Session {
 
     pub(super) fn write_failed(&mut self) {
         if !self.is_over() {
-            self.link.fail(&self.config);
+            self.link.fail();
         }
     }
 
@@ -186,7 +190,7 @@ impl Session {
             return Err(Misuse::NoHandshake);
         }
         self.link.set_now(now);
-        self.link.stop_waiting();
+        self.link.end_handshake();
         if self.link.is_watched() {
             let what = Observed::Tls(Box::new(info.clone()));
             self.link.observe(Verb::StartTls, None, what);
@@ -195,7 +199,7 @@ impl Session {
         let state = self.opening.after_handshake(&self.config);
         self.standing.choose(Choice::Handshake, state);
         if state == State::Connected {
-            self.link.await_greeting(&self.config);
+            self.link.await_greeting();
         }
         Ok(())
     }
@@ -247,7 +251,10 @@ impl Session {
     }
 
     pub(super) fn deadline(&self) -> Option<Duration> {
-        self.link.deadline()
+        match self.is_over() {
+            true => None,
+            false => self.link.deadline(&self.config),
+        }
     }
 
     pub(super) fn capabilities(&self) -> &Capabilities {
@@ -365,15 +372,12 @@ impl Session {
     /// Accounts for a reply.
     fn on_reply<'i>(&mut self, reply: Reply<'i>) -> Option<Event<'i>> {
         self.opening.hear();
-        let settled = self.link.settle(&reply, &self.config);
+        let settled = self.link.settle(&reply);
         if self.link.is_watched()
             && let Settled::Answers(expected) = &settled
         {
-            let after = self.link.now().saturating_sub(expected.sent);
-            let reply = reply.clone().into_owned();
             let whose = self.messages.whose(&expected.said());
-            self.link
-                .observe(expected.verb, whose, Observed::Reply { reply, after });
+            self.link.observe_reply(expected.verb, whose, &reply);
         }
         if reply.code() == Code::NOT_AVAILABLE {
             return self.on_closing(settled, reply);
@@ -415,7 +419,7 @@ impl Session {
             self.messages.release();
         }
         match self.standing.state() {
-            State::Handshake => self.link.start(Timer::Handshake, &self.config),
+            State::Handshake => self.link.begin_handshake(),
             State::Closed if self.failure.is_none() => self.close(),
             _ => {}
         }
@@ -464,6 +468,7 @@ impl Session {
     }
 
     /// Accounts for the answer to one of a transaction's commands.
+    #[inline(always)]
     fn on_answer<'i>(&mut self, expected: &Expected, reply: Reply<'i>) -> Option<Event<'i>> {
         let verb = expected.verb;
         match self.messages.answer(expected, reply, &self.config) {
@@ -662,7 +667,7 @@ impl Session {
 impl Progress for Session {
     fn wrote(&mut self, bytes: usize, slices: &[&[u8]], now: Duration) -> usize {
         self.link.set_now(now);
-        let Some(consumed) = self.link.wrote(bytes, slices, &self.config) else {
+        let Some(consumed) = self.link.wrote(bytes, slices) else {
             return 0;
         };
         let bytes = consumed.bytes;

@@ -32,7 +32,9 @@ pub(super) enum Verb {
     Auth,
     /// A line of an authentication exchange.
     AuthResponse,
+    XClient,
     Reset,
+    XForward,
     Mail,
     Recipient,
     Data,
@@ -75,11 +77,13 @@ pub(super) enum State {
 }
 
 /// How far a transaction has been sent.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
     /// Nothing was sent.
     #[default]
     Waiting,
+    /// Some XFORWARD was sent.
+    Forwarded,
     /// MAIL was sent, and maybe some RCPT.
     Envelope,
     /// DATA was sent.
@@ -117,8 +121,10 @@ pub(super) enum Choice {
     Patience,
     /// How the client introduces itself where EHLO is not understood.
     Fallback,
-    /// STARTTLS, AUTH or messages: what is wanted, and offered.
+    /// STARTTLS, XCLIENT, AUTH or messages: what is wanted, and offered.
     Protection,
+    /// The next line of XCLIENT, or the introduction of the client that it has named.
+    Another,
     /// What follows a refused STARTTLS.
     Clear,
     /// Messages, if the server has proved who it is, where it has to.
@@ -141,8 +147,15 @@ impl Choice {
             Self::Introduction => &[Due(Verb::Ehlo), Due(Verb::Lhlo), Due(Verb::Helo), Ready],
             Self::Patience => &[Asked, Ready],
             Self::Fallback => &[Due(Verb::Helo), QUIT],
-            Self::Protection => &[Due(Verb::StartTls), Due(Verb::Auth), Ready, QUIT],
-            Self::Clear => &[Due(Verb::Auth), Ready, QUIT],
+            Self::Protection => &[
+                Due(Verb::StartTls),
+                Due(Verb::XClient),
+                Due(Verb::Auth),
+                Ready,
+                QUIT,
+            ],
+            Self::Another => &[Due(Verb::XClient), Due(Verb::Ehlo), Due(Verb::Lhlo)],
+            Self::Clear => &[Due(Verb::XClient), Due(Verb::Auth), Ready, QUIT],
             Self::Identity => &[Ready, QUIT],
             Self::Challenge => &[Due(Verb::AuthResponse), QUIT],
             Self::Mechanism => &[Due(Verb::Auth), QUIT],
@@ -201,13 +214,16 @@ struct Rule {
 /// RFC 2920 3.1 names the commands that end a group; HELO is not named and ends one too, and so does
 /// what no extension says otherwise of. Nothing follows STARTTLS before the handshake (RFC 3207 4).
 /// The content may be the first "command" of the next group (RFC 2920 3.1); chunks follow each other
-/// unanswered (RFC 3030 4.2), and the last one is like a final dot. The timers are RFC 5321 4.5.3.2.
+/// unanswered (RFC 3030 4.2), and the last one is like a final dot. XFORWARD says of itself that it may be
+/// pipelined. The timers are RFC 5321 4.5.3.2.
 #[rustfmt::skip]
 const fn rule(verb: Verb) -> Rule {
-    use Choice::{Clear, Fallback, Identity, Introduction, Mechanism, Patience, Protection, Refusal};
+    use Choice::{
+        Another, Clear, Fallback, Identity, Introduction, Mechanism, Patience, Protection, Refusal,
+    };
     use Level::{Group, LookAhead, Stream};
     use Next::{At, Choose, Go, Stay, To};
-    use Stage::{Chunks, Envelope, Over};
+    use Stage::{Chunks, Envelope, Forwarded, Over};
     use State::{Asked, Closed, Handshake, Leaving};
     use Success::{Completed, Exchange, Farewell, GoAhead, Greeting};
     use Timer::{Command, DataInitiation, DataTermination};
@@ -226,8 +242,12 @@ const fn rule(verb: Verb) -> Rule {
             To(Asked), Choose(Identity), Choose(Mechanism), "waiting for the reply to AUTH"),
         Verb::AuthResponse => (Step::Auth, None, Exchange, Command,
             To(Asked), Choose(Identity), Choose(Mechanism), "waiting for the reply to a response"),
+        Verb::XClient => (Step::XClient, None, Greeting, Command,
+            To(Asked), Choose(Another), Choose(Refusal), "waiting for the reply to XCLIENT"),
         Verb::Reset => (Step::Reset, Some(Group), Completed, Command,
             Stay, Stay, Stay, "waiting for the reply to RSET"),
+        Verb::XForward => (Step::XForward, Some(Group), Completed, Command,
+            At(Forwarded), Stay, Stay, "waiting for the reply to XFORWARD"),
         Verb::Mail => (Step::Mail, Some(Group), Completed, Command,
             At(Envelope), Stay, Stay, "waiting for the reply to MAIL"),
         Verb::Recipient => (Step::Recipient, Some(Group), Completed, Command,
@@ -370,7 +390,7 @@ impl Verb {
     pub(super) fn is_preliminary(self) -> bool {
         matches!(
             self.step(),
-            Step::Greeting | Step::Hello | Step::StartTls | Step::Auth
+            Step::Greeting | Step::Hello | Step::StartTls | Step::Auth | Step::XClient
         )
     }
 
@@ -418,7 +438,7 @@ mod tests {
 
     use super::{Choice, Level, Next, Stage, Standing, State, Turn, Verb, rule};
 
-    const VERBS: [Verb; 21] = [
+    const VERBS: [Verb; 23] = [
         Verb::Connect,
         Verb::Ehlo,
         Verb::Lhlo,
@@ -426,9 +446,11 @@ mod tests {
         Verb::StartTls,
         Verb::Auth,
         Verb::AuthResponse,
+        Verb::XClient,
         Verb::Quit,
         Verb::Own,
         Verb::Reset,
+        Verb::XForward,
         Verb::Mail,
         Verb::Recipient,
         Verb::Data,
@@ -451,6 +473,8 @@ mod tests {
             Verb::StartTls => "STARTTLS",
             Verb::Auth => "AUTH",
             Verb::AuthResponse => "a response",
+            Verb::XClient => "XCLIENT",
+            Verb::XForward => "XFORWARD",
             Verb::Reset => "RSET",
             Verb::Mail => "MAIL",
             Verb::Recipient => "RCPT",

@@ -8,6 +8,7 @@ use super::{
     content::ContentState,
     event::{NotSent, NotSentReason, Outcome},
     recipients::Recipients,
+    setbacks::{Fared, Setbacks},
     table::{Stage, Turn, Verb},
 };
 use crate::{
@@ -34,31 +35,21 @@ pub(super) struct Transaction {
     /// How many recipients the server took at once when it put these off.
     most: Option<u32>,
     stage: Stage,
+    /// How many XFORWARD were sent.
+    forwarded: u32,
     /// How many RCPT were sent, and answered.
     sent: u32,
     answered: u32,
     /// How many replies are outstanding.
     pending: u32,
     mail: Option<Turn>,
-    /// Which recipients were accepted, refused, and put off; by their place in this transaction, in
-    /// its order.
+    /// Which recipients were accepted, by their place in this transaction, in its order.
     accepted: Vec<u32>,
-    refused: Vec<(u32, Reply<'static>)>,
-    put_off: Vec<u32>,
-    /// What the server said to the first of them; or, if there are none, to the first of those in the
-    /// transaction before who were left for this one.
-    put_off_by: Option<Box<Answer<'static>>>,
-    /// Those whose RCPT would be longer than the server takes, and that limit.
-    left_out: Vec<(u32, usize)>,
-    /// Those who were put off are in another transaction.
-    has_handed_on: bool,
-    /// The refusal that decides the message: of MAIL, DATA or content.
-    refusal: Option<Box<Answer<'static>>>,
+    /// There if anything went wrong.
+    setbacks: Option<Box<Setbacks>>,
     /// LMTP's best verdict so far, and for how many recipients there was one.
     verdict: Option<Box<Answer<'static>>>,
     verdicts: usize,
-    /// Why it is not going to be sent, if so.
-    not_sent: Option<NotSent>,
     /// The end of the content was offered, and no verdict will be read.
     is_in_doubt: bool,
     is_finished: bool,
@@ -82,6 +73,8 @@ pub(super) struct Concluded<'i> {
 pub(super) enum Heard<'i> {
     /// Nothing.
     Nothing,
+    /// The server does not want to be told whom it is from.
+    ForwardingRefused(Reply<'i>),
     /// A recipient was answered, who is at this position in the envelope.
     Recipient(u32, Reply<'i>),
     /// There is a verdict; for this recipient, in LMTP. `None` where the outcome was known.
@@ -124,17 +117,16 @@ impl Transaction {
     /// Puts the recipients that were put off into a transaction of their own, once it is known that
     /// no more of them will be. Only a transaction that goes on hands recipients on.
     pub(super) fn hand_on(&mut self) -> Option<Self> {
-        let is_due = self.is_envelope_answered() && self.is_alive() && !self.has_handed_on;
-        if !is_due || self.put_off.is_empty() {
+        let is_due = self.is_envelope_answered() && self.is_alive();
+        if !is_due || !self.setbacks().must_hand_on() {
             return None;
         }
-        let places = self.put_off.iter();
-        let positions = places
-            .map(|place| self.recipients.position(*place))
-            .collect();
-        (self.is_part, self.has_handed_on) = (true, true);
+        let places = self.setbacks.as_mut()?.hand_on().iter();
+        let positions = places.map(|place| self.recipients.position(*place));
+        let recipients = Recipients::at(positions.collect());
+        self.is_part = true;
         Some(Self {
-            recipients: Recipients::at(positions),
+            recipients,
             put_offs: self.put_offs.saturating_add(1),
             most: u32::try_from(self.accepted.len()).ok(),
             ..self.part()
@@ -150,7 +142,7 @@ impl Transaction {
                 Aim::Replies => ContentState::none(),
             },
             is_part: true,
-            put_off_by: self.put_off_by.clone(),
+            setbacks: self.setbacks().of_part(),
             ..Self::default()
         }
     }
@@ -183,11 +175,12 @@ impl Transaction {
     /// Begins again, as nothing of it counts that was sent.
     pub(super) fn restart(&mut self) {
         self.accepted.clear();
-        self.refused.clear();
-        self.left_out.clear();
-        self.put_off.clear();
+        if let Some(setbacks) = &mut self.setbacks {
+            setbacks.restart();
+        }
         self.content.restart();
-        (self.sent, self.answered, self.mail, self.refusal) = (0, 0, None, None);
+        (self.sent, self.answered, self.mail) = (0, 0, None);
+        self.forwarded = 0;
         self.stage = Stage::Waiting;
     }
 
@@ -225,6 +218,11 @@ impl Transaction {
         self.recipients.position(place)
     }
 
+    /// Returns how many XFORWARD were sent.
+    pub(super) fn forwarded(&self) -> u32 {
+        self.forwarded
+    }
+
     /// Returns whose RCPT is next.
     pub(super) fn next_recipient(&self) -> Option<u32> {
         (self.sent < self.recipients.len()).then_some(self.sent)
@@ -256,13 +254,12 @@ impl Transaction {
     /// said to the recipients.
     fn held_back_by(&self) -> Option<NotSent> {
         match self.aim {
-            Aim::All => match self.refused.first() {
-                Some((_, reply)) => {
-                    let (step, reply) = (Verb::Recipient.step(), reply.clone());
-                    let answer = Answer { step, reply };
-                    Some(NotSent::answered(NotSentReason::NotForAll, answer))
+            Aim::All => match self.setbacks().first_refused() {
+                Some(answer) => Some(NotSent::answered(NotSentReason::NotForAll, answer)),
+                None => {
+                    let (left_out, _) = self.setbacks().left_out();
+                    (left_out > 0).then(|| NotSentReason::NotForAll.into())
                 }
-                None => (!self.left_out.is_empty()).then(|| NotSentReason::NotForAll.into()),
             },
             Aim::Replies if self.is_envelope_answered() => Some(NotSentReason::OnlyVerified.into()),
             Aim::Any | Aim::Replies => None,
@@ -277,7 +274,7 @@ impl Transaction {
     /// Returns whether its content can be looked at: it has come to be known, and is not asked for by
     /// DATA.
     pub(super) fn may_be_looked_at(&self) -> bool {
-        let is_early = matches!(self.stage, Stage::Waiting | Stage::Envelope);
+        let is_early = self.stage <= Stage::Envelope;
         is_early && !self.content.was_looked_at() && !self.is_open && !self.is_abandoned()
     }
 
@@ -298,6 +295,8 @@ impl Transaction {
     pub(super) fn sent(&mut self, verb: Verb) {
         self.pending = self.pending.saturating_add(1);
         self.sent = self.sent.saturating_add(u32::from(verb == Verb::Recipient));
+        let forwarded = u32::from(verb == Verb::XForward);
+        self.forwarded = self.forwarded.saturating_add(forwarded);
         if verb.is_end_of_message() {
             self.content.finish();
         }
@@ -306,15 +305,17 @@ impl Transaction {
 
     /// Leaves the next recipient out, whose RCPT would be longer than this.
     pub(super) fn leave_out(&mut self, limit: usize) {
-        self.left_out.push((self.sent, limit));
+        let place = self.sent;
+        self.setbacks_mut().leave_out(place, limit);
         self.sent = self.sent.saturating_add(1);
         self.answered = self.answered.saturating_add(1);
     }
 
     /// Returns why it is for nobody, if all its recipients were left out.
     pub(super) fn is_for_nobody(&self) -> Option<NotSentReason> {
-        let &(_, limit) = self.left_out.last()?;
-        let is_for_nobody = self.left_out.len() == self.recipients.len() as usize;
+        let (left_out, limit) = self.setbacks().left_out();
+        let limit = limit?;
+        let is_for_nobody = left_out == self.recipients.len() as usize;
         (is_for_nobody && !self.is_open).then_some(NotSentReason::CommandTooLong { limit })
     }
 
@@ -329,7 +330,6 @@ impl Transaction {
     ) -> Heard<'i> {
         let turn = Turn::of(reply.code());
         let step = verb.step();
-        let was_refused = self.is_refused();
         self.answered(verb, turn);
         match verb {
             Verb::Recipient => return self.answer_recipient(place, reply, config, has_size),
@@ -356,9 +356,10 @@ impl Transaction {
                     return Heard::Contradiction(reply);
                 }
             }
-            Verb::LoneDot => {}
+            Verb::XForward if turn == Turn::No => return Heard::ForwardingRefused(reply),
+            Verb::XForward | Verb::LoneDot => {}
             _ if turn == Turn::No => self.refuse(Answer { step, reply }),
-            _ if was_refused => return Heard::Contradiction(reply),
+            _ if self.is_refused() => return Heard::Contradiction(reply),
             _ => {}
         }
         Heard::Nothing
@@ -401,14 +402,12 @@ impl Transaction {
         if reply.is_positive() {
             self.accepted.push(place);
         } else if !config.reports_put_off && self.is_put_off(&reply, has_size) {
-            if self.put_off.is_empty() {
-                let step = Verb::Recipient.step();
-                self.put_off_by = Some(Box::new(Answer { step, reply }.into_owned()));
-            }
-            self.put_off.push(place);
+            let step = Verb::Recipient.step();
+            self.setbacks_mut().put_off(place, Answer { step, reply });
             return Heard::Nothing;
         } else if self.has_sender() {
-            self.refused.push((place, reply.clone().into_owned()));
+            let reply = reply.clone().into_owned();
+            self.setbacks_mut().refuse_recipient(place, reply);
         }
         match self.has_sender() {
             true => Heard::Recipient(self.recipients.position(place), reply),
@@ -468,7 +467,7 @@ impl Transaction {
     /// Records a refusal that decides the message; the first one counts.
     pub(super) fn refuse(&mut self, answer: Answer<'_>) {
         if !self.is_refused() {
-            self.refusal = Some(Box::new(answer.into_owned()));
+            self.setbacks_mut().refuse(answer);
         }
     }
 
@@ -480,15 +479,25 @@ impl Transaction {
             NotSentReason::LimitReached | NotSentReason::NeedsBodyAgain
         );
         if needs_further && self.is_part {
-            reason.answer = reason.answer.or_else(|| self.put_off_by.clone());
+            let put_off_by = || self.setbacks().put_off_by().cloned().map(Box::new);
+            reason.answer = reason.answer.or_else(put_off_by);
         }
-        self.not_sent.get_or_insert(reason);
+        self.setbacks_mut().abandon(reason);
     }
 
     /// Takes back what the server refused of it, as the replies may be another transaction's.
     pub(super) fn distrust(&mut self) {
-        self.refused.clear();
-        self.refusal = None;
+        if let Some(setbacks) = &mut self.setbacks {
+            setbacks.distrust();
+        }
+    }
+
+    fn setbacks(&self) -> &Setbacks {
+        self.setbacks.as_deref().unwrap_or(Setbacks::NONE)
+    }
+
+    fn setbacks_mut(&mut self) -> &mut Setbacks {
+        self.setbacks.get_or_insert_default()
     }
 
     /// Returns which recipients were accepted.
@@ -503,12 +512,13 @@ impl Transaction {
 
     /// Returns whether it goes on: its sender was accepted, and nothing has ended it.
     fn is_alive(&self) -> bool {
-        self.has_sender() && self.refusal.is_none() && self.not_sent.is_none()
+        let setbacks = self.setbacks();
+        self.has_sender() && !setbacks.is_refused() && !setbacks.is_abandoned()
     }
 
     /// Returns whether it was given up.
     pub(super) fn is_abandoned(&self) -> bool {
-        self.not_sent.is_some()
+        self.setbacks().is_abandoned()
     }
 
     /// Returns whether the server has answered MAIL and every RCPT.
@@ -524,7 +534,7 @@ impl Transaction {
     /// Returns whether the server has refused the message, by its sender, all its recipients, or its
     /// content.
     pub(super) fn is_refused(&self) -> bool {
-        self.refusal.is_some() || (self.is_envelope_answered() && self.accepted.is_empty())
+        self.setbacks().is_refused() || (self.is_envelope_answered() && self.accepted.is_empty())
     }
 
     /// Returns whether nothing more is sent and nothing more will be read, and stops where the rest
@@ -579,17 +589,13 @@ impl Transaction {
         {
             return Outcome::NotSent(reason);
         }
-        if let Some(reason) = self.not_sent.take() {
-            return Outcome::NotSent(reason);
+        if let Some(setbacks) = &mut self.setbacks
+            && let Some(outcome) = setbacks.take_outcome()
+        {
+            return outcome;
         }
-        if let Some(refusal) = self.refusal.take() {
-            return Outcome::Refused(*refusal);
-        }
-        match self.refused.first() {
-            Some((_, reply)) if self.is_refused() => Outcome::Refused(Answer {
-                step: Verb::Recipient.step(),
-                reply: reply.clone(),
-            }),
+        match self.setbacks().first_refused() {
+            Some(answer) if self.is_refused() => Outcome::Refused(answer),
             _ => Outcome::NotSent(NotSentReason::ConnectionEnded.into()),
         }
     }
@@ -597,32 +603,21 @@ impl Transaction {
     /// Returns who has an outcome of his own, or shares this transaction's where that is not the
     /// message's.
     fn shares(&mut self, outcome: &Outcome<'_>) -> Vec<(u32, Option<Outcome<'static>>)> {
-        let told = self.accepted.get(..self.verdicts).unwrap_or_default();
-        let is_unsent = matches!(outcome, Outcome::NotSent(_));
-        let mut refused = core::mem::take(&mut self.refused).into_iter().peekable();
-        let mut put_off = self.put_off.drain(..).peekable();
-        let mut left_out = self.left_out.drain(..).peekable();
         let mut shares = Vec::new();
-        let is_shared = refused.len() == 0 && put_off.len() == 0 && left_out.len() == 0;
-        if is_shared && !self.is_part {
+        if !self.is_part && !self.setbacks().is_about_recipients() {
             return shares;
         }
-        for place in 0..self.recipients.len() {
-            let own = if let Some((_, reply)) = refused.next_if(|(refused, _)| *refused == place) {
-                let step = Verb::Recipient.step();
-                Some(Some(Outcome::Refused(Answer { step, reply })))
-            } else if let Some((_, limit)) = left_out.next_if(|(left_out, _)| *left_out == place) {
-                let reason = NotSentReason::CommandTooLong { limit };
-                Some(Some(Outcome::NotSent(reason.into())))
-            } else if put_off.next_if_eq(&place).is_some() && (self.has_handed_on || !is_unsent) {
-                // Of him nothing was sent but his address.
-                let unsent = || Outcome::NotSent(NotSentReason::ConnectionEnded.into());
-                (!self.has_handed_on).then(|| Some(unsent()))
-            } else {
-                let has_verdict = told.binary_search(&place).is_ok();
-                (self.is_part && !has_verdict).then_some(None)
+        let setbacks = self.setbacks.take().unwrap_or_default();
+        let told = self.accepted.get(..self.verdicts).unwrap_or_default();
+        let is_unsent = matches!(outcome, Outcome::NotSent(_));
+        let fared = setbacks.fared(self.recipients.len(), is_unsent);
+        for (place, fared) in (0..).zip(fared) {
+            let share = match fared {
+                Fared::Alone(own) => Some(own),
+                Fared::WithTheOthers if self.is_part && told.binary_search(&place).is_err() => None,
+                Fared::WithTheOthers | Fared::Elsewhere => continue,
             };
-            shares.extend(own.map(|own| (self.recipients.position(place), own)));
+            shares.push((self.recipients.position(place), share));
         }
         shares.reverse();
         shares

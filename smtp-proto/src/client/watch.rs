@@ -53,9 +53,30 @@ pub(super) type Whose = (MessageId, Option<usize>);
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     seen: VecDeque<Observation>,
+    /// When each command was sent that is unanswered.
+    sent: VecDeque<Duration>,
 }
 
 impl Watch {
+    /// Takes note of the time of a command.
+    pub(super) fn sent(&mut self, at: Duration) {
+        self.sent.push_back(at);
+    }
+
+    /// Takes note of the reply to the oldest command that is unanswered.
+    pub(super) fn answered(
+        &mut self,
+        step: Step,
+        whose: Option<Whose>,
+        reply: &Reply<'_>,
+        at: Duration,
+    ) {
+        let sent = self.sent.pop_front().unwrap_or(at);
+        let reply = reply.clone().into_owned();
+        let after = at.saturating_sub(sent);
+        self.note(step, whose, Observed::Reply { reply, after }, at);
+    }
+
     pub(super) fn note(&mut self, step: Step, whose: Option<Whose>, what: Observed, at: Duration) {
         if self.seen.len() >= limits::TRACE {
             self.seen.pop_front();

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use core::{error, fmt};
 use std::io;
 
-use super::url::UrlError;
+use super::url::{Server, UrlError};
 use crate::{
     client::{Client, NOT_NOW, NOT_PASSED_ON},
     machine::{self, Answer, Misuse, TraceEntry},
@@ -36,6 +36,22 @@ pub enum Error {
     Misuse(Misuse),
 }
 
+/// A server, and why it could not be connected to.
+#[derive(Debug)]
+struct Unreachable {
+    server: Server,
+    error: Arc<io::Error>,
+}
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.server, self.error)
+    }
+}
+
+/// `Display` has said already what the source is.
+impl error::Error for Unreachable {}
+
 impl Error {
     /// Creates the one of a connection that could not be established.
     pub fn connect(error: io::Error) -> Self {
@@ -49,6 +65,18 @@ impl Error {
             error,
             transport,
             trace,
+        }
+    }
+
+    /// Adds which server it was that could not be connected to.
+    #[must_use]
+    pub fn naming(self, server: &Server) -> Self {
+        match self {
+            Self::Connect(error) => {
+                let (kind, server) = (error.kind(), server.clone());
+                Self::connect(io::Error::new(kind, Unreachable { server, error }))
+            }
+            other => other,
         }
     }
 
@@ -87,7 +115,11 @@ impl Error {
     /// Returns whether the same may succeed later, over another connection.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Connect(_) => true,
+            // Nobody has said to which server, or the system knows no such way.
+            Self::Connect(error) => !matches!(
+                error.kind(),
+                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
+            ),
             Self::Session { error, .. } => error.is_transient(),
             Self::Url(_) | Self::Source(_) | Self::Misuse(_) => false,
         }

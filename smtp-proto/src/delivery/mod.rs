@@ -40,7 +40,7 @@ mod url;
 
 #[cfg(feature = "std")]
 pub use self::{
-    content::{Content, Supply},
+    content::{Content, Supply, extent},
     error::Error,
     options::{Entropy, Failures, Options, Surroundings},
     policy::Policy,

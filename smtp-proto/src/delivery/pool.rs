@@ -224,9 +224,13 @@ impl<K: Clone + PartialEq, C> Pool<K, C> {
             Some(Fault::CapabilitiesChanged) => None,
             _ => courier.machine().learned().or(route.learned.take()),
         };
+        let is_delivered = |outcome: &Outcome<'_>| matches!(outcome, Outcome::Delivered(_));
         match courier.failure() {
-            Some(_) => route.backoff.failed(&policy.retry, now),
-            None => route.backoff.succeeded(),
+            // A server that takes its leave after each message, by 421 or not, does its work.
+            Some(_) if !report.recipients.iter().any(is_delivered) => {
+                route.backoff.failed(&policy.retry, now);
+            }
+            _ => route.backoff.succeeded(),
         }
         let is_unsent = |outcome: &Outcome<'_>| matches!(outcome, Outcome::NotSent(_));
         courier.is_idle() && !policy.retires(courier) && !report.recipients.iter().any(is_unsent)

@@ -124,12 +124,16 @@ pub enum UrlError {
     /// It does not begin with a scheme that is known.
     #[error("the URL must begin with smtp://, smtps://, lmtp:// or lmtp+unix:")]
     Scheme,
-    /// It has no host, or one that is neither a name nor an address.
-    #[error("the URL has no valid host")]
+    /// It has no host, or one that is neither a name nor an address. A name is ASCII (`xn--...` stands
+    /// for others), and an IPv6 address is in brackets.
+    #[error("the URL has no valid host: an ASCII name, an address, or one of IPv6 in [brackets]")]
     Host,
     /// Its port is no number from 1 to 65535.
     #[error("the URL's port is invalid")]
     Port,
+    /// It has a user without a `:` and a password after it.
+    #[error("the URL has a user and no password")]
+    NoPassword,
     /// Its user or password is not percent-encoded as it should be; a `/`, `?`, `#` or `@` in it must be.
     #[error("the URL's user or password is not percent-encoded")]
     Credentials,
@@ -370,7 +374,7 @@ fn host_and_port(text: &str) -> Result<(&str, Option<u16>), UrlError> {
 #[cfg(feature = "auth")]
 impl Credentials {
     fn parse(userinfo: &str) -> Result<Self, UrlError> {
-        let (user, password) = userinfo.split_once(':').ok_or(UrlError::Credentials)?;
+        let (user, password) = userinfo.split_once(':').ok_or(UrlError::NoPassword)?;
         let part = |text: &str| decoded(text).ok_or(UrlError::Credentials);
         Ok(Self {
             user: part(user)?.into(),

@@ -1,6 +1,6 @@
 //! Lines of bounded length, cut from a stream that arrives in pieces.
 
-use memchr::memchr_iter;
+use memchr::memchr;
 
 use super::work;
 
@@ -49,6 +49,7 @@ impl LineReader {
     /// line is unfinished. What is left of `input` is then the beginning of that line, shorter than
     /// `limit`, and wants to be presented again. Of a line beyond the limit nothing is left: it is
     /// consumed as it comes, and reported once, as [`Line::TooLong`], at its end.
+    #[inline]
     pub fn next<'i>(&mut self, input: &mut &'i [u8], limit: usize) -> Option<Line<'i>> {
         if !self.discarding {
             self.discarded = 0;
@@ -101,13 +102,16 @@ impl LineReader {
         {
             return Some((&[], rest));
         }
-        let known = self.scanned.min(input.len());
-        memchr_iter(b'\n', work::search(input.get(known..)?)).find_map(|at| {
-            let (through_lf, rest) = input.split_at_checked(known + at + 1)?;
-            let line = through_lf.strip_suffix(b"\r\n");
-            self.has_bare_lf |= line.is_none();
-            Some((line?, rest))
-        })
+        let mut at = self.scanned.min(input.len());
+        work::search(input.get(at..)?);
+        loop {
+            at += memchr(b'\n', input.get(at..)?)? + 1;
+            let (through_lf, rest) = input.split_at_checked(at)?;
+            match through_lf.strip_suffix(b"\r\n") {
+                Some(line) => return Some((line, rest)),
+                None => self.has_bare_lf = true,
+            }
+        }
     }
 
     fn discard(&mut self, bytes: &[u8]) {

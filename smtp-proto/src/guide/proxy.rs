@@ -227,6 +227,38 @@
 //!   the client sends again what was delivered.
 //! - **Smuggling.** What goes out is as strict as what came in: no content leaves with a bare CR or LF,
 //!   whatever the client sent ([`security`](super::security)).
-//! - **Identity.** The upstream sees the proxy's address. XCLIENT tells it whom the proxy speaks for
-//!   ([`Client::command`](crate::client::Client::command), and
-//!   [`Event::XClient`](crate::server::Event::XClient) on its side), if it trusts the proxy with that.
+//! - **Identity.** The upstream sees the proxy's address. If it trusts the proxy, XCLIENT tells it whom a
+//!   session is for ([`Config::xclient`](crate::client::Config::xclient)): its policies then are about that
+//!   client, so one session serves one client. XFORWARD tells whom a message is from, for the log alone
+//!   ([`Envelope::xforward`](crate::client::Envelope::xforward)): the messages of many clients go through
+//!   one session. The other side has [`Event::XClient`](crate::server::Event::XClient) and
+//!   [`Event::XForward`](crate::server::Event::XForward).
+//!
+//! ```
+//! use std::net::SocketAddr;
+//! use smtp_proto::client::{Config, Demand, Envelope};
+//! use smtp_proto::syntax::{Attribute, AttributeName, SyntaxError};
+//!
+//! /// What is said of a client.
+//! fn about(peer: SocketAddr, helo: &str) -> Result<[Attribute<'static>; 3], SyntaxError> {
+//!     Ok([
+//!         Attribute::address(AttributeName::Addr, peer.ip())?,
+//!         Attribute::new(AttributeName::Port, &peer.port().to_string())?,
+//!         Attribute::new(AttributeName::Helo, helo)?,
+//!     ])
+//! }
+//!
+//! // A session for that client, or none at all;
+//! fn session(config: Config, peer: SocketAddr, helo: &str) -> Result<Config, SyntaxError> {
+//!     Ok(config.xclient(Demand::Required, about(peer, helo)?))
+//! }
+//!
+//! // or a message of that client's.
+//! fn message<'a>(
+//!     envelope: Envelope<'a>,
+//!     peer: SocketAddr,
+//!     helo: &str,
+//! ) -> Result<Envelope<'a>, SyntaxError> {
+//!     Ok(envelope.xforward(about(peer, helo)?))
+//! }
+//! ```

@@ -16,8 +16,8 @@
 //!   clear is forgotten.
 //! - **Credentials** go to a server that was *verified*, and SCRAM's proofs count as credentials:
 //!   neither in clear nor over TLS with any certificate, unless
-//!   `Config::credentials_over` says otherwise. A server that offers less than
-//!   it should gets nothing.
+//!   `Config::credentials_over` says otherwise, whatever `Config::choose_mechanisms` chooses. A server
+//!   that offers less than it should gets nothing, unless `Config::authentication` leaves it to the offer.
 //! - **Secrets** are in no `Debug`, no error and no [trace](crate::machine::TraceEntry).
 //! - **What a peer says** is escaped in `Display` and `Debug`, so that it does nothing to a terminal.
 //! - **Limits**: every one is a constant of [`limits`](crate::machine::limits), with the clause or the

@@ -25,6 +25,12 @@ pub enum Step {
     StartTls,
     /// AUTH, or a line of the exchange that follows it.
     Auth,
+    /// XCLIENT.
+    #[cfg_attr(feature = "serde", serde(rename = "xclient"))]
+    XClient,
+    /// XFORWARD, before MAIL.
+    #[cfg_attr(feature = "serde", serde(rename = "xforward"))]
+    XForward,
     /// MAIL.
     Mail,
     /// RCPT.
@@ -48,6 +54,8 @@ impl fmt::Display for Step {
             Self::Hello => "EHLO",
             Self::StartTls => "STARTTLS",
             Self::Auth => "AUTH",
+            Self::XClient => "XCLIENT",
+            Self::XForward => "XFORWARD",
             Self::Mail => "MAIL",
             Self::Recipient => "RCPT",
             Self::Data => "DATA",

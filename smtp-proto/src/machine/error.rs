@@ -17,12 +17,24 @@ use crate::syntax::Class;
 /// connection once its farewell is written. Before the first return a client yields the outcome
 /// of every unfinished message.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{fault} ({state}){excerpt}")]
+#[error("{fault}{}{excerpt}", Aside(fault, state))]
 pub struct Error {
     fault: Fault,
     state: &'static str,
     excerpt: Excerpt,
     answer: Option<Box<Answer<'static>>>,
+}
+
+/// Displays a state in brackets, where the fault does not say the same already.
+struct Aside<'e>(&'e Fault, &'static str);
+
+impl fmt::Display for Aside<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self(Fault::TimedOut(timer), state) if timer.words() == *state => Ok(()),
+            Self(_, state) => write!(f, " ({state})"),
+        }
+    }
 }
 
 impl Error {
@@ -137,6 +149,10 @@ pub enum Fault {
     /// The server offers no TLS, or refuses it, and it is required.
     #[error("TLS is required and cannot be had")]
     TlsUnavailable,
+    /// The server does not take all that is to be said by XCLIENT, and that is required.
+    #[error("XCLIENT is required and not offered, or not with all that it has to say")]
+    #[cfg_attr(feature = "serde", serde(rename = "xclient-unavailable"))]
+    XClientUnavailable,
     /// The server refused an authentication that is required.
     #[error("the server refused the authentication")]
     AuthenticationFailed,
@@ -156,7 +172,8 @@ pub enum Fault {
     /// The server announced that it closes the connection (421).
     #[error("the server is closing the connection")]
     Closing,
-    /// The server does not serve this client: its greeting or its answer to EHLO is negative.
+    /// The server does not serve this client: its greeting, or its answer to EHLO or XCLIENT, is
+    /// negative.
     #[error("the server refused the session")]
     SessionRefused,
     /// Content could not be completed: its source failed, broke its promise, or holds a bare CR or

@@ -13,7 +13,8 @@ use core::time::Duration;
 )]
 #[non_exhaustive]
 pub enum Timer {
-    /// A client waits for the greeting: 5 minutes (RFC 5321 4.5.3.2.1).
+    /// A client waits for the greeting: 5 minutes (RFC 5321 4.5.3.2.1). It never comes where the server
+    /// waits for TLS first, as at port 465 (`smtps://`).
     Greeting,
     /// A client waits for the reply to a command: 5 minutes (RFC 5321 4.5.3.2.2, .3).
     Command,
@@ -37,9 +38,10 @@ pub enum Timer {
     Verdict,
 }
 
-impl core::fmt::Display for Timer {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(match self {
+impl Timer {
+    /// Returns what it measures, as words.
+    pub(super) fn words(self) -> &'static str {
+        match self {
             Self::Greeting => "waiting for the greeting",
             Self::Command => "waiting for the reply to a command",
             Self::DataInitiation => "waiting for the reply to DATA",
@@ -51,7 +53,13 @@ impl core::fmt::Display for Timer {
             Self::Idle => "waiting for the next command",
             Self::Receive => "waiting for the rest of a command or message",
             Self::Verdict => "waiting for the application's verdict",
-        })
+        }
+    }
+}
+
+impl core::fmt::Display for Timer {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.words())
     }
 }
 

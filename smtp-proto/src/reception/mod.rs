@@ -75,8 +75,6 @@ mod envelope;
 mod found_keys;
 #[cfg(feature = "std")]
 mod guard;
-#[cfg(feature = "std")]
-mod handler;
 mod header_search;
 mod options;
 mod received;

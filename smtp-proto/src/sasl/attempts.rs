@@ -55,7 +55,12 @@ impl Attempts {
         if !mechanisms.iter().all(|it| is_well_formed(it.name())) {
             return Err(Misuse::InvalidMechanism);
         }
-        Ok(Self {
+        Ok(Self::of(mechanisms, needed))
+    }
+
+    /// Takes the mechanisms in the same way. Those whose name is none are offered by nobody.
+    pub(super) fn of(mechanisms: Vec<Box<dyn Mechanism>>, needed: Protection) -> Self {
+        Self {
             current: None,
             waiting: mechanisms.into_iter(),
             needed,
@@ -64,7 +69,7 @@ impl Attempts {
             postponed: None,
             challenges: 0,
             cancelled: None,
-        })
+        }
     }
 
     /// Begins with the first mechanism that may be used.

@@ -48,6 +48,16 @@ impl<'a> Channel<'a> {
         names.any(|name| name.eq_ignore_ascii_case(mechanism))
     }
 
+    /// Returns the names of the mechanisms that the server offers, in its order and spelling.
+    pub fn offered(&self) -> impl Iterator<Item = &'a str> {
+        self.offered.iter().copied()
+    }
+
+    /// Returns what the TLS handshake came to, if there was one.
+    pub fn tls(&self) -> Option<&'a TlsInfo> {
+        self.tls
+    }
+
     /// Returns what only the two ends of this connection know, by `tls-exporter` (RFC 9266).
     pub fn binding(&self) -> Option<&'a [u8; 32]> {
         self.tls?.exporter.as_ref()

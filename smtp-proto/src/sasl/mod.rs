@@ -40,6 +40,7 @@
 
 mod attempts;
 mod channel;
+mod choice;
 mod credential;
 mod exchange;
 mod external;
@@ -55,7 +56,10 @@ mod secret;
 mod step;
 mod xoauth2;
 
-pub(crate) use self::attempts::{Attempts, Progress};
+pub(crate) use self::{
+    attempts::{Attempts, Progress},
+    choice::Choice,
+};
 pub use self::{
     channel::{Channel, Protection},
     credential::Credential,

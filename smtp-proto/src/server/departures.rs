@@ -59,16 +59,17 @@ impl Departures {
     }
 
     /// Appends a reply.
-    pub(super) fn push(&mut self, reply: &Departure<'_>) {
+    pub(super) fn push(&mut self, reply: &Departure) {
+        let bytes = reply.answer.as_bytes();
         // What was sent goes once it is more than what was not: each byte is moved once at most.
         let sent = self.sent_here();
         if sent > self.bytes.len() / 2 {
             self.bytes.drain(..sent);
             self.start = self.account.sent;
         }
-        self.bytes.extend_from_slice(reply.bytes);
+        self.bytes.extend_from_slice(bytes);
         let account = &mut self.account;
-        account.queued = account.queued.saturating_add(reply.bytes.len() as u64);
+        account.queued = account.queued.saturating_add(bytes.len() as u64);
         self.receipts
             .departed(reply.serial, account.queued, reply.accepts);
     }

@@ -430,7 +430,7 @@ pub enum Certainty {
 #[derive(Debug, PartialEq, Eq, Hash)]
 #[must_use = "the client waits for an answer to this command"]
 pub struct Ticket {
-    connection: usize,
+    connection: u32,
     serial: u64,
     /// Whether it is for a reply of the machine's own, which may stand in a command's place that
     /// another ticket was for.
@@ -438,7 +438,7 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    pub(super) fn new(connection: usize, serial: u64, is_review: bool) -> Self {
+    pub(super) fn new(connection: u32, serial: u64, is_review: bool) -> Self {
         Self {
             connection,
             serial,
@@ -447,7 +447,7 @@ impl Ticket {
     }
 
     /// Returns the place of the command that it answers, if that is of this connection.
-    pub(super) fn serial(&self, connection: usize) -> Option<u64> {
+    pub(super) fn serial(&self, connection: u32) -> Option<u64> {
         (self.connection == connection).then_some(self.serial)
     }
 

@@ -137,9 +137,7 @@ impl Footing {
         let terms = match &self.announced {
             Some(offer) => offer.of_mail(parameters, &settings.additions)?,
             // After HELO, or without any greeting, there are no extensions (5321-2.2.1-c).
-            None if parameters.names().next().is_some() || parameters.others().next().is_some() => {
-                return Err(Reason::NotOffered);
-            }
+            None if !parameters.is_empty() => return Err(Reason::NotOffered),
             None => Terms {
                 max_message_size: settings.max_message_size,
                 ..Terms::default()
@@ -159,11 +157,9 @@ impl Footing {
         takes_utf8: bool,
     ) -> Result<(), Reason> {
         match &self.announced {
+            _ if parameters.is_empty() => {}
             Some(offer) => offer.of_rcpt(parameters, &self.settings().additions)?,
-            None if parameters.names().next().is_some() || parameters.others().next().is_some() => {
-                return Err(Reason::NotOffered);
-            }
-            None => {}
+            None => return Err(Reason::NotOffered),
         }
         match takes_utf8 || to.is_ascii() && parameters.is_ascii() {
             true => Ok(()),

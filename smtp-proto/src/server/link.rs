@@ -91,6 +91,7 @@ impl Link {
     }
 
     /// Queues a command that the application answers.
+    #[inline]
     pub(super) fn ask(&mut self, question: Question) -> Ticket {
         self.outbox.ask(&self.footing, question)
     }
@@ -156,10 +157,13 @@ impl Link {
         self.outbox.answer(serial, answer, reply.is_positive());
     }
 
-    /// Answers a command in words of the machine's.
-    pub(super) fn answer_in_words(&mut self, serial: u64, wording: Wording) {
+    /// Answers a command in words of the machine's; returns whether they say yes.
+    #[inline]
+    pub(super) fn answer_in_words(&mut self, serial: u64, wording: Wording) -> bool {
+        let is_positive = wording.is_positive();
         let answer = self.outbox.worded(&self.footing, wording);
-        self.outbox.answer(serial, answer, wording.is_positive());
+        self.outbox.answer(serial, answer, is_positive);
+        is_positive
     }
 
     /// Sends a reply of the machine's own as it is.

@@ -291,17 +291,18 @@ impl Outbox {
     /// Moves the replies whose turn it is to what is sent. Every reply that a client gets passes here.
     pub(super) fn send_answers(&mut self) {
         while let Some(reply) = self.tickets.next_answer() {
+            let bytes = reply.answer.as_bytes();
             if let Some(trace) = &mut self.trace {
-                trace.lines(Origin::Local, self.departures.round_trips(), reply.bytes);
+                trace.lines(Origin::Local, self.departures.round_trips(), bytes);
             }
-            if let [b'4' | b'5', ..] = reply.bytes {
+            if let [b'4' | b'5', ..] = bytes {
                 let refusals = self.refusals.get_or_insert_default();
                 refusals.count = refusals.count.saturating_add(1);
                 refusals.last.clear();
-                refusals.last.extend_from_slice(reply.bytes);
+                refusals.last.extend_from_slice(bytes);
             }
             self.departures.push(&reply);
-            self.tickets.departed();
+            self.tickets.recycle(reply.answer);
         }
     }
 
@@ -383,7 +384,8 @@ impl Outbox {
     /// Records a line of the client's, without the secrets that it may bring.
     pub(super) fn trace_line(&mut self, line: &[u8]) {
         if let Some(trace) = &mut self.trace {
-            trace.lines(Origin::Remote, self.departures.round_trips(), line);
+            let shown = security::traceable(line);
+            trace.lines(Origin::Remote, self.departures.round_trips(), shown);
         }
     }
 

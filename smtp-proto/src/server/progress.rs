@@ -1,9 +1,12 @@
 //! Where a session stands: the state, the only place that assigns it, and what may come in it.
 
+use super::config::Tls;
 use super::event::Reason;
+use super::footing::Footing;
+use super::intake::Intake;
+use super::security::Security;
 use super::table::{Admission, Brought, Needs, Next, Rule, Spoils, State, Verb, rule};
 use crate::machine::Dialect;
-use crate::syntax::Capabilities;
 
 /// Where a session stands. Nothing else assigns the state.
 #[derive(Debug)]
@@ -11,23 +14,13 @@ pub(super) struct Progress {
     state: State,
 }
 
-/// What counts besides the state when it is decided whether a command is taken.
+/// What counts besides the state when it is decided whether a command is taken: looked at only as far
+/// as it decides.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Standing<'a> {
-    pub(super) dialect: Dialect,
-    pub(super) offered: &'a Capabilities,
-    pub(super) has_tls: bool,
-    pub(super) has_mechanisms: bool,
-    pub(super) is_encrypted: bool,
-    pub(super) is_authenticated: bool,
-    /// TLS has to come first, and has not.
-    pub(super) lacks_tls: bool,
-    pub(super) lacks_authentication: bool,
-    pub(super) demands_hello: bool,
-    /// Whether the transaction has named a recipient.
-    pub(super) names_recipients: bool,
-    /// Whether only BDAT can carry its content.
-    pub(super) is_binary: bool,
+    pub(super) footing: &'a Footing,
+    pub(super) security: &'a Security,
+    pub(super) intake: &'a Intake,
 }
 
 /// Why a command is not taken, and what is spoilt by that.
@@ -74,8 +67,8 @@ impl Progress {
         }
         let (is_taken, reason) = match admission {
             Admission::Take => (!standing.has_done(rule.brought), Reason::OutOfPlace),
-            Admission::TakeUngreeted => (!standing.demands_hello, Reason::OutOfPlace),
-            Admission::TakeLines => (!standing.is_binary, Reason::OutOfPlace),
+            Admission::TakeUngreeted => (!standing.demands_hello(), Reason::OutOfPlace),
+            Admission::TakeLines => (!standing.is_binary(), Reason::OutOfPlace),
             Admission::NoRecipients => (false, standing.without_recipients()),
             Admission::OutOfPlace | Admission::Breaks => (false, Reason::OutOfPlace),
         };
@@ -117,11 +110,13 @@ impl Standing<'_> {
     fn lack_of(&self, brought: Brought) -> Option<Reason> {
         let is_there = match brought {
             Brought::Always => true,
-            Brought::By(dialect) if dialect != self.dialect => return Some(Reason::WrongDialect),
+            Brought::By(dialect) if dialect != self.footing.dialect() => {
+                return Some(Reason::WrongDialect);
+            }
             Brought::By(_) => true,
-            Brought::With(extension) => self.offered.has(extension),
-            Brought::WithTls => self.has_tls,
-            Brought::WithMechanisms => self.has_mechanisms,
+            Brought::With(extension) => self.footing.offered().has(extension),
+            Brought::WithTls => self.footing.settings().tls != Tls::Off,
+            Brought::WithMechanisms => self.footing.settings().has_mechanisms(),
             Brought::Never => false,
         };
         (!is_there).then_some(Reason::NotImplemented)
@@ -129,9 +124,12 @@ impl Standing<'_> {
 
     /// Returns what has to come before a command, if it has not (3207-4-d, 4954-6-c, X-26).
     fn lack_before(&self, needs: Needs) -> Option<Reason> {
-        if needs >= Needs::Tls && self.lacks_tls {
+        let settings = self.footing.settings();
+        let is_tls_missing = || settings.tls == Tls::Required && !self.security.is_encrypted();
+        let is_login_missing = || settings.requires_auth && !self.security.is_authenticated();
+        if needs >= Needs::Tls && is_tls_missing() {
             Some(Reason::TlsRequired)
-        } else if needs == Needs::All && self.lacks_authentication {
+        } else if needs == Needs::All && is_login_missing() {
             Some(Reason::AuthenticationRequired)
         } else {
             None
@@ -141,17 +139,26 @@ impl Standing<'_> {
     /// Returns whether the client has done already what can be done but once (3207-4.2-d, 4954-4-a).
     fn has_done(&self, brought: Brought) -> bool {
         match brought {
-            Brought::WithTls => self.is_encrypted,
-            Brought::WithMechanisms => self.is_authenticated,
+            Brought::WithTls => self.security.is_encrypted(),
+            Brought::WithMechanisms => self.security.is_authenticated(),
             _ => false,
         }
+    }
+
+    fn demands_hello(&self) -> bool {
+        self.footing.settings().requires_hello
+    }
+
+    /// Returns whether only BDAT can carry the content of the transaction.
+    fn is_binary(&self) -> bool {
+        self.intake.terms().is_some_and(|terms| terms.binary)
     }
 
     /// Returns why content may not come without an accepted recipient. In LMTP it is one reply in any
     /// case (2033-4.2-a).
     fn without_recipients(&self) -> Reason {
-        match self.dialect {
-            Dialect::Smtp if self.names_recipients => Reason::NoRecipients,
+        match self.footing.dialect() {
+            Dialect::Smtp if self.intake.names_recipients() => Reason::NoRecipients,
             _ => Reason::OutOfPlace,
         }
     }

@@ -1,7 +1,6 @@
 //! What the machine refuses by itself: lines that are no commands, and commands that are not in their
 //! place.
 
-use super::config::Tls;
 use super::content::{self, Step};
 use super::event::Reason;
 use super::intake::Intake;
@@ -15,21 +14,10 @@ use crate::syntax::{Command, CommandError, CommandErrorKind};
 /// Returns whether a command is in its place, or why not.
 #[inline]
 pub(super) fn admit(link: &Link, intake: &Intake, verb: Verb) -> Result<(), Misplaced> {
-    let settings = link.footing().settings();
-    let is_encrypted = link.security().is_encrypted();
-    let is_authenticated = link.security().is_authenticated();
     let standing = Standing {
-        dialect: settings.dialect,
-        offered: link.footing().offered(),
-        has_tls: settings.tls != Tls::Off,
-        has_mechanisms: settings.has_mechanisms(),
-        is_encrypted,
-        is_authenticated,
-        lacks_tls: settings.tls == Tls::Required && !is_encrypted,
-        lacks_authentication: settings.requires_auth && !is_authenticated,
-        demands_hello: settings.requires_hello,
-        names_recipients: intake.names_recipients(),
-        is_binary: intake.terms().is_some_and(|terms| terms.binary),
+        footing: link.footing(),
+        security: link.security(),
+        intake,
     };
     link.progress().admit(verb, &standing)
 }

@@ -17,7 +17,7 @@ use super::lines::{Arrived, Lines};
 use super::link::Link;
 use super::question::{Detail, Question};
 use super::refusal;
-use super::security::{self, SaslResponse};
+use super::security::SaslResponse;
 use super::table::{self, Place, State, Verb, Waits};
 use super::verdict;
 use crate::framing::Transmit;
@@ -221,7 +221,7 @@ impl Session {
             *input = presented;
             return Step::Starved;
         }
-        self.link.outbox_mut().trace_line(security::traceable(line));
+        self.link.outbox_mut().trace_line(line);
         match parsed {
             Err(error) => {
                 let (link, lines) = (&mut self.link, &mut self.lines);

@@ -2,7 +2,7 @@
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
 
 use super::event::{Reason, Ticket, TransactionId};
@@ -17,8 +17,9 @@ const SPARE_BUFFERS: usize = 8;
 /// The largest buffer that is kept.
 const SPARE_BUFFER: usize = 4096;
 
-/// Tells connections apart, so that a ticket finds its own only.
-static CONNECTIONS: AtomicUsize = AtomicUsize::new(0);
+/// Tells connections apart, so that a ticket finds its own only: no ticket outlives the next 2^32 of
+/// them.
+static CONNECTIONS: AtomicU32 = AtomicU32::new(0);
 
 /// Queues one slot for every command that came and whose reply has not left for the output.
 ///
@@ -26,17 +27,13 @@ static CONNECTIONS: AtomicUsize = AtomicUsize::new(0);
 /// from the beginning of the session.
 #[derive(Debug)]
 pub(super) struct Tickets {
-    connection: usize,
+    connection: u32,
     slots: VecDeque<Slot>,
     /// The serial number of the first slot.
     first: u64,
-    /// How many slots wait for the application.
-    open: usize,
-    /// How many of them are verdicts over messages.
-    messages: usize,
-    /// How many of them the application has not been told of, and that none of an earlier serial
-    /// number is among them.
-    untold: usize,
+    /// What all slots together are waited for.
+    awaited: Awaited,
+    /// None of an earlier serial number is among those that the application has not been told of.
     untold_from: u64,
     /// No open slot is due before.
     next_deadline: Option<Duration>,
@@ -67,10 +64,14 @@ enum Slot {
     },
 }
 
-/// What a slot adds to each count.
-struct Share {
+/// What the application is waited for.
+#[derive(Clone, Copy, Debug, Default)]
+struct Awaited {
+    /// How many slots are open.
     open: usize,
+    /// How many of them are verdicts over messages.
     messages: usize,
+    /// How many of them the application has not been told of.
     untold: usize,
 }
 
@@ -104,7 +105,7 @@ impl Answer {
 /// What an open ticket is for.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Subject<'a> {
-    Question(Question),
+    Question(&'a Question),
     /// A reply of the machine's own.
     Reply {
         answer: &'a Answer,
@@ -117,9 +118,14 @@ impl Subject<'_> {
     /// Returns the question, if it is one.
     pub(super) fn question(&self) -> Option<Question> {
         match self {
-            Self::Question(question) => Some(*question),
+            Self::Question(question) => Some(**question),
             Self::Reply { .. } => None,
         }
+    }
+
+    /// Returns whether it is a reply of the machine's own.
+    fn is_reply(&self) -> bool {
+        matches!(self, Self::Reply { .. })
     }
 
     /// Checks that an application may answer so. A reply in the place of one of the machine's own has to
@@ -144,9 +150,9 @@ impl Subject<'_> {
 }
 
 /// A reply that leaves.
-pub(super) struct Departure<'a> {
+pub(super) struct Departure {
     pub(super) serial: u64,
-    pub(super) bytes: &'a [u8],
+    pub(super) answer: Answer,
     /// What the reply accepts.
     pub(super) accepts: Option<Accepted>,
 }
@@ -157,9 +163,7 @@ impl Tickets {
             connection: CONNECTIONS.fetch_add(1, Ordering::Relaxed),
             slots: VecDeque::new(),
             first: 0,
-            open: 0,
-            messages: 0,
-            untold: 0,
+            awaited: Awaited::default(),
             untold_from: 0,
             next_deadline: None,
             spare: Vec::new(),
@@ -169,8 +173,7 @@ impl Tickets {
     /// Queues a command that the application answers.
     pub(super) fn ask(&mut self, question: Question, deadline: Duration) -> Ticket {
         let serial = self.next_serial();
-        self.open_slot(question.verb.is_of_message(), deadline);
-        self.slots.push_back(Slot::Open {
+        self.queue(Slot::Open {
             question,
             deadline,
             is_told: true,
@@ -180,9 +183,7 @@ impl Tickets {
 
     /// Queues a question of which the application is told by [`next_untold`](Self::next_untold).
     pub(super) fn ask_later(&mut self, question: Question, deadline: Duration) {
-        self.open_slot(question.verb.is_of_message(), deadline);
-        self.untold = self.untold.saturating_add(1);
-        self.slots.push_back(Slot::Open {
+        self.queue(Slot::Open {
             question,
             deadline,
             is_told: false,
@@ -197,9 +198,7 @@ impl Tickets {
         transaction: Option<TransactionId>,
         deadline: Duration,
     ) {
-        self.open_slot(false, deadline);
-        self.untold = self.untold.saturating_add(1);
-        self.slots.push_back(Slot::Reviewed {
+        self.queue(Slot::Reviewed {
             answer,
             reason,
             transaction,
@@ -218,7 +217,7 @@ impl Tickets {
 
     /// Returns what the application is to be told of next, and its ticket.
     pub(super) fn next_untold(&mut self) -> Option<(Ticket, Subject<'_>)> {
-        if self.untold == 0 {
+        if self.awaited.untold == 0 {
             return None;
         }
         // No slot is passed twice: those before are told, or answered. A review that takes the place of an
@@ -227,51 +226,51 @@ impl Tickets {
         let at = self.slots.iter().skip(from).position(Slot::is_untold)?;
         let at = from.saturating_add(at);
         let serial = self.first.saturating_add(at as u64);
-        self.untold = self.untold.saturating_sub(1);
+        self.awaited.untold = self.awaited.untold.saturating_sub(1);
         self.untold_from = serial.saturating_add(1);
         let slot = self.slots.get_mut(at)?;
         if let Slot::Open { is_told, .. } | Slot::Reviewed { is_told, .. } = slot {
             *is_told = true;
         }
         let subject = slot.subject()?;
-        let is_review = matches!(subject, Subject::Reply { .. });
-        Some((Ticket::new(self.connection, serial, is_review), subject))
+        let ticket = Ticket::new(self.connection, serial, subject.is_reply());
+        Some((ticket, subject))
     }
 
     /// Returns what `ticket` is for, if it is of this connection and still open.
     pub(super) fn look_up(&self, ticket: &Ticket) -> Result<(u64, Subject<'_>), Misuse> {
-        let serial = ticket
-            .serial(self.connection)
-            .filter(|serial| *serial < self.next_serial())
-            .ok_or(Misuse::UnknownTicket)?;
-        let slot = self.index(serial).and_then(|at| self.slots.get(at));
-        slot.and_then(Slot::subject)
-            .filter(|subject| matches!(subject, Subject::Reply { .. }) == ticket.is_review())
-            .map(|subject| (serial, subject))
+        let Some(serial) = ticket.serial(self.connection) else {
+            return Err(Misuse::UnknownTicket);
+        };
+        match self.slot(serial).and_then(Slot::subject) {
+            Some(subject) if subject.is_reply() == ticket.is_review() => Ok((serial, subject)),
+            _ if serial >= self.next_serial() => Err(Misuse::UnknownTicket),
             // Tickets cannot be used twice: the machine answered in the application's stead.
-            .ok_or(Misuse::Expired)
+            _ => Err(Misuse::Expired),
+        }
     }
 
     /// Answers a question; `accepts` tells whether that accepts the message, if it is over one.
+    #[inline]
     pub(super) fn answer(&mut self, serial: u64, answer: Answer, accepts: bool) {
-        let Some(slot) = self.index(serial).and_then(|at| self.slots.get_mut(at)) else {
+        let Some(slot) = self.slot_mut(serial) else {
             return;
         };
         let accepts = match slot {
             Slot::Open { question, .. } if accepts => question.accepts(),
             _ => None,
         };
-        let closed = Share::of(slot);
+        let closed = slot.awaited();
         *slot = Slot::Answered { answer, accepts };
-        self.closed(closed);
+        self.awaited = self.awaited.less(closed);
+        if self.awaited.open == 0 {
+            self.next_deadline = None;
+        }
     }
 
     /// Lets a reply of the machine's own go as it is.
     pub(super) fn let_go(&mut self, serial: u64) {
-        let Some(slot) = self.index(serial).and_then(|at| self.slots.get_mut(at)) else {
-            return;
-        };
-        if let Slot::Reviewed { answer, .. } = slot {
+        if let Some(Slot::Reviewed { answer, .. }) = self.slot_mut(serial) {
             let answer = core::mem::replace(answer, Answer::Held(Vec::new()));
             self.answer(serial, answer, false);
         }
@@ -287,8 +286,7 @@ impl Tickets {
         deadline: Option<Duration>,
     ) {
         self.answer(serial, answer, false);
-        let slot = self.index(serial).and_then(|at| self.slots.get_mut(at));
-        if let (Some(deadline), Some(slot)) = (deadline, slot)
+        if let (Some(deadline), Some(slot)) = (deadline, self.slot_mut(serial))
             && let Slot::Answered { answer, .. } = slot
         {
             *slot = Slot::Reviewed {
@@ -298,34 +296,38 @@ impl Tickets {
                 deadline,
                 is_told: false,
             };
-            self.open_slot(false, deadline);
-            self.untold = self.untold.saturating_add(1);
+            let opened = slot.awaited();
+            self.opened(opened, deadline);
             self.untold_from = self.untold_from.min(serial);
         }
     }
 
-    /// Returns the next reply whose turn it is.
-    pub(super) fn next_answer(&self) -> Option<Departure<'_>> {
-        match self.slots.front()? {
+    /// Takes the next reply whose turn it is. [`recycle`](Self::recycle) it once it is on its way.
+    pub(super) fn next_answer(&mut self) -> Option<Departure> {
+        if !self.has_answer() {
+            return None;
+        }
+        let serial = self.first;
+        self.first = serial.saturating_add(1);
+        match self.slots.pop_front()? {
             Slot::Answered { answer, accepts } => Some(Departure {
-                serial: self.first,
-                bytes: answer.as_bytes(),
-                accepts: *accepts,
+                serial,
+                answer,
+                accepts,
             }),
             Slot::Open { .. } | Slot::Reviewed { .. } => None,
         }
     }
 
-    /// Takes note that this reply is on its way.
-    pub(super) fn departed(&mut self) {
-        let slot = self.slots.pop_front();
-        self.first = self.first.saturating_add(1);
-        if let Some(Slot::Answered {
-            answer: Answer::Held(bytes),
-            ..
-        }) = slot
+    /// Keeps the buffer of a reply for the next one that has to wait.
+    pub(super) fn recycle(&mut self, answer: Answer) {
+        if let Answer::Held(mut bytes) = answer
+            // A long reply must not be paid for with memory for the rest of the session.
+            && self.spare.len() < SPARE_BUFFERS
+            && bytes.capacity() <= SPARE_BUFFER
         {
-            self.recycle(bytes);
+            bytes.clear();
+            self.spare.push(bytes);
         }
     }
 
@@ -399,11 +401,9 @@ impl Tickets {
             .for_each(unsent);
         self.slots.truncate(kept);
         // Counted anew, not counted off: this comes once, at the end of a session.
-        let count = |which: fn(&Slot) -> bool| self.slots.iter().filter(|it| which(it)).count();
-        self.open = count(|slot| slot.deadline().is_some());
-        self.messages = count(Slot::is_of_message);
-        self.untold = count(Slot::is_untold);
-        if self.open == 0 {
+        let awaited = self.slots.iter().map(Slot::awaited);
+        self.awaited = awaited.fold(Awaited::default(), Awaited::plus);
+        if self.awaited.open == 0 {
             self.next_deadline = None;
         }
     }
@@ -425,7 +425,7 @@ impl Tickets {
 
     /// Returns how many verdicts the application owes.
     pub(super) fn open(&self) -> usize {
-        self.open
+        self.awaited.open
     }
 
     /// Returns whether one of them is over such a verb.
@@ -438,7 +438,7 @@ impl Tickets {
 
     /// Returns how many of them are over messages; in LMTP each recipient's counts.
     pub(super) fn messages(&self) -> usize {
-        self.messages
+        self.awaited.messages
     }
 
     /// Gives back the memory that is not in use.
@@ -447,42 +447,48 @@ impl Tickets {
         self.spare = Vec::new();
     }
 
-    fn open_slot(&mut self, is_of_message: bool, deadline: Duration) {
-        self.open = self.open.saturating_add(1);
-        self.messages = self.messages.saturating_add(usize::from(is_of_message));
+    #[inline]
+    fn queue(&mut self, slot: Slot) {
+        if let Some(deadline) = slot.deadline() {
+            self.opened(slot.awaited(), deadline);
+        }
+        self.slots.push_back(slot);
+    }
+
+    fn opened(&mut self, awaited: Awaited, deadline: Duration) {
+        self.awaited = self.awaited.plus(awaited);
         let earliest = self.next_deadline.map_or(deadline, |at| at.min(deadline));
         self.next_deadline = Some(earliest);
-    }
-
-    /// Counts a slot off that is not open any more.
-    fn closed(&mut self, share: Share) {
-        self.open = self.open.saturating_sub(share.open);
-        self.messages = self.messages.saturating_sub(share.messages);
-        self.untold = self.untold.saturating_sub(share.untold);
-        if self.open == 0 {
-            self.next_deadline = None;
-        }
-    }
-
-    fn recycle(&mut self, mut bytes: Vec<u8>) {
-        // A long reply must not be paid for with memory for the rest of the session.
-        if self.spare.len() < SPARE_BUFFERS && bytes.capacity() <= SPARE_BUFFER {
-            bytes.clear();
-            self.spare.push(bytes);
-        }
     }
 
     fn index(&self, serial: u64) -> Option<usize> {
         usize::try_from(serial.checked_sub(self.first)?).ok()
     }
+
+    fn slot(&self, serial: u64) -> Option<&Slot> {
+        self.slots.get(self.index(serial)?)
+    }
+
+    fn slot_mut(&mut self, serial: u64) -> Option<&mut Slot> {
+        let at = self.index(serial)?;
+        self.slots.get_mut(at)
+    }
 }
 
-impl Share {
-    fn of(slot: &Slot) -> Self {
+impl Awaited {
+    fn plus(self, other: Self) -> Self {
         Self {
-            open: usize::from(slot.deadline().is_some()),
-            messages: usize::from(slot.is_of_message()),
-            untold: usize::from(slot.is_untold()),
+            open: self.open.saturating_add(other.open),
+            messages: self.messages.saturating_add(other.messages),
+            untold: self.untold.saturating_add(other.untold),
+        }
+    }
+
+    fn less(self, other: Self) -> Self {
+        Self {
+            open: self.open.saturating_sub(other.open),
+            messages: self.messages.saturating_sub(other.messages),
+            untold: self.untold.saturating_sub(other.untold),
         }
     }
 }
@@ -502,17 +508,26 @@ impl Slot {
         }
     }
 
-    fn is_of_message(&self) -> bool {
-        match self {
-            Self::Open { question, .. } => question.verb.is_of_message(),
-            Self::Reviewed { .. } | Self::Answered { .. } => false,
+    /// Returns what it is waited for.
+    fn awaited(&self) -> Awaited {
+        let (is_of_message, is_told) = match self {
+            Self::Open {
+                question, is_told, ..
+            } => (question.verb.is_of_message(), *is_told),
+            Self::Reviewed { is_told, .. } => (false, *is_told),
+            Self::Answered { .. } => return Awaited::default(),
+        };
+        Awaited {
+            open: 1,
+            messages: usize::from(is_of_message),
+            untold: usize::from(!is_told),
         }
     }
 
     /// Returns what the application is asked by an open slot.
     fn subject(&self) -> Option<Subject<'_>> {
         match self {
-            Self::Open { question, .. } => Some(Subject::Question(*question)),
+            Self::Open { question, .. } => Some(Subject::Question(question)),
             Self::Reviewed {
                 answer,
                 reason,

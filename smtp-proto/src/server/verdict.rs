@@ -21,18 +21,12 @@ struct Verdict {
 
 /// Accepts what the ticket stands for.
 pub(super) fn accept(link: &mut Link, intake: &mut Intake, ticket: Ticket) -> Result<(), Refused> {
-    let (serial, question) = find(link, ticket, |_| Ok(()))?;
-    let wording = question.map(|it| it.verb.accepted());
-    settle_in_words(link, intake, serial, question.zip(wording));
-    Ok(())
+    reply_in_words(link, intake, ticket, Verb::accepted)
 }
 
 /// Refuses what the ticket stands for, as nobody handles it.
 pub(super) fn decline(link: &mut Link, intake: &mut Intake, ticket: Ticket) -> Result<(), Refused> {
-    let (serial, question) = find(link, ticket, |_| Ok(()))?;
-    let wording = question.map(|it| it.verb.declined());
-    settle_in_words(link, intake, serial, question.zip(wording));
-    Ok(())
+    reply_in_words(link, intake, ticket, Verb::declined)
 }
 
 /// Answers what the ticket stands for.
@@ -84,11 +78,9 @@ pub(super) fn expire(link: &mut Link, intake: &mut Intake) {
     while let Some((serial, subject)) = link.next_overdue() {
         match subject.question() {
             Some(question) => {
-                let wording = question.verb.overdue();
-                link.answer_in_words(serial, wording);
                 let verdict = Verdict {
                     question,
-                    is_positive: wording.is_positive(),
+                    is_positive: link.answer_in_words(serial, question.verb.overdue()),
                     is_given: false,
                 };
                 verdict.settle(link, intake);
@@ -116,19 +108,21 @@ fn find(
 
 /// Answers for the application in words of the machine's; in those that it has already, if they are under
 /// review.
-fn settle_in_words(
+#[inline]
+fn reply_in_words(
     link: &mut Link,
     intake: &mut Intake,
-    serial: u64,
-    asked: Option<(Question, Wording)>,
-) {
-    match asked {
-        Some((question, wording)) => {
-            link.answer_in_words(serial, wording);
-            settle(link, intake, Some(question), wording.is_positive());
-        }
-        None => link.let_go(serial),
-    }
+    ticket: Ticket,
+    words: impl FnOnce(Verb) -> Wording,
+) -> Result<(), Refused> {
+    let (serial, question) = find(link, ticket, |_| Ok(()))?;
+    let Some(question) = question else {
+        link.let_go(serial);
+        return Ok(());
+    };
+    let is_positive = link.answer_in_words(serial, words(question.verb));
+    settle(link, intake, Some(question), is_positive);
+    Ok(())
 }
 
 /// Does what an answer of the application's means, if it is one to a question.
@@ -148,6 +142,7 @@ fn settle(link: &mut Link, intake: &mut Intake, question: Option<Question>, is_p
 
 impl Verdict {
     /// Does what the verdict means for the session, and lets its reply leave.
+    #[inline]
     fn settle(self, link: &mut Link, intake: &mut Intake) {
         self.take_effect(link, intake);
         link.depart();

@@ -560,7 +560,15 @@ fn burl(argument: &str) -> Result<Command<'_>, SyntaxError> {
 
 /// Drops the white space that RFC 5321 4.1.1 tolerates before the CR LF.
 #[inline]
-fn trim_end(mut line: &[u8]) -> &[u8] {
+fn trim_end(line: &[u8]) -> &[u8] {
+    match line {
+        [rest @ .., b' ' | b'\t'] => trim_more(rest),
+        _ => line,
+    }
+}
+
+#[cold]
+fn trim_more(mut line: &[u8]) -> &[u8] {
     while let [rest @ .., b' ' | b'\t'] = line {
         line = rest;
     }

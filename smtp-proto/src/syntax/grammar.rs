@@ -85,9 +85,17 @@ pub(super) fn class(byte: u8) -> u8 {
 /// Returns how many bytes at the beginning of `text` belong to `wanted`.
 #[inline]
 pub(super) fn span(text: &[u8], wanted: u8) -> usize {
-    text.iter()
-        .position(|&byte| class(byte) & wanted == 0)
-        .unwrap_or(text.len())
+    let is_other = |byte: &u8| class(*byte) & wanted == 0;
+    // Four at a time: every address goes through here.
+    let (chunks, rest) = text.as_chunks::<4>();
+    let mut length: usize = 0;
+    for chunk in chunks {
+        if let Some(at) = chunk.iter().position(is_other) {
+            return length + at;
+        }
+        length += chunk.len();
+    }
+    length + rest.iter().position(is_other).unwrap_or(rest.len())
 }
 
 /// Finds the end of the `Domain` that begins at `start` (RFC 5321 4.1.2).

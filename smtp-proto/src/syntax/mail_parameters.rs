@@ -48,7 +48,7 @@ pub struct MailParameters<'a> {
     /// RET: how much of the message a notification returns (RFC 3461 4.3).
     pub ret: Option<Return>,
     /// ENVID: the identifier that notifications repeat (RFC 3461 4.4).
-    pub envelope_id: Option<EnvelopeId<'a>>,
+    pub envelope_id: Option<Box<EnvelopeId<'a>>>,
     /// BY: by when to deliver (RFC 2852).
     pub deliver_by: Option<DeliverBy>,
     /// HOLDFOR or HOLDUNTIL: how long not to deliver (RFC 4865).
@@ -87,12 +87,9 @@ impl<'a> MailParameters<'a> {
 
     /// Reads parameters that [`grammar::check_non_ascii`] went through, where there are none yet.
     pub(super) fn read(&mut self, text: &'a str, grammar: Grammar) -> Result<(), ParameterError> {
-        let others = parameters::read(text, grammar, ParameterName::MAIL, |name, parameter| {
+        self.others = parameters::read(text, grammar, ParameterName::MAIL, |name, parameter| {
             self.take(name, parameter)
         })?;
-        if !others.is_empty() {
-            self.others = others;
-        }
         self.check()
     }
 
@@ -104,7 +101,9 @@ impl<'a> MailParameters<'a> {
             ParameterName::SmtpUtf8 => self.smtp_utf8 = parameter.is_flag()?,
             ParameterName::Auth => self.auth = Some(Box::new(parse_auth(value?)?)),
             ParameterName::Ret => self.ret = Some(Return::parse(value?)?),
-            ParameterName::EnvId => self.envelope_id = Some(EnvelopeId::parse(value?)?),
+            ParameterName::EnvId => {
+                self.envelope_id = Some(Box::new(EnvelopeId::parse(value?)?));
+            }
             ParameterName::By => self.deliver_by = Some(DeliverBy::parse(value?)?),
             ParameterName::HoldFor => self.hold_once(Hold::For(HoldInterval::parse(value?)?))?,
             ParameterName::HoldUntil => self.hold_once(Hold::Until(DateTime::parse(value?)?))?,
@@ -146,6 +145,11 @@ impl<'a> MailParameters<'a> {
             return Err(ParameterError::contradiction(ParameterName::HoldFor));
         }
         Ok(())
+    }
+
+    /// Returns whether no parameter is given.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.names().next().is_none() && self.others.is_empty()
     }
 
     /// Returns which of the parameters that this library knows are given.
@@ -236,7 +240,7 @@ impl<'a> MailParameters<'a> {
         });
         out.text(ParameterName::Auth, auth.as_deref())?;
         out.text(ParameterName::Ret, self.ret.map(Return::as_str))?;
-        let envelope_id = self.envelope_id.as_ref().map(EnvelopeId::as_str);
+        let envelope_id = self.envelope_id.as_deref().map(EnvelopeId::as_str);
         out.text(ParameterName::EnvId, envelope_id)?;
         out.value(ParameterName::By, self.deliver_by)?;
         match self.hold.as_deref() {
@@ -256,7 +260,7 @@ impl<'a> MailParameters<'a> {
     pub fn into_owned(self) -> MailParameters<'static> {
         MailParameters {
             auth: self.auth.map(|auth| Box::new(auth.into_owned())),
-            envelope_id: self.envelope_id.map(EnvelopeId::into_owned),
+            envelope_id: self.envelope_id.map(|id| Box::new(id.into_owned())),
             hold: self.hold.map(|hold| Box::new(hold.into_owned())),
             tracking: self
                 .tracking

@@ -2,13 +2,12 @@
 
 use alloc::borrow::Cow;
 use alloc::string::String;
-use core::fmt;
 use core::hash::{Hash, Hasher};
 
 use super::error::{AddressError, SyntaxError, SyntaxErrorKind};
 use super::grammar::{self, Grammar};
 use super::host::{Host, host_end};
-use super::text::from_text;
+use super::text::{from_text, kept_text};
 
 /// The longest mailbox in bytes: a path (RFC 5321 4.5.3.1.3) without its brackets.
 ///
@@ -33,12 +32,9 @@ pub const MAX_MAILBOX: usize = 254;
 /// # Ok::<(), smtp_proto::syntax::AddressError>(())
 /// ```
 #[derive(Clone)]
-pub struct Mailbox<'a> {
-    text: Cow<'a, str>,
-    /// Where the `@` stands.
-    at: usize,
-}
+pub struct Mailbox<'a>(Cow<'a, str>);
 
+kept_text!(Mailbox);
 from_text!(Mailbox);
 
 impl<'a> Mailbox<'a> {
@@ -91,24 +87,12 @@ impl<'a> Mailbox<'a> {
                 start.saturating_add(MAX_MAILBOX),
             ));
         }
-        let at = at.saturating_sub(start);
-        Ok((
-            Self {
-                text: Cow::Borrowed(mailbox),
-                at,
-            },
-            end,
-        ))
-    }
-
-    /// Returns the text as it was written.
-    pub fn as_str(&self) -> &str {
-        &self.text
+        Ok((Self(Cow::Borrowed(mailbox)), end))
     }
 
     /// Returns the local part as it was written, quotes and all.
     pub fn local_part(&self) -> &str {
-        self.text.get(..self.at).unwrap_or_default()
+        self.parts().0
     }
 
     /// Returns the local part without its quoting: what names the mailbox at its host.
@@ -118,24 +102,22 @@ impl<'a> Mailbox<'a> {
 
     /// Returns the domain or address literal after the `@`.
     pub fn host(&self) -> Host<'_> {
-        Host::trusted(
-            self.text
-                .get(self.at.saturating_add(1)..)
-                .unwrap_or_default(),
-        )
+        Host::trusted(self.parts().1)
+    }
+
+    /// Returns what stands before the `@`, and after it. The first one need not be it: it may be quoted.
+    fn parts(&self) -> (&str, &str) {
+        let at = grammar::local_part_end(self.0.as_bytes(), 0, Grammar::Tolerant);
+        let (local_part, host) = self
+            .0
+            .split_at_checked(at.unwrap_or_default())
+            .unwrap_or_default();
+        (local_part, host.get(1..).unwrap_or_default())
     }
 
     /// Returns whether the mailbox can be written without SMTPUTF8.
     pub fn is_ascii(&self) -> bool {
-        self.text.is_ascii()
-    }
-
-    /// Copies the text, so that the mailbox outlives the line it came from.
-    pub fn into_owned(self) -> Mailbox<'static> {
-        Mailbox {
-            text: Cow::Owned(self.text.into_owned()),
-            at: self.at,
-        }
+        self.0.is_ascii()
     }
 }
 
@@ -164,16 +146,13 @@ impl Mailbox<'static> {
         }
         text.push('@');
         text.push_str(host);
-        let mailbox = Mailbox::parse_bare(&text)?;
         // The host has no say in where the local part ends.
-        let at = text.len().saturating_sub(host.len()).saturating_sub(1);
-        if mailbox.at != at {
-            return Err(SyntaxError::unexpected(text.as_bytes(), mailbox.at));
+        let written = Mailbox::parse_bare(&text)?.host().as_str().len();
+        if written != host.len() {
+            let at = text.len().saturating_sub(written).saturating_sub(1);
+            return Err(SyntaxError::unexpected(text.as_bytes(), at));
         }
-        Ok(Self {
-            at,
-            text: Cow::Owned(text),
-        })
+        Ok(Self(Cow::Owned(text)))
     }
 }
 
@@ -181,23 +160,8 @@ impl TryFrom<String> for Mailbox<'static> {
     type Error = SyntaxError;
 
     fn try_from(text: String) -> Result<Self, SyntaxError> {
-        let at = Mailbox::parse_bare(&text)?.at;
-        Ok(Self {
-            text: Cow::Owned(text),
-            at,
-        })
-    }
-}
-
-impl fmt::Display for Mailbox<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
-    }
-}
-
-impl fmt::Debug for Mailbox<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&self.text, f)
+        Mailbox::parse_bare(&text)?;
+        Ok(Self(Cow::Owned(text)))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What extensions add to MAIL and RCPT: which parameter belongs to which extension, and the form
 //! that all of them have.
 
-use alloc::string::String;
+use alloc::{boxed::Box, string::String};
 use core::fmt::{self, Write};
 
 use thiserror::Error;
@@ -308,7 +308,11 @@ fn next(text: &str, grammar: Grammar) -> &str {
 
 /// Copies of checked parameters that this library does not know, as single spaces separate them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Others(String);
+#[expect(
+    clippy::box_collection,
+    reason = "there are none as a rule, and every command moves the room for them"
+)]
+pub(super) struct Others(Option<Box<String>>);
 
 impl Others {
     /// Adds a parameter unless it is one of `names`.
@@ -332,19 +336,18 @@ impl Others {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.0.is_none()
     }
 
     pub(super) fn is_ascii(&self) -> bool {
-        self.0.is_ascii()
+        self.0.as_ref().is_none_or(|text| text.is_ascii())
     }
 
     /// Returns the parameters in the order they were written.
     pub(super) fn iter(&self) -> impl Iterator<Item = Parameter<'_>> {
-        // There are none as a rule, and to search nothing costs, too.
-        let each = (!self.0.is_empty()).then(|| self.0.split(' '));
-        each.into_iter()
-            .flatten()
+        self.0
+            .iter()
+            .flat_map(|text| text.split(' '))
             .map(|text| match text.split_once('=') {
                 Some((keyword, value)) => Parameter {
                     keyword,
@@ -363,10 +366,11 @@ impl Others {
     }
 
     fn keep(&mut self, parameter: &str) {
-        if !self.0.is_empty() {
-            self.0.push(' ');
+        let text = self.0.get_or_insert_default();
+        if !text.is_empty() {
+            text.push(' ');
         }
-        self.0.push_str(parameter);
+        text.push_str(parameter);
     }
 }
 
@@ -407,11 +411,10 @@ impl<W: Write> Writer<W> {
 
     /// Writes what is kept as text.
     pub(super) fn others(&mut self, others: &Others) -> fmt::Result {
-        if !others.is_empty() {
-            self.0.write_str(" ")?;
-            self.0.write_str(&others.0)?;
+        match &others.0 {
+            Some(text) => write!(self.0, " {text}"),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

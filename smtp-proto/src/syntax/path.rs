@@ -157,6 +157,20 @@ impl<'a> ForwardPath<'a> {
         }
     }
 
+    /// Returns whether it is of this domain, in letters of any case; the server's own postmaster is of
+    /// every domain that it has (RFC 5321 4.5.1).
+    ///
+    /// ```
+    /// use smtp_proto::syntax::ForwardPath;
+    ///
+    /// assert!(ForwardPath::parse("bob@EXAMPLE.org")?.is_of("example.org"));
+    /// # Ok::<(), smtp_proto::syntax::AddressError>(())
+    /// ```
+    pub fn is_of(&self, domain: &str) -> bool {
+        self.mailbox()
+            .is_none_or(|mailbox| mailbox.host().as_str().eq_ignore_ascii_case(domain))
+    }
+
     /// Returns whether the path can be written without SMTPUTF8.
     pub fn is_ascii(&self) -> bool {
         self.mailbox().is_none_or(Mailbox::is_ascii)

@@ -62,12 +62,9 @@ impl<'a> RcptParameters<'a> {
 
     /// Reads parameters that [`grammar::check_non_ascii`] went through, where there are none yet.
     pub(super) fn read(&mut self, text: &'a str, grammar: Grammar) -> Result<(), ParameterError> {
-        let others = parameters::read(text, grammar, ParameterName::RCPT, |name, parameter| {
+        self.others = parameters::read(text, grammar, ParameterName::RCPT, |name, parameter| {
             self.take(name, parameter)
         })?;
-        if !others.is_empty() {
-            self.others = others;
-        }
         Ok(())
     }
 
@@ -87,6 +84,21 @@ impl<'a> RcptParameters<'a> {
             _ => {}
         }
         Ok(())
+    }
+
+    /// Returns whether no parameter is given.
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(
+            self,
+            Self {
+                notify: None,
+                original_recipient: None,
+                valid_since: None,
+                solicitation: None,
+                conneg: false,
+                others,
+            } if others.is_empty()
+        )
     }
 
     /// Returns which of the parameters that this library knows are given.

@@ -338,14 +338,13 @@ pub fn parse_reply_line(line: &[u8]) -> Result<ReplyLine<'_>, SyntaxError> {
         [b'-', text @ ..] => (false, text),
         _ => return Err(SyntaxError::unexpected(line, 3)),
     };
-    let forbidden = |byte: &u8| matches!(byte, 0 | b'\r' | b'\n');
-    // Without an early exit, so that the compiler looks at many bytes at once.
-    if text
-        .iter()
-        .fold(false, |found, byte| found | forbidden(byte))
-    {
-        let at = line.iter().position(forbidden).unwrap_or_default();
-        return Err(SyntaxError::unexpected(line, at));
+    // The least byte tells of most lines that nothing is to be looked for, and is found in vectors.
+    let least = text.iter().fold(u8::MAX, |least, byte| least.min(*byte));
+    if least <= b'\r' {
+        let forbidden = |byte: &u8| matches!(byte, 0 | b'\r' | b'\n');
+        if let Some(at) = line.iter().position(forbidden) {
+            return Err(SyntaxError::unexpected(line, at));
+        }
     }
     Ok(ReplyLine {
         code,

@@ -1,5 +1,7 @@
 //! The verbs that this library knows.
 
+use super::grammar::{self, KEYWORD};
+
 /// The verb of a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -130,7 +132,7 @@ impl Verb {
 /// Returns whether a verb ends before `rest`.
 #[inline]
 fn ends(rest: &[u8]) -> bool {
-    !matches!(rest, [b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-', ..])
+    !matches!(rest, [byte, ..] if grammar::class(*byte) & KEYWORD != 0)
 }
 
 /// Recognises a verb of more than four letters by those after its first four.

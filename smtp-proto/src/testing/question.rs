@@ -81,12 +81,12 @@ impl About {
                 };
                 (Kind::Reply, step)
             }
-            Question::XClient(_) => (Kind::Session, Some(Step::Command)),
+            Question::XClient(_) => (Kind::Session, Some(Step::XClient)),
+            Question::XForward(_) => (Kind::Plain, Some(Step::XForward)),
             Question::Verify(_)
             | Question::Expand(_)
             | Question::Help(_)
             | Question::Etrn(_)
-            | Question::XForward(_)
             | Question::Command { .. } => (Kind::Plain, Some(Step::Command)),
             #[cfg(feature = "auth")]
             _ => (Kind::Unknown, None),

@@ -2,6 +2,11 @@
 //!
 //! Everything here panics where it fails, as tests do.
 
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "aarch64", target_arch = "x86_64")
+))]
+mod nodelay;
 mod script;
 
 use std::{fs, ops::Range, path::PathBuf, sync::Arc};
@@ -20,6 +25,11 @@ use smtp_proto_rustls::{
 };
 use tempfile::TempDir;
 
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "aarch64", target_arch = "x86_64")
+))]
+pub use nodelay::without_nodelay;
 pub use script::{DELIVERS, OFFER, Script, Scripted};
 
 /// The server's name, which its certificate holds.

@@ -85,6 +85,18 @@ fn an_error_says_what_was_going_on() {
     assert_eq!(error.state(), "waiting for the reply to QUIT");
 }
 
+/// A timer names what it waited for, and an error what was being done: once, if that is the same.
+#[test]
+fn a_time_out_is_said_once() {
+    let mut silent = session(&[]);
+    silent
+        .client
+        .handle_timeout(std::time::Duration::from_secs(600));
+    silent.says("");
+    let error = silent.error.unwrap().to_string();
+    assert_eq!(error, "timed out waiting for the greeting");
+}
+
 /// An error that a reply has led to names the command that it answers, not what came next.
 #[test]
 fn an_error_names_the_command_that_was_answered() {

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "auth")]
 mod auth;
+#[cfg(feature = "auth")]
+mod auth_choice;
 mod commands;
 mod contents;
 mod contract;
@@ -21,3 +23,5 @@ mod queue;
 mod session;
 mod streams;
 mod tls;
+mod xclient;
+mod xforward;

@@ -198,6 +198,13 @@ fn nothing_shows_the_userinfo() {
     }
 }
 
+#[cfg(feature = "auth")]
+#[test]
+fn a_user_has_a_password() {
+    let parsed = "smtps://alice@mx.example.net".parse::<ServerUrl>();
+    assert_eq!(parsed, Err(UrlError::NoPassword));
+}
+
 #[test]
 fn what_is_no_url_is_refused() {
     for (url, error) in [
@@ -219,6 +226,7 @@ fn what_is_no_url_is_refused() {
         ("smtp://x?tls=maybe", UrlError::Parameter),
         ("smtps://x?tls=none", UrlError::Parameter),
         ("smtp://x/a@y", UrlError::Credentials),
+        ("smtp://b\u{fc}cher.example", UrlError::Host),
     ] {
         assert_eq!(url.parse::<ServerUrl>(), Err(error), "{url}");
     }

@@ -235,6 +235,30 @@ fn clients_that_reset_at_once_keep_nobody_waiting() {
     running.end();
 }
 
+/// A socket of which nothing can be set is served all the same.
+#[cfg(all(
+    target_os = "linux",
+    any(target_arch = "aarch64", target_arch = "x86_64")
+))]
+#[test]
+fn what_cannot_be_set_of_a_socket_keeps_nobody_waiting() {
+    let guests = Arc::new(Guests::default());
+    let server = bind(config().into());
+    let running = std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            smtp_proto_test_support::without_nodelay();
+            Running::serve(server, &guests, Shutdown::new())
+        });
+        thread.join().unwrap()
+    });
+    let mut client = running.client();
+    client.hello();
+    assert_eq!(&client.ask("QUIT")[..3], "221");
+    let gone = guests.gone(1);
+    assert!(gone[0].ends_with("begun true, well true"), "{gone:?}");
+    running.end();
+}
+
 #[test]
 fn listeners_may_come_from_outside() {
     let guests = Arc::new(Guests::default());

@@ -8,7 +8,8 @@ use std::{
 use crate::source::{Module, folder, modules};
 
 /// What each layer may import besides itself.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
+    ("faces", &[]),
     ("guide", &[]),
     ("syntax", &[]),
     ("framing", &[]),

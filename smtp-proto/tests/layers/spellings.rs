@@ -4,12 +4,9 @@ use std::fs;
 
 use crate::source::folder;
 
-/// The traits of servers' applications, by their files. `Handler` is written once.
-const TRAITS: [(&str, &str); 3] = [
-    ("exchange", "Exchange"),
-    ("prepare", "Prepare"),
-    ("sink", "Sink"),
-];
+/// The traits of servers' applications, by their files. `Handler` and
+/// `Sink` are written once.
+const TRAITS: [(&str, &str); 2] = [("exchange", "Exchange"), ("prepare", "Prepare")];
 
 /// Returns what the methods of a trait take and return, without the spelling.
 fn methods(adapter: &str, file: &str, name: &str) -> Vec<String> {

@@ -300,6 +300,16 @@ fn paths() {
     for text in ["<Postmaster>", "<pOsTmAsTeR>", "postmaster"] {
         assert_eq!(ForwardPath::parse(text), Ok(ForwardPath::Postmaster));
     }
+    // 5321-2.4-c, 5321-4.1.1.3-a
+    for (path, is_of) in [
+        ("<u@D.Example>", true),
+        ("<Postmaster>", true),
+        ("<u@sub.d.example>", false),
+        ("<\"u@d.example\"@x>", false),
+    ] {
+        let path = ForwardPath::parse(path).unwrap();
+        assert_eq!(path.is_of("d.example"), is_of, "{path}");
+    }
     let qualified = ForwardPath::parse("<Postmaster@d>").unwrap();
     assert_eq!(qualified.mailbox().unwrap().as_str(), "Postmaster@d");
 

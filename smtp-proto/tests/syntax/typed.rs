@@ -171,7 +171,7 @@ fn contradictions() {
         composed.check().unwrap_err().error().kind(),
         SyntaxErrorKind::Contradiction
     );
-    composed.envelope_id = EnvelopeId::new("x@h").ok();
+    composed.envelope_id = EnvelopeId::new("x@h").ok().map(Box::new);
     composed.deliver_by = DeliverBy::new(60, ByMode::Return).ok();
     composed.hold = HoldInterval::new(59).map(Hold::For).map(Box::new);
     composed.size = Some(u64::MAX);

@@ -4,7 +4,7 @@ use std::{
     env,
     ffi::OsString,
     fmt, fs, io,
-    net::{SocketAddr, ToSocketAddrs as _},
+    net::{Ipv6Addr, SocketAddr, ToSocketAddrs as _},
     path::{Path, PathBuf},
     process::ExitCode,
     str::FromStr,
@@ -132,12 +132,17 @@ impl FromStr for Target {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         const NO_PORT: &str = "the port is a number from 1 to 65535";
+        if text.contains("://") {
+            return Err("a host is wanted, not a URL");
+        }
         let (host, port) = match text.strip_prefix('[').and_then(|it| it.split_once(']')) {
             Some((host, "")) => (host, None),
             Some((host, port)) => (host, Some(port.strip_prefix(':').ok_or(NO_PORT)?)),
-            // More than one colon: an address of IPv6 without brackets.
             None => match text.split_once(':') {
                 Some((host, port)) if !port.contains(':') => (host, Some(port)),
+                Some(_) if !is_ipv6(text) => {
+                    return Err("more than one colon is only in an address of IPv6");
+                }
                 _ => (text, None),
             },
         };
@@ -159,10 +164,20 @@ impl fmt::Display for Target {
     }
 }
 
+/// Tells whether it is an address of IPv6, which may have a zone: `fe80::1%eth0`.
+fn is_ipv6(text: &str) -> bool {
+    let address = text.split('%').next();
+    address.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok())
+}
+
+/// Says of an error what it is about.
+pub(crate) fn about<T>(what: impl fmt::Display, result: io::Result<T>) -> io::Result<T> {
+    result.map_err(|error| io::Error::new(error.kind(), format!("{what}: {error}")))
+}
+
 /// Reads a secret: the first line of a file.
 pub(crate) fn read_secret(file: &Path) -> io::Result<String> {
-    let text = fs::read_to_string(file)
-        .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", file.display())))?;
+    let text = about(file.display(), fs::read_to_string(file))?;
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
@@ -212,10 +227,13 @@ mod tests {
             ("[2001:db8::1]:587", "[2001:db8::1]:587"),
             ("[2001:db8::1]", "[2001:db8::1]:25"),
             ("2001:db8::1", "[2001:db8::1]:25"),
+            ("fe80::1%eth0", "[fe80::1%eth0]:25"),
         ] {
             assert_eq!(text.parse::<Target>().unwrap().to_string(), shown);
         }
-        for text in ["", ":25", "mx:", "mx:0", "mx:65536", "mx:smtp", "[::1]25"] {
+        for text in [
+            "", ":25", "mx:", "mx:0", "mx:65536", "mx:smtp", "[::1]25", "mx:25:1",
+        ] {
             assert!(text.parse::<Target>().is_err(), "{text}");
         }
         assert_eq!("unix:/s".parse(), Ok(Endpoint::Unix("/s".into())));

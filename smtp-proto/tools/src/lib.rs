@@ -7,5 +7,7 @@ mod arguments;
 pub mod deliver;
 pub mod probe;
 pub mod receive;
+mod security;
 
 pub use arguments::{CommandLine, Endpoint, Target};
+pub use security::{Credentials, Trust};

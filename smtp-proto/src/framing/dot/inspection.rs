@@ -49,12 +49,10 @@ impl Inspection {
 fn survey(content: &[u8]) -> (bool, u8) {
     let ends = content.first() == Some(&b'\n') || content.last() == Some(&b'\r');
     let pairs = content.iter().zip(content.get(1..).unwrap_or_default());
-    let (bare, high) = pairs.fold((0, 0), |(bare, high), (a, b)| {
-        let is_half = u8::from(*a == b'\r') ^ u8::from(*b == b'\n');
-        (bare | is_half, high | a)
-    });
     let last = content.last().copied().unwrap_or_default();
-    (ends || bare != 0, high | last)
+    pairs.fold((ends, last), |(is_bare, high), (a, b)| {
+        (is_bare | ((*a == b'\r') != (*b == b'\n')), high | a)
+    })
 }
 
 /// Returns the first bare CR or LF.

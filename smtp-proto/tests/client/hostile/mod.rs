@@ -13,11 +13,13 @@ use std::{
 
 use self::{random::Random, server::Server};
 use smtp_proto::{
-    client::{Body, Client, Config, Duplex, Envelope, Event, MessageId, Outcome, Pipelining, Tls},
+    client::{
+        Body, Client, Config, Demand, Duplex, Envelope, Event, MessageId, Outcome, Pipelining, Tls,
+    },
     delivery::{Report, Reports},
     framing::LineBreaks,
     machine::{Dialect, Error, Misuse, TlsInfo},
-    syntax::{BodyType, Capabilities, Command, ForwardPath, Host, Reply},
+    syntax::{Attribute, AttributeName, BodyType, Capabilities, Command, ForwardPath, Host, Reply},
 };
 
 /// Contents; no line of them is a command.
@@ -111,6 +113,11 @@ fn config(tls: Tls, dialect: Dialect, window: usize, random: &mut Random) -> Con
     if random.one_in(20) {
         config = config.helo_only();
     }
+    if random.one_in(8) {
+        let demand = [Demand::IfOffered, Demand::Required][random.below(2)];
+        let address = Attribute::address(AttributeName::Addr, [192, 0, 2, 1].into());
+        config = config.xclient(demand, address);
+    }
     config
 }
 
@@ -174,6 +181,10 @@ impl Session {
             2 => envelope.body(BodyType::EightBitMime).size(8),
             _ => envelope,
         };
+        if random.one_in(3) {
+            let origin = Attribute::new(AttributeName::Ident, &format!("m{number}"));
+            envelope = envelope.xforward(origin);
+        }
         let least = match random.below(16) {
             0 => {
                 envelope = envelope.all_or_none();

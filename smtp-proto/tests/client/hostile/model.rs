@@ -30,6 +30,8 @@ pub(super) enum Kind {
     Hello,
     StartTls,
     Auth,
+    XClient,
+    XForward,
     Own,
     Reset,
     Quit,
@@ -68,6 +70,8 @@ pub(super) struct Reader {
     is_lmtp: bool,
     at: usize,
     in_content: bool,
+    /// Whose origin the server knows by XFORWARD.
+    forwarded: Option<u64>,
     pub(super) units: Vec<Unit>,
     transactions: Vec<Transaction>,
 }
@@ -83,6 +87,7 @@ impl Reader {
             is_lmtp,
             at: 0,
             in_content: false,
+            forwarded: None,
             units: vec![greeting],
             transactions: Vec::new(),
         }
@@ -125,8 +130,16 @@ impl Reader {
                 "EHLO" | "HELO" | "LHLO" => Kind::Hello,
                 "STARTTLS" => Kind::StartTls,
                 "AUTH" => Kind::Auth,
+                "XCLIENT" => Kind::XClient,
+                "XFORWARD" => {
+                    self.forwarded = Some(number(line, "IDENT=m"));
+                    Kind::XForward
+                }
                 "NOOP" => Kind::Own,
-                "RSET" => Kind::Reset,
+                "RSET" => {
+                    self.forwarded = None;
+                    Kind::Reset
+                }
                 "QUIT" => Kind::Quit,
                 "DATA" => Kind::Data,
                 "MAIL" if line == "MAIL FROM:<>" => Kind::ProofMail,
@@ -139,8 +152,11 @@ impl Reader {
                     Kind::ProofChunk
                 }
                 "MAIL" => {
+                    let message = number(line, "<s");
+                    let forwarded = self.forwarded.unwrap_or(message);
+                    assert_eq!(forwarded, message, "another's origin");
                     self.transactions.push(Transaction {
-                        message: number(line, "<s"),
+                        message,
                         recipients: Vec::new(),
                         content: Vec::new(),
                     });
@@ -189,6 +205,7 @@ impl Reader {
     }
 
     fn end_message(&mut self, end: usize, said: &[Said]) {
+        self.forwarded = None;
         if !self.is_lmtp {
             return self.push(Kind::End(None), end);
         }

@@ -30,6 +30,8 @@ const USUAL: &[&str] = &[
     "AUTH PLAIN LOGIN",
     "PIPECONNECT",
     "SIZE 100000",
+    "XCLIENT ADDR",
+    "XFORWARD IDENT SOURCE",
 ];
 /// and now and then this.
 const ODD: &[&str] = &[
@@ -106,7 +108,7 @@ impl Server {
             _ if random.one_in(self.refusals) => {
                 [450, 451, 452, 454, 501, 503, 504, 550, 554][random.below(9)]
             }
-            Kind::Greeting | Kind::StartTls => 220,
+            Kind::Greeting | Kind::StartTls | Kind::XClient => 220,
             Kind::Auth => [235, 235, 334][random.below(3)],
             Kind::Data => 354,
             Kind::Quit => 221,

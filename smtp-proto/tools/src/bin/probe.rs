@@ -39,5 +39,9 @@ fn main() -> ExitCode {
     if report.verdicts().any(is_wrong) {
         return WRONG.into();
     }
+    if !report.is_tested() {
+        eprintln!("{}: nothing of importance could be tested", options.target);
+        return FAILED.into();
+    }
     ExitCode::SUCCESS
 }

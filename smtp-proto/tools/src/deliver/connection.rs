@@ -59,7 +59,7 @@ impl Route {
         let mut config = Config::new(options.helo.clone())
             .pipelining(policy)
             .duplex(Duplex::Full)
-            .tls(options.security.tls);
+            .tls(options.security.tls(server));
         if options.lmtp {
             config = config.dialect(Dialect::Lmtp);
         }

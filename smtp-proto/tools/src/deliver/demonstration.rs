@@ -105,8 +105,8 @@ fn without_trace(stored: &[u8]) -> &[u8] {
 pub(super) fn demonstrate(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let round_trip = options.rtt.unwrap_or(ROUND_TRIP);
     let samples = samples();
-    let repeats = if options.repeat > 1 {
-        options.repeat
+    let repeats = if options.repeat.get() > 1 {
+        options.repeat.get()
     } else {
         REPEATS
     };

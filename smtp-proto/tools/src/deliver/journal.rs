@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use smtp_proto::syntax::ForwardPath;
 
+use crate::arguments::about;
+
 use super::{
     message::Message,
     outcome::{Kind, Record, address},
@@ -46,9 +48,9 @@ impl Journal {
             .append(true)
             .create(true)
             .open(path);
-        let mut file = options?;
+        let mut file = about(path.display(), options)?;
         let mut text = Vec::new();
-        file.read_to_end(&mut text)?;
+        about(path.display(), file.read_to_end(&mut text))?;
         let whole = text.iter().rposition(|byte| *byte == b'\n');
         let (lines, torn) = text.split_at(whole.map_or(0, |last| last + 1));
         let foreign = |line: &[u8]| {

@@ -1,6 +1,13 @@
 //! Messages to send: from files, and the samples.
 
-use std::{collections::HashMap, fs, io, iter, path::Path, sync::Arc};
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{self, Read as _},
+    iter,
+    path::Path,
+    sync::Arc,
+};
 
 use smtp_proto::{
     client::Envelope,
@@ -42,9 +49,14 @@ impl Message {
         }
     }
 
-    /// Reads a file.
+    /// Reads a file; `-` is the standard input.
     pub(super) fn read(path: &Path) -> io::Result<Self> {
-        Ok(Self::new(&path.display().to_string(), &fs::read(path)?))
+        let mut bytes = Vec::new();
+        match path == "-" {
+            true => io::stdin().read_to_end(&mut bytes)?,
+            false => File::open(path)?.read_to_end(&mut bytes)?,
+        };
+        Ok(Self::new(&path.display().to_string(), &bytes))
     }
 
     /// Returns its envelope for some of the recipients.

@@ -38,7 +38,7 @@ pub use self::{
     options::Options,
     security::{Login, Security},
 };
-use crate::Endpoint;
+use crate::{Endpoint, arguments::about};
 
 /// The delay of the link to the program's own server, there and back.
 const ROUND_TRIP: Duration = Duration::from_millis(20);
@@ -55,13 +55,12 @@ pub fn deliver(options: &Options) -> Result<ExitCode, Box<dyn Error>> {
     let messages = match options.files.as_slice() {
         [] => samples(),
         files => {
-            let read = files.iter().map(|file| {
-                Message::read(file).map_err(|error| format!("{}: {error}", file.display()))
-            });
+            let read = files.iter();
+            let read = read.map(|file| about(file.display(), Message::read(file)));
             read.collect::<Result<_, _>>()?
         }
     };
-    let messages = repeated(&messages, options.repeat);
+    let messages = repeated(&messages, options.repeat.get());
     let Some(server) = &options.to else {
         let directory = tempfile::tempdir()?;
         let server = OwnServer::start(directory.path())?;
@@ -80,14 +79,15 @@ fn run(
     let round_trip = options.rtt.or(round_trip);
     let relay = match (server, round_trip) {
         (Endpoint::Tcp(target), Some(round_trip)) => {
-            Some(Relay::start(target.addresses()?, round_trip)?.address())
+            let servers = about(server, target.addresses())?;
+            Some(Relay::start(servers, round_trip)?.address())
         }
         _ => None,
     };
     let policy = options.policy.unwrap_or_default();
     let (tally, sent) = send(options, server, relay, policy, messages)?;
     if let Some(failure) = &sent.failure {
-        eprintln!("the session failed: {failure}");
+        eprintln!("{server}: the session failed: {failure}");
     }
     let mut out = io::stdout();
     if options.trace {
@@ -107,7 +107,11 @@ fn run(
     }
     if let Some(file) = &options.svg {
         let ladder = Ladder::new(policy, tally.messages, &sent.trace);
-        fs::write(file, svg(&[ladder], round_trip.unwrap_or_default()))?;
+        let drawing = svg(&[ladder], round_trip.unwrap_or_default());
+        about(file.display(), fs::write(file, drawing))?;
     }
-    Ok(tally.exit_code())
+    match sent.trouble {
+        Some(trouble) => Err(trouble.into()),
+        None => Ok(tally.exit_code()),
+    }
 }

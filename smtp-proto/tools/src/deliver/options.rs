@@ -1,6 +1,6 @@
 //! The command line of `deliver`.
 
-use std::{path::PathBuf, time::Duration};
+use std::{num::NonZeroUsize, path::PathBuf, time::Duration};
 
 use clap::Parser;
 use smtp_proto::{
@@ -22,7 +22,7 @@ use crate::arguments::{CommandLine, Endpoint, host, recipient, seconds, sender};
 pub struct Options {
     /// The server, all of whose addresses are tried, at port 25 unless it is named; or unix:PATH;
     /// without it a server of its own, at a link with delay
-    #[arg(long, value_name = "HOST[:PORT]", requires = "files")]
+    #[arg(long, value_name = "HOST[:PORT]", requires_all = ["from", "rcpt", "files"])]
     pub to: Option<Endpoint>,
     /// Speaks LMTP: one verdict for each recipient
     #[arg(long, requires = "to")]
@@ -30,10 +30,10 @@ pub struct Options {
     /// What to call oneself
     #[arg(long, value_name = "NAME", default_value = "localhost.localdomain", value_parser = host)]
     pub helo: Host<'static>,
-    /// The sender, "" for none
+    /// The sender, "" for none; a server of its own takes any
     #[arg(long, value_name = "ADDRESS", default_value = "ada@client.example", value_parser = sender)]
     pub from: ReversePath<'static>,
-    /// A recipient; may be repeated
+    /// A recipient; may be repeated; a server of its own takes any
     #[arg(long, value_name = "ADDRESS", default_value = "grace@server.example", value_parser = recipient)]
     pub rcpt: Vec<ForwardPath<'static>>,
     /// lockstep, group, lookahead or stream[:WINDOW]; without it lookahead
@@ -67,7 +67,7 @@ pub struct Options {
     pub capabilities: Option<PathBuf>,
     /// Sends every file so often
     #[arg(long, value_name = "N", default_value = "1")]
-    pub repeat: usize,
+    pub repeat: NonZeroUsize,
     /// The round trip that the link is made to have; without it 20 without --to, else none
     #[arg(long, value_name = "MS", value_parser = milliseconds)]
     pub rtt: Option<Duration>,
@@ -83,7 +83,7 @@ pub struct Options {
     /// Draws what went over the link, as time-sequence diagrams
     #[arg(long, value_name = "FILE")]
     pub svg: Option<PathBuf>,
-    /// The messages
+    /// The messages, "-" for one from standard input
     #[arg(value_name = "FILE")]
     pub files: Vec<PathBuf>,
 }
@@ -142,6 +142,7 @@ fn milliseconds(text: &str) -> Result<Duration, std::num::ParseIntError> {
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
+    use smtp_proto::client::Tls;
 
     use super::*;
     use crate::deliver::security::tests::server;
@@ -166,12 +167,13 @@ mod tests {
         )
         .unwrap();
         assert_eq!(options.to, Some(server()));
+        assert_eq!(options.security.tls(&server()), Tls::Implicit);
         assert_eq!(options.rcpt.len(), 2);
         assert_eq!(options.policy, Some(Pipelining::Stream { window: 7 }));
         assert_eq!(options.rtt, Some(Duration::from_millis(20)));
         assert_eq!(options.timeout, Some(Duration::from_millis(1500)));
         assert_eq!(options.files, [PathBuf::from("1.eml"), "-2".into()]);
-        assert_eq!(options.repeat, 3);
+        assert_eq!(options.repeat.get(), 3);
         assert!(options.trace && options.json && options.progress && options.again_in_doubt);
         assert_eq!(deliver("--from= 1.eml").unwrap().from.to_string(), "<>");
     }
@@ -179,10 +181,13 @@ mod tests {
     #[test]
     fn what_is_asked_of_the_server_is_understood() {
         let options = deliver(
-            "--to unix:/lmtp --lmtp --smtputf8 --dsn success,delay --ret hdrs --capabilities c 1.eml",
+            "--to unix:/lmtp --lmtp --from a@a.example --rcpt grace@server.example --smtputf8 \
+             --dsn success,delay --ret hdrs --capabilities c 1.eml",
         )
         .unwrap();
-        assert_eq!(options.to, Some(Endpoint::Unix("/lmtp".into())));
+        let socket = Endpoint::Unix("/lmtp".into());
+        assert_eq!(options.security.tls(&socket), Tls::Off);
+        assert_eq!(options.to, Some(socket));
         assert!(options.lmtp && options.smtputf8);
         assert_eq!(options.dsn, Some(Notify::SUCCESS.and(Notify::DELAY)));
         assert_eq!(options.ret, Some(Return::Headers));
@@ -193,7 +198,14 @@ mod tests {
     fn what_is_wrong_is_named() {
         for (line, reason) in [
             ("--to x:25", "<FILE>..."),
+            ("--to smtp://x 1.eml", "a host is wanted, not a URL"),
             ("--repeat x", "invalid digit"),
+            ("--repeat 0", "zero"),
+            ("--to a:b:c 1.eml", "more than one colon"),
+            (
+                "--to x --tls required --server-name / 1.eml",
+                "invalid dns name",
+            ),
             ("--lmtp 1.eml", "--to <HOST[:PORT]>"),
             ("--tls required 1.eml", "--to <HOST[:PORT]>"),
             ("--resume r 1.eml", "--to <HOST[:PORT]>"),
@@ -238,8 +250,17 @@ mod tests {
             ),
             ("--rcpt @", "found \"@\""),
         ] {
-            let error = deliver(line).unwrap_err();
+            let error = deliver(&format!("--from a@a --rcpt b@b {line}")).unwrap_err();
             assert!(error.contains(reason), "{line}: {error}");
         }
+    }
+
+    /// Nobody writes to whom the examples write.
+    #[test]
+    fn a_server_of_another_needs_sender_and_recipient() {
+        let missing = |line| deliver(line).unwrap_err();
+        assert!(missing("--to x --from a@a 1.eml").contains("--rcpt <ADDRESS>"));
+        assert!(missing("--to x --rcpt b@b 1.eml").contains("--from <ADDRESS>"));
+        assert!(deliver("1.eml").is_ok());
     }
 }

@@ -84,7 +84,10 @@ impl From<&Outcome<'_>> for Fate {
             Outcome::Delivered(reply) => (Kind::Delivered, text_of(reply)),
             Outcome::Refused(answer) => (Kind::Refused, text_of(&answer.reply)),
             Outcome::NotSent(reason) => (Kind::NotSent, reason.to_string()),
-            Outcome::InDoubt => (Kind::InDoubt, String::new()),
+            Outcome::InDoubt => (
+                Kind::InDoubt,
+                "its end was sent, and not answered".to_owned(),
+            ),
         };
         Self { kind, why }
     }
@@ -122,10 +125,23 @@ impl fmt::Display for Record<'_> {
         writeln!(f, "{}: {}", self.message, self.worst().id())?;
         for (path, fate) in self.recipients.iter().zip(self.fates) {
             let (address, kind) = (address(path), fate.kind.id());
-            writeln!(f, "    {address}: {kind} {}", fate.why.escape_debug())?;
+            let why = in_one_line(&fate.why);
+            writeln!(f, "    {address}: {kind} {why}")?;
         }
         Ok(())
     }
+}
+
+/// Returns a text without what would do something to a terminal.
+fn in_one_line(text: &str) -> String {
+    let mut line = String::new();
+    for character in text.chars() {
+        match character.is_control() {
+            true => line.extend(character.escape_default()),
+            false => line.push(character),
+        }
+    }
+    line
 }
 
 /// Returns an address without its brackets.

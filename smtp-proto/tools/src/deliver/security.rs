@@ -1,11 +1,8 @@
-//! How a client's session is kept from others.
+//! How `deliver` keeps its session from others.
 
-use std::{io, path::PathBuf};
+use std::io;
 
-use clap::{
-    Args, ValueEnum,
-    builder::{PossibleValuesParser, TypedValueParser},
-};
+use clap::{Args, ValueEnum};
 use smtp_proto::{
     client::Tls,
     sasl::{self, External, Mechanism, OAuthBearer, Plain, Scram, ScramHash, XOAuth2},
@@ -13,27 +10,25 @@ use smtp_proto::{
 use smtp_proto_blocking::client::{Options, nonce};
 use smtp_proto_rustls::TlsConnector;
 
-use crate::arguments::{Endpoint, read_secret};
+use crate::{
+    arguments::Endpoint,
+    security::{Credentials, Trust, tls_mode, usual_tls},
+};
 
 /// What the command line says of TLS and authentication.
 #[derive(Clone, Debug, PartialEq, Eq, Args)]
 pub struct Security {
-    /// off, opportunistic, required (both STARTTLS) or implicit
-    #[arg(long, value_name = "MODE", default_value = "off", requires = "to", value_parser = tls(),
+    /// off, opportunistic, required (both STARTTLS; the first may be anyone's unless --ca is there) or
+    /// implicit; without it implicit at port 465, else off
+    #[arg(long, value_name = "MODE", requires = "to", value_parser = tls_mode(),
           hide_possible_values = true)]
-    pub tls: Tls,
-    /// The authorities to trust, in PEM; without it the platform's, or anyone where it is opportunistic
-    #[arg(long, value_name = "FILE")]
-    pub ca: Option<PathBuf>,
-    /// Whom the server's certificate has to name; without it HOST
-    #[arg(long, value_name = "NAME")]
-    pub server_name: Option<String>,
-    /// Who authenticates, over TLS or a Unix socket
-    #[arg(long, value_name = "NAME", requires = "password_file")]
-    pub user: Option<String>,
-    /// The password or token, in the file's first line
-    #[arg(long, value_name = "FILE", requires = "user")]
-    pub password_file: Option<PathBuf>,
+    pub tls: Option<Tls>,
+    /// Whom to trust.
+    #[command(flatten)]
+    pub trust: Trust,
+    /// Who authenticates.
+    #[command(flatten)]
+    pub credentials: Credentials,
     /// By which mechanism; without it scram-sha-256, else plain, else login
     #[arg(long, value_name = "MECHANISM", ignore_case = true)]
     pub auth: Option<Login>,
@@ -65,37 +60,32 @@ pub enum Login {
     OAuthBearer,
 }
 
-fn tls() -> impl TypedValueParser<Value = Tls> {
-    let modes = ["off", "opportunistic", "required", "implicit"];
-    PossibleValuesParser::new(modes).map(|mode| match mode.as_str() {
-        "opportunistic" => Tls::Opportunistic,
-        "required" => Tls::Required,
-        "implicit" => Tls::Implicit,
-        _ => Tls::Off,
-    })
-}
-
 impl Security {
     pub(super) fn check(&self, server: &Endpoint) -> Result<(), String> {
         let is_local = matches!(server, Endpoint::Unix(_));
-        let contradiction =
-            if self.tls == Tls::Off && (self.ca.is_some() || self.server_name.is_some()) {
-                "--ca and --server-name need --tls"
-            } else if self.tls != Tls::Off && is_local && self.server_name.is_none() {
-                "--tls needs --server-name with a Unix socket"
-            } else if self.auth == Some(Login::External) {
-                return Ok(()); // there is no secret
-            } else if self.auth.is_some() && self.user.is_none() {
-                "--auth needs --user and --password-file"
-            } else if self.user.is_some() && self.tls == Tls::Off && !is_local {
-                "--user needs --tls, or a Unix socket"
-            } else {
-                return Ok(());
-            };
+        let in_clear = self.tls(server) == Tls::Off;
+        let contradiction = if in_clear && self.trust != Trust::default() {
+            "--ca and --server-name need --tls"
+        } else if !in_clear && is_local && self.trust.server_name.is_none() {
+            "--tls needs --server-name with a Unix socket"
+        } else if self.auth == Some(Login::External) {
+            return Ok(()); // there is no secret
+        } else if self.auth.is_some() && self.credentials.user.is_none() {
+            "--auth needs --user and --password-file"
+        } else if self.credentials.user.is_some() && in_clear && !is_local {
+            "--user needs --tls, or a Unix socket"
+        } else {
+            return Ok(());
+        };
         Err(contradiction.to_owned())
     }
 
-    /// Says whom to trust and how to authenticate.
+    /// Returns how to do TLS with a server.
+    pub(super) fn tls(&self, server: &Endpoint) -> Tls {
+        self.tls.unwrap_or_else(|| usual_tls(server))
+    }
+
+    /// Tells whom to trust and how to authenticate.
     pub(super) fn apply(&self, options: Options, server: &Endpoint) -> io::Result<Options> {
         let options = match self.connector(server)? {
             Some(connector) => options.tls(connector),
@@ -106,38 +96,31 @@ impl Security {
 
     /// Returns what does TLS with such a server, if there is to be any.
     fn connector(&self, server: &Endpoint) -> io::Result<Option<TlsConnector>> {
-        if self.tls == Tls::Off {
-            return Ok(None);
-        }
-        let named = self.server_name.as_deref().or(server.host());
-        let name = named.unwrap_or("localhost");
-        let connector = match &self.ca {
-            Some(file) => TlsConnector::with_ca_file(name, file),
+        let connector = match self.tls(server) {
+            Tls::Off => return Ok(None),
             // Nobody need vouch (RFC 7435), but who is known all the same may have credentials.
-            None if self.tls == Tls::Opportunistic => match TlsConnector::with_platform_roots(name)
-            {
+            Tls::Opportunistic if self.trust.ca.is_none() => match self.trust.connector(server) {
                 Ok(connector) => connector.opportunistic(),
-                Err(_) => TlsConnector::with_any_certificate(name),
+                Err(_) => self.trust.any_certificate(server),
             },
-            None => TlsConnector::with_platform_roots(name),
+            _ => self.trust.connector(server),
         };
         connector.map(Some)
     }
 
     fn authenticate(&self, options: Options, server: &Endpoint) -> io::Result<Options> {
-        let user = self.user.clone().unwrap_or_default();
-        let Some(file) = &self.password_file else {
+        let Some(secret) = self.credentials.read()? else {
+            let user = self.credentials.user.clone().unwrap_or_default();
             return Ok(match self.auth {
                 Some(_) => options.authenticate(move || External::new().acting_for(user.as_str())),
                 None => options,
             });
         };
-        let secret = read_secret(file)?;
         let (host, port) = (
             server.host().unwrap_or("localhost").to_owned(),
             server.port(),
         );
-        let (u, s) = (user, secret);
+        let (u, s) = (secret.user, secret.secret);
         Ok(match self.auth {
             None => options.password(&u, &s),
             Some(Login::ScramSha256) => options.authenticate(scram(ScramHash::Sha256, u, s)?),

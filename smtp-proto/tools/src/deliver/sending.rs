@@ -20,7 +20,7 @@ use super::{
     outcome::Tally,
     teller::Teller,
 };
-use crate::Endpoint;
+use crate::{Endpoint, arguments::about};
 
 /// What all connections came to.
 #[derive(Debug, Default)]
@@ -32,6 +32,8 @@ pub(super) struct Total {
     pub(super) trace: Vec<TraceEntry>,
     /// Why the last session failed, if it did.
     pub(super) failure: Option<String>,
+    /// What went wrong with a file of this side's.
+    pub(super) trouble: Option<io::Error>,
 }
 
 /// Sends messages to a server, or to the relay in front of it, and tells what became of each.
@@ -41,7 +43,7 @@ pub(super) struct Total {
 ///
 /// # Errors
 ///
-/// Those of files, when everything is told.
+/// Those of files, before anything is sent.
 pub(super) fn send(
     options: &Options,
     server: &Endpoint,
@@ -49,6 +51,11 @@ pub(super) fn send(
     policy: Pipelining,
     messages: &[Message],
 ) -> io::Result<(Tally, Total)> {
+    let known = match &options.capabilities {
+        Some(file) => about(file.display(), capabilities::known(file))?,
+        None => None,
+    };
+    let route = Route::new(options, server, relay, policy, known)?;
     let mut teller = Teller::new(options, messages.len())?;
     let mut work = Work {
         waiting: teller.errands(messages),
@@ -58,7 +65,8 @@ pub(super) fn send(
         is_ending: false,
     };
     let mut total = Total::default();
-    let done = work.connect(options, server, relay, policy, &mut total);
+    let again = || Route::new(options, server, relay, policy, None);
+    let done = work.connect(route, again, options, server, &mut total);
     let why = match &total.failure {
         Some(failure) => failure.clone(),
         None => NotSentReason::ConnectionEnded.to_string(),
@@ -66,8 +74,9 @@ pub(super) fn send(
     for errand in work.waiting {
         work.teller.ends(errand, &why);
     }
-    done?;
-    Ok((work.teller.finish()?, total))
+    let (tally, broken) = work.teller.finish();
+    total.trouble = done.err().or(broken);
+    Ok((tally, total))
 }
 
 /// What there is to do, and what one connection does of it.
@@ -84,31 +93,29 @@ struct Work<'m, 'o> {
 }
 
 impl Work<'_, '_> {
-    /// Goes from one connection to the next as long as that leads anywhere.
+    /// Goes from one connection to the next as long as that leads anywhere; `again` says how once
+    /// nothing is known of the server any more.
     fn connect(
         &mut self,
+        mut route: Route,
+        again: impl Fn() -> io::Result<Route>,
         options: &Options,
         server: &Endpoint,
-        relay: Option<SocketAddr>,
-        policy: Pipelining,
         total: &mut Total,
     ) -> io::Result<()> {
-        let mut known = match &options.capabilities {
-            Some(file) => capabilities::known(file)?,
-            None => None,
-        };
         while !self.waiting.is_empty() {
-            let route = Route::new(options, server, relay, policy, known.clone())?;
             let sent = self.send_over(&route);
             let has_changed = sent.has_changed();
             let offered = sent.failure.is_none().then(|| sent.capabilities.clone());
             total.add(sent);
             if let Some(file) = &options.capabilities {
                 if has_changed {
-                    fs::remove_file(file)?;
-                    known = None;
+                    about(file.display(), fs::remove_file(file))?;
+                    route = again()?;
                 } else if let Some(offered) = offered {
-                    capabilities::keep(file, &offered, server.host().unwrap_or_default())?;
+                    let host = server.host().unwrap_or_default();
+                    let kept = capabilities::keep(file, &offered, host);
+                    about(file.display(), kept)?;
                 }
             }
             if !has_changed && !self.has_moved {

@@ -3,9 +3,12 @@
 use std::{
     collections::VecDeque,
     io::{self, Write as _},
+    path::Path,
 };
 
 use smtp_proto::syntax::ForwardPath;
+
+use crate::arguments::about;
 
 use super::{
     errand::Errand,
@@ -97,12 +100,9 @@ impl<'o> Teller<'o> {
         self.tell(message, &recipients, &fates);
     }
 
-    /// Returns the counts, unless the journal could not be written.
-    pub(super) fn finish(self) -> io::Result<Tally> {
-        match self.broken {
-            Some(error) => Err(error),
-            None => Ok(self.tally),
-        }
+    /// Returns the counts, and why the journal could not be written, if it could not.
+    pub(super) fn finish(self) -> (Tally, Option<io::Error>) {
+        (self.tally, self.broken)
     }
 
     fn tell(&mut self, message: &str, recipients: &[ForwardPath<'static>], fates: &[Fate]) {
@@ -125,7 +125,8 @@ impl<'o> Teller<'o> {
     }
 
     fn note(&mut self, written: io::Result<()>) {
-        if let Err(error) = written {
+        let file = self.options.resume.as_deref().unwrap_or(Path::new(""));
+        if let Err(error) = about(file.display(), written) {
             self.broken.get_or_insert(error);
         }
     }

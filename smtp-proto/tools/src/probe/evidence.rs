@@ -3,7 +3,10 @@
 use std::{borrow::Cow, time::Duration};
 
 /// How much of one saying is kept.
-const MAX_SAYING: usize = 2048;
+const MAX_SAYING: usize = 8192;
+
+/// How often the same byte is shown in a row: of more there is the number, as `x{500}`.
+const MAX_RUN: usize = 40;
 
 /// What was said, in order. Contents are left out but for their size.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -59,7 +62,18 @@ impl Said {
     /// Returns it in one line of printable ASCII.
     pub fn text(&self) -> Cow<'static, str> {
         match self {
-            Self::Sent(bytes) | Self::Received(bytes) => bytes.escape_ascii().to_string().into(),
+            Self::Sent(bytes) | Self::Received(bytes) => {
+                let mut out = String::new();
+                for run in bytes.chunk_by(|one, other| one == other) {
+                    let is_long = run.len() > MAX_RUN;
+                    let (shown, _) = run.split_at(if is_long { 1 } else { run.len() });
+                    out += &shown.escape_ascii().to_string();
+                    if is_long {
+                        out += &format!("{{{}}}", run.len());
+                    }
+                }
+                out.into()
+            }
             Self::SentContent(length) => format!("({length} bytes of content)").into(),
             Self::SentCredentials => "(credentials)".into(),
             Self::Silence(time) => format!("(nothing for {} ms)", time.as_millis()).into(),

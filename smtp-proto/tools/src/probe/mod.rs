@@ -4,7 +4,6 @@
 //! has the order of them, and the connections that they share.
 
 mod checks;
-mod credentials;
 mod dialogue;
 mod evidence;
 mod finding;
@@ -14,26 +13,26 @@ mod policy;
 mod session;
 
 use smtp_proto::{
+    client,
     machine::Dialect,
     syntax::{Capabilities, Code, Extension, ForwardPath, Host},
 };
 
-use crate::Endpoint;
+use crate::{Endpoint, security::Secret};
 
 pub use self::{
     checks::*,
     dialogue::{Address, Silence},
     evidence::{Evidence, Said},
     finding::{Check, Finding, Outcome, Reason, Verdict},
-    options::{Options, TlsMode},
+    options::Options,
     output::{json, table},
     policy::{Advice, Policy},
     session::{Channel, NoSession},
 };
 use self::{
-    credentials::Credentials,
     dialogue::Dialogue,
-    session::{Server, Session, TlsFailure, Trust},
+    session::{Certificates, Server, Session, TlsFailure},
 };
 
 /// All that was found out about a server.
@@ -57,6 +56,14 @@ impl Report {
     /// Returns the verdict of each finding.
     pub fn verdicts(&self) -> impl Iterator<Item = Verdict> {
         self.findings.iter().map(Finding::verdict)
+    }
+
+    /// Tells whether there was a session to test anything in.
+    pub fn is_tested(&self) -> bool {
+        !matches!(
+            self.outcome(Check::OneByOne),
+            None | Some(Outcome::Untested(..))
+        )
     }
 
     /// Returns what a check came to.
@@ -99,13 +106,13 @@ impl Report {
 /// Fails if it cannot be reached, or takes no session at all; else whatever could not be tested is
 /// a finding.
 pub fn probe(options: &Options) -> Result<Report, NoSession> {
-    let credentials = Credentials::read(options).map_err(NoSession::NoPassword)?;
-    let (server, dialogue) = Server::find(options).map_err(NoSession::Connection)?;
+    let secret = options.credentials.read().map_err(NoSession::Options)?;
+    let (server, dialogue) = Server::find(options)?;
     let mut probe = Probe {
         server,
         findings: Vec::new(),
     };
-    let capabilities = probe.run(dialogue, credentials)?;
+    let capabilities = probe.run(dialogue, secret)?;
     let dialect = match options.lmtp {
         true => Dialect::Lmtp,
         false => Dialect::Smtp,
@@ -133,7 +140,7 @@ impl<'a> Probe<'a> {
     fn run(
         &mut self,
         dialogue: Dialogue,
-        credentials: Option<Credentials>,
+        secret: Option<Secret>,
     ) -> Result<Capabilities, NoSession> {
         let mut capabilities = self.opening(dialogue)?;
         if let Some(check) = self.miscounted() {
@@ -143,9 +150,9 @@ impl<'a> Probe<'a> {
         if let Some(over_tls) = self.security(&capabilities) {
             capabilities = over_tls;
         }
-        match credentials {
-            Some(credentials) => {
-                if let Some(after) = self.login(&capabilities, credentials) {
+        match secret {
+            Some(secret) => {
+                if let Some(after) = self.login(&capabilities, secret) {
                     capabilities = after;
                 }
             }
@@ -174,16 +181,24 @@ impl<'a> Probe<'a> {
         self.found(Outcome::Greeting(greeting), &mut dialogue);
         let (hello, capabilities) = hello::check(&self.server, &mut dialogue)?;
         self.found(Outcome::Hello(hello), &mut dialogue);
-        if self.server.options.tls == TlsMode::Auto
+        if self.server.channel == Channel::Clear
             && capabilities.has(Extension::StartTls)
-            && let Ok(reply) =
-                dialogue.ask(format!("MAIL FROM:{}\r\n", self.server.options.from).as_bytes())
-            // RFC 3207 4: STARTTLS comes first.
-            && reply.code() == Code::AUTHENTICATION_REQUIRED
+            && self.goes_over_tls(&mut dialogue)
         {
             self.server.channel = Channel::StartTls;
         }
         Ok(capabilities)
+    }
+
+    /// Tells whether to go where STARTTLS leads.
+    fn goes_over_tls(&self, dialogue: &mut Dialogue) -> bool {
+        let options = self.server.options;
+        if let Some(mode) = options.tls {
+            return mode == client::Tls::Opportunistic;
+        }
+        let mail = dialogue.ask(format!("MAIL FROM:{}\r\n", options.from).as_bytes());
+        // RFC 3207 4: STARTTLS comes first.
+        mail.is_ok_and(|reply| reply.code() == Code::AUTHENTICATION_REQUIRED)
     }
 
     /// Tells which reply came twice, so that each later one would be taken for the one before.
@@ -200,13 +215,13 @@ impl<'a> Probe<'a> {
     fn implicit_tls(&mut self, mut dialogue: Dialogue) -> Result<Dialogue, NoSession> {
         let mut done = self.server.handshake(&mut dialogue);
         if let Err(TlsFailure::Certificate(why)) = done {
-            self.server.trust = Trust::Anyone(why);
+            self.server.certificates = Certificates::Anyones(why);
             dialogue = self.server.connect()?;
             done = self.server.handshake(&mut dialogue);
         }
         let info = done.map_err(|failure| NoSession::NoTls(failure.to_string()))?;
         self.found(
-            Outcome::Tls(Tls::done(&info, &self.server.trust)),
+            Outcome::Tls(Tls::done(&info, &self.server.certificates)),
             &mut dialogue,
         );
         Ok(dialogue)
@@ -248,15 +263,15 @@ impl<'a> Probe<'a> {
             match self.server.start_tls(&mut dialogue) {
                 Ok(info) => {
                     self.found(
-                        Outcome::Tls(Tls::done(&info, &self.server.trust)),
+                        Outcome::Tls(Tls::done(&info, &self.server.certificates)),
                         &mut dialogue,
                     );
                     return self.server.hello(&mut dialogue).ok();
                 }
                 Err(TlsFailure::Certificate(why))
-                    if matches!(self.server.trust, Trust::Verified) =>
+                    if matches!(self.server.certificates, Certificates::Verified(_)) =>
                 {
-                    self.server.trust = Trust::Anyone(why);
+                    self.server.certificates = Certificates::Anyones(why);
                 }
                 Err(failure) => {
                     self.found(Outcome::Tls(Tls::failed(failure)), &mut dialogue);
@@ -267,26 +282,22 @@ impl<'a> Probe<'a> {
     }
 
     /// Logs in, and has every later session do so, if that works; returns what is offered then.
-    fn login(
-        &mut self,
-        capabilities: &Capabilities,
-        credentials: Credentials,
-    ) -> Option<Capabilities> {
-        if self.server.options.tls == TlsMode::Auto
+    fn login(&mut self, capabilities: &Capabilities, secret: Secret) -> Option<Capabilities> {
+        if self.server.options.tls.is_none()
             && self.server.channel == Channel::Clear
             && capabilities.has(Extension::StartTls)
         {
             self.server.channel = Channel::StartTls;
         }
         let mut session = self.session(&[Check::Login])?;
-        let login = login::check(&self.server, &mut session, &credentials);
+        let login = login::check(&self.server, &mut session, &secret);
         let after = match &login {
             Login::Accepted { after, .. } => Some(after.clone()),
             _ => None,
         };
         self.found(Outcome::Login(login), &mut session.dialogue);
         if after.is_some() {
-            self.server.credentials = Some(credentials);
+            self.server.secret = Some(secret);
         }
         // Without a login, what is offered is what was found to be.
         after.or_else(|| Some(session.capabilities.clone()))
@@ -346,7 +357,7 @@ impl<'a> Probe<'a> {
         if !goes_on {
             // The session is out of step.
             drop(session);
-            match self.session(&[Check::Size, Check::LineLength, Check::BareLf]) {
+            match self.session(&LINES[1..]) {
                 Some(another) => session = another,
                 None => return,
             }
@@ -355,20 +366,12 @@ impl<'a> Probe<'a> {
         let size = size::check(&mut session, options, takes_mail);
         self.found(Outcome::Size(size), &mut session.dialogue);
         let line_length = line_length::check(&mut session.dialogue);
-        let goes_on = matches!(
-            line_length.long,
-            Some(LongLine::Taken | LongLine::Refused(_))
-        );
         self.found(Outcome::LineLength(line_length), &mut session.dialogue);
-        if !goes_on {
-            drop(session);
-            match self.session(&[Check::BareLf]) {
-                Some(another) => session = another,
-                None => return,
-            }
-        }
-        let bare_lf = bare_lf::check(&mut session.dialogue);
-        self.found(Outcome::BareLf(bare_lf), &mut session.dialogue);
+        drop(session);
+        // Whatever was an error before does not count here.
+        self.alone(Check::BareLf, |session, _| {
+            Outcome::BareLf(bare_lf::check(&mut session.dialogue))
+        });
     }
 
     /// What becomes of chunks that are refused.

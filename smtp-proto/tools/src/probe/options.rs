@@ -2,14 +2,20 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Parser, ValueEnum};
-use smtp_proto::syntax::{ForwardPath, Host, ReversePath};
+use clap::Parser;
+use smtp_proto::{
+    client::Tls,
+    syntax::{ForwardPath, Host, ReversePath},
+};
 
-use crate::arguments::{CommandLine, Endpoint, host, recipient, seconds, sender};
+use crate::{
+    arguments::{CommandLine, Endpoint, host, recipient, seconds, sender},
+    security::{Credentials, Trust, tls_mode},
+};
 
 /// Tests how a mail server speaks SMTP, and says how to speak to it.
 ///
-/// Delivers nothing: what would deliver a message is tried only with --deliver-to. Makes 5 to 8
+/// Delivers nothing: what would deliver a message is tried only with --deliver-to. Makes 6 to 9
 /// connections, one after the other, and with consent a few more. Exits with 0 if nothing is wrong,
 /// with 1 if something is, with 3 if the server could not be tested.
 #[derive(Clone, Debug, Parser)]
@@ -30,29 +36,24 @@ pub struct Options {
     /// The recipient to ask for, to whom nothing is delivered
     #[arg(long, value_name = "ADDRESS", default_value = "postmaster", value_parser = recipient)]
     pub rcpt: ForwardPath<'static>,
-    /// Consents to the tests that need a delivery: this recipient gets three short messages, and one
+    /// Consents to the tests that need a delivery: this recipient gets four short messages, or one
     /// more for each wrong end of content that the server takes
     #[arg(long, value_name = "RECIPIENT", value_parser = recipient)]
     pub deliver_to: Option<ForwardPath<'static>>,
     /// Consents to a count of the errors that the server puts up with, which it may log or punish
     #[arg(long)]
     pub count_errors: bool,
-    /// Where the commands go
-    #[arg(long, value_name = "MODE", default_value = "auto")]
-    pub tls: TlsMode,
-    /// The authorities to trust, in PEM; without it the platform's
-    #[arg(long, value_name = "FILE")]
-    pub ca: Option<PathBuf>,
-    /// Whom the server's certificate has to name; without it HOST
-    #[arg(long, value_name = "NAME")]
-    pub server_name: Option<String>,
-    /// Authenticates as this user before everything else is tested, but only over TLS with a server that
-    /// is verified
-    #[arg(long, value_name = "NAME", requires = "password_file")]
-    pub user: Option<String>,
-    /// The password, in the file's first line
-    #[arg(long, value_name = "FILE", requires = "user")]
-    pub password_file: Option<PathBuf>,
+    /// Where the commands go: off (in clear), opportunistic (after STARTTLS where it is offered),
+    /// required (after STARTTLS) or implicit; without it implicit at port 465, after STARTTLS where the
+    /// server demands that by 530 or --user needs it, else in clear
+    #[arg(long, value_name = "MODE", value_parser = tls_mode(), hide_possible_values = true)]
+    pub tls: Option<Tls>,
+    /// Whom to trust.
+    #[command(flatten)]
+    pub trust: Trust,
+    /// Who authenticates, before everything else is tested.
+    #[command(flatten)]
+    pub credentials: Credentials,
     /// How long everything may take, in seconds
     #[arg(long, value_name = "SECONDS", default_value = "180", value_parser = seconds)]
     pub timeout: Duration,
@@ -78,19 +79,6 @@ impl CommandLine for Options {
             false => Ok(()),
         }
     }
-}
-
-/// Where the commands of a test go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum TlsMode {
-    /// In clear, unless the server demands TLS by 530, the port is 465, or --user needs TLS
-    Auto,
-    /// In clear
-    Off,
-    /// After STARTTLS
-    Starttls,
-    /// Over TLS from the first byte
-    Implicit,
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::{
 };
 
 use smtp_proto::{
+    client::Tls,
     machine::TlsInfo,
     syntax::{Capabilities, Extension, Reply},
 };
@@ -13,23 +14,28 @@ use smtp_proto_rustls::{TlsConnector, rustls};
 
 use super::{
     checks::{Login, login},
-    credentials::Credentials,
     dialogue::{Address, Dialogue, Patience, Silence},
+    evidence::Said,
     finding::Tells as _,
-    options::{Options, TlsMode},
+    options::Options,
 };
 
-use crate::Endpoint;
+use crate::{
+    Endpoint,
+    security::{Secret, usual_tls},
+};
 
 /// The server under test, as far as it is known before anything is said.
 pub(super) struct Server<'a> {
     pub options: &'a Options,
     pub address: Address,
     pub channel: Channel,
-    pub trust: Trust,
+    pub certificates: Certificates,
     /// By whom sessions are opened, once it is known that a login works.
-    pub credentials: Option<Credentials>,
+    pub secret: Option<Secret>,
     patience: Patience,
+    /// What takes any certificate.
+    anyones: TlsConnector,
 }
 
 /// Where commands go.
@@ -44,11 +50,11 @@ pub enum Channel {
 }
 
 /// Which certificates are taken.
-pub(super) enum Trust {
+pub(super) enum Certificates {
     /// Those of the server's name that an authority vouches for.
-    Verified,
+    Verified(TlsConnector),
     /// Any, since the server's does not verify, or nothing can verify it: why.
-    Anyone(String),
+    Anyones(String),
 }
 
 /// A session between transactions.
@@ -79,39 +85,50 @@ pub(super) enum TlsFailure {
 pub enum NoSession {
     /// No connection.
     Connection(io::Error),
-    /// The server does not greet.
-    NoGreeting(Silence),
+    /// The server does not greet; what it says instead, if it says anything.
+    NoGreeting(Silence, Option<String>),
     /// The server takes no sessions.
     Refused(Reply<'static>),
     /// No answer to EHLO or STARTTLS.
     NoAnswer(Silence),
-    /// EHLO is refused, and HELO is too; or LHLO.
-    NoHello(Reply<'static>),
+    /// These commands are refused: EHLO and HELO, or LHLO.
+    NoHello(&'static str, Reply<'static>),
     /// No TLS.
     NoTls(String),
-    /// The password cannot be read.
-    NoPassword(io::Error),
+    /// What an option names cannot be used.
+    Options(io::Error),
     /// The login that was taken before is not: why.
     NoLogin(String),
 }
 
 impl<'a> Server<'a> {
     /// Connects to the first address at which there is something.
-    pub(super) fn find(options: &'a Options) -> io::Result<(Self, Dialogue)> {
+    pub(super) fn find(options: &'a Options) -> Result<(Self, Dialogue), NoSession> {
+        let trust = &options.trust;
+        let anyones = trust.any_certificate(&options.target);
+        let anyones = anyones.map_err(NoSession::Options)?;
+        let certificates = match trust.connector(&options.target) {
+            Ok(connector) => Certificates::Verified(connector),
+            Err(error) if trust.ca.is_some() => return Err(NoSession::Options(error)),
+            // A platform without authorities is no fault of the server's.
+            Err(error) => Certificates::Anyones(error.to_string()),
+        };
         let patience = Patience {
             reply: options.reply_timeout,
             until: Instant::now() + options.timeout,
         };
         let target = &options.target;
-        let channel = match options.tls {
-            TlsMode::Auto if target.port() == Some(465) => Channel::Implicit,
-            TlsMode::Implicit => Channel::Implicit,
-            TlsMode::Starttls => Channel::StartTls,
-            TlsMode::Auto | TlsMode::Off => Channel::Clear,
+        let channel = match options.tls.unwrap_or_else(|| usual_tls(target)) {
+            Tls::Implicit => Channel::Implicit,
+            Tls::Required => Channel::StartTls,
+            _ => Channel::Clear,
         };
         let mut failure = io::Error::new(io::ErrorKind::NotFound, "no address is known");
         let addresses = match target {
-            Endpoint::Tcp(target) => target.addresses()?.into_iter().map(Address::Tcp).collect(),
+            Endpoint::Tcp(target) => {
+                let addresses = target.addresses().map_err(NoSession::Connection)?;
+                addresses.into_iter().map(Address::Tcp).collect()
+            }
             Endpoint::Unix(path) => vec![Address::Unix(path.clone())],
         };
         for address in addresses {
@@ -121,16 +138,17 @@ impl<'a> Server<'a> {
                         options,
                         address,
                         channel,
-                        trust: Trust::Verified,
-                        credentials: None,
+                        certificates,
+                        secret: None,
                         patience,
+                        anyones,
                     };
                     return Ok((server, dialogue));
                 }
                 Err(error) => failure = error,
             }
         }
-        Err(failure)
+        Err(NoSession::Connection(failure))
     }
 
     /// Connects.
@@ -157,8 +175,8 @@ impl<'a> Server<'a> {
             capabilities,
             tls,
         };
-        if let Some(credentials) = &self.credentials {
-            match login::check(self, &mut session, credentials) {
+        if let Some(secret) = &self.secret {
+            match login::check(self, &mut session, secret) {
                 Login::Accepted { .. } => {}
                 other => return Err(NoSession::NoLogin(other.meaning())),
             }
@@ -180,13 +198,13 @@ impl<'a> Server<'a> {
             return Ok(Capabilities::parse(&answer));
         }
         if self.options.lmtp {
-            return Err(NoSession::NoHello(answer));
+            return Err(NoSession::NoHello(verb, answer));
         }
         let answer = dialogue.measure(format!("HELO {name}\r\n").as_bytes());
         let answer = answer.map_err(NoSession::NoAnswer)?;
         match answer.is_positive() {
             true => Ok(Capabilities::new()),
-            false => Err(NoSession::NoHello(answer)),
+            false => Err(NoSession::NoHello("EHLO and HELO", answer)),
         }
     }
 
@@ -206,16 +224,11 @@ impl<'a> Server<'a> {
             return Err(TlsFailure::SaysMore);
         }
         let failed = |error: io::Error| TlsFailure::Failed(error.to_string());
-        let options = self.options;
-        let named = options.server_name.as_deref().or(options.target.host());
-        let name = named.unwrap_or("localhost");
-        let connector = match (&self.trust, &options.ca) {
-            (Trust::Anyone(_), _) => TlsConnector::with_any_certificate(name).map_err(failed)?,
-            (Trust::Verified, Some(ca)) => TlsConnector::with_ca_file(name, ca).map_err(failed)?,
-            (Trust::Verified, None) => TlsConnector::with_platform_roots(name)
-                .map_err(|error| TlsFailure::Certificate(error.to_string()))?,
+        let connector = match &self.certificates {
+            Certificates::Verified(connector) => connector,
+            Certificates::Anyones(_) => &self.anyones,
         };
-        dialogue.begin_tls(&connector).map_err(|error| {
+        dialogue.begin_tls(connector).map_err(|error| {
             let cause = error.get_ref().and_then(|it| it.downcast_ref());
             match cause {
                 Some(rustls::Error::InvalidCertificate(_)) => {
@@ -230,7 +243,12 @@ impl<'a> Server<'a> {
 /// Waits for the greeting, and returns how long it took.
 pub(super) fn greeted(dialogue: &mut Dialogue) -> Result<Duration, NoSession> {
     let start = Instant::now();
-    let greeting = dialogue.reply().map_err(NoSession::NoGreeting)?;
+    let greeting = dialogue.reply().map_err(|silence| {
+        let evidence = dialogue.take_evidence();
+        let said = evidence.iter().last().map(Said::text);
+        let said = said.filter(|_| silence == Silence::Garbled);
+        NoSession::NoGreeting(silence, said.map(Into::into))
+    })?;
     match greeting.code().value() {
         220 => Ok(start.elapsed()),
         _ => Err(NoSession::Refused(greeting)),
@@ -269,12 +287,15 @@ impl fmt::Display for NoSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connection(error) => write!(f, "no connection: {error}"),
-            Self::NoGreeting(silence) => write!(f, "no greeting: {silence}"),
+            Self::NoGreeting(silence, None) => write!(f, "no greeting: {silence}"),
+            Self::NoGreeting(silence, Some(said)) => {
+                write!(f, "no greeting: {silence}: \"{said}\"")
+            }
             Self::Refused(reply) => write!(f, "the server takes no session: {reply}"),
             Self::NoAnswer(silence) => write!(f, "no answer: {silence}"),
-            Self::NoHello(reply) => write!(f, "EHLO and HELO, or LHLO, are refused: {reply}"),
+            Self::NoHello(verbs, reply) => write!(f, "no session by {verbs}: {reply}"),
             Self::NoTls(why) | Self::NoLogin(why) => f.write_str(why),
-            Self::NoPassword(error) => write!(f, "no password: {error}"),
+            Self::Options(error) => error.fmt(f),
         }
     }
 }

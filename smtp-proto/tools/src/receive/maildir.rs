@@ -14,6 +14,8 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use crate::arguments::about;
+
 /// A directory with `tmp`, `new` and `cur`.
 ///
 /// Whoever takes a message promises not to lose it (RFC 5321 6.1), so a delivery returns only when
@@ -43,11 +45,11 @@ impl Maildir {
     /// Those of the file system.
     pub fn open(root: &Path) -> io::Result<Arc<Self>> {
         for directory in ["tmp", "new", "cur"] {
-            fs::create_dir_all(root.join(directory))?;
+            about(root.display(), fs::create_dir_all(root.join(directory)))?;
         }
         Ok(Arc::new(Self {
             root: root.to_owned(),
-            new: File::open(root.join("new"))?,
+            new: about(root.display(), File::open(root.join("new")))?,
             delivered: AtomicU64::new(0),
         }))
     }

@@ -19,6 +19,8 @@ use smtp_proto_tokio::{
     server::{self, Shutdown},
 };
 
+use crate::arguments::about;
+
 pub use self::{
     account::Account,
     duplicates::Duplicates,
@@ -44,13 +46,16 @@ pub async fn receive(options: &Options) -> Result<(), Box<dyn Error>> {
     let limited = |server: Server| server.max_connections(options.max_connections);
     match &options.listen {
         Listen::Tcp(address) => {
-            let server = limited(Server::bind(address.as_str(), serving).await?);
+            let server = limited(about(
+                address,
+                Server::bind(address.as_str(), serving).await,
+            )?);
             announce(&server.local_addr()?);
             server.serve_until(inbox, shutdown).await;
         }
         #[cfg(unix)]
         Listen::Unix(path) => {
-            let server = limited(Server::bind_unix(path, serving)?);
+            let server = limited(about(path.display(), Server::bind_unix(path, serving))?);
             announce(&path.display());
             server.serve_until(inbox, shutdown).await;
             fs::remove_file(path)?;

@@ -13,12 +13,13 @@ use smtp_proto::{
 use smtp_proto_rustls::TlsAcceptor;
 
 use super::{Account, Duplicates, Inbox, Maildir};
-use crate::arguments::{CommandLine, host, read_secret, seconds};
+use crate::arguments::{CommandLine, about, host, read_secret, seconds};
 
 /// Receives messages by SMTP or LMTP, for everybody.
 ///
 /// Each begins with a Return-Path and a Received field. Ends on SIGTERM or SIGINT, once the
-/// transactions under way are over, or at once on the second.
+/// transactions under way are over, or at once on the second. Exits with 3 if it cannot listen, or
+/// something of this machine's is missing or broken, as a file.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "receive", version)]
 pub struct Options {
@@ -165,8 +166,10 @@ impl Options {
     /// Those of the files.
     pub(super) fn acceptor(&self) -> io::Result<Option<TlsAcceptor>> {
         let files = self.tls_cert.as_ref().zip(self.tls_key.as_ref());
-        let acceptor =
-            files.map(|(certificate, key)| TlsAcceptor::from_pem_files(certificate, key));
+        let acceptor = files.map(|(certificate, key)| {
+            let both = format!("{} with {}", certificate.display(), key.display());
+            about(both, TlsAcceptor::from_pem_files(certificate, key))
+        });
         acceptor.transpose()
     }
 

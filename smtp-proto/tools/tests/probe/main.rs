@@ -133,6 +133,7 @@ fn openings() {
     each! { &[];
         GreetsTwice => G(Greeting::SaysMore), Wrong, LockStep;
         GreetsTwice => Outcome::Untested(Check::Batch, Reason::Pointless(Check::Greeting)), Untested, LockStep;
+        GreetsAgain => G(Greeting::SaysMore), Wrong, LockStep;
         AnswersEhloTwice => H(Hello::SaysMore), Wrong, LockStep;
         Offers("PIPELINING") => S(Size::NotOffered), Fact, LookAhead;
         Offers("PIPELINING\nCHUNKING\nSIZE") => S(Size::Unlimited), Fact, LookAhead;
@@ -150,6 +151,8 @@ fn lines() {
         TearsSegments => S(Split::Differs { .. }), Wrong, LockStep;
         HoldsBack => S(Split::HeldBack), Weak, Stream;
         TearsLongLines => L(LineLength { usual: LongLine::Taken, long: Some(LongLine::Torn) }), Wrong, Stream;
+        CutsLongLines => L(LineLength { usual: LongLine::Taken, long: Some(LongLine::Cut) }), Weak, Stream;
+        IgnoresArguments => L(LineLength { long: Some(LongLine::Taken), .. }), Right, Stream;
         ClosesOnLongLines => L(LineLength { long: Some(LongLine::Closes(None)), .. }), Right, Stream;
         LfEndsLines => B(BareLf::EndsLine), Weak, Stream;
         LfIsSpace => B(BareLf::Ignored(_)), Weak, Stream;
@@ -180,6 +183,8 @@ fn deliveries() {
         ForgetsLookAhead => L(LookAhead::Loses(Lost { answered: 1, .. })), Wrong, Group;
         RefusesRecipients => L(LookAhead::NoTransaction(_)), Untested, Stream;
         LfEndsContent => E(EndOfContent::Lax(_)), Wrong, Stream;
+        FirstLfEndsContent => E(EndOfContent::LaxAfterLf(_)), Wrong, Stream;
+        ClosesOnBareLf => E(EndOfContent::Refuses(_)), Right, Stream;
         ClosesAfterErrors(5) => N(Errors::Closes(5)), Fact, Stream;
         ForgivesAll => N(Errors::AtLeast(40)), Weak, Stream;
         ExecutesChunks => Outcome::Untested(Check::Chunks, Reason::Pointless(_)), Untested, LookAhead;
@@ -189,15 +194,25 @@ fn deliveries() {
     }
 }
 
-/// All that end a content are named.
+/// All that end a content are named, and nothing else is, whatever the server waits for.
 #[test]
 fn ends_of_content() {
-    let report = run(&[LfEndsContent], None, &CONSENT).unwrap();
-    let lax = EndOfContent::Lax(vec![Terminator::LfDotLf, Terminator::CrLfDotLf]);
-    assert_eq!(
-        report.outcome(Check::EndOfContent),
-        Some(&Outcome::EndOfContent(lax))
-    );
+    use Terminator::{CrLfDotCr, CrLfDotCrCrLf, CrLfDotLf, LfDotLf};
+    thread::scope(|scope| {
+        for (faults, expected) in [
+            (&[LfEndsContent][..], vec![LfDotLf, CrLfDotLf]),
+            (&[CrEndsContent], vec![CrLfDotCr, CrLfDotCrCrLf]),
+            // What was found before the session ended is known.
+            (&[LfEndsContent, ClosesAfterContent], vec![LfDotLf]),
+        ] {
+            scope.spawn(move || {
+                let report = run(faults, None, &CONSENT).unwrap();
+                let lax = Outcome::EndOfContent(EndOfContent::Lax(expected));
+                let found = report.outcome(Check::EndOfContent);
+                assert_eq!(found, Some(&lax), "{}", table(&report, true));
+            });
+        }
+    });
 }
 
 /// What is found out not to hold is not among what a client may rely on.
@@ -216,15 +231,13 @@ fn lies_are_left_out_of_the_capabilities() {
 
 /// Tests a server with TLS; `authority` says whether it is the right one that is trusted.
 fn run_with_tls(faults: &[Fault], authority: bool, name: &str) -> Report {
-    let mode = if faults.contains(&TlsFirst) {
-        "implicit"
-    } else {
-        "auto"
-    };
     let (pki, other) = (Pki::new(), Pki::new());
     let ca = if authority { &pki } else { &other }.file("ca.pem");
     let ca = ca.to_str().unwrap();
-    let arguments = ["--ca", ca, "--server-name", name, "--tls", mode];
+    let mut arguments = vec!["--ca", ca, "--server-name", name];
+    if faults.contains(&TlsFirst) {
+        arguments.extend(["--tls", "implicit"]);
+    }
     run(faults, Some(pki.acceptor()), &arguments).unwrap()
 }
 
@@ -286,6 +299,11 @@ fn hazards_of_starttls() {
     thread::scope(|scope| {
         for (fault, expected) in [
             (KeepsInput, Outcome::Injection(Injection::Executed)),
+            (KeepsInputForLater, Outcome::Injection(Injection::Executed)),
+            (
+                AnswersBeforeTls,
+                Outcome::Injection(Injection::AnsweredInClear),
+            ),
             (SaysMoreBeforeTls, Outcome::Tls(Tls::SaysMore)),
             (RefusesTls, Outcome::Tls(refused)),
         ] {
@@ -314,6 +332,16 @@ fn servers_that_demand_tls() {
     assert!(!report.capabilities.has(Extension::StartTls));
 }
 
+/// Where STARTTLS is offered, everything is tested after it if that is asked for.
+#[test]
+fn tls_where_it_is_offered() {
+    let report = |tls| run(&[], tls, &["--tls", "opportunistic"]).unwrap();
+    let over_tls = report(Some(Pki::new().acceptor()));
+    assert_eq!(over_tls.channel, Channel::StartTls);
+    assert_eq!(over_tls.advice.policy, Policy::Stream);
+    assert_eq!(report(None).channel, Channel::Clear);
+}
+
 /// 2033-4.1: LHLO takes the place of EHLO, and nothing is in that of HELO. There is no stream.
 #[test]
 fn lmtp() {
@@ -329,11 +357,11 @@ fn lmtp() {
     ));
     assert!(matches!(
         run(&[], None, &["--lmtp"]),
-        Err(NoSession::NoHello(_))
+        Err(NoSession::NoHello(..))
     ));
     assert!(matches!(
         run(&[SpeaksLmtp], None, &[]),
-        Err(NoSession::NoHello(_))
+        Err(NoSession::NoHello(..))
     ));
     // RFC 2033 5
     assert!(Options::read(["probe", "--lmtp", "mx"]).is_err());

@@ -4,6 +4,7 @@ use std::{
     io::{Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     thread,
+    time::Duration,
 };
 
 use smtp_proto_rustls::{
@@ -18,6 +19,8 @@ pub(crate) enum Fault {
     Offers(&'static str),
     /// Says a second reply in the segment of the first.
     GreetsTwice,
+    /// Says it a moment after the first.
+    GreetsAgain,
     AnswersEhloTwice,
     /// Of the commands in one segment, answers the first and forgets the others.
     ForgetsTheRest,
@@ -39,6 +42,10 @@ pub(crate) enum Fault {
     HoldsBack,
     /// Takes 512 bytes for a line, whatever they are.
     TearsLongLines,
+    /// Forgets what of a line is beyond 512 bytes.
+    CutsLongLines,
+    /// Takes whatever follows RSET.
+    IgnoresArguments,
     /// Closes without a word where a line is longer than 512 bytes.
     ClosesOnLongLines,
     /// Takes LF for the end of a command line.
@@ -61,6 +68,14 @@ pub(crate) enum Fault {
     ForgetsLookAhead,
     /// Ends content at LF . LF too.
     LfEndsContent,
+    /// Ends content at CR LF . CR too, once it knows that no LF follows.
+    CrEndsContent,
+    /// Ends content at LF . LF too if its first line ends in LF alone, as Exim does.
+    FirstLfEndsContent,
+    /// Answers 521 to the first bare LF of a content, and closes.
+    ClosesOnBareLf,
+    /// Closes after each content.
+    ClosesAfterContent,
     /// Forgets what is not answered yet when QUIT comes.
     ForgetsBeforeQuit,
     /// Takes any SIZE.
@@ -73,6 +88,10 @@ pub(crate) enum Fault {
     RefusesTls,
     /// Keeps for TLS what came in clear after STARTTLS.
     KeepsInput,
+    /// Does so, and answers it with the first command in TLS.
+    KeepsInputForLater,
+    /// Answers, a moment after 220 and in clear, what came together with STARTTLS.
+    AnswersBeforeTls,
     /// Says more than 220 before TLS.
     SaysMoreBeforeTls,
     /// Refuses all recipients.
@@ -95,6 +114,8 @@ use Fault::*;
 const OFFER: &str = "PIPELINING\nSIZE 1000\nCHUNKING\nLIMITS RCPTMAX=50";
 const MAX_SIZE: usize = 1000;
 const MAX_ERRORS: usize = 10;
+/// As short as a peer's second thought may be.
+const MOMENT: Duration = Duration::from_millis(100);
 
 /// Starts a server of this many faults, which lives as long as the process.
 pub(crate) fn serve(faults: Vec<Fault>, tls: Option<TlsAcceptor>) -> SocketAddr {
@@ -162,6 +183,10 @@ impl Peer {
         }
         let more = ["", "250 more\r\n"][usize::from(self.has(GreetsTwice))];
         self.write(&format!("220 peer\r\n{more}"));
+        if self.has(GreetsAgain) {
+            thread::sleep(MOMENT);
+            self.write("220 peer again\r\n");
+        }
         while !self.closing && self.fill() {
             let mut batch = 0;
             while let Some(line) = self.line() {
@@ -214,7 +239,10 @@ impl Peer {
         if self.has(TearsSegments) && end.is_none() && !self.input.is_empty() {
             end = Some(self.input.len());
         }
-        let line = self.input.drain(..end?).collect();
+        let mut line: Vec<u8> = self.input.drain(..end?).collect();
+        if self.has(CutsLongLines) {
+            line.truncate(512);
+        }
         Some(String::from_utf8(line).unwrap().trim_end().to_owned())
     }
 
@@ -291,6 +319,7 @@ impl Peer {
             "DATA" if self.has(AcceptsNobodysContent) => self.content(),
             "DATA" => self.error("554 no recipients"),
             "BDAT" => self.chunk(&line),
+            "RSET" if line != "RSET" && !self.ignores_arguments() => self.error("501 argument"),
             "RSET" => {
                 (self.mail, self.rcpt) = (false, false);
                 self.say("250 reset");
@@ -314,6 +343,10 @@ impl Peer {
             .find_map(offers)
             .unwrap_or(OFFER)
             .to_owned()
+    }
+
+    fn ignores_arguments(&self) -> bool {
+        self.has(IgnoresArguments) || self.has(LfIsSpace)
     }
 
     fn is_too_large(&self, line: &str) -> bool {
@@ -344,9 +377,18 @@ impl Peer {
         let more = ["", "250 more\r\n"][usize::from(self.has(SaysMoreBeforeTls))];
         self.write(&format!("220 go\r\n{more}"));
         let kept = std::mem::take(&mut self.input);
+        if self.has(AnswersBeforeTls) && !kept.is_empty() {
+            thread::sleep(MOMENT);
+            self.write("250 reset\r\n");
+        }
         self.begin_tls();
         if self.has(KeepsInput) {
             self.input = kept;
+        } else if self.has(KeepsInputForLater) && !kept.is_empty() {
+            // So that the handshake is done before that is read.
+            let _ = self.stream.flush();
+            self.fill();
+            self.input.splice(0..0, kept);
         }
         // So that the handshake is done by now, whatever comes next.
         let _ = self.stream.flush();
@@ -364,10 +406,6 @@ impl Peer {
     fn content(&mut self) {
         self.say("354 go");
         self.flush();
-        let ends: &[&[u8]] = match self.has(LfEndsContent) {
-            true => &[b"\r\n.\r\n", b"\n.\n"],
-            false => &[b"\r\n.\r\n"],
-        };
         let mut content = b"\r\n".to_vec();
         let length = loop {
             if !self.fill() {
@@ -375,11 +413,12 @@ impl Peer {
                 return;
             }
             content.append(&mut self.input);
-            let found = ends.iter().filter_map(|end| {
-                let at = content.windows(end.len()).position(|it| it == *end)?;
-                Some(at + end.len())
-            });
-            if let Some(length) = found.min() {
+            if self.has(ClosesOnBareLf) && content.windows(2).any(is_bare_lf) {
+                self.say("521 bare LF");
+                self.closing = true;
+                return;
+            }
+            if let Some(length) = self.end(&content) {
                 break length;
             }
         };
@@ -387,6 +426,7 @@ impl Peer {
         let accepted = self.rcpt || self.has(AcceptsNobodysContent);
         self.say(if accepted { "250 queued" } else { "554 nobody" });
         (self.mail, self.rcpt) = (false, false);
+        self.closing |= self.has(ClosesAfterContent);
         if self.has(ForgetsLookAhead) {
             self.input.clear();
         }
@@ -395,6 +435,23 @@ impl Peer {
                 self.say("503 out of order");
             }
         }
+    }
+
+    /// Returns where a content ends that begins by the end of a line.
+    fn end(&self, content: &[u8]) -> Option<usize> {
+        let find = |wanted: &[u8]| content.windows(wanted.len()).position(|it| it == wanted);
+        let first = content[2..].iter().position(|byte| *byte == b'\n');
+        let by_lf = self.has(LfEndsContent)
+            || self.has(FirstLfEndsContent)
+                && first.is_some_and(|at| is_bare_lf(&content[at + 1..at + 3]));
+        let ends = [
+            find(b"\r\n.\r\n").map(|at| at + 5),
+            find(b"\n.\n").map(|at| at + 3).filter(|_| by_lf),
+            find(b"\r\n.\r")
+                .map(|at| at + 4)
+                .filter(|end| self.has(CrEndsContent) && content.len() > *end),
+        ];
+        ends.into_iter().flatten().min()
     }
 
     fn chunk(&mut self, line: &str) {
@@ -465,4 +522,9 @@ impl Peer {
         let _ = self.stream.write_all(text.as_bytes());
         let _ = self.stream.flush();
     }
+}
+
+/// Tells whether of two bytes the second is an LF and the first no CR.
+fn is_bare_lf(bytes: &[u8]) -> bool {
+    matches!(bytes, [before, b'\n'] if *before != b'\r')
 }

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    io::Write as _,
     net::{TcpListener, ToSocketAddrs as _},
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -293,6 +294,10 @@ fn nobody_has_to_read_what_became_of_messages() {
         .args([
             "--to",
             &receiver.address,
+            "--from",
+            "a@x.example",
+            "--rcpt",
+            "b@y.example",
             "--json",
             "--repeat",
             "20",
@@ -305,6 +310,31 @@ fn nobody_has_to_read_what_became_of_messages() {
     drop(child.stdout.take());
     child.wait().unwrap();
     assert_eq!(receiver.stored().len(), 20);
+}
+
+/// A message may come from another program.
+#[test]
+fn a_message_comes_from_standard_input() {
+    let receiver = Receiver::start(&[]);
+    let mut child = Command::new(env!("CARGO_BIN_EXE_deliver"))
+        .args([
+            "--to",
+            &receiver.address,
+            "--from",
+            "",
+            "--rcpt",
+            "b@y",
+            "-",
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"Subject: x\n\nHello.\n").unwrap();
+    drop(stdin);
+    assert!(child.wait().unwrap().success());
+    assert!(receiver.stored()[0].ends_with("Subject: x\r\n\r\nHello.\r\n"));
 }
 
 #[test]

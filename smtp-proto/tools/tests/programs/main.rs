@@ -2,6 +2,7 @@
 #![cfg(unix)]
 
 mod deliver;
+mod errors;
 mod probe;
 mod receive;
 mod redelivery;

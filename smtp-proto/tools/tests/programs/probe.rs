@@ -72,6 +72,15 @@ fn it_logs_in() {
     assert_eq!(verdict(&probe(&trust), "one-by-one"), "fact");
 }
 
+/// A server that has no TLS is not found to be right where TLS was asked for.
+#[test]
+fn where_there_is_no_session_it_fails() {
+    let receiver = Receiver::start(&[]);
+    let output = probe(&["--tls", "required", &receiver.address]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert_eq!(verdict(&output, "one-by-one"), "untested");
+}
+
 #[test]
 fn it_speaks_lmtp_through_a_unix_socket() {
     let messages = Messages::new(&[]);

@@ -150,6 +150,12 @@ fn what_was_under_way_when_it_was_killed_is_in_doubt() {
     ][..]]);
     let mut child = Command::new(env!("CARGO_BIN_EXE_deliver"))
         .args(["--to", &server.address.to_string(), "--policy", "lockstep"])
+        .args([
+            "--from",
+            "ada@client.example",
+            "--rcpt",
+            "grace@server.example",
+        ])
         .args(["--resume", &messages.path("record"), &messages.path("1")])
         .stdout(Stdio::null())
         .spawn()

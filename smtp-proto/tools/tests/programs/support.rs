@@ -142,12 +142,18 @@ impl Peer {
     }
 }
 
-/// Runs `deliver` to its end.
+/// Runs `deliver` to its end, for whoever is not named.
 pub(crate) fn deliver(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_deliver"))
-        .args(arguments)
-        .output()
-        .unwrap()
+    let mut command = Command::new(env!("CARGO_BIN_EXE_deliver"));
+    for (option, usual) in [
+        ("--from", "ada@client.example"),
+        ("--rcpt", "grace@server.example"),
+    ] {
+        if !arguments.contains(&option) {
+            command.args([option, usual]);
+        }
+    }
+    command.args(arguments).output().unwrap()
 }
 
 /// Files of messages, one for each name: `1` has the subject `1`.

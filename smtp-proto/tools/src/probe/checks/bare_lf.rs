@@ -57,7 +57,7 @@ impl Tells for BareLf {
                  that never sends one."
             ),
             Self::EndsLine => "A bare LF ends a command line. If it ends lines of content too, \
-                               messages can be smuggled through this server: relay nothing to it \
+                               messages can be smuggled into this server: relay nothing to it \
                                unchecked."
                 .into(),
             Self::Silent => "A line with a bare LF in it gets no answer at all.".into(),

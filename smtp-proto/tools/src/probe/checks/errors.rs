@@ -52,14 +52,14 @@ impl Tells for Errors {
         match self {
             Self::Ends(count) => format!(
                 "Answers error {count} by 421 and ends the session: a stream of messages that it \
-                 refuses ends there too."
+                 refuses may end there too."
             ),
             Self::Closes(count) => format!(
                 "Closes the connection after {count} errors, without 421: a stream of messages that \
-                 it refuses ends there too."
+                 it refuses may end there too."
             ),
             Self::AtLeast(count) => {
-                format!("Puts up with {count} errors and more: clients may guess for long.")
+                format!("Puts up with {count} malformed RCPT and more: clients may guess for long.")
             }
             Self::Stops(count, silence) => format!("Does not answer error {count}: {silence}."),
         }

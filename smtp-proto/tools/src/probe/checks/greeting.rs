@@ -22,9 +22,9 @@ pub enum Greeting {
 
 pub(in crate::probe) fn check(dialogue: &mut Dialogue) -> Result<Greeting, NoSession> {
     let after = greeted(dialogue)?;
-    Ok(match dialogue.has_input() {
-        true => Greeting::SaysMore,
-        false => Greeting::Waits { after },
+    Ok(match dialogue.surplus() {
+        Ok(_) => Greeting::SaysMore,
+        Err(_) => Greeting::Waits { after },
     })
 }
 

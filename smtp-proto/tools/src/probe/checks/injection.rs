@@ -29,15 +29,20 @@ pub(in crate::probe) fn check(server: &Server<'_>, dialogue: &mut Dialogue) -> I
         Ok(reply) => return Injection::Refused(Some(reply.code())),
         Err(_) => return Injection::Refused(None),
     }
+    if dialogue.surplus().is_ok() {
+        return Injection::AnsweredInClear;
+    }
     match server.handshake(dialogue) {
         Ok(_) => {}
         Err(TlsFailure::SaysMore) => return Injection::AnsweredInClear,
         Err(failure) => return Injection::Failed(failure.to_string()),
     }
-    match dialogue.surplus() {
+    // What was kept may be answered now, or together with the next command.
+    let noop = dialogue.ask(b"NOOP\r\n");
+    match noop.and_then(|_| dialogue.surplus()) {
         Ok(_) => Injection::Executed,
-        Err(Silence::Closed) => Injection::Refused(None),
-        Err(_) => Injection::Forgotten,
+        Err(Silence::TimedOut) => Injection::Forgotten,
+        Err(_) => Injection::Refused(None),
     }
 }
 

@@ -26,6 +26,8 @@ pub struct LineLength {
 pub enum LongLine {
     /// It is taken.
     Taken,
+    /// It is taken without its end.
+    Cut,
     /// It is refused, once.
     Refused(Code),
     /// It is taken for several commands.
@@ -37,12 +39,27 @@ pub enum LongLine {
 }
 
 pub(in crate::probe) fn check(dialogue: &mut Dialogue) -> LineLength {
-    let usual = send(dialogue, USUAL);
+    let mut usual = send(dialogue, USUAL);
     let goes_on = matches!(usual, LongLine::Taken | LongLine::Refused(_));
-    LineLength {
-        usual,
-        long: goes_on.then(|| send(dialogue, LONG)),
+    let mut long = goes_on.then(|| send(dialogue, LONG));
+    // An error each, so no more than needed.
+    if long == Some(LongLine::Taken) && is_cut(dialogue, LONG) {
+        long = Some(LongLine::Cut);
+        if is_cut(dialogue, USUAL) {
+            usual = LongLine::Cut;
+        }
     }
+    LineLength { usual, long }
+}
+
+/// Tells whether a command line is understood without its end: RSET takes no argument (RFC 5321
+/// 4.1.1.5), but for servers that do not mind.
+fn is_cut(dialogue: &mut Dialogue, length: usize) -> bool {
+    let mut is_taken = |blanks: usize| {
+        let line = format!("RSET{}x\r\n", " ".repeat(blanks));
+        dialogue.ask(line.as_bytes()).map(|it| it.is_positive())
+    };
+    is_taken(length - "RSETx\r\n".len()) == Ok(true) && is_taken(1) == Ok(false)
 }
 
 fn send(dialogue: &mut Dialogue, length: usize) -> LongLine {
@@ -67,7 +84,10 @@ impl Tells for LineLength {
         let is_wrong = |line: &LongLine| matches!(line, LongLine::Torn | LongLine::Stops(_));
         if lines.iter().flatten().any(is_wrong) {
             Verdict::Wrong
-        } else if self.usual != LongLine::Taken {
+        } else if self.usual == LongLine::Cut {
+            // RFC 5321 4.5.3.1.4
+            Verdict::Wrong
+        } else if self.usual != LongLine::Taken || self.long == Some(LongLine::Cut) {
             Verdict::Weak
         } else {
             Verdict::Right
@@ -77,6 +97,10 @@ impl Tells for LineLength {
     fn meaning(&self) -> String {
         let line = |length, line| match line {
             LongLine::Taken => format!("A command line of {length} bytes is taken."),
+            LongLine::Cut => format!(
+                "A command line of {length} bytes is taken without its end, unnoticed: parameters may \
+                 be lost."
+            ),
             LongLine::Refused(code) => {
                 format!("A command line of {length} bytes is refused by {code}.")
             }

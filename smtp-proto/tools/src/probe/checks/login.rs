@@ -3,17 +3,19 @@
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use smtp_proto::{
     machine::TlsInfo,
-    sasl::{Channel, Mechanism},
+    sasl::{Channel, Mechanism, by_scram_or_password},
     syntax::{Capabilities, Class, Code, Reply},
 };
 
+use smtp_proto_blocking::client::nonce;
+
 use super::auth::mechanisms;
 use crate::probe::{
-    credentials::Credentials,
     dialogue::{Dialogue, Silence},
     finding::{Tells, Verdict},
     session::{Server, Session},
 };
+use crate::security::Secret;
 
 /// What a login comes to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,13 +46,13 @@ pub enum Login {
 pub(in crate::probe) fn check(
     server: &Server<'_>,
     session: &mut Session,
-    credentials: &Credentials,
+    secret: &Secret,
 ) -> Login {
     let Some(tls) = session.tls.as_ref().filter(|tls| tls.is_verified()) else {
         return Login::Unprotected;
     };
-    let known = match credentials.mechanisms() {
-        Ok(known) => known,
+    let known = match nonce() {
+        Ok(nonce) => by_scram_or_password(&secret.user, &secret.secret, nonce),
         Err(error) => return Login::Stops(error.to_string()),
     };
     let before = &session.capabilities;

@@ -92,7 +92,7 @@ impl Tells for Size {
                     .into()
             }
             Self::Kept { max, code } => {
-                format!("Takes {max} bytes; a message that declares more is refused by {code}.")
+                format!("Announces {max} bytes; a message that declares more is refused by {code}.")
             }
             Self::NotKept { max } => format!(
                 "Announces {max} bytes, and yet takes MAIL for a message that declares more: its \

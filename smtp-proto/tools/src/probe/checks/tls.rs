@@ -4,7 +4,7 @@ use smtp_proto::{machine::TlsInfo, syntax::Code};
 
 use crate::probe::{
     finding::{Tells, Verdict},
-    session::{TlsFailure, Trust},
+    session::{Certificates, TlsFailure},
 };
 
 /// What TLS comes to.
@@ -33,11 +33,11 @@ pub enum Tls {
 }
 
 impl Tls {
-    pub(in crate::probe) fn done(info: &TlsInfo, trust: &Trust) -> Self {
+    pub(in crate::probe) fn done(info: &TlsInfo, certificates: &Certificates) -> Self {
         let version = info.version;
-        match trust {
-            Trust::Verified => Self::Verified { version },
-            Trust::Anyone(reason) => Self::Unverified {
+        match certificates {
+            Certificates::Verified(_) => Self::Verified { version },
+            Certificates::Anyones(reason) => Self::Unverified {
                 version,
                 reason: reason.clone(),
             },

@@ -1,11 +1,11 @@
-//! What a server's application has to say: written once, and spelled by each adapter.
+//! What a server's application has to say.
 
-/// Defines an adapter's trait `Handler`, whose methods are `async` or `blocking`, with the documentation
-/// that is given; `Sink` and `Exchange` are the adapter's.
+/// Defines an adapter's trait `Handler`, its methods `async` or not, with the documentation that is given;
+/// `Sink` and `Exchange` are the adapter's.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! handler {
-    ($spelling:ident $(#[$docs:meta])*) => {
+    ($($async:ident . await)? $(#[$docs:meta])*) => {
         use std::{io, sync::Arc};
 
         use $crate::{
@@ -29,7 +29,7 @@ macro_rules! handler {
         #[cfg(feature = "scram")]
         use $crate::sasl::{ScramHash, ScramKeys};
 
-        $crate::handler! { @trait $spelling [$(#[$docs])*]
+        $crate::handler! { @trait [$($async)?] [$(#[$docs])*]
             /// Takes a connection, and says what is to be remembered of it; or refuses it: 554 lets the
             /// client take leave, 421 and 521 close the connection. The greeting is the machine's, or the
             /// [reply](smtp_proto::reception::Accept::reply), 220. Accepts unless written.
@@ -169,7 +169,7 @@ macro_rules! handler {
         }
     };
 
-    (@trait $spelling:ident [$($docs:tt)*] $(
+    (@trait $spelling:tt [$($docs:tt)*] $(
         $(#[$attribute:meta])*
         $name:ident($($argument:ident: $kind:ty),*) -> $output:ty $(= $default:expr)?;
     )*) => {
@@ -179,7 +179,7 @@ macro_rules! handler {
             type Sink: Sink;
 
             $($crate::handler! { @method $spelling [$(#[$attribute])*]
-                $name($($argument: $kind),*) -> $output $(= $default)?
+                [&self] $name($($argument: $kind),*) -> $output $(= $default)?
             })*
 
             /// Hears what needs no answer.
@@ -231,38 +231,38 @@ macro_rules! handler {
         }
     };
 
-    (@method async [$($attributes:tt)*]
-        $name:ident($($argument:ident: $kind:ty),*) -> $output:ty
+    (@method [async] [$($attributes:tt)*]
+        [$($receiver:tt)*] $name:ident($($argument:ident: $kind:ty),*) -> $output:ty
     ) => {
         $($attributes)*
-        fn $name(&self, $($argument: $kind),*) -> impl Future<Output = $output> + Send;
+        fn $name($($receiver)*, $($argument: $kind),*) -> impl Future<Output = $output> + Send;
     };
-    (@method async [$($attributes:tt)*]
-        $name:ident($($argument:ident: $kind:ty),*) -> $output:ty = $default:expr
+    (@method [async] [$($attributes:tt)*]
+        [$($receiver:tt)*] $name:ident($($argument:ident: $kind:ty),*) -> $output:ty = $default:expr
     ) => {
         $($attributes)*
-        fn $name(&self, $($argument: $kind),*) -> impl Future<Output = $output> + Send {
+        fn $name($($receiver)*, $($argument: $kind),*) -> impl Future<Output = $output> + Send {
             $(let _ = $argument;)*
             async { $default }
         }
     };
-    (@method blocking [$($attributes:tt)*]
-        $name:ident($($argument:ident: $kind:ty),*) -> $output:ty
+    (@method [] [$($attributes:tt)*]
+        [$($receiver:tt)*] $name:ident($($argument:ident: $kind:ty),*) -> $output:ty
     ) => {
         $($attributes)*
-        fn $name(&self, $($argument: $kind),*) -> $output;
+        fn $name($($receiver)*, $($argument: $kind),*) -> $output;
     };
-    (@method blocking [$($attributes:tt)*]
-        $name:ident($($argument:ident: $kind:ty),*) -> $output:ty = $default:expr
+    (@method [] [$($attributes:tt)*]
+        [$($receiver:tt)*] $name:ident($($argument:ident: $kind:ty),*) -> $output:ty = $default:expr
     ) => {
         $($attributes)*
-        fn $name(&self, $($argument: $kind),*) -> $output {
+        fn $name($($receiver)*, $($argument: $kind),*) -> $output {
             $(let _ = $argument;)*
             $default
         }
     };
 
-    (@forward async [$($attributes:tt)*]
+    (@forward [async] [$($attributes:tt)*]
         $name:ident($($argument:ident: $kind:ty),*) -> $output:ty
     ) => {
         $($attributes)*
@@ -270,7 +270,7 @@ macro_rules! handler {
             H::$name(self, $($argument),*)
         }
     };
-    (@forward blocking [$($attributes:tt)*]
+    (@forward [] [$($attributes:tt)*]
         $name:ident($($argument:ident: $kind:ty),*) -> $output:ty
     ) => {
         $($attributes)*
