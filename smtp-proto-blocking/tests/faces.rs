@@ -40,6 +40,10 @@ mod server;
 #[path = "../../smtp-proto/tests/faces/timeouts.rs"]
 mod timeouts;
 
+#[cfg(feature = "rustls")]
+#[path = "../../smtp-proto/tests/faces/tls_server.rs"]
+mod tls_server;
+
 #[allow(dead_code, reason = "it is run here without its `main`")]
 #[path = "../examples/proxy_protocol_blocking.rs"]
 mod proxy_protocol;

@@ -15,10 +15,10 @@ use crate::response::in_lettres_words;
 /// Tells why a message was not sent, or not to everybody. It answers lettre's questions, and never shows
 /// credentials.
 ///
-/// With lettre, nobody has got a message that has failed. A server that is sent commands together takes a
-/// message for some recipients before it is known that others were refused. Such an error says neither
-/// [`is_transient`](Self::is_transient), since to send the whole again would deliver it twice, nor that all
-/// is lost: see [`remaining`](Self::remaining).
+/// As with lettre, nobody has got a message of which a recipient was refused. With LMTP, and where the
+/// connection is lost between the messages into which a server's limits have divided one, some may have got
+/// it: such an error does not say [`is_transient`](Self::is_transient), since to send the whole again would
+/// deliver it twice. See [`remaining`](Self::remaining).
 #[derive(Clone, Debug)]
 pub struct Error(Kind);
 
@@ -152,10 +152,13 @@ impl Error {
         }
     }
 
-    /// Returns what became of the first recipient that has not got the message.
+    /// Returns what became of the first recipient that was refused, or else has not got the message.
     fn failure(&self) -> Option<&Outcome<'static>> {
-        let mut outcomes = self.report()?.recipients.iter();
-        outcomes.find(|outcome| !matches!(outcome, Outcome::Delivered(_)))
+        let recipients = &self.report()?.recipients;
+        let is_refused = |outcome: &&Outcome<'_>| matches!(outcome, Outcome::Refused(_));
+        let refused = recipients.iter().find(is_refused);
+        let has_it = |outcome: &&Outcome<'_>| matches!(outcome, Outcome::Delivered(_));
+        refused.or_else(|| recipients.iter().find(|it| !has_it(it)))
     }
 
     fn fault(&self) -> Option<Fault> {
@@ -169,6 +172,8 @@ impl Error {
 fn may_be_tried_again(outcome: &Outcome<'_>) -> bool {
     match outcome {
         Outcome::Delivered(_) | Outcome::InDoubt => false,
+        // It is others who were refused.
+        Outcome::NotSent(why) if why.reason == NotSentReason::NotForAll => true,
         Outcome::Refused(_) | Outcome::NotSent(_) => !is_permanent(outcome),
     }
 }

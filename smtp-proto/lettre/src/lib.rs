@@ -21,14 +21,14 @@
 //! [`SmtpTransport`] and [`AsyncSmtpTransport`] have lettre's names, and so have their methods, and those of
 //! the [builder](TransportBuilder), the [response](Response) and the [error](Error). lettre waits for the
 //! reply to each command, and asks by NOOP whether a connection that it has kept is still there: a message
-//! to one recipient takes it five round trips, and one more for each other recipient. Here it takes two, to
-//! dozens of recipients as well.
+//! to one recipient takes it five round trips, and one more for each other recipient. Here it takes two, and
+//! three to dozens of recipients.
 //!
 //! # What is otherwise
 //!
 //! | | lettre | here |
 //! |---|---|---|
-//! | one recipient of several is refused | nobody gets the message | the others get it: an [`Error`] with the [report](Error::report), of which [`remaining`](Error::remaining) makes the envelope to try again with |
+//! | one recipient of several is refused | nobody gets the message | nobody gets it either, and [`remaining`](Error::remaining) makes the envelope to try again with |
 //! | `smtp://host` | in clear | STARTTLS where it is offered; `?tls=none` is in clear |
 //! | `smtp://user:password@host` | in clear | as with `?tls=required`: STARTTLS, and the certificate is checked |
 //! | credentials, and TLS is not required | sent in clear | never sent, but to a verified server |

@@ -1,9 +1,14 @@
 //! The server's side: what shows who it is.
 
-use std::{fmt, io, path::Path, sync::Arc};
+use std::{
+    fmt,
+    io::{self, Read, Write},
+    path::Path,
+    sync::Arc,
+};
 
 use rustls::{
-    ServerConfig, ServerConnection,
+    ServerConfig, ServerConnection, StreamOwned,
     server::{WebPkiClientVerifier, danger::ClientCertVerifier},
 };
 use smtp_proto::machine::{TlsInfo, Verification, VerifiedBy};
@@ -73,6 +78,36 @@ impl TlsAcceptor {
     pub fn verified_by(mut self, by: VerifiedBy) -> Self {
         self.verification = Verification::Verified(by);
         self
+    }
+
+    /// Does the handshake over a blocking stream, and returns what leads through TLS with what it came to:
+    /// for [`TestServer::with_tls`](smtp_proto::testing), and loops of one's own.
+    ///
+    /// ```
+    /// use smtp_proto::{server::{Config, Tls}, syntax::Host, testing::TestServer};
+    /// use smtp_proto_rustls::TlsAcceptor;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let pki = smtp_proto_test_support::Pki::new();
+    /// # let [chain, key] = ["server.pem", "server.key"].map(|name| pki.file(name));
+    /// let acceptor = TlsAcceptor::from_pem_files(chain, key)?;
+    /// let config = Config::new(Host::parse("mx.example.net")?).tls(Tls::Required);
+    /// let server = TestServer::with_tls(config, move |stream| acceptor.accept(stream))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of the stream, and of the handshake.
+    pub fn accept<S: Read + Write>(
+        &self,
+        mut stream: S,
+    ) -> io::Result<(StreamOwned<ServerConnection, S>, TlsInfo)> {
+        let mut connection = ServerConnection::new(Arc::clone(&self.config)).map_err(invalid)?;
+        connection.complete_io(&mut stream)?;
+        let info = self.info(&connection);
+        Ok((StreamOwned::new(connection, stream), info))
     }
 
     /// Returns what a handshake that this has begun came to, once it is complete.

@@ -266,3 +266,61 @@ fn the_strongest_digest_counts() {
     assert_eq!(outcome(&[&own[4], &strange[2]]), BY_DANE);
     assert_eq!(outcome(&[&own[3], &strange[5]]), BY_DANE);
 }
+
+/// Returns the bytes of a record as zone files have them.
+fn bytes(digits: &str) -> Vec<u8> {
+    let pairs = (0..digits.len()).step_by(2).map(|at| &digits[at..at + 2]);
+    pairs
+        .map(|pair| u8::from_str_radix(pair, 16).unwrap())
+        .collect()
+}
+
+/// RFC 6698 2.1.2, 2.1.3: records that were made by `openssl x509 -outform DER`, and for the key by
+/// `openssl x509 -pubkey -noout | openssl pkey -pubin -outform DER`, by its `dgst` if need be.
+#[test]
+fn records_that_others_have_made_match() {
+    const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/tlsa");
+    let [certificate, key] = ["pem", "key"].map(|it| format!("{DATA}.{it}"));
+    let acceptor = TlsAcceptor::from_pem_files(certificate, key).unwrap();
+    for (selector, matching, data) in [
+        (
+            0,
+            1,
+            "286ea453ac1e870223ce4f9d2028031d418a466559fd51ff97fda83f14149e41",
+        ),
+        (
+            0,
+            2,
+            "cd5c3da9892f985e46110fa5949b41e860bdc7e76101e8ffb8563e2ab878f38e\
+             42dfe1580fe38e4eb5634c91eb7f74cdcd8b5084389db14b77353a4267af11c8",
+        ),
+        (
+            1,
+            0,
+            "3059301306072a8648ce3d020106082a8648ce3d03010703420004f9a62b024cc4a160eb909afda18706972e84cf28\
+             f67a2517d448bc8d65ebb938b9a4520c0525ad9e50c989ddd1b20a201825dc507f8e309574b42b682d8e8be8",
+        ),
+        (
+            1,
+            1,
+            "c90ce0369ca0cdf6fa231e4ed77aca835154dfc5e39e033ebad911909c1ecd24",
+        ),
+        (
+            1,
+            2,
+            "1f9f6b9154ed0de2eb4a51a7f84079489af99cf36f637f160f596640e124c80d\
+             ceb45490f2851793d10749fa157eb26a66d19d976746fea4d6bd02238d7b0e2c",
+        ),
+    ] {
+        let record = TlsaRecord::new(3, selector, matching, bytes(data));
+        let connector = TlsConnector::with_tlsa(HOST, &[record], &[]).unwrap();
+        let [client, _] = handshake(&connector, &acceptor).unwrap();
+        assert_eq!(client.verification, BY_DANE, "{selector} {matching}");
+        let other = TlsaRecord::new(3, 1 - selector, matching, bytes(data));
+        let connector = TlsConnector::with_tlsa(HOST, &[other], &[]).unwrap();
+        assert!(
+            handshake(&connector, &acceptor).is_err(),
+            "{selector} {matching}"
+        );
+    }
+}

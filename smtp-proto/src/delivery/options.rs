@@ -417,20 +417,37 @@ impl<T: Clone, D> Clone for Options<T, D> {
 /// [named]: https://docs.rs/smtp-engine-rustls/latest/smtp_proto_rustls/struct.TlsConnector.html#method.named
 impl<T: PartialEq, D> PartialEq for Options<T, D> {
     fn eq(&self, other: &Self) -> bool {
-        let plain = |it: &Self| {
-            let times = (it.connect_timeout, it.pace);
-            (it.is_named, it.url_tls, it.local_address, times)
-        };
+        // Named one by one, so that none is forgotten that is added: it would have messages go by
+        // connections that are not meant for them.
+        let Self {
+            config,
+            is_named,
+            server,
+            url_tls,
+            tls: _,
+            is_own_tls: _,
+            connect_timeout,
+            local_address,
+            dial,
+            pace,
+            watcher,
+            #[cfg(feature = "auth")]
+            mechanisms,
+        } = self;
         #[cfg(feature = "auth")]
-        if self.mechanisms != other.mechanisms {
+        if *mechanisms != other.mechanisms {
             return false;
         }
-        plain(self) == plain(other)
-            && self.server == other.server
-            && self.config == other.config
+        *config == other.config
+            && *is_named == other.is_named
+            && *server == other.server
+            && *url_tls == other.url_tls
             && self.own_tls() == other.own_tls()
-            && is_clone(self.dial.as_ref(), other.dial.as_ref())
-            && is_clone(self.watcher.as_ref(), other.watcher.as_ref())
+            && *connect_timeout == other.connect_timeout
+            && *local_address == other.local_address
+            && is_clone(dial.as_ref(), other.dial.as_ref())
+            && *pace == other.pace
+            && is_clone(watcher.as_ref(), other.watcher.as_ref())
     }
 }
 

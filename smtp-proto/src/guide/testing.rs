@@ -49,6 +49,17 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! TLS is whatever does the handshake over a socket: [`TestServer::with_tls`] takes a function that does.
+//! With rustls, `smtp-engine-rustls` has it, and the crate `rcgen` makes a certificate that the program is
+//! told to trust:
+//!
+//! ```ignore
+//! // It is compiled where there is rustls: see `TlsAcceptor::accept`.
+//! let acceptor = TlsAcceptor::from_pem_files("server.pem", "server.key")?;
+//! let config = Config::new(Host::parse("mx.example.net")?).tls(Tls::Required);
+//! let server = TestServer::with_tls(config, move |stream| acceptor.accept(stream))?;
+//! ```
+//!
 //! # What goes wrong
 //!
 //! A [`Reaction`] takes the place of one reply: at a [step](crate::machine::Step), if need be only for one
@@ -135,6 +146,7 @@
 //! ```
 //!
 //! [`TestServer`]: crate::testing::TestServer
+//! [`TestServer::with_tls`]: crate::testing::TestServer::with_tls
 //! [`TestServer::cut_after`]: crate::testing::TestServer::cut_after
 //! [`TestServer::say`]: crate::testing::TestServer::say
 //! [`Reaction`]: crate::testing::Reaction

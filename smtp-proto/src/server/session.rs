@@ -134,9 +134,6 @@ impl Session {
         if policy == ImproperPipelining::Tolerate || self.is_opening {
             return false;
         }
-        if fault == Fault::EarlyTalker {
-            self.link.outbox_mut().take_back(0); // the greeting, which has not left
-        }
         match self.lines.foreign_beginning(input) {
             Some(protocol) => {
                 let fault = Fault::ForeignProtocol(protocol);

@@ -2,6 +2,7 @@
 
 use std::{
     collections::VecDeque,
+    io,
     string::{String, ToString},
     sync::Arc,
     time::Duration,
@@ -12,7 +13,7 @@ use std::{
 use super::question::{About, Kind, address_of_recipient, address_of_sender};
 use super::reaction::{Act, verdict};
 use super::record::{RecordedMessage, Records};
-use crate::machine::{Origin, Step};
+use crate::machine::{Origin, Step, TlsInfo};
 use crate::reception::{Asked, Call, Envelope, Reception, Refusal, Session};
 use crate::server::{Config, Review};
 
@@ -53,6 +54,7 @@ struct Due {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
     Read,
+    Handshake,
     Wait(Duration),
     End,
 }
@@ -66,7 +68,7 @@ impl Conversation {
             .slow_down(0, Duration::ZERO);
         let session = Session::new(u64::try_from(connection).unwrap_or_default(), None, None);
         Self {
-            reception: Reception::new(config, session, Duration::ZERO).without_tls(),
+            reception: Reception::new(config, session, Duration::ZERO),
             records,
             connection,
             input: Vec::new(),
@@ -75,6 +77,21 @@ impl Conversation {
             message: None,
             heard: String::new(),
             due: VecDeque::new(),
+        }
+    }
+
+    /// Has STARTTLS answered 454, as there is nobody to do the handshake.
+    pub(super) fn without_tls(mut self) -> Self {
+        self.reception = self.reception.without_tls();
+        self
+    }
+
+    /// Takes note of what the handshake came to.
+    pub(super) fn shook_hands(&mut self, result: io::Result<TlsInfo>, now: Duration) {
+        match result {
+            // It was due.
+            Ok(info) => _ = self.reception.tls_established(info, now),
+            Err(_) => self.reception.tls_failed(),
         }
     }
 
@@ -112,7 +129,7 @@ impl Conversation {
             }
             match self.reception.poll_call(&mut input, now) {
                 Ok(Some(call)) => self.take(call),
-                Ok(None) if self.reception.wants_tls() => self.reception.tls_failed(),
+                Ok(None) if self.reception.wants_tls() => break Next::Handshake,
                 Ok(None) => {
                     // What is said without a question, as at a timeout.
                     let said = self.composed(now);

@@ -1,6 +1,7 @@
 //! A mail server on this machine, for the time of a test.
 
 use std::{
+    boxed::Box,
     format,
     io::{self, ErrorKind, Read, Write},
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
@@ -15,6 +16,7 @@ use std::{
 use super::conversation::{Conversation, Next};
 use super::reaction::Reaction;
 use super::record::{RecordedMessage, Records};
+use crate::machine::TlsInfo;
 use crate::server::Config;
 use crate::syntax::Host;
 
@@ -22,6 +24,14 @@ use crate::syntax::Host;
 const LINGER: Duration = Duration::from_secs(1);
 /// How long a client may take none of what is there for it to read.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Does handshakes.
+type Handshake = Arc<dyn Fn(TcpStream) -> io::Result<(Box<dyn Duplex>, TlsInfo)> + Send + Sync>;
+
+/// Bytes in both directions.
+trait Duplex: Read + Write + Send {}
+
+impl<S: Read + Write + Send> Duplex for S {}
 
 /// A mail server that listens on this machine, takes every message, and tells what it got.
 ///
@@ -54,11 +64,36 @@ impl TestServer {
     ///
     /// Fails if it cannot listen.
     pub fn with(config: Config) -> io::Result<Self> {
+        Self::listening(config, None)
+    }
+
+    /// Starts a server that does TLS as its configuration says: by `handshake`, which returns what leads
+    /// through it. With rustls that is `TlsAcceptor::accept` of `smtp-engine-rustls`. What it
+    /// [says](Self::say) unasked, or [cuts](Self::cut_after), is what is under TLS before it.
+    ///
+    /// # Errors
+    ///
+    /// Fails if it cannot listen.
+    pub fn with_tls<S: Read + Write + Send + 'static>(
+        config: Config,
+        handshake: impl Fn(TcpStream) -> io::Result<(S, TlsInfo)> + Send + Sync + 'static,
+    ) -> io::Result<Self> {
+        let handshake = move |socket| {
+            let (stream, info) = handshake(socket)?;
+            let stream: Box<dyn Duplex> = Box::new(stream);
+            Ok((stream, info))
+        };
+        Self::listening(config, Some(Arc::new(handshake)))
+    }
+
+    fn listening(config: Config, handshake: Option<Handshake>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
         let records = Arc::new(Records::default());
         let shared = Arc::clone(&records);
-        let listener = thread::Builder::new().spawn(move || accept(&listener, &config, &shared))?;
+        let listener = thread::Builder::new().spawn(move || {
+            accept(&listener, &config, handshake.as_ref(), &shared);
+        })?;
         Ok(Self {
             address,
             records,
@@ -126,7 +161,12 @@ impl Drop for TestServer {
 }
 
 /// Accepts connections until the server ends, and waits for them.
-fn accept(listener: &TcpListener, config: &Config, records: &Arc<Records>) {
+fn accept(
+    listener: &TcpListener,
+    config: &Config,
+    handshake: Option<&Handshake>,
+    records: &Arc<Records>,
+) {
     let mut threads = Vec::new();
     while let Ok((stream, _)) = listener.accept() {
         let Ok(copy) = stream.try_clone() else {
@@ -136,10 +176,15 @@ fn accept(listener: &TcpListener, config: &Config, records: &Arc<Records>) {
             break;
         };
         let (config, shared) = (config.clone(), Arc::clone(records));
+        let handshake = handshake.cloned();
         let serve = move || {
             let conversation = Conversation::new(config, Arc::clone(&shared), connection);
+            let conversation = match handshake {
+                Some(_) => conversation,
+                None => conversation.without_tls(),
+            };
             // What fails is the client's connection, which it notices itself.
-            let _ = serve(conversation, stream, cut, &shared);
+            let _ = serve(conversation, stream, handshake, cut, &shared);
             shared.end(connection);
         };
         match thread::Builder::new().spawn(serve) {
@@ -155,7 +200,8 @@ fn accept(listener: &TcpListener, config: &Config, records: &Arc<Records>) {
 /// Serves a connection to its end.
 fn serve(
     mut conversation: Conversation,
-    mut stream: TcpStream,
+    mut socket: TcpStream,
+    handshake: Option<Handshake>,
     cut: Option<u64>,
     records: &Records,
 ) -> io::Result<()> {
@@ -163,17 +209,30 @@ fn serve(
     let mut buffer = vec![0; 16 * 1024];
     let mut left = cut.unwrap_or(u64::MAX);
     let mut is_eof = false;
-    stream.set_nodelay(true)?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+    socket.set_nodelay(true)?;
+    socket.set_write_timeout(Some(PATIENCE))?;
+    let mut stream: Box<dyn Duplex> = Box::new(socket.try_clone()?);
     loop {
         let next = conversation.advance(begun.elapsed());
         stream.write_all(&conversation.take_output())?;
         match next {
             Next::Wait(delay) => records.wait(delay),
+            Next::Handshake => {
+                socket.set_read_timeout(Some(PATIENCE))?;
+                let done = match &handshake {
+                    Some(handshake) => handshake(socket.try_clone()?),
+                    None => Err(ErrorKind::Unsupported.into()),
+                };
+                let done = done.map(|(secured, info)| {
+                    stream = secured;
+                    info
+                });
+                conversation.shook_hands(done, begun.elapsed());
+            }
             Next::Read if left > 0 && !is_eof => {
                 let until = conversation.poll_timeout();
                 let wait = until.map(|at| at.saturating_sub(begun.elapsed()));
-                stream.set_read_timeout(wait.map(|wait| wait.max(Duration::from_millis(1))))?;
+                socket.set_read_timeout(wait.map(|wait| wait.max(Duration::from_millis(1))))?;
                 let most = usize::try_from(left).unwrap_or(usize::MAX);
                 let room = buffer.len().min(most);
                 match stream.read(buffer.get_mut(..room).unwrap_or_default()) {
@@ -191,7 +250,7 @@ fn serve(
                     Err(error) => return Err(error),
                 }
             }
-            Next::Read | Next::End => return end(&mut stream, &mut buffer),
+            Next::Read | Next::End => return end(&mut socket, &mut buffer),
         }
     }
 }

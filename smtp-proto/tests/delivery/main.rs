@@ -2,5 +2,6 @@
 
 mod content;
 mod courier;
+mod pool;
 mod resending;
 mod url;

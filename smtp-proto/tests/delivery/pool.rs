@@ -1,0 +1,144 @@
+//! Whose turn it is for a connection, and which one it gets.
+
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, Wake, Waker},
+    time::Duration,
+};
+
+use smtp_proto::{
+    client::Envelope,
+    delivery::{Content, Place, Policy, Pool, Sending, Server, Supply, Turn},
+    syntax::MailParameters,
+};
+
+const NOW: Duration = Duration::ZERO;
+
+/// There is none.
+enum Never {}
+
+impl Supply for Never {
+    fn can_seek(&self) -> bool {
+        match *self {}
+    }
+
+    fn poll_read(
+        &mut self,
+        _: u64,
+        _: &mut Vec<u8>,
+        _: &mut Context<'_>,
+    ) -> Poll<io::Result<bool>> {
+        match *self {}
+    }
+}
+
+fn message(needs_verified_tls: bool) -> Sending<Never> {
+    let mut parameters = MailParameters::default();
+    parameters.require_tls = needs_verified_tls;
+    let envelope = Envelope::new("a@x.example").unwrap();
+    let envelope = envelope.to("b@y.example").unwrap().parameters(parameters);
+    Sending::new(&Policy::default(), envelope, Content::from("x\r\n"))
+}
+
+/// Counts how often it is woken.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A pool whose connections are names; those that begin with `v` are to verified servers.
+struct Desk {
+    pool: Pool<&'static str, &'static str>,
+    policy: Policy,
+}
+
+impl Desk {
+    fn new(max_connections: usize, max_in_all: usize) -> Self {
+        let mut policy = Policy::default();
+        (policy.max_connections, policy.max_in_all) = (max_connections, max_in_all);
+        Self {
+            pool: Pool::default(),
+            policy,
+        }
+    }
+
+    fn enter(&mut self, host: &str, key: &'static str, needs_verified_tls: bool) -> Place {
+        let server = Server::from((host, 25));
+        self.pool.enter(&server, &key, &message(needs_verified_tls))
+    }
+
+    /// Returns the connection, or the way to open one.
+    fn turn(&mut self, place: &mut Place, waker: &Waker) -> Option<&'static str> {
+        let is_verified = |it: &&str| it.starts_with('v');
+        let turn = self
+            .pool
+            .poll_turn(place, &self.policy, is_verified, NOW, waker);
+        match turn {
+            Poll::Ready(Turn::Use(connection) | Turn::Open(connection, _)) => Some(connection),
+            Poll::Ready(Turn::Wait(_)) | Poll::Pending => None,
+        }
+    }
+
+    fn give_back(&mut self, place: Place, connection: &'static str) {
+        self.pool.keep(&place, connection, NOW);
+        self.pool.leave(&place);
+    }
+}
+
+/// RFC 8689 4.2.1: what has to travel verified does not go by a connection that is found not to be.
+#[test]
+fn a_verified_connection_is_used_where_one_is_needed() {
+    let mut desk = Desk::new(2, 9);
+    let waker = Waker::noop();
+    let mut places = [(); 2].map(|()| desk.enter("mx", "open", false));
+    for place in &mut places {
+        assert_eq!(desk.turn(place, waker), Some("open"));
+    }
+    for (place, connection) in places.into_iter().zip(["verified", "unverified"]) {
+        desk.give_back(place, connection);
+    }
+    let mut place = desk.enter("mx", "open", true);
+    assert_eq!(desk.turn(&mut place, waker), Some("verified"));
+    // There is no other, and the one that is there makes way.
+    let mut next = desk.enter("mx", "open", true);
+    assert_eq!(desk.turn(&mut next, waker), Some("open"));
+    assert_eq!(desk.pool.take_leaving(), ["unverified"]);
+}
+
+/// Whoever gives up, whether its turn has come or not, keeps nobody waiting.
+#[test]
+fn a_place_that_is_left_is_the_next_ones() {
+    let mut desk = Desk::new(1, 2);
+    let woken = Arc::new(Woken::default());
+    let waker = Waker::from(Arc::clone(&woken));
+    let mut first = desk.enter("mx", "a", false);
+    assert!(desk.turn(&mut first, &waker).is_some());
+    let [mut second, mut third] = [(); 2].map(|()| desk.enter("mx", "a", false));
+    assert!(desk.turn(&mut second, &waker).is_none() && desk.turn(&mut third, &waker).is_none());
+    desk.pool.leave(&first);
+    assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+    // It was woken, and does not come.
+    assert!(desk.turn(&mut third, &waker).is_none(), "not its turn");
+    desk.pool.leave(&second);
+    assert_eq!(woken.0.load(Ordering::Relaxed), 2);
+    assert!(desk.turn(&mut third, &waker).is_some());
+
+    // In all there may be one more; it is the first's of two servers that wait.
+    let mut places = ["b", "c", "d"].map(|host| desk.enter(host, "a", false));
+    let turns = places
+        .each_mut()
+        .map(|place| desk.turn(place, &waker).is_some());
+    assert_eq!(turns, [true, false, false]);
+    desk.pool.leave(&third);
+    assert!(desk.turn(&mut places[2], &waker).is_none());
+    desk.pool.leave(&places[1]);
+    assert!(desk.turn(&mut places[2], &waker).is_some());
+}
