@@ -142,7 +142,7 @@ impl Link {
 
     /// Returns whether a reply is being held back, so that no further command is handled.
     fn holds_reply_back(&self) -> bool {
-        self.is_slow() && self.outbox.has_answer()
+        self.outbox.has_answer() && self.is_slow()
     }
 
     pub(super) fn poll_transmit(&mut self) -> Option<Transmit<'_>> {

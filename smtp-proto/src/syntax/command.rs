@@ -443,7 +443,7 @@ fn after_label<'l, const N: usize>(
 ) -> Result<&'l [u8], SyntaxError> {
     if let [b' ', written @ ..] = rest
         && let Some((first, path)) = written.split_first_chunk::<N>()
-        && first.map(|byte| byte.to_ascii_uppercase()) == *label
+        && (first == label || first.eq_ignore_ascii_case(label))
         && (grammar == Grammar::Strict || !path.starts_with(b" "))
     {
         return Ok(path);
