@@ -146,7 +146,7 @@ impl Link {
     }
 
     pub(super) fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
-        self.outbox.transmit(self.footing.now())
+        self.outbox.transmit()
     }
 
     // What is answered.
