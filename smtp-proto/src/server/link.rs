@@ -91,7 +91,6 @@ impl Link {
     }
 
     /// Queues a command that the application answers.
-    #[inline]
     pub(super) fn ask(&mut self, question: Question) -> Ticket {
         self.outbox.ask(&self.footing, question)
     }

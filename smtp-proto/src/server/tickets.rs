@@ -251,7 +251,6 @@ impl Tickets {
     }
 
     /// Answers a question; `accepts` tells whether that accepts the message, if it is over one.
-    #[inline]
     pub(super) fn answer(&mut self, serial: u64, answer: Answer, accepts: bool) {
         let Some(slot) = self.slot_mut(serial) else {
             return;

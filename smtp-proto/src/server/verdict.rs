@@ -147,7 +147,6 @@ fn settle(link: &mut Link, intake: &mut Intake, question: Option<&Question>, is_
 
 impl Verdict<'_> {
     /// Does what the verdict means for the session, and lets its reply leave.
-    #[inline]
     fn settle(self, link: &mut Link, intake: &mut Intake) {
         self.take_effect(link, intake);
         link.depart();

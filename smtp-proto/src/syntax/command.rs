@@ -471,10 +471,9 @@ fn after_spaced_label<'l>(rest: &'l [u8], label: &[u8]) -> Option<&'l [u8]> {
 /// Returns the parameters after the path that ends at `end`, if there are any.
 #[inline(always)]
 fn parameters(text: &str, end: usize) -> Result<Option<&str>, SyntaxError> {
-    let rest = text.get(end..).unwrap_or_default();
-    match rest.split_at_checked(1) {
+    match text.as_bytes().get(end) {
         None => Ok(None),
-        Some((" ", rest)) => Ok(Some(rest)),
+        Some(b' ') => Ok(text.get(end.saturating_add(1)..)),
         Some(_) => Err(SyntaxError::unexpected(text.as_bytes(), end)),
     }
 }
