@@ -566,6 +566,7 @@ fn trim_end(line: &[u8]) -> &[u8] {
     }
 }
 
+/// Drops all of it: two and more are rare.
 #[cold]
 fn trim_more(mut line: &[u8]) -> &[u8] {
     while let [rest @ .., b' ' | b'\t'] = line {
