@@ -51,14 +51,14 @@ impl LineReader {
     /// consumed as it comes, and reported once, as [`Line::TooLong`], at its end.
     #[inline]
     pub fn next<'i>(&mut self, input: &mut &'i [u8], limit: usize) -> Option<Line<'i>> {
-        if !self.discarding {
-            self.discarded = 0;
-            self.has_bare_lf &= self.scanned > 0;
+        if self.discarding {
+            return self.discard_to_end(input);
         }
+        self.discarded = 0;
+        self.has_bare_lf &= self.scanned > 0;
         let Some((line, rest)) = self.split(input) else {
-            if self.discarding || input.len() >= limit {
+            if input.len() >= limit {
                 self.discard(input);
-                *input = &[];
             } else {
                 self.scanned = input.len();
             }
@@ -67,12 +67,10 @@ impl LineReader {
         let length = input.len().saturating_sub(rest.len());
         *input = rest;
         self.scanned = 0;
-        if !self.discarding && length <= limit {
+        if length <= limit {
             return Some(Line::Complete(line));
         }
-        self.discarding = false;
-        self.after_cr = false;
-        self.discarded = self.discarded.saturating_add(length as u64);
+        self.discarded = length as u64;
         Some(Line::TooLong)
     }
 
@@ -95,13 +93,9 @@ impl LineReader {
         self.discarded
     }
 
-    /// Splits `input` into the rest of the line, without CR LF, and what follows.
+    /// Splits `input` into the line, without CR LF, and what follows.
+    #[inline]
     fn split<'i>(&mut self, input: &'i [u8]) -> Option<(&'i [u8], &'i [u8])> {
-        if self.after_cr
-            && let [b'\n', rest @ ..] = input
-        {
-            return Some((&[], rest));
-        }
         let mut at = self.scanned.min(input.len());
         work::search(input.get(at..)?);
         loop {
@@ -114,13 +108,34 @@ impl LineReader {
         }
     }
 
-    fn discard(&mut self, bytes: &[u8]) {
-        if let Some(last) = bytes.last() {
+    /// Drops what has come of a line beyond the limit.
+    fn discard(&mut self, input: &mut &[u8]) {
+        if let Some(last) = input.last() {
             self.after_cr = *last == b'\r';
         }
         self.discarding = true;
         self.scanned = 0;
-        self.discarded = self.discarded.saturating_add(bytes.len() as u64);
+        self.discarded = self.discarded.saturating_add(input.len() as u64);
+        *input = &[];
+    }
+
+    /// Drops what has come of the rest of such a line, and returns it at its end.
+    #[cold]
+    fn discard_to_end<'i>(&mut self, input: &mut &'i [u8]) -> Option<Line<'i>> {
+        let rest = match *input {
+            [b'\n', rest @ ..] if self.after_cr => Some(rest),
+            bytes => self.split(bytes).map(|(_, rest)| rest),
+        };
+        let Some(rest) = rest else {
+            self.discard(input);
+            return None;
+        };
+        let length = input.len().saturating_sub(rest.len());
+        self.discarded = self.discarded.saturating_add(length as u64);
+        self.discarding = false;
+        self.after_cr = false;
+        *input = rest;
+        Some(Line::TooLong)
     }
 }
 

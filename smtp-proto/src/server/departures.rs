@@ -75,8 +75,7 @@ impl Departures {
     }
 
     /// Returns what is to be written next.
-    pub(super) fn transmit(&mut self, now: Duration) -> Option<Transmit<'_>> {
-        self.arm(now);
+    pub(super) fn transmit(&mut self) -> Option<Transmit<'_>> {
         let sent = self.sent_here();
         let mut slices = Slices::new();
         match self.bytes.get(sent..) {

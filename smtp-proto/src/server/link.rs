@@ -91,7 +91,6 @@ impl Link {
     }
 
     /// Queues a command that the application answers.
-    #[inline]
     pub(super) fn ask(&mut self, question: Question) -> Ticket {
         self.outbox.ask(&self.footing, question)
     }
@@ -142,11 +141,11 @@ impl Link {
 
     /// Returns whether a reply is being held back, so that no further command is handled.
     fn holds_reply_back(&self) -> bool {
-        self.is_slow() && self.outbox.has_answer()
+        self.outbox.has_answer() && self.is_slow()
     }
 
     pub(super) fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
-        self.outbox.transmit(self.footing.now())
+        self.outbox.transmit()
     }
 
     // What is answered.

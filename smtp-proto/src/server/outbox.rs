@@ -326,8 +326,8 @@ impl Outbox {
     }
 
     /// Returns what is to be written next.
-    pub(super) fn transmit(&mut self, now: Duration) -> Option<Transmit<'_>> {
-        self.departures.transmit(now)
+    pub(super) fn transmit(&mut self) -> Option<Transmit<'_>> {
+        self.departures.transmit()
     }
 
     /// Returns whether a transmission failed.

@@ -31,9 +31,9 @@ pub(super) struct Tickets {
     slots: VecDeque<Slot>,
     /// The serial number of the first slot.
     first: u64,
-    /// What all slots together are waited for.
+    /// What is awaited for all slots together.
     awaited: Awaited,
-    /// None of an earlier serial number is among those that the application has not been told of.
+    /// No slot of an earlier serial number is one that the application has not been told of.
     untold_from: u64,
     /// No open slot is due before.
     next_deadline: Option<Duration>,
@@ -64,7 +64,7 @@ enum Slot {
     },
 }
 
-/// What the application is waited for.
+/// What is awaited of the application.
 #[derive(Clone, Copy, Debug, Default)]
 struct Awaited {
     /// How many slots are open.
@@ -251,7 +251,6 @@ impl Tickets {
     }
 
     /// Answers a question; `accepts` tells whether that accepts the message, if it is over one.
-    #[inline]
     pub(super) fn answer(&mut self, serial: u64, answer: Answer, accepts: bool) {
         let Some(slot) = self.slot_mut(serial) else {
             return;
@@ -508,7 +507,7 @@ impl Slot {
         }
     }
 
-    /// Returns what it is waited for.
+    /// Returns what is awaited for it.
     fn awaited(&self) -> Awaited {
         let (is_of_message, is_told) = match self {
             Self::Open {

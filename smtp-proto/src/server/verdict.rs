@@ -12,8 +12,8 @@ use crate::syntax::Reply;
 
 /// A verdict that was taken, and is to have its effect.
 #[derive(Clone, Copy, Debug)]
-struct Verdict {
-    question: Question,
+struct Verdict<'q> {
+    question: &'q Question,
     is_positive: bool,
     /// Whether it is the application's, and not the machine's in its stead.
     is_given: bool,
@@ -43,7 +43,12 @@ pub(super) fn reply(
         true => link.close_after(serial, verb, Some(reply)),
         false => link.answer(serial, verb, reply),
     }
-    settle(link, intake, question, !closes && reply.is_positive());
+    settle(
+        link,
+        intake,
+        question.as_ref(),
+        !closes && reply.is_positive(),
+    );
     Ok(())
 }
 
@@ -58,7 +63,7 @@ pub(super) fn close(
     let (serial, question) = find(link, ticket, check)?;
     let verb = question.map_or(Verb::Content, |it| it.verb);
     link.close_after(serial, verb, reply);
-    settle(link, intake, question, false);
+    settle(link, intake, question.as_ref(), false);
     Ok(())
 }
 
@@ -79,7 +84,7 @@ pub(super) fn expire(link: &mut Link, intake: &mut Intake) {
         match subject.question() {
             Some(question) => {
                 let verdict = Verdict {
-                    question,
+                    question: &question,
                     is_positive: link.answer_in_words(serial, question.verb.overdue()),
                     is_given: false,
                 };
@@ -121,12 +126,12 @@ fn reply_in_words(
         return Ok(());
     };
     let is_positive = link.answer_in_words(serial, words(question.verb));
-    settle(link, intake, Some(question), is_positive);
+    settle(link, intake, Some(&question), is_positive);
     Ok(())
 }
 
 /// Does what an answer of the application's means, if it is one to a question.
-fn settle(link: &mut Link, intake: &mut Intake, question: Option<Question>, is_positive: bool) {
+fn settle(link: &mut Link, intake: &mut Intake, question: Option<&Question>, is_positive: bool) {
     match question {
         Some(question) => {
             let verdict = Verdict {
@@ -140,9 +145,8 @@ fn settle(link: &mut Link, intake: &mut Intake, question: Option<Question>, is_p
     }
 }
 
-impl Verdict {
+impl Verdict<'_> {
     /// Does what the verdict means for the session, and lets its reply leave.
-    #[inline]
     fn settle(self, link: &mut Link, intake: &mut Intake) {
         self.take_effect(link, intake);
         link.depart();
@@ -153,7 +157,7 @@ impl Verdict {
             verb,
             transaction,
             detail,
-        } = self.question;
+        } = *self.question;
         let is_positive = self.is_positive;
         // A verdict may come when its transaction is gone: RSET, EHLO and a chunk that fails do not wait
         // for those over recipients. It then changes nothing but the reply.

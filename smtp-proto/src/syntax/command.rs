@@ -443,7 +443,7 @@ fn after_label<'l, const N: usize>(
 ) -> Result<&'l [u8], SyntaxError> {
     if let [b' ', written @ ..] = rest
         && let Some((first, path)) = written.split_first_chunk::<N>()
-        && first.map(|byte| byte.to_ascii_uppercase()) == *label
+        && (first == label || first.eq_ignore_ascii_case(label))
         && (grammar == Grammar::Strict || !path.starts_with(b" "))
     {
         return Ok(path);
@@ -471,10 +471,9 @@ fn after_spaced_label<'l>(rest: &'l [u8], label: &[u8]) -> Option<&'l [u8]> {
 /// Returns the parameters after the path that ends at `end`, if there are any.
 #[inline(always)]
 fn parameters(text: &str, end: usize) -> Result<Option<&str>, SyntaxError> {
-    let rest = text.get(end..).unwrap_or_default();
-    match rest.split_at_checked(1) {
+    match text.as_bytes().get(end) {
         None => Ok(None),
-        Some((" ", rest)) => Ok(Some(rest)),
+        Some(b' ') => Ok(text.get(end.saturating_add(1)..)),
         Some(_) => Err(SyntaxError::unexpected(text.as_bytes(), end)),
     }
 }
@@ -567,6 +566,7 @@ fn trim_end(line: &[u8]) -> &[u8] {
     }
 }
 
+/// Drops all of it: two and more are rare.
 #[cold]
 fn trim_more(mut line: &[u8]) -> &[u8] {
     while let [rest @ .., b' ' | b'\t'] = line {

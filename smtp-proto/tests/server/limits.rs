@@ -276,6 +276,8 @@ fn swallowed_chunks_are_bounded() {
 #[test]
 fn size() {
     assert!(size_of::<Server>() < 1024, "{}", size_of::<Server>());
+    // Each is moved several times on its way to the application.
+    assert!(size_of::<Event<'_>>() <= 128, "{}", size_of::<Event<'_>>());
 }
 
 /// a bad line in a group is one error, and the others go on.

@@ -240,6 +240,6 @@ fn unknown_parameters_are_added() {
 /// What every message carries takes little room.
 #[test]
 fn parameters_are_small() {
-    assert!(size_of::<MailParameters<'_>>() <= 112);
-    assert!(size_of::<RcptParameters<'_>>() <= 72);
+    assert!(size_of::<MailParameters<'_>>() <= 80);
+    assert!(size_of::<RcptParameters<'_>>() <= 56);
 }
