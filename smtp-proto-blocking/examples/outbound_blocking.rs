@@ -17,13 +17,12 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 use std::{error::Error, fmt, io, sync::Arc};
 
-use smtp_proto_blocking::client::Options;
 use smtp_proto_blocking::smtp_proto::client::{Config, NotSentReason, Tls};
 use smtp_proto_blocking::smtp_proto::framing::LineBreaks;
 use smtp_proto_blocking::smtp_proto::machine::{Fault, Step, Verification};
 use smtp_proto_blocking::smtp_proto::syntax::{Class, Host};
 use smtp_proto_blocking::tls::{TlsConnector, TlsaRecord};
-use smtp_proto_blocking::{Body, Client, Envelope, Outcome};
+use smtp_proto_blocking::{Body, Client, Envelope, Outcome, client::Options};
 
 /// How long it all may take.
 const LIMIT: Duration = Duration::from_secs(60);

@@ -15,13 +15,12 @@
 
 use std::{error::Error, fmt, io, net::SocketAddr, sync::Arc, time::Duration};
 
-use smtp_proto_tokio::client::Options;
 use smtp_proto_tokio::smtp_proto::client::{Config, NotSentReason, Tls};
 use smtp_proto_tokio::smtp_proto::framing::LineBreaks;
 use smtp_proto_tokio::smtp_proto::machine::{Fault, Step, Verification};
 use smtp_proto_tokio::smtp_proto::syntax::{Class, Host};
 use smtp_proto_tokio::tls::{TlsConnector, TlsaRecord};
-use smtp_proto_tokio::{Body, Client, Envelope, Outcome};
+use smtp_proto_tokio::{Body, Client, Envelope, Outcome, client::Options};
 use tokio::{net::TcpStream, select, signal, sync::watch, time::timeout};
 
 /// How long it all may take.

@@ -7,17 +7,17 @@ use std::{
 };
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use smtp_proto::{
-    reception::{
-        Answer, Asked, Call, Deliveries, Notice, Question, Reception, Refusal, State, Verdict,
-        guarded,
-    },
-    server::TransactionId,
-};
 #[cfg(feature = "auth")]
 use smtp_proto::{
+    reception::Refusal,
     sasl::Step,
     server::{SaslResponse, replies::local_error},
+};
+use smtp_proto::{
+    reception::{
+        Answer, Asked, Call, Deliveries, Notice, Question, Reception, State, Verdict, guarded,
+    },
+    server::TransactionId,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
