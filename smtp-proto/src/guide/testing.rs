@@ -50,15 +50,8 @@
 //! ```
 //!
 //! TLS is whatever does the handshake over a socket: [`TestServer::with_tls`] takes a function that does.
-//! With rustls, `smtp-engine-rustls` has it, and the crate `rcgen` makes a certificate that the program is
-//! told to trust:
-//!
-//! ```ignore
-//! // It is compiled where there is rustls: see `TlsAcceptor::accept`.
-//! let acceptor = TlsAcceptor::from_pem_files("server.pem", "server.key")?;
-//! let config = Config::new(Host::parse("mx.example.net")?).tls(Tls::Required);
-//! let server = TestServer::with_tls(config, move |stream| acceptor.accept(stream))?;
-//! ```
+//! With rustls that is `TlsAcceptor::accept` of `smtp-engine-rustls`, whose documentation has a whole
+//! program: the crate `rcgen` makes a certificate, which the program under test is told to trust.
 //!
 //! # What goes wrong
 //!
