@@ -81,7 +81,7 @@ impl TlsAcceptor {
     }
 
     /// Does the handshake over a blocking stream, and returns what leads through TLS with what it came to:
-    /// for [`TestServer::with_tls`](smtp_proto::testing), and loops of one's own.
+    /// for `TestServer::with_tls` of the core, and loops of one's own.
     ///
     /// ```
     /// use smtp_proto::{server::{Config, Tls}, syntax::Host, testing::TestServer};
