@@ -116,15 +116,15 @@ mod over_tokio {
         let (near, far) = tokio::join!(connecting, listener.accept());
         let options = Options::new(server_config(way.1)).tls(acceptor);
         let serving = tokio::spawn(serve_connection(far.unwrap().0, options, inbox.clone()));
-        let builder = smtp_proto_tokio::client::Options::new(client_config(way.0)).tls(connector);
-        let mut client = Client::with_stream(near.unwrap(), builder)?;
+        let options = smtp_proto_tokio::client::Options::new(client_config(way.0)).tls(connector);
+        let mut client = Client::with_stream(near.unwrap(), options)?;
         client.ready().await?;
         let envelope = Envelope::new("a@example.org")
             .unwrap()
             .to("b@example.net")
             .unwrap();
         assert!(client.send(envelope, content()).await?.is_delivered());
-        let info = client.tls_info().unwrap();
+        let info = client.tls_info().unwrap().clone();
         assert_eq!(info.peer_certificates.len(), 1);
         client.quit().await?;
         serving.await.unwrap().unwrap();
@@ -209,15 +209,16 @@ mod over_blocking {
         let options = Options::new(server_config(way.1)).tls(acceptor);
         let inbox = inbox.clone();
         let serving = thread::spawn(move || serve_connection(far, options, inbox));
-        let builder = smtp_proto_blocking::client::Options::new(client_config(way.0)).tls(connector);
-        let mut client = Client::with_stream(near, builder)?;
+        let options =
+            smtp_proto_blocking::client::Options::new(client_config(way.0)).tls(connector);
+        let mut client = Client::with_stream(near, options)?;
         client.ready()?;
         let envelope = Envelope::new("a@example.org")
             .unwrap()
             .to("b@example.net")
             .unwrap();
         assert!(client.send(envelope, content())?.is_delivered());
-        let info = client.tls_info().unwrap();
+        let info = client.tls_info().unwrap().clone();
         assert_eq!(info.peer_certificates.len(), 1);
         client.quit()?;
         serving.join().unwrap().unwrap();
@@ -276,8 +277,9 @@ mod over_blocking {
         timeouts.command = Duration::from_secs(1);
         timeouts.data_initiation = timeouts.command;
         let config = client_config(client::Tls::Implicit).timeouts(timeouts);
-        let builder = smtp_proto_blocking::client::Options::new(config).tls(trusting(&authority, SERVER));
-        let mut client = Client::with_stream(near, builder).unwrap();
+        let options =
+            smtp_proto_blocking::client::Options::new(config).tls(trusting(&authority, SERVER));
+        let mut client = Client::with_stream(near, options).unwrap();
         client.ready().unwrap();
         trickles.store(true, Ordering::Relaxed);
         let envelope = Envelope::new("a@example.org")
