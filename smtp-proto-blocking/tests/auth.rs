@@ -170,9 +170,9 @@ fn outcome_by(mechanism: impl Mechanism + 'static) -> (Outcome<'static>, Option<
                 .traced();
             let mechanism = Mutex::new(Some(mechanism));
             let once = move || mechanism.lock().unwrap().take().unwrap();
-            let builder = ClientOptions::new(config).authenticate(once);
-            let mut shown = format!("{builder:?}");
-            let mut client = Client::with_stream(tcp(address), builder).unwrap();
+            let client_options = ClientOptions::new(config).authenticate(once);
+            let mut shown = format!("{client_options:?}");
+            let mut client = Client::with_stream(tcp(address), client_options).unwrap();
             let report = client.send(envelope(&["a"]), "x\r\n").unwrap();
             let ended = client.quit();
             if !report.is_delivered() {
@@ -279,9 +279,10 @@ fn a_password_is_used_in_the_best_way() {
         let config = server_config().mechanisms(offered).unwrap();
         let server = Server::bind("127.0.0.1:0", config.allow_plain_text_auth()).unwrap();
         run_with(server, &users, |address| {
-            let builder = ClientOptions::new(client_config().credentials_over(Protection::InClear));
-            let builder = builder.password("tim", SECRET);
-            let mut client = Client::connect(builder.server(address)).unwrap();
+            let client_options =
+                ClientOptions::new(client_config().credentials_over(Protection::InClear));
+            let client_options = client_options.password("tim", SECRET);
+            let mut client = Client::connect(client_options.server(address)).unwrap();
             client.ready().unwrap();
             client.quit().unwrap();
         });

@@ -98,11 +98,11 @@ fn submit(
 ) -> Option<Outcome<'static>> {
     let config = client::Config::new(Host::parse("client.example").unwrap());
     let config = config.report_put_off();
-    let builder = ClientOptions::new(config.tls(client::Tls::Implicit))
+    let client_options = ClientOptions::new(config.tls(client::Tls::Implicit))
         .server(("127.0.0.1", address.port()))
         .tls(pki.connector())
         .password("alice", password);
-    let mut client = Client::connect(builder).ok()?;
+    let mut client = Client::connect(client_options).ok()?;
     let mut envelope = Envelope::new("alice@example.org").unwrap().all_or_none();
     for number in 0..recipients {
         envelope = envelope

@@ -43,8 +43,8 @@ fn open(options: Options, connector: &TlsConnector, tls: client::Tls) -> Result<
     let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (far, _) = listener.accept().unwrap();
     thread::spawn(move || serve_connection(far, options, Store::default()));
-    let builder = ClientOptions::new(client_config().tls(tls)).tls(connector.clone());
-    let mut client = Client::with_stream(near, builder)?;
+    let client_options = ClientOptions::new(client_config().tls(tls)).tls(connector.clone());
+    let mut client = Client::with_stream(near, client_options)?;
     client.ready()?;
     Ok(client)
 }

@@ -216,9 +216,9 @@ async fn attempt(mechanism: impl Mechanism + 'static) -> Result<String, Option<R
     let (stream, server) = serve(&users, config());
     let mechanism = std::sync::Mutex::new(Some(mechanism));
     let once = move || mechanism.lock().unwrap().take().unwrap();
-    let builder = ClientOptions::new(in_clear()).authenticate(once);
-    let mut shown = format!("{builder:?}");
-    let mut client = Client::with_stream(stream, builder).unwrap();
+    let client_options = ClientOptions::new(in_clear()).authenticate(once);
+    let mut shown = format!("{client_options:?}");
+    let mut client = Client::with_stream(stream, client_options).unwrap();
     let report = client.send(&one(), content(0)).await.unwrap();
     shown += &format!("{client:?} {report:?}");
     let result = client.quit().await;
@@ -339,8 +339,8 @@ async fn a_password_is_used_in_the_best_way() {
         let users = Arc::new(Users::default());
         let config = server_config().mechanisms(offered).unwrap();
         let (stream, server) = serve(&users, config.allow_plain_text_auth());
-        let builder = ClientOptions::new(in_clear()).password("tim", SECRET);
-        let mut client = Client::with_stream(stream, builder).unwrap();
+        let client_options = ClientOptions::new(in_clear()).password("tim", SECRET);
+        let mut client = Client::with_stream(stream, client_options).unwrap();
         client.ready().await.unwrap();
         client.quit().await.unwrap();
         server.await.unwrap().unwrap();
@@ -519,8 +519,8 @@ async fn mechanisms_have_names() {
         }
     }
     let (stream, _server) = serve(&Arc::new(Users::default()), config());
-    let builder = ClientOptions::new(in_clear()).authenticate(|| Nameless);
-    let error = Client::with_stream(tokio::io::empty(), builder).unwrap_err();
+    let client_options = ClientOptions::new(in_clear()).authenticate(|| Nameless);
+    let error = Client::with_stream(tokio::io::empty(), client_options).unwrap_err();
     assert!(matches!(error, Error::Misuse(Misuse::InvalidMechanism)));
 
     let options = ClientOptions::new(in_clear()).authenticate(|| Plain::new("tim", SECRET));

@@ -108,12 +108,12 @@ fn submit(
 ) -> Option<Outcome<'static>> {
     let config = client::Config::new(Host::parse("client.example").unwrap());
     let config = config.report_put_off();
-    let builder = ClientOptions::new(config.tls(client::Tls::Implicit))
+    let client_options = ClientOptions::new(config.tls(client::Tls::Implicit))
         .server(("127.0.0.1", address.port()))
         .tls(pki.connector())
         .password("alice", password);
     RUNTIME.block_on(async {
-        let mut client = Client::connect(builder).await.ok()?;
+        let mut client = Client::connect(client_options).await.ok()?;
         let mut envelope = Envelope::new("alice@example.org").unwrap().all_or_none();
         for number in 0..recipients {
             envelope = envelope

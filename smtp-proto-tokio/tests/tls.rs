@@ -42,8 +42,8 @@ async fn every_mode_delivers_by_every_policy_through_buffers_of_every_size() {
                 let store = Arc::new(Store::default());
                 let (stream, server) = serve(&store, buffer, with_tls(&pki, server_tls));
                 let config = client_config(policy).tls(client_tls);
-                let builder = Options::new(config).tls(pki.connector());
-                let mut client = Client::with_stream(stream, builder).unwrap();
+                let client_options = Options::new(config).tls(pki.connector());
+                let mut client = Client::with_stream(stream, client_options).unwrap();
                 let mut sending = client.send_all((0..5).map(|index| (one(), content(index))));
                 let mut count = 0;
                 while let Some(report) = timeout(PATIENCE, sending.next()).await.unwrap().unwrap() {
@@ -79,8 +79,10 @@ async fn a_server_serves_many_clients_over_tls_and_shuts_down() {
         let handler = Shared(Arc::clone(&store));
         let serving = tokio::spawn(server.serve_until(handler, shutdown.clone()));
         for _ in 0..3 {
-            let builder = Options::new(look_ahead(client_tls)).tls(pki.connector());
-            let mut client = Client::connect(builder.server(address)).await.unwrap();
+            let client_options = Options::new(look_ahead(client_tls)).tls(pki.connector());
+            let mut client = Client::connect(client_options.server(address))
+                .await
+                .unwrap();
             assert!(is_delivered(
                 &client.send(&one(), content(0)).await.unwrap()
             ));
@@ -128,8 +130,8 @@ async fn only_trusted_servers_get_mail() {
         for (client_tls, server_tls) in MODES {
             let store = Arc::new(Store::default());
             let (stream, server) = serve(&store, 4096, with_tls(&pki, server_tls));
-            let builder = Options::new(look_ahead(client_tls)).tls(connector.clone());
-            let mut client = Client::with_stream(stream, builder).unwrap();
+            let client_options = Options::new(look_ahead(client_tls)).tls(connector.clone());
+            let mut client = Client::with_stream(stream, client_options).unwrap();
             let report = client.send(&one(), content(0)).await.unwrap();
             assert_eq!(is_delivered(&report), trusted, "{case} {report:?}");
             if trusted {
@@ -172,8 +174,8 @@ async fn tls_is_wanted_and_nothing_was_given_to_do_it_with() {
     let store = Arc::new(Store::default());
     let options = server_config().tls(server::Tls::Offered).into();
     let (stream, server) = serve(&store, 4096, options);
-    let builder = Options::new(look_ahead(client::Tls::Opportunistic)).tls(pki.connector());
-    let mut client = Client::with_stream(stream, builder).unwrap();
+    let client_options = Options::new(look_ahead(client::Tls::Opportunistic)).tls(pki.connector());
+    let mut client = Client::with_stream(stream, client_options).unwrap();
     assert!(is_delivered(
         &client.send(&one(), content(0)).await.unwrap()
     ));
@@ -189,8 +191,8 @@ async fn tls_is_not_offered() {
     let client = |tls| {
         let store = Arc::new(Store::default());
         let (stream, _server) = serve(&store, 4096, server_config().into());
-        let builder = Options::new(look_ahead(tls)).tls(pki.connector());
-        Client::with_stream(stream, builder).unwrap()
+        let client_options = Options::new(look_ahead(tls)).tls(pki.connector());
+        Client::with_stream(stream, client_options).unwrap()
     };
     let mut strict = client(client::Tls::Required);
     let report = strict.send(&one(), content(0)).await.unwrap();

@@ -37,8 +37,8 @@ async fn open(
     tls: client::Tls,
 ) -> Result<Client, Error> {
     let (stream, _) = serve_loopback(&Arc::new(Store::default()), options).await;
-    let builder = ClientOptions::new(look_ahead(tls)).tls(connector.clone());
-    let mut client = Client::with_stream(stream, builder)?;
+    let client_options = ClientOptions::new(look_ahead(tls)).tls(connector.clone());
+    let mut client = Client::with_stream(stream, client_options)?;
     client.ready().await?;
     Ok(client)
 }
