@@ -5,7 +5,7 @@
 use std::process::ExitCode;
 
 use smtp_proto_tools::{
-    CommandLine as _,
+    CommandLine as _, complain,
     deliver::{Options, deliver},
 };
 
@@ -18,7 +18,7 @@ fn main() -> ExitCode {
         Err(stop) => return stop,
     };
     deliver(&options).unwrap_or_else(|error| {
-        eprintln!("{error}");
+        complain(error);
         FAILED.into()
     })
 }

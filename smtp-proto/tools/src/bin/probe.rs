@@ -1,9 +1,13 @@
 //! Tests how a mail server speaks SMTP, and says how to speak to it. `--help` tells more.
 
-use std::{fs, process::ExitCode};
+use std::{
+    fs,
+    io::{self, Write as _},
+    process::ExitCode,
+};
 
 use smtp_proto_tools::{
-    CommandLine as _,
+    CommandLine as _, complain,
     probe::{Options, Verdict, json, probe, table},
 };
 
@@ -20,19 +24,23 @@ fn main() -> ExitCode {
     let report = match probe(&options) {
         Ok(report) => report,
         Err(error) => {
-            eprintln!("{}: {error}", options.target);
+            complain(format_args!("{}: {error}", options.target));
             return FAILED.into();
         }
     };
-    if options.json {
-        println!("{:#}", json(&report));
-    } else {
-        print!("{}", table(&report, options.evidence));
+    let mut out = io::stdout();
+    let shown = match options.json {
+        true => writeln!(out, "{:#}", json(&report)),
+        false => write!(out, "{}", table(&report, options.evidence)),
+    };
+    if let Err(error) = shown {
+        complain(format_args!("standard output: {error}"));
+        return FAILED.into();
     }
     if let Some(file) = &options.capabilities
         && let Err(error) = fs::write(file, report.known_capabilities())
     {
-        eprintln!("{}: {error}", file.display());
+        complain(format_args!("{}: {error}", file.display()));
         return FAILED.into();
     }
     let is_wrong = |verdict| verdict == Verdict::Wrong;
@@ -40,7 +48,10 @@ fn main() -> ExitCode {
         return WRONG.into();
     }
     if !report.is_tested() {
-        eprintln!("{}: nothing of importance could be tested", options.target);
+        let target = &options.target;
+        complain(format_args!(
+            "{target}: nothing of importance could be tested"
+        ));
         return FAILED.into();
     }
     ExitCode::SUCCESS

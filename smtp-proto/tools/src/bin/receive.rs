@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use smtp_proto_tools::{
-    CommandLine as _,
+    CommandLine as _, complain,
     receive::{Options, receive},
 };
 
@@ -19,7 +19,7 @@ async fn main() -> ExitCode {
     match receive(&options).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            complain(error);
             FAILED.into()
         }
     }

@@ -38,7 +38,7 @@ pub use self::{
     options::Options,
     security::{Login, Security},
 };
-use crate::{Endpoint, arguments::about};
+use crate::{Endpoint, arguments::about, complain};
 
 /// The delay of the link to the program's own server, there and back.
 const ROUND_TRIP: Duration = Duration::from_millis(20);
@@ -87,7 +87,7 @@ fn run(
     let policy = options.policy.unwrap_or_default();
     let (tally, sent) = send(options, server, relay, policy, messages)?;
     if let Some(failure) = &sent.failure {
-        eprintln!("{server}: the session failed: {failure}");
+        complain(format_args!("{server}: the session failed: {failure}"));
     }
     let mut out = io::stdout();
     if options.trace {

@@ -1,6 +1,10 @@
 //! What is wrong is named, with where it is: an option's file, an address.
 
-use std::{io::Write as _, net::TcpListener, process::Command};
+use std::{
+    io::{self, Write as _},
+    net::TcpListener,
+    process::Command,
+};
 
 use smtp_proto_test_support::Pki;
 
@@ -30,6 +34,29 @@ fn deliver_names_a_server_that_it_does_not_reach() {
     let said = String::from_utf8(output.stderr).unwrap();
     let begin = format!("{nobody}: the session failed: no connection: ");
     assert!(said.starts_with(&begin), "{said}");
+}
+
+/// Whoever reads neither what is told nor what went wrong still gets the right exit code.
+#[test]
+fn nobody_has_to_read_what_went_wrong() {
+    let (messages, nobody) = (Messages::new(&["1"]), nobody());
+    let message = messages.path("1");
+    let deliver = [&["--to", &*nobody, &message][..], &PEOPLE].concat();
+    for (program, arguments, code) in [
+        (env!("CARGO_BIN_EXE_deliver"), &*deliver, 2),
+        (env!("CARGO_BIN_EXE_probe"), &[&*nobody], 3),
+        (
+            env!("CARGO_BIN_EXE_receive"),
+            &["--listen", "192.0.2.1:1"],
+            3,
+        ),
+    ] {
+        let (_, unread) = io::pipe().unwrap(); // its reader is dropped at once
+        let mut command = Command::new(program);
+        let command = command.args(arguments).stderr(unread);
+        let status = command.status().unwrap();
+        assert_eq!(status.code(), Some(code), "{program}");
+    }
 }
 
 /// A server's words are quoted once.
