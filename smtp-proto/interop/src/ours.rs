@@ -9,7 +9,7 @@ use std::{
 };
 
 use anyhow::Result;
-use smtp_proto::delivery::Report;
+use smtp_proto::delivery::{Options, Report};
 use smtp_proto::{
     client::{
         Config, Duplex, Envelope, Pipelining, Timeouts, Tls,
@@ -18,6 +18,7 @@ use smtp_proto::{
     machine::{Dialect, Origin, TraceEntry},
     syntax::{Capabilities, Host},
 };
+use smtp_proto_tokio::tls::TlsConnector; // the other adapter's, too
 
 use crate::{
     messages::Message,
@@ -176,25 +177,32 @@ pub(crate) fn send(
     }
 }
 
+/// Returns what the client of either adapter is told.
+fn options<T, D>(session: &Session) -> Result<Options<T, D>>
+where
+    TlsConnector: Into<T>,
+{
+    let mut options = Options::new(session.config());
+    if let Some(ca) = &session.ca {
+        options = options.tls(TlsConnector::with_ca_file(NAME, ca)?);
+    }
+    Ok(match session.authentication {
+        Some(Authentication::Plain) => options.authenticate(|| Plain::new(USER, PASSWORD)),
+        Some(Authentication::Login) => options.authenticate(|| Login::new(USER, PASSWORD)),
+        Some(Authentication::Password) => options.password(USER, PASSWORD),
+        None => options,
+    })
+}
+
 async fn by_tokio(
     server: SocketAddr,
     session: &Session,
     messages: Vec<(Envelope<'static>, Arc<[u8]>)>,
 ) -> Result<Sending> {
-    use smtp_proto_tokio::{Client, client::Options, tls::TlsConnector};
-    let mut options = Options::new(session.config());
-    if let Some(ca) = &session.ca {
-        options = options.tls(TlsConnector::with_ca_file(NAME, ca)?);
-    }
-    options = match session.authentication {
-        Some(Authentication::Plain) => options.authenticate(|| Plain::new(USER, PASSWORD)),
-        Some(Authentication::Login) => options.authenticate(|| Login::new(USER, PASSWORD)),
-        Some(Authentication::Password) => options.password(USER, PASSWORD),
-        None => options,
-    };
+    use smtp_proto_tokio::Client;
     let stream = tokio::net::TcpStream::connect(server).await?;
     stream.set_nodelay(true)?;
-    let mut client = Client::with_stream(stream, options)?;
+    let mut client = Client::with_stream(stream, options(session)?)?;
     let mut reports = Vec::new();
     let mut failure = None;
     if session.known.is_none() {
@@ -230,20 +238,10 @@ fn by_blocking(
     session: &Session,
     messages: Vec<(Envelope<'static>, Arc<[u8]>)>,
 ) -> Result<Sending> {
-    use smtp_proto_blocking::{Client, client::Options, tls::TlsConnector};
-    let mut options = Options::new(session.config());
-    if let Some(ca) = &session.ca {
-        options = options.tls(TlsConnector::with_ca_file(NAME, ca)?);
-    }
-    options = match session.authentication {
-        Some(Authentication::Plain) => options.authenticate(|| Plain::new(USER, PASSWORD)),
-        Some(Authentication::Login) => options.authenticate(|| Login::new(USER, PASSWORD)),
-        Some(Authentication::Password) => options.password(USER, PASSWORD),
-        None => options,
-    };
+    use smtp_proto_blocking::Client;
     let stream = std::net::TcpStream::connect(server)?;
     stream.set_nodelay(true)?;
-    let mut client = Client::with_stream(stream, options)?;
+    let mut client = Client::with_stream(stream, options(session)?)?;
     let mut reports = Vec::new();
     let mut failure = None;
     if session.known.is_none() {

@@ -76,6 +76,7 @@ impl Outstanding {
     }
 
     /// Expects the reply to a command, which ends there in the stream of bytes.
+    // Done for every command: to call it costs more than it does.
     #[inline(always)]
     pub(super) fn expect(&mut self, said: Said, end: u64, bytes: usize) {
         let Said {

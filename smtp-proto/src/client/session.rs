@@ -468,6 +468,7 @@ impl Session {
     }
 
     /// Accounts for the answer to one of a transaction's commands.
+    // Done for nearly every reply, which is moved once less so.
     #[inline(always)]
     fn on_answer<'i>(&mut self, expected: &Expected, reply: Reply<'i>) -> Option<Event<'i>> {
         let verb = expected.verb;

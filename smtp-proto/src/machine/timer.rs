@@ -1,4 +1,4 @@
-//! Deadline, without a clock: deadlines on the caller's time.
+//! Timers without a clock: deadlines on the caller's time.
 
 use core::time::Duration;
 
@@ -65,7 +65,7 @@ impl core::fmt::Display for Timer {
 
 /// One running deadline: which timer, and when it fires.
 ///
-/// A machine holds one of these for each of its directions.
+/// A server holds one for each of its directions.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Deadline {
     running: Option<(Timer, Duration)>,
