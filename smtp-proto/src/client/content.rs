@@ -1,6 +1,6 @@
 //! How far the content of one transaction has come.
 
-use super::event::{Body, NotSentReason};
+use super::event::{Body, NotSent, NotSentReason};
 
 /// What is known of a transaction's content, and how much of it was sent.
 #[derive(Debug, Default)]
@@ -102,10 +102,10 @@ impl ContentState {
     pub(super) fn present<'a>(
         &mut self,
         body: Body<'a>,
-    ) -> Result<Option<(&'a [u8], bool)>, NotSentReason> {
+    ) -> Result<Option<(&'a [u8], bool)>, NotSent> {
         match body {
-            Body::Failed if self.is_needed_again => Err(NotSentReason::NeedsBodyAgain),
-            Body::Failed => Err(NotSentReason::BodyFailed),
+            Body::Failed(_) if self.is_needed_again => Err(NotSentReason::NeedsBodyAgain.into()),
+            Body::Failed(why) => Err(NotSent::without_body(why)),
             Body::Chunk(_) | Body::Last(_) if self.is_needed_again => {
                 self.is_needed_again = false;
                 Ok(None)

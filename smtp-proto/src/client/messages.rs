@@ -460,7 +460,7 @@ impl Messages {
     }
 
     /// Takes a transaction out of the way of whose content nothing was sent, which costs no connection.
-    fn withdraw(&mut self, id: TransactionId, reason: NotSentReason) {
+    fn withdraw(&mut self, id: TransactionId, reason: impl Into<NotSent>) {
         self.abandon(id, reason, None);
     }
 
@@ -740,16 +740,15 @@ impl Messages {
         transaction.content_mut().looked_at();
         let reason = match body {
             Body::Chunk(_) => None,
-            Body::Failed if transaction.content().is_needed_again() => {
-                Some(NotSentReason::NeedsBodyAgain)
+            Body::Failed(_) if transaction.content().is_needed_again() => {
+                Some(NotSentReason::NeedsBodyAgain.into())
             }
-            Body::Failed => Some(NotSentReason::BodyFailed),
+            Body::Failed(why) => Some(NotSent::without_body(why)),
             Body::Last(content) => {
                 let envelope = self.ledger.envelope_mut(transaction.message())?;
                 let seen = Inspection::of(content);
-                envelope
-                    .fit_content(seen, terms.offered, terms.config)
-                    .err()
+                let fits = envelope.fit_content(seen, terms.offered, terms.config);
+                fits.err().map(NotSent::from)
             }
         };
         if let Some(reason) = reason {
@@ -765,7 +764,7 @@ impl Messages {
         &mut self,
         id: TransactionId,
         body: Body<'a>,
-    ) -> Result<Option<(&'a [u8], bool)>, NotSentReason> {
+    ) -> Result<Option<(&'a [u8], bool)>, NotSent> {
         let transaction = self.schedule.get_mut(id);
         transaction.map_or(Ok(None), |transaction| {
             transaction.content_mut().present(body)

@@ -527,8 +527,8 @@ impl Session {
     /// refused, is not sent.
     fn fail_by(&mut self, error: Error, reason: NotSentReason, offered: u64) {
         let reason = NotSent {
-            reason,
             answer: error.answer().cloned().map(Box::new),
+            ..reason.into()
         };
         self.fail_with(error, offered);
         self.messages.blame(&reason);

@@ -188,7 +188,7 @@ fn a_content_that_is_not_at_hand_is_not_waited_for() {
 
     // One that cannot be had is not begun.
     let (mut d, m) = begin(Pipelining::LookAhead);
-    assert!(present(&mut d.client, Body::Failed, d.now).is_none());
+    assert!(present(&mut d.client, Body::Failed(None), d.now).is_none());
     d.says("");
     d.finishes(&[(m, not_sent(NotSentReason::BodyFailed))]);
     d.submit("a@example.org", &ONE);

@@ -1,14 +1,14 @@
 //! What broken, hostile or unlucky servers do, each with its one outcome.
 
 use smtp_proto::{
-    client::{Body, Cancellation, Event, NotSentReason, Outcome, Pipelining},
+    client::{Body, BodyError, Cancellation, Event, NotSentReason, Outcome, Pipelining},
     framing::LineBreaks,
     machine::{Fault, Misuse, Step},
 };
 
 use crate::dialogue::{
     CONTENT, Dialogue, PROOF, PROVED, STUFFED, config, delivered, envelope, finished, not_sent,
-    not_sent_after, of_recipient, present, recipient, refused,
+    not_sent_after, of_recipient, present, recipient, refused, without_body,
 };
 
 const ONE: [&str; 1] = ["b@example.net"];
@@ -569,7 +569,7 @@ fn replies_to_what_was_taken_back_end_the_connection() {
 fn an_empty_last_chunk_ends_with_its_command() {
     let later = [
         None,
-        Some(Body::Failed),
+        Some(Body::Failed(None)),
         Some(Body::Chunk(b"x")),
         Some(Body::Last(b"")),
     ];
@@ -596,6 +596,7 @@ fn an_empty_last_chunk_ends_with_its_command() {
 /// A source that fails: before its content nothing is lost but the message.
 #[test]
 fn a_body_fails() {
+    let gone = BodyError::new("it is gone");
     // Under way: the connection must go, so that no part is taken for the whole.
     let mut d = look_ahead();
     let m = [(); 2].map(|()| d.submit("a@example.org", &ONE));
@@ -603,11 +604,11 @@ fn a_body_fails() {
     d.says("250 ok\r\n250 ok\r\n354 go\r\n");
     let transmit = present(&mut d.client, Body::Chunk(b"Subj"), d.now).unwrap();
     assert_eq!(transmit.wrote(4, d.now), 4);
-    assert!(present(&mut d.client, Body::Failed, d.now).is_none());
+    assert!(present(&mut d.client, Body::Failed(Some(&gone)), d.now).is_none());
     assert!(!d.client.wants_read());
     d.says("");
     d.finishes(&[
-        (m[0], not_sent(NotSentReason::BodyFailed)),
+        (m[0], without_body("it is gone")),
         (m[1], connection_ended()),
     ]);
     fails(&mut d, Fault::ContentAbandoned);
@@ -621,12 +622,12 @@ fn a_body_fails() {
     let transmit = present(&mut d.client, Body::Chunk(b"Subj"), d.now).unwrap();
     let all = transmit.len();
     transmit.wrote(all - 1, d.now);
-    assert!(present(&mut d.client, Body::Failed, d.now).is_none());
+    assert!(present(&mut d.client, Body::Failed(Some(&gone)), d.now).is_none());
     assert!(d.client.wants_read());
     d.says("250 ok\r\n250 ok\r\n250 taken\r\n250 reset\r\n250 ok\r\n250 ok\r\n");
     d.finishes(&[
         (m[0], delivered("250 taken\r\n")),
-        (m[1], not_sent(NotSentReason::BodyFailed)),
+        (m[1], without_body("it is gone")),
     ]);
     fails(&mut d, Fault::ContentAbandoned);
 
@@ -638,13 +639,15 @@ fn a_body_fails() {
     let (envelope, _) = BDAT.split_once("BDAT").unwrap();
     assert_eq!(bytes, envelope.as_bytes());
     transmit.wrote(bytes.len(), d.now);
-    assert!(present(&mut d.client, Body::Failed, d.now).is_none());
+    assert!(present(&mut d.client, Body::Failed(Some(&gone)), d.now).is_none());
     d.says("250 ok\r\n250 ok\r\n");
-    d.finishes(&[(m[0], not_sent(NotSentReason::BodyFailed))]);
+    d.finishes(&[(m[0], without_body("it is gone"))]);
     d.sends(&format!("RSET\r\n{BDAT}"));
     d.says("250 reset\r\n250 ok\r\n250 ok\r\n250 taken\r\n");
     d.finishes(&[(m[1], delivered("250 taken\r\n"))]);
 }
+
+const CHANGED: &str = "it is not what it was when its size or its end was announced";
 
 /// A body that takes back what it promised is a failed body.
 #[test]
@@ -657,7 +660,7 @@ fn a_body_breaks_its_promise() {
     assert_eq!(transmit.wrote(3, d.now), 3);
     assert!(present(&mut d.client, Body::Chunk(b"more"), d.now).is_none());
     d.says("");
-    d.finishes(&[(m, not_sent(NotSentReason::BodyFailed))]);
+    d.finishes(&[(m, without_body(CHANGED))]);
     fails(&mut d, Fault::ContentAbandoned);
 }
 
@@ -676,7 +679,7 @@ fn a_last_chunk_keeps_to_its_size() {
         assert_eq!(transmit.wrote(len - 18, d.now), 2);
         assert!(present(&mut d.client, later, d.now).is_none(), "{later:?}");
         d.says("250 ok\r\n250 ok\r\n");
-        d.finishes(&[(m, not_sent(NotSentReason::BodyFailed))]);
+        d.finishes(&[(m, without_body(CHANGED))]);
         fails(&mut d, Fault::ContentAbandoned);
     }
 }
