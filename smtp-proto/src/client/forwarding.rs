@@ -5,7 +5,8 @@ use alloc::{borrow::Cow, string::String, vec::Vec};
 
 use super::demand::Demand;
 use crate::syntax::{
-    Attribute, AttributeName, AttributeValue, Capabilities, ForwardingCommand, write_attributes,
+    Attribute, AttributeName, AttributeValue, Capabilities, Code, ForwardingCommand, Reply,
+    write_attributes,
 };
 
 /// Command lines that are sent one after the other.
@@ -78,6 +79,7 @@ impl SpokenFor {
         (is_taken || !self.is_required()).then(|| Spoken {
             lines: Lines::new(command, &self.attributes, offered),
             accepted: 0,
+            is_answered_250: false,
         })
     }
 
@@ -97,6 +99,8 @@ impl SpokenFor {
 pub(super) struct Spoken {
     lines: Lines,
     accepted: usize,
+    /// The server has answered 250, as Postfix did before 2.3, and has not begun anew.
+    is_answered_250: bool,
 }
 
 impl Spoken {
@@ -105,9 +109,15 @@ impl Spoken {
         self.lines.get(self.accepted)
     }
 
-    /// Accounts for a line that the server has accepted.
-    pub(super) fn accept(&mut self) {
+    /// Accounts for a line that the server has accepted, by this reply.
+    pub(super) fn accept(&mut self, reply: &Reply<'_>) {
         self.accepted = self.accepted.saturating_add(1);
+        self.is_answered_250 |= reply.code() == Code::OK;
+    }
+
+    /// Returns whether the server has said by nothing but 250 that it has accepted all.
+    pub(super) fn is_answered_250(&self) -> bool {
+        self.is_answered_250
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
 use crate::sasl::{Attempts, Channel, Progress};
 use crate::{
     machine::{Answer, Dialect, Error, Fault, TlsInfo},
-    syntax::{Capabilities, Extension, Reply},
+    syntax::{Capabilities, Code, Extension, Reply},
 };
 
 /// What is known of the server, and of the way to the first message.
@@ -240,6 +240,12 @@ impl Opening {
             }
             Choice::Introduction => Decision::To(State::Due(introduction(config))),
             Choice::Fallback | Choice::Protection if self.is_ahead => self.verify(reply, config),
+            // 250 to XCLIENT may have been EHLO's: then this reply is XCLIENT's, and says so. One to EHLO
+            // of a server that knows XCLIENT has something to offer.
+            Choice::Fallback if self.is_spoken_by_250() => session_refused(answer(verb, reply)),
+            Choice::Protection if self.is_spoken_by_250() && !is_offer(reply) => {
+                Decision::Fail(Fault::ImpossibleReply)
+            }
             // RFC 5321 3.2: HELO where EHLO is not understood. Postfix takes any refusal for that.
             Choice::Fallback if self.may_do_without_ehlo(config) => {
                 self.refused_ehlo = Some(Box::new(answer(verb, reply)));
@@ -255,7 +261,10 @@ impl Opening {
             }
             Choice::Clear if config.tls == Tls::Opportunistic => self.speak_for_another(config), // 3207-4-b
             Choice::Clear => tls_unavailable(verb, reply),
-            Choice::Another => self.go_on_as_another(config),
+            Choice::Another if reply.code() == Code::OK && is_offer(reply) => {
+                Decision::Fail(Fault::ImpossibleReply) // EHLO has been answered twice
+            }
+            Choice::Another => self.go_on_as_another(reply, config),
             Choice::Identity | Choice::Challenge | Choice::Mechanism => {
                 self.authenticate(Some(answer(verb, reply)), config)
             }
@@ -322,11 +331,16 @@ impl Opening {
         }
     }
 
+    /// Returns whether XCLIENT was accepted by a reply that may have been another command's.
+    fn is_spoken_by_250(&self) -> bool {
+        self.xclient.as_ref().is_some_and(|it| it.is_answered_250())
+    }
+
     /// Goes on after a line of XCLIENT that was accepted: with the next, or anew.
-    fn go_on_as_another(&mut self, config: &Config) -> Decision {
+    fn go_on_as_another(&mut self, reply: &Reply<'_>, config: &Config) -> Decision {
         self.capabilities = Capabilities::new();
         let next = self.xclient.as_mut().and_then(|it| {
-            it.accept();
+            it.accept(reply);
             it.line()
         });
         Decision::To(State::Due(match next {
@@ -422,6 +436,11 @@ fn offer(reply: &Reply<'_>, config: &Config) -> Capabilities {
     ignored.fold(Capabilities::parse(reply), |offer, extension| {
         offer.without(*extension)
     })
+}
+
+/// Returns whether a reply can be an answer to EHLO that offers something, one line each after the first.
+fn is_offer(reply: &Reply<'_>) -> bool {
+    reply.lines().nth(1).is_some()
 }
 
 /// Returns whether a firewall has made stars of a greeting (Cisco PIX). Such firewalls cannot cope with
