@@ -4,9 +4,12 @@
 use alloc::{borrow::Cow, string::String, vec::Vec};
 
 use super::demand::Demand;
-use crate::syntax::{
-    Attribute, AttributeName, AttributeValue, Capabilities, Code, ForwardingCommand, Reply,
-    write_attributes,
+use crate::{
+    machine::Mismatch,
+    syntax::{
+        Attribute, AttributeName, AttributeValue, Capabilities, Code, ForwardingCommand, Reply,
+        write_attributes,
+    },
 };
 
 /// Command lines that are sent one after the other.
@@ -81,6 +84,16 @@ impl SpokenFor {
             accepted: 0,
             is_answered_250: false,
         })
+    }
+
+    /// Returns what the server takes, and what there is to say.
+    pub(super) fn mismatch(&self, offered: &Capabilities) -> Mismatch {
+        let offered = offered.attributes(ForwardingCommand::XClient);
+        let own = self.attributes.iter().map(Attribute::name);
+        Mismatch::new(
+            offered.map(AttributeName::as_str),
+            own.map(AttributeName::as_str),
+        )
     }
 
     /// Returns what the client calls itself in EHLO, if that is known.

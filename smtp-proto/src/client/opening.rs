@@ -14,7 +14,7 @@ use super::{
 #[cfg(feature = "auth")]
 use crate::sasl::{Attempts, Channel, Progress};
 use crate::{
-    machine::{Answer, Dialect, Error, Fault, TlsInfo},
+    machine::{Answer, Dialect, Error, Fault, Mismatch, TlsInfo},
     syntax::{Capabilities, Code, Extension, Reply},
 };
 
@@ -48,10 +48,19 @@ pub(super) enum Decision {
     Open,
     /// What was known still holds, or nothing is left to be decided.
     Stay,
-    /// The session is of no use, and is left in good order; the answer, if any, is the cause.
-    Refuse(Fault, NotSentReason, Option<Answer<'static>>),
+    /// The session is of no use, and is left in good order.
+    Refuse(Fault, NotSentReason, Cause),
     /// The session cannot go on.
     Fail(Fault),
+}
+
+/// Why a session is of no use.
+#[derive(Debug)]
+pub(super) enum Cause {
+    /// For what the server has said.
+    Answer(Answer<'static>),
+    /// For what it offers.
+    Mismatch(Mismatch),
 }
 
 impl Opening {
@@ -320,8 +329,9 @@ impl Opening {
         };
         match whom.begin(&self.capabilities) {
             None => {
+                let cause = Cause::Mismatch(whom.mismatch(&self.capabilities));
                 let reason = NotSentReason::XClientUnavailable;
-                Decision::Refuse(Fault::XClientUnavailable, reason, None)
+                Decision::Refuse(Fault::XClientUnavailable, reason, cause)
             }
             Some(nothing) if nothing.line().is_none() => self.authenticate(None, config),
             Some(spoken) => {
@@ -376,7 +386,13 @@ impl Opening {
             Progress::Say if attempts.is_command() => Decision::To(State::Due(Verb::Auth)),
             Progress::Say => Decision::To(State::Due(Verb::AuthResponse)),
             Progress::Done => Decision::Open,
-            Progress::Failed(fault) => Decision::Refuse(fault, unauthenticated(fault), answer),
+            Progress::Failed(fault) => {
+                let cause = match answer {
+                    Some(answer) => Cause::Answer(answer),
+                    None => Cause::Mismatch(attempts.mismatch(&channel)),
+                };
+                Decision::Refuse(fault, unauthenticated(fault), cause)
+            }
         }
     }
 
@@ -397,7 +413,7 @@ fn session_refused(answer: Answer<'static>) -> Decision {
     Decision::Refuse(
         Fault::SessionRefused,
         NotSentReason::SessionRefused,
-        Some(answer),
+        Cause::Answer(answer),
     )
 }
 
@@ -405,7 +421,7 @@ fn tls_unavailable(verb: Verb, reply: &Reply<'_>) -> Decision {
     Decision::Refuse(
         Fault::TlsUnavailable,
         NotSentReason::TlsUnavailable,
-        Some(answer(verb, reply)),
+        Cause::Answer(answer(verb, reply)),
     )
 }
 

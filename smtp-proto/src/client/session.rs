@@ -13,7 +13,7 @@ use super::{
     learned::Learned,
     link::Link,
     messages::{Answered, Messages},
-    opening::{Decision, Opening},
+    opening::{Cause, Decision, Opening},
     outstanding::{Expected, Settled},
     table::{Choice, Standing, State, Turn, Verb},
     terms::Terms,
@@ -449,10 +449,13 @@ impl Session {
                 self.messages.open(Terms::new(&self.opening, &self.config));
             }
             Decision::Fail(fault) => self.fail_answered(fault, verb, reply),
-            Decision::Refuse(fault, reason, answer) => {
-                let (error, reason) = match answer {
-                    None => (Error::new(fault, verb.state(), &[]), reason.into()),
-                    Some(answer) => (
+            Decision::Refuse(fault, reason, cause) => {
+                let (error, reason) = match cause {
+                    Cause::Mismatch(mismatch) => {
+                        let error = Error::mismatched(fault, verb.state(), mismatch);
+                        (error, reason.into())
+                    }
+                    Cause::Answer(answer) => (
                         Error::answered(fault, verb.state(), answer.clone()),
                         NotSent::answered(reason, answer),
                     ),

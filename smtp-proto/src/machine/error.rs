@@ -7,7 +7,8 @@ use smallvec::SmallVec;
 use thiserror::Error;
 
 use super::{
-    answer::Answer, foreign::ForeignProtocol, limits, timer::Timer, tls_info::UnverifiedReason,
+    answer::Answer, foreign::ForeignProtocol, limits, mismatch::Mismatch, timer::Timer,
+    tls_info::UnverifiedReason,
 };
 use crate::syntax::Class;
 
@@ -17,12 +18,13 @@ use crate::syntax::Class;
 /// connection once its farewell is written. Before the first return a client yields the outcome
 /// of every unfinished message.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{fault}{}{excerpt}", Aside(fault, state))]
+#[error("{fault}{}{excerpt}{mismatch}", Aside(fault, state))]
 pub struct Error {
     fault: Fault,
     state: &'static str,
     excerpt: Excerpt,
     answer: Option<Box<Answer<'static>>>,
+    mismatch: Mismatch,
 }
 
 /// Displays a state in brackets, where the fault does not say the same already.
@@ -44,6 +46,15 @@ impl Error {
             state,
             excerpt: Excerpt::new(bytes),
             answer: None,
+            mismatch: Mismatch::default(),
+        }
+    }
+
+    /// Creates the error of a client that cannot do with what its server offers.
+    pub(crate) fn mismatched(fault: Fault, state: &'static str, mismatch: Mismatch) -> Self {
+        Self {
+            mismatch,
+            ..Self::new(fault, state, &[])
         }
     }
 

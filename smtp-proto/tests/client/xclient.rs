@@ -101,6 +101,13 @@ fn it_goes_only_where_it_is_offered() {
         let error = d.error.unwrap();
         assert_eq!(error.fault(), Fault::XClientUnavailable);
         assert!(!error.is_transient());
+        let taken = match offer {
+            "XCLIENT NAME" => "NAME",
+            "XCLIENT ADDR" => "ADDR",
+            _ => "none",
+        };
+        let told = format!(": the server offers {taken}, the client has LOGIN ADDR");
+        assert!(error.to_string().ends_with(&told), "{error}");
     }
     let mut d = Dialogue::with(speaking(Demand::Required));
     let m = d.submit("a@example.org", &ONE);
