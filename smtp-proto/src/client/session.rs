@@ -325,7 +325,10 @@ impl Session {
                         self.on_end(input);
                     }
                     Ok(None) => return Ok(None),
-                    Err((fault, bytes)) => self.fail_out_of_step(fault, bytes),
+                    Err((fault, bytes)) => {
+                        self.link.leave_unread(input);
+                        self.fail_out_of_step(fault, bytes);
+                    }
                 },
             }
         }
@@ -341,6 +344,7 @@ impl Session {
     }
 
     fn on_bytes_before_tls(&mut self, bytes: &[u8]) {
+        self.link.leave_unread(bytes);
         let fault = match bytes {
             [] => Fault::ConnectionLost,
             _ => Fault::BytesBeforeTls, // 3207-4-i, TLS-6
@@ -357,6 +361,7 @@ impl Session {
         } else if self.link.has_failed() {
             self.fail_lost(Fault::WriteFailed, &[]);
         } else {
+            self.link.leave_unread(input);
             self.fail_lost(Fault::ConnectionLost, input);
         }
     }

@@ -397,6 +397,19 @@ fn both_sides_mechanisms_are_told() {
     );
 }
 
+/// AUT-10: of an exchange a trace shows no more where it cannot be read.
+#[test]
+fn the_trace_hides_what_cannot_be_read_of_an_exchange() {
+    for says in ["334 abc\n", "AHRpbQB0YW5zdGFhZnRhbnN0YWFm\r\n"] {
+        let mut d = offered(vec![plain()], "PLAIN");
+        d.written();
+        d.says(says);
+        assert_eq!(d.error.as_ref().unwrap().fault(), Fault::MalformedReply);
+        let last = std::iter::from_fn(|| d.client.poll_trace()).last();
+        assert_eq!(last.unwrap().what.to_string(), "[unreadable: ...]");
+    }
+}
+
 /// AUT-10: no secret in anything that is shown.
 #[test]
 fn no_secret_is_shown() {
