@@ -5,7 +5,7 @@ use alloc::{borrow::Cow, string::String, vec::Vec};
 
 use super::demand::Demand;
 use crate::{
-    machine::Mismatch,
+    machine::Remark,
     syntax::{
         Attribute, AttributeName, AttributeValue, Capabilities, Code, ForwardingCommand, Reply,
         write_attributes,
@@ -87,10 +87,10 @@ impl SpokenFor {
     }
 
     /// Returns what the server takes, and what there is to say.
-    pub(super) fn mismatch(&self, offered: &Capabilities) -> Mismatch {
+    pub(super) fn mismatch(&self, offered: &Capabilities) -> Remark {
         let offered = offered.attributes(ForwardingCommand::XClient);
         let own = self.attributes.iter().map(Attribute::name);
-        Mismatch::new(
+        Remark::mismatch(
             offered.map(AttributeName::as_str),
             own.map(AttributeName::as_str),
         )

@@ -14,7 +14,7 @@ use super::{
 #[cfg(feature = "auth")]
 use crate::sasl::{Attempts, Channel, Progress};
 use crate::{
-    machine::{Answer, Dialect, Error, Fault, Mismatch, TlsInfo},
+    machine::{Answer, Dialect, Error, Fault, Remark, TlsInfo},
     syntax::{Capabilities, Code, Extension, Reply},
 };
 
@@ -57,10 +57,10 @@ pub(super) enum Decision {
 /// Why a session is of no use.
 #[derive(Debug)]
 pub(super) enum Cause {
-    /// For what the server has said.
-    Answer(Answer<'static>),
+    /// For what the server has said to this, with what it has said besides.
+    Answer(Verb, Answer<'static>, Remark),
     /// For what it offers.
-    Mismatch(Mismatch),
+    Offer(Remark),
 }
 
 impl Opening {
@@ -155,9 +155,11 @@ impl Opening {
         self.refusal.is_some()
     }
 
-    /// Takes the refusal of EHLO, if HELO was tried after it and has not been accepted.
+    /// Takes the refusal of EHLO, if HELO was tried after it and has not been accepted; unless it says no
+    /// more than that the server does not know EHLO (5321-2.2.1-c).
     pub(super) fn take_refused_ehlo(&mut self) -> Option<Answer<'static>> {
-        self.refused_ehlo.take().map(|answer| *answer)
+        let refused = self.refused_ehlo.take_if(|answer| refuses(answer));
+        refused.map(|answer| *answer)
     }
 
     pub(super) fn take_refusal(&mut self) -> Option<Box<Error>> {
@@ -238,11 +240,7 @@ impl Opening {
             Choice::Handshake | Choice::Patience => Decision::Stay,
             // Sent ahead of a greeting that refused the session.
             _ if self.is_refused() => Decision::Stay,
-            Choice::Refusal => {
-                // It tells more than what the server says to HELO after that.
-                let refused = self.take_refused_ehlo();
-                session_refused(refused.unwrap_or_else(|| answer(verb, reply)))
-            }
+            Choice::Refusal => self.be_refused(verb, reply),
             Choice::Introduction if self.is_ahead => Decision::Stay,
             Choice::Introduction if is_veiled(reply) && self.may_do_without_ehlo(config) => {
                 Decision::To(State::Due(Verb::Helo))
@@ -251,7 +249,7 @@ impl Opening {
             Choice::Fallback | Choice::Protection if self.is_ahead => self.verify(reply, config),
             // 250 to XCLIENT may have been EHLO's: then this reply is XCLIENT's, and says so. One to EHLO
             // of a server that knows XCLIENT has something to offer.
-            Choice::Fallback if self.is_spoken_by_250() => session_refused(answer(verb, reply)),
+            Choice::Fallback if self.is_spoken_by_250() => self.be_refused(verb, reply),
             Choice::Protection if self.is_spoken_by_250() && !is_offer(reply) => {
                 Decision::Fail(Fault::ImpossibleReply)
             }
@@ -260,7 +258,7 @@ impl Opening {
                 self.refused_ehlo = Some(Box::new(answer(verb, reply)));
                 Decision::To(State::Due(Verb::Helo))
             }
-            Choice::Fallback => session_refused(answer(verb, reply)),
+            Choice::Fallback => self.be_refused(verb, reply),
             Choice::Protection => {
                 self.refused_ehlo = None;
                 if verb != Verb::Helo {
@@ -275,7 +273,7 @@ impl Opening {
             }
             Choice::Another => self.go_on_as_another(reply, config),
             Choice::Identity | Choice::Challenge | Choice::Mechanism => {
-                self.authenticate(Some(answer(verb, reply)), config)
+                self.authenticate(Some((verb, answer(verb, reply))), config)
             }
         }
     }
@@ -287,6 +285,20 @@ impl Opening {
         let whom = config.spoken_for.as_deref();
         let needs_xclient = self.xclient.is_none() && whom.is_some_and(SpokenFor::is_required);
         !needs_tls && !needs_xclient && !self.must_authenticate(config)
+    }
+
+    /// Ends a session that the server has refused: by this reply, or by that to EHLO before it, which tells
+    /// more than what it says to HELO after that.
+    fn be_refused(&mut self, verb: Verb, reply: &Reply<'_>) -> Decision {
+        let said = answer(verb, reply);
+        let cause = match self.refused_ehlo.take() {
+            None => Cause::Answer(verb, said, Remark::default()),
+            Some(ehlo) if refuses(&ehlo) => {
+                Cause::Answer(Verb::Ehlo, *ehlo, Remark::answered("HELO", reply))
+            }
+            Some(ehlo) => Cause::Answer(verb, said, Remark::answered("EHLO", &ehlo.reply)),
+        };
+        Decision::Refuse(Fault::SessionRefused, NotSentReason::SessionRefused, cause)
     }
 
     /// Compares what the server offers with what was relied on.
@@ -329,7 +341,7 @@ impl Opening {
         };
         match whom.begin(&self.capabilities) {
             None => {
-                let cause = Cause::Mismatch(whom.mismatch(&self.capabilities));
+                let cause = Cause::Offer(whom.mismatch(&self.capabilities));
                 let reason = NotSentReason::XClientUnavailable;
                 Decision::Refuse(Fault::XClientUnavailable, reason, cause)
             }
@@ -361,7 +373,11 @@ impl Opening {
 
     /// Begins with AUTH, if that is wanted, or goes on after the answer to it.
     #[cfg(feature = "auth")]
-    fn authenticate(&mut self, answer: Option<Answer<'static>>, config: &Config) -> Decision {
+    fn authenticate(
+        &mut self,
+        answered: Option<(Verb, Answer<'static>)>,
+        config: &Config,
+    ) -> Decision {
         let channel = match &self.tls {
             Some(tls) => Channel::secured(tls, self.capabilities.auth_mechanisms()),
             None => Channel::in_clear(self.capabilities.auth_mechanisms()),
@@ -375,8 +391,8 @@ impl Opening {
         let Some(attempts) = &mut self.attempts else {
             return Decision::Open;
         };
-        let progress = match &answer {
-            Some(answer) => attempts.on_reply(&answer.reply, &channel),
+        let progress = match &answered {
+            Some((_, answer)) => attempts.on_reply(&answer.reply, &channel),
             None => attempts.begin(&channel),
         };
         match progress {
@@ -387,9 +403,9 @@ impl Opening {
             Progress::Say => Decision::To(State::Due(Verb::AuthResponse)),
             Progress::Done => Decision::Open,
             Progress::Failed(fault) => {
-                let cause = match answer {
-                    Some(answer) => Cause::Answer(answer),
-                    None => Cause::Mismatch(attempts.mismatch(&channel)),
+                let cause = match answered {
+                    Some((verb, answer)) => Cause::Answer(verb, answer, Remark::default()),
+                    None => Cause::Offer(attempts.mismatch(&channel)),
                 };
                 Decision::Refuse(fault, unauthenticated(fault), cause)
             }
@@ -397,7 +413,7 @@ impl Opening {
     }
 
     #[cfg(not(feature = "auth"))]
-    fn authenticate(&mut self, _: Option<Answer<'static>>, _: &Config) -> Decision {
+    fn authenticate(&mut self, _: Option<(Verb, Answer<'static>)>, _: &Config) -> Decision {
         Decision::Open
     }
 }
@@ -409,11 +425,11 @@ fn answer(verb: Verb, reply: &Reply<'_>) -> Answer<'static> {
     }
 }
 
-fn session_refused(answer: Answer<'static>) -> Decision {
-    Decision::Refuse(
-        Fault::SessionRefused,
-        NotSentReason::SessionRefused,
-        Cause::Answer(answer),
+/// Returns whether an answer to EHLO says more than that the server does not know that.
+fn refuses(answer: &Answer<'_>) -> bool {
+    !matches!(
+        answer.reply.code(),
+        Code::SYNTAX_ERROR | Code::NOT_IMPLEMENTED
     )
 }
 
@@ -421,7 +437,7 @@ fn tls_unavailable(verb: Verb, reply: &Reply<'_>) -> Decision {
     Decision::Refuse(
         Fault::TlsUnavailable,
         NotSentReason::TlsUnavailable,
-        Cause::Answer(answer(verb, reply)),
+        Cause::Answer(verb, answer(verb, reply), Remark::default()),
     )
 }
 

@@ -25,7 +25,7 @@ use super::{
 use crate::sasl::{Attempts, Mechanism};
 use crate::{
     framing::{Progress, Transmit},
-    machine::{Answer, Error, Fault, Misuse, Step, Timer, TlsInfo, TraceEntry},
+    machine::{Answer, Error, Fault, Misuse, Remark, Step, Timer, TlsInfo, TraceEntry},
     syntax::{Capabilities, Class, Code, Command, ForwardPath, RcptParameters, Reply},
 };
 
@@ -456,14 +456,14 @@ impl Session {
             Decision::Fail(fault) => self.fail_answered(fault, verb, reply),
             Decision::Refuse(fault, reason, cause) => {
                 let (error, reason) = match cause {
-                    Cause::Mismatch(mismatch) => {
-                        let error = Error::mismatched(fault, verb.state(), mismatch);
-                        (error, reason.into())
+                    Cause::Offer(remark) => {
+                        let error = Error::new(fault, verb.state(), &[]);
+                        (error.remarking(remark), reason.into())
                     }
-                    Cause::Answer(answer) => (
-                        Error::answered(fault, verb.state(), answer.clone()),
-                        NotSent::answered(reason, answer),
-                    ),
+                    Cause::Answer(verb, answer, remark) => {
+                        let error = Error::answered(fault, verb.state(), answer.clone());
+                        (error.remarking(remark), NotSent::answered(reason, answer))
+                    }
                 };
                 self.opening.refuse(error);
                 self.standing.choose(choice, State::Due(Verb::Quit));
@@ -568,7 +568,8 @@ impl Session {
         if has_gone(fault)
             && let Some(answer) = self.opening.take_refused_ehlo()
         {
-            let error = Error::answered(Fault::SessionRefused, self.state(), answer);
+            let error = Error::answered(Fault::SessionRefused, Verb::Ehlo.state(), answer)
+                .remarking(Remark::unanswered("HELO", fault));
             return self.fail_by(error, NotSentReason::SessionRefused, 0);
         }
         let error = Error::new(fault, self.state(), bytes);

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use thiserror::Error;
 
 use super::{
-    answer::Answer, foreign::ForeignProtocol, limits, mismatch::Mismatch, timer::Timer,
+    answer::Answer, foreign::ForeignProtocol, limits, remark::Remark, timer::Timer,
     tls_info::UnverifiedReason,
 };
 use crate::syntax::Class;
@@ -18,13 +18,13 @@ use crate::syntax::Class;
 /// connection once its farewell is written. Before the first return a client yields the outcome
 /// of every unfinished message.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{fault}{}{excerpt}{mismatch}", Aside(fault, state))]
+#[error("{fault}{}{excerpt}{remark}", Aside(fault, state))]
 pub struct Error {
     fault: Fault,
     state: &'static str,
     excerpt: Excerpt,
     answer: Option<Box<Answer<'static>>>,
-    mismatch: Mismatch,
+    remark: Remark,
 }
 
 /// Displays a state in brackets, where the fault does not say the same already.
@@ -46,16 +46,13 @@ impl Error {
             state,
             excerpt: Excerpt::new(bytes),
             answer: None,
-            mismatch: Mismatch::default(),
+            remark: Remark::default(),
         }
     }
 
-    /// Creates the error of a client that cannot do with what its server offers.
-    pub(crate) fn mismatched(fault: Fault, state: &'static str, mismatch: Mismatch) -> Self {
-        Self {
-            mismatch,
-            ..Self::new(fault, state, &[])
-        }
+    /// Adds what else is to be known of it.
+    pub(crate) fn remarking(self, remark: Remark) -> Self {
+        Self { remark, ..self }
     }
 
     /// Creates the error that a server's reply has led to.

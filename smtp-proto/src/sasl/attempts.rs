@@ -11,7 +11,7 @@ use super::{
     mechanism::Mechanism,
 };
 use crate::{
-    machine::{Fault, Mismatch, Misuse, limits},
+    machine::{Fault, Misuse, Remark, limits},
     syntax::{Class, Code, Reply, base64},
 };
 
@@ -98,8 +98,8 @@ impl Attempts {
     }
 
     /// Returns what the server offers, and what could not be used of what the client has.
-    pub(crate) fn mismatch(&self, channel: &Channel<'_>) -> Mismatch {
-        Mismatch::new(channel.offered(), self.unusable.iter().map(String::as_str))
+    pub(crate) fn mismatch(&self, channel: &Channel<'_>) -> Remark {
+        Remark::mismatch(channel.offered(), self.unusable.iter().map(String::as_str))
     }
 
     /// Composes AUTH.
