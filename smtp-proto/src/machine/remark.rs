@@ -3,7 +3,7 @@
 use alloc::{boxed::Box, format, string::String};
 use core::fmt;
 
-use super::error::{Excerpt, Fault};
+use super::excerpt::Excerpt;
 use crate::syntax::Reply;
 
 /// How many names of one side are told.
@@ -33,10 +33,8 @@ impl Remark {
     }
 
     /// Tells why another command was not answered.
-    pub(crate) fn unanswered(command: &str, fault: Fault) -> Self {
-        Self(Some(
-            format!("; {command} was not answered: {fault}").into(),
-        ))
+    pub(crate) fn unanswered(command: &str, why: impl fmt::Display) -> Self {
+        Self(Some(format!("; {command} was not answered: {why}").into()))
     }
 }
 
