@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use super::event::{Body, NotSentReason};
+use super::event::{Body, NotSent, NotSentReason};
 
 /// What is known of a transaction's content, and how much of it was sent.
 #[derive(Debug, Default)]
@@ -147,7 +147,7 @@ impl ContentState {
     pub(super) fn present<'a>(
         &mut self,
         presented: Presented<'a>,
-    ) -> Result<Option<Piece<'a>>, NotSentReason> {
+    ) -> Result<Option<Piece<'a>>, NotSent> {
         let Presented { body, is_plain } = presented;
         let piece = |bytes, is_last| Piece {
             bytes,
@@ -155,8 +155,8 @@ impl ContentState {
             is_plain,
         };
         match body {
-            Body::Failed if self.is_needed_again => Err(NotSentReason::NeedsBodyAgain),
-            Body::Failed => Err(NotSentReason::BodyFailed),
+            Body::Failed(_) if self.is_needed_again => Err(NotSentReason::NeedsBodyAgain.into()),
+            Body::Failed(why) => Err(NotSent::without_body(why)),
             Body::Chunk(_) | Body::Last(_) if self.is_needed_again => {
                 self.is_needed_again = false;
                 Ok(None)

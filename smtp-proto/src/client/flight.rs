@@ -5,9 +5,10 @@ use alloc::vec::Vec;
 
 use super::{
     action::{Action, Said},
+    body_error::BodyError,
     config::Config,
     content::{Piece, Presented},
-    event::NotSentReason,
+    event::{NotSent, NotSentReason},
     link::{Link, Opened},
     messages::Messages,
     opening::Opening,
@@ -18,6 +19,8 @@ use super::{
     writer::{Broken, Buffers},
 };
 use crate::framing::Slices;
+
+const CHANGED: &str = "it is not what it was when its size or its end was announced";
 
 /// Puts together what leaves next. It lasts for one transmission, and owns nothing.
 pub(super) struct Flight<'s> {
@@ -181,9 +184,9 @@ impl<'s> Flight<'s> {
             let written =
                 piece.map(|piece| self.write_content(id, piece, commands, scratch, slices));
             written.unwrap_or(Ok(())).map_err(|broken| match broken {
-                Broken::LineBreak(at) => NotSentReason::BareLineBreak { at },
-                Broken::Promise => NotSentReason::BodyFailed,
-                Broken::TooLarge(maximum) => NotSentReason::TooLarge { maximum },
+                Broken::LineBreak(at) => NotSentReason::BareLineBreak { at }.into(),
+                Broken::Promise => NotSent::without_body(Some(&BodyError::new(CHANGED))),
+                Broken::TooLarge(maximum) => NotSentReason::TooLarge { maximum }.into(),
             })
         });
         if let Err(reason) = written {

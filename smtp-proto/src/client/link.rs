@@ -188,6 +188,25 @@ impl Link {
         self.replies.next(input, line_end)
     }
 
+    /// Takes note of what has arrived and cannot be read any more.
+    pub(super) fn leave_unread(&mut self, input: &[u8]) {
+        let Some(trace) = self.trace.as_mut().filter(|_| !input.is_empty()) else {
+            return;
+        };
+        let round_trips = self.outstanding.round_trips();
+        let (lines, rest) = match self.outstanding.oldest() {
+            // Of an exchange, only that something came.
+            Some(Verb::Auth | Verb::AuthResponse) => (&b""[..], &b"..."[..]),
+            _ => self.replies.part(input),
+        };
+        if !lines.is_empty() {
+            trace.lines(Origin::Remote, round_trips, lines);
+        }
+        if !rest.is_empty() {
+            trace.unreadable(Origin::Remote, round_trips, rest);
+        }
+    }
+
     /// Matches a reply with its command.
     pub(super) fn settle(&mut self, reply: &Reply<'_>) -> Settled {
         if let Some(trace) = &mut self.trace {

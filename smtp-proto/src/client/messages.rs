@@ -467,7 +467,7 @@ impl Messages {
     }
 
     /// Takes a transaction out of the way of whose content nothing was sent, which costs no connection.
-    fn withdraw(&mut self, id: TransactionId, reason: NotSentReason) {
+    fn withdraw(&mut self, id: TransactionId, reason: impl Into<NotSent>) {
         self.abandon(id, reason, None);
     }
 
@@ -750,10 +750,10 @@ impl Messages {
         let mut is_plain = false;
         let reason = match body {
             Body::Chunk(_) => None,
-            Body::Failed if transaction.content().is_needed_again() => {
-                Some(NotSentReason::NeedsBodyAgain)
+            Body::Failed(_) if transaction.content().is_needed_again() => {
+                Some(NotSentReason::NeedsBodyAgain.into())
             }
-            Body::Failed => Some(NotSentReason::BodyFailed),
+            Body::Failed(why) => Some(NotSent::without_body(why)),
             Body::Last(content) => {
                 let envelope = self.ledger.envelope_mut(transaction.message())?;
                 let seen = Inspection::of(content);
@@ -762,7 +762,7 @@ impl Messages {
                 if fits.is_ok() && is_plain {
                     self.keep(id, content);
                 }
-                fits.err()
+                fits.err().map(NotSent::from)
             }
         };
         if let Some(reason) = reason {
@@ -812,7 +812,7 @@ impl Messages {
         &mut self,
         id: TransactionId,
         presented: Presented<'a>,
-    ) -> Result<Option<Piece<'a>>, NotSentReason> {
+    ) -> Result<Option<Piece<'a>>, NotSent> {
         let transaction = self.schedule.get_mut(id);
         transaction.map_or(Ok(None), |transaction| {
             transaction.content_mut().present(presented)

@@ -72,6 +72,7 @@
 
 mod action;
 mod aim;
+mod body_error;
 mod config;
 mod content;
 mod demand;
@@ -125,6 +126,7 @@ pub mod mechanism {
 
 pub(crate) use self::event::{NOT_NOW, NOT_PASSED_ON};
 pub use self::{
+    body_error::BodyError,
     config::{Config, Duplex, Pipelining, Timeouts, Tls, Unpermitted},
     demand::Demand,
     envelope::Envelope,

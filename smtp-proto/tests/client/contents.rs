@@ -8,8 +8,8 @@ use smtp_proto::{
 };
 
 use crate::dialogue::{
-    CONTENT, Dialogue, STUFFED, config, delivered, envelope, not_sent, of_recipient, present,
-    refused,
+    CONTENT, Dialogue, STUFFED, config, delivered, envelope, finished, not_sent, of_recipient,
+    present, refused,
 };
 
 const ONE: [&str; 1] = ["b@example.net"];
@@ -189,11 +189,32 @@ fn a_content_that_is_not_at_hand_is_not_waited_for() {
 
     // One that cannot be had is not begun.
     let (mut d, m) = begin(Pipelining::LookAhead);
-    assert!(present(&mut d.client, Body::Failed, d.now).is_none());
+    assert!(present(&mut d.client, Body::Failed(None), d.now).is_none());
     d.says("");
     d.finishes(&[(m, not_sent(NotSentReason::BodyFailed))]);
     d.submit("a@example.org", &ONE);
     d.sends(GROUP);
+}
+
+/// 5321-4.1.1.4-a: whether NUL may be in a message is between those who made it and those who read it.
+#[test]
+fn nul_is_sent_as_it_is() {
+    for (policy, sent) in [
+        (Pipelining::LookAhead, "DATA\r\na\0b\r\n\0\r\n.\r\n"),
+        (
+            Pipelining::Stream { window: 9 },
+            "BDAT 8 LAST\r\na\0b\r\n\0\r\n",
+        ),
+    ] {
+        let mut d = Dialogue::begin(policy, &["PIPELINING", "CHUNKING", "SIZE 1000"]);
+        d.submit("a@example.org", &ONE);
+        talk(&mut d);
+        let m = d.submit_with("a@example.org", &ONE, b"a\0b\r\n\0\r\n");
+        let wire = talk(&mut d);
+        assert!(wire.ends_with(sent), "{wire:?}");
+        let outcomes = d.take_events();
+        assert!(outcomes.contains(&finished(m, delivered("250 taken\r\n"))));
+    }
 }
 
 /// 5321-2.4-e, 6152-3-f: 8-bit content is declared where that is on offer, whatever the caller has said
