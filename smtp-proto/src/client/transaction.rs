@@ -176,7 +176,7 @@ impl Transaction {
     pub(super) fn restart(&mut self) {
         self.accepted.clear();
         if let Some(setbacks) = &mut self.setbacks {
-            setbacks.restart();
+            self.recipients.leave_out(&setbacks.restart());
         }
         self.content.restart();
         (self.sent, self.answered, self.mail) = (0, 0, None);
