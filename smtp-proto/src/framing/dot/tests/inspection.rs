@@ -20,7 +20,11 @@ fn finds_lines_that_begin_with_a_dot() {
     every_string(6, |content| {
         let is_found = content.windows(3).any(|three| three == b"\r\n.");
         let expected = is_found || content.first() == Some(&b'.');
-        assert_eq!(Inspection::of(content).has_dot_line, expected, "{content:?}");
+        assert_eq!(
+            Inspection::of(content).has_dot_line,
+            expected,
+            "{content:?}"
+        );
     });
 }
 
