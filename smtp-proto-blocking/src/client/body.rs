@@ -86,8 +86,7 @@ impl delivery::Supply for Supply {
                     Ok(false)
                 }
                 Ok(Piece::End) => Ok(true),
-                // It was dropped, and not finished.
-                Err(_) => Err(io::ErrorKind::UnexpectedEof.into()),
+                Err(_) => Err(unfinished()),
             },
         })
     }

@@ -116,8 +116,7 @@ impl delivery::Supply for Supply {
                     Poll::Ready(Ok(false))
                 }
                 Some(Piece::End) => Poll::Ready(Ok(true)),
-                // It was dropped, and not finished.
-                None => Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                None => Poll::Ready(Err(unfinished())),
             },
         }
     }

@@ -75,6 +75,12 @@ macro_rules! body {
             }
         }
 
+        /// Returns what a content has come to whose sender was dropped, and has not finished it.
+        fn unfinished() -> std::io::Error {
+            let words = "its sender was dropped before it was finished";
+            std::io::Error::new(std::io::ErrorKind::UnexpectedEof, words)
+        }
+
         /// How many pieces a channel holds.
         const PIECES: usize = 4;
 
