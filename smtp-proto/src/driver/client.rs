@@ -177,21 +177,18 @@ impl<W: Wire, B: Presents> ClientDriver<W, B> {
     }
 
     /// Writes and flushes as long as there is something to write and the wire takes it. Is pending if it
-    /// takes no more.
+    /// takes no more, and if there was nothing.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let (courier, endpoint) = (&mut self.courier, &mut self.endpoint);
-        if endpoint.is_mute() {
+        if self.endpoint.is_mute() {
             // To report now that nothing was taken would take doubt back.
             return Poll::Ready(());
         }
-        if endpoint.is_blocked() {
+        if self.endpoint.is_blocked() {
             // Nothing more is collected before that has left.
-            ready!(endpoint.poll_write_ready(courier, cx));
+            ready!(self.endpoint.poll_write_ready(&mut self.courier, cx));
         }
-        loop {
-            if self.is_supplied && courier.wants_message() {
-                return Poll::Ready(());
-            }
+        while !self.wants_message() {
+            let (courier, endpoint) = (&mut self.courier, &mut self.endpoint);
             let now = endpoint.now();
             courier.excuse(mem::take(&mut self.waited));
             let (waited, clock) = (&mut self.waited, &*endpoint);
@@ -223,5 +220,6 @@ impl<W: Wire, B: Presents> ClientDriver<W, B> {
                 }
             }
         }
+        Poll::Ready(())
     }
 }
