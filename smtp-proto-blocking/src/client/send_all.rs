@@ -2,11 +2,6 @@
 
 use std::task::{Context, Poll};
 
-use smtp_proto::{
-    delivery::{IntoMessage, Report},
-    driver::Batch,
-};
-
 use super::{body::Body, session::Client};
 use crate::{Error, wire::poll_fn};
 
@@ -22,27 +17,11 @@ impl Client {
     where
         I: IntoIterator<Item: IntoMessage<Body>>,
     {
-        SendAll {
-            client: self,
-            batch: Batch::new(messages.into_iter()),
-        }
+        SendAll::new(self, messages.into_iter())
     }
 }
 
-/// Sends messages and yields their [`Report`]s; see [`Client::send_all`].
-#[must_use = "nothing is sent unless the reports are asked for"]
-#[derive(Debug)]
-pub struct SendAll<'c, I> {
-    client: &'c mut Client,
-    batch: Batch<I>,
-}
-
-impl<I> SendAll<'_, I> {
-    /// Returns the client, for its trace and what else it can tell meanwhile.
-    pub fn client(&mut self) -> &mut Client {
-        self.client
-    }
-}
+smtp_proto::send_all! {}
 
 impl<I> Iterator for SendAll<'_, I>
 where

@@ -19,6 +19,7 @@ use crate::{
 const DUPLEX: Option<Duplex> = None;
 
 smtp_proto::client! {
+    (Transport + Send)
     /// One SMTP session over one connection.
 }
 
@@ -36,18 +37,6 @@ impl Client {
         Error: From<O::Error>,
     {
         Self::connect_again(&options.try_into()?, None)
-    }
-
-    /// Starts a session over a connection that was just established.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Connect`] if the means for TLS or authentication cannot be had.
-    pub fn with_stream(
-        transport: impl Transport + Send + 'static,
-        options: impl Into<Options>,
-    ) -> Result<Self, Error> {
-        Self::over(Socket::over(transport), &options.into(), None, None)
     }
 }
 

@@ -7,10 +7,6 @@ use std::{
 };
 
 use futures_core::Stream;
-use smtp_proto::{
-    delivery::{IntoMessage, Report},
-    driver::Batch,
-};
 
 use super::{body::Body, session::Client};
 use crate::Error;
@@ -49,30 +45,11 @@ impl Client {
     where
         M: Stream<Item: IntoMessage<Body>> + Unpin,
     {
-        SendAll {
-            client: self,
-            batch: Batch::new(messages),
-        }
+        SendAll::new(self, messages)
     }
 }
 
-/// Sends messages and yields their [`Report`]s; see [`Client::send_all`].
-///
-/// Nothing moves unless it is polled, and nothing is lost when it is dropped: messages that were
-/// taken from the source stay submitted, and [`Client::next_report`] has their reports.
-#[must_use = "nothing is sent unless the reports are asked for"]
-#[derive(Debug)]
-pub struct SendAll<'c, M> {
-    client: &'c mut Client,
-    batch: Batch<M>,
-}
-
-impl<M> SendAll<'_, M> {
-    /// Returns the client, for its trace and what else it can tell meanwhile.
-    pub fn client(&mut self) -> &mut Client {
-        self.client
-    }
-}
+smtp_proto::send_all! {}
 
 impl<M> SendAll<'_, M>
 where

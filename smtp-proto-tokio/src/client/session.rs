@@ -18,7 +18,9 @@ const DUPLEX: Option<Duplex> = Some(Duplex::Full);
 
 smtp_proto::client! {
     async.await
-    /// One SMTP session over one connection.
+    (tls::Duplex)
+    /// One SMTP session over one connection. It always reads while it writes, whatever
+    /// [`Duplex`] is configured.
     ///
     /// Futures may be dropped: what was submitted stays submitted, and nothing is lost but the answer.
 }
@@ -38,19 +40,5 @@ impl Client {
     {
         let options = options.try_into().map_err(Error::from);
         async move { Self::connect_again(&options?, None).await }
-    }
-
-    /// Starts a session over a connection that was just established.
-    ///
-    /// The configuration's duplex is of no account: this client always reads while it writes.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Connect`] if the means for TLS or authentication cannot be had.
-    pub fn with_stream(
-        stream: impl tls::Duplex + 'static,
-        options: impl Into<Options>,
-    ) -> Result<Self, Error> {
-        Self::over(Socket::over(stream), &options.into(), None, None)
     }
 }

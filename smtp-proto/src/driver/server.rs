@@ -271,9 +271,7 @@ impl<W: Wire, S: State, A: Attends<S>> ServerDriver<W, S, A> {
             false => Poll::Ready(()),
         }
     }
-}
 
-impl<W: Wire, S: State, A: Attends<S>> ServerDriver<W, S, A> {
     /// Tells the application what was said, if it wants to hear it.
     fn tell_dialogue(&mut self) {
         while let Some(entry) = self.reception.poll_trace() {

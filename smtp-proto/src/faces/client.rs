@@ -4,11 +4,11 @@
 /// and its `Parts`.
 ///
 /// The adapter's are `Body`, `Socket`, `Instant`, `poll_fn`, and a `Wire` made of a `socket` at a time that
-/// is its `origin`.
+/// is its `origin`; and the traits of other streams.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! client {
-    ($($async:ident . $await:ident)? $(#[$docs:meta])*) => {
+    ($($async:ident . $await:ident)? ($($stream:tt)+) $(#[$docs:meta])*) => {
         use std::{
             net::IpAddr,
             ops::{Deref, DerefMut},
@@ -56,6 +56,18 @@ macro_rules! client {
         }
 
         impl Client {
+            /// Starts a session over a connection that was just established.
+            ///
+            /// # Errors
+            ///
+            /// [`Error::Connect`] if the means for TLS or authentication cannot be had.
+            pub fn with_stream(
+                stream: impl $($stream)+ + 'static,
+                options: impl Into<Options>,
+            ) -> Result<Self, Error> {
+                Self::over(Socket::over(stream), &options.into(), None, None)
+            }
+
             /// Waits until the session is open, and returns what the server offers.
             ///
             /// It need not be called: messages wait for it by themselves.

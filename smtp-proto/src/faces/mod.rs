@@ -5,6 +5,7 @@ mod body;
 mod client;
 mod handler;
 mod prepare;
+mod send_all;
 mod sender;
 mod server;
 mod shutdown;
