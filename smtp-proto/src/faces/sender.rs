@@ -2,8 +2,7 @@
 
 /// Defines an adapter's `Sender`, with the documentation that is given.
 ///
-/// The adapter's are `Client`, `Body` and its `Supply`, `Options`, `Instant`, `sleep`, and how a `Place` takes
-/// its `turn`.
+/// The adapter's are `Client`, `Body` and its `Supply`, `Options`, `Instant`, `sleep`, and `poll_fn`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! sender {
@@ -11,12 +10,14 @@ macro_rules! sender {
         use std::{
             ops::ControlFlow,
             sync::{Arc, Mutex, MutexGuard, PoisonError},
+            task::Poll,
             time::Duration,
         };
 
         use $crate::{
             client::Envelope,
             delivery::{self, Error, Policy, Pool, Report, Retry, Sending, Turn},
+            machine::TlsInfo,
         };
 
         /// Sends messages over connections that it opens, keeps and opens again: to one server, or [to](Self::to)
@@ -212,6 +213,22 @@ macro_rules! sender {
         }
 
         impl Place<'_> {
+            /// Waits for its turn.
+            $($async)? fn turn(&mut self) -> Turn<Arc<Options>, Client> {
+                let is_verified = |it: &Client| it.tls_info().is_some_and(TlsInfo::is_verified);
+                let turn = poll_fn(|cx| {
+                    let now = self.connections.now();
+                    let mut pool = self.connections.pool();
+                    pool.poll_turn(&mut self.place, self.policy, is_verified, now, cx.waker())
+                })$(.$await)?;
+                let leaving = self.connections.pool().take_leaving();
+                for mut client in leaving {
+                    // QUIT leaves, and nobody waits for the answer.
+                    poll_fn(|cx| Poll::Ready(client.driver.take_leave(cx)))$(.$await)?;
+                }
+                turn
+            }
+
             /// Waits for its turn, and returns it with a connection that is known to be good, or a new one.
             $($async)? fn connected(mut self) -> Result<(Self, Client), Error> {
                 loop {
