@@ -563,6 +563,7 @@ impl Transaction {
     pub(super) fn conclude<'i>(&mut self, verdict: Option<Outcome<'i>>) -> Concluded<'i> {
         self.is_finished = true;
         self.stage = Stage::Over;
+        self.content.take_kept();
         let outcome = verdict.unwrap_or_else(|| self.outcome());
         Concluded {
             message: self.message,

@@ -57,7 +57,7 @@ fn read(content: &mut Content<Pieces>, offset: u64) -> Option<Vec<String>> {
             None => continue,
             Some(Body::Chunk(bytes)) => (bytes, false),
             Some(Body::Last(bytes)) => (bytes, true),
-            Some(Body::Failed) => return None,
+            Some(Body::Failed(_)) => return None,
         };
         at += bytes.len() as u64;
         chunks.push(String::from_utf8(bytes.to_vec()).unwrap());
