@@ -234,6 +234,7 @@ macro_rules! sender {
                 loop {
                     match self.turn()$(.$await)? {
                         Turn::Wait(time) => sleep(time)$(.$await)?,
+                        Turn::Failed(error) => return Err(error),
                         Turn::Use(mut client) => {
                             if client.check()$(.$await)?.is_ok() {
                                 return Ok((self, client));
@@ -241,8 +242,8 @@ macro_rules! sender {
                         }
                         Turn::Open(options, learned) => {
                             let connected = Client::connect_again(&options, learned.as_ref())$(.$await)?;
-                            if connected.is_err() {
-                                self.failed();
+                            if let Err(error) = &connected {
+                                self.failed(error);
                             }
                             return connected.map(|client| (self, client));
                         }
@@ -250,10 +251,10 @@ macro_rules! sender {
                 }
             }
 
-            fn failed(&self) {
+            fn failed(&self, error: &Error) {
                 let now = self.connections.now();
                 let mut pool = self.connections.pool();
-                pool.failed(&self.place, self.policy, now);
+                pool.failed(&self.place, self.policy, error, now);
             }
 
             /// Keeps the connection, if it is of use for another message.
