@@ -41,11 +41,15 @@ impl Place<'_> {
             }
         };
         let leaving = self.connections.pool().take_leaving();
-        for mut client in leaving {
-            // QUIT leaves, and nobody waits for the answer.
-            client.driver.take_leave();
-        }
+        take_leave(leaving);
         turn
+    }
+}
+
+/// Has QUIT leave on connections, for whose answers nobody waits.
+fn take_leave(leaving: Vec<Client>) {
+    for mut client in leaving {
+        client.driver.take_leave();
     }
 }
 

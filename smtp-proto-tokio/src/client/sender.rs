@@ -37,10 +37,14 @@ impl Place<'_> {
         });
         let turn = turn.await;
         let leaving = self.connections.pool().take_leaving();
-        for mut client in leaving {
-            // QUIT leaves, and nobody waits for the answer.
-            let _ = timeout(Duration::ZERO, client.quit()).await;
-        }
+        take_leave(leaving).await;
         turn
+    }
+}
+
+/// Has QUIT leave on connections, for whose answers nobody waits.
+async fn take_leave(leaving: Vec<Client>) {
+    for mut client in leaving {
+        let _ = timeout(Duration::ZERO, client.quit()).await;
     }
 }

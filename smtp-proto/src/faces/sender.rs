@@ -2,8 +2,8 @@
 
 /// Defines an adapter's `Sender`, with the documentation that is given.
 ///
-/// The adapter's are `Client`, `Body` and its `Supply`, `Options`, `Instant`, `sleep`, and how a `Place` takes
-/// its `turn`.
+/// The adapter's are `Client`, `Body` and its `Supply`, `Options`, `Instant`, `sleep`, how a `Place` takes
+/// its `turn`, and how several clients `take_leave`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! sender {
@@ -25,6 +25,7 @@ macro_rules! sender {
         /// What was not sent when a connection was lost is sent again over another, to exactly those recipients
         /// who are left and no more often than [`Retry`] says. About recipients in doubt it asks, and leaves them
         /// so unless told otherwise. What the server refused, for now or for good, is not tried again.
+        /// A connection that turns out to have ended while it waited costs neither a try nor time.
         ///
         /// Cheap to clone; clones share the connections. A message never goes over a connection with another trust
         /// or identity than its [`Options`] have, of another name, from another address or through another proxy;
@@ -111,7 +112,7 @@ macro_rules! sender {
             }
 
             /// Sets how long a connection waits for the next message: 1 minute unless set. It ends with the next
-            /// message to any server after that.
+            /// message to any server after that, or by [`close_idle`](Self::close_idle).
             #[must_use]
             pub fn idle_timeout(mut self, timeout: Duration) -> Self {
                 Arc::make_mut(&mut self.policy).idle_timeout = timeout;
@@ -158,6 +159,9 @@ macro_rules! sender {
                                 client.announce_quit();
                             }
                             let (report, left) = client.finished(message)$(.$await)??;
+                            if client.driver.courier.had_ended_before(&report) {
+                                sending.spare_attempt();
+                            }
                             place.give_back(client, &report);
                             sending.observe(&self.policy, report, left.map(|body| body.0))
                         }
@@ -168,6 +172,21 @@ macro_rules! sender {
                         ControlFlow::Break(end) => return end,
                     }
                 }
+            }
+
+            /// Takes leave on the connections that have waited for a message [too long](Self::idle_timeout).
+            /// Returns after how long the next of those that wait now will have, if there is one.
+            ///
+            /// Nothing runs unless it is called: call it now and then, or when it has said, where connections
+            /// are not to wait for the next message to end.
+            pub $($async)? fn close_idle(&self) -> Option<Duration> {
+                let (next, leaving) = {
+                    let now = self.connections.now();
+                    let mut pool = self.connections.pool();
+                    (pool.expire(&self.policy, now), pool.take_leaving())
+                };
+                take_leave(leaving)$(.$await)?;
+                next
             }
 
             /// Takes leave on all connections that wait for a message.
