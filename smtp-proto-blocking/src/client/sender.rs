@@ -1,7 +1,7 @@
 //! Messages over as many connections as it takes.
 
 use std::{
-    task::{Poll, Wake, Waker},
+    task::{Context, Poll, Wake, Waker},
     thread::{self, Thread, sleep},
     time::Instant,
 };
@@ -49,7 +49,9 @@ impl Place<'_> {
 /// Has QUIT leave on connections, for whose answers nobody waits.
 fn take_leave(leaving: Vec<Client>) {
     for mut client in leaving {
-        client.driver.take_leave();
+        client
+            .driver
+            .take_leave(&mut Context::from_waker(Waker::noop()));
     }
 }
 

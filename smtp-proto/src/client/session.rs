@@ -230,7 +230,7 @@ impl Session {
 
     /// Returns the transaction whose content can be used now.
     fn wanted(&self) -> Option<TransactionId> {
-        let open = self.link.content();
+        let open = self.link.body();
         let is_open = self.standing.state() == State::Ready;
         if !self.link.is_sound() || self.is_over() || !(is_open || open.is_some()) {
             return None;

@@ -257,6 +257,12 @@ impl<S: Supply> From<&'static [u8]> for Content<S> {
     }
 }
 
+impl<S: Supply, const N: usize> From<&'static [u8; N]> for Content<S> {
+    fn from(bytes: &'static [u8; N]) -> Self {
+        bytes.as_slice().into()
+    }
+}
+
 impl<S: Supply> From<&'static str> for Content<S> {
     fn from(text: &'static str) -> Self {
         text.as_bytes().into()
@@ -280,6 +286,15 @@ impl<S: Supply> From<Cow<'static, [u8]>> for Content<S> {
         match bytes {
             Cow::Borrowed(bytes) => bytes.into(),
             Cow::Owned(bytes) => bytes.into(),
+        }
+    }
+}
+
+impl<S: Supply> From<Cow<'static, str>> for Content<S> {
+    fn from(text: Cow<'static, str>) -> Self {
+        match text {
+            Cow::Borrowed(text) => text.into(),
+            Cow::Owned(text) => text.into(),
         }
     }
 }

@@ -54,6 +54,16 @@ macro_rules! body {
             }
         }
 
+        impl $crate::driver::Presents for Body {
+            fn present(
+                &mut self,
+                offset: u64,
+                cx: &mut Context<'_>,
+            ) -> Option<$crate::client::Body<'_>> {
+                self.0.poll(offset, cx)
+            }
+        }
+
         /// Of memory of any kind, and of a file from where it is to its end.
         impl<T: Into<Content<Supply>>> From<T> for Body {
             fn from(content: T) -> Self {

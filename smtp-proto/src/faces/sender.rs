@@ -155,11 +155,11 @@ macro_rules! sender {
                         Ok((place, mut client)) => {
                             let (envelope, content) = sending.message();
                             let message = client.post(envelope, Body(content))?;
-                            if self.policy.retires(&client.driver.courier) {
+                            if self.policy.retires(client.driver.courier()) {
                                 client.announce_quit();
                             }
                             let (report, left) = client.finished(message)$(.$await)??;
-                            if client.driver.courier.had_ended_before(&report) {
+                            if client.driver.courier().had_ended_before(&report) {
                                 sending.spare_attempt();
                             }
                             place.give_back(client, &report);
@@ -262,7 +262,7 @@ macro_rules! sender {
             fn give_back(self, client: Client, report: &Report) {
                 let now = self.connections.now();
                 let mut pool = self.connections.pool();
-                let courier = &client.driver.courier;
+                let courier = client.driver.courier();
                 if pool.observe(&self.place, self.policy, courier, report, now) {
                     pool.keep(&self.place, client, now);
                 }

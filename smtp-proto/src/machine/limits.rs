@@ -36,6 +36,8 @@ pub const OWN_COMMAND: usize = 512;
 pub const ROUTES: usize = 1000;
 /// How many bytes of commands a client renders ahead of the transport.
 pub const RENDERED_BYTES: usize = 8 * 1024;
+/// The largest content that a client keeps from the look at it until the server wants it.
+pub const KEPT_CONTENT: usize = 16 * 1024;
 /// The longest AUTH command that carries an initial response (RFC 4954 4).
 pub const AUTH_COMMAND: usize = 512;
 /// How many challenges a client answers in one authentication exchange.

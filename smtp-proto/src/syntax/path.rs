@@ -1,6 +1,6 @@
 //! Paths: mailboxes in angle brackets, as MAIL and RCPT take them.
 
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 use core::fmt;
 
 use super::{
@@ -82,6 +82,14 @@ impl<'a> ReversePath<'a> {
             Self::Null => ReversePath::Null,
             Self::Mailbox(mailbox) => ReversePath::Mailbox(mailbox.into_owned()),
         }
+    }
+}
+
+impl TryFrom<String> for ReversePath<'_> {
+    type Error = AddressError;
+
+    fn try_from(text: String) -> Result<Self, AddressError> {
+        text.parse()
     }
 }
 
@@ -234,6 +242,14 @@ impl<'a> ForwardPath<'a> {
             Self::Mailbox(mailbox) => ForwardPath::Mailbox(mailbox.into_owned()),
             Self::Local(name) => ForwardPath::Local(name.into_owned()),
         }
+    }
+}
+
+impl TryFrom<String> for ForwardPath<'_> {
+    type Error = AddressError;
+
+    fn try_from(text: String) -> Result<Self, AddressError> {
+        text.parse()
     }
 }
 
