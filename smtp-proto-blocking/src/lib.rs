@@ -77,13 +77,13 @@ pub use smtp_proto;
 pub use smtp_proto::testing;
 
 pub mod client;
-mod connection;
 #[cfg(feature = "scram")]
 mod entropy;
 pub mod server;
 mod socket;
 pub mod tls;
 mod transport;
+mod wire;
 
 pub use client::{Body, Client, Sender};
 pub use server::Server;

@@ -15,5 +15,4 @@ mod handshake;
 #[cfg(feature = "rustls")]
 pub use smtp_proto_rustls::{Pin, TlsAcceptor, TlsConnector, TlsaRecord, crypto_provider, rustls};
 
-pub(crate) use self::handshake::GoesOn;
 pub use self::handshake::{Handshake, Link, Secured, Tls};

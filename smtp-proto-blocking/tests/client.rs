@@ -6,6 +6,7 @@ mod support;
 
 use std::{
     cell::Cell,
+    error::Error as _,
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     os::unix::net::UnixStream,
@@ -282,7 +283,7 @@ fn a_content_that_cannot_be_read_is_not_sent() {
     struct Broken;
     impl Read for Broken {
         fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
-            Err(std::io::ErrorKind::Other.into())
+            Err(std::io::Error::other("broken"))
         }
     }
     let store = with_server(server_config(), |address| {
@@ -290,10 +291,11 @@ fn a_content_that_cannot_be_read_is_not_sent() {
         let report = client
             .send(envelope(&["a"]), Body::reader(b"x\r\n".chain(Broken)))
             .unwrap();
-        assert_eq!(
-            report.outcome,
-            Outcome::NotSent(NotSentReason::BodyFailed.into())
-        );
+        let Outcome::NotSent(why) = report.outcome else {
+            panic!("{report:?}");
+        };
+        assert_eq!(why.reason, NotSentReason::BodyFailed);
+        assert_eq!(why.source().unwrap().to_string(), "broken");
     });
     assert_eq!(store.messages(), []);
 }

@@ -59,7 +59,7 @@ mod entropy;
 pub mod server;
 mod socket;
 pub mod tls;
-mod transport;
+mod wire;
 
 pub use smtp_proto;
 #[cfg(feature = "testing")]

@@ -45,6 +45,16 @@ impl Socket {
         }
     }
 
+    /// Writes what is taken at once, if anything is.
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_write(bytes),
+            #[cfg(unix)]
+            Self::Unix(stream) => stream.try_write(bytes),
+            Self::Other(_) => Ok(0),
+        }
+    }
+
     fn stream(self: Pin<&mut Self>) -> Pin<&mut dyn Duplex> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream),

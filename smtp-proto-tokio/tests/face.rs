@@ -1,12 +1,15 @@
 //! What a first program does, and what becomes of it when a server misbehaves.
 
 use std::{
-    io::{Read, Write},
+    error::Error as _,
+    io::{self, Read, Write},
     net::TcpListener,
+    pin::Pin,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    task::{Context, Poll},
     thread,
     time::Duration,
 };
@@ -18,7 +21,10 @@ use smtp_proto::{
 };
 use smtp_proto_test_support::{DELIVERS, OFFER, Script, Scripted};
 use smtp_proto_tokio::{Body, Client, Envelope, Error, Report, Sender, client::Options};
-use tokio::{io::AsyncWriteExt, net::TcpStream};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf},
+    net::TcpStream,
+};
 
 const MESSAGE: &str = "Subject: x\r\n\r\nHello.\r\n";
 
@@ -29,6 +35,14 @@ fn envelope() -> Envelope<'static> {
 
 fn is_unsent(report: &Report, reason: NotSentReason) -> bool {
     matches!(&report.outcome, Outcome::NotSent(why) if why.reason == reason)
+}
+
+/// Returns what the source of a content that could not be had has said.
+fn failure_of(report: &Report) -> Option<&io::Error> {
+    match &report.outcome {
+        Outcome::NotSent(why) => why.source()?.downcast_ref(),
+        _ => None,
+    }
 }
 
 #[tokio::test]
@@ -259,15 +273,46 @@ async fn a_channel_has_to_be_finished() {
     tokio::spawn(async move { sender.send("Subject: x\r\n\r\nHel").await });
     let (report, heard) = content_of(body).await;
     assert!(is_unsent(&report, NotSentReason::BodyFailed), "{report:?}");
+    let words = "its sender was dropped before it was finished";
+    assert_eq!(failure_of(&report).unwrap().to_string(), words);
     assert!(!heard.contains("\r\n.\r\n"), "{heard}");
 }
 
 /// A content that ends before its time must not pass for a whole one.
 #[tokio::test]
 async fn a_content_of_another_size_than_declared_is_not_sent() {
-    for size in [10, 30] {
+    for (size, words) in [
+        (10, "it has more than the 10 bytes that were declared"),
+        (30, "it has 22 bytes of the 30 that were declared"),
+    ] {
         let (report, heard) = content_of(Body::reader(MESSAGE.as_bytes()).with_size(size)).await;
         assert!(is_unsent(&report, NotSentReason::BodyFailed), "{report:?}");
+        assert_eq!(failure_of(&report).unwrap().to_string(), words);
+        assert!(!heard.contains("\r\n.\r\n"), "{heard}");
+    }
+}
+
+/// Both when nothing of it was sent and when the connection has to be given up.
+#[tokio::test]
+async fn why_a_content_could_not_be_read_is_told() {
+    struct Broken;
+    impl AsyncRead for Broken {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            Poll::Ready(Err(io::ErrorKind::StorageFull.into()))
+        }
+    }
+    for lines in [0, 10_000] {
+        let beginning = io::Cursor::new(MESSAGE.repeat(lines));
+        let broken = AsyncReadExt::chain(beginning, Broken);
+        let (report, heard) = content_of(Body::reader(broken)).await;
+        assert_eq!(heard.contains(MESSAGE), lines > 0);
+        assert!(is_unsent(&report, NotSentReason::BodyFailed), "{report:?}");
+        let error = failure_of(&report).unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
         assert!(!heard.contains("\r\n.\r\n"), "{heard}");
     }
 }

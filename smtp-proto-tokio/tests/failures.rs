@@ -3,6 +3,7 @@
 mod support;
 
 use std::{
+    error::Error as _,
     io,
     pin::Pin,
     sync::Arc,
@@ -211,10 +212,11 @@ async fn a_body_that_fails_is_not_sent() {
         let (stream, server) = serve(&store, 4096);
         let mut client = Client::with_stream(stream, client_config(policy)).unwrap();
         let report = client.send(&one(), Body::reader(Broken)).await.unwrap();
-        assert_eq!(
-            report.outcome,
-            Outcome::NotSent(NotSentReason::BodyFailed.into())
-        );
+        let Outcome::NotSent(why) = report.outcome else {
+            panic!("{report:?}");
+        };
+        assert_eq!(why.reason, NotSentReason::BodyFailed);
+        assert_eq!(why.source().unwrap().to_string(), "broken");
         drop(client);
         let _ = server.await.unwrap();
         assert_eq!(store.messages.lock().unwrap().len(), 0);

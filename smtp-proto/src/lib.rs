@@ -71,6 +71,9 @@ extern crate std;
 pub mod client;
 pub mod delivery;
 #[cfg(feature = "std")]
+#[doc(hidden)]
+pub mod driver;
+#[cfg(feature = "std")]
 mod faces;
 pub mod framing;
 pub mod guide;

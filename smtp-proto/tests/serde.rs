@@ -5,7 +5,9 @@ use core::{fmt::Debug, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 use smtp_proto::{
-    client::{Client, Config, Event, Learned, MessageId, NotSent, NotSentReason, Outcome},
+    client::{
+        BodyError, Client, Config, Event, Learned, MessageId, NotSent, NotSentReason, Outcome,
+    },
     delivery::{Report, Reports},
     machine::{Answer, Fault, ForeignProtocol, Step, Timer, UnverifiedReason},
     server::Reason,
@@ -472,6 +474,8 @@ fn outcomes() {
             reply: reply(b"421 Busy\r\n"),
         },
     );
+    let mut unread = NotSent::from(NotSentReason::BodyFailed);
+    unread.body_error = Some(BodyError::new("no such file"));
     check(&[
         (
             Outcome::Delivered(reply(b"250 2.0.0 Ok\r\n")),
@@ -483,11 +487,15 @@ fn outcomes() {
         ),
         (
             Outcome::NotSent(NotSentReason::Cancelled.into()),
-            r#"{"not-sent":{"reason":"cancelled","answer":null}}"#,
+            r#"{"not-sent":{"reason":"cancelled","answer":null,"body_error":null}}"#,
         ),
         (
             Outcome::NotSent(because),
-            r#"{"not-sent":{"reason":"session-refused","answer":{"step":"greeting","reply":"421 Busy"}}}"#,
+            r#"{"not-sent":{"reason":"session-refused","answer":{"step":"greeting","reply":"421 Busy"},"body_error":null}}"#,
+        ),
+        (
+            Outcome::NotSent(unread),
+            r#"{"not-sent":{"reason":"body-failed","answer":null,"body_error":"no such file"}}"#,
         ),
         (Outcome::InDoubt, r#""in-doubt""#),
     ]);

@@ -5,10 +5,10 @@ use std::{
     io::{self, Read, Write},
     path::Path,
     sync::mpsc::{Receiver, SyncSender as Sender, sync_channel as channel},
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
-use smtp_proto::{client, delivery};
+use smtp_proto::delivery;
 
 smtp_proto::body! {
     /// ```
@@ -39,11 +39,6 @@ impl Body {
     /// to yield by [`with_size`](Self::with_size).
     pub fn reader(reader: impl Read + Send + 'static) -> Self {
         Self(Content::supplied(Supply::Reader(Box::new(reader))))
-    }
-
-    /// Returns what there is from an offset on, and waits for that.
-    pub(super) fn present(&mut self, offset: u64) -> Option<client::Body<'_>> {
-        self.0.poll(offset, &mut Context::from_waker(Waker::noop()))
     }
 }
 
@@ -91,8 +86,7 @@ impl delivery::Supply for Supply {
                     Ok(false)
                 }
                 Ok(Piece::End) => Ok(true),
-                // It was dropped, and not finished.
-                Err(_) => Err(io::ErrorKind::UnexpectedEof.into()),
+                Err(_) => Err(unfinished()),
             },
         })
     }

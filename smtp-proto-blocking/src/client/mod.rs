@@ -3,7 +3,6 @@
 
 mod body;
 mod connect;
-mod drive;
 mod send_all;
 mod sender;
 mod session;

@@ -5,7 +5,7 @@ use std::task::Poll;
 use smtp_proto::delivery::{IntoMessage, Report};
 
 use super::{body::Body, session::Client};
-use crate::Error;
+use crate::{Error, wire::poll_fn};
 
 impl Client {
     /// Sends messages as fast as the pipelining policy allows, and yields their reports.
@@ -53,7 +53,7 @@ where
 
     fn next(&mut self) -> Option<Self::Item> {
         let result = self.next_report();
-        self.client.driver.is_supplied = false;
+        self.client.driver.set_supplied(false);
         result.transpose()
     }
 }
@@ -64,9 +64,9 @@ where
 {
     fn next_report(&mut self) -> Result<Option<Report>, Error> {
         while !self.has_failed {
-            self.client.driver.is_supplied = self.messages.is_some();
+            self.client.driver.set_supplied(self.messages.is_some());
             while let Some(messages) = &mut self.messages
-                && self.client.driver.courier.wants_message()
+                && self.client.driver.courier().wants_message()
             {
                 match messages.next() {
                     Some(message) => {
@@ -75,15 +75,15 @@ where
                     }
                     None => {
                         self.messages = None;
-                        self.client.driver.is_supplied = false;
+                        self.client.driver.set_supplied(false);
                     }
                 }
             }
-            if let Poll::Ready(report) = self.client.driver.courier.next_report() {
+            if let Poll::Ready(report) = self.client.driver.courier_mut().next_report() {
                 self.has_failed = report.is_err();
-                return report.map_err(|error| self.client.driver.transport.explain(error));
+                return report.map_err(|error| self.client.driver.endpoint().explain(error));
             }
-            self.client.driver.turn();
+            poll_fn(|cx| self.client.driver.poll_turn(cx));
         }
         Ok(None)
     }

@@ -1,7 +1,7 @@
 //! Messages over as many connections as it takes.
 
 use std::{
-    task::{Poll, Wake, Waker},
+    task::{Context, Poll, Wake, Waker},
     thread::{self, Thread, sleep},
     time::Instant,
 };
@@ -43,7 +43,7 @@ impl Place<'_> {
         let leaving = self.connections.pool().take_leaving();
         for mut client in leaving {
             // QUIT leaves, and nobody waits for the answer.
-            client.driver.take_leave();
+            client.driver.take_leave(&mut Context::from_waker(&waker));
         }
         turn
     }

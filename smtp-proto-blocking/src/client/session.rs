@@ -9,9 +9,11 @@ use smtp_proto::client::Duplex;
 use super::{
     body::Body,
     connect::{Options, dial},
-    drive::Driver,
 };
-use crate::{Socket, Transport};
+use crate::{
+    Socket, Transport,
+    wire::{Wire, poll_fn},
+};
 
 /// It is the configuration's to say.
 const DUPLEX: Option<Duplex> = None;

@@ -1,11 +1,13 @@
 //! Calls of a reception become calls of the handler.
 
-use std::sync::mpsc;
+use std::{sync::mpsc, task::Context};
 
 use smtp_proto::{
+    driver::Attends,
+    machine::TraceEntry,
     reception::{
         Answer, Asked, Call, Deliveries, Notice, Question, Reception, Refusal, Session, State,
-        Verdict, guarded,
+        Tally, Verdict, guarded,
     },
     server::TransactionId,
 };
@@ -18,6 +20,7 @@ use smtp_proto::{
 #[cfg(feature = "auth")]
 use super::exchange::Exchange;
 use super::{handler::Handler, intake::Intake};
+use crate::Error;
 
 /// A handler, and what it is in the middle of on one connection.
 pub(super) struct Calls<'h, S, H: Handler<S>>
@@ -37,47 +40,6 @@ impl<'h, S: State, H: Handler<S>> Calls<'h, S, H> {
             #[cfg(feature = "auth")]
             exchange: None,
             intake: None,
-        }
-    }
-
-    /// Makes a call, and gives what it returns to the reception.
-    pub(super) fn make(&mut self, reception: &mut Reception<S>, call: Call<'_, S>) {
-        let session = reception.session().clone();
-        match call {
-            Call::Question(asked, question) => match guarded(|| self.answer(&session, question)) {
-                Some(answer) => reception.answer(asked, answer),
-                None => reception.fail(asked),
-            },
-            Call::Begin {
-                asked,
-                envelope,
-                bytes,
-            } => {
-                let transaction = envelope.transaction;
-                match guarded(|| self.handler.content(&session, envelope)) {
-                    Some(Ok(sink)) => {
-                        self.intake = Some(Intake::new(transaction, sink));
-                        reception.answer(asked, Answer::Content(Ok(())));
-                        self.write(reception, transaction, bytes);
-                    }
-                    Some(Err(refusal)) => reception.answer(asked, Answer::Content(Err(refusal))),
-                    None => reception.fail(asked),
-                }
-            }
-            Call::Content { transaction, bytes } => self.write(reception, transaction, bytes),
-            Call::Deliver { transaction, asked } => {
-                for (asked, verdict) in self.deliver(transaction, asked) {
-                    reception.answer(asked, Answer::Plain(verdict));
-                }
-            }
-            Call::Notice(notice) => {
-                if let Notice::Reset { transaction, .. } = &notice {
-                    let dropped = self.take(*transaction);
-                    guarded(|| drop(dropped));
-                }
-                guarded(|| self.handler.notice(&session, &notice));
-            }
-            _ => {}
         }
     }
 
@@ -144,5 +106,55 @@ impl<'h, S: State, H: Handler<S>> Calls<'h, S, H> {
             None => drop(deliveries),
         }
         decided.try_iter().collect()
+    }
+}
+
+impl<S: State, H: Handler<S>> Attends<S> for Calls<'_, S, H> {
+    fn make(&mut self, reception: &mut Reception<S>, call: Call<'_, S>, _: &mut Context<'_>) {
+        let session = reception.session().clone();
+        match call {
+            Call::Question(asked, question) => match guarded(|| self.answer(&session, question)) {
+                Some(answer) => reception.answer(asked, answer),
+                None => reception.fail(asked),
+            },
+            Call::Begin {
+                asked,
+                envelope,
+                bytes,
+            } => {
+                let transaction = envelope.transaction;
+                match guarded(|| self.handler.content(&session, envelope)) {
+                    Some(Ok(sink)) => {
+                        self.intake = Some(Intake::new(transaction, sink));
+                        reception.answer(asked, Answer::Content(Ok(())));
+                        self.write(reception, transaction, bytes);
+                    }
+                    Some(Err(refusal)) => reception.answer(asked, Answer::Content(Err(refusal))),
+                    None => reception.fail(asked),
+                }
+            }
+            Call::Content { transaction, bytes } => self.write(reception, transaction, bytes),
+            Call::Deliver { transaction, asked } => {
+                for (asked, verdict) in self.deliver(transaction, asked) {
+                    reception.answer(asked, Answer::Plain(verdict));
+                }
+            }
+            Call::Notice(notice) => {
+                if let Notice::Reset { transaction, .. } = &notice {
+                    let dropped = self.take(*transaction);
+                    guarded(|| drop(dropped));
+                }
+                guarded(|| self.handler.notice(&session, &notice));
+            }
+            _ => {}
+        }
+    }
+
+    fn trace(&self, session: &Session<S>, entry: &TraceEntry) {
+        self.handler.trace(session, entry);
+    }
+
+    fn closed(&self, session: &Session<S>, result: Result<(), &Error>, tally: &Tally) {
+        self.handler.closed(session, result, tally);
     }
 }

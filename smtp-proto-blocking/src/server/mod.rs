@@ -2,7 +2,7 @@
 //! each connection.
 
 mod calls;
-mod drive;
+mod connection;
 #[cfg(feature = "auth")]
 mod exchange;
 mod handler;
@@ -25,7 +25,7 @@ use std::{
 use smtp_proto::reception::{Phase, guarded};
 
 use self::{
-    drive::Driver,
+    connection::serve,
     room::{Preparation, Room},
     wake::Wake,
 };
@@ -104,7 +104,7 @@ pub fn serve_connection<S: State, H: Handler<S>>(
     options: impl Into<Options>,
     handler: H,
 ) -> Result<(), Error> {
-    Driver::new(Socket::over(stream), options.into(), &handler, None).serve()
+    serve(Socket::over(stream), options.into(), &handler, None, Ok(()))
 }
 
 /// Serves one client as [`serve_connection`] does, until [`Shutdown`] begins: then the transaction
@@ -119,11 +119,6 @@ pub fn serve_connection_until<S: State, H: Handler<S>>(
     handler: H,
     shutdown: Shutdown,
 ) -> Result<(), Error> {
-    Driver::new(
-        Socket::over(stream),
-        options.into(),
-        &handler,
-        Some(&shutdown),
-    )
-    .serve()
+    let (socket, options) = (Socket::over(stream), options.into());
+    serve(socket, options, &handler, Some(&shutdown), Ok(()))
 }

@@ -7,10 +7,13 @@ use std::{
     time::Duration,
 };
 
-use smtp_proto::reception::{Admission, Reception, State, TurnedAway, guarded};
+use smtp_proto::{
+    driver::turn_away,
+    reception::{Admission, State, TurnedAway, guarded},
+};
 
 use super::{
-    drive::{Driver, ended},
+    connection::serve,
     handler::Handler,
     options::Options,
     prepare::{Arrival, Prepare},
@@ -95,7 +98,7 @@ impl<H> Room<H> {
         });
         let mut place = match place {
             Ok(place) => place,
-            Err(why) => return turn_away(socket, &options, &*self.handler, why),
+            Err(why) => return self.turn_away(socket, &options, why),
         };
         // A thread that cannot be begun takes nothing with it.
         let arrived = Arc::new(Mutex::new(Some((socket, options))));
@@ -111,20 +114,26 @@ impl<H> Room<H> {
             }
             let (socket, options) = arrived;
             let welcome = welcome.and_then(|()| place.count(options.peer()));
-            let mut driver = Driver::new(socket, options, &*handler, Some(&shutdown));
-            if let Err(why) = welcome {
-                driver.turn_away(why);
-            }
             // The handler hears of errors.
-            let _ = driver.serve();
+            let _ = serve(socket, options, &*handler, Some(&shutdown), welcome);
             drop(place);
         });
         if let Err(error) = served
             && let Some((socket, options)) = take(&arrived)
         {
             guarded(|| self.handler.accept_failed(&error));
-            turn_away(socket, &options, &*self.handler, TurnedAway::Full);
+            self.turn_away(socket, &options, TurnedAway::Full);
         }
+    }
+
+    fn turn_away<S: State>(&self, mut socket: Socket, options: &Options, why: TurnedAway)
+    where
+        H: Handler<S>,
+    {
+        let write = |bytes: &[u8]| socket.write(bytes).unwrap_or(0);
+        turn_away(options, why, write, |session, result, tally| {
+            self.handler.closed(session, result, tally);
+        });
     }
 
     /// Waits for all connections to end, as long as they may take.
@@ -143,19 +152,4 @@ impl Drop for Left {
 
 fn take<T>(slot: &Mutex<Option<T>>) -> Option<T> {
     slot.lock().unwrap_or_else(PoisonError::into_inner).take()
-}
-
-/// Turns a client away as far as it can be told at once.
-fn turn_away<S: State>(
-    mut socket: Socket,
-    options: &Options,
-    handler: &impl Handler<S>,
-    why: TurnedAway,
-) {
-    let mut reception = Reception::begin(options, Duration::ZERO);
-    reception.turn_away(why);
-    let error = reception.give_up(Duration::ZERO, |bytes| socket.write(bytes).unwrap_or(0));
-    let error = ended(error);
-    let (session, tally) = (reception.session(), reception.tally());
-    guarded(|| handler.closed(session, Err(&error), &tally));
 }

@@ -66,7 +66,7 @@ impl Shutdown {
     }
 
     /// Returns how far it has come.
-    pub(super) fn phase(&self) -> Phase {
+    pub(crate) fn phase(&self) -> Phase {
         self.progress().ending.phase(self.origin.elapsed())
     }
 

@@ -60,7 +60,7 @@ pub struct Link {
 }
 
 /// Tells whether a handshake is still of use.
-pub(crate) type GoesOn = Box<dyn Fn() -> bool + Send>;
+type GoesOn = Box<dyn Fn() -> bool + Send>;
 
 impl Link {
     pub(crate) fn new(

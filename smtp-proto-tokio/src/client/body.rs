@@ -10,7 +10,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use smtp_proto::{client, delivery};
+use smtp_proto::delivery;
 use tokio::{
     io::{AsyncRead, ReadBuf},
     sync::mpsc::{Receiver, Sender, channel},
@@ -51,11 +51,6 @@ impl Body {
     /// to yield by [`with_size`](Self::with_size).
     pub fn reader(reader: impl AsyncRead + Send + 'static) -> Self {
         Self(Content::supplied(Supply::Reader(Box::pin(reader))))
-    }
-
-    /// Returns what there is from an offset on; `None` if that has to be waited for.
-    pub(super) fn poll(&mut self, offset: u64, cx: &mut Context<'_>) -> Option<client::Body<'_>> {
-        self.0.poll(offset, cx)
     }
 }
 
@@ -121,8 +116,7 @@ impl delivery::Supply for Supply {
                     Poll::Ready(Ok(false))
                 }
                 Some(Piece::End) => Poll::Ready(Ok(true)),
-                // It was dropped, and not finished.
-                None => Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                None => Poll::Ready(Err(unfinished())),
             },
         }
     }

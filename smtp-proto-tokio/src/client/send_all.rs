@@ -93,7 +93,7 @@ where
 
     fn poll_report(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Report>, Error>> {
         let report = self.poll_messages_and_report(cx);
-        self.client.driver.is_supplied = false;
+        self.client.driver.set_supplied(false);
         report
     }
 
@@ -103,14 +103,15 @@ where
     ) -> Poll<Result<Option<Report>, Error>> {
         while !self.has_failed {
             let is_late = self.poll_messages(cx)?.is_pending();
-            self.client.driver.is_supplied = self.messages.is_some() && !is_late;
-            match self.client.driver.courier.next_report() {
+            let is_supplied = self.messages.is_some() && !is_late;
+            self.client.driver.set_supplied(is_supplied);
+            match self.client.driver.courier_mut().next_report() {
                 // The source is only late: the server may take its leave meanwhile.
                 Poll::Ready(Ok(None)) if is_late => {}
                 Poll::Ready(report) => {
                     self.has_failed = report.is_err();
                     return Poll::Ready(
-                        report.map_err(|error| self.client.driver.transport.explain(error)),
+                        report.map_err(|error| self.client.driver.endpoint().explain(error)),
                     );
                 }
                 Poll::Pending => {}
@@ -124,7 +125,7 @@ where
     /// source is.
     fn poll_messages(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, Error> {
         while let Some(messages) = &mut self.messages
-            && self.client.driver.courier.wants_message()
+            && self.client.driver.courier().wants_message()
         {
             match Pin::new(messages).poll_next(cx) {
                 Poll::Ready(Some(message)) => {

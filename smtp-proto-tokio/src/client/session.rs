@@ -1,5 +1,7 @@
 //! One session: what is submitted to it, and what it comes to.
 
+use std::future::poll_fn;
+
 use smtp_proto::client::Duplex;
 #[cfg(unix)]
 use tokio::net::UnixStream;
@@ -8,9 +10,8 @@ use tokio::{net::lookup_host as resolve, time::Instant};
 use super::{
     body::Body,
     connect::{Options, dial},
-    drive::Driver,
 };
-use crate::{Socket, tls};
+use crate::{Socket, tls, wire::Wire};
 
 /// This client always reads while it writes.
 const DUPLEX: Option<Duplex> = Some(Duplex::Full);

@@ -7,23 +7,27 @@ use std::{
 };
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
+use smtp_proto::{
+    driver::Attends,
+    machine::TraceEntry,
+    reception::{
+        Answer, Asked, Call, Deliveries, Notice, Question, Reception, Session, State, Tally,
+        Verdict, guarded,
+    },
+    server::TransactionId,
+};
 #[cfg(feature = "auth")]
 use smtp_proto::{
     reception::Refusal,
     sasl::Step,
     server::{SaslResponse, replies::local_error},
 };
-use smtp_proto::{
-    reception::{
-        Answer, Asked, Call, Deliveries, Notice, Question, Reception, State, Verdict, guarded,
-    },
-    server::TransactionId,
-};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 #[cfg(feature = "auth")]
 use super::exchange::Exchange;
 use super::{handler::Handler, intake::Intake, task::Task};
+use crate::Error;
 
 /// A handler, and what it is at on one connection.
 pub(super) struct Calls<S: State, H: Handler<S>> {
@@ -75,125 +79,6 @@ impl<S: State, H: Handler<S>> Calls<S, H> {
             asking: FuturesUnordered::new(),
             delivered: None,
         }
-    }
-
-    pub(super) fn handler(&self) -> &H {
-        &self.handler
-    }
-
-    /// Returns whether a sink is so far behind that nothing more can be taken from the client.
-    pub(super) fn is_full(&self) -> bool {
-        self.intake.as_ref().is_some_and(Intake::is_full)
-    }
-
-    /// Makes a call; what it returns at once goes to the reception.
-    pub(super) fn make(
-        &mut self,
-        reception: &mut Reception<S>,
-        call: Call<'_, S>,
-        cx: &mut Context<'_>,
-    ) {
-        let session = reception.session().clone();
-        match call {
-            Call::Question(asked, Question::Message(transaction)) => {
-                match self.intake.take_if(|it| it.transaction == transaction) {
-                    Some(intake) => self.ask(reception, Some(asked), cx, async {
-                        Outcome::Answer(Answer::Plain(intake.finish().await))
-                    }),
-                    None => reception.fail(asked),
-                }
-            }
-            #[cfg(feature = "auth")]
-            Call::Question(asked, Question::Response(response)) => match self.exchange.take() {
-                Some(mut exchange) => self.ask(reception, Some(asked), cx, async move {
-                    let response = response.as_ref().map(SaslResponse::as_bytes);
-                    let step = exchange.respond(response).await;
-                    Outcome::Step(exchange, step)
-                }),
-                None => reception.answer(asked, Answer::Step(Step::Reject(local_error()))),
-            },
-            #[cfg(feature = "auth")]
-            Call::Question(asked, Question::Mechanism(mechanism)) => {
-                let handler = Arc::clone(&self.handler);
-                self.ask(reception, Some(asked), cx, async move {
-                    Outcome::Exchange(handler.exchange(&session, &mechanism).await)
-                });
-            }
-            Call::Question(asked, question) => {
-                let handler = Arc::clone(&self.handler);
-                self.ask(reception, Some(asked), cx, async move {
-                    Outcome::Answer(smtp_proto::answer!(&*handler, &session, question, .await))
-                });
-            }
-            Call::Begin {
-                asked,
-                envelope,
-                bytes,
-            } => {
-                let (handler, transaction) = (Arc::clone(&self.handler), envelope.transaction);
-                self.intake = Some(Intake::open(transaction, asked, bytes, async move {
-                    handler.content(&session, envelope).await
-                }));
-            }
-            Call::Content { bytes, .. } => {
-                if let Some(intake) = &mut self.intake {
-                    intake.gather(bytes);
-                }
-            }
-            Call::Deliver { transaction, asked } => {
-                let (sender, _) = self.delivered.get_or_insert_with(unbounded_channel);
-                let sender = sender.clone();
-                let deliveries = Deliveries::new(asked, move |asked, verdict| {
-                    // If it fails the connection is gone.
-                    let _ = sender.send((asked, verdict));
-                });
-                if let Some(intake) = self.intake.take_if(|it| it.transaction == transaction) {
-                    // If it panics, whoever is left is answered by the end of its `Deliveries`.
-                    self.ask(reception, None, cx, async {
-                        intake.deliver(deliveries).await;
-                        Outcome::Delivered
-                    });
-                }
-            }
-            Call::Overdue(transaction) => {
-                self.retain(|asked| !asked.is_about(transaction));
-            }
-            Call::Notice(notice) => {
-                if let Notice::Reset { transaction, .. } = notice {
-                    self.drop_intake(transaction);
-                }
-                guarded(|| self.handler.notice(&session, &notice));
-            }
-            _ => {}
-        }
-    }
-
-    /// Moves on whatever the handler is at, and returns whether anything came of it.
-    pub(super) fn poll(&mut self, reception: &mut Reception<S>, cx: &mut Context<'_>) -> bool {
-        let mut any = false;
-        while let Poll::Ready(Some((asked, outcome))) = self.asking.poll_next_unpin(cx) {
-            any = true;
-            self.settle(reception, asked, outcome);
-        }
-        if let Some((_, delivered)) = &mut self.delivered {
-            while let Poll::Ready(Some((asked, verdict))) = delivered.poll_recv(cx) {
-                any = true;
-                reception.answer(asked, Answer::Plain(verdict));
-            }
-        }
-        any | self.poll_intake(reception, cx)
-    }
-
-    /// Drops what is of no use without the client.
-    pub(super) fn abandon(&mut self) {
-        let intake = self.intake.take();
-        guarded(|| drop(intake));
-        self.retain(Asked::outlasts_client);
-    }
-
-    /// Returns whether the handler is at nothing.
-    pub(super) fn is_idle(&self) -> bool {
-        self.asking.is_empty()
     }
 
     /// Has a question answered, at once if the handler need not wait.
@@ -273,5 +158,121 @@ impl<S: State, H: Handler<S>> Calls<S, H> {
             (None, Err(refusal)) => reception.refuse_content(transaction, refusal),
         }
         true
+    }
+}
+
+impl<S: State, H: Handler<S>> Attends<S> for Calls<S, H> {
+    fn make(&mut self, reception: &mut Reception<S>, call: Call<'_, S>, cx: &mut Context<'_>) {
+        let session = reception.session().clone();
+        match call {
+            Call::Question(asked, Question::Message(transaction)) => {
+                match self.intake.take_if(|it| it.transaction == transaction) {
+                    Some(intake) => self.ask(reception, Some(asked), cx, async {
+                        Outcome::Answer(Answer::Plain(intake.finish().await))
+                    }),
+                    None => reception.fail(asked),
+                }
+            }
+            #[cfg(feature = "auth")]
+            Call::Question(asked, Question::Response(response)) => match self.exchange.take() {
+                Some(mut exchange) => self.ask(reception, Some(asked), cx, async move {
+                    let response = response.as_ref().map(SaslResponse::as_bytes);
+                    let step = exchange.respond(response).await;
+                    Outcome::Step(exchange, step)
+                }),
+                None => reception.answer(asked, Answer::Step(Step::Reject(local_error()))),
+            },
+            #[cfg(feature = "auth")]
+            Call::Question(asked, Question::Mechanism(mechanism)) => {
+                let handler = Arc::clone(&self.handler);
+                self.ask(reception, Some(asked), cx, async move {
+                    Outcome::Exchange(handler.exchange(&session, &mechanism).await)
+                });
+            }
+            Call::Question(asked, question) => {
+                let handler = Arc::clone(&self.handler);
+                self.ask(reception, Some(asked), cx, async move {
+                    Outcome::Answer(smtp_proto::answer!(&*handler, &session, question, .await))
+                });
+            }
+            Call::Begin {
+                asked,
+                envelope,
+                bytes,
+            } => {
+                let (handler, transaction) = (Arc::clone(&self.handler), envelope.transaction);
+                self.intake = Some(Intake::open(transaction, asked, bytes, async move {
+                    handler.content(&session, envelope).await
+                }));
+            }
+            Call::Content { bytes, .. } => {
+                if let Some(intake) = &mut self.intake {
+                    intake.gather(bytes);
+                }
+            }
+            Call::Deliver { transaction, asked } => {
+                let (sender, _) = self.delivered.get_or_insert_with(unbounded_channel);
+                let sender = sender.clone();
+                let deliveries = Deliveries::new(asked, move |asked, verdict| {
+                    // If it fails the connection is gone.
+                    let _ = sender.send((asked, verdict));
+                });
+                if let Some(intake) = self.intake.take_if(|it| it.transaction == transaction) {
+                    // If it panics, whoever is left is answered by the end of its `Deliveries`.
+                    self.ask(reception, None, cx, async {
+                        intake.deliver(deliveries).await;
+                        Outcome::Delivered
+                    });
+                }
+            }
+            Call::Overdue(transaction) => {
+                self.retain(|asked| !asked.is_about(transaction));
+            }
+            Call::Notice(notice) => {
+                if let Notice::Reset { transaction, .. } = notice {
+                    self.drop_intake(transaction);
+                }
+                guarded(|| self.handler.notice(&session, &notice));
+            }
+            _ => {}
+        }
+    }
+
+    fn poll(&mut self, reception: &mut Reception<S>, cx: &mut Context<'_>) -> bool {
+        let mut any = false;
+        while let Poll::Ready(Some((asked, outcome))) = self.asking.poll_next_unpin(cx) {
+            any = true;
+            self.settle(reception, asked, outcome);
+        }
+        if let Some((_, delivered)) = &mut self.delivered {
+            while let Poll::Ready(Some((asked, verdict))) = delivered.poll_recv(cx) {
+                any = true;
+                reception.answer(asked, Answer::Plain(verdict));
+            }
+        }
+        any | self.poll_intake(reception, cx)
+    }
+
+    fn abandon(&mut self) {
+        let intake = self.intake.take();
+        guarded(|| drop(intake));
+        self.retain(Asked::outlasts_client);
+    }
+
+    fn is_idle(&self) -> bool {
+        self.asking.is_empty()
+    }
+
+    /// Returns whether a sink is so far behind that nothing more can be taken from the client.
+    fn is_full(&self) -> bool {
+        self.intake.as_ref().is_some_and(Intake::is_full)
+    }
+
+    fn trace(&self, session: &Session<S>, entry: &TraceEntry) {
+        self.handler.trace(session, entry);
+    }
+
+    fn closed(&self, session: &Session<S>, result: Result<(), &Error>, tally: &Tally) {
+        self.handler.closed(session, result, tally);
     }
 }

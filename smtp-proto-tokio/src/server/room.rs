@@ -8,11 +8,14 @@ use std::{
 };
 
 use futures_util::future::{Either, select};
-use smtp_proto::reception::{Admission, Place, Reception, Refusal, State, TurnedAway, guarded};
+use smtp_proto::{
+    driver::turn_away,
+    reception::{Admission, Place, Refusal, State, TurnedAway},
+};
 use tokio::{task::JoinSet, time::timeout};
 
 use super::{
-    connection::{Connection, ended},
+    connection::Connection,
     handler::Handler,
     options::Options,
     prepare::{Arrival, Prepare},
@@ -117,7 +120,12 @@ impl<H> Room<H> {
                 let connection = Connection::new(socket, options, handler, Some(shutdown));
                 self.connections.spawn(Served { connection, place });
             }
-            Err(why) => turn_away(&socket, &options, &*handler, why),
+            Err(why) => {
+                let write = |bytes: &[u8]| socket.try_write(bytes).unwrap_or(0);
+                turn_away(&options, why, write, |session, result, tally| {
+                    handler.closed(session, result, tally);
+                });
+            }
         }
     }
 
@@ -134,26 +142,4 @@ impl<S: State, H: Handler<S>> Future for Served<S, H> {
         // The handler hears of errors.
         Pin::new(&mut self.connection).poll(cx).map(drop)
     }
-}
-
-/// Turns a client away as far as it can be told at once.
-fn turn_away<S: State>(
-    socket: &Socket,
-    options: &Options,
-    handler: &impl Handler<S>,
-    why: TurnedAway,
-) {
-    let mut reception = Reception::begin(options, Duration::ZERO);
-    reception.turn_away(why);
-    let error = ended(reception.give_up(Duration::ZERO, |bytes| {
-        let written = match socket {
-            Socket::Tcp(stream) => stream.try_write(bytes),
-            #[cfg(unix)]
-            Socket::Unix(stream) => stream.try_write(bytes),
-            Socket::Other(_) => Ok(0),
-        };
-        written.unwrap_or(0)
-    }));
-    let (session, tally) = (reception.session(), reception.tally());
-    guarded(|| handler.closed(session, Err(&error), &tally));
 }

@@ -1,6 +1,8 @@
 //! How far the content of one transaction has come.
 
-use super::event::{Body, NotSentReason};
+use alloc::vec::Vec;
+
+use super::event::{Body, NotSent, NotSentReason};
 
 /// What is known of a transaction's content, and how much of it was sent.
 #[derive(Debug, Default)]
@@ -10,6 +12,8 @@ pub(super) struct ContentState {
     /// The caller has to show that it can present it again.
     is_needed_again: bool,
     look: Look,
+    /// All of it as it goes over the wire, if it was kept from the look.
+    kept: Option<Kept>,
     /// It has begun, and its final reply has not come.
     has_begun: bool,
     /// How many bytes of it were sent.
@@ -18,6 +22,33 @@ pub(super) struct ContentState {
     announced: u64,
     /// Its end was rendered.
     has_end: bool,
+}
+
+/// What is presented of a content.
+#[derive(Debug)]
+pub(super) struct Presented<'a> {
+    pub(super) body: Body<'a>,
+    /// It is the whole content, and was just found to go over the wire as it is.
+    pub(super) is_plain: bool,
+}
+
+/// What may be written of a content.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Piece<'a> {
+    pub(super) bytes: &'a [u8],
+    /// The content ends with it.
+    pub(super) is_last: bool,
+    /// As [`Presented::is_plain`].
+    pub(super) is_plain: bool,
+}
+
+/// A content as it goes over the wire by DATA.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// It, and what ends it.
+    pub(super) bytes: Vec<u8>,
+    /// How many of the bytes end it.
+    pub(super) end: usize,
 }
 
 /// Whether it was looked at, before anything of the message is sent.
@@ -97,21 +128,41 @@ impl ContentState {
         self.look = Look::Done;
     }
 
-    /// Takes what is presented of it. Returns what may be written, and whether its end is there; nothing
-    /// where only that it can be had again was asked.
+    /// Takes it as a whole, not to be asked for it again.
+    pub(super) fn keep(&mut self, kept: Kept) {
+        self.kept = Some(kept);
+    }
+
+    pub(super) fn is_kept(&self) -> bool {
+        self.kept.is_some()
+    }
+
+    /// Takes what was kept of it.
+    pub(super) fn take_kept(&mut self) -> Option<Kept> {
+        self.kept.take()
+    }
+
+    /// Takes what is presented of it. Returns what may be written; nothing where only that it can be had
+    /// again was asked.
     pub(super) fn present<'a>(
         &mut self,
-        body: Body<'a>,
-    ) -> Result<Option<(&'a [u8], bool)>, NotSentReason> {
+        presented: Presented<'a>,
+    ) -> Result<Option<Piece<'a>>, NotSent> {
+        let Presented { body, is_plain } = presented;
+        let piece = |bytes, is_last| Piece {
+            bytes,
+            is_last,
+            is_plain,
+        };
         match body {
-            Body::Failed if self.is_needed_again => Err(NotSentReason::NeedsBodyAgain),
-            Body::Failed => Err(NotSentReason::BodyFailed),
+            Body::Failed(_) if self.is_needed_again => Err(NotSentReason::NeedsBodyAgain.into()),
+            Body::Failed(why) => Err(NotSent::without_body(why)),
             Body::Chunk(_) | Body::Last(_) if self.is_needed_again => {
                 self.is_needed_again = false;
                 Ok(None)
             }
-            Body::Chunk(bytes) => Ok(Some((bytes, false))),
-            Body::Last(bytes) => Ok(Some((bytes, true))),
+            Body::Chunk(bytes) => Ok(Some(piece(bytes, false))),
+            Body::Last(bytes) => Ok(Some(piece(bytes, true))),
         }
     }
 

@@ -481,7 +481,7 @@ impl Written {
     /// Fails if it must not be sent.
     pub(super) fn fit_content(
         &mut self,
-        seen: Inspection,
+        seen: &Inspection,
         offered: &Capabilities,
         config: &Config,
     ) -> Result<(), NotSentReason> {

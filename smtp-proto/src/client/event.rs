@@ -1,8 +1,9 @@
 //! What a client reports.
 
 use alloc::boxed::Box;
-use core::fmt;
+use core::{error, fmt};
 
+use super::body_error::BodyError;
 use crate::{
     machine::{Answer, Fault},
     syntax::{Class, Extension, Reply},
@@ -48,8 +49,8 @@ pub enum Body<'a> {
     Chunk(&'a [u8]),
     /// The last bytes, maybe none.
     Last(&'a [u8]),
-    /// The content cannot be had: the message must not be sent.
-    Failed,
+    /// The content cannot be had, for this reason if there is one to tell: the message must not be sent.
+    Failed(Option<&'a BodyError>),
 }
 
 impl core::fmt::Debug for Body<'_> {
@@ -57,7 +58,7 @@ impl core::fmt::Debug for Body<'_> {
         match self {
             Self::Chunk(bytes) => write!(f, "Chunk({} bytes)", bytes.len()),
             Self::Last(bytes) => write!(f, "Last({} bytes)", bytes.len()),
-            Self::Failed => f.write_str("Failed"),
+            Self::Failed(why) => f.debug_tuple("Failed").field(why).finish(),
         }
     }
 }
@@ -254,7 +255,7 @@ pub(crate) const NOT_NOW: Reply<'static> =
 pub(crate) const NOT_PASSED_ON: Reply<'static> =
     Reply::fixed("554 5.6.0 It cannot be passed on\r\n");
 
-/// Tells why a message was not sent, and which reply was the cause of it, if one was.
+/// Tells why a message was not sent, and which reply, or what else, was the cause of it, if anything was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
@@ -263,14 +264,25 @@ pub struct NotSent {
     pub reason: NotSentReason,
     /// The reply that caused it.
     pub answer: Option<Box<Answer<'static>>>,
+    /// What the source of its content said, where that [failed](NotSentReason::BodyFailed): the
+    /// [source](error::Error::source) of this.
+    pub body_error: Option<BodyError>,
 }
 
 impl NotSent {
     /// Creates it with the reply that caused it.
     pub fn answered(reason: NotSentReason, answer: Answer<'_>) -> Self {
         Self {
-            reason,
             answer: Some(Box::new(answer.into_owned())),
+            ..reason.into()
+        }
+    }
+
+    /// Creates that of a message whose content cannot be had.
+    pub(super) fn without_body(why: Option<&BodyError>) -> Self {
+        Self {
+            body_error: why.cloned(),
+            ..NotSentReason::BodyFailed.into()
         }
     }
 
@@ -325,6 +337,7 @@ impl From<NotSentReason> for NotSent {
         Self {
             reason,
             answer: None,
+            body_error: None,
         }
     }
 }
@@ -335,6 +348,13 @@ impl fmt::Display for NotSent {
             Some(answer) => write!(f, "{}: {answer}", self.reason),
             None => self.reason.fmt(f),
         }
+    }
+}
+
+impl error::Error for NotSent {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        let why = self.body_error.as_ref()?;
+        Some(why.get())
     }
 }
 
@@ -412,7 +432,8 @@ pub enum NotSentReason {
         /// The server's maximum.
         maximum: u64,
     },
-    /// The source of its content failed, or broke its promise.
+    /// The source of its content failed, or broke its promise:
+    /// [`NotSent::body_error`] says how.
     #[error("its content could not be read")]
     BodyFailed,
     /// Its content holds a bare CR or LF, and [`LineBreaks::Normalize`](crate::framing::LineBreaks) is

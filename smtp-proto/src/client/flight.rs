@@ -5,9 +5,11 @@ use alloc::vec::Vec;
 
 use super::{
     action::{Action, Said},
+    body_error::BodyError,
     config::Config,
-    event::{Body, NotSentReason},
-    link::Link,
+    content::{Piece, Presented},
+    event::{NotSent, NotSentReason},
+    link::{Link, Opened},
     messages::Messages,
     opening::Opening,
     table::{Standing, State, Turn, Verb},
@@ -17,6 +19,8 @@ use super::{
     writer::{Broken, Buffers},
 };
 use crate::framing::Slices;
+
+const CHANGED: &str = "it is not what it was when its size or its end was announced";
 
 /// Puts together what leaves next. It lasts for one transmission, and owns nothing.
 pub(super) struct Flight<'s> {
@@ -55,16 +59,19 @@ impl<'s> Flight<'s> {
     /// presented of a transaction's content.
     pub(super) fn fill<'a>(
         &mut self,
-        body: Option<(TransactionId, Body<'a>)>,
+        body: Option<(TransactionId, Presented<'a>)>,
         buffers: &'a mut Buffers,
     ) -> Slices<'a> {
         let Buffers { commands, scratch } = buffers;
         let mut slices = Slices::new();
         self.messages.advance();
         self.render(commands);
-        if let Some((id, body)) = body {
-            self.write_body(id, body, commands, scratch, &mut slices);
-            // What follows the end of a content leaves with it.
+        // What follows the end of a content leaves with it.
+        if self.write_kept(commands) {
+            self.render(commands);
+        }
+        if let Some((id, presented)) = body {
+            self.write_body(id, presented, commands, scratch, &mut slices);
             self.render(commands);
         }
         if self.standing.state() == State::Closed || !self.link.is_sound() {
@@ -123,7 +130,8 @@ impl<'s> Flight<'s> {
             State::Ready => {}
             _ => return None,
         }
-        let is_quiet = self.link.oldest().is_none() && self.link.content().is_none();
+        let link = &*self.link;
+        let is_quiet = || link.oldest().is_none() && link.content().is_none();
         Some(match self.messages.next_action(is_quiet)? {
             Action::Quit => Next::Opening(Verb::Quit),
             action => Next::Action(action),
@@ -144,21 +152,41 @@ impl<'s> Flight<'s> {
         }
     }
 
+    /// Writes the content that was kept, if the server waits for it. Returns whether it does.
+    fn write_kept(&mut self, commands: &mut Vec<u8>) -> bool {
+        let dialect = self.config.dialect;
+        if !self.link.is_sound() || self.link.content().is_some() {
+            return false;
+        }
+        let Some((id, kept)) = self.messages.take_kept() else {
+            return false;
+        };
+        if let Some(content) = self.messages.content(id, dialect) {
+            let memory = self.link.write_kept(&content, kept, commands);
+            self.messages.recycle(memory);
+        }
+        self.messages.opened(id, Opened::Whole, dialect);
+        self.messages.sent_content(id, Verb::Content, dialect);
+        self.observe(Said::of(Verb::Content, id, 0));
+        true
+    }
+
     /// Writes of a body what may be written now, and opens and ends contents around it.
     fn write_body<'a>(
         &mut self,
         id: TransactionId,
-        body: Body<'a>,
+        presented: Presented<'a>,
         commands: &mut Vec<u8>,
         scratch: &'a mut Vec<u8>,
         slices: &mut Slices<'a>,
     ) {
-        let written = self.messages.present(id, body).and_then(|body| {
-            let written = body.map(|body| self.write_content(id, body, commands, scratch, slices));
+        let written = self.messages.present(id, presented).and_then(|piece| {
+            let written =
+                piece.map(|piece| self.write_content(id, piece, commands, scratch, slices));
             written.unwrap_or(Ok(())).map_err(|broken| match broken {
-                Broken::LineBreak(at) => NotSentReason::BareLineBreak { at },
-                Broken::Promise => NotSentReason::BodyFailed,
-                Broken::TooLarge(maximum) => NotSentReason::TooLarge { maximum },
+                Broken::LineBreak(at) => NotSentReason::BareLineBreak { at }.into(),
+                Broken::Promise => NotSent::without_body(Some(&BodyError::new(CHANGED))),
+                Broken::TooLarge(maximum) => NotSentReason::TooLarge { maximum }.into(),
             })
         });
         if let Err(reason) = written {
@@ -174,7 +202,7 @@ impl<'s> Flight<'s> {
     fn write_content<'a>(
         &mut self,
         id: TransactionId,
-        body: (&'a [u8], bool),
+        piece: Piece<'a>,
         commands: &mut Vec<u8>,
         scratch: &'a mut Vec<u8>,
         slices: &mut Slices<'a>,
@@ -190,12 +218,12 @@ impl<'s> Flight<'s> {
         if let Some(content) = messages.unopened(id, dialect) {
             let maximum = opening.capabilities().max_size();
             let level = messages.level();
-            if let Some(opened) = link.open(&content, body, level, maximum, commands, config)? {
+            if let Some(opened) = link.open(&content, piece, level, maximum, commands, config)? {
                 messages.opened(id, opened, dialect);
             }
         }
         if let Some(content) = messages.content(id, dialect)
-            && link.write_content(&content, body, commands, scratch, slices)?
+            && link.write_content(&content, piece, commands, scratch, slices)?
         {
             if content.is_by_dot {
                 messages.sent_content(id, Verb::Content, dialect);

@@ -4,8 +4,12 @@
 use alloc::{borrow::Cow, string::String, vec::Vec};
 
 use super::demand::Demand;
-use crate::syntax::{
-    Attribute, AttributeName, AttributeValue, Capabilities, ForwardingCommand, write_attributes,
+use crate::{
+    machine::Remark,
+    syntax::{
+        Attribute, AttributeName, AttributeValue, Capabilities, Code, ForwardingCommand, Reply,
+        write_attributes,
+    },
 };
 
 /// Command lines that are sent one after the other.
@@ -78,7 +82,18 @@ impl SpokenFor {
         (is_taken || !self.is_required()).then(|| Spoken {
             lines: Lines::new(command, &self.attributes, offered),
             accepted: 0,
+            is_answered_250: false,
         })
+    }
+
+    /// Returns what the server takes, and what there is to say.
+    pub(super) fn mismatch(&self, offered: &Capabilities) -> Remark {
+        let offered = offered.attributes(ForwardingCommand::XClient);
+        let own = self.attributes.iter().map(Attribute::name);
+        Remark::mismatch(
+            offered.map(AttributeName::as_str),
+            own.map(AttributeName::as_str),
+        )
     }
 
     /// Returns what the client calls itself in EHLO, if that is known.
@@ -97,6 +112,8 @@ impl SpokenFor {
 pub(super) struct Spoken {
     lines: Lines,
     accepted: usize,
+    /// The server has answered 250, as Postfix did before 2.3, and has not begun anew.
+    is_answered_250: bool,
 }
 
 impl Spoken {
@@ -105,9 +122,15 @@ impl Spoken {
         self.lines.get(self.accepted)
     }
 
-    /// Accounts for a line that the server has accepted.
-    pub(super) fn accept(&mut self) {
+    /// Accounts for a line that the server has accepted, by this reply.
+    pub(super) fn accept(&mut self, reply: &Reply<'_>) {
         self.accepted = self.accepted.saturating_add(1);
+        self.is_answered_250 |= reply.code() == Code::OK;
+    }
+
+    /// Returns whether the server has said by nothing but 250 that it has accepted all.
+    pub(super) fn is_answered_250(&self) -> bool {
+        self.is_answered_250
     }
 }
 

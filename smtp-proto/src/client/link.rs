@@ -7,6 +7,7 @@ use core::time::Duration;
 use super::{
     action::Said,
     config::Config,
+    content::{Kept, Piece},
     envelope::write_decimal,
     outstanding::{Outstanding, Settled},
     replies::{LineEnd, ReplyReader, Unreadable},
@@ -187,6 +188,25 @@ impl Link {
         self.replies.next(input, line_end)
     }
 
+    /// Takes note of what has arrived and cannot be read any more.
+    pub(super) fn leave_unread(&mut self, input: &[u8]) {
+        let Some(trace) = self.trace.as_mut().filter(|_| !input.is_empty()) else {
+            return;
+        };
+        let round_trips = self.outstanding.round_trips();
+        let (lines, rest) = match self.outstanding.oldest() {
+            // Of an exchange, only that something came.
+            Some(Verb::Auth | Verb::AuthResponse) => (&b""[..], &b"..."[..]),
+            _ => self.replies.part(input),
+        };
+        if !lines.is_empty() {
+            trace.lines(Origin::Remote, round_trips, lines);
+        }
+        if !rest.is_empty() {
+            trace.unreadable(Origin::Remote, round_trips, rest);
+        }
+    }
+
     /// Matches a reply with its command.
     pub(super) fn settle(&mut self, reply: &Reply<'_>) -> Settled {
         if let Some(trace) = &mut self.trace {
@@ -358,12 +378,17 @@ impl Link {
         self.writer.content()
     }
 
+    /// Returns the same, if the caller has its bytes.
+    pub(super) fn body(&self) -> Option<TransactionId> {
+        self.writer.body()
+    }
+
     /// Opens a content or a chunk of one, unless one is open or the time has not come; `level` is the
     /// policy in force, and `maximum` the size that the server takes.
     pub(super) fn open(
         &mut self,
         content: &Content<'_>,
-        (bytes, is_last): (&[u8], bool),
+        piece: Piece<'_>,
         level: Level,
         maximum: Option<u64>,
         commands: &mut Vec<u8>,
@@ -384,7 +409,7 @@ impl Link {
             return Ok(Some(Opened::Whole));
         }
         // An empty chunk says nothing, unless it is the last.
-        let has_purpose = !bytes.is_empty() || is_last;
+        let has_purpose = !piece.bytes.is_empty() || piece.is_last;
         if !has_purpose || !self.may_send(level) {
             return Ok(None);
         }
@@ -393,8 +418,8 @@ impl Link {
         if maximum.is_none() && self.oldest().is_some() {
             return Ok(None);
         }
-        let last = is_last.then_some(content.verdicts);
-        let measured = self.writer.measure(bytes, is_last)?;
+        let last = piece.is_last.then_some(content.verdicts);
+        let measured = self.writer.measure(piece)?;
         let size = measured.size() as u64;
         // Servers take what is left of a chunk beyond their size for commands.
         if let Some(maximum) = maximum
@@ -458,7 +483,7 @@ impl Link {
     pub(super) fn write_content<'a>(
         &mut self,
         content: &Content<'_>,
-        (bytes, is_last): (&'a [u8], bool),
+        piece: Piece<'a>,
         commands: &mut Vec<u8>,
         scratch: &'a mut Vec<u8>,
         slices: &mut Slices<'a>,
@@ -466,14 +491,14 @@ impl Link {
         if self.content() != Some(content.transaction) {
             return Ok(false);
         }
-        let Some(end) = self.writer.plan(bytes, is_last, scratch, slices)? else {
+        let Some(end) = self.writer.plan(piece, scratch, slices)? else {
             return Ok(false);
         };
         commands.extend_from_slice(end);
         self.writer.add(end.len());
         if let Some(trace) = &mut self.trace {
             let round_trips = self.outstanding.round_trips();
-            let total = content.position.saturating_add(bytes.len() as u64);
+            let total = content.position.saturating_add(piece.bytes.len() as u64);
             trace.content(Origin::Local, round_trips, total);
             if content.is_by_dot {
                 trace.lines(Origin::Local, round_trips, b".\r\n");
@@ -489,6 +514,36 @@ impl Link {
             self.expect_verdicts(Verb::Content, transaction, verdicts, at, end.len());
         }
         Ok(true)
+    }
+
+    /// Writes a whole content that was kept, and expects its verdicts. Returns memory that is free.
+    pub(super) fn write_kept(
+        &mut self,
+        content: &Content<'_>,
+        kept: Kept,
+        commands: &mut Vec<u8>,
+    ) -> Vec<u8> {
+        let Content {
+            transaction,
+            verdicts,
+            ..
+        } = *content;
+        let Kept { mut bytes, end } = kept;
+        let length = bytes.len();
+        match commands.is_empty() {
+            true => core::mem::swap(commands, &mut bytes),
+            false => commands.extend_from_slice(&bytes),
+        }
+        self.writer.add_kept(transaction, length);
+        if let Some(trace) = &mut self.trace {
+            let round_trips = self.outstanding.round_trips();
+            let total = length.saturating_sub(end) as u64;
+            trace.content(Origin::Local, round_trips, total);
+            trace.lines(Origin::Local, round_trips, b".\r\n");
+        }
+        let at = self.writer.end();
+        self.expect_verdicts(Verb::Content, transaction, verdicts, at, end);
+        bytes
     }
 
     /// Expects the verdicts on a content: 2033-4.2-b; 2033-4.3-a of the last chunk.

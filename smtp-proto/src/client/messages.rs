@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use super::{
     action::{Action, Said},
     config::Config,
+    content::{Kept, Piece, Presented},
     envelope::{Envelope, Written},
     event::{
         Body, BodyRequest, Cancellation, CommandId, Event, MessageId, NotSent, NotSentReason,
@@ -24,7 +25,7 @@ use super::{
     writer::Consumed,
 };
 use crate::{
-    framing::Inspection,
+    framing::{DotStuffer, Inspection, LineBreaks},
     machine::{Answer, Dialect, Fault, Misuse, limits},
     syntax::{Capabilities, Code, Command, ForwardPath, RcptParameters, Reply},
 };
@@ -34,6 +35,8 @@ use crate::{
 pub(super) struct Messages {
     schedule: Schedule,
     ledger: Ledger,
+    /// The memory of a content that was kept.
+    spare: Vec<u8>,
 }
 
 /// What the answer to one of a transaction's commands has led to.
@@ -51,6 +54,7 @@ impl Messages {
         Self {
             schedule: Schedule::new(),
             ledger: Ledger::default(),
+            spare: Vec::new(),
         }
     }
 
@@ -193,6 +197,7 @@ impl Messages {
     pub(super) fn shrink(&mut self) {
         self.schedule.shrink();
         self.ledger.shrink();
+        self.spare = Vec::new();
     }
 
     // What is told.
@@ -345,7 +350,9 @@ impl Messages {
         {
             return Answered::Desync(fault, reply);
         }
-        let Self { schedule, ledger } = self;
+        let Self {
+            schedule, ledger, ..
+        } = self;
         let Some(transaction) = schedule.get_mut(id) else {
             return Answered::Told(None);
         };
@@ -460,7 +467,7 @@ impl Messages {
     }
 
     /// Takes a transaction out of the way of whose content nothing was sent, which costs no connection.
-    fn withdraw(&mut self, id: TransactionId, reason: NotSentReason) {
+    fn withdraw(&mut self, id: TransactionId, reason: impl Into<NotSent>) {
         self.abandon(id, reason, None);
     }
 
@@ -607,9 +614,9 @@ impl Messages {
 
     /// Returns what is to be sent next, at whatever time it may be. `is_quiet` says whether all is
     /// answered, and no content is under way.
-    pub(super) fn next_action(&mut self, is_quiet: bool) -> Option<Action> {
+    pub(super) fn next_action(&mut self, is_quiet: impl Fn() -> bool) -> Option<Action> {
         loop {
-            match self.schedule.next(is_quiet)? {
+            match self.schedule.next(&is_quiet)? {
                 Action::Split(id) => {
                     if self.schedule.get(id).is_some_and(Transaction::is_for_all) {
                         self.withdraw(id, NotSentReason::NotForAll);
@@ -722,53 +729,93 @@ impl Messages {
     }
 
     /// Looks at what is presented before anything of its message is sent, or little. Returns it, unless
-    /// the message has failed by that.
+    /// the message has failed by that. A small content that goes by DATA is kept, as it was looked at: what
+    /// is presented once the server wants it would have to be searched again.
     pub(super) fn look<'a>(
         &mut self,
         id: TransactionId,
         body: Option<Body<'a>>,
         terms: Terms<'_>,
-    ) -> Option<Body<'a>> {
+    ) -> Option<Presented<'a>> {
         let transaction = self.schedule.get_mut(id)?;
         let Some(body) = body else {
             transaction.content_mut().asked();
             return None;
         };
         if !transaction.may_be_looked_at() {
-            return Some(body);
+            let is_plain = false;
+            return Some(Presented { body, is_plain });
         }
         transaction.content_mut().looked_at();
+        let mut is_plain = false;
         let reason = match body {
             Body::Chunk(_) => None,
-            Body::Failed if transaction.content().is_needed_again() => {
-                Some(NotSentReason::NeedsBodyAgain)
+            Body::Failed(_) if transaction.content().is_needed_again() => {
+                Some(NotSentReason::NeedsBodyAgain.into())
             }
-            Body::Failed => Some(NotSentReason::BodyFailed),
+            Body::Failed(why) => Some(NotSent::without_body(why)),
             Body::Last(content) => {
                 let envelope = self.ledger.envelope_mut(transaction.message())?;
                 let seen = Inspection::of(content);
-                envelope
-                    .fit_content(seen, terms.offered, terms.config)
-                    .err()
+                let fits = envelope.fit_content(&seen, terms.offered, terms.config);
+                is_plain = seen.is_plain();
+                if fits.is_ok() && is_plain {
+                    self.keep(id, content);
+                }
+                fits.err().map(NotSent::from)
             }
         };
         if let Some(reason) = reason {
             self.withdraw(id, reason);
             return None;
         }
-        Some(body)
+        Some(Presented { body, is_plain })
     }
 
-    /// Takes what is presented of a content. Returns what may be written of it, and whether its end is
-    /// there.
+    /// Keeps a content that goes over the wire as it is, if it is small, and goes by DATA.
+    fn keep(&mut self, id: TransactionId, content: &[u8]) {
+        if content.len() > limits::KEPT_CONTENT
+            || self
+                .schedule
+                .get(id)
+                .is_none_or(|it| self.schedule.goes_by_chunks(it))
+        {
+            return;
+        }
+        let Ok(end) = DotStuffer::new(LineBreaks::Refuse).end_after(content) else {
+            return;
+        };
+        if let Some(transaction) = self.schedule.get_mut(id) {
+            let mut bytes = core::mem::take(&mut self.spare);
+            bytes.clear();
+            bytes.extend_from_slice(content);
+            bytes.extend_from_slice(end);
+            let end = end.len();
+            transaction.content_mut().keep(Kept { bytes, end });
+        }
+    }
+
+    /// Takes the content that was kept and is to be sent now.
+    pub(super) fn take_kept(&mut self) -> Option<(TransactionId, Kept)> {
+        let id = self.schedule.kept()?;
+        let kept = self.schedule.get_mut(id)?.content_mut().take_kept()?;
+        Some((id, kept))
+    }
+
+    /// Takes the memory of a content that was written.
+    pub(super) fn recycle(&mut self, memory: Vec<u8>) {
+        self.spare = memory;
+    }
+
+    /// Takes what is presented of a content. Returns what may be written of it.
     pub(super) fn present<'a>(
         &mut self,
         id: TransactionId,
-        body: Body<'a>,
-    ) -> Result<Option<(&'a [u8], bool)>, NotSentReason> {
+        presented: Presented<'a>,
+    ) -> Result<Option<Piece<'a>>, NotSent> {
         let transaction = self.schedule.get_mut(id);
         transaction.map_or(Ok(None), |transaction| {
-            transaction.content_mut().present(body)
+            transaction.content_mut().present(presented)
         })
     }
 

@@ -72,6 +72,7 @@
 
 mod action;
 mod aim;
+mod body_error;
 mod config;
 mod content;
 mod demand;
@@ -125,6 +126,7 @@ pub mod mechanism {
 
 pub(crate) use self::event::{NOT_NOW, NOT_PASSED_ON};
 pub use self::{
+    body_error::BodyError,
     config::{Config, Duplex, Pipelining, Timeouts, Tls, Unpermitted},
     demand::Demand,
     envelope::Envelope,
@@ -369,6 +371,9 @@ impl Client {
     /// presented whole (as [`Body::Last`] from the beginning on) before its message is begun is searched
     /// for what a server may not take, once: so it costs its message and nothing else. Nothing waits for
     /// that: what is not at hand now may as well come later, or in chunks.
+    ///
+    /// A small one ([`limits::KEPT_CONTENT`]) that goes by DATA as it is, is kept as it was seen: it is asked
+    /// for again only where its message takes several transactions.
     pub fn wants_body(&self) -> Option<BodyRequest> {
         self.session.wants_body()
     }

@@ -14,8 +14,8 @@ use super::{
 #[cfg(feature = "auth")]
 use crate::sasl::{Attempts, Channel, Progress};
 use crate::{
-    machine::{Answer, Dialect, Error, Fault, TlsInfo},
-    syntax::{Capabilities, Extension, Reply},
+    machine::{Answer, Dialect, Error, Fault, Remark, TlsInfo},
+    syntax::{Capabilities, Code, Extension, Reply},
 };
 
 /// What is known of the server, and of the way to the first message.
@@ -48,10 +48,19 @@ pub(super) enum Decision {
     Open,
     /// What was known still holds, or nothing is left to be decided.
     Stay,
-    /// The session is of no use, and is left in good order; the answer, if any, is the cause.
-    Refuse(Fault, NotSentReason, Option<Answer<'static>>),
+    /// The session is of no use, and is left in good order.
+    Refuse(Fault, NotSentReason, Cause),
     /// The session cannot go on.
     Fail(Fault),
+}
+
+/// Why a session is of no use.
+#[derive(Debug)]
+pub(super) enum Cause {
+    /// For what the server has said to this, with what it has said besides.
+    Answer(Verb, Answer<'static>, Remark),
+    /// For what it offers.
+    Offer(Remark),
 }
 
 impl Opening {
@@ -146,9 +155,11 @@ impl Opening {
         self.refusal.is_some()
     }
 
-    /// Takes the refusal of EHLO, if HELO was tried after it and has not been accepted.
+    /// Takes the refusal of EHLO, if HELO was tried after it and has not been accepted; unless it says no
+    /// more than that the server does not know EHLO (5321-2.2.1-c).
     pub(super) fn take_refused_ehlo(&mut self) -> Option<Answer<'static>> {
-        self.refused_ehlo.take().map(|answer| *answer)
+        let refused = self.refused_ehlo.take_if(|answer| refuses(answer));
+        refused.map(|answer| *answer)
     }
 
     pub(super) fn take_refusal(&mut self) -> Option<Box<Error>> {
@@ -229,23 +240,25 @@ impl Opening {
             Choice::Handshake | Choice::Patience => Decision::Stay,
             // Sent ahead of a greeting that refused the session.
             _ if self.is_refused() => Decision::Stay,
-            Choice::Refusal => {
-                // It tells more than what the server says to HELO after that.
-                let refused = self.take_refused_ehlo();
-                session_refused(refused.unwrap_or_else(|| answer(verb, reply)))
-            }
+            Choice::Refusal => self.be_refused(verb, reply),
             Choice::Introduction if self.is_ahead => Decision::Stay,
             Choice::Introduction if is_veiled(reply) && self.may_do_without_ehlo(config) => {
                 Decision::To(State::Due(Verb::Helo))
             }
             Choice::Introduction => Decision::To(State::Due(introduction(config))),
             Choice::Fallback | Choice::Protection if self.is_ahead => self.verify(reply, config),
+            // 250 to XCLIENT may have been EHLO's: then this reply is XCLIENT's, and says so. One to EHLO
+            // of a server that knows XCLIENT has something to offer.
+            Choice::Fallback if self.is_spoken_by_250() => self.be_refused(verb, reply),
+            Choice::Protection if self.is_spoken_by_250() && !is_offer(reply) => {
+                Decision::Fail(Fault::ImpossibleReply)
+            }
             // RFC 5321 3.2: HELO where EHLO is not understood. Postfix takes any refusal for that.
             Choice::Fallback if self.may_do_without_ehlo(config) => {
                 self.refused_ehlo = Some(Box::new(answer(verb, reply)));
                 Decision::To(State::Due(Verb::Helo))
             }
-            Choice::Fallback => session_refused(answer(verb, reply)),
+            Choice::Fallback => self.be_refused(verb, reply),
             Choice::Protection => {
                 self.refused_ehlo = None;
                 if verb != Verb::Helo {
@@ -255,9 +268,12 @@ impl Opening {
             }
             Choice::Clear if config.tls == Tls::Opportunistic => self.speak_for_another(config), // 3207-4-b
             Choice::Clear => tls_unavailable(verb, reply),
-            Choice::Another => self.go_on_as_another(config),
+            Choice::Another if reply.code() == Code::OK && is_offer(reply) => {
+                Decision::Fail(Fault::ImpossibleReply) // EHLO has been answered twice
+            }
+            Choice::Another => self.go_on_as_another(reply, config),
             Choice::Identity | Choice::Challenge | Choice::Mechanism => {
-                self.authenticate(Some(answer(verb, reply)), config)
+                self.authenticate(Some((verb, answer(verb, reply))), config)
             }
         }
     }
@@ -269,6 +285,20 @@ impl Opening {
         let whom = config.spoken_for.as_deref();
         let needs_xclient = self.xclient.is_none() && whom.is_some_and(SpokenFor::is_required);
         !needs_tls && !needs_xclient && !self.must_authenticate(config)
+    }
+
+    /// Ends a session that the server has refused: by this reply, or by that to EHLO before it, which tells
+    /// more than what it says to HELO after that.
+    fn be_refused(&mut self, verb: Verb, reply: &Reply<'_>) -> Decision {
+        let said = answer(verb, reply);
+        let cause = match self.refused_ehlo.take() {
+            None => Cause::Answer(verb, said, Remark::default()),
+            Some(ehlo) if refuses(&ehlo) => {
+                Cause::Answer(Verb::Ehlo, *ehlo, Remark::answered("HELO", reply))
+            }
+            Some(ehlo) => Cause::Answer(verb, said, Remark::answered("EHLO", &ehlo.reply)),
+        };
+        Decision::Refuse(Fault::SessionRefused, NotSentReason::SessionRefused, cause)
     }
 
     /// Compares what the server offers with what was relied on.
@@ -311,8 +341,9 @@ impl Opening {
         };
         match whom.begin(&self.capabilities) {
             None => {
+                let cause = Cause::Offer(whom.mismatch(&self.capabilities));
                 let reason = NotSentReason::XClientUnavailable;
-                Decision::Refuse(Fault::XClientUnavailable, reason, None)
+                Decision::Refuse(Fault::XClientUnavailable, reason, cause)
             }
             Some(nothing) if nothing.line().is_none() => self.authenticate(None, config),
             Some(spoken) => {
@@ -322,11 +353,16 @@ impl Opening {
         }
     }
 
+    /// Returns whether XCLIENT was accepted by a reply that may have been another command's.
+    fn is_spoken_by_250(&self) -> bool {
+        self.xclient.as_ref().is_some_and(|it| it.is_answered_250())
+    }
+
     /// Goes on after a line of XCLIENT that was accepted: with the next, or anew.
-    fn go_on_as_another(&mut self, config: &Config) -> Decision {
+    fn go_on_as_another(&mut self, reply: &Reply<'_>, config: &Config) -> Decision {
         self.capabilities = Capabilities::new();
         let next = self.xclient.as_mut().and_then(|it| {
-            it.accept();
+            it.accept(reply);
             it.line()
         });
         Decision::To(State::Due(match next {
@@ -337,7 +373,11 @@ impl Opening {
 
     /// Begins with AUTH, if that is wanted, or goes on after the answer to it.
     #[cfg(feature = "auth")]
-    fn authenticate(&mut self, answer: Option<Answer<'static>>, config: &Config) -> Decision {
+    fn authenticate(
+        &mut self,
+        answered: Option<(Verb, Answer<'static>)>,
+        config: &Config,
+    ) -> Decision {
         let channel = match &self.tls {
             Some(tls) => Channel::secured(tls, self.capabilities.auth_mechanisms()),
             None => Channel::in_clear(self.capabilities.auth_mechanisms()),
@@ -351,8 +391,8 @@ impl Opening {
         let Some(attempts) = &mut self.attempts else {
             return Decision::Open;
         };
-        let progress = match &answer {
-            Some(answer) => attempts.on_reply(&answer.reply, &channel),
+        let progress = match &answered {
+            Some((_, answer)) => attempts.on_reply(&answer.reply, &channel),
             None => attempts.begin(&channel),
         };
         match progress {
@@ -362,12 +402,18 @@ impl Opening {
             Progress::Say if attempts.is_command() => Decision::To(State::Due(Verb::Auth)),
             Progress::Say => Decision::To(State::Due(Verb::AuthResponse)),
             Progress::Done => Decision::Open,
-            Progress::Failed(fault) => Decision::Refuse(fault, unauthenticated(fault), answer),
+            Progress::Failed(fault) => {
+                let cause = match answered {
+                    Some((verb, answer)) => Cause::Answer(verb, answer, Remark::default()),
+                    None => Cause::Offer(attempts.mismatch(&channel)),
+                };
+                Decision::Refuse(fault, unauthenticated(fault), cause)
+            }
         }
     }
 
     #[cfg(not(feature = "auth"))]
-    fn authenticate(&mut self, _: Option<Answer<'static>>, _: &Config) -> Decision {
+    fn authenticate(&mut self, _: Option<(Verb, Answer<'static>)>, _: &Config) -> Decision {
         Decision::Open
     }
 }
@@ -379,11 +425,11 @@ fn answer(verb: Verb, reply: &Reply<'_>) -> Answer<'static> {
     }
 }
 
-fn session_refused(answer: Answer<'static>) -> Decision {
-    Decision::Refuse(
-        Fault::SessionRefused,
-        NotSentReason::SessionRefused,
-        Some(answer),
+/// Returns whether an answer to EHLO says more than that the server does not know that.
+fn refuses(answer: &Answer<'_>) -> bool {
+    !matches!(
+        answer.reply.code(),
+        Code::SYNTAX_ERROR | Code::NOT_IMPLEMENTED
     )
 }
 
@@ -391,7 +437,7 @@ fn tls_unavailable(verb: Verb, reply: &Reply<'_>) -> Decision {
     Decision::Refuse(
         Fault::TlsUnavailable,
         NotSentReason::TlsUnavailable,
-        Some(answer(verb, reply)),
+        Cause::Answer(verb, answer(verb, reply), Remark::default()),
     )
 }
 
@@ -422,6 +468,11 @@ fn offer(reply: &Reply<'_>, config: &Config) -> Capabilities {
     ignored.fold(Capabilities::parse(reply), |offer, extension| {
         offer.without(*extension)
     })
+}
+
+/// Returns whether a reply can be an answer to EHLO that offers something, one line each after the first.
+fn is_offer(reply: &Reply<'_>) -> bool {
+    reply.lines().nth(1).is_some()
 }
 
 /// Returns whether a firewall has made stars of a greeting (Cisco PIX). Such firewalls cannot cope with

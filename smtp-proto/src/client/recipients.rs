@@ -50,6 +50,17 @@ impl Recipients {
         }
     }
 
+    /// Leaves out those at these places, which are in order.
+    pub(super) fn leave_out(&mut self, places: &[u32]) {
+        if places.is_empty() {
+            return;
+        }
+        let mut places = places.iter().copied().peekable();
+        let left = (0..self.len()).filter(|place| places.next_if_eq(place).is_none());
+        let left = left.map(|place| self.position(place)).collect();
+        *self = Self::Some(left);
+    }
+
     /// Keeps the first, and returns the others.
     pub(super) fn split_off(&mut self, most: u32) -> Self {
         match self {

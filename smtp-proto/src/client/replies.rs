@@ -86,15 +86,21 @@ impl ReplyReader {
         }
     }
 
+    /// Parts what has arrived into the lines of a reply that has not come to its end, and what cannot be
+    /// read after them.
+    pub(super) fn part<'i>(&self, input: &'i [u8]) -> (&'i [u8], &'i [u8]) {
+        input.split_at_checked(self.line).unwrap_or((&[], input))
+    }
+
     /// Drops the lines that have ended, so that the caller's buffer has room for the rest.
     fn drop_lines<'i>(&mut self, input: &mut &'i [u8]) -> Result<(), Unreadable<'i>> {
         let (dropped, rest) = input.split_at_checked(self.line).unwrap_or((input, &[]));
         self.dropped = self.dropped.saturating_add(dropped.len() as u64);
+        (self.scanned, self.line) = (0, 0);
         if self.dropped > limits::REPLY_TOTAL {
             return Err((Fault::ReplyTooLong, dropped));
         }
         *input = rest;
-        (self.scanned, self.line) = (0, 0);
         Ok(())
     }
 }

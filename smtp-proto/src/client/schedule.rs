@@ -196,7 +196,7 @@ impl Schedule {
 
     /// Returns what is to be sent next, at whatever time it may be. `is_quiet` says whether all is
     /// answered, and no content is under way.
-    pub(super) fn next(&self, is_quiet: bool) -> Option<Action> {
+    pub(super) fn next(&self, is_quiet: impl Fn() -> bool) -> Option<Action> {
         match self.resets.cleanup() {
             Cleanup::Unneeded => {}
             Cleanup::Due => return Some(Action::Reset),
@@ -211,7 +211,7 @@ impl Schedule {
                 // The server waits for it.
                 Some((id, Stage::LoneDot)) => Some(Action::LoneDot(id)),
                 Some((_, Stage::Data | Stage::Content)) => None,
-                _ if !is_quiet => None,
+                _ if !is_quiet() => None,
                 _ if self.resets.is_due() => Some(Action::Reset),
                 _ => self.proof.next().map(Action::Proof),
             };
@@ -266,7 +266,7 @@ impl Schedule {
         limits.into_iter().flatten().min().unwrap_or(u32::MAX)
     }
 
-    fn goes_by_chunks(&self, transaction: &Transaction) -> bool {
+    pub(super) fn goes_by_chunks(&self, transaction: &Transaction) -> bool {
         self.level == Level::Stream || transaction.content().is_binary()
     }
 
@@ -455,6 +455,13 @@ impl Schedule {
         }
     }
 
+    /// Returns the transaction whose content was kept, and is to be sent now.
+    pub(super) fn kept(&self) -> Option<TransactionId> {
+        let (id, transaction) = self.current()?;
+        let is_due = transaction.stage() == Stage::Content && transaction.content().is_kept();
+        is_due.then_some(id)
+    }
+
     /// Returns the transaction whose content can be used now; `open` is that which is being sent.
     pub(super) fn wanted(&self, open: Option<TransactionId>) -> Option<TransactionId> {
         if open.is_some() {
@@ -462,7 +469,7 @@ impl Schedule {
         }
         let (id, transaction) = self.current()?;
         let is_wanted = match transaction.stage() {
-            Stage::Content => true,
+            Stage::Content => !transaction.content().is_kept(),
             _ if self.proof.is_suspicious() => false,
             Stage::Chunks => transaction.is_envelope_answered(),
             // Whoever cannot present the content again must say so before anything is sent.
@@ -480,7 +487,7 @@ impl Schedule {
         }
         // Before this one's content leaves, with the next one's commands, there is time for a look at
         // that.
-        if transaction.stage() != Stage::Data {
+        if !matches!(transaction.stage(), Stage::Data | Stage::Content) {
             return None;
         }
         let (id, next) = self.unsent_from(id.saturating_add(1))?;

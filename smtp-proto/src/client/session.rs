@@ -13,7 +13,7 @@ use super::{
     learned::Learned,
     link::Link,
     messages::{Answered, Messages},
-    opening::{Decision, Opening},
+    opening::{Cause, Decision, Opening},
     outstanding::{Expected, Settled},
     table::{Choice, Standing, State, Turn, Verb},
     terms::Terms,
@@ -25,7 +25,7 @@ use super::{
 use crate::sasl::{Attempts, Mechanism};
 use crate::{
     framing::{Progress, Transmit},
-    machine::{Answer, Error, Fault, Misuse, Step, Timer, TlsInfo, TraceEntry},
+    machine::{Answer, Error, Fault, Misuse, Remark, Step, Timer, TlsInfo, TraceEntry},
     syntax::{Capabilities, Class, Code, Command, ForwardPath, RcptParameters, Reply},
 };
 
@@ -230,7 +230,7 @@ impl Session {
 
     /// Returns the transaction whose content can be used now.
     fn wanted(&self) -> Option<TransactionId> {
-        let open = self.link.content();
+        let open = self.link.body();
         let is_open = self.standing.state() == State::Ready;
         if !self.link.is_sound() || self.is_over() || !(is_open || open.is_some()) {
             return None;
@@ -325,7 +325,10 @@ impl Session {
                         self.on_end(input);
                     }
                     Ok(None) => return Ok(None),
-                    Err((fault, bytes)) => self.fail_out_of_step(fault, bytes),
+                    Err((fault, bytes)) => {
+                        self.link.leave_unread(input);
+                        self.fail_out_of_step(fault, bytes);
+                    }
                 },
             }
         }
@@ -341,6 +344,7 @@ impl Session {
     }
 
     fn on_bytes_before_tls(&mut self, bytes: &[u8]) {
+        self.link.leave_unread(bytes);
         let fault = match bytes {
             [] => Fault::ConnectionLost,
             _ => Fault::BytesBeforeTls, // 3207-4-i, TLS-6
@@ -357,6 +361,7 @@ impl Session {
         } else if self.link.has_failed() {
             self.fail_lost(Fault::WriteFailed, &[]);
         } else {
+            self.link.leave_unread(input);
             self.fail_lost(Fault::ConnectionLost, input);
         }
     }
@@ -449,13 +454,16 @@ impl Session {
                 self.messages.open(Terms::new(&self.opening, &self.config));
             }
             Decision::Fail(fault) => self.fail_answered(fault, verb, reply),
-            Decision::Refuse(fault, reason, answer) => {
-                let (error, reason) = match answer {
-                    None => (Error::new(fault, verb.state(), &[]), reason.into()),
-                    Some(answer) => (
-                        Error::answered(fault, verb.state(), answer.clone()),
-                        NotSent::answered(reason, answer),
-                    ),
+            Decision::Refuse(fault, reason, cause) => {
+                let (error, reason) = match cause {
+                    Cause::Offer(remark) => {
+                        let error = Error::new(fault, verb.state(), &[]);
+                        (error.remarking(remark), reason.into())
+                    }
+                    Cause::Answer(verb, answer, remark) => {
+                        let error = Error::answered(fault, verb.state(), answer.clone());
+                        (error.remarking(remark), NotSent::answered(reason, answer))
+                    }
                 };
                 self.opening.refuse(error);
                 self.standing.choose(choice, State::Due(Verb::Quit));
@@ -527,8 +535,8 @@ impl Session {
     /// refused, is not sent.
     fn fail_by(&mut self, error: Error, reason: NotSentReason, offered: u64) {
         let reason = NotSent {
-            reason,
             answer: error.answer().cloned().map(Box::new),
+            ..reason.into()
         };
         self.fail_with(error, offered);
         self.messages.blame(&reason);
@@ -560,7 +568,8 @@ impl Session {
         if has_gone(fault)
             && let Some(answer) = self.opening.take_refused_ehlo()
         {
-            let error = Error::answered(Fault::SessionRefused, self.state(), answer);
+            let error = Error::answered(Fault::SessionRefused, Verb::Ehlo.state(), answer)
+                .remarking(Remark::unanswered("HELO", fault));
             return self.fail_by(error, NotSentReason::SessionRefused, 0);
         }
         let error = Error::new(fault, self.state(), bytes);

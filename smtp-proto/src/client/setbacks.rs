@@ -104,11 +104,16 @@ impl Setbacks {
         self.refusal = None;
     }
 
-    /// Forgets what the server said, but not that it is given up.
-    pub(super) fn restart(&mut self) {
+    /// Forgets what the server said, but not that it is given up. Returns those who are in another
+    /// transaction, and stay there.
+    pub(super) fn restart(&mut self) -> Vec<u32> {
         self.distrust();
         self.left_out.clear();
-        self.put_off.clear();
+        let put_off = core::mem::take(&mut self.put_off);
+        match core::mem::take(&mut self.has_handed_on) {
+            true => put_off,
+            false => Vec::new(),
+        }
     }
 
     /// Returns whether the message was refused, recipients apart.

@@ -184,6 +184,8 @@ enum Next {
 enum Success {
     /// 220 only.
     Greeting,
+    /// 220; or 250, of servers that do not begin anew.
+    Anew,
     /// 2yz, but for 220 and 221, which greet and bid farewell.
     Completed,
     /// 3yz, but for 334, which belongs to AUTH.
@@ -225,7 +227,7 @@ const fn rule(verb: Verb) -> Rule {
     use Next::{At, Choose, Go, Stay, To};
     use Stage::{Chunks, Envelope, Forwarded, Over};
     use State::{Asked, Closed, Handshake, Leaving};
-    use Success::{Completed, Exchange, Farewell, GoAhead, Greeting};
+    use Success::{Anew, Completed, Exchange, Farewell, GoAhead, Greeting};
     use Timer::{Command, DataInitiation, DataTermination};
     let (step, follow, success, timer, sent, yes, no, state) = match verb {
         Verb::Connect => (Step::Greeting, None, Greeting, Timer::Greeting,
@@ -242,7 +244,7 @@ const fn rule(verb: Verb) -> Rule {
             To(Asked), Choose(Identity), Choose(Mechanism), "waiting for the reply to AUTH"),
         Verb::AuthResponse => (Step::Auth, None, Exchange, Command,
             To(Asked), Choose(Identity), Choose(Mechanism), "waiting for the reply to a response"),
-        Verb::XClient => (Step::XClient, None, Greeting, Command,
+        Verb::XClient => (Step::XClient, None, Anew, Command,
             To(Asked), Choose(Another), Choose(Refusal), "waiting for the reply to XCLIENT"),
         Verb::Reset => (Step::Reset, Some(Group), Completed, Command,
             Stay, Stay, Stay, "waiting for the reply to RSET"),
@@ -374,6 +376,7 @@ impl Verb {
             Class::Transient | Class::Permanent => true,
             Class::Positive => match rule(self).success {
                 Success::Greeting => value == 220,
+                Success::Anew => matches!(value, 220 | 250),
                 Success::Completed | Success::Exchange => !matches!(value, 220 | 221),
                 Success::GoAhead => false,
                 Success::Farewell => true,
@@ -381,7 +384,7 @@ impl Verb {
             Class::Intermediate => match rule(self).success {
                 Success::GoAhead => value != 334,
                 Success::Exchange => value == 334,
-                Success::Greeting | Success::Completed | Success::Farewell => false,
+                Success::Greeting | Success::Anew | Success::Completed | Success::Farewell => false,
             },
         }
     }

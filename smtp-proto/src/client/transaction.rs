@@ -176,7 +176,7 @@ impl Transaction {
     pub(super) fn restart(&mut self) {
         self.accepted.clear();
         if let Some(setbacks) = &mut self.setbacks {
-            setbacks.restart();
+            self.recipients.leave_out(&setbacks.restart());
         }
         self.content.restart();
         (self.sent, self.answered, self.mail) = (0, 0, None);
@@ -563,6 +563,7 @@ impl Transaction {
     pub(super) fn conclude<'i>(&mut self, verdict: Option<Outcome<'i>>) -> Concluded<'i> {
         self.is_finished = true;
         self.stage = Stage::Over;
+        self.content.take_kept();
         let outcome = verdict.unwrap_or_else(|| self.outcome());
         Concluded {
             message: self.message,

@@ -6,7 +6,7 @@
 use alloc::vec::Vec;
 use core::mem;
 
-use super::transaction::TransactionId;
+use super::{content::Piece, transaction::TransactionId};
 use crate::{
     framing::{BareLineBreak, DotStuffer, LineBreaks, Slices},
     machine::limits,
@@ -33,8 +33,7 @@ impl core::fmt::Debug for Buffers {
 /// Keeps the account of what is written.
 #[derive(Debug)]
 pub(super) struct Writer {
-    /// What has not left, in the order of the wire. There is one content in it at most, as its bytes
-    /// are the caller's.
+    /// What has not left, in the order of the wire. There is one content in it at most.
     segments: Vec<Segment>,
     /// How many bytes of [`Buffers::commands`] have left.
     taken: usize,
@@ -59,7 +58,20 @@ pub(super) struct Writer {
 enum Segment {
     /// So many bytes of [`Buffers::commands`].
     Commands(usize),
+    /// So many of them, which are a content of this transaction.
+    Kept(TransactionId, usize),
+    /// Bytes of the caller's.
     Content(Content),
+}
+
+impl Segment {
+    /// Returns how many bytes of [`Buffers::commands`] it has, unless it has none by its kind.
+    fn rendered(&self) -> Option<usize> {
+        match self {
+            Self::Commands(bytes) | Self::Kept(_, bytes) => Some(*bytes),
+            Self::Content(_) => None,
+        }
+    }
 }
 
 /// A content, or a chunk of one, that has begun and has not wholly left.
@@ -180,10 +192,24 @@ impl Writer {
     /// Returns whether commands may be rendered: not too far ahead of the transport, and not after a
     /// content that has no end yet.
     pub(super) fn takes_commands(&self, rendered: usize) -> bool {
+        let is_after_end = match self.segments.last() {
+            Some(Segment::Content(content)) => content.is_closed,
+            Some(Segment::Commands(_) | Segment::Kept(..)) | None => true,
+        };
         let unsent = rendered.saturating_sub(self.taken);
-        self.condition == Condition::Sound
-            && unsent < limits::RENDERED_BYTES
-            && self.open().is_none_or(|content| content.is_closed)
+        let is_far_ahead = |unsent| unsent >= limits::RENDERED_BYTES;
+        self.is_sound()
+            && is_after_end
+            && !(is_far_ahead(unsent) && is_far_ahead(unsent.saturating_sub(self.kept())))
+    }
+
+    /// Returns how many bytes of a kept content have not left.
+    fn kept(&self) -> usize {
+        let kept = self.segments.iter().find_map(|segment| match segment {
+            Segment::Kept(_, bytes) => Some(*bytes),
+            Segment::Commands(_) | Segment::Content(_) => None,
+        });
+        kept.unwrap_or_default()
     }
 
     /// Returns whether anything can be written at all.
@@ -229,14 +255,25 @@ impl Writer {
 
     /// Returns the transaction whose content has begun and has not wholly left.
     pub(super) fn content(&self) -> Option<TransactionId> {
-        self.open().map(|content| content.transaction)
-    }
-
-    fn open(&self) -> Option<&Content> {
         self.segments.iter().find_map(|segment| match segment {
-            Segment::Content(content) => Some(content),
+            Segment::Content(content) => Some(content.transaction),
+            Segment::Kept(transaction, _) => Some(*transaction),
             Segment::Commands(_) => None,
         })
+    }
+
+    /// Returns the same, if the caller has its bytes.
+    pub(super) fn body(&self) -> Option<TransactionId> {
+        self.segments.iter().find_map(|segment| match segment {
+            Segment::Content(content) => Some(content.transaction),
+            Segment::Commands(_) | Segment::Kept(..) => None,
+        })
+    }
+
+    /// Adds a whole content, which was appended to the commands.
+    pub(super) fn add_kept(&mut self, transaction: TransactionId, bytes: usize) {
+        self.end = self.end.saturating_add(bytes as u64);
+        self.segments.push(Segment::Kept(transaction, bytes));
     }
 
     /// Begins a message's content, which has no dots to stuff if it goes by chunks.
@@ -259,14 +296,22 @@ impl Writer {
     }
 
     /// Measures a chunk. It is to be announced before anything else is.
-    pub(super) fn measure(&self, body: &[u8], is_last: bool) -> Result<Measured, Broken> {
+    pub(super) fn measure(&self, piece: Piece<'_>) -> Result<Measured, Broken> {
+        let Piece {
+            bytes: body,
+            is_last,
+            is_plain,
+        } = piece;
         let end = match is_last {
             true => self.stuffer.end_after(body)?,
             false => b"",
         };
         Ok(Measured {
             body: body.len(),
-            bytes: self.stuffer.measure(body)?,
+            bytes: match is_plain {
+                true => body.len(),
+                false => self.stuffer.measure(body)?,
+            },
             end,
             is_last,
         })
@@ -306,14 +351,18 @@ impl Writer {
     /// Returns what is to be appended after it, the first time that this reaches its end.
     pub(super) fn plan<'a>(
         &mut self,
-        body: &'a [u8],
-        is_last: bool,
+        piece: Piece<'a>,
         scratch: &'a mut Vec<u8>,
         slices: &mut Slices<'a>,
     ) -> Result<Option<&'static [u8]>, Broken> {
+        let Piece {
+            bytes: body,
+            is_last,
+            ..
+        } = piece;
         let Some(content) = self.segments.iter_mut().find_map(|segment| match segment {
             Segment::Content(content) => Some(content),
-            Segment::Commands(_) => None,
+            Segment::Commands(_) | Segment::Kept(..) => None,
         }) else {
             return Ok(None);
         };
@@ -371,31 +420,23 @@ impl Writer {
     /// Lays out what is offered to the transport: the commands around the slices of the content that
     /// were planned.
     pub(super) fn offer<'a>(&mut self, commands: &'a [u8], slices: &mut Slices<'a>) {
-        let mut unsent = commands.get(self.taken..).unwrap_or_default();
-        let mut end = self.left;
-        for (index, segment) in self.segments.iter().enumerate() {
-            match segment {
-                Segment::Commands(bytes) => {
-                    let (now, later) = unsent.split_at_checked(*bytes).unwrap_or((unsent, &[]));
-                    unsent = later;
-                    end = end.saturating_add(now.len() as u64);
-                    // The content's slices are there already: these go before or after them. There is
-                    // one content at most, so there are no other places.
-                    match index {
-                        0 => slices.insert(0, now),
-                        _ => slices.push(now),
-                    }
-                    self.plan.follows_commands |= index == 0;
-                }
-                Segment::Content(_) => {
-                    end = end.saturating_add(self.plan.bytes as u64);
-                    // What comes after its end cannot leave before its end does.
-                    if !self.plan.is_whole {
-                        break;
-                    }
-                }
-            }
+        let unsent = commands.get(self.taken..).unwrap_or_default();
+        // The content that the caller has, of which there is one at most, is in the slices already.
+        let before = self.segments.iter().map_while(Segment::rendered).sum();
+        let (before, after) = unsent.split_at_checked(before).unwrap_or((unsent, &[]));
+        self.plan.follows_commands = !before.is_empty();
+        if !before.is_empty() {
+            slices.insert(0, before);
         }
+        // What comes after its end cannot leave before its end does.
+        let after = if self.plan.is_whole { after } else { &[] };
+        if !after.is_empty() {
+            slices.push(after);
+        }
+        let bytes = [before.len(), self.plan.bytes, after.len()];
+        let end = bytes
+            .iter()
+            .fold(self.left, |end, bytes| end.saturating_add(*bytes as u64));
         // Not lowered: what an earlier offer holds that was not taken back may have left.
         self.offered = self.offered.max(end);
     }
@@ -429,8 +470,8 @@ impl Writer {
         let mut consumed = None;
         while let Some(segment) = self.segments.first_mut() {
             match segment {
-                Segment::Commands(_) if rest == 0 => break,
-                Segment::Commands(unsent) => {
+                Segment::Commands(_) | Segment::Kept(..) if rest == 0 => break,
+                Segment::Commands(unsent) | Segment::Kept(_, unsent) => {
                     let now = rest.min(*unsent);
                     *unsent -= now;
                     rest -= now;

@@ -1,6 +1,6 @@
 //! What a message's content is held in, or comes from: memory, parts, or what an adapter reads.
 
-use alloc::{borrow::Cow, boxed::Box, string::String, sync::Arc, vec::Vec};
+use alloc::{borrow::Cow, boxed::Box, format, string::String, sync::Arc, vec::Vec};
 use core::{
     fmt,
     task::{Context, Poll},
@@ -10,7 +10,7 @@ use std::{
     io::{self, Seek},
 };
 
-use crate::client::Body;
+use crate::client::{Body, BodyError};
 
 /// Supplies a content that is not in memory: a file, a reader, a channel.
 pub trait Supply {
@@ -29,7 +29,8 @@ pub trait Supply {
     ///
     /// # Errors
     ///
-    /// Why there is no more. The message is then not sent.
+    /// Why there is no more. The message is then not sent, and its [report](super::Report) has it: see
+    /// [`NotSent`](crate::client::NotSent).
     fn poll_read(
         &mut self,
         offset: u64,
@@ -45,6 +46,8 @@ pub trait Supply {
 pub struct Content<S> {
     source: Source<S>,
     size: Option<u64>,
+    /// How it has turned out shorter or longer.
+    misfit: Option<BodyError>,
 }
 
 enum Source<S> {
@@ -101,18 +104,32 @@ impl<S: Supply> Content<S> {
         let (bytes, is_last) = match presented {
             Body::Chunk(bytes) => (bytes, false),
             Body::Last(bytes) => (bytes, true),
-            Body::Failed => return Some(presented),
+            Body::Failed(_) => return Some(presented),
         };
         // The server was told, and half a message must not pass for a whole one.
         let end = offset.saturating_add(bytes.len() as u64);
-        Some(match self.size {
-            Some(size) if end > size || is_last && end < size => Body::Failed,
-            _ => presented,
-        })
+        let (kind, words) = match self.size {
+            Some(size) if end > size => (
+                io::ErrorKind::InvalidData,
+                format!("it has more than the {size} bytes that were declared"),
+            ),
+            Some(size) if is_last && end < size => (
+                io::ErrorKind::UnexpectedEof,
+                format!("it has {end} bytes of the {size} that were declared"),
+            ),
+            _ => return Some(presented),
+        };
+        let misfit = BodyError::new(io::Error::new(kind, words));
+        Some(Body::Failed(Some(self.misfit.insert(misfit))))
     }
 
     fn new(source: Source<S>, size: Option<u64>) -> Self {
-        Self { source, size }
+        let misfit = None;
+        Self {
+            source,
+            size,
+            misfit,
+        }
     }
 }
 
@@ -125,7 +142,7 @@ impl<S: Supply> Source<S> {
             Self::Supplied(supplied) => return supplied.poll(offset, cx),
         };
         let rest = usize::try_from(offset).ok().and_then(|at| bytes.get(at..));
-        Some(rest.map_or(Body::Failed, Body::Last))
+        Some(rest.map_or(Body::Failed(None), Body::Last))
     }
 }
 
@@ -180,13 +197,13 @@ struct Supplied<S> {
     state: State,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(PartialEq, Eq)]
 enum State {
     /// More is to be read before anything is presented.
     Filling,
     Flowing,
     AtEnd,
-    Failed,
+    Failed(BodyError),
 }
 
 impl<S: Supply> Supplied<S> {
@@ -200,7 +217,8 @@ impl<S: Supply> Supplied<S> {
     }
 
     fn can_begin_again(&self) -> bool {
-        self.supply.can_seek() || self.base == 0 && self.state != State::Failed
+        let has_failed = matches!(self.state, State::Failed(_));
+        self.supply.can_seek() || self.base == 0 && !has_failed
     }
 
     fn poll(&mut self, offset: u64, cx: &mut Context<'_>) -> Option<Body<'_>> {
@@ -208,7 +226,7 @@ impl<S: Supply> Supplied<S> {
         let is_used_up = offset == end && self.state == State::Flowing;
         let is_elsewhere = !(self.base..=end).contains(&offset);
         if is_elsewhere && !self.supply.can_seek() {
-            self.state = State::Failed; // it cannot be read twice
+            self.state = State::Failed(BodyError::new("it cannot be read twice"));
         } else if is_elsewhere || is_used_up {
             self.base = offset;
             self.buffer.clear();
@@ -218,17 +236,17 @@ impl<S: Supply> Supplied<S> {
             self.state = match self.supply.poll_read(self.base, &mut self.buffer, cx) {
                 Poll::Ready(Ok(true)) => State::AtEnd,
                 Poll::Ready(Ok(false)) => State::Flowing,
-                Poll::Ready(Err(_)) => State::Failed,
+                Poll::Ready(Err(error)) => State::Failed(BodyError::new(error)),
                 Poll::Pending => return None,
             };
         }
         let at = usize::try_from(offset.saturating_sub(self.base));
         let rest = at.ok().and_then(|at| self.buffer.get(at..));
         let rest = rest.unwrap_or_default();
-        Some(match self.state {
+        Some(match &self.state {
             State::Filling | State::Flowing => Body::Chunk(rest),
             State::AtEnd => Body::Last(rest),
-            State::Failed => Body::Failed,
+            State::Failed(why) => Body::Failed(Some(why)),
         })
     }
 }
@@ -236,6 +254,12 @@ impl<S: Supply> Supplied<S> {
 impl<S: Supply> From<&'static [u8]> for Content<S> {
     fn from(bytes: &'static [u8]) -> Self {
         Self::new(Source::Static(bytes), Some(bytes.len() as u64))
+    }
+}
+
+impl<S: Supply, const N: usize> From<&'static [u8; N]> for Content<S> {
+    fn from(bytes: &'static [u8; N]) -> Self {
+        bytes.as_slice().into()
     }
 }
 
@@ -262,6 +286,15 @@ impl<S: Supply> From<Cow<'static, [u8]>> for Content<S> {
         match bytes {
             Cow::Borrowed(bytes) => bytes.into(),
             Cow::Owned(bytes) => bytes.into(),
+        }
+    }
+}
+
+impl<S: Supply> From<Cow<'static, str>> for Content<S> {
+    fn from(text: Cow<'static, str>) -> Self {
+        match text {
+            Cow::Borrowed(text) => text.into(),
+            Cow::Owned(text) => text.into(),
         }
     }
 }

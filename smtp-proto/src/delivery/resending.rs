@@ -53,7 +53,13 @@ pub struct Backoff {
 
 impl Backoff {
     /// Takes note that the server could not be reached, or has ended a session before its time.
+    ///
+    /// While it is left alone nobody connects to it: what fails then was begun before, and is the same
+    /// failure.
     pub fn failed(&mut self, retry: &Retry, now: Duration) {
+        if now < self.until {
+            return;
+        }
         self.failures = self.failures.saturating_add(1);
         self.until = now.saturating_add(retry.delay(self.failures));
     }

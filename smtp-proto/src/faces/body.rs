@@ -54,11 +54,27 @@ macro_rules! body {
             }
         }
 
+        impl $crate::driver::Presents for Body {
+            fn present(
+                &mut self,
+                offset: u64,
+                cx: &mut Context<'_>,
+            ) -> Option<$crate::client::Body<'_>> {
+                self.0.poll(offset, cx)
+            }
+        }
+
         /// Of memory of any kind, and of a file from where it is to its end.
         impl<T: Into<Content<Supply>>> From<T> for Body {
             fn from(content: T) -> Self {
                 Self(content.into())
             }
+        }
+
+        /// Returns what a content has come to whose sender was dropped, and has not finished it.
+        fn unfinished() -> std::io::Error {
+            let words = "its sender was dropped before it was finished";
+            std::io::Error::new(std::io::ErrorKind::UnexpectedEof, words)
         }
 
         /// How many pieces a channel holds.

@@ -3,8 +3,8 @@
 /// Defines an adapter's `Client` with its methods, those that wait `async` and with `.await` or without,
 /// and its `Parts`.
 ///
-/// The adapter's are `Body`, `Socket`, `Instant`, and a `Driver`: a `Courier` of such bodies
-/// that can `wait` for an answer of it, `look` at what has arrived and `close`, over a `transport`.
+/// The adapter's are `Body`, `Socket`, `Instant`, `poll_fn`, and a `Wire` made of a `socket` at a time that
+/// is its `origin`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! client {
@@ -19,6 +19,7 @@ macro_rules! client {
         use $crate::{
             client::{Client as Machine, Envelope, Learned, MessageId},
             delivery::{Courier, Error, Failures, Report, Server, Session, Surroundings},
+            driver::ClientDriver,
             machine::{self, Misuse, TlsInfo},
             syntax::{Capabilities, Command, ForwardPath, RcptParameters, Reply},
         };
@@ -36,7 +37,7 @@ macro_rules! client {
         /// What waits for nothing stands in its [`Session`]: what the server offers, round trips, giving up.
         #[derive(Debug)]
         pub struct Client {
-            pub(super) driver: Driver,
+            pub(super) driver: ClientDriver<Wire, Body>,
         }
 
         /// What a [`Client`] was made of.
@@ -99,9 +100,9 @@ macro_rules! client {
                 envelope: impl Into<Envelope<'e>>,
                 body: impl Into<Body>,
             ) -> Result<Report, Error> {
-                let until = self.driver.transport.now().saturating_add(limit);
+                let until = self.driver.endpoint().now().saturating_add(limit);
                 let message = self.post(envelope, body)?;
-                self.driver.courier.finish_by(message, until);
+                self.driver.courier_mut().finish_by(message, until);
                 let sent = self.finished(message)$(.$await)?;
                 sent.map(|(report, _)| report)
             }
@@ -117,7 +118,7 @@ macro_rules! client {
                 body: impl Into<Body>,
             ) -> Result<MessageId, Misuse> {
                 let body = body.into();
-                let courier = &mut self.driver.courier;
+                let courier = self.driver.courier_mut();
                 courier.submit(envelope.into(), body.size(), body)
             }
 
@@ -145,7 +146,7 @@ macro_rules! client {
                 envelope: impl Into<Envelope<'e>>,
             ) -> Result<MessageId, Error> {
                 self.alive()?;
-                Ok(self.driver.courier.begin(&envelope.into())?)
+                Ok(self.driver.courier_mut().begin(&envelope.into())?)
             }
 
             /// Adds a recipient to a message that was [begun](Self::begin), and waits for what the server
@@ -162,7 +163,7 @@ macro_rules! client {
                 recipient: ForwardPath<'_>,
                 parameters: Option<&RcptParameters<'_>>,
             ) -> Result<Reply<'static>, Error> {
-                let courier = &mut self.driver.courier;
+                let courier = self.driver.courier_mut();
                 let recipient = courier.add_recipient(message, recipient, parameters)?;
                 let answer = |courier: &mut Courier<_>| courier.recipient_answer(message, recipient);
                 let reply = self.wait_for(answer)$(.$await)??;
@@ -180,7 +181,7 @@ macro_rules! client {
                 message: MessageId,
                 body: impl Into<Body>,
             ) -> Result<Report, Error> {
-                self.driver.courier.end(message, body.into())?;
+                self.driver.courier_mut().end(message, body.into())?;
                 let sent = self.finished(message)$(.$await)?;
                 sent.map(|(report, _)| report)
             }
@@ -198,7 +199,7 @@ macro_rules! client {
                 command: &Command<'_>,
             ) -> Result<Reply<'static>, Error> {
                 self.ready()$(.$await)??;
-                let id = self.driver.courier.command(command)?;
+                let id = self.driver.courier_mut().command(command)?;
                 let reply = self.wait_for(|courier| courier.answer(id))$(.$await)??;
                 reply.ok_or(Misuse::Ending.into())
             }
@@ -210,9 +211,9 @@ macro_rules! client {
             ///
             /// Why the session has ended.
             pub $($async)? fn check(&mut self) -> Result<(), Error> {
-                self.driver.look()$(.$await)?;
+                poll_fn(|cx| self.driver.poll_look(cx))$(.$await)?;
                 self.alive()?;
-                match self.driver.courier.machine().is_closed() {
+                match self.driver.courier().machine().is_closed() {
                     true => Err(Misuse::Ending.into()),
                     false => Ok(()),
                 }
@@ -228,31 +229,28 @@ macro_rules! client {
             pub $($async)? fn quit(&mut self) -> Result<(), Error> {
                 self.announce_quit();
                 let ended = self.wait_for(|courier| courier.ended())$(.$await)?;
-                self.driver.close()$(.$await)?;
+                poll_fn(|cx| self.driver.poll_close(cx))$(.$await)?;
                 ended
             }
 
             /// Returns what carries the session; nothing after a TLS handshake that failed.
             pub fn socket(&self) -> Option<&Socket> {
-                self.driver.transport.socket.as_ref()
+                self.driver.endpoint().wire().socket.as_ref()
             }
 
             /// Returns what the TLS handshake came to; `None` in clear.
             pub fn tls_info(&self) -> Option<&TlsInfo> {
-                self.driver.transport.tls_info.as_deref()
+                self.driver.endpoint().tls_info()
             }
 
             /// Hands out the machine and the socket, for those who go on by themselves.
             ///
             /// The content of unfinished messages is lost.
             pub fn into_parts(self) -> Parts {
-                let transport = self.driver.transport;
-                Parts {
-                    machine: self.driver.courier.into_machine(),
-                    unread: transport.received.unread().to_vec(),
-                    origin: transport.origin,
-                    socket: transport.socket,
-                }
+                let (machine, endpoint) = self.driver.into_parts();
+                let unread = endpoint.unread().to_vec();
+                let Wire { origin, socket, .. } = endpoint.into_wire();
+                Parts { machine, socket, unread, origin }
             }
 
             /// Connects with what an earlier connection has found out about the server.
@@ -304,7 +302,7 @@ macro_rules! client {
                 let mut client = Self::over(socket, options, local, learned)?;
                 match client.ready()$(.$await)?.map(drop) {
                     Ok(()) => Ok(client),
-                    Err(error) => Err(error.with_trace_of(client.driver.courier.machine_mut())),
+                    Err(error) => Err(error.with_trace_of(client.driver.courier_mut().machine_mut())),
                 }
             }
 
@@ -327,7 +325,7 @@ macro_rules! client {
                     duplex: DUPLEX,
                 };
                 let (courier, tls) = options.begin(&surroundings, local, learned)?;
-                let driver = Driver::new(socket, tls, courier);
+                let driver = ClientDriver::new(Wire::new(socket), tls, courier);
                 Ok(Self { driver })
             }
 
@@ -346,7 +344,7 @@ macro_rules! client {
                 &mut self,
                 message: MessageId,
             ) -> Result<(Report, Option<Body>), Error> {
-                let finished = self.driver.wait(|courier| courier.report(message))$(.$await)?;
+                let finished = self.wait(|courier| courier.report(message))$(.$await)?;
                 finished.ok_or(Misuse::UnknownMessage.into())
             }
 
@@ -354,14 +352,21 @@ macro_rules! client {
                 &mut self,
                 answer: impl FnMut(&mut Courier<Body>) -> Poll<Result<R, machine::Error>>,
             ) -> Result<R, Error> {
-                let answer = self.driver.wait(answer)$(.$await)?;
-                answer.map_err(|error| self.driver.transport.explain(error))
+                let answer = self.wait(answer)$(.$await)?;
+                answer.map_err(|error| self.driver.endpoint().explain(error))
+            }
+
+            $($async)? fn wait<R>(
+                &mut self,
+                mut answer: impl FnMut(&mut Courier<Body>) -> Poll<R>,
+            ) -> R {
+                poll_fn(|cx| self.driver.poll_wait(&mut answer, cx))$(.$await)?
             }
 
             /// Returns how the session has failed, if it has.
             fn alive(&self) -> Result<(), Error> {
-                match self.driver.courier.failure() {
-                    Some(error) => Err(self.driver.transport.explain(error.clone())),
+                match self.driver.courier().failure() {
+                    Some(error) => Err(self.driver.endpoint().explain(error.clone())),
                     None => Ok(()),
                 }
             }
@@ -371,13 +376,13 @@ macro_rules! client {
             type Target = Session<Body>;
 
             fn deref(&self) -> &Session<Body> {
-                self.driver.courier.session()
+                self.driver.courier().session()
             }
         }
 
         impl DerefMut for Client {
             fn deref_mut(&mut self) -> &mut Session<Body> {
-                self.driver.courier.session_mut()
+                self.driver.courier_mut().session_mut()
             }
         }
     };

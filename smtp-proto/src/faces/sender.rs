@@ -154,7 +154,7 @@ macro_rules! sender {
                         Ok((place, mut client)) => {
                             let (envelope, content) = sending.message();
                             let message = client.post(envelope, Body(content))?;
-                            if self.policy.retires(&client.driver.courier) {
+                            if self.policy.retires(client.driver.courier()) {
                                 client.announce_quit();
                             }
                             let (report, left) = client.finished(message)$(.$await)??;
@@ -243,7 +243,7 @@ macro_rules! sender {
             fn give_back(self, client: Client, report: &Report) {
                 let now = self.connections.now();
                 let mut pool = self.connections.pool();
-                let courier = &client.driver.courier;
+                let courier = client.driver.courier();
                 if pool.observe(&self.place, self.policy, courier, report, now) {
                     pool.keep(&self.place, client, now);
                 }

@@ -52,6 +52,9 @@
 //! `NotSent`, if a reply was its cause, and the machine's [`Error`]: log "550 5.7.1 … in reply to
 //! RCPT", as their `Display` does.
 //!
+//! Where no reply but the content was the cause, as a file or a reader has failed, the `io::Error` is the
+//! `source()` of `NotSent`.
+//!
 //! # In doubt
 //!
 //! The doubt begins when the last byte of a message's end is *offered* to the transport, and ends with

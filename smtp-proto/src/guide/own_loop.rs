@@ -139,7 +139,7 @@
 //! - **A body belongs to its request.** What answers another request than the one in force counts as
 //!   nothing, so a body may be fetched at leisure. `offset` says from where on; a message that takes two
 //!   transactions is asked for again from 0. One whose content cannot be had is
-//!   [`Body::Failed`](crate::client::Body::Failed).
+//!   [`Body::Failed`](crate::client::Body::Failed), with the reason: the message's outcome has it.
 //! - **Each `Transmit` ends by one word**: `wrote` (short writes included), `blocked` if the transport
 //!   takes nothing now, `failed` if it never will. Dropped without a word it counts as failed. With
 //!   completion I/O say `wrote` when the bytes are handed over, keep them until they have left, and

@@ -150,7 +150,7 @@
 //!             let body = match passing.map(|passing| passing.end.is_some()) {
 //!                 Some(true) => Body::Last(&content),
 //!                 Some(false) => Body::Chunk(&content),
-//!                 None => Body::Failed,
+//!                 None => Body::Failed(None),
 //!             };
 //!             let body = request.map(|request| (request, body));
 //!             let Some(transmit) = self.client.poll_transmit(body, now) else { break };

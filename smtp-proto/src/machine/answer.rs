@@ -51,7 +51,7 @@ impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Greeting => "the connection",
-            Self::Hello => "EHLO",
+            Self::Hello => "the client's hello",
             Self::StartTls => "STARTTLS",
             Self::Auth => "AUTH",
             Self::XClient => "XCLIENT",

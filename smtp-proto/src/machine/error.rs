@@ -1,13 +1,13 @@
 //! Why a connection ended, and what a caller did wrong.
 
 use alloc::boxed::Box;
-use core::fmt::{self, Write as _};
+use core::fmt;
 
-use smallvec::SmallVec;
 use thiserror::Error;
 
 use super::{
-    answer::Answer, foreign::ForeignProtocol, limits, timer::Timer, tls_info::UnverifiedReason,
+    answer::Answer, excerpt::Excerpt, foreign::ForeignProtocol, remark::Remark, timer::Timer,
+    tls_info::UnverifiedReason,
 };
 use crate::syntax::Class;
 
@@ -17,12 +17,13 @@ use crate::syntax::Class;
 /// connection once its farewell is written. Before the first return a client yields the outcome
 /// of every unfinished message.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{fault}{}{excerpt}", Aside(fault, state))]
+#[error("{fault}{}{excerpt}{remark}", Aside(fault, state))]
 pub struct Error {
     fault: Fault,
     state: &'static str,
     excerpt: Excerpt,
     answer: Option<Box<Answer<'static>>>,
+    remark: Remark,
 }
 
 /// Displays a state in brackets, where the fault does not say the same already.
@@ -44,7 +45,13 @@ impl Error {
             state,
             excerpt: Excerpt::new(bytes),
             answer: None,
+            remark: Remark::default(),
         }
+    }
+
+    /// Adds what else is to be known of it.
+    pub(crate) fn remarking(self, remark: Remark) -> Self {
+        Self { remark, ..self }
     }
 
     /// Creates the error that a server's reply has led to.
@@ -112,7 +119,7 @@ pub enum Fault {
     /// A reply is not a reply (RFC 5321 4.2).
     #[error("the server sent a malformed reply")]
     MalformedReply,
-    /// A reply goes beyond [`limits::REPLY_LINE`] or [`limits::REPLY_TOTAL`].
+    /// A reply goes beyond [`limits::REPLY_LINE`](super::limits::REPLY_LINE) or [`limits::REPLY_TOTAL`](super::limits::REPLY_TOTAL).
     #[error("the server sent a reply beyond all limits")]
     ReplyTooLong,
     /// A reply came that answers no command: replies and commands no longer match.
@@ -240,50 +247,6 @@ impl Fault {
     }
 }
 
-/// Holds the beginning of some offending bytes.
-///
-/// Displays them escaped, so that no control character of a peer reaches a log or a terminal.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct Excerpt {
-    bytes: SmallVec<[u8; 16]>,
-    truncated: bool,
-}
-
-impl Excerpt {
-    pub(crate) fn new(bytes: &[u8]) -> Self {
-        let kept = bytes.get(..limits::EXCERPT).unwrap_or(bytes);
-        Self {
-            bytes: SmallVec::from_slice(kept),
-            truncated: kept.len() < bytes.len(),
-        }
-    }
-
-    /// Returns the bytes that were kept, at most [`limits::EXCERPT`].
-    pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-}
-
-/// Displays it after a colon, and nothing where there is nothing.
-impl fmt::Display for Excerpt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.bytes.is_empty() {
-            true => Ok(()),
-            false => write!(f, ": {self:?}"),
-        }
-    }
-}
-
-impl fmt::Debug for Excerpt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_char('"')?;
-        for escaped in self.bytes.escape_ascii() {
-            f.write_char(char::from(escaped))?;
-        }
-        f.write_str(if self.truncated { "\"..." } else { "\"" })
-    }
-}
-
 /// Tells what a caller asked for that cannot be done now.
 ///
 /// The machine's state is as it was before the call.
@@ -329,7 +292,7 @@ pub enum Misuse {
     /// The machine sends this command by itself, or could not follow what it does.
     #[error("the command is not the application's to send")]
     ReservedCommand,
-    /// The command exceeds [`limits::OWN_COMMAND`].
+    /// The command exceeds [`limits::OWN_COMMAND`](super::limits::OWN_COMMAND).
     #[error("the command is too long for a line")]
     CommandTooLong,
     /// The server does not offer what the command needs.

@@ -36,6 +36,8 @@ pub const OWN_COMMAND: usize = 512;
 pub const ROUTES: usize = 1000;
 /// How many bytes of commands a client renders ahead of the transport.
 pub const RENDERED_BYTES: usize = 8 * 1024;
+/// The largest content that a client keeps from the look at it until the server wants it.
+pub const KEPT_CONTENT: usize = 16 * 1024;
 /// The longest AUTH command that carries an initial response (RFC 4954 4).
 pub const AUTH_COMMAND: usize = 512;
 /// How many challenges a client answers in one authentication exchange.
@@ -47,6 +49,8 @@ pub const SCRAM_ITERATIONS: u32 = 15_000;
 /// The most iterations that SCRAM is done with, as a server can wear out a client by them (RFC 5802
 /// 9): the most that is recommended for any password (OWASP, for PBKDF2 with HMAC-SHA-256).
 pub const SCRAM_ITERATIONS_MAXIMUM: u32 = 600_000;
+/// How many bytes of what cannot be read a trace shows: about a screenful.
+pub const TRACED_UNREADABLE: usize = 512;
 /// How many entries of a trace are kept until the caller takes them.
 pub const TRACE: usize = 4096;
 

@@ -33,6 +33,9 @@ pub enum Origin {
 pub enum Traced {
     /// A command or one line of a reply, escaped, without its line end.
     Line(String),
+    /// The beginning of what is neither, or has not come to its end: escaped, at most
+    /// [`limits::TRACED_UNREADABLE`] bytes of it.
+    Unreadable(String),
     /// Content, counted.
     Content(u64),
 }
@@ -41,6 +44,7 @@ impl fmt::Display for Traced {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Line(line) => f.write_str(line),
+            Self::Unreadable(beginning) => write!(f, "[unreadable: {beginning}]"),
             Self::Content(bytes) => write!(f, "[{bytes} bytes of content]"),
         }
     }
@@ -58,13 +62,25 @@ impl Trace {
         let bytes = bytes.strip_suffix(b"\r\n").unwrap_or(bytes);
         for line in bytes.split(|&byte| byte == b'\n') {
             let line = line.strip_suffix(b"\r").unwrap_or(line);
-            let text = line.escape_ascii().map(char::from).collect();
             self.push(TraceEntry {
                 origin,
                 round_trips,
-                what: Traced::Line(text),
+                what: Traced::Line(escaped(line)),
             });
         }
+    }
+
+    /// Records the beginning of what cannot be read.
+    pub(crate) fn unreadable(&mut self, origin: Origin, round_trips: u64, bytes: &[u8]) {
+        let shown = match bytes.get(..limits::TRACED_UNREADABLE) {
+            Some(beginning) if beginning.len() < bytes.len() => escaped(beginning) + "...",
+            _ => escaped(bytes),
+        };
+        self.push(TraceEntry {
+            origin,
+            round_trips,
+            what: Traced::Unreadable(shown),
+        });
     }
 
     /// Records that so many bytes of content were sent.
@@ -91,4 +107,8 @@ impl Trace {
         }
         self.entries.push_back(entry);
     }
+}
+
+fn escaped(bytes: &[u8]) -> String {
+    bytes.escape_ascii().map(char::from).collect()
 }

@@ -11,7 +11,7 @@ use super::{
     mechanism::Mechanism,
 };
 use crate::{
-    machine::{Fault, Misuse, limits},
+    machine::{Fault, Misuse, Remark, limits},
     syntax::{Class, Code, Reply, base64},
 };
 
@@ -19,6 +19,8 @@ use crate::{
 pub(crate) struct Attempts {
     current: Option<Box<dyn Mechanism>>,
     waiting: vec::IntoIter<Box<dyn Mechanism>>,
+    /// The names of those that could not be used.
+    unusable: Vec<String>,
     /// What a channel must have for credentials to go through it.
     needed: Protection,
     /// What is to be written.
@@ -63,6 +65,7 @@ impl Attempts {
         Self {
             current: None,
             waiting: mechanisms.into_iter(),
+            unusable: Vec::new(),
             needed,
             line: Zeroizing::default(),
             is_command: false,
@@ -77,19 +80,26 @@ impl Attempts {
         let mut fault = Fault::NoMechanism;
         while let Some(mut mechanism) = self.waiting.next() {
             mechanism.prepare(channel);
-            if !is_well_formed(mechanism.name()) || !channel.offers(mechanism.name()) {
-                continue;
-            }
+            let name = mechanism.name();
+            let is_offered = is_well_formed(name) && channel.offers(name);
             // AUT-11, 4616-5-a
-            if mechanism.exposes_credential() && channel.protection() < self.needed {
-                fault = Fault::CredentialUnprotected;
-                continue;
+            let is_safe = channel.protection() >= self.needed || !mechanism.exposes_credential();
+            if is_offered && is_safe {
+                self.command(&mut *mechanism);
+                self.current = Some(mechanism);
+                return Progress::Say;
             }
-            self.command(&mut *mechanism);
-            self.current = Some(mechanism);
-            return Progress::Say;
+            if is_offered {
+                fault = Fault::CredentialUnprotected;
+            }
+            self.unusable.push(name.into());
         }
         Progress::Failed(fault)
+    }
+
+    /// Returns what the server offers, and what could not be used of what the client has.
+    pub(crate) fn mismatch(&self, channel: &Channel<'_>) -> Remark {
+        Remark::mismatch(channel.offered(), self.unusable.iter().map(String::as_str))
     }
 
     /// Composes AUTH.

@@ -199,6 +199,7 @@ impl Session {
                 return refusal::bare_line_feed(&mut self.link, &self.lines, &self.intake, line);
             }
             Arrived::Foreign(protocol, bytes) => {
+                self.link.outbox_mut().trace_line(bytes);
                 return refusal::foreign(&mut self.link, &self.intake, protocol, &[], bytes);
             }
             Arrived::Endless => {

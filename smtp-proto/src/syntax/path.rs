@@ -1,6 +1,6 @@
 //! Paths: mailboxes in angle brackets, as MAIL and RCPT take them.
 
-use alloc::vec::Vec;
+use alloc::{string::String, vec::Vec};
 use core::fmt;
 
 use super::{
@@ -80,6 +80,14 @@ impl<'a> ReversePath<'a> {
             Self::Null => ReversePath::Null,
             Self::Mailbox(mailbox) => ReversePath::Mailbox(mailbox.into_owned()),
         }
+    }
+}
+
+impl TryFrom<String> for ReversePath<'_> {
+    type Error = AddressError;
+
+    fn try_from(text: String) -> Result<Self, AddressError> {
+        text.parse()
     }
 }
 
@@ -190,6 +198,14 @@ impl<'a> ForwardPath<'a> {
             Self::Postmaster => ForwardPath::Postmaster,
             Self::Mailbox(mailbox) => ForwardPath::Mailbox(mailbox.into_owned()),
         }
+    }
+}
+
+impl TryFrom<String> for ForwardPath<'_> {
+    type Error = AddressError;
+
+    fn try_from(text: String) -> Result<Self, AddressError> {
+        text.parse()
     }
 }
 

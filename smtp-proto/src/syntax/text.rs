@@ -191,6 +191,14 @@ macro_rules! from_text {
             }
         }
 
+        impl<'a> TryFrom<&'a alloc::string::String> for $name<'a> {
+            type Error = AddressError;
+
+            fn try_from(text: &'a alloc::string::String) -> Result<Self, AddressError> {
+                Self::parse(text)
+            }
+        }
+
         impl core::str::FromStr for $name<'static> {
             type Err = AddressError;
 

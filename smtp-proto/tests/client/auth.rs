@@ -355,6 +355,61 @@ fn a_failure_is_told_from_another() {
     }
 }
 
+/// Why no mechanism fits: what the server offers, bounded, and what the client has.
+#[test]
+fn both_sides_mechanisms_are_told() {
+    let mechanisms = || -> Vec<Box<dyn Mechanism>> { vec![plain(), Box::new(External::new())] };
+    let many: String = (0..100).map(|at| format!(" X-{at}")).collect();
+    let in_clear = "the connection is not protected as the credentials need it";
+    for (offer, words) in [
+        ("GSSAPI NTLM", "the server offers GSSAPI NTLM"),
+        ("", "the server offers none"),
+        // Only what can be a name of one.
+        ("NTLM a.b", "the server offers NTLM"),
+        (
+            &many[1..],
+            "the server offers X-0 X-1 X-2 X-3 X-4 X-5 X-6 X-7 X-8 X-9 X-10 X-11 X-12 X-13 X-14 X-15 ...",
+        ),
+    ] {
+        let mut d = offered(mechanisms(), offer);
+        d.sends("QUIT\r\n");
+        d.says("221 bye\r\n");
+        let unknown = "the server offers no authentication that the client knows";
+        assert_eq!(
+            d.error.unwrap().to_string(),
+            format!(
+                "{unknown} (waiting for the reply to EHLO): {words}, the client has PLAIN EXTERNAL"
+            )
+        );
+    }
+    let mut d = Dialogue::with(config(Pipelining::LockStep));
+    d.client.authenticate(vec![plain()]).unwrap();
+    d.says("220 x\r\n");
+    d.sends("EHLO client.example\r\n");
+    d.says("250-x\r\n250 AUTH LOGIN PLAIN\r\n");
+    d.sends("QUIT\r\n");
+    d.says("221 bye\r\n");
+    assert_eq!(
+        d.error.unwrap().to_string(),
+        format!(
+            "{in_clear} (waiting for the reply to EHLO): the server offers LOGIN PLAIN, the client has PLAIN"
+        )
+    );
+}
+
+/// AUT-10: of an exchange a trace shows no more where it cannot be read.
+#[test]
+fn the_trace_hides_what_cannot_be_read_of_an_exchange() {
+    for says in ["334 abc\n", "AHRpbQB0YW5zdGFhZnRhbnN0YWFm\r\n"] {
+        let mut d = offered(vec![plain()], "PLAIN");
+        d.written();
+        d.says(says);
+        assert_eq!(d.error.as_ref().unwrap().fault(), Fault::MalformedReply);
+        let last = std::iter::from_fn(|| d.client.poll_trace()).last();
+        assert_eq!(last.unwrap().what.to_string(), "[unreadable: ...]");
+    }
+}
+
 /// AUT-10: no secret in anything that is shown.
 #[test]
 fn no_secret_is_shown() {

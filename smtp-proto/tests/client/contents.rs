@@ -1,14 +1,15 @@
 //! A content that is presented whole is looked at before anything of its message is sent.
 
 use smtp_proto::{
-    client::{Body, NotSentReason, Outcome, Pipelining, Unpermitted},
+    client::{Body, Cancellation, MessageId, NotSentReason, Outcome, Pipelining, Unpermitted},
     framing::LineBreaks,
-    machine::Fault,
+    machine::{Fault, Misuse, Step, limits},
     syntax::{BodyType, Extension},
 };
 
 use crate::dialogue::{
-    CONTENT, Dialogue, STUFFED, config, delivered, envelope, not_sent, of_recipient, present,
+    CONTENT, Dialogue, STUFFED, config, delivered, envelope, finished, not_sent, of_recipient,
+    present, refused,
 };
 
 const ONE: [&str; 1] = ["b@example.net"];
@@ -188,11 +189,32 @@ fn a_content_that_is_not_at_hand_is_not_waited_for() {
 
     // One that cannot be had is not begun.
     let (mut d, m) = begin(Pipelining::LookAhead);
-    assert!(present(&mut d.client, Body::Failed, d.now).is_none());
+    assert!(present(&mut d.client, Body::Failed(None), d.now).is_none());
     d.says("");
     d.finishes(&[(m, not_sent(NotSentReason::BodyFailed))]);
     d.submit("a@example.org", &ONE);
     d.sends(GROUP);
+}
+
+/// 5321-4.1.1.4-a: whether NUL may be in a message is between those who made it and those who read it.
+#[test]
+fn nul_is_sent_as_it_is() {
+    for (policy, sent) in [
+        (Pipelining::LookAhead, "DATA\r\na\0b\r\n\0\r\n.\r\n"),
+        (
+            Pipelining::Stream { window: 9 },
+            "BDAT 8 LAST\r\na\0b\r\n\0\r\n",
+        ),
+    ] {
+        let mut d = Dialogue::begin(policy, &["PIPELINING", "CHUNKING", "SIZE 1000"]);
+        d.submit("a@example.org", &ONE);
+        talk(&mut d);
+        let m = d.submit_with("a@example.org", &ONE, b"a\0b\r\n\0\r\n");
+        let wire = talk(&mut d);
+        assert!(wire.ends_with(sent), "{wire:?}");
+        let outcomes = d.take_events();
+        assert!(outcomes.contains(&finished(m, delivered("250 taken\r\n"))));
+    }
 }
 
 /// 5321-2.4-e, 6152-3-f: 8-bit content is declared where that is on offer, whatever the caller has said
@@ -280,4 +302,134 @@ fn binary_content_holds_what_it_likes() {
         m,
         Outcome::Delivered(crate::dialogue::reply("250 taken\r\n")),
     )]);
+}
+
+const PLAIN: &[u8] = b"Subject: x\r\n\r\nx\r\n";
+const PLAIN_ENDED: &str = "Subject: x\r\n\r\nx\r\n.\r\n";
+const ENVELOPE_ANSWERED: &str = "250 ok\r\n250 ok\r\n354 go\r\n";
+
+/// Shows a whole content to a message that has just been submitted, and has its group written.
+fn shown(d: &mut Dialogue, content: &[u8]) -> MessageId {
+    let m = d.client.submit(&envelope("a@example.org", &ONE)).unwrap();
+    let transmit = present(&mut d.client, Body::Last(content), d.now).unwrap();
+    assert_eq!(transmit.slices().concat(), GROUP.as_bytes());
+    assert_eq!(transmit.wrote(GROUP.len(), d.now), 0);
+    m
+}
+
+/// A small content that goes over the wire as it is, is kept from the look on: it was seen as it is sent,
+/// and is not asked for again.
+#[test]
+fn a_small_content_is_asked_for_once() {
+    let most = "x".repeat(70) + "\r\n";
+    let most = most.repeat(limits::KEPT_CONTENT.div_ceil(most.len()));
+    let most = &most.as_bytes()[most.len() - limits::KEPT_CONTENT..];
+    for (content, end) in [
+        (PLAIN, ".\r\n"),
+        (b"", ".\r\n"),
+        (b"x", "\r\n.\r\n"),
+        (most, ".\r\n"),
+    ] {
+        let mut d = Dialogue::begin(Pipelining::LookAhead, &["PIPELINING"]);
+        let m = shown(&mut d, content);
+        assert_eq!(d.client.wants_body(), None);
+        d.says(ENVELOPE_ANSWERED);
+        assert_eq!(d.client.wants_body(), None);
+        d.sends(&format!("{}{end}", str::from_utf8(content).unwrap()));
+        d.says("250 taken\r\n");
+        d.finishes(&[(m, delivered("250 taken\r\n"))]);
+    }
+    // What is larger, or is changed on its way, is asked for again.
+    let large = [most, b"\r\n"].concat();
+    for content in [&*large, CONTENT, b".", b"a\r\n.b\r\n"] {
+        let mut d = Dialogue::begin(Pipelining::LookAhead, &["PIPELINING"]);
+        let m = shown(&mut d, content);
+        d.says(ENVELOPE_ANSWERED);
+        let wanted = d.client.wants_body().unwrap();
+        assert_eq!((wanted.message, wanted.offset), (m, 0));
+    }
+}
+
+/// It leaves with the commands of the next message, also where that comes to be known only now.
+#[test]
+fn what_was_kept_leaves_with_the_next_commands() {
+    let mut d = Dialogue::begin(Pipelining::LookAhead, &["PIPELINING"]);
+    shown(&mut d, PLAIN);
+    d.says(ENVELOPE_ANSWERED);
+    let next = d.client.submit(&envelope("a@example.org", &ONE)).unwrap();
+    assert_eq!(d.client.wants_body().unwrap().message, next);
+    let transmit = present(&mut d.client, Body::Last(PLAIN), d.now).unwrap();
+    let wire = format!("{PLAIN_ENDED}RSET\r\n{GROUP}");
+    assert_eq!(transmit.slices(), [wire.as_bytes()]);
+    // In pieces, as the transport takes them.
+    assert_eq!(transmit.wrote(3, d.now), 0);
+    assert_eq!(d.client.wants_body(), None);
+    d.sends(&wire[3..]);
+    d.says(&format!("250 taken\r\n250 ok\r\n{ENVELOPE_ANSWERED}"));
+    d.sends(PLAIN_ENDED);
+}
+
+/// What the server says in the middle of it refuses it; what fails then, or is given up, is as with any
+/// other content.
+#[test]
+fn what_was_kept_is_a_content_while_it_leaves() {
+    let begin = |written| {
+        let mut d = Dialogue::begin(Pipelining::LookAhead, &["PIPELINING"]);
+        let m = shown(&mut d, PLAIN);
+        d.says(ENVELOPE_ANSWERED);
+        d.client
+            .poll_transmit(None, d.now)
+            .unwrap()
+            .wrote(written, d.now);
+        (d, m)
+    };
+    for (reply, fault) in [
+        ("552 too much\r\n", Fault::ContentAbandoned),
+        ("421 bye\r\n", Fault::Closing),
+    ] {
+        let (mut d, m) = begin(5);
+        d.says(reply);
+        d.finishes(&[(m, refused(Step::Content, reply))]);
+        assert_eq!(d.error.unwrap().fault(), fault);
+    }
+    let (mut d, m) = begin(5);
+    d.hangs_up();
+    d.finishes(&[(m, not_sent(NotSentReason::ConnectionEnded))]);
+    let (mut d, m) = begin(PLAIN_ENDED.len());
+    d.hangs_up();
+    d.finishes(&[(m, Outcome::InDoubt)]);
+    // Before it has begun it can be given up at the cost of the connection, after its end no more.
+    let mut d = Dialogue::begin(Pipelining::LookAhead, &["PIPELINING"]);
+    let m = shown(&mut d, PLAIN);
+    d.says(ENVELOPE_ANSWERED);
+    assert_eq!(d.client.cancel(m), Ok(Cancellation::EndsConnection));
+    assert!(d.client.poll_transmit(None, d.now).is_none());
+    let (mut d, m) = begin(PLAIN_ENDED.len());
+    assert_eq!(d.client.cancel(m), Err(Misuse::TooLate));
+}
+
+/// A message's second transaction asks for it again, and a stream takes it in its own way.
+#[test]
+fn what_was_kept_is_used_once() {
+    let mut d = Dialogue::begin(Pipelining::Group, &["PIPELINING", "LIMITS RCPTMAX=1"]);
+    let two = ["b@example.net", "c@example.net"];
+    let m = d.submit_with("a@example.org", &two, PLAIN);
+    let wire = talk(&mut d);
+    assert_eq!(wire.matches(PLAIN_ENDED).count(), 2, "{wire}");
+    let events = d.take_events();
+    let finished = crate::dialogue::finished(m, delivered("250 taken\r\n"));
+    assert_eq!(events.last(), Some(&finished));
+
+    let stream = config(Pipelining::Stream { window: 9 });
+    let mut d = Dialogue::begin_with(stream, &["PIPELINING", "CHUNKING", "SIZE 1000"]);
+    let m = [(); 3].map(|()| d.submit_with("a@example.org", &ONE, PLAIN));
+    let wire = talk(&mut d);
+    assert_eq!(wire.matches("DATA\r\n").count(), 1, "{wire}");
+    let chunk = format!(
+        "BDAT {} LAST\r\n{}",
+        PLAIN.len(),
+        str::from_utf8(PLAIN).unwrap()
+    );
+    assert_eq!(wire.matches(&chunk).count(), 2, "{wire}");
+    d.finishes(&m.map(|m| (m, delivered("250 taken\r\n"))));
 }

@@ -217,7 +217,7 @@ fn nothing_is_waited_for_without_a_timer() {
         .blocked(d.now);
     let write = Duration::from_secs(180);
     assert_eq!(d.client.poll_timeout(), Some(write));
-    assert!(present(&mut d.client, Body::Failed, d.now).is_none());
+    assert!(present(&mut d.client, Body::Failed(None), d.now).is_none());
     assert_eq!(d.client.poll_timeout(), Some(Duration::from_secs(600)));
     d.says("250 taken\r\n250 reset\r\n250 ok\r\n250 ok\r\n");
     d.finishes(&[

@@ -4,7 +4,7 @@ use std::{collections::VecDeque, time::Duration};
 
 use smtp_proto::{
     client::{
-        Body, BodyRequest, Client, Config, Duplex, Envelope, Event, MessageId, NotSent,
+        Body, BodyError, BodyRequest, Client, Config, Duplex, Envelope, Event, MessageId, NotSent,
         NotSentReason, Outcome, Pipelining,
     },
     framing::Transmit,
@@ -244,6 +244,13 @@ pub(crate) fn answer(step: Step, bytes: &str) -> Answer<'static> {
 
 pub(crate) fn not_sent(reason: NotSentReason) -> Outcome<'static> {
     Outcome::NotSent(reason.into())
+}
+
+/// Of a message whose content could not be had, for this reason.
+pub(crate) fn without_body(why: &str) -> Outcome<'static> {
+    let mut not_sent = NotSent::from(NotSentReason::BodyFailed);
+    not_sent.body_error = Some(BodyError::new(why));
+    Outcome::NotSent(not_sent)
 }
 
 pub(crate) fn not_sent_after(reason: NotSentReason, step: Step, bytes: &str) -> Outcome<'static> {

@@ -1,5 +1,7 @@
 //! What a connection ended with: the words, the reply, and whether to try again.
 
+use std::error::Error as _;
+
 use smtp_proto::{
     client::{NotSent, NotSentReason, Outcome, Pipelining, Tls},
     machine::{Answer, Fault, Step, Timer},
@@ -354,8 +356,12 @@ fn a_reason_says_whether_it_is_for_good() {
                 _ => is_permanent || is_servers && is_final,
             };
             assert_eq!(not_sent.is_permanent(), expected, "{not_sent}");
-            let words = format!("{reason}: {} in reply to EHLO", cause.trim_end());
+            let words = format!(
+                "{reason}: {} in reply to the client's hello",
+                cause.trim_end()
+            );
             assert_eq!(not_sent.to_string(), words);
+            assert!(not_sent.source().is_none());
         }
     }
 }

@@ -1,14 +1,14 @@
 //! What broken, hostile or unlucky servers do, each with its one outcome.
 
 use smtp_proto::{
-    client::{Body, Cancellation, Event, NotSentReason, Outcome, Pipelining},
+    client::{Body, BodyError, Cancellation, Event, NotSentReason, Outcome, Pipelining, Tls},
     framing::LineBreaks,
     machine::{Fault, Misuse, Step},
 };
 
 use crate::dialogue::{
     CONTENT, Dialogue, PROOF, PROVED, STUFFED, config, delivered, envelope, finished, not_sent,
-    not_sent_after, of_recipient, present, recipient, refused,
+    not_sent_after, of_recipient, present, recipient, refused, without_body,
 };
 
 const ONE: [&str; 1] = ["b@example.net"];
@@ -569,7 +569,7 @@ fn replies_to_what_was_taken_back_end_the_connection() {
 fn an_empty_last_chunk_ends_with_its_command() {
     let later = [
         None,
-        Some(Body::Failed),
+        Some(Body::Failed(None)),
         Some(Body::Chunk(b"x")),
         Some(Body::Last(b"")),
     ];
@@ -596,6 +596,7 @@ fn an_empty_last_chunk_ends_with_its_command() {
 /// A source that fails: before its content nothing is lost but the message.
 #[test]
 fn a_body_fails() {
+    let gone = BodyError::new("it is gone");
     // Under way: the connection must go, so that no part is taken for the whole.
     let mut d = look_ahead();
     let m = [(); 2].map(|()| d.submit("a@example.org", &ONE));
@@ -603,11 +604,11 @@ fn a_body_fails() {
     d.says("250 ok\r\n250 ok\r\n354 go\r\n");
     let transmit = present(&mut d.client, Body::Chunk(b"Subj"), d.now).unwrap();
     assert_eq!(transmit.wrote(4, d.now), 4);
-    assert!(present(&mut d.client, Body::Failed, d.now).is_none());
+    assert!(present(&mut d.client, Body::Failed(Some(&gone)), d.now).is_none());
     assert!(!d.client.wants_read());
     d.says("");
     d.finishes(&[
-        (m[0], not_sent(NotSentReason::BodyFailed)),
+        (m[0], without_body("it is gone")),
         (m[1], connection_ended()),
     ]);
     fails(&mut d, Fault::ContentAbandoned);
@@ -621,12 +622,12 @@ fn a_body_fails() {
     let transmit = present(&mut d.client, Body::Chunk(b"Subj"), d.now).unwrap();
     let all = transmit.len();
     transmit.wrote(all - 1, d.now);
-    assert!(present(&mut d.client, Body::Failed, d.now).is_none());
+    assert!(present(&mut d.client, Body::Failed(Some(&gone)), d.now).is_none());
     assert!(d.client.wants_read());
     d.says("250 ok\r\n250 ok\r\n250 taken\r\n250 reset\r\n250 ok\r\n250 ok\r\n");
     d.finishes(&[
         (m[0], delivered("250 taken\r\n")),
-        (m[1], not_sent(NotSentReason::BodyFailed)),
+        (m[1], without_body("it is gone")),
     ]);
     fails(&mut d, Fault::ContentAbandoned);
 
@@ -638,13 +639,15 @@ fn a_body_fails() {
     let (envelope, _) = BDAT.split_once("BDAT").unwrap();
     assert_eq!(bytes, envelope.as_bytes());
     transmit.wrote(bytes.len(), d.now);
-    assert!(present(&mut d.client, Body::Failed, d.now).is_none());
+    assert!(present(&mut d.client, Body::Failed(Some(&gone)), d.now).is_none());
     d.says("250 ok\r\n250 ok\r\n");
-    d.finishes(&[(m[0], not_sent(NotSentReason::BodyFailed))]);
+    d.finishes(&[(m[0], without_body("it is gone"))]);
     d.sends(&format!("RSET\r\n{BDAT}"));
     d.says("250 reset\r\n250 ok\r\n250 ok\r\n250 taken\r\n");
     d.finishes(&[(m[1], delivered("250 taken\r\n"))]);
 }
+
+const CHANGED: &str = "it is not what it was when its size or its end was announced";
 
 /// A body that takes back what it promised is a failed body.
 #[test]
@@ -657,7 +660,7 @@ fn a_body_breaks_its_promise() {
     assert_eq!(transmit.wrote(3, d.now), 3);
     assert!(present(&mut d.client, Body::Chunk(b"more"), d.now).is_none());
     d.says("");
-    d.finishes(&[(m, not_sent(NotSentReason::BodyFailed))]);
+    d.finishes(&[(m, without_body(CHANGED))]);
     fails(&mut d, Fault::ContentAbandoned);
 }
 
@@ -676,7 +679,7 @@ fn a_last_chunk_keeps_to_its_size() {
         assert_eq!(transmit.wrote(len - 18, d.now), 2);
         assert!(present(&mut d.client, later, d.now).is_none(), "{later:?}");
         d.says("250 ok\r\n250 ok\r\n");
-        d.finishes(&[(m, not_sent(NotSentReason::BodyFailed))]);
+        d.finishes(&[(m, without_body(CHANGED))]);
         fails(&mut d, Fault::ContentAbandoned);
     }
 }
@@ -900,6 +903,64 @@ fn the_trace_marks_flights() {
             "4 Remote 221 bye",
         ]
     );
+}
+
+/// So it does of what is no reply: escaped, and no more than one sees at a glance.
+#[test]
+fn the_trace_shows_what_cannot_be_read() {
+    let trace_of = |says: &[u8], is_at_end: bool| {
+        let mut d = Dialogue::with(config(Pipelining::LookAhead).traced());
+        d.says("220 x\r\n");
+        d.sends("EHLO client.example\r\n");
+        d.feed(says);
+        if is_at_end {
+            d.hangs_up();
+        }
+        assert!(d.error.is_some());
+        let entries = std::iter::from_fn(|| d.client.poll_trace()).skip(2);
+        let lines: Vec<_> = entries.map(|entry| entry.what.to_string()).collect();
+        lines
+    };
+    let unreadable = |bytes: &str| format!("[unreadable: {bytes}]");
+    for (says, before, bytes) in [
+        (&b"<html>\r\n"[..], &[][..], "<html>\\r\\n"),
+        (
+            b"250-x\r\n250-HELP\r\n25\xff \x1b[2J\nmore\r\n",
+            &["250-x", "250-HELP"],
+            "25\\xff \\x1b[2J\\nmore\\r\\n",
+        ),
+        (b"250-x\r\n500 x\r\n", &["250-x"], "500 x\\r\\n"),
+    ] {
+        let mut expected: Vec<_> = before.iter().map(ToString::to_string).collect();
+        expected.push(unreadable(bytes));
+        assert_eq!(trace_of(says, false), expected);
+    }
+    // What a closed connection has left unfinished, too.
+    let cut = trace_of(b"250-x\r\n250-PIPE", true);
+    assert_eq!(cut, ["250-x".to_owned(), unreadable("250-PIPE")]);
+    assert_eq!(trace_of(b"", true), [""; 0]);
+    // One line without end, and lines without end.
+    let endless = trace_of(&[b'x'; 5000], false);
+    assert_eq!(endless, [unreadable(&format!("{}...", "x".repeat(512)))]);
+    let endless = trace_of(&b"250-x\r\n".repeat(200_000), false);
+    let begin = r"250-x\r\n".repeat(600 / 7);
+    assert!(matches!(&*endless, [one] if begin.starts_with(&one["[unreadable: ".len()..][..500])));
+}
+
+/// What came where TLS begins is in the trace as well.
+#[test]
+fn the_trace_shows_what_came_before_tls() {
+    let config = config(Pipelining::LookAhead).tls(Tls::Required).traced();
+    let mut d = Dialogue::with(config);
+    d.says("220 x\r\n");
+    d.written();
+    d.says("250-x\r\n250 STARTTLS\r\n");
+    d.written();
+    d.says("220 go\r\n250 injected\r\n");
+    assert_eq!(d.error.as_ref().unwrap().fault(), Fault::BytesBeforeTls);
+    let last = std::iter::from_fn(|| d.client.poll_trace()).last();
+    let shown = last.unwrap().what.to_string();
+    assert_eq!(shown, "[unreadable: 250 injected\\r\\n]");
 }
 
 /// Events come once, in the order of their causes.

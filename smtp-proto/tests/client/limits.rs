@@ -400,7 +400,7 @@ fn a_content_that_cannot_be_had_again() {
         let transmit = present(&mut d.client, Body::Last(CONTENT), d.now).unwrap();
         let all = transmit.len();
         transmit.wrote(all, d.now);
-        assert!(present(&mut d.client, Body::Failed, d.now).is_none());
+        assert!(present(&mut d.client, Body::Failed(None), d.now).is_none());
         d.take_events();
         d.says("250 taken\r\n");
         let events = d.take_events();

@@ -159,26 +159,41 @@ fn a_refused_session_is_left_in_good_order() {
 /// whatever way the session ends then.
 #[test]
 fn the_refusal_of_ehlo_is_kept_while_helo_is_tried() {
-    type End = fn(&mut Dialogue);
-    let ends: [End; 5] = [
-        |d| {
-            d.says("503 what?\r\n");
-            d.sends("QUIT\r\n");
-            d.says("221 bye\r\n");
-        },
-        |d| d.says("450 later\r\n"),
-        Dialogue::hangs_up,
-        |d| {
-            d.now = d.client.poll_timeout().unwrap();
-            d.client.handle_timeout(d.now);
-            d.says("");
-        },
-        |d| {
-            d.client.write_failed();
-            d.hangs_up();
-        },
+    type End<'e> = (fn(&mut Dialogue), &'e str);
+    let ends: [End<'_>; 5] = [
+        (
+            |d| {
+                d.says("503 what?\r\n");
+                d.sends("QUIT\r\n");
+                d.says("221 bye\r\n");
+            },
+            "HELO was answered \"503 what?\\r\\n\"",
+        ),
+        (
+            |d| d.says("450 later\r\n"),
+            "HELO was answered \"450 later\\r\\n\"",
+        ),
+        (
+            Dialogue::hangs_up,
+            "HELO was not answered: the connection was closed by the peer",
+        ),
+        (
+            |d| {
+                d.now = d.client.poll_timeout().unwrap();
+                d.client.handle_timeout(d.now);
+                d.says("");
+            },
+            "HELO was not answered: timed out waiting for the reply to a command",
+        ),
+        (
+            |d| {
+                d.client.write_failed();
+                d.hangs_up();
+            },
+            "HELO was not answered: the connection could not be written to",
+        ),
     ];
-    for end in ends {
+    for (end, helo) in ends {
         let mut d = Dialogue::with(config(Pipelining::LookAhead));
         let m = d.submit("a@example.org", &ONE);
         d.says("220 x\r\n");
@@ -197,6 +212,14 @@ fn the_refusal_of_ehlo_is_kept_while_helo_is_tried() {
         assert_eq!(error.fault(), Fault::SessionRefused);
         assert_eq!(error.answer(), Some(&answer(Step::Hello, cause)));
         assert!(!error.is_transient());
+        assert_eq!(error.state(), "waiting for the reply to EHLO");
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "the server refused the session (waiting for the reply to EHLO): {}; {helo}",
+                r#""554-5.7.1 listed\r\n554 5.7.1 go away\r\n""#
+            )
+        );
     }
     // Once HELO is accepted, the refusal of EHLO says nothing any more.
     let mut d = Dialogue::with(config(Pipelining::LookAhead));
@@ -207,6 +230,51 @@ fn the_refusal_of_ehlo_is_kept_while_helo_is_tried() {
     d.says("250 x\r\n");
     d.hangs_up();
     assert_eq!(d.error.unwrap().fault(), Fault::ConnectionLost);
+}
+
+/// 5321-2.2.1-c: who does not know EHLO has refused nobody by that. What is said to HELO counts.
+#[test]
+fn a_server_without_ehlo_refuses_by_its_answer_to_helo() {
+    for (ehlo, helo, is_transient) in [
+        ("500 5.5.1 what?\r\n", "450 later\r\n", true),
+        ("502 5.5.1 what?\r\n", "554 no\r\n", false),
+    ] {
+        let begin = || {
+            let mut d = Dialogue::with(config(Pipelining::LookAhead));
+            let m = d.submit("a@example.org", &ONE);
+            d.says("220 x\r\n");
+            d.sends("EHLO client.example\r\n");
+            d.says(ehlo);
+            d.sends("HELO client.example\r\n");
+            (d, m)
+        };
+        let (mut d, m) = begin();
+        d.says(helo);
+        let reason = NotSentReason::SessionRefused;
+        d.finishes(&[(m, not_sent_after(reason, Step::Hello, helo))]);
+        d.sends("QUIT\r\n");
+        d.says("221 bye\r\n");
+        let error = d.error.unwrap();
+        assert_eq!(error.fault(), Fault::SessionRefused);
+        assert_eq!(error.answer(), Some(&answer(Step::Hello, helo)));
+        assert_eq!(error.is_transient(), is_transient);
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "the server refused the session (waiting for the reply to HELO): \"{}\"; EHLO was answered \"{}\"",
+                helo.escape_debug(),
+                ehlo.escape_debug()
+            )
+        );
+
+        // One that is gone then may be back later.
+        let (mut d, m) = begin();
+        d.hangs_up();
+        d.finishes(&[(m, not_sent(NotSentReason::ConnectionEnded))]);
+        let error = d.error.unwrap();
+        assert_eq!(error.fault(), Fault::ConnectionLost);
+        assert!(error.is_transient());
+    }
 }
 
 /// TLS-9, REP-8: what is no greeting is not taken for one.

@@ -1,7 +1,7 @@
 //! Streams, and what they need of a server: that it swallows what it refuses (RFC 3030 2).
 
 use smtp_proto::{
-    client::{Body, Cancellation, NotSentReason, Outcome, Pipelining},
+    client::{Body, Cancellation, Event, NotSentReason, Outcome, Pipelining},
     machine::{Fault, Step},
     syntax::BodyType,
 };
@@ -215,6 +215,46 @@ fn an_envelope_begins_again_after_the_proof() {
     let request = d.client.wants_body().unwrap();
     assert_eq!((request.message, request.offset), (second, 0));
     assert_eq!(d.client.cancel(second), Ok(Cancellation::Withdrawn));
+}
+
+/// 5321-4.5.3.1.10-a: Who was put off before the envelope begins again is in another transaction by then, and
+/// gets the message by that one alone.
+#[test]
+fn whoever_was_put_off_is_left_out_when_the_envelope_begins_again() {
+    let mut d = proved();
+    d.submit("a@example.org", &ONE);
+    d.written();
+    let all = ["b@example.net", "c@example.net", "d@example.net"];
+    let second = d.client.submit(&envelope("s@example.org", &all)).unwrap();
+    d.sends(
+        "RSET\r\nMAIL FROM:<s@example.org>\r\nRCPT TO:<b@example.net>\r\nRCPT TO:<c@example.net>\r\n\
+         RCPT TO:<d@example.net>\r\n",
+    );
+    assert_eq!(write(&mut d, Body::Chunk(b"one\r\n")), "BDAT 5\r\none\r\n");
+    d.says("250 ok\r\n250 ok\r\n554 spam\r\n250 reset\r\n");
+    d.says("250 ok\r\n250 ok\r\n452 too many\r\n250 ok\r\n250 5 bytes\r\n");
+    d.sends("RSET\r\n");
+    d.says("250 reset\r\n");
+    d.sends(PROOF);
+    d.says(PROVED);
+    d.sends("MAIL FROM:<s@example.org>\r\nRCPT TO:<b@example.net>\r\nRCPT TO:<d@example.net>\r\n");
+    d.says("250 ok\r\n250 ok\r\n250 ok\r\n");
+    d.has(second, b"one\r\n");
+    d.sends(
+        "BDAT 5 LAST\r\none\r\nRSET\r\nMAIL FROM:<s@example.org>\r\nRCPT TO:<c@example.net>\r\n\
+         BDAT 5 LAST\r\none\r\n",
+    );
+    d.says("250 taken\r\n250 reset\r\n250 ok\r\n250 ok\r\n250 taken, too\r\n");
+    let told = d.take_events();
+    let told = told.iter().filter(
+        |event| matches!(event, Event::RecipientFinished { message, .. } if *message == second),
+    );
+    assert!(told.eq(&[
+        of_recipient(second, 0, delivered("250 taken\r\n")),
+        of_recipient(second, 2, delivered("250 taken\r\n")),
+        of_recipient(second, 1, delivered("250 taken, too\r\n")),
+    ]));
+    d.sends("");
 }
 
 /// A server that does not know the command of a chunk that it should have taken has lost step.

@@ -1,7 +1,7 @@
 //! XCLIENT: for whom a session is, said after EHLO.
 
 use smtp_proto::{
-    client::{Config, Demand, NotSentReason, Pipelining, Tls},
+    client::{Cancellation, Config, Demand, NotSentReason, Pipelining, Tls},
     machine::{Dialect, Fault, Step, TlsInfo},
     syntax::{Attribute, AttributeName, Capabilities, Extension, Reply},
 };
@@ -101,6 +101,13 @@ fn it_goes_only_where_it_is_offered() {
         let error = d.error.unwrap();
         assert_eq!(error.fault(), Fault::XClientUnavailable);
         assert!(!error.is_transient());
+        let taken = match offer {
+            "XCLIENT NAME" => "NAME",
+            "XCLIENT ADDR" => "ADDR",
+            _ => "none",
+        };
+        let told = format!(": the server offers {taken}, the client has LOGIN ADDR");
+        assert!(error.to_string().ends_with(&told), "{error}");
     }
     let mut d = Dialogue::with(speaking(Demand::Required));
     let m = d.submit("a@example.org", &ONE);
@@ -177,12 +184,68 @@ fn a_refusal_is_the_sessions() {
         let error = d.error.unwrap();
         assert_eq!(error.fault(), Fault::Closing);
         assert_eq!(error.answer().unwrap().step, Step::XClient);
+    }
+}
 
-        // Servers before Postfix 2.3, which do not begin anew.
-        let mut d = introduced(speaking(demand), "XCLIENT ADDR LOGIN");
-        d.written();
-        d.says("250 ok\r\n");
+/// XCLIENT-c: servers as Postfix was before 2.3 answer 250, as its documents said then, and do not begin
+/// anew; EHLO does no harm to them.
+#[test]
+fn older_servers_answer_250() {
+    let long = attribute(AttributeName::Helo, "spike.example");
+    let name = attribute(AttributeName::Name, &"x".repeat(250));
+    let login = attribute(AttributeName::Login, &"y".repeat(250));
+    for demand in DEMANDS {
+        let attributes = [long.clone(), name.clone(), login.clone()];
+        let config = config(Pipelining::LockStep).xclient(demand, attributes);
+        let offer = "XCLIENT NAME ADDR PROTO HELO LOGIN";
+        let mut d = introduced(config, offer);
+        let m = d.submit("a@example.org", &ONE);
+        for _ in 0..2 {
+            assert!(d.written().starts_with("XCLIENT "));
+            d.says("250 Ok\r\n");
+        }
+        d.sends("EHLO spike.example\r\n");
+        d.says(&format!("250-x\r\n250-SIZE 10\r\n250 {offer}\r\n"));
+        d.sends(MAIL);
+        d.finishes(&[]);
+        assert!(d.client.capabilities().has(Extension::Size));
+        assert_eq!(d.client.cancel(m), Ok(Cancellation::Withdrawn));
+    }
+}
+
+/// What may be another command's reply is not believed: nobody is spoken for by it, and a message would go
+/// in the proxy's own name.
+#[test]
+fn a_reply_to_ehlo_too_many_is_no_answer() {
+    for demand in DEMANDS {
+        let begin = |answer: &str| {
+            let mut d = introduced(speaking(demand), "XCLIENT ADDR LOGIN");
+            let m = d.submit("a@example.org", &ONE);
+            d.written();
+            d.says(answer);
+            (d, m)
+        };
+        // EHLO was answered twice: alike, or in few words.
+        let (d, _) = begin("250-x\r\n250 XCLIENT ADDR LOGIN\r\n");
         assert_eq!(d.error.unwrap().fault(), Fault::ImpossibleReply);
+        for (late, fault) in [
+            ("250 Ok\r\n", Fault::ImpossibleReply),
+            ("220 x\r\n", Fault::ImpossibleReply),
+            ("550 5.7.0 not authorised\r\n", Fault::SessionRefused),
+        ] {
+            let (mut d, m) = begin("250 hello\r\n");
+            d.sends(EHLO);
+            d.says(late);
+            if fault == Fault::SessionRefused {
+                let reason = NotSentReason::SessionRefused;
+                d.finishes(&[(m, not_sent_after(reason, Step::Hello, late))]);
+                d.sends("QUIT\r\n");
+                d.says("221 bye\r\n");
+            } else {
+                d.finishes(&[(m, not_sent(NotSentReason::ConnectionEnded))]);
+            }
+            assert_eq!(d.error.unwrap().fault(), fault);
+        }
     }
 }
 

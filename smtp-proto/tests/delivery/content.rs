@@ -1,6 +1,7 @@
 //! Contents in memory, in parts, and of a supply that is not always ready.
 
 use std::{
+    borrow::Cow,
     io,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -56,7 +57,7 @@ fn read(content: &mut Content<Pieces>, offset: u64) -> Option<Vec<String>> {
             None => continue,
             Some(Body::Chunk(bytes)) => (bytes, false),
             Some(Body::Last(bytes)) => (bytes, true),
-            Some(Body::Failed) => return None,
+            Some(Body::Failed(_)) => return None,
         };
         at += bytes.len() as u64;
         chunks.push(String::from_utf8(bytes.to_vec()).unwrap());
@@ -70,7 +71,9 @@ fn read(content: &mut Content<Pieces>, offset: u64) -> Option<Vec<String>> {
 #[test]
 fn memory_is_presented_again_from_any_offset() {
     let shared: Arc<[u8]> = TEXT.into();
-    for mut content in [Content::from(TEXT), Content::shared(shared)] {
+    let literal = Content::from(b"0123456789");
+    let text = Content::from(Cow::Borrowed("0123456789"));
+    for mut content in [Content::from(TEXT), Content::shared(shared), literal, text] {
         assert_eq!(content.size(), Some(10));
         for offset in [0, 7, 10, 3] {
             let rest = String::from_utf8(TEXT[offset as usize..].to_vec()).unwrap();

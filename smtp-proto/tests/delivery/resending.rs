@@ -144,3 +144,19 @@ fn a_server_that_fails_is_left_alone_for_longer_each_time() {
     backoff.failed(&retry, now);
     assert_eq!(backoff.wait(now), Duration::from_secs(1));
 }
+
+/// Connections that were there at once fail together: that is one failure of the server's.
+#[test]
+fn connections_that_fail_together_are_one_failure() {
+    let retry = Retry::default();
+    let mut backoff = Backoff::default();
+    for millisecond in 0..16 {
+        backoff.failed(&retry, NOW + Duration::from_millis(millisecond));
+    }
+    assert_eq!(backoff.wait(NOW), Duration::from_secs(1));
+    backoff.failed(&retry, NOW + Duration::from_secs(1));
+    assert_eq!(
+        backoff.wait(NOW + Duration::from_secs(1)),
+        Duration::from_secs(2)
+    );
+}

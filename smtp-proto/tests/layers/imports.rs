@@ -8,7 +8,11 @@ use std::{
 use crate::source::{Module, folder, modules};
 
 /// What each layer may import besides itself.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 12] = [
+    (
+        "driver",
+        &["framing", "machine", "client", "delivery", "reception"],
+    ),
     ("faces", &[]),
     ("guide", &[]),
     ("syntax", &[]),

@@ -105,7 +105,7 @@ impl Sides for Applications {
             return None;
         }
         if self.is_restless && self.random.one_in(60) {
-            return Some(Body::Failed);
+            return Some(Body::Failed(None));
         }
         let mut submitted = self.seen.submitted.iter();
         let (_, message) = submitted.find(|(id, _)| *id == request.message).unwrap();

@@ -388,7 +388,7 @@ fn other_protocols() {
         (b"{\"jsonrpc\"}\r\n", ForeignProtocol::Unknown),
     ] {
         for bytewise in [false, true] {
-            let mut peer = Peer::new(config());
+            let mut peer = Peer::new(config().traced());
             let size = if bytewise { 1 } else { bytes.len() };
             let got: String = bytes.chunks(size).map(|it| peer.send_bytes(it)).collect();
             assert_eq!(got, "521 5.5.1 This is SMTP, closing connection\r\n");
@@ -400,6 +400,10 @@ fn other_protocols() {
             assert_eq!(peer.events(), [event]);
             peer.poll();
             assert!(peer.server.is_closed());
+            let mut trace = std::iter::from_fn(|| peer.server.poll_trace());
+            let heard = trace.find(|it| it.origin == Origin::Remote).unwrap();
+            let all = bytes.escape_ascii().to_string();
+            assert!(all.starts_with(&heard.what.to_string()), "{heard:?}");
             let error = peer.error.unwrap();
             assert_eq!(error.fault(), Fault::ForeignProtocol(protocol));
             assert!(bytes.starts_with(error.excerpt().as_bytes()));

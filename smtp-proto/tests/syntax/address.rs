@@ -383,6 +383,12 @@ fn conversions() {
     }
     let host: Host<'static> = "[192.0.2.1]".parse().unwrap();
     assert_eq!(Host::try_from("[192.0.2.1]").unwrap(), host);
+    // Strings that are owned, and those of a list.
+    let owned = String::from("u@d.example");
+    let listed = ForwardPath::try_from(&owned).unwrap();
+    assert_eq!(ForwardPath::try_from(owned.clone()).unwrap(), listed);
+    let sender: ReversePath<'static> = owned.clone().try_into().unwrap();
+    assert_eq!(ReversePath::try_from(&owned).unwrap(), sender);
 
     let shown = |error: AddressError| error.to_string();
     assert_eq!(

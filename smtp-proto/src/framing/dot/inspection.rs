@@ -4,6 +4,7 @@ use memchr::memrchr;
 
 use super::{
     line_breaks::{BareLineBreak, LineBreaks},
+    scan::{FAR, mark, shifted},
     stuff::DotStuffer,
 };
 
@@ -28,30 +29,74 @@ pub struct Inspection {
     pub is_eight_bit: bool,
     /// Whether a line is longer than 998 bytes without its CR LF (RFC 5321 4.5.3.1.6).
     pub has_long_line: bool,
+    /// Whether a line begins with a dot, which gets another one on its way (5321-4.5.2-a).
+    pub has_dot_line: bool,
 }
 
 impl Inspection {
     /// Searches a whole content, in time that is linear in its length.
     pub fn of(content: &[u8]) -> Self {
-        let (is_bare, high) = survey(content);
+        let (is_marked, high) = survey(content);
+        let bare_line_break = is_marked.then(|| first_bare(content)).flatten();
+        let stuffed = || DotStuffer::new(LineBreaks::Keep).measure(content);
         Self {
-            bare_line_break: is_bare.then(|| first_bare(content)).flatten(),
+            bare_line_break,
             is_eight_bit: high > 0x7f,
             has_long_line: has_long_line(content),
+            has_dot_line: is_marked && stuffed() != Ok(content.len()),
         }
+    }
+
+    /// Returns whether it goes over the wire as it is, with nothing added or changed.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.bare_line_break.is_none() && !self.has_dot_line
     }
 }
 
-/// Returns whether there is a bare CR or LF, and all bytes combined by or.
+/// Returns whether anything in it does not go over the wire as it is, and all bytes combined by or.
 ///
-/// Where one is does not matter yet: nearly every content has none, and without a branch the loop
-/// takes many bytes at a time.
+/// Where it is does not matter yet: nearly every content has nothing of it, and without a branch the
+/// loop takes many bytes at a time.
 fn survey(content: &[u8]) -> (bool, u8) {
-    let ends = content.first() == Some(&b'\n') || content.last() == Some(&b'\r');
-    let pairs = content.iter().zip(content.get(1..).unwrap_or_default());
-    let last = content.last().copied().unwrap_or_default();
-    pairs.fold((ends, last), |(is_bare, high), (a, b)| {
-        (is_bare | ((*a == b'\r') != (*b == b'\n')), high | a)
+    let (mut marks, mut high) = survey_ends(content);
+    let mut at = 0;
+    while let Some(window) = shifted(content, at) {
+        let found = survey_window(window);
+        (marks, high, at) = (marks | found.0, high | found.1, at + FAR);
+    }
+    // Less than a window is left: it is taken with some that was seen before, if there is some.
+    let last = content.len().checked_sub(FAR + 2);
+    let found = match last.and_then(|last| shifted(content, last)) {
+        Some(window) => survey_window(window),
+        None => {
+            let further = |by| content.get(by..).unwrap_or_default();
+            survey_triples(content, further(1), further(2))
+        }
+    };
+    (marks | found.0 != 0, high | found.1)
+}
+
+/// Surveys what no three bytes in a row show: how the content begins, and how it ends.
+fn survey_ends(content: &[u8]) -> (u8, u8) {
+    let (a, b) = match content {
+        [] => return (0, 0),
+        [only] => (0, *only),
+        [.., a, b] => (*a, *b),
+    };
+    let is_odd_begin = matches!(content, [b'\n' | b'.', ..]);
+    let is_odd_end = (a == b'\r') != (b == b'\n') || b == b'\r';
+    (u8::from(is_odd_begin | is_odd_end), a | b)
+}
+
+fn survey_window([a, b, c]: [&[u8; FAR]; 3]) -> (u8, u8) {
+    survey_triples(a, b, c)
+}
+
+#[inline(always)]
+fn survey_triples(a: &[u8], b: &[u8], c: &[u8]) -> (u8, u8) {
+    let triples = a.iter().zip(b).zip(c);
+    triples.fold((0, 0), |(marks, high), ((a, b), c)| {
+        (marks | mark(*a, *b, *c), high | a)
     })
 }
 

@@ -4,7 +4,7 @@ use memchr::memchr2;
 
 /// How many bytes the close search takes at a time, and the fast one.
 const NEAR: usize = 64;
-const FAR: usize = 256;
+pub(super) const FAR: usize = 256;
 /// Fewer bytes than this are searched one by one.
 const SHORT: usize = 16;
 /// How often the close search goes alone: where dots are dense, it meets the next one sooner.
@@ -108,7 +108,7 @@ impl<'a> Scan<'a> {
 }
 
 /// Returns the `N` bytes from `at` on, and as many from one and from two further on.
-fn shifted<const N: usize>(bytes: &[u8], at: usize) -> Option<[&[u8; N]; 3]> {
+pub(super) fn shifted<const N: usize>(bytes: &[u8], at: usize) -> Option<[&[u8; N]; 3]> {
     let a = bytes.get(at..)?;
     let b = a.get(1..)?;
     let c = b.get(1..)?;
@@ -118,7 +118,7 @@ fn shifted<const N: usize>(bytes: &[u8], at: usize) -> Option<[&[u8; N]; 3]> {
 /// Marks the first of three bytes: 1 for a CR without LF, for the byte before an LF without CR,
 /// and for the CR before LF and a dot. Without branches, and all in bytes, to suit vectors.
 #[inline(always)]
-fn mark(a: u8, b: u8, c: u8) -> u8 {
+pub(super) fn mark(a: u8, b: u8, c: u8) -> u8 {
     let cr = u8::from(a == b'\r');
     (cr ^ u8::from(b == b'\n')) | (cr & u8::from(c == b'.'))
 }

@@ -280,7 +280,7 @@ impl Session {
             let rest = &message.body[wanted.offset as usize..];
             message.is_last |= random.below(3) > 0;
             let body = match random.below(120) {
-                0 if random.one_in(5) => Body::Failed,
+                0 if random.one_in(5) => Body::Failed(None),
                 1..20 => return None,
                 20 if random.one_in(5) => Body::Chunk(&rest[..random.below(rest.len() + 1)]),
                 _ if message.is_last => Body::Last(rest),

@@ -1,10 +1,10 @@
 //! What became of messages, in words and in numbers.
 
-use std::{fmt, process::ExitCode, time::Duration};
+use std::{error::Error as _, fmt, process::ExitCode, time::Duration};
 
 use serde_json::{Value, json};
 use smtp_proto::{
-    client::Outcome,
+    client::{NotSent, Outcome},
     syntax::{ForwardPath, Reply},
 };
 
@@ -83,13 +83,20 @@ impl From<&Outcome<'_>> for Fate {
         let (kind, why) = match outcome {
             Outcome::Delivered(reply) => (Kind::Delivered, text_of(reply)),
             Outcome::Refused(answer) => (Kind::Refused, text_of(&answer.reply)),
-            Outcome::NotSent(reason) => (Kind::NotSent, reason.to_string()),
+            Outcome::NotSent(reason) => (Kind::NotSent, reason_of(reason)),
             Outcome::InDoubt => (
                 Kind::InDoubt,
                 "its end was sent, and not answered".to_owned(),
             ),
         };
         Self { kind, why }
+    }
+}
+
+fn reason_of(not_sent: &NotSent) -> String {
+    match not_sent.source() {
+        Some(why) => format!("{not_sent}: {why}"),
+        None => not_sent.to_string(),
     }
 }
 

@@ -14,6 +14,44 @@ fn finds_the_first_bare_line_break() {
     });
 }
 
+/// 5321-4.5.2-a: a dot at the beginning of a line, in every string.
+#[test]
+fn finds_lines_that_begin_with_a_dot() {
+    every_string(6, |content| {
+        let is_found = content.windows(3).any(|three| three == b"\r\n.");
+        let expected = is_found || content.first() == Some(&b'.');
+        assert_eq!(
+            Inspection::of(content).has_dot_line,
+            expected,
+            "{content:?}"
+        );
+    });
+}
+
+/// What stands anywhere in a content of any length is found, as the search takes it in pieces.
+#[test]
+fn finds_it_wherever_it_stands() {
+    let plain = b"two\r\n".repeat(200);
+    for length in [3, 255, 256, 257, 258, 260, 513, 515, 600] {
+        let content = &plain[..length];
+        let found = Inspection::of(content);
+        assert!(found.bare_line_break.is_none() && !found.has_dot_line && !found.is_eight_bit);
+        for at in 0..length {
+            let mut content = content.to_vec();
+            let was = content[at];
+            content[at] = 0x80;
+            let found = Inspection::of(&content);
+            assert!(found.is_eight_bit, "{at} of {length}");
+            let is_bare = matches!(was, b'\r' | b'\n');
+            assert_eq!(found.bare_line_break.is_some(), is_bare, "{at} of {length}");
+            content[at] = b'.';
+            let begins = at == 0 || content[..at].ends_with(b"\r\n");
+            let found = Inspection::of(&content);
+            assert_eq!(found.has_dot_line, begins, "{at} of {length}");
+        }
+    }
+}
+
 /// 5321-2.4-e
 #[test]
 fn tells_eight_bits_from_seven() {

@@ -1,0 +1,37 @@
+//! One connection, from its greeting to its end.
+
+use std::{ops::ControlFlow, task::Poll};
+
+use smtp_proto::{
+    driver::ServerDriver,
+    reception::{Phase, State, TurnedAway},
+};
+
+use super::{calls::Calls, handler::Handler, options::Options, shutdown::Shutdown};
+use crate::{
+    Error, Socket,
+    wire::{Wire, poll_fn},
+};
+
+/// Serves a client to the end of its session, or turns it away in place of greeting it. Tells the handler of
+/// the end whatever happens.
+pub(super) fn serve<S: State, H: Handler<S>>(
+    socket: Socket,
+    options: Options,
+    handler: &H,
+    shutdown: Option<&Shutdown>,
+    welcome: Result<(), TurnedAway>,
+) -> Result<(), Error> {
+    let wire = Wire::new(socket).within(shutdown.cloned());
+    let mut driver = ServerDriver::new(wire, options, Calls::new(handler));
+    if let Err(why) = welcome {
+        driver.turn_away(why);
+    }
+    poll_fn(|cx| {
+        driver.follow(shutdown.map_or(Phase::Serving, Shutdown::phase));
+        match driver.poll_turn(cx) {
+            Poll::Ready(ControlFlow::Break(result)) => Poll::Ready(result),
+            _ => Poll::Pending,
+        }
+    })
+}
