@@ -27,11 +27,3 @@ fn an_unknown_option_is_refused() {
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(text.contains("unknown option --quickly"), "{text}");
 }
-
-#[test]
-fn without_the_peers_it_says_how_to_install_them() {
-    let output = run(&["--home", "/nowhere"]);
-    assert!(!output.status.success());
-    let text = String::from_utf8(output.stderr).unwrap();
-    assert!(text.contains("smtp-proto/interop/install"), "{text}");
-}
