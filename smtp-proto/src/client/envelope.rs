@@ -352,10 +352,12 @@ impl Written {
         self.size.is_some()
     }
 
-    /// Returns the domain of a recipient, with its `@`; the server's own postmaster has none.
+    /// Returns the domain of a recipient, with its `@`; those that the server alone knows have none.
     pub(super) fn domain(&self, position: usize) -> Option<&[u8]> {
         let path = self.recipient(position);
         let path = path.strip_suffix(b">").unwrap_or(path);
+        // What is quoted to its end has no domain, and may have an `@`.
+        let path = path.strip_suffix(b"\"").map_or(path, |_| b"");
         memchr::memrchr(b'@', path).and_then(|at| path.get(at..))
     }
 
@@ -481,21 +483,21 @@ impl Written {
     /// Fails if it must not be sent.
     pub(super) fn fit_content(
         &mut self,
-        seen: &Inspection,
+        seen: &Inspection<'_>,
         offered: &Capabilities,
         config: &Config,
     ) -> Result<(), NotSentReason> {
-        if let Some(BareLineBreak { at, .. }) = seen.bare_line_break
+        if let Some(BareLineBreak { at, .. }) = seen.bare_line_break()
             && config.line_breaks_of_text() == LineBreaks::Refuse
         {
             return Err(NotSentReason::BareLineBreak { at }); // 5321-2.3.8-b
         }
-        if seen.has_long_line && config.long_lines == Unpermitted::Refuse {
+        if config.long_lines == Unpermitted::Refuse && seen.has_long_line() {
             return Err(NotSentReason::LongLine);
         }
-        if seen.is_eight_bit && offered.has(Extension::EightBitMime) {
+        if seen.is_eight_bit() && offered.has(Extension::EightBitMime) {
             self.body = Some(BodyType::EightBitMime);
-        } else if seen.is_eight_bit && config.eight_bit == Unpermitted::Refuse {
+        } else if seen.is_eight_bit() && config.eight_bit == Unpermitted::Refuse {
             return Err(NotSentReason::ExtensionMissing(Extension::EightBitMime)); // 5321-2.4-e
         }
         Ok(())
