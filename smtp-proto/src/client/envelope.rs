@@ -483,21 +483,21 @@ impl Written {
     /// Fails if it must not be sent.
     pub(super) fn fit_content(
         &mut self,
-        seen: &Inspection,
+        seen: &Inspection<'_>,
         offered: &Capabilities,
         config: &Config,
     ) -> Result<(), NotSentReason> {
-        if let Some(BareLineBreak { at, .. }) = seen.bare_line_break
+        if let Some(BareLineBreak { at, .. }) = seen.bare_line_break()
             && config.line_breaks_of_text() == LineBreaks::Refuse
         {
             return Err(NotSentReason::BareLineBreak { at }); // 5321-2.3.8-b
         }
-        if seen.has_long_line && config.long_lines == Unpermitted::Refuse {
+        if config.long_lines == Unpermitted::Refuse && seen.has_long_line() {
             return Err(NotSentReason::LongLine);
         }
-        if seen.is_eight_bit && offered.has(Extension::EightBitMime) {
+        if seen.is_eight_bit() && offered.has(Extension::EightBitMime) {
             self.body = Some(BodyType::EightBitMime);
-        } else if seen.is_eight_bit && config.eight_bit == Unpermitted::Refuse {
+        } else if seen.is_eight_bit() && config.eight_bit == Unpermitted::Refuse {
             return Err(NotSentReason::ExtensionMissing(Extension::EightBitMime)); // 5321-2.4-e
         }
         Ok(())

@@ -12,12 +12,12 @@ use core::{
 use std::collections::{HashMap, hash_map::Entry};
 
 use super::{
-    content::Supply, courier::Courier, policy::Policy, report::Report, resending::Backoff,
-    sending::Sending, turns::Turns, url::Server,
+    content::Supply, courier::Courier, error::Error, policy::Policy, report::Report,
+    resending::Backoff, sending::Sending, turns::Turns, url::Server,
 };
 use crate::{
     client::{Learned, Outcome},
-    machine::{Error, Fault, limits},
+    machine::{self, Fault, limits},
 };
 
 /// Holds connections to any number of servers that wait for a message, and says for whom others may be
@@ -52,11 +52,14 @@ struct Site {
 struct Route<K> {
     server: Server,
     key: K,
-    /// How many places there are for it.
+    /// How many places there are for it, and how many of them have a connection or open one.
     places: usize,
+    trying: usize,
     /// It was used since it was looked at.
     is_recent: bool,
     backoff: Backoff,
+    /// Why the last connection that could not be had was not, and the number of that failure.
+    unreachable: Option<(u64, Error)>,
     learned: Option<Learned>,
 }
 
@@ -74,7 +77,11 @@ pub struct Place {
     /// Its number where it waits.
     number: u64,
     stage: Stage,
+    /// It has a connection, or opens one.
+    is_trying: bool,
     needs_verified_tls: bool,
+    /// Every failure with a higher number has come since it was taken.
+    since: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,6 +102,16 @@ pub enum Turn<K, C> {
     Open(K, Option<Learned>),
     /// Ask again after this time: the server has failed, and is left alone so long.
     Wait(Duration),
+    /// Give up this try: since the place was taken, another's connection could not be had.
+    Failed(Error),
+}
+
+impl<K> Route<K> {
+    /// Takes note that a place has no connection, or none any more.
+    fn gave_up_trying(&mut self, place: &mut Place) {
+        let was_trying = mem::take(&mut place.is_trying);
+        self.trying = self.trying.saturating_sub(usize::from(was_trying));
+    }
 }
 
 impl<K, C> Default for Pool<K, C> {
@@ -127,8 +144,10 @@ impl<K: Clone + PartialEq, C> Pool<K, C> {
             server: server.clone(),
             key: key.clone(),
             places: 0,
+            trying: 0,
             is_recent: true,
             backoff: Backoff::default(),
+            unreachable: None,
             learned: None,
         });
         entry.places += 1;
@@ -140,7 +159,9 @@ impl<K: Clone + PartialEq, C> Pool<K, C> {
             route,
             number,
             stage: Stage::Server,
+            is_trying: false,
             needs_verified_tls: sending.needs_verified_tls(),
+            since: self.numbers,
         }
     }
 
@@ -158,9 +179,10 @@ impl<K: Clone + PartialEq, C> Pool<K, C> {
     ) -> Poll<Turn<K, C>> {
         self.expire(policy, now);
         let id = place.route;
-        let Some(route) = self.routes.get(&id) else {
+        let Some(route) = self.routes.get_mut(&id) else {
             return Poll::Pending; // it was left
         };
+        route.gave_up_trying(place);
         if place.stage == Stage::Server {
             if let Some(site) = self.sites.get_mut(&route.server) {
                 let most = policy.max_connections.max(1);
@@ -174,6 +196,15 @@ impl<K: Clone + PartialEq, C> Pool<K, C> {
         let mut own = self.idle.iter().rev();
         let kept = own.find(|(_, it)| it.route == id && fits(&it.connection));
         let kept = kept.map(|(&number, _)| number);
+        // Else the last of many would wait for all the others' tries. Where others get through, the server
+        // takes no more connections than it has.
+        if kept.is_none()
+            && route.trying == 0
+            && let Some((number, error)) = &route.unreachable
+            && *number > place.since
+        {
+            return Poll::Ready(Turn::Failed(error.clone()));
+        }
         let wait = route.backoff.wait(now);
         if kept.is_none() && !wait.is_zero() {
             // Others must not wait for it meanwhile.
@@ -189,6 +220,8 @@ impl<K: Clone + PartialEq, C> Pool<K, C> {
             ready!(self.turns.poll_enter(place.number, most, waker));
             place.stage = Stage::Inside;
         }
+        place.is_trying = true;
+        route.trying += 1;
         Poll::Ready(match kept.and_then(|number| self.idle.remove(&number)) {
             Some(kept) => Turn::Use(kept.connection),
             None => {
@@ -199,10 +232,14 @@ impl<K: Clone + PartialEq, C> Pool<K, C> {
         })
     }
 
-    /// Takes note that no connection could be had.
-    pub fn failed(&mut self, place: &Place, policy: &Policy, now: Duration) {
+    /// Takes note of why no connection could be had. It is the failure of whoever waits for one, too.
+    pub fn failed(&mut self, place: &Place, policy: &Policy, error: &Error, now: Duration) {
+        let number = next(&mut self.numbers);
         if let Some(route) = self.routes.get_mut(&place.route) {
             route.learned = None; // it may be what has changed
+            if route.backoff.wait(now).is_zero() {
+                route.unreachable = Some((number, error.clone()));
+            }
             route.backoff.failed(&policy.retry, now);
         }
     }
@@ -220,7 +257,7 @@ impl<K: Clone + PartialEq, C> Pool<K, C> {
         let Some(route) = self.routes.get_mut(&place.route) else {
             return false;
         };
-        route.learned = match courier.failure().map(Error::fault) {
+        route.learned = match courier.failure().map(machine::Error::fault) {
             Some(Fault::CapabilitiesChanged) => None,
             _ => courier.machine().learned().or(route.learned.take()),
         };
@@ -232,7 +269,10 @@ impl<K: Clone + PartialEq, C> Pool<K, C> {
             Some(_) if !report.recipients.iter().any(is_delivered) => {
                 route.backoff.failed(&policy.retry, now);
             }
-            _ => route.backoff.succeeded(),
+            _ => {
+                route.backoff.succeeded();
+                route.unreachable = None;
+            }
         }
         let is_unsent = |outcome: &Outcome<'_>| matches!(outcome, Outcome::NotSent(_));
         courier.is_idle() && !policy.retires(courier) && !report.recipients.iter().any(is_unsent)
@@ -255,6 +295,7 @@ impl<K: Clone + PartialEq, C> Pool<K, C> {
             return;
         };
         route.places = route.places.saturating_sub(1);
+        route.trying = route.trying.saturating_sub(usize::from(place.is_trying));
         let site = self.sites.get_mut(&route.server);
         match (place.stage, site) {
             (Stage::Server, Some(site)) => site.turns.gave_up(place.number),

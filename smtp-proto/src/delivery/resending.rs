@@ -13,7 +13,8 @@ use crate::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Retry {
-    /// How often a message is tried in all: 3 times.
+    /// How often a message is tried in all: 3 times. If its server cannot be reached, that is a try of each
+    /// message that waits for it.
     pub attempts: u32,
     /// How long to wait after the first failure of a server: 1 second. It doubles with each.
     pub first_delay: Duration,

@@ -2,8 +2,7 @@
 
 /// Defines an adapter's `Sender`, with the documentation that is given.
 ///
-/// The adapter's are `Client`, `Body` and its `Supply`, `Options`, `Instant`, `sleep`, how a `Place` takes
-/// its `turn`, and how several clients `take_leave`.
+/// The adapter's are `Client`, `Body` and its `Supply`, `Options`, `Instant`, `sleep`, and `poll_fn`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! sender {
@@ -11,12 +10,14 @@ macro_rules! sender {
         use std::{
             ops::ControlFlow,
             sync::{Arc, Mutex, MutexGuard, PoisonError},
+            task::Poll,
             time::Duration,
         };
 
         use $crate::{
             client::Envelope,
             delivery::{self, Error, Policy, Pool, Report, Retry, Sending, Turn},
+            machine::TlsInfo,
         };
 
         /// Sends messages over connections that it opens, keeps and opens again: to one server, or [to](Self::to)
@@ -231,11 +232,25 @@ macro_rules! sender {
         }
 
         impl Place<'_> {
+            /// Waits for its turn.
+            $($async)? fn turn(&mut self) -> Turn<Arc<Options>, Client> {
+                let is_verified = |it: &Client| it.tls_info().is_some_and(TlsInfo::is_verified);
+                let turn = poll_fn(|cx| {
+                    let now = self.connections.now();
+                    let mut pool = self.connections.pool();
+                    pool.poll_turn(&mut self.place, self.policy, is_verified, now, cx.waker())
+                })$(.$await)?;
+                let leaving = self.connections.pool().take_leaving();
+                take_leave(leaving)$(.$await)?;
+                turn
+            }
+
             /// Waits for its turn, and returns it with a connection that is known to be good, or a new one.
             $($async)? fn connected(mut self) -> Result<(Self, Client), Error> {
                 loop {
                     match self.turn()$(.$await)? {
                         Turn::Wait(time) => sleep(time)$(.$await)?,
+                        Turn::Failed(error) => return Err(error),
                         Turn::Use(mut client) => {
                             if client.check()$(.$await)?.is_ok() {
                                 return Ok((self, client));
@@ -243,8 +258,8 @@ macro_rules! sender {
                         }
                         Turn::Open(options, learned) => {
                             let connected = Client::connect_again(&options, learned.as_ref())$(.$await)?;
-                            if connected.is_err() {
-                                self.failed();
+                            if let Err(error) = &connected {
+                                self.failed(error);
                             }
                             return connected.map(|client| (self, client));
                         }
@@ -252,10 +267,10 @@ macro_rules! sender {
                 }
             }
 
-            fn failed(&self) {
+            fn failed(&self, error: &Error) {
                 let now = self.connections.now();
                 let mut pool = self.connections.pool();
-                pool.failed(&self.place, self.policy, now);
+                pool.failed(&self.place, self.policy, error, now);
             }
 
             /// Keeps the connection, if it is of use for another message.
@@ -266,6 +281,13 @@ macro_rules! sender {
                 if pool.observe(&self.place, self.policy, courier, report, now) {
                     pool.keep(&self.place, client, now);
                 }
+            }
+        }
+
+        /// Has QUIT leave on connections, for whose answers nobody waits.
+        $($async)? fn take_leave(leaving: Vec<Client>) {
+            for mut client in leaving {
+                poll_fn(|cx| Poll::Ready(client.driver.take_leave(cx)))$(.$await)?;
             }
         }
 

@@ -12,7 +12,7 @@ use std::{
 
 use smtp_proto::{
     client::Envelope,
-    delivery::{Content, Place, Policy, Pool, Sending, Server, Supply, Turn},
+    delivery::{Content, Error, Place, Policy, Pool, Sending, Server, Supply, Turn},
     syntax::MailParameters,
 };
 
@@ -83,8 +83,16 @@ impl Desk {
             .poll_turn(place, &self.policy, is_verified, NOW, waker);
         match turn {
             Poll::Ready(Turn::Use(connection) | Turn::Open(connection, _)) => Some(connection),
-            Poll::Ready(Turn::Wait(_)) | Poll::Pending => None,
+            Poll::Ready(Turn::Wait(_) | Turn::Failed(_)) | Poll::Pending => None,
         }
+    }
+
+    /// Returns whether a place is told that the server cannot be reached.
+    fn is_failed(&mut self, place: &mut Place) -> bool {
+        let turn = self
+            .pool
+            .poll_turn(place, &self.policy, |_| true, NOW, Waker::noop());
+        matches!(turn, Poll::Ready(Turn::Failed(Error::Connect(_))))
     }
 
     fn give_back(&mut self, place: Place, connection: &'static str) {
@@ -141,4 +149,50 @@ fn a_place_that_is_left_is_the_next_ones() {
     assert!(desk.turn(&mut places[2], &waker).is_none());
     desk.pool.leave(&places[1]);
     assert!(desk.turn(&mut places[2], &waker).is_some());
+}
+
+/// Whoever waits for a server need not find out by itself that there is none: otherwise the last of many
+/// would wait for all the others' tries, and the times between them.
+#[test]
+fn a_failure_to_connect_is_that_of_all_who_wait() {
+    let mut desk = Desk::new(1, 9);
+    let waker = Waker::noop();
+    let mut first = desk.enter("mx", "a", false);
+    assert_eq!(desk.turn(&mut first, waker), Some("a"));
+    let mut waiting = [(); 3].map(|()| desk.enter("mx", "a", false));
+    let mut others = ["mx", "other"].map(|host| desk.enter(host, "b", false));
+    assert!(desk.turn(&mut waiting[0], waker).is_none() && !desk.is_failed(&mut waiting[0]));
+
+    let error = Error::connect(io::ErrorKind::ConnectionRefused.into());
+    desk.pool.failed(&first, &desk.policy, &error, NOW);
+    desk.pool.leave(&first);
+    for place in &mut waiting {
+        assert!(desk.is_failed(place));
+        desk.pool.leave(place);
+    }
+    // Not of those who go another way, nor of those who come after it: they wait their time, and try.
+    for place in &mut others {
+        assert_eq!(desk.turn(place, waker), Some("b"));
+        desk.pool.leave(place);
+    }
+    let mut late = desk.enter("mx", "a", false);
+    assert!(desk.turn(&mut late, waker).is_none() && !desk.is_failed(&mut late));
+}
+
+/// A server that takes no more connections than it has does its work: who waits goes on to wait.
+#[test]
+fn a_server_that_takes_no_more_connections_fails_nobody_who_waits() {
+    let mut desk = Desk::new(2, 9);
+    let mut places = [(); 4].map(|()| desk.enter("mx", "a", false));
+    let turns = places
+        .each_mut()
+        .map(|place| desk.turn(place, Waker::noop()).is_some());
+    assert_eq!(turns, [true, true, false, false]);
+    let error = Error::connect(io::ErrorKind::ConnectionReset.into());
+    desk.pool.failed(&places[1], &desk.policy, &error, NOW);
+    desk.pool.leave(&places[1]);
+    assert!(!desk.is_failed(&mut places[2]));
+    let [first, _, _, mut last] = places;
+    desk.give_back(first, "open");
+    assert_eq!(desk.turn(&mut last, Waker::noop()), Some("open"));
 }

@@ -242,6 +242,23 @@ fn a_server_that_does_not_answer_keeps_no_other_waiting() {
     assert_eq!(slow.dialogues().len(), 1);
 }
 
+/// Many messages to a server that cannot be reached are given up in the time of one.
+#[test]
+fn a_dead_server_is_found_out_for_all_who_wait() {
+    let dead = TcpListener::bind("127.0.0.1:0").unwrap();
+    let gone = dead.local_addr().unwrap();
+    drop(dead);
+    let mut retry = Retry::default();
+    (retry.attempts, retry.first_delay) = (2, Duration::from_secs(1));
+    let sender = Sender::new(format!("smtp://{gone}")).unwrap().retry(retry);
+    let start = Instant::now();
+    let waiting = [(); 20].map(|()| sending(&sender));
+    for over in waiting {
+        let result = over.recv_timeout(SOON.saturating_sub(start.elapsed()));
+        assert!(matches!(result, Ok(Err(Error::Connect(_)))));
+    }
+}
+
 /// With one connection in all, a busy server gives it up to whoever waits.
 #[test]
 fn everybody_has_a_turn() {

@@ -159,6 +159,15 @@ fn an_unreadable_challenge_is_named() {
     }
 }
 
+/// As at the end of a command, white space at that of a challenge is tolerated (RFC 5321 4.1.1).
+#[test]
+fn white_space_after_a_challenge_is_dropped() {
+    for challenge in ["334 eA== ", "334 eA==\t ", "334  "] {
+        let mut d = Dialogue::verified(one(own(&["eQ=="])), "X-OWN");
+        d.exchange(&[("AUTH X-OWN", challenge), ("ZVE9PQ==", "235 welcome")]);
+    }
+}
+
 /// AUT-8: who was not understood, or not believed, is not asked again in another way, and is not
 /// taken at its word.
 #[test]

@@ -118,6 +118,16 @@ fn responses_that_are_not_base64() {
     assert_eq!(peer.events(), ["rejected 501 AUTH PLAIN"]);
 }
 
+/// As after a command, white space before the CR LF is tolerated (RFC 5321 4.1.1).
+#[test]
+fn white_space_after_a_response_is_dropped() {
+    for response in ["AAAA  ", "AAAA\t", " "] {
+        let mut peer = asking(local());
+        peer.send("AUTH PLAIN\r\n");
+        assert_eq!(peer.send(&format!("{response}\r\n")), DONE, "{response:?}");
+    }
+}
+
 /// AUT-3, 4954-4-p, 4954-4-q, 4954-6-a
 #[test]
 fn long_responses() {

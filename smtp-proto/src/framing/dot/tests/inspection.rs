@@ -9,22 +9,20 @@ use super::*;
 fn finds_the_first_bare_line_break() {
     every_string(6, |content| {
         let expected = model_breaks(content, LineBreaks::Refuse).err();
-        let found = Inspection::of(content).bare_line_break;
+        let found = Inspection::of(content).bare_line_break();
         assert_eq!(found.map(|found| (found.at, found.byte)), expected);
     });
 }
 
-/// 5321-4.5.2-a: a dot at the beginning of a line, in every string.
+/// 5321-4.5.2-a: what goes over the wire as it is has no dot at the beginning of a line, either.
 #[test]
-fn finds_lines_that_begin_with_a_dot() {
+fn tells_what_goes_as_it_is() {
     every_string(6, |content| {
-        let is_found = content.windows(3).any(|three| three == b"\r\n.");
-        let expected = is_found || content.first() == Some(&b'.');
-        assert_eq!(
-            Inspection::of(content).has_dot_line,
-            expected,
-            "{content:?}"
-        );
+        let found = Inspection::of(content);
+        let has_dot_line =
+            content.first() == Some(&b'.') || content.windows(3).any(|three| three == b"\r\n.");
+        let is_plain = !has_dot_line && found.bare_line_break().is_none();
+        assert_eq!(found.is_plain(), is_plain, "{content:?}");
     });
 }
 
@@ -35,19 +33,23 @@ fn finds_it_wherever_it_stands() {
     for length in [3, 255, 256, 257, 258, 260, 513, 515, 600] {
         let content = &plain[..length];
         let found = Inspection::of(content);
-        assert!(found.bare_line_break.is_none() && !found.has_dot_line && !found.is_eight_bit);
+        assert!(found.is_plain() && !found.is_eight_bit());
         for at in 0..length {
             let mut content = content.to_vec();
             let was = content[at];
             content[at] = 0x80;
             let found = Inspection::of(&content);
-            assert!(found.is_eight_bit, "{at} of {length}");
+            assert!(found.is_eight_bit(), "{at} of {length}");
             let is_bare = matches!(was, b'\r' | b'\n');
-            assert_eq!(found.bare_line_break.is_some(), is_bare, "{at} of {length}");
+            assert_eq!(
+                found.bare_line_break().is_some(),
+                is_bare,
+                "{at} of {length}"
+            );
             content[at] = b'.';
             let begins = at == 0 || content[..at].ends_with(b"\r\n");
             let found = Inspection::of(&content);
-            assert_eq!(found.has_dot_line, begins, "{at} of {length}");
+            assert_eq!(found.is_plain(), !begins && !is_bare, "{at} of {length}");
         }
     }
 }
@@ -60,7 +62,7 @@ fn tells_eight_bits_from_seven() {
         (b"\x00\x7f\r\n", false),
         (b"caf\xc3\xa9\r\n", true),
     ] {
-        assert_eq!(Inspection::of(content).is_eight_bit, expected);
+        assert_eq!(Inspection::of(content).is_eight_bit(), expected);
     }
 }
 
@@ -80,8 +82,8 @@ fn tells_long_lines() {
                     };
                     [short.clone(), lines(length, end), rest].concat()
                 };
-                assert!(!Inspection::of(&content(998)).has_long_line);
-                assert!(Inspection::of(&content(999)).has_long_line);
+                assert!(!Inspection::of(&content(998)).has_long_line());
+                assert!(Inspection::of(&content(999)).has_long_line());
             }
         }
     }
