@@ -112,7 +112,7 @@ impl SpokenFor {
 pub(super) struct Spoken {
     lines: Lines,
     accepted: usize,
-    /// The server has answered 250, as Postfix did before 2.3, and has not begun anew.
+    /// A line was answered 250, as by Postfix before 2.3, which does not begin anew.
     is_answered_250: bool,
 }
 
@@ -128,7 +128,7 @@ impl Spoken {
         self.is_answered_250 |= reply.code() == Code::OK;
     }
 
-    /// Returns whether the server has said by nothing but 250 that it has accepted all.
+    /// Returns whether a line was accepted by 250, which may be the answer to another command.
     pub(super) fn is_answered_250(&self) -> bool {
         self.is_answered_250
     }

@@ -73,15 +73,6 @@ pub(super) enum Verdicts<'a> {
     Each(&'a [u32]),
 }
 
-impl Verdicts<'_> {
-    fn count(self) -> usize {
-        match self {
-            Self::One => 1,
-            Self::Each(recipients) => recipients.len(),
-        }
-    }
-}
-
 impl Link {
     pub(super) fn new(config: &Config, now: Duration) -> Self {
         Self {
@@ -351,7 +342,7 @@ impl Link {
     ) -> bool {
         let verb = said.verb;
         let bytes = commands.len().saturating_sub(start);
-        if !self.outstanding.has_room(config.duplex, bytes, 1) {
+        if !self.outstanding.has_room(config.duplex, bytes) {
             commands.truncate(start);
             return false;
         }
@@ -452,8 +443,8 @@ impl Link {
             None => b"\r\n",
         });
         let bytes = commands.len().saturating_sub(start);
-        let replies = last.map_or(1, Verdicts::count);
-        if !self.outstanding.has_room(config.duplex, bytes, replies) {
+        // Several verdicts follow it in LMTP alone, where nothing else is unanswered then.
+        if !self.outstanding.has_room(config.duplex, bytes) {
             commands.truncate(start);
             return false;
         }

@@ -156,21 +156,18 @@ impl Outstanding {
         matches!(last, Some(Verb::Connect | Verb::Ehlo))
     }
 
-    /// Returns whether one more command of so many bytes may be unanswered, with so many replies.
+    /// Returns whether one more command of so many bytes may be unanswered.
     ///
     /// A peer that is not being read must be able to answer all of it (RFC 2920 3.1). One that never
     /// answers must not make the list grow with its content, either.
-    pub(super) fn has_room(&self, duplex: Duplex, bytes: usize, replies: usize) -> bool {
+    pub(super) fn has_room(&self, duplex: Duplex, bytes: usize) -> bool {
         match duplex {
             _ if self.expected.is_empty() => true,
             Duplex::Full => self.chunks < limits::UNANSWERED_CHUNKS,
             Duplex::Half {
                 bytes: most,
-                replies: most_replies,
-            } => {
-                self.bytes.saturating_add(bytes) <= most
-                    && self.expected.len().saturating_add(replies) <= most_replies
-            }
+                replies,
+            } => self.bytes.saturating_add(bytes) <= most && self.expected.len() < replies,
         }
     }
 

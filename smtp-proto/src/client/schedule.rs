@@ -495,11 +495,10 @@ impl Schedule {
     }
 
     /// Returns whether a content, or a chunk of one, may be opened for this transaction, as far as its
-    /// own commands go.
+    /// own commands go. Under suspicion it is [not wanted](Self::wanted), so none is.
     pub(super) fn may_open_content(&self, transaction: &Transaction) -> bool {
         match transaction.stage() {
             Stage::Content => true,
-            _ if self.proof.is_suspicious() => false,
             Stage::Envelope => {
                 transaction.next_recipient().is_none() && self.may_begin_chunks(transaction)
             }

@@ -166,6 +166,7 @@ impl Resending {
     }
 
     /// Has the next attempt not count.
+    #[cfg(feature = "std")]
     pub(super) fn spare_attempt(&mut self) {
         self.attempts = self.attempts.saturating_add(1);
     }
