@@ -58,11 +58,6 @@
 //!   forms that [`smtp_proto`] says.
 //! * `testing`: a mail server for tests, which records and misbehaves as it is told:
 //!   [`smtp_proto::testing`](smtp_proto::guide).
-//!
-//! [`client::Config::tls`]: smtp_proto::client::Config::tls
-//! [`server::Config::tls`]: smtp_proto::server::Config::tls
-//! [`server::Config::mechanisms`]: smtp_proto::server::Config::mechanisms
-
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(
     clippy::unwrap_used,

@@ -199,7 +199,7 @@ impl driver::Wire for Wire {
         };
         let at = self.origin.checked_add(until);
         let link = Link::new(Box::new(socket), at, Box::new(goes_on));
-        match link.and_then(|link| tls.handshake(link)) {
+        match link.and_then(|link| tls.begin(link)) {
             Ok((transport, info)) => {
                 self.socket = Some(Socket::Other(transport));
                 self.is_secure = true;
@@ -212,6 +212,10 @@ impl driver::Wire for Wire {
             }
             Err(error) => Poll::Ready(Err(error)),
         }
+    }
+
+    fn hang_up(&mut self) {
+        self.socket = None;
     }
 
     fn poll_until(&mut self, _: &mut Context<'_>, until: Duration) -> Poll<()> {

@@ -25,7 +25,10 @@ use tokio::{
     time::sleep,
 };
 
-use self::room::{Preparation, Room};
+use self::{
+    connection::serve,
+    room::{Preparation, Room},
+};
 use crate::{Socket, tls::Duplex};
 
 #[cfg(feature = "auth")]
@@ -44,6 +47,8 @@ pub use self::{
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 smtp_proto::server! { async.await }
+
+smtp_proto::serve_connection! { (Duplex) -> Connection<S, H>; }
 
 impl Server {
     /// Serves until [`Shutdown`] says otherwise, and then as long as connections need to come to
@@ -71,42 +76,4 @@ impl Server {
         drop(listener);
         select(pin!(room.empty()), pin!(shutdown.last_moment())).await;
     }
-}
-
-/// Serves one client over any stream to the end of its session.
-///
-/// # Errors
-///
-/// Fails if the session does not end by QUIT. The handler has heard it then.
-pub fn serve_connection<S: State, H: Handler<S>>(
-    stream: impl Duplex + 'static,
-    options: impl Into<Options>,
-    handler: H,
-) -> Connection<S, H> {
-    Connection::new(
-        Socket::over(stream),
-        options.into(),
-        Arc::new(handler),
-        None,
-    )
-}
-
-/// Serves one client as [`serve_connection`] does, until [`Shutdown`] begins: then the transaction
-/// that is under way may come to its end, within the grace, and the client is told 421.
-///
-/// # Errors
-///
-/// Fails if the session does not end by QUIT. The handler has heard it then.
-pub fn serve_connection_until<S: State, H: Handler<S>>(
-    stream: impl Duplex + 'static,
-    options: impl Into<Options>,
-    handler: H,
-    shutdown: Shutdown,
-) -> Connection<S, H> {
-    Connection::new(
-        Socket::over(stream),
-        options.into(),
-        Arc::new(handler),
-        Some(shutdown),
-    )
 }

@@ -1,9 +1,7 @@
 //! What carries a session: a socket, or any stream.
 
 use std::{
-    fmt,
     io::{self, IoSlice},
-    net::IpAddr,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -15,17 +13,7 @@ use tokio::{
     net::TcpStream,
 };
 
-/// A connection over TCP, through a Unix socket, or over any other stream.
-#[non_exhaustive]
-pub enum Socket {
-    /// Over TCP.
-    Tcp(TcpStream),
-    /// Through a Unix socket.
-    #[cfg(unix)]
-    Unix(UnixStream),
-    /// Over another stream, or through TLS.
-    Other(Box<dyn Duplex>),
-}
+smtp_proto::socket! { Duplex }
 
 /// Whatever carries bytes in both directions.
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -33,18 +21,6 @@ pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Duplex for S {}
 
 impl Socket {
-    pub(crate) fn over(stream: impl Duplex + 'static) -> Self {
-        Self::Other(Box::new(stream))
-    }
-
-    /// Returns the address of this end, where it has one.
-    pub fn local_ip(&self) -> Option<IpAddr> {
-        match self {
-            Self::Tcp(stream) => stream.local_addr().ok().map(|address| address.ip()),
-            _ => None,
-        }
-    }
-
     /// Writes what is taken at once, if anything is.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         match self {
@@ -62,19 +38,6 @@ impl Socket {
             Self::Unix(stream) => Pin::new(stream),
             Self::Other(stream) => Pin::new(&mut **stream),
         }
-    }
-}
-
-impl From<TcpStream> for Socket {
-    fn from(stream: TcpStream) -> Self {
-        Self::Tcp(stream)
-    }
-}
-
-#[cfg(unix)]
-impl From<UnixStream> for Socket {
-    fn from(stream: UnixStream) -> Self {
-        Self::Unix(stream)
     }
 }
 
@@ -118,17 +81,5 @@ impl AsyncWrite for Socket {
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.stream().poll_shutdown(cx)
-    }
-}
-
-/// Shows nothing of what passes through TLS, which holds keys.
-impl fmt::Debug for Socket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(stream) => stream.fmt(f),
-            #[cfg(unix)]
-            Self::Unix(stream) => stream.fmt(f),
-            Self::Other(_) => f.write_str("Socket"),
-        }
     }
 }

@@ -17,5 +17,5 @@ pub use smtp_proto_rustls::{Pin, TlsAcceptor, TlsConnector, TlsaRecord, crypto_p
 
 pub use crate::socket::Duplex;
 
-pub(crate) use self::handshake::Handshaking;
-pub use self::handshake::{Handshake, Link, Tls};
+pub(crate) use self::handshake::Begun;
+pub use self::handshake::{Handshake, Link, Secured, Tls};

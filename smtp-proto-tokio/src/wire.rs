@@ -17,23 +17,19 @@ use tokio::{
 
 use crate::{
     Socket, TlsInfo,
-    tls::{Handshaking, Tls},
+    tls::{Begun, Tls},
 };
 
 /// A socket, and the time since it was established.
-#[derive(Debug)]
 pub(crate) struct Wire {
     /// What carries the session; nothing does during a handshake, nor after one that failed.
     pub(crate) socket: Option<Socket>,
     /// When the machine's time began.
     pub(crate) origin: Instant,
-    handshaking: Option<Handshaking>,
+    handshaking: Option<Begun>,
     alarm: Option<Pin<Box<Sleep>>>,
-    yielding: Option<Yielding>,
+    yielding: Option<Pin<Box<dyn Future<Output = ()> + Send + Sync>>>,
 }
-
-/// Waits until the runtime has seen what has arrived.
-struct Yielding(Pin<Box<dyn Future<Output = ()> + Send + Sync>>);
 
 impl Wire {
     pub(crate) fn new(socket: Socket) -> Self {
@@ -73,9 +69,8 @@ impl driver::Wire for Wire {
 
     /// What has arrived since its task was last woken the runtime may not know yet.
     fn poll_arrived(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let begin = || Yielding(Box::pin(yield_now()));
-        let yielding = self.yielding.get_or_insert_with(begin);
-        ready!(yielding.0.as_mut().poll(cx));
+        let yielding = self.yielding.get_or_insert_with(|| Box::pin(yield_now()));
+        ready!(yielding.as_mut().poll(cx));
         self.yielding = None;
         Poll::Ready(())
     }
@@ -108,11 +103,15 @@ impl driver::Wire for Wire {
         let Some(handshaking) = &mut self.handshaking else {
             return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
         };
-        let secured = ready!(handshaking.0.as_mut().poll(cx));
+        let secured = ready!(handshaking.as_mut().poll(cx));
         self.handshaking = None;
         let (link, info) = secured?;
         self.socket = Some(Socket::Other(link));
         Poll::Ready(Ok(info))
+    }
+
+    fn hang_up(&mut self) {
+        self.socket = None;
     }
 
     /// Deadlines move back at nearly every reply. Then the alarm is left alone, and moved only when it
@@ -135,8 +134,8 @@ impl driver::Wire for Wire {
     }
 }
 
-impl fmt::Debug for Yielding {
+impl fmt::Debug for Wire {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Yielding")
+        f.debug_tuple("Wire").field(&self.socket).finish()
     }
 }

@@ -126,6 +126,23 @@ async fn a_slow_sink_pauses_reading_and_blames_nobody() {
     assert!(store.messages.lock().unwrap()[0].content.len() > taken + 5000 * line.len());
 }
 
+/// CMD-5: what has arrived by then is seen before anything is said.
+#[cfg(unix)]
+#[tokio::test]
+async fn whoever_speaks_before_the_greeting_is_refused_in_its_place() {
+    let (stream, mut client) = tokio::net::UnixStream::pair().unwrap();
+    client.write_all(b"EHLO client.example\r\n").await.unwrap();
+    let handler = Arc::new(Shared(Arc::default()));
+    let server = tokio::spawn(serve_connection(stream, server_config(), handler));
+    assert_eq!(
+        read_to_end(&mut client).await,
+        "554 5.5.0 Sent on without waiting for the reply, closing connection\r\n"
+    );
+    drop(client);
+    let error = server.await.unwrap().unwrap_err();
+    assert_eq!(error.machine().unwrap().fault(), Fault::EarlyTalker);
+}
+
 #[tokio::test]
 async fn a_sink_may_refuse_content_on_its_way() {
     let store = Arc::new(Store::default());

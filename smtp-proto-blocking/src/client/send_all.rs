@@ -1,8 +1,11 @@
 //! Many messages, one after the other without waiting.
 
-use std::task::Poll;
+use std::task::{Context, Poll};
 
-use smtp_proto::delivery::{IntoMessage, Report};
+use smtp_proto::{
+    delivery::{IntoMessage, Report},
+    driver::Batch,
+};
 
 use super::{body::Body, session::Client};
 use crate::{Error, wire::poll_fn};
@@ -21,8 +24,7 @@ impl Client {
     {
         SendAll {
             client: self,
-            messages: Some(messages.into_iter()),
-            has_failed: false,
+            batch: Batch::new(messages.into_iter()),
         }
     }
 }
@@ -32,10 +34,7 @@ impl Client {
 #[derive(Debug)]
 pub struct SendAll<'c, I> {
     client: &'c mut Client,
-    /// Those that were not taken, until there are no more.
-    messages: Option<I>,
-    /// The session's error was yielded.
-    has_failed: bool,
+    batch: Batch<I>,
 }
 
 impl<I> SendAll<'_, I> {
@@ -52,39 +51,8 @@ where
     type Item = Result<Report, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let result = self.next_report();
-        self.client.driver.set_supplied(false);
-        result.transpose()
-    }
-}
-
-impl<I> SendAll<'_, I>
-where
-    I: Iterator<Item: IntoMessage<Body>>,
-{
-    fn next_report(&mut self) -> Result<Option<Report>, Error> {
-        while !self.has_failed {
-            self.client.driver.set_supplied(self.messages.is_some());
-            while let Some(messages) = &mut self.messages
-                && self.client.driver.courier().wants_message()
-            {
-                match messages.next() {
-                    Some(message) => {
-                        message
-                            .submit_to(|envelope, body| self.client.submit(envelope, body))??;
-                    }
-                    None => {
-                        self.messages = None;
-                        self.client.driver.set_supplied(false);
-                    }
-                }
-            }
-            if let Poll::Ready(report) = self.client.driver.courier_mut().next_report() {
-                self.has_failed = report.is_err();
-                return report.map_err(|error| self.client.driver.endpoint().explain(error));
-            }
-            poll_fn(|cx| self.client.driver.poll_turn(cx));
-        }
-        Ok(None)
+        let next = |messages: &mut I, _: &mut Context<'_>| Poll::Ready(messages.next());
+        let (driver, batch) = (&mut self.client.driver, &mut self.batch);
+        poll_fn(|cx| batch.poll_report(driver, next, cx)).transpose()
     }
 }

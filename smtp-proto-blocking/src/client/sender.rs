@@ -1,7 +1,7 @@
 //! Messages over as many connections as it takes.
 
 use std::{
-    task::{Context, Poll, Wake, Waker},
+    task::{Context, Wake, Waker},
     thread::{self, Thread, sleep},
     time::Instant,
 };
@@ -11,7 +11,6 @@ use super::{
     connect::Options,
     session::Client,
 };
-use crate::TlsInfo;
 
 smtp_proto::sender! {
     /// ```no_run
@@ -25,27 +24,14 @@ smtp_proto::sender! {
     /// ```
 }
 
-impl Place<'_> {
-    /// Waits for its turn.
-    fn turn(&mut self) -> Turn<Arc<Options>, Client> {
-        let is_verified = |it: &Client| it.tls_info().is_some_and(TlsInfo::is_verified);
-        let waker = Waker::from(Arc::new(Unpark(thread::current())));
-        let turn = loop {
-            let now = self.connections.now();
-            let mut pool = self.connections.pool();
-            let turn = pool.poll_turn(&mut self.place, self.policy, is_verified, now, &waker);
-            drop(pool);
-            match turn {
-                Poll::Ready(turn) => break turn,
-                Poll::Pending => thread::park(),
-            }
-        };
-        let leaving = self.connections.pool().take_leaving();
-        for mut client in leaving {
-            // QUIT leaves, and nobody waits for the answer.
-            client.driver.take_leave(&mut Context::from_waker(&waker));
+/// Polls until it is ready, as often as it says.
+fn poll_fn<R>(mut poll: impl FnMut(&mut Context<'_>) -> Poll<R>) -> R {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    loop {
+        match poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => thread::park(),
         }
-        turn
     }
 }
 

@@ -1,6 +1,6 @@
 //! One connection, from its greeting to its end.
 
-use std::{ops::ControlFlow, task::Poll};
+use std::{ops::ControlFlow, sync::Arc, task::Poll};
 
 use smtp_proto::{
     driver::ServerDriver,
@@ -18,17 +18,17 @@ use crate::{
 pub(super) fn serve<S: State, H: Handler<S>>(
     socket: Socket,
     options: Options,
-    handler: &H,
-    shutdown: Option<&Shutdown>,
+    handler: Arc<H>,
+    shutdown: Option<Shutdown>,
     welcome: Result<(), TurnedAway>,
 ) -> Result<(), Error> {
-    let wire = Wire::new(socket).within(shutdown.cloned());
-    let mut driver = ServerDriver::new(wire, options, Calls::new(handler));
+    let wire = Wire::new(socket).within(shutdown.clone());
+    let mut driver = ServerDriver::new(wire, options, Calls::new(&*handler));
     if let Err(why) = welcome {
         driver.turn_away(why);
     }
     poll_fn(|cx| {
-        driver.follow(shutdown.map_or(Phase::Serving, Shutdown::phase));
+        driver.follow(shutdown.as_ref().map_or(Phase::Serving, Shutdown::phase));
         match driver.poll_turn(cx) {
             Poll::Ready(ControlFlow::Break(result)) => Poll::Ready(result),
             _ => Poll::Pending,

@@ -19,6 +19,7 @@ mod wake;
 use std::os::unix::net::UnixListener;
 use std::{
     net::{TcpListener, ToSocketAddrs},
+    sync::Arc,
     time::Duration,
 };
 
@@ -46,6 +47,23 @@ pub use self::{
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 smtp_proto::server! {}
+
+smtp_proto::serve_connection! {
+    (Transport + Send) -> Result<(), Error>;
+    ///
+    /// ```no_run
+    /// # use smtp_proto_blocking::{Error, server::{self, Config, Handler, Options}};
+    /// fn serve_inherited(
+    ///     stream: std::net::TcpStream,
+    ///     config: Config,
+    ///     handler: impl Handler,
+    /// ) -> Result<(), Error> {
+    ///     let (peer, local) = (stream.peer_addr().ok(), stream.local_addr().ok());
+    ///     let options = Options::new(config).addresses(peer, local);
+    ///     server::serve_connection(stream, options, handler)
+    /// }
+    /// ```
+}
 
 impl Server {
     /// Serves until [`Shutdown`] says otherwise, and then as long as connections need to come to
@@ -79,46 +97,4 @@ impl Server {
         drop(listener);
         room.empty();
     }
-}
-
-/// Serves one client over a connection that was just accepted, to the end of its session.
-///
-/// # Errors
-///
-/// Fails if the session does not end by QUIT. The handler has heard it then.
-///
-/// ```no_run
-/// # use smtp_proto_blocking::{Error, server::{self, Config, Handler, Options}};
-/// fn serve_inherited(
-///     stream: std::net::TcpStream,
-///     config: Config,
-///     handler: impl Handler,
-/// ) -> Result<(), Error> {
-///     let (peer, local) = (stream.peer_addr().ok(), stream.local_addr().ok());
-///     let options = Options::new(config).addresses(peer, local);
-///     server::serve_connection(stream, options, handler)
-/// }
-/// ```
-pub fn serve_connection<S: State, H: Handler<S>>(
-    stream: impl Transport + Send + 'static,
-    options: impl Into<Options>,
-    handler: H,
-) -> Result<(), Error> {
-    serve(Socket::over(stream), options.into(), &handler, None, Ok(()))
-}
-
-/// Serves one client as [`serve_connection`] does, until [`Shutdown`] begins: then the transaction
-/// that is under way may come to its end, within the grace, and the client is told 421.
-///
-/// # Errors
-///
-/// Fails if the session does not end by QUIT. The handler has heard it then.
-pub fn serve_connection_until<S: State, H: Handler<S>>(
-    stream: impl Transport + Send + 'static,
-    options: impl Into<Options>,
-    handler: H,
-    shutdown: Shutdown,
-) -> Result<(), Error> {
-    let (socket, options) = (Socket::over(stream), options.into());
-    serve(socket, options, &handler, Some(&shutdown), Ok(()))
 }

@@ -4,7 +4,7 @@ use std::{
     io::Write,
     sync::{Arc, Mutex, PoisonError},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use smtp_proto::{
@@ -56,7 +56,7 @@ impl Preparation {
     /// Prepares a connection. Its stack is not that of all that follows.
     #[inline(never)]
     fn run(&self, (socket, options): Arrived) -> (Arrived, Result<(), TurnedAway>) {
-        let mut arrival = Arrival::new(socket, options, self.limit);
+        let mut arrival = Arrival::new(socket, options, Instant::now(), self.limit);
         let prepared = match guarded(|| self.prepare.prepare(&mut arrival)) {
             Some(Err(_)) if arrival.time_left().is_err() => Err(TurnedAway::Late),
             prepared => TurnedAway::unless_prepared(prepared),
@@ -115,7 +115,7 @@ impl<H> Room<H> {
             let (socket, options) = arrived;
             let welcome = welcome.and_then(|()| place.count(options.peer()));
             // The handler hears of errors.
-            let _ = serve(socket, options, &*handler, Some(&shutdown), welcome);
+            let _ = serve(socket, options, handler, Some(shutdown), welcome);
             drop(place);
         });
         if let Err(error) = served

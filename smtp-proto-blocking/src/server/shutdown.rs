@@ -1,22 +1,13 @@
 //! How servers end.
 
 use std::{
-    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant},
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::Instant,
 };
-
-use smtp_proto::reception::{Ending, Phase};
 
 use super::wake::Wake;
 
-/// Ends servers, and connections that are served by themselves, from another thread.
-///
-/// Clones end the same ones. One is enough for servers at several ports.
-#[derive(Clone, Debug)]
-pub struct Shutdown {
-    shared: Arc<Shared>,
-    origin: Instant,
-}
+smtp_proto::shutdown! {}
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -31,40 +22,7 @@ struct Progress {
     wakes: Vec<Wake>,
 }
 
-impl Default for Shutdown {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Shutdown {
-    /// Makes one that transactions have half a minute in.
-    pub fn new() -> Self {
-        Self {
-            shared: Arc::default(),
-            origin: Instant::now(),
-        }
-    }
-
-    /// Sets how long transactions may take to end, once it has begun.
-    #[must_use]
-    pub fn grace(self, grace: Duration) -> Self {
-        self.progress().ending.set_grace(grace);
-        self
-    }
-
-    /// Begins: no connection is accepted any more, each session is told 421 (RFC 5321 3.8) as soon
-    /// as its transaction has ended, and those that are left when the grace is over are ended.
-    /// Does not wait for it.
-    pub fn begin(&self) {
-        self.advance(Ending::begin);
-    }
-
-    /// Ends all at once: transactions are dropped, and what a handler is busy with is not waited for.
-    pub fn abort(&self) {
-        self.advance(Ending::abort);
-    }
-
     /// Returns how far it has come.
     pub(crate) fn phase(&self) -> Phase {
         self.progress().ending.phase(self.origin.elapsed())
@@ -91,15 +49,16 @@ impl Shutdown {
     /// Has this reached when it begins, or at once if it has.
     pub(super) fn wakes(&self, wake: Wake) {
         self.progress().wakes.push(wake);
-        if self.phase() != Phase::Serving {
-            self.advance(|_, _| {});
-        }
+        self.change(|_, _| {});
     }
 
-    fn advance(&self, step: impl FnOnce(&mut Ending, Duration)) {
-        let mut progress = self.progress();
-        step(&mut progress.ending, self.origin.elapsed());
-        let wakes = std::mem::take(&mut progress.wakes);
+    fn change(&self, step: impl FnOnce(&mut Ending, Duration)) {
+        let (mut progress, now) = (self.progress(), self.origin.elapsed());
+        step(&mut progress.ending, now);
+        let wakes = match progress.ending.phase(now) {
+            Phase::Serving => Vec::new(),
+            _ => std::mem::take(&mut progress.wakes),
+        };
         drop(progress);
         self.shared.changed.notify_all();
         for wake in wakes {

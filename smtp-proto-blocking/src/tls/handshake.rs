@@ -1,10 +1,7 @@
 //! What a library of TLS is to a connection.
 
 use std::{
-    any::Any,
-    fmt,
-    io::{self, IoSlice, Read, Write},
-    sync::Arc,
+    io::{IoSlice, Read, Write},
     time::{Duration, Instant},
 };
 
@@ -15,10 +12,12 @@ const WATCH: Duration = Duration::from_millis(256);
 /// How long a call under TLS may at least take, which the transport's time may be too short for.
 const MOMENT: Duration = Duration::from_millis(16);
 
-/// Does the TLS handshakes of one side: what a library of TLS is to this one.
-///
-/// `smtp-proto/native-tls` in the repository has it done by native-tls.
-pub trait Handshake: Send + Sync + 'static {
+/// The transport that leads through TLS, and what its handshake came to.
+pub type Secured = (Box<dyn Transport + Send>, TlsInfo);
+
+type Begun = io::Result<Secured>;
+
+smtp_proto::tls! {
     /// Does a handshake, and returns the transport that leads through TLS with what it came to. The
     /// time that it may take is kept by the link.
     ///
@@ -29,22 +28,8 @@ pub trait Handshake: Send + Sync + 'static {
     /// # Errors
     ///
     /// Those of the link, as they are, and of the library. They end the session. One that has an
-    /// [`UnverifiedReason`](smtp_proto::machine::UnverifiedReason) among its causes says that of the
-    /// peer.
-    fn handshake(&self, link: Link) -> io::Result<Secured>;
-
-    /// Returns whether another does the same, so that a connection by the one is as good as by the other.
-    /// Unless it says so, only a clone of the same [`Tls`] does.
-    fn is_same(&self, _: &Self) -> bool
-    where
-        Self: Sized,
-    {
-        false
-    }
+    /// [`UnverifiedReason`](smtp_proto::machine::UnverifiedReason) among its causes says that of the peer.
 }
-
-/// The transport that leads through TLS, and what its handshake came to.
-pub type Secured = (Box<dyn Transport + Send>, TlsInfo);
 
 /// The bytes of a connection in both directions, as a handshake is done with them.
 ///
@@ -153,49 +138,5 @@ impl Transport for Link {
 impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Link")
-    }
-}
-
-/// Any [`Handshake`].
-#[derive(Clone)]
-pub struct Tls(Arc<dyn Erased>);
-
-trait Erased: Any + Send + Sync {
-    fn begin(&self, link: Link) -> io::Result<Secured>;
-    fn is_same_as(&self, other: &dyn Any) -> bool;
-}
-
-impl<H: Handshake> Erased for H {
-    fn begin(&self, link: Link) -> io::Result<Secured> {
-        self.handshake(link)
-    }
-
-    fn is_same_as(&self, other: &dyn Any) -> bool {
-        let other = other.downcast_ref::<H>();
-        other.is_some_and(|other| self.is_same(other))
-    }
-}
-
-impl<H: Handshake> From<H> for Tls {
-    fn from(handshake: H) -> Self {
-        Self(Arc::new(handshake))
-    }
-}
-
-impl Tls {
-    pub(crate) fn handshake(&self, link: Link) -> io::Result<Secured> {
-        self.0.begin(link)
-    }
-}
-
-impl PartialEq for Tls {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0) || self.0.is_same_as(&*other.0)
-    }
-}
-
-impl fmt::Debug for Tls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Tls")
     }
 }

@@ -3,11 +3,14 @@
 use std::{
     future::poll_fn,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use futures_core::Stream;
-use smtp_proto::delivery::{IntoMessage, Report};
+use smtp_proto::{
+    delivery::{IntoMessage, Report},
+    driver::Batch,
+};
 
 use super::{body::Body, session::Client};
 use crate::Error;
@@ -48,8 +51,7 @@ impl Client {
     {
         SendAll {
             client: self,
-            messages: Some(messages),
-            has_failed: false,
+            batch: Batch::new(messages),
         }
     }
 }
@@ -62,10 +64,7 @@ impl Client {
 #[derive(Debug)]
 pub struct SendAll<'c, M> {
     client: &'c mut Client,
-    /// Those that were not taken, until there are no more.
-    messages: Option<M>,
-    /// The session's error was yielded.
-    has_failed: bool,
+    batch: Batch<M>,
 }
 
 impl<M> SendAll<'_, M> {
@@ -92,50 +91,9 @@ where
     }
 
     fn poll_report(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Report>, Error>> {
-        let report = self.poll_messages_and_report(cx);
-        self.client.driver.set_supplied(false);
-        report
-    }
-
-    fn poll_messages_and_report(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<Report>, Error>> {
-        while !self.has_failed {
-            let is_late = self.poll_messages(cx)?.is_pending();
-            let is_supplied = self.messages.is_some() && !is_late;
-            self.client.driver.set_supplied(is_supplied);
-            match self.client.driver.courier_mut().next_report() {
-                // The source is only late: the server may take its leave meanwhile.
-                Poll::Ready(Ok(None)) if is_late => {}
-                Poll::Ready(report) => {
-                    self.has_failed = report.is_err();
-                    return Poll::Ready(
-                        report.map_err(|error| self.client.driver.endpoint().explain(error)),
-                    );
-                }
-                Poll::Pending => {}
-            }
-            ready!(self.client.driver.poll_turn(cx));
-        }
-        Poll::Ready(Ok(None))
-    }
-
-    /// Submits as many messages as are needed to keep the connection busy. Is pending while the
-    /// source is.
-    fn poll_messages(&mut self, cx: &mut Context<'_>) -> Result<Poll<()>, Error> {
-        while let Some(messages) = &mut self.messages
-            && self.client.driver.courier().wants_message()
-        {
-            match Pin::new(messages).poll_next(cx) {
-                Poll::Ready(Some(message)) => {
-                    message.submit_to(|envelope, body| self.client.submit(envelope, body))??;
-                }
-                Poll::Ready(None) => self.messages = None,
-                Poll::Pending => return Ok(Poll::Pending),
-            }
-        }
-        Ok(Poll::Ready(()))
+        let next = |messages: &mut M, cx: &mut Context<'_>| Pin::new(messages).poll_next(cx);
+        let Self { client, batch } = self;
+        batch.poll_report(&mut client.driver, next, cx)
     }
 }
 

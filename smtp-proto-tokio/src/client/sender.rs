@@ -2,14 +2,13 @@
 
 use std::future::poll_fn;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::{
     body::{Body, Supply},
     connect::Options,
     session::Client,
 };
-use crate::TlsInfo;
 
 smtp_proto::sender! {
     async.await
@@ -24,23 +23,4 @@ smtp_proto::sender! {
     /// # Ok(())
     /// # }
     /// ```
-}
-
-impl Place<'_> {
-    /// Waits for its turn.
-    async fn turn(&mut self) -> Turn<Arc<Options>, Client> {
-        let is_verified = |it: &Client| it.tls_info().is_some_and(TlsInfo::is_verified);
-        let turn = poll_fn(|cx| {
-            let now = self.connections.now();
-            let mut pool = self.connections.pool();
-            pool.poll_turn(&mut self.place, self.policy, is_verified, now, cx.waker())
-        });
-        let turn = turn.await;
-        let leaving = self.connections.pool().take_leaving();
-        for mut client in leaving {
-            // QUIT leaves, and nobody waits for the answer.
-            let _ = timeout(Duration::ZERO, client.quit()).await;
-        }
-        turn
-    }
 }

@@ -34,28 +34,27 @@ struct Watch {
 /// Nothing in it is pinned.
 impl<S: State, H: Handler<S>> Unpin for Connection<S, H> {}
 
+/// Serves a client, or turns it away in place of greeting it.
+pub(super) fn serve<S: State, H: Handler<S>>(
+    socket: Socket,
+    options: Options,
+    handler: Arc<H>,
+    shutdown: Option<Shutdown>,
+    welcome: Result<(), TurnedAway>,
+) -> Connection<S, H> {
+    let mut driver = ServerDriver::new(Wire::new(socket), options, Calls::new(handler));
+    if let Err(why) = welcome {
+        driver.turn_away(why);
+    }
+    let shutdown = shutdown.map(|shutdown| Watch {
+        next: Box::pin(shutdown.clone().begun()),
+        shutdown,
+        has_begun: false,
+    });
+    Connection { driver, shutdown }
+}
+
 impl<S: State, H: Handler<S>> Connection<S, H> {
-    pub(super) fn new(
-        socket: Socket,
-        options: Options,
-        handler: Arc<H>,
-        shutdown: Option<Shutdown>,
-    ) -> Self {
-        Self {
-            driver: ServerDriver::new(Wire::new(socket), options, Calls::new(handler)),
-            shutdown: shutdown.map(|shutdown| Watch {
-                next: Box::pin(shutdown.clone().begun()),
-                shutdown,
-                has_begun: false,
-            }),
-        }
-    }
-
-    /// Turns the client away in place of greeting it.
-    pub(super) fn turn_away(&mut self, why: TurnedAway) {
-        self.driver.turn_away(why);
-    }
-
     /// Hears of a shutdown.
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) {
         while let Some(watch) = &mut self.shutdown

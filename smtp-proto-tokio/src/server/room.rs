@@ -15,7 +15,7 @@ use smtp_proto::{
 use tokio::{task::JoinSet, time::timeout};
 
 use super::{
-    connection::Connection,
+    connection::{Connection, serve},
     handler::Handler,
     options::Options,
     prepare::{Arrival, Prepare},
@@ -106,10 +106,7 @@ impl<H> Room<H> {
                 let prepared = preparation.run(&mut arrival, shutdown.clone()).await;
                 let (socket, options) = arrival.into_parts();
                 let welcome = prepared.and_then(|()| place.count(options.peer()));
-                let mut connection = Connection::new(socket, options, handler, Some(shutdown));
-                if let Err(why) = welcome {
-                    connection.turn_away(why);
-                }
+                let connection = serve(socket, options, handler, Some(shutdown), welcome);
                 Served { connection, place }.await;
             });
             return;
@@ -117,7 +114,7 @@ impl<H> Room<H> {
         let place = place.and_then(|mut place| place.count(options.peer()).map(|()| place));
         match place {
             Ok(place) => {
-                let connection = Connection::new(socket, options, handler, Some(shutdown));
+                let connection = serve(socket, options, handler, Some(shutdown), Ok(()));
                 self.connections.spawn(Served { connection, place });
             }
             Err(why) => {

@@ -1,64 +1,28 @@
 //! How servers end.
 
-use std::{future::pending, pin::pin, sync::Arc, time::Duration};
+use std::{future::pending, pin::pin};
 
 use futures_util::future::select;
-use smtp_proto::reception::{Ending, Phase};
 use tokio::{
     sync::watch,
     time::{Instant, sleep_until},
 };
 
-/// Ends servers, and connections that are served by themselves, from another task.
-///
-/// Clones end the same ones. One is enough for servers at several ports.
-#[derive(Clone, Debug)]
-pub struct Shutdown {
-    ending: Arc<watch::Sender<Ending>>,
-    origin: Instant,
-}
+smtp_proto::shutdown! {}
 
-impl Default for Shutdown {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+type Shared = watch::Sender<Ending>;
 
 impl Shutdown {
-    /// Makes one that transactions have half a minute in.
-    pub fn new() -> Self {
-        Self {
-            ending: Arc::default(),
-            origin: Instant::now(),
-        }
-    }
-
-    /// Sets how long transactions may take to end, once it has begun.
-    #[must_use]
-    pub fn grace(self, grace: Duration) -> Self {
-        self.ending.send_modify(|ending| ending.set_grace(grace));
-        self
-    }
-
-    /// Begins: no connection is accepted any more, each session is told 421 (RFC 5321 3.8) as soon
-    /// as its transaction has ended, and those that are left when the grace is over are ended.
-    /// Does not wait for it.
-    pub fn begin(&self) {
+    fn change(&self, step: impl FnOnce(&mut Ending, Duration)) {
         let now = self.origin.elapsed();
-        self.ending.send_modify(|ending| ending.begin(now));
-    }
-
-    /// Ends all at once: transactions are dropped, and what a handler is busy with is not waited for.
-    pub fn abort(&self) {
-        let now = self.origin.elapsed();
-        self.ending.send_modify(|ending| ending.abort(now));
+        self.shared.send_modify(|ending| step(ending, now));
     }
 
     /// Waits until it begins.
     pub(super) async fn begun(self) {
         let serves = |ending: &Ending| ending.phase(Duration::ZERO) == Phase::Serving;
         // It cannot fail: the sender is here.
-        let _ = self.ending.subscribe().wait_for(|it| !serves(it)).await;
+        let _ = self.shared.subscribe().wait_for(|it| !serves(it)).await;
     }
 
     /// Waits until it is over, whatever is under way.
@@ -73,7 +37,7 @@ impl Shutdown {
 
     /// Waits for a point in time, which may come earlier than was known at first.
     async fn reached(self, point: impl Fn(&Ending) -> Option<Duration>) {
-        let mut ending = self.ending.subscribe();
+        let mut ending = self.shared.subscribe();
         loop {
             let at = point(&ending.borrow_and_update());
             let at = at.and_then(|at| self.origin.checked_add(at));

@@ -4,11 +4,10 @@ use std::{io, sync::Arc};
 
 use smtp_proto_rustls::{TlsAcceptor, TlsConnector, explained};
 
-use super::{Handshake, Link};
-use crate::TlsInfo;
+use super::{Handshake, Link, Secured};
 
 impl Handshake for TlsConnector {
-    async fn handshake(&self, link: Link) -> io::Result<(Link, TlsInfo)> {
+    async fn handshake(&self, link: Link) -> io::Result<Secured> {
         let connector = tokio_rustls::TlsConnector::from(Arc::clone(self.config()));
         let connecting = connector.connect(self.server_name().clone(), link);
         let stream = connecting.await.map_err(explained)?;
@@ -22,7 +21,7 @@ impl Handshake for TlsConnector {
 }
 
 impl Handshake for TlsAcceptor {
-    async fn handshake(&self, link: Link) -> io::Result<(Link, TlsInfo)> {
+    async fn handshake(&self, link: Link) -> io::Result<Secured> {
         let acceptor = tokio_rustls::TlsAcceptor::from(Arc::clone(self.config()));
         let stream = acceptor.accept(link).await?;
         let info = self.info(stream.get_ref().1);

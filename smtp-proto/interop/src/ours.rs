@@ -12,11 +12,11 @@ use anyhow::Result;
 use smtp_proto::delivery::{Options, Report};
 use smtp_proto::{
     client::{
-        Config, Duplex, Envelope, Pipelining, Timeouts, Tls,
+        Config, Demand, Duplex, Envelope, Pipelining, Timeouts, Tls,
         mechanism::{Login, Plain, Protection},
     },
     machine::{Dialect, Origin, TraceEntry},
-    syntax::{Capabilities, Host},
+    syntax::{Attribute, Capabilities, Host},
 };
 use smtp_proto_tokio::tls::TlsConnector; // the other adapter's, too
 
@@ -75,6 +75,10 @@ pub(crate) struct Session {
     pub(crate) authentication: Option<Authentication>,
     /// What the server offered before.
     pub(crate) known: Option<Capabilities>,
+    /// What is said of the client that the session is for.
+    pub(crate) xclient: Vec<Attribute<'static>>,
+    /// What is said of the client that each message is from.
+    pub(crate) xforward: Vec<Attribute<'static>>,
 }
 
 impl Session {
@@ -87,6 +91,8 @@ impl Session {
             ca: None,
             authentication: None,
             known: None,
+            xclient: Vec::new(),
+            xforward: Vec::new(),
         }
     }
 
@@ -114,6 +120,9 @@ impl Session {
         }
         if let Some(known) = &self.known {
             config = config.known_capabilities(known.clone());
+        }
+        if !self.xclient.is_empty() {
+            config = config.xclient(Demand::Required, self.xclient.iter().cloned());
         }
         config
     }
@@ -166,7 +175,10 @@ pub(crate) fn send(
 ) -> Result<Sending> {
     let messages: Vec<(Envelope<'static>, Arc<[u8]>)> = messages
         .iter()
-        .map(|message| (message.envelope(), Arc::clone(&message.content)))
+        .map(|message| {
+            let envelope = message.envelope().xforward(session.xforward.clone());
+            (envelope, Arc::clone(&message.content))
+        })
         .collect();
     match adapter {
         Adapter::Tokio => tokio::runtime::Builder::new_current_thread()

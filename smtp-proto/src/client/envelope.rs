@@ -352,10 +352,12 @@ impl Written {
         self.size.is_some()
     }
 
-    /// Returns the domain of a recipient, with its `@`; the server's own postmaster has none.
+    /// Returns the domain of a recipient, with its `@`; those that the server alone knows have none.
     pub(super) fn domain(&self, position: usize) -> Option<&[u8]> {
         let path = self.recipient(position);
         let path = path.strip_suffix(b">").unwrap_or(path);
+        // What is quoted to its end has no domain, and may have an `@`.
+        let path = path.strip_suffix(b"\"").map_or(path, |_| b"");
         memchr::memrchr(b'@', path).and_then(|at| path.get(at..))
     }
 

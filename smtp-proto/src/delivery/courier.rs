@@ -17,7 +17,7 @@ use crate::{
         Outcome,
     },
     framing::Transmit,
-    machine::{Driven, Error, Misuse, TlsInfo, TraceEntry, UnverifiedReason},
+    machine::{Driven, Error, Fault, Misuse, TlsInfo, TraceEntry, UnverifiedReason},
     syntax::{Capabilities, Command, ForwardPath, RcptParameters, Reply},
 };
 
@@ -408,6 +408,18 @@ impl<B> Courier<B> {
     /// Returns the error that the session has ended with.
     pub fn failure(&self) -> Option<&Error> {
         self.session.failure.as_ref()
+    }
+
+    /// Returns whether the connection had ended before the message of a report, which just did not show: it
+    /// had carried others, and is lost without an answer to anything of this one.
+    pub fn had_ended_before(&self, report: &Report) -> bool {
+        let is_lost = matches!(
+            self.failure().map(Error::fault),
+            Some(Fault::ConnectionLost | Fault::WriteFailed)
+        );
+        let is_unsent = matches!(&report.outcome, Outcome::NotSent(why) if why.answer.is_none());
+        let is_unanswered = report.answers.iter().all(Option::is_none);
+        self.submitted() > 1 && is_lost && is_unsent && is_unanswered
     }
 
     /// Returns whether nothing is awaited from the server: the session is open, every message is

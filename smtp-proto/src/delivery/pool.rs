@@ -268,6 +268,8 @@ impl<K: Clone + PartialEq, C> Pool<K, C> {
             Outcome::NotSent(_) | Outcome::InDoubt => false,
         };
         match courier.failure() {
+            // That says nothing of the server, but that others which have waited may be gone as well.
+            Some(_) if courier.had_ended_before(report) => self.dismiss(place.route),
             // A server that takes its leave after each message, by 421 or not, does its work.
             Some(_) if !report.recipients.iter().any(is_settled) => {
                 route.backoff.failed(&policy.retry, now);
@@ -312,6 +314,19 @@ impl<K: Clone + PartialEq, C> Pool<K, C> {
         }
     }
 
+    /// Has connections [leave](Self::take_leaving) that have waited too long. Returns after how long the next
+    /// will have, if one waits.
+    pub fn expire(&mut self, policy: &Policy, now: Duration) -> Option<Duration> {
+        while let Some(first) = self.idle.first_entry() {
+            let waited = now.saturating_sub(first.get().since);
+            match policy.idle_timeout.checked_sub(waited) {
+                Some(left) if !left.is_zero() => return Some(left),
+                _ => self.leaving.push(first.remove().connection),
+            }
+        }
+        None
+    }
+
     /// Takes out the connections that have to make way, or have waited too long. They are to take leave
     /// of their servers without waiting for an answer.
     pub fn take_leaving(&mut self) -> Vec<C> {
@@ -324,12 +339,13 @@ impl<K: Clone + PartialEq, C> Pool<K, C> {
         idle.into_values().map(|it| it.connection)
     }
 
-    /// Has connections leave that have waited too long.
-    fn expire(&mut self, policy: &Policy, now: Duration) {
-        while let Some(first) = self.idle.first_entry()
-            && now.saturating_sub(first.get().since) >= policy.idle_timeout
-        {
-            self.leaving.push(first.remove().connection);
+    /// Has the connections of a route leave that wait.
+    fn dismiss(&mut self, route: u64) {
+        let of_route = self.idle.iter().filter(|(_, it)| it.route == route);
+        let leaving: Vec<_> = of_route.map(|(&number, _)| number).collect();
+        for number in leaving {
+            self.leaving
+                .extend(self.idle.remove(&number).map(|it| it.connection));
         }
     }
 

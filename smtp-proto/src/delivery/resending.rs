@@ -165,6 +165,11 @@ impl Resending {
         self.narrow()
     }
 
+    /// Has the next attempt not count.
+    pub(super) fn spare_attempt(&mut self) {
+        self.attempts = self.attempts.saturating_add(1);
+    }
+
     fn narrow(&mut self) -> Next {
         let again = core::mem::take(&mut self.again);
         if again.is_empty() {

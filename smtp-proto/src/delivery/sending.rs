@@ -33,6 +33,11 @@ impl<S: Supply> Sending<S> {
         (self.resending.envelope().clone(), content)
     }
 
+    /// Has the next attempt not count: its connection [had ended](super::Courier::had_ended_before) before.
+    pub fn spare_attempt(&mut self) {
+        self.resending.spare_attempt();
+    }
+
     /// Returns whether it may go only over a connection to a server that is verified (RFC 8689 4.2.1).
     pub(super) fn needs_verified_tls(&self) -> bool {
         self.resending.envelope().needs_verified_tls()

@@ -8,8 +8,9 @@ use core::{
 
 use super::{endpoint::Endpoint, wire::Wire};
 use crate::{
-    client::{Body, Client},
+    client::{Body, Client, Envelope, MessageId},
     delivery::Courier,
+    machine::Misuse,
 };
 
 /// How long a wire may take to shut down.
@@ -17,6 +18,9 @@ const FAREWELL: Duration = Duration::from_secs(1);
 
 /// A content, as a driver wants it.
 pub trait Presents {
+    /// Returns how many bytes it has, if that is known.
+    fn size(&self) -> Option<u64>;
+
     /// Returns what there is from an offset on; `None` if that has to be waited for.
     fn present(&mut self, offset: u64, cx: &mut Context<'_>) -> Option<Body<'_>>;
 }
@@ -68,9 +72,18 @@ impl<W: Wire, B: Presents> ClientDriver<W, B> {
         (self.courier.into_machine(), self.endpoint)
     }
 
+    /// Submits a message with its content.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Courier::submit`].
+    pub fn submit(&mut self, envelope: Envelope<'_>, body: B) -> Result<MessageId, Misuse> {
+        self.courier.submit(envelope, body.size(), body)
+    }
+
     /// Says whether more messages wait in a source: then nothing is written where another should be
     /// submitted before.
-    pub fn set_supplied(&mut self, is_supplied: bool) {
+    pub(super) fn set_supplied(&mut self, is_supplied: bool) {
         self.is_supplied = is_supplied;
     }
 
@@ -93,7 +106,7 @@ impl<W: Wire, B: Presents> ClientDriver<W, B> {
 
     /// Goes round once: events, writes, and a read unless there is news. Is pending only when nothing can
     /// be done.
-    pub fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.courier.wants_look() {
             // It may have brought what is waited for.
             return self.poll_look(cx);

@@ -170,6 +170,8 @@ impl<W: Wire> Endpoint<W> {
                 machine.tls_established(info, self.now());
             }
             Err(error) => {
+                // Nothing passes in clear from here on.
+                self.wire.hang_up();
                 machine.tls_failed(error.get_ref());
                 self.error.get_or_insert(Arc::new(error));
             }

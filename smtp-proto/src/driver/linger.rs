@@ -29,6 +29,15 @@ impl Linger {
         }
     }
 
+    /// Begins after a client has taken its leave, which sends nothing more.
+    pub(super) fn after_quit(now: Duration) -> Self {
+        let bytes_left = 0;
+        Self {
+            bytes_left,
+            ..Self::begin(now)
+        }
+    }
+
     /// Is ready once the peer has closed, too, or has had enough time.
     pub(super) fn poll(
         &mut self,

@@ -1,6 +1,6 @@
 //! The loop that a served connection goes round.
 
-use alloc::sync::Arc;
+use alloc::{boxed::Box, sync::Arc};
 use core::{
     mem,
     ops::ControlFlow,
@@ -55,7 +55,7 @@ pub struct ServerDriver<W: Wire, S: State, A: Attends<S>> {
     application: A,
     endpoint: Endpoint<W>,
     has_looked: bool,
-    closing: Option<Closing>,
+    closing: Option<Box<Closing>>,
     /// Nothing is waited for any more.
     is_over: bool,
     is_told: bool,
@@ -107,7 +107,7 @@ impl<W: Wire, S: State, A: Attends<S>> ServerDriver<W, S, A> {
             Some(closing) => closing,
             None => match ready!(self.poll_session(cx)) {
                 ControlFlow::Continue(()) => return Poll::Ready(ControlFlow::Continue(())),
-                ControlFlow::Break(result) => self.close(result),
+                ControlFlow::Break(result) => Box::new(self.close(result)),
             },
         };
         if self.poll_close(&mut closing, cx).is_pending() {
@@ -241,11 +241,15 @@ impl<W: Wire, S: State, A: Attends<S>> ServerDriver<W, S, A> {
         }
     }
 
-    /// Begins to close the wire. To do so on unread bytes could cost the client the last reply.
+    /// Begins to close the wire.
     fn close(&mut self, result: Result<(), Error>) -> Closing {
         self.application.abandon();
-        let lingers = !self.endpoint.is_mute() && !self.is_over;
-        let linger = lingers.then(|| Linger::begin(self.endpoint.now()));
+        let now = self.endpoint.now();
+        let linger = match self.endpoint.is_mute() || self.is_over {
+            true => None,
+            false if self.reception.tally().quit => Some(Linger::after_quit(now)),
+            false => Some(Linger::begin(now)),
+        };
         Closing { result, linger }
     }
 

@@ -46,14 +46,16 @@ pub trait Wire {
     /// Says that nothing more comes.
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// Goes on with a TLS handshake, which begins with the first call; what blocks, until then. From
-    /// there on nothing passes in clear.
+    /// Goes on with a TLS handshake, which begins with the first call; what blocks, until then.
     fn poll_handshake(
         &mut self,
         tls: &Self::Tls,
         cx: &mut Context<'_>,
         until: Duration,
     ) -> Poll<io::Result<TlsInfo>>;
+
+    /// Lets go of what it leads over: nothing passes any more.
+    fn hang_up(&mut self);
 
     /// Waits for a time after everything else was pending. What blocks waits for it only if nothing else
     /// has waited, and maybe not for all of it.

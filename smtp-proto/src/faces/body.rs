@@ -55,6 +55,10 @@ macro_rules! body {
         }
 
         impl $crate::driver::Presents for Body {
+            fn size(&self) -> Option<u64> {
+                self.0.size()
+            }
+
             fn present(
                 &mut self,
                 offset: u64,

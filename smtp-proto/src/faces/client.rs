@@ -117,9 +117,7 @@ macro_rules! client {
                 envelope: impl Into<Envelope<'e>>,
                 body: impl Into<Body>,
             ) -> Result<MessageId, Misuse> {
-                let body = body.into();
-                let courier = self.driver.courier_mut();
-                courier.submit(envelope.into(), body.size(), body)
+                self.driver.submit(envelope.into(), body.into())
             }
 
             /// Waits for the next report; `None` if nothing is unfinished.

@@ -4,6 +4,10 @@
 mod body;
 mod client;
 mod handler;
+mod prepare;
 mod sender;
 mod server;
+mod shutdown;
 mod sink;
+mod socket;
+mod tls;

@@ -2,8 +2,7 @@
 
 /// Defines an adapter's `Sender`, with the documentation that is given.
 ///
-/// The adapter's are `Client`, `Body` and its `Supply`, `Options`, `Instant`, `sleep`, and how a `Place` takes
-/// its `turn`.
+/// The adapter's are `Client`, `Body` and its `Supply`, `Options`, `Instant`, `sleep`, and `poll_fn`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! sender {
@@ -11,12 +10,14 @@ macro_rules! sender {
         use std::{
             ops::ControlFlow,
             sync::{Arc, Mutex, MutexGuard, PoisonError},
+            task::Poll,
             time::Duration,
         };
 
         use $crate::{
             client::Envelope,
             delivery::{self, Error, Policy, Pool, Report, Retry, Sending, Turn},
+            machine::TlsInfo,
         };
 
         /// Sends messages over connections that it opens, keeps and opens again: to one server, or [to](Self::to)
@@ -25,6 +26,7 @@ macro_rules! sender {
         /// What was not sent when a connection was lost is sent again over another, to exactly those recipients
         /// who are left and no more often than [`Retry`] says. About recipients in doubt it asks, and leaves them
         /// so unless told otherwise. What the server refused, for now or for good, is not tried again.
+        /// A connection that turns out to have ended while it waited costs neither a try nor time.
         ///
         /// Cheap to clone; clones share the connections. A message never goes over a connection with another trust
         /// or identity than its [`Options`] have, of another name, from another address or through another proxy;
@@ -111,7 +113,7 @@ macro_rules! sender {
             }
 
             /// Sets how long a connection waits for the next message: 1 minute unless set. It ends with the next
-            /// message to any server after that.
+            /// message to any server after that, or by [`close_idle`](Self::close_idle).
             #[must_use]
             pub fn idle_timeout(mut self, timeout: Duration) -> Self {
                 Arc::make_mut(&mut self.policy).idle_timeout = timeout;
@@ -158,6 +160,9 @@ macro_rules! sender {
                                 client.announce_quit();
                             }
                             let (report, left) = client.finished(message)$(.$await)??;
+                            if client.driver.courier().had_ended_before(&report) {
+                                sending.spare_attempt();
+                            }
                             place.give_back(client, &report);
                             sending.observe(&self.policy, report, left.map(|body| body.0))
                         }
@@ -168,6 +173,21 @@ macro_rules! sender {
                         ControlFlow::Break(end) => return end,
                     }
                 }
+            }
+
+            /// Takes leave on the connections that have waited for a message [too long](Self::idle_timeout).
+            /// Returns after how long the next of those that wait now will have, if there is one.
+            ///
+            /// Nothing runs unless it is called: call it now and then, or when it has said, where connections
+            /// are not to wait for the next message to end.
+            pub $($async)? fn close_idle(&self) -> Option<Duration> {
+                let (next, leaving) = {
+                    let now = self.connections.now();
+                    let mut pool = self.connections.pool();
+                    (pool.expire(&self.policy, now), pool.take_leaving())
+                };
+                take_leave(leaving)$(.$await)?;
+                next
             }
 
             /// Takes leave on all connections that wait for a message.
@@ -212,6 +232,19 @@ macro_rules! sender {
         }
 
         impl Place<'_> {
+            /// Waits for its turn.
+            $($async)? fn turn(&mut self) -> Turn<Arc<Options>, Client> {
+                let is_verified = |it: &Client| it.tls_info().is_some_and(TlsInfo::is_verified);
+                let turn = poll_fn(|cx| {
+                    let now = self.connections.now();
+                    let mut pool = self.connections.pool();
+                    pool.poll_turn(&mut self.place, self.policy, is_verified, now, cx.waker())
+                })$(.$await)?;
+                let leaving = self.connections.pool().take_leaving();
+                take_leave(leaving)$(.$await)?;
+                turn
+            }
+
             /// Waits for its turn, and returns it with a connection that is known to be good, or a new one.
             $($async)? fn connected(mut self) -> Result<(Self, Client), Error> {
                 loop {
@@ -248,6 +281,13 @@ macro_rules! sender {
                 if pool.observe(&self.place, self.policy, courier, report, now) {
                     pool.keep(&self.place, client, now);
                 }
+            }
+        }
+
+        /// Has QUIT leave on connections, for whose answers nobody waits.
+        $($async)? fn take_leave(leaving: Vec<Client>) {
+            for mut client in leaving {
+                poll_fn(|cx| Poll::Ready(client.driver.take_leave(cx)))$(.$await)?;
             }
         }
 

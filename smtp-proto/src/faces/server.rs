@@ -136,6 +136,47 @@ macro_rules! server {
     };
 }
 
+/// Defines what serves one connection of whatever implements these traits, with more documentation.
+///
+/// The adapter's are `Socket`, `Options`, `Handler`, `Shutdown`, and `serve`, which serves a socket or turns it
+/// away.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! serve_connection {
+    (($($stream:tt)+) -> $served:ty; $(#[$docs:meta])*) => {
+        /// Serves one client over any stream, a connection that was just accepted, to the end of its session.
+        ///
+        /// # Errors
+        ///
+        /// Fails if the session does not end by QUIT. The handler has heard it then.
+        $(#[$docs])*
+        pub fn serve_connection<S: State, H: Handler<S>>(
+            stream: impl $($stream)+ + 'static,
+            options: impl Into<Options>,
+            handler: H,
+        ) -> $served {
+            let (socket, handler) = (Socket::over(stream), Arc::new(handler));
+            serve(socket, options.into(), handler, None, Ok(()))
+        }
+
+        /// Serves one client as [`serve_connection`] does, until [`Shutdown`] begins: then the transaction
+        /// that is under way may come to its end, within the grace, and the client is told 421.
+        ///
+        /// # Errors
+        ///
+        /// Fails if the session does not end by QUIT. The handler has heard it then.
+        pub fn serve_connection_until<S: State, H: Handler<S>>(
+            stream: impl $($stream)+ + 'static,
+            options: impl Into<Options>,
+            handler: H,
+            shutdown: Shutdown,
+        ) -> $served {
+            let (socket, handler) = (Socket::over(stream), Arc::new(handler));
+            serve(socket, options.into(), handler, Some(shutdown), Ok(()))
+        }
+    };
+}
+
 /// Defines an adapter's `Listener`, with the documentation that is given.
 ///
 /// The adapter's are `TcpListener`, `UnixListener`, `Socket` and `Options`.

@@ -1,6 +1,7 @@
 //! Where the content of messages goes.
 
-/// Defines an adapter's trait `Sink`, its methods `async` or not.
+/// Defines an adapter's trait `Sink`, its methods `async` or not, and `InMemory`, which decides by what
+/// returns the adapter's `Decision`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! sink {
@@ -35,6 +36,32 @@ macro_rules! sink {
             /// [`finish`](Self::finish). Unless written, `finish` decides for all.
             [self] deliver(deliveries: Deliveries) -> ()
                 = deliveries.decide_rest(&self.finish()$(.$await)?);
+        }
+
+        /// Keeps the content of one message in memory, up to the largest message that is taken, and hands it
+        /// over when it is complete.
+        pub struct InMemory {
+            content: Vec<u8>,
+            then: Box<dyn FnOnce(Vec<u8>) -> Decision + Send>,
+        }
+
+        impl Sink for InMemory {
+            $($async)? fn write(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+                self.content.extend_from_slice(bytes);
+                Ok(())
+            }
+
+            $($async)? fn finish(self) -> Verdict {
+                (self.then)(self.content)$(.$await)?
+            }
+        }
+
+        impl std::fmt::Debug for InMemory {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct("InMemory")
+                    .field("bytes", &self.content.len())
+                    .finish_non_exhaustive()
+            }
         }
     };
 

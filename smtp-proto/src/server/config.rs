@@ -68,6 +68,8 @@ pub(super) struct Settings {
     pub(super) verdict_timeout: Duration,
     pub(super) message_verdict_timeout: Duration,
     is_strict: bool,
+    /// Whether recipients may lack their domain, where that is not left to the dialect.
+    takes_unqualified: Option<bool>,
     pub(super) trace: bool,
     pub(super) additions: Additions,
 }
@@ -139,6 +141,12 @@ impl Settings {
     /// Returns whether commands of that verb, in any case, are the application's.
     pub(super) fn has_command(&self, verb: &str) -> bool {
         self.additions.has_command(verb)
+    }
+
+    /// Returns whether recipients may lack their domain.
+    pub(super) fn takes_unqualified(&self) -> bool {
+        let by_dialect = self.dialect == Dialect::Lmtp;
+        self.takes_unqualified.unwrap_or(by_dialect)
     }
 
     /// Parses a command by the grammar that is in force.
@@ -225,6 +233,7 @@ impl Config {
                 verdict_timeout: Duration::from_secs(4 * 60),
                 message_verdict_timeout: Duration::from_secs(9 * 60),
                 is_strict: false,
+                takes_unqualified: None,
                 trace: false,
                 additions: Additions::default(),
             }),
@@ -377,6 +386,16 @@ impl Config {
     #[must_use]
     pub fn message_verdict_timeout(self, message_verdict_timeout: Duration) -> Self {
         self.set(|settings| settings.message_verdict_timeout = message_verdict_timeout)
+    }
+
+    /// Says whether `RCPT TO:<bob>` is taken, as [`ForwardPath::Local`](crate::syntax::ForwardPath::Local):
+    /// in LMTP, unless set, since a store's recipients often have no domain, and not in SMTP, whose may not
+    /// lack it (501 5.1.3). Postfix, Exim and Sendmail take it from their own hosts, and add theirs.
+    ///
+    /// `RCPT TO:<Postmaster>` is taken in any case (5321-4.5.1-a).
+    #[must_use]
+    pub fn unqualified_recipients(self, are_taken: bool) -> Self {
+        self.set(|settings| settings.takes_unqualified = Some(are_taken))
     }
 
     /// Answers 501 to commands that are against the grammar even where they can mean but one thing:

@@ -156,6 +156,9 @@ impl Footing {
         parameters: &RcptParameters<'_>,
         takes_utf8: bool,
     ) -> Result<(), Reason> {
+        if matches!(to, ForwardPath::Local(_)) && !self.settings().takes_unqualified() {
+            return Err(Reason::BadRecipient);
+        }
         match &self.announced {
             _ if parameters.is_empty() => {}
             Some(offer) => offer.of_rcpt(parameters, &self.settings().additions)?,

@@ -134,6 +134,10 @@ impl Session {
         if policy == ImproperPipelining::Tolerate || self.is_opening {
             return false;
         }
+        if fault == Fault::EarlyTalker {
+            // A greeting that has not left is none: the refusal stands in its place.
+            self.link.outbox_mut().take_back(0);
+        }
         match self.lines.foreign_beginning(input) {
             Some(protocol) => {
                 let fault = Fault::ForeignProtocol(protocol);

@@ -116,6 +116,7 @@ impl<'a> Command<'a> {
     ///
     /// - spaces around the colon of `FROM:` and `TO:`, and several where one is due,
     /// - an address without its brackets,
+    /// - in RCPT, a [name without a domain](ForwardPath::Local), which a store may know,
     /// - in an address, dots that stand together or at either end of the local part, underscores
     ///   and a final dot in the domain,
     /// - after EHLO, HELO and LHLO any text: clients write names with underscores or blanks, ports,

@@ -338,6 +338,7 @@ impl OriginalRecipient<'static> {
         match recipient {
             ForwardPath::Postmaster => Self::new(address_type, "Postmaster"),
             ForwardPath::Mailbox(mailbox) => Self::new(address_type, mailbox.as_str()),
+            ForwardPath::Local(name) => Self::new(address_type, name.as_str()),
         }
     }
 }

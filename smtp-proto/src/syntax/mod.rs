@@ -17,6 +17,7 @@ mod forwarding;
 mod grammar;
 mod host;
 mod limits;
+mod local_part;
 mod mail_parameters;
 mod mailbox;
 mod parameters;
@@ -48,6 +49,7 @@ pub use forwarding::{
 };
 pub use host::{AddressLiteral, Host, MAX_DOMAIN};
 pub use limits::Limits;
+pub use local_part::LocalPart;
 pub use mail_parameters::{BodyType, MailParameters};
 pub use mailbox::{MAX_MAILBOX, Mailbox};
 pub use parameters::{MAX_PARAMETERS, Parameter, ParameterError, ParameterName};

@@ -6,7 +6,8 @@ use core::fmt;
 use super::{
     error::{AddressError, SyntaxError, SyntaxErrorKind},
     grammar::{self, Grammar},
-    mailbox::Mailbox,
+    local_part::LocalPart,
+    mailbox::{MAX_MAILBOX, Mailbox},
     text::from_text,
 };
 
@@ -14,6 +15,7 @@ use super::{
 pub const MAX_PATH: usize = 256;
 
 const POSTMASTER: &str = "<Postmaster>";
+const POSTMASTER_NAME: &str = "Postmaster";
 
 /// Whom a message comes from and who hears of its fate: the argument of MAIL.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -70,7 +72,7 @@ impl<'a> ReversePath<'a> {
     pub fn write_to(&self, out: &mut Vec<u8>) {
         match self {
             Self::Null => out.extend_from_slice(b"<>"),
-            Self::Mailbox(mailbox) => write_path(mailbox, out),
+            Self::Mailbox(mailbox) => write_path(mailbox.as_str(), out),
         }
     }
 
@@ -113,6 +115,8 @@ pub enum ForwardPath<'a> {
     Postmaster,
     /// A mailbox.
     Mailbox(Mailbox<'a>),
+    /// Another recipient that the server knows without a domain, as mailbox stores have them behind LMTP.
+    Local(LocalPart<'a>),
 }
 
 from_text!(ForwardPath);
@@ -123,16 +127,53 @@ impl<'a> ForwardPath<'a> {
     ///
     /// # Errors
     ///
-    /// Fails if `text` is neither, as `<>` is not, or exceeds [`MAX_PATH`].
+    /// Fails if `text` is neither, as `<>` is not, or exceeds [`MAX_PATH`]; also if it is another
+    /// [name without a domain](Self::local), where that may just be missing.
     pub fn parse(text: &'a str) -> Result<Self, AddressError> {
-        whole(text, Self::parse_prefix).map_err(|error| {
+        let qualified = |text: &'a str, grammar| match Self::parse_prefix(text, grammar)? {
+            (Self::Local(name), _) => {
+                let start = usize::from(text.starts_with('<'));
+                let end = start.saturating_add(name.as_str().len());
+                Err(SyntaxError::unexpected(text.as_bytes(), end))
+            }
+            parsed => Ok(parsed),
+        };
+        whole(text, qualified).map_err(|error| {
             let expected = "a mailbox such as user@example.org, or Postmaster";
             AddressError::new(expected, text, error)
         })
     }
 
+    /// Parses a name without a domain, with or without angle brackets, quoted where it has to be: `bob`,
+    /// `"john doe"`; or `Postmaster`.
+    ///
+    /// Servers that relay take no such recipient (5321-2.3.5-a); many stores behind LMTP do.
+    ///
+    /// ```
+    /// use smtp_proto::{client::Envelope, syntax::ForwardPath};
+    ///
+    /// let envelope = Envelope::new("alice@example.net")?.to(ForwardPath::local("bob")?)?;
+    /// assert_eq!(envelope.recipients()[0].to_string(), "<bob>");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Fails if `text` is anything else, an address with a domain for one, or exceeds [`MAX_MAILBOX`].
+    pub fn local(text: &'a str) -> Result<Self, AddressError> {
+        let parsed = grammar::check_address(text).and_then(|()| {
+            let (path, end) = parse_local(text)?;
+            match end < text.len() {
+                true => Err(SyntaxError::unexpected(text.as_bytes(), end)),
+                false => Ok(path),
+            }
+        });
+        parsed
+            .map_err(|error| AddressError::new("a name without a domain, such as bob", text, error))
+    }
+
     /// Parses the path at the beginning of `text`; returns it and where it ends. Tolerates an
-    /// address without brackets.
+    /// address without brackets, and one without a domain.
     #[inline(always)]
     pub(super) fn parse_prefix(
         text: &'a str,
@@ -148,25 +189,22 @@ impl<'a> ForwardPath<'a> {
             Ok((mailbox, end)) => return Ok((Self::Mailbox(mailbox), end)),
             Err(error) => error,
         };
-        let word = text.split(' ').next().unwrap_or_default();
         match grammar {
-            Grammar::Tolerant if word.eq_ignore_ascii_case("Postmaster") => {
-                Ok((Self::Postmaster, word.len()))
-            }
-            _ => Err(error),
+            Grammar::Tolerant => parse_local(text).map_err(|_| error),
+            Grammar::Strict => Err(error),
         }
     }
 
-    /// Returns the mailbox, if it is not the server's postmaster.
+    /// Returns the mailbox, if it has a domain.
     pub fn mailbox(&self) -> Option<&Mailbox<'a>> {
         match self {
-            Self::Postmaster => None,
+            Self::Postmaster | Self::Local(_) => None,
             Self::Mailbox(mailbox) => Some(mailbox),
         }
     }
 
-    /// Returns whether it is of this domain, in letters of any case; the server's own postmaster is of
-    /// every domain that it has (RFC 5321 4.5.1).
+    /// Returns whether it is of this domain, in letters of any case; the server's own postmaster, and who
+    /// else has none, is of every domain that it has (RFC 5321 4.5.1).
     ///
     /// ```
     /// use smtp_proto::syntax::ForwardPath;
@@ -181,14 +219,19 @@ impl<'a> ForwardPath<'a> {
 
     /// Returns whether the path can be written without SMTPUTF8.
     pub fn is_ascii(&self) -> bool {
-        self.mailbox().is_none_or(Mailbox::is_ascii)
+        match self {
+            Self::Postmaster => true,
+            Self::Mailbox(mailbox) => mailbox.is_ascii(),
+            Self::Local(name) => name.is_ascii(),
+        }
     }
 
     /// Appends the path in angle brackets.
     pub fn write_to(&self, out: &mut Vec<u8>) {
         match self {
             Self::Postmaster => out.extend_from_slice(POSTMASTER.as_bytes()),
-            Self::Mailbox(mailbox) => write_path(mailbox, out),
+            Self::Mailbox(mailbox) => write_path(mailbox.as_str(), out),
+            Self::Local(name) => write_path(name.as_str(), out),
         }
     }
 
@@ -197,6 +240,7 @@ impl<'a> ForwardPath<'a> {
         match self {
             Self::Postmaster => ForwardPath::Postmaster,
             Self::Mailbox(mailbox) => ForwardPath::Mailbox(mailbox.into_owned()),
+            Self::Local(name) => ForwardPath::Local(name.into_owned()),
         }
     }
 }
@@ -220,6 +264,7 @@ impl fmt::Display for ForwardPath<'_> {
         match self {
             Self::Postmaster => f.write_str(POSTMASTER),
             Self::Mailbox(mailbox) => write!(f, "<{mailbox}>"),
+            Self::Local(name) => write!(f, "<{name}>"),
         }
     }
 }
@@ -237,9 +282,9 @@ fn whole<'a, T>(
     Ok(path)
 }
 
-fn write_path(mailbox: &Mailbox<'_>, out: &mut Vec<u8>) {
+fn write_path(address: &str, out: &mut Vec<u8>) {
     out.push(b'<');
-    out.extend_from_slice(mailbox.as_str().as_bytes());
+    out.extend_from_slice(address.as_bytes());
     out.push(b'>');
 }
 
@@ -263,6 +308,31 @@ fn parse_path(text: &str, grammar: Grammar) -> Result<(Mailbox<'_>, usize), Synt
         return Err(SyntaxError::new(SyntaxErrorKind::TooLong, MAX_PATH));
     }
     Ok((mailbox, end))
+}
+
+/// Parses a local part at the beginning of `text`, with or without angle brackets; returns it and where it
+/// ends.
+#[cold]
+fn parse_local(text: &str) -> Result<(ForwardPath<'_>, usize), SyntaxError> {
+    let bytes = text.as_bytes();
+    let start = usize::from(bytes.starts_with(b"<"));
+    let end = grammar::local_part_end(bytes, start, Grammar::Tolerant)?;
+    let name = text.get(start..end).unwrap_or_default();
+    if name.len() > MAX_MAILBOX {
+        let at = start.saturating_add(MAX_MAILBOX);
+        return Err(SyntaxError::new(SyntaxErrorKind::TooLong, at));
+    }
+    let end = match (start, bytes.get(end)) {
+        (0, None | Some(b' ')) => end,
+        (1, Some(b'>')) => end.saturating_add(1),
+        _ => return Err(SyntaxError::unexpected(bytes, end)),
+    };
+    // 5321-4.5.1-a
+    let is_postmaster = grammar::unquote(name).eq_ignore_ascii_case(POSTMASTER_NAME);
+    Ok(match is_postmaster {
+        true => (ForwardPath::Postmaster, end),
+        false => (ForwardPath::Local(LocalPart::trusted(name)), end),
+    })
 }
 
 /// Finds where the mailbox begins after `"<" "@" Domain *( ",@" Domain ) ":"`.

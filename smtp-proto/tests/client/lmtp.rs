@@ -1,10 +1,10 @@
 //! LMTP: RFC 2033.
 
 use smtp_proto::{
-    client::{Duplex, Event, NotSentReason, Outcome, Pipelining},
+    client::{Duplex, Envelope, Event, NotSentReason, Outcome, Pipelining},
     delivery::Reports,
     machine::{Dialect, Fault, Step},
-    syntax::BodyType,
+    syntax::{BodyType, ForwardPath, ReversePath},
 };
 
 use crate::dialogue::{
@@ -24,6 +24,26 @@ fn begin() -> Dialogue {
     d.says("250-x\r\n250-PIPELINING\r\n250 CHUNKING\r\n");
     d.take_events();
     d
+}
+
+/// A store's own names; and a server that counts domains does not count their absence.
+#[test]
+fn recipients_without_a_domain() {
+    let mut d = Dialogue::with(config(Pipelining::Group).dialect(Dialect::Lmtp));
+    d.says("220 x\r\n");
+    d.sends("LHLO client.example\r\n");
+    d.says("250-x\r\n250-PIPELINING\r\n250 LIMITS RCPTDOMAINMAX=1\r\n");
+    let sender = ReversePath::parse("s@example.org").unwrap();
+    let envelope = ["bob", "\"a@b\"", "\"c@d\"", "postmaster"]
+        .into_iter()
+        .fold(Envelope::new(sender).unwrap(), |envelope, name| {
+            envelope.to(ForwardPath::local(name).unwrap()).unwrap()
+        });
+    d.submit_envelope(&envelope.to("x@example.net").unwrap(), b"hi\r\n");
+    d.sends(
+        "MAIL FROM:<s@example.org>\r\nRCPT TO:<bob>\r\nRCPT TO:<\"a@b\">\r\n\
+         RCPT TO:<\"c@d\">\r\nRCPT TO:<Postmaster>\r\nRCPT TO:<x@example.net>\r\nDATA\r\n",
+    );
 }
 
 fn verdict(

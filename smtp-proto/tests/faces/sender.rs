@@ -94,6 +94,75 @@ fn a_connection_ends_that_has_waited_too_long() {
     wait_for(|| quits(&one) == [true]);
 }
 
+/// Where no message comes any more, it is for the application to say.
+#[test]
+fn a_connection_that_waits_is_closed_when_its_time_is_over() {
+    let [server] = servers();
+    let limit = Duration::from_millis(300);
+    let sender = Sender::new(to(&server)).unwrap().idle_timeout(limit);
+    assert_eq!(wait!(sender.close_idle()), None);
+    deliver(&sender);
+    let left = wait!(sender.close_idle()).unwrap();
+    assert!(left <= limit);
+    assert_eq!(quits(&server), [false]);
+    thread::sleep(left);
+    assert_eq!(wait!(sender.close_idle()), None);
+    wait_for(|| quits(&server) == [true]);
+    deliver(&sender);
+    assert_eq!(quits(&server), [true, false]);
+}
+
+/// The next message goes over another connection, at once and once, whenever it turns out that the one
+/// which was kept is no more: its end was there to be read, or comes in answer to what is sent.
+#[test]
+fn a_connection_that_was_closed_meanwhile_costs_nothing() {
+    for end in [
+        &[][..],
+        &[("", "421 x\r\n")],
+        &[("MAIL FROM", "")],
+        &[("DATA", "")],
+    ] {
+        let first: Script = [DELIVERS, end].concat().leak();
+        let server = Scripted::new([first, DELIVERS]);
+        let mut retry = Retry::default();
+        (retry.attempts, retry.first_delay) = (1, Duration::from_secs(3600));
+        let sender = Sender::new(server.url()).unwrap().retry(retry);
+        deliver(&sender);
+        thread::sleep(Duration::from_millis(100));
+        let start = Instant::now();
+        deliver(&sender);
+        assert!(start.elapsed() < SOON);
+        drop(sender);
+        let heard = server.heard();
+        let contents = heard.iter().map(|it| it.matches(MESSAGE).count());
+        assert_eq!(contents.collect::<Vec<_>>(), [1, 1], "{heard:?}");
+    }
+}
+
+/// Where one turns out to be no more the others of its server that have waited are given up, too.
+#[test]
+fn connections_that_were_closed_meanwhile_are_all_given_up() {
+    let [server] = servers();
+    server.react(
+        Reaction::to(Step::Content)
+            .times(2)
+            .late(Duration::from_millis(200)),
+    );
+    let mut retry = Retry::default();
+    (retry.attempts, retry.first_delay) = (1, Duration::from_secs(3600));
+    let sender = Sender::new(to(&server)).unwrap().retry(retry);
+    let sender = sender.max_connections(2);
+    for report in [(); 2].map(|()| sending(&sender)) {
+        assert!(report.recv_timeout(SOON).unwrap().unwrap().is_delivered());
+    }
+    assert_eq!(quits(&server), [false, false]);
+    server.react(Reaction::to(Step::Mail).times(1).cut());
+    deliver(&sender);
+    wait_for(|| quits(&server).iter().filter(|it| **it).count() == 1);
+    assert_eq!(server.dialogues().len(), 3);
+    assert_eq!(server.messages().len(), 3);
+}
+
 #[test]
 fn a_connection_is_used_again_by_whoever_comes_in_the_same_way_and_by_nobody_else() {
     let [server] = servers();

@@ -584,6 +584,22 @@ fn the_end_of_each_connection_is_told_once() {
     assert_eq!(hotel.connections.load(Ordering::SeqCst), 0);
 }
 
+/// Whoever has said QUIT sends nothing more, and is not listened to.
+#[test]
+fn a_client_that_has_quit_need_not_hang_up() {
+    let hotel = Arc::new(Hotel::default());
+    let running = Running::start(&hotel, config());
+    let mut client = running.client();
+    client.hello();
+    let start = Instant::now();
+    assert_eq!(&client.ask("QUIT")[..3], "221");
+    assert_eq!(client.rest(), "");
+    hotel.notes("closed", 1);
+    assert!(start.elapsed() < Duration::from_millis(900));
+    drop(client);
+    running.end();
+}
+
 /// A session whose handshake fails never begins, and its end is told.
 #[test]
 fn the_end_of_what_never_began_is_told() {

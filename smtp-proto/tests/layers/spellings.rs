@@ -4,9 +4,8 @@ use std::fs;
 
 use crate::source::folder;
 
-/// The traits of servers' applications, by their files. `Handler` and
-/// `Sink` are written once.
-const TRAITS: [(&str, &str); 2] = [("exchange", "Exchange"), ("prepare", "Prepare")];
+/// The traits of servers' applications, by their files. `Handler`, `Sink` and `Prepare` are written once.
+const TRAITS: [(&str, &str); 1] = [("exchange", "Exchange")];
 
 /// Returns what the methods of a trait take and return, without the spelling.
 fn methods(adapter: &str, file: &str, name: &str) -> Vec<String> {

@@ -23,7 +23,7 @@ const USERS: [&str; 10] = [
 ];
 
 /// What is for those who embed the core, by module or item, with the reason.
-const FOR_EMBEDDERS: [(&str, &str); 9] = [
+const FOR_EMBEDDERS: [(&str, &str); 10] = [
     (
         "client/config::accept_bare_lf_replies",
         "for servers that end lines so",
@@ -35,6 +35,10 @@ const FOR_EMBEDDERS: [(&str, &str); 9] = [
     (
         "faces/server::max_connections_per_peer",
         "for servers that anybody can reach",
+    ),
+    (
+        "faces/server::serve_connection_until",
+        "for servers that accept connections themselves",
     ),
     (
         "framing/transmit::copy_to",

@@ -267,7 +267,7 @@ fn any_call_in_any_order() {
     assert!(!peer.server.wants_read());
     peer.server.shrink();
     peer.server.handle_eof();
-    assert!(peer.send("NOOP\r\n").contains("\r\n554 5.5.0 "));
+    assert!(peer.send("NOOP\r\n").starts_with("554 5.5.0 "));
     peer.server.write_failed();
     peer.server.write_failed();
     peer.poll();

@@ -49,6 +49,49 @@ fn lhlo_and_no_other() {
     assert_eq!(peer.events().last().unwrap(), "ehlo c.example");
 }
 
+/// A store has names of its own, which its clients give it without a domain. Whoever relays has no use for
+/// them: 5321-2.3.5-a.
+#[test]
+fn recipients_without_a_domain() {
+    let answer = |config: Config, name: &str| {
+        let mut peer = Peer::silent(config);
+        let is_lmtp = peer.send("").contains("LMTP");
+        peer.send(if is_lmtp { "LHLO c\r\n" } else { "EHLO c\r\n" });
+        peer.send("MAIL FROM:<>\r\n");
+        peer.events();
+        let said = peer.send(&format!("RCPT TO:{name}\r\n"));
+        (said, peer.events().pop().unwrap())
+    };
+    let taken = |name: &str| {
+        (
+            "250 2.1.5 Recipient OK\r\n".into(),
+            format!("rcpt 1 {name}"),
+        )
+    };
+    let refused = |name: &str| {
+        (
+            "501 5.1.3 Syntax error in the recipient\r\n".into(),
+            format!("rejected 501 RCPT TO:{name}"),
+        )
+    };
+    let smtp = || config();
+    assert_eq!(answer(lmtp(), "<bob>"), taken("<bob>"));
+    assert_eq!(answer(lmtp(), "bob"), taken("<bob>"));
+    assert_eq!(answer(smtp(), "<bob>"), refused("<bob>"));
+    assert_eq!(answer(smtp(), "<postmaster>"), taken("<Postmaster>"));
+    let told = |config: Config, are_taken| config.unqualified_recipients(are_taken);
+    assert_eq!(answer(told(lmtp(), false), "<bob>"), refused("<bob>"));
+    assert_eq!(
+        answer(told(lmtp(), false), "<postmaster>"),
+        taken("<Postmaster>")
+    );
+    assert_eq!(answer(told(smtp(), true), "<bob>"), taken("<bob>"));
+    let dialect = told(smtp(), true).dialect(Dialect::Lmtp);
+    assert_eq!(answer(dialect, "<bob>"), taken("<bob>"));
+    // Not by the letter.
+    assert_eq!(answer(lmtp().strict_syntax(), "<bob>"), refused("<bob>"));
+}
+
 /// 2033-4.2-b, 2033-4.2-d, 2033-5-c, X-21: in RCPT order, duplicates too, refused ones not; each as
 /// soon as it is the next.
 #[test]

@@ -343,6 +343,64 @@ fn paths() {
     assert!(ReversePath::parse(&format!("<{}:u@d>", ["@a"; 100_000].join(","))).is_err());
 }
 
+/// A recipient that only its server knows. None is made of an address that lacks its domain by mistake.
+#[test]
+fn recipients_without_a_domain() {
+    for (text, written_as, unquoted) in [
+        ("bob", "<bob>", "bob"),
+        ("<Bob.Smith+x>", "<Bob.Smith+x>", "Bob.Smith+x"),
+        ("\"john doe\"", "<\"john doe\">", "john doe"),
+        ("<\"a@b\">", "<\"a@b\">", "a@b"),
+        ("δ", "<δ>", "δ"),
+    ] {
+        assert!(ForwardPath::parse(text).is_err(), "{text}");
+        let path = ForwardPath::local(text).unwrap();
+        assert_eq!(written(|out| path.write_to(out)), written_as);
+        assert_eq!(path.to_string(), written_as);
+        assert_eq!(path.is_ascii(), text.is_ascii());
+        assert_eq!(path.mailbox(), None);
+        assert!(path.is_of("example.org"), "of the server's own domains");
+        assert_eq!(path.clone().into_owned(), path);
+        let ForwardPath::Local(name) = path else {
+            panic!("{path}");
+        };
+        assert_eq!(name.as_str(), text.trim_matches(['<', '>']));
+        assert_eq!(name.unquoted(), unquoted);
+    }
+    let names = ["bob", "\"bob\"", "\"b\\ob\""].map(|it| ForwardPath::local(it).unwrap());
+    assert_eq!(names[0], names[1]);
+    assert_eq!(names[0], names[2]);
+    assert_ne!(names[0], ForwardPath::local("Bob").unwrap());
+    // 5321-4.5.1-a: that one has its place already.
+    for text in ["postmaster", "<POSTMASTER>", "\"Postmaster\""] {
+        assert_eq!(ForwardPath::local(text), Ok(ForwardPath::Postmaster));
+    }
+    let long = "x".repeat(254);
+    assert!(ForwardPath::local(&long).is_ok());
+    let longer = "x".repeat(255);
+    for text in [
+        "",
+        "<>",
+        "<bob",
+        "bob>",
+        "a b",
+        "a@b",
+        "@",
+        "..",
+        "\"a",
+        "<@r:bob>",
+        "bob\r\n",
+        "a\u{200b}",
+        &longer,
+    ] {
+        assert!(ForwardPath::local(text).is_err(), "{text:?}");
+    }
+    assert_eq!(
+        ForwardPath::local("a@b").unwrap_err().to_string(),
+        "expected a name without a domain, such as bob, found \"a@b\" (unexpected byte at byte 1)"
+    );
+}
+
 /// 5321-3.6-b
 #[test]
 fn paths_are_written_in_brackets() {

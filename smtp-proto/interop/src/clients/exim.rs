@@ -18,7 +18,7 @@ impl Client for Exim {
     }
 
     fn can(&self, _: Mode, wish: Wish) -> bool {
-        wish != Wish::Notification
+        !matches!(wish, Wish::Notification | Wish::Forwarding)
     }
 
     /// It ends the header if nothing else does.

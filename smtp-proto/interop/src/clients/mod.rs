@@ -94,6 +94,8 @@ pub(crate) enum Wish {
     Notification,
     /// Addresses that are not ASCII (RFC 6531).
     Internationalized,
+    /// To say by XFORWARD where a message came from.
+    Forwarding,
     /// To speak before the server, once it knows what the server offers (PIPECONNECT).
     EarlyPipelining,
 }

@@ -50,6 +50,7 @@ impl Program for Postfix {
     fn script(&self, job: &Job) -> String {
         let options = match job.wish {
             Wish::Notification => "-N success,failure -V interop",
+            Wish::Forwarding => "by-smtp",
             _ => "",
         };
         format!("sh /mnt/start {options}")
@@ -103,6 +104,7 @@ default_transport = {agent}:{next_hop}
 {agent}_connection_cache_destinations = static:all
 {agent}_connection_cache_time_limit = 10s
 {agent}_tls_CAfile = /mnt/ca.pem
+{agent}_send_xforward_command = yes
 default_destination_concurrency_limit = 1
 default_destination_recipient_limit = 1000
 message_size_limit = 60000000

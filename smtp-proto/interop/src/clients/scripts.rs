@@ -25,7 +25,7 @@ pub(super) static SMTPLIB: Script = Script {
     version_script: "python3 -c 'import platform; print(platform.python_version())'",
     file: Some(("client.py", include_str!("smtplib.py"))),
     command: "python3 /mnt/client.py",
-    can: |_, wish| wish != Wish::EarlyPipelining,
+    can: |_, wish| !matches!(wish, Wish::EarlyPipelining | Wish::Forwarding),
     says_quit: true,
 };
 
@@ -36,7 +36,7 @@ pub(super) static NODEMAILER: Script = Script {
     version_script: "node -p 'require(\"nodemailer/package.json\").version'",
     file: Some(("client.js", include_str!("nodemailer.js"))),
     command: "node /mnt/client.js",
-    can: |_, wish| wish != Wish::EarlyPipelining,
+    can: |_, wish| !matches!(wish, Wish::EarlyPipelining | Wish::Forwarding),
     says_quit: false,
 };
 

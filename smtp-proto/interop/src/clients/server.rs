@@ -10,8 +10,8 @@ use std::{
 use anyhow::Result;
 use smtp_proto::{
     reception::{
-        Envelope, Identity, Recipient, Refusal, Sender, Session, Tally, Transaction, Verdict,
-        accept,
+        ClientAttributes, Envelope, Identity, Recipient, Refusal, Sender, Session, Tally,
+        Transaction, Verdict, accept,
     },
     sasl::{Credential, invalid_credentials},
     server::Config,
@@ -186,6 +186,11 @@ macro_rules! keeper {
                 })
             }
 
+            $($async)? fn xforward(&self, _: &Session, attributes: &ClientAttributes) -> Verdict {
+                self.0.xforward(attributes);
+                accept()
+            }
+
             fn closed(&self, _: &Session, result: Result<(), &$error>, _: &Tally) {
                 self.0.closed(result.err().map(ToString::to_string));
             }
@@ -223,6 +228,9 @@ pub(crate) fn config(mode: Mode, wish: Wish) -> Result<Config> {
         .with(Extension::Help);
     if wish == Wish::EarlyPipelining {
         offers = offers.with_keyword("PIPECONNECT", "")?;
+    }
+    if wish == Wish::Forwarding {
+        offers = offers.with_keyword("XFORWARD", "NAME ADDR PORT PROTO HELO IDENT SOURCE")?;
     }
     let mut config = Config::new(Host::parse(NAME)?)
         .offer(offers)

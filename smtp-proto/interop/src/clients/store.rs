@@ -6,7 +6,13 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use smtp_proto::syntax::{Code, ForwardPath, MailParameters, RcptParameters, Reply, ReversePath};
+use smtp_proto::{
+    reception::ClientAttributes,
+    syntax::{
+        Code, ForwardPath, ForwardingCommand, MailParameters, RcptParameters, Reply, ReversePath,
+        write_attributes,
+    },
+};
 
 use crate::servers::{PASSWORD, USER};
 
@@ -71,7 +77,7 @@ impl Store {
         lock(&self.messages).clone()
     }
 
-    /// Returns each MAIL and RCPT so far, as a line.
+    /// Returns each XFORWARD, MAIL and RCPT so far, as a line.
     pub(crate) fn commands(&self) -> Vec<String> {
         lock(&self.commands).clone()
     }
@@ -92,6 +98,13 @@ impl Store {
 
     pub(super) fn closed(&self, failure: Option<String>) {
         lock(&self.failures).extend(failure);
+    }
+
+    pub(super) fn xforward(&self, attributes: &ClientAttributes) {
+        let said: Vec<_> = attributes.iter().cloned().collect();
+        let mut line = Vec::new();
+        write_attributes(ForwardingCommand::XForward, &said, &mut line);
+        self.note(String::from_utf8_lossy(&line).into_owned());
     }
 
     pub(super) fn mail(&self, from: &ReversePath<'_>, parameters: &MailParameters<'_>) {

@@ -64,6 +64,11 @@ pub(crate) trait Server: Sync {
     /// Returns what it stores of a content, by DATA or by chunks: its own line ends, for instance.
     fn as_stored(&self, content: &[u8], by_chunks: bool) -> Vec<u8>;
 
+    /// Tells whether its log says of which client each message is.
+    fn logs_clients(&self) -> bool {
+        false
+    }
+
     /// Tells whether it refuses a recipient.
     fn refuses(&self, recipient: &str) -> bool {
         !recipient.ends_with("@interop.test") || recipient.starts_with("nobody@")
@@ -160,7 +165,14 @@ impl Running {
     /// Returns what the server wrote into its log.
     pub(crate) fn log(&self) -> String {
         let read = |name| fs::read_to_string(self.folder.join(name)).unwrap_or_default();
-        ["enter.log", "log"].map(read).concat()
+        ["enter.log", "log", "maillog"].map(read).concat()
+    }
+
+    /// Returns all copies that were stored, with whatever the server put on top.
+    pub(crate) fn copies(&self) -> Result<Vec<Vec<u8>>> {
+        let mut files = Vec::new();
+        list(&self.folder.join("stored"), &mut files)?;
+        files.into_iter().map(|file| Ok(fs::read(file)?)).collect()
     }
 
     /// Returns all copies that were stored, as soon as there are so many.

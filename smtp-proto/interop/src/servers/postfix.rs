@@ -41,6 +41,8 @@ relay_transport = error:5.4.4 nothing goes out
 smtpd_relay_restrictions = reject_unauth_destination
 smtpd_recipient_restrictions = check_recipient_access inline:{ {nobody@interop.test = 550 5.1.1 no such user} }
 smtp_dns_support_level = disabled
+smtpd_authorized_xclient_hosts = 127.0.0.0/8
+smtpd_authorized_xforward_hosts = 127.0.0.0/8
 smtpd_peername_lookup = no
 smtpd_tls_security_level = may
 smtpd_tls_cert_file = /mnt/certificate.pem
@@ -133,6 +135,10 @@ impl Server for Postfix {
             recipients: vec![recipient],
             content,
         }))
+    }
+
+    fn logs_clients(&self) -> bool {
+        true
     }
 
     fn as_stored(&self, content: &[u8], _: bool) -> Vec<u8> {

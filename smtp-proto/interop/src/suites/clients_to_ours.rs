@@ -71,9 +71,10 @@ pub(super) fn run(run: &Run, matrix: &mut Matrix, client: &'static dyn Client, a
 type Check = fn(&Exchange<'_>) -> Result<String>;
 
 /// What some clients can ask for.
-const WISHES: [(&str, Wish, Check); 3] = [
+const WISHES: [(&str, Wish, Check); 4] = [
     ("DSN", Wish::Notification, notification),
     ("SMTPUTF8", Wish::Internationalized, internationalized),
+    ("XFORWARD", Wish::Forwarding, forwarding),
     ("PIPECONNECT", Wish::EarlyPipelining, early_pipelining),
 ];
 
@@ -145,6 +146,25 @@ fn internationalized(exchange: &Exchange<'_>) -> Result<String> {
         commands.contains(" SMTPUTF8"),
         "SMTPUTF8 is missing:\n{commands}"
     );
+    Ok("ok".to_owned())
+}
+
+/// What it knows of each message's client arrives, in two commands.
+fn forwarding(exchange: &Exchange<'_>) -> Result<String> {
+    let messages = messages::numbered(3);
+    let sent = exchange.send(&messages)?;
+    let commands = sent.store.commands();
+    for begin in [
+        "XFORWARD PORT=0 NAME=localhost ADDR=127.0.0.1",
+        "XFORWARD PROTO=ESMTP HELO=spike.test IDENT=",
+    ] {
+        let said = commands.iter().filter(|it| it.starts_with(begin)).count();
+        ensure!(
+            said == messages.len(),
+            "{begin} is said {said} times:\n{}",
+            commands.join("\n")
+        );
+    }
     Ok("ok".to_owned())
 }
 

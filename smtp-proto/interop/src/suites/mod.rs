@@ -2,6 +2,7 @@
 
 mod clients_to_ours;
 mod cuts;
+mod forwarding;
 mod load;
 mod messages;
 mod peers_tests;
@@ -69,6 +70,7 @@ fn with_server(run: &Run, matrix: &mut Matrix, running: &Running, offer: &Offer)
     seeds::run(matrix, running);
     streams::run(run, matrix, running, offer);
     cuts::run(matrix, running, offer);
+    forwarding::run(matrix, running);
 }
 
 /// Returns the name of a policy's column.

@@ -42,6 +42,9 @@ pub struct Options {
     /// Takes only what is written as RFC 5321 has it, and not what most servers put up with
     #[arg(long)]
     pub strict: bool,
+    /// Takes recipients without a domain, `RCPT TO:<bob>`; with LMTP it always does
+    #[arg(long, conflicts_with = "strict")]
+    pub unqualified: bool,
     /// The largest message that is taken, at least 65536
     #[arg(long, value_name = "BYTES", default_value_t = limits::MESSAGE_SIZE, value_parser = max_size())]
     pub max_size: u64,
@@ -214,6 +217,9 @@ impl Options {
         }
         if self.strict {
             config = config.strict_syntax();
+        }
+        if self.unqualified {
+            config = config.unqualified_recipients(true);
         }
         config = config.tls(match (&self.tls_cert, self.dialect) {
             (None, _) => Tls::Off,

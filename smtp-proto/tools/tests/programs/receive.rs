@@ -92,6 +92,17 @@ fn strict_syntax_is_a_choice() {
 }
 
 #[test]
+fn recipients_without_a_domain_are_a_choice() {
+    for (arguments, code) in [(&[][..], "501"), (&["--unqualified"], "250")] {
+        let receiver = Receiver::start(arguments);
+        let mut peer = receiver.greet();
+        peer.expect("MAIL FROM:<a@x.example>", "250");
+        peer.expect("RCPT TO:<bob>", code);
+        peer.expect("RCPT TO:<postmaster>", "250");
+    }
+}
+
+#[test]
 fn beyond_so_many_connections_clients_are_told_421() {
     let receiver = Receiver::start(&["--max-connections", "2"]);
     let (first, _second) = (receiver.greet(), receiver.greet());
