@@ -18,6 +18,7 @@ use super::{
 use crate::{
     client::{Learned, Outcome},
     machine::{self, Fault, limits},
+    syntax::Class,
 };
 
 /// Holds connections to any number of servers that wait for a message, and says for whom others may be
@@ -261,12 +262,16 @@ impl<K: Clone + PartialEq, C> Pool<K, C> {
             Some(Fault::CapabilitiesChanged) => None,
             _ => courier.machine().learned().or(route.learned.take()),
         };
-        let is_delivered = |outcome: &Outcome<'_>| matches!(outcome, Outcome::Delivered(_));
+        let is_settled = |outcome: &Outcome<'_>| match outcome {
+            Outcome::Delivered(_) => true,
+            Outcome::Refused(answer) => answer.reply.class() == Class::Permanent,
+            Outcome::NotSent(_) | Outcome::InDoubt => false,
+        };
         match courier.failure() {
             // That says nothing of the server, but that others which have waited may be gone as well.
             Some(_) if courier.had_ended_before(report) => self.dismiss(place.route),
             // A server that takes its leave after each message, by 421 or not, does its work.
-            Some(_) if !report.recipients.iter().any(is_delivered) => {
+            Some(_) if !report.recipients.iter().any(is_settled) => {
                 route.backoff.failed(&policy.retry, now);
             }
             _ => {

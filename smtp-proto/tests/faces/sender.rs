@@ -17,7 +17,7 @@ use smtp_proto::{
 };
 use smtp_proto_test_support::{DELIVERS, Script, Scripted};
 
-use super::face::{Envelope, Error, Report, Sender, client::Options};
+use super::face::{Envelope, Error, Outcome, Report, Sender, client::Options};
 
 const MESSAGE: &str = "Subject: x\r\n\r\nHello.\r\n";
 /// More than anything takes here that does not wait for a server.
@@ -240,6 +240,25 @@ fn a_server_that_does_not_answer_keeps_no_other_waiting() {
     }
     assert!(waiting.iter().flatten().all(|it| it.try_recv().is_err()));
     assert_eq!(slow.dialogues().len(), 1);
+}
+
+/// Servers that end the session with a refusal have said what they think of the message: the next one need
+/// not wait for that.
+#[test]
+fn a_refusal_for_good_that_ends_the_session_keeps_nobody_waiting() {
+    const REFUSES: Script = &[
+        DELIVERS[0],
+        DELIVERS[1],
+        ("RCPT", "250 x\r\n550 5.7.1 Listed\r\n"),
+    ];
+    let server = Scripted::new([REFUSES; 3]);
+    let mut retry = Retry::default();
+    retry.first_delay = Duration::from_secs(3600);
+    let sender = Sender::new(server.url()).unwrap().retry(retry);
+    for _ in 0..3 {
+        let report = sending(&sender).recv_timeout(SOON).unwrap().unwrap();
+        assert!(matches!(&report.recipients[..], [Outcome::Refused(_)]));
+    }
 }
 
 /// Many messages to a server that cannot be reached are given up in the time of one.
