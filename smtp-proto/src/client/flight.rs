@@ -158,15 +158,16 @@ impl<'s> Flight<'s> {
         if !self.link.is_sound() || self.link.content().is_some() {
             return false;
         }
-        let Some((id, kept)) = self.messages.take_kept() else {
+        let Some((id, kept)) = self.messages.contents().take_kept() else {
             return false;
         };
-        if let Some(content) = self.messages.content(id, dialect) {
+        let mut contents = self.messages.contents();
+        if let Some(content) = contents.content(id, dialect) {
             let memory = self.link.write_kept(&content, kept, commands);
-            self.messages.recycle(memory);
+            contents.recycle(memory);
         }
-        self.messages.opened(id, Opened::Whole, dialect);
-        self.messages.sent_content(id, Verb::Content, dialect);
+        contents.opened(id, Opened::Whole, dialect);
+        contents.sent_content(id, Verb::Content, dialect);
         self.observe(Said::of(Verb::Content, id, 0));
         true
     }
@@ -180,15 +181,19 @@ impl<'s> Flight<'s> {
         scratch: &'a mut Vec<u8>,
         slices: &mut Slices<'a>,
     ) {
-        let written = self.messages.present(id, presented).and_then(|piece| {
-            let written =
-                piece.map(|piece| self.write_content(id, piece, commands, scratch, slices));
-            written.unwrap_or(Ok(())).map_err(|broken| match broken {
-                Broken::LineBreak(at) => NotSentReason::BareLineBreak { at }.into(),
-                Broken::Promise => NotSent::without_body(Some(&BodyError::new(CHANGED))),
-                Broken::TooLarge(maximum) => NotSentReason::TooLarge { maximum }.into(),
-            })
-        });
+        let written = self
+            .messages
+            .contents()
+            .present(id, presented)
+            .and_then(|piece| {
+                let written =
+                    piece.map(|piece| self.write_content(id, piece, commands, scratch, slices));
+                written.unwrap_or(Ok(())).map_err(|broken| match broken {
+                    Broken::LineBreak(at) => NotSentReason::BareLineBreak { at }.into(),
+                    Broken::Promise => NotSent::without_body(Some(&BodyError::new(CHANGED))),
+                    Broken::TooLarge(maximum) => NotSentReason::TooLarge { maximum }.into(),
+                })
+            });
         if let Err(reason) = written {
             slices.clear();
             if self.messages.abandon(id, reason, self.link.content()) {
@@ -215,18 +220,19 @@ impl<'s> Flight<'s> {
             ..
         } = self;
         let dialect = config.dialect;
-        if let Some(content) = messages.unopened(id, dialect) {
+        let level = messages.level();
+        let mut contents = messages.contents();
+        if let Some(content) = contents.unopened(id, dialect) {
             let maximum = opening.capabilities().max_size();
-            let level = messages.level();
             if let Some(opened) = link.open(&content, piece, level, maximum, commands, config)? {
-                messages.opened(id, opened, dialect);
+                contents.opened(id, opened, dialect);
             }
         }
-        if let Some(content) = messages.content(id, dialect)
+        if let Some(content) = contents.content(id, dialect)
             && link.write_content(&content, piece, commands, scratch, slices)?
         {
             if content.is_by_dot {
-                messages.sent_content(id, Verb::Content, dialect);
+                contents.sent_content(id, Verb::Content, dialect);
             }
             self.observe(Said::of(Verb::Content, id, 0));
         }

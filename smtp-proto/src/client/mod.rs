@@ -75,6 +75,7 @@ mod aim;
 mod body_error;
 mod config;
 mod content;
+mod contents;
 mod demand;
 mod envelope;
 mod event;

@@ -658,7 +658,13 @@ impl Session {
             let in_force = |request| self.messages.request(id) == Some(request);
             let body = body.and_then(|(request, body)| in_force(request).then_some(body));
             let terms = Terms::new(&self.opening, &self.config);
-            Some((id, self.messages.look(id, body, terms)?))
+            match self.messages.contents().look(id, body, terms) {
+                Ok(presented) => Some((id, presented?)),
+                Err(reason) => {
+                    self.messages.withdraw(id, reason);
+                    None
+                }
+            }
         });
         let Self {
             config,
@@ -681,7 +687,7 @@ impl Progress for Session {
             return 0;
         };
         let bytes = consumed.bytes;
-        self.messages.consumed(consumed);
+        self.messages.contents().consumed(consumed);
         bytes
     }
 
