@@ -200,7 +200,9 @@ impl<'a> Command<'a> {
             (Verb::Help, []) => Ok(Self::Help(None)),
             (Verb::Atrn, []) => Ok(Self::Atrn(None)),
             (Verb::Bdat, [b' ', argument @ ..]) => {
-                let (size, last) = bdat(argument).map_err(|error| fail(argument, error))?;
+                let argument = skip_spaces(argument, grammar);
+                let (size, last) =
+                    bdat(argument, grammar).map_err(|error| fail(argument, error))?;
                 Ok(Self::Bdat { size, last })
             }
             (Verb::Ehlo | Verb::Helo | Verb::Lhlo, [b' ', argument @ ..]) => {
@@ -211,9 +213,12 @@ impl<'a> Command<'a> {
                     _ => Self::Lhlo(host),
                 })
             }
-            (verb, [b' ', argument @ ..]) => text(argument)
-                .and_then(|text| parse_text(verb, text))
-                .map_err(|error| fail(argument, error)),
+            (verb, [b' ', argument @ ..]) => {
+                let argument = skip_spaces(argument, grammar);
+                text(argument)
+                    .and_then(|text| parse_text(verb, text, grammar))
+                    .map_err(|error| fail(argument, error))
+            }
             _ => Err(fail(rest, SyntaxError::unexpected(rest, 0))),
         }
     }
@@ -389,14 +394,14 @@ impl CommandError {
 }
 
 /// Parses the argument of one of the less frequent verbs.
-fn parse_text(verb: Verb, argument: &str) -> Result<Command<'_>, SyntaxError> {
+fn parse_text(verb: Verb, argument: &str, grammar: Grammar) -> Result<Command<'_>, SyntaxError> {
     let trimmed = argument.trim_start_matches(' ');
     match verb {
         Verb::Noop => grammar::check_text(argument).map(|()| Command::Noop),
         Verb::Vrfy => Argument::parse(trimmed).map(Command::Vrfy),
         Verb::Expn => Argument::parse(trimmed).map(Command::Expn),
         Verb::Help => optional(argument).map(Command::Help),
-        Verb::Auth => auth(argument),
+        Verb::Auth => auth(argument, grammar),
         Verb::Etrn => Word::parse(argument).map(Command::Etrn),
         Verb::Atrn => AtrnDomains::parse(argument).map(|domains| Command::Atrn(Some(domains))),
         Verb::Burl => burl(argument),
@@ -483,10 +488,7 @@ fn parameters(text: &str, end: usize) -> Result<Option<&str>, SyntaxError> {
 /// literal (RFC 5321 4.1.1.1).
 #[inline]
 fn host(argument: &[u8], grammar: Grammar) -> Result<Host<'_>, SyntaxError> {
-    let argument = match grammar {
-        Grammar::Tolerant => utf8(trim_start(argument))?,
-        Grammar::Strict => utf8(argument)?,
-    };
+    let argument = utf8(skip_spaces(argument, grammar))?;
     if argument.starts_with('[')
         && let Some((literal, _)) = argument.split_once("] ")
         && let Some(literal) = argument.get(..literal.len().saturating_add(1))
@@ -506,7 +508,7 @@ fn optional(argument: &str) -> Result<Option<Argument<'_>>, SyntaxError> {
 
 /// Parses `chunk-size [SP "LAST"]` (RFC 3030 2).
 #[inline]
-fn bdat(argument: &[u8]) -> Result<(u64, bool), SyntaxError> {
+fn bdat(argument: &[u8], grammar: Grammar) -> Result<(u64, bool), SyntaxError> {
     let digits = argument
         .iter()
         .take_while(|byte| byte.is_ascii_digit())
@@ -515,7 +517,7 @@ fn bdat(argument: &[u8]) -> Result<(u64, bool), SyntaxError> {
     let last = match rest {
         _ if digits == 0 => return Err(SyntaxError::unexpected(argument, 0)),
         [] => false,
-        [b' ', last @ ..] if last.eq_ignore_ascii_case(b"LAST") => true,
+        [b' ', last @ ..] if skip_spaces(last, grammar).eq_ignore_ascii_case(b"LAST") => true,
         _ => return Err(SyntaxError::unexpected(argument, digits)),
     };
     // Unlike a SIZE, a number that cannot be held cannot be obeyed.
@@ -527,7 +529,7 @@ fn bdat(argument: &[u8]) -> Result<(u64, bool), SyntaxError> {
     Ok((size, last))
 }
 
-fn auth(argument: &str) -> Result<Command<'_>, SyntaxError> {
+fn auth(argument: &str, grammar: Grammar) -> Result<Command<'_>, SyntaxError> {
     let Some((mechanism, response)) = argument.split_once(' ') else {
         let mechanism = Word::parse(argument)?;
         return Ok(Command::Auth {
@@ -536,8 +538,12 @@ fn auth(argument: &str) -> Result<Command<'_>, SyntaxError> {
         });
     };
     let mechanism = Word::parse(mechanism)?;
-    let response = InitialResponse::parse(response)
-        .map_err(|error| error.shifted(mechanism.len().saturating_add(1)))?;
+    let response = match grammar {
+        Grammar::Tolerant => response.trim_start_matches(' '),
+        Grammar::Strict => response,
+    };
+    let start = argument.len().saturating_sub(response.len());
+    let response = InitialResponse::parse(response).map_err(|error| error.shifted(start))?;
     Ok(Command::Auth {
         mechanism,
         initial_response: Some(response),
@@ -574,6 +580,14 @@ fn trim_more(mut line: &[u8]) -> &[u8] {
         line = rest;
     }
     line
+}
+
+/// Drops spaces too many, where they are tolerated.
+fn skip_spaces(text: &[u8], grammar: Grammar) -> &[u8] {
+    match grammar {
+        Grammar::Tolerant => trim_start(text),
+        Grammar::Strict => text,
+    }
 }
 
 fn trim_start(mut text: &[u8]) -> &[u8] {

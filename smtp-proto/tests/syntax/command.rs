@@ -392,6 +392,11 @@ fn what_cannot_be_misread_is_taken() {
         ("RCPT TO:<.a.@x.example>", "RCPT TO:<.a.@x.example>"),
         ("RCPT TO:a.@x_y.example.", "RCPT TO:<a.@x_y.example.>"),
         ("RCPT TO:<@a_b.:u@d>", "RCPT TO:<u@d>"),
+        ("BDAT  5", "BDAT 5"),
+        ("BDAT   5  last", "BDAT 5 LAST"),
+        ("AUTH  PLAIN", "AUTH PLAIN"),
+        ("AUTH  PLAIN   AGEAYg==", "AUTH PLAIN AGEAYg=="),
+        ("ETRN  example.org", "ETRN example.org"),
     ] {
         let command = parse(line);
         assert_eq!(written(|out| command.write_to(out)), format!("{meant}\r\n"));
@@ -431,7 +436,7 @@ fn what_cannot_be_misread_is_taken() {
         "RCPT TO:postmaster@",
         "RCPT <a@b.example>",
         "DATA now",
-        "BDAT  5",
+        "AUTH\tPLAIN",
     ] {
         assert_eq!(code(line), 501, "{line}");
         assert!(strictly(line).is_err(), "{line}");
@@ -563,9 +568,8 @@ fn chunks_without_a_usable_size() {
         "BDAT 0x10",
         "BDAT 18446744073709551616",
         "BDAT 5 LASTX",
-        "BDAT  5",
         "BDAT LAST",
-        "BDAT 5  LAST",
+        "BDAT  LAST",
         "BDAT\t5",
         "BDAT:5",
         "bdat 5\u{b}",
@@ -598,7 +602,7 @@ fn free_text() {
         "EXPN ",
         "AUTH",
         "AUTH PLAIN a b",
-        "AUTH  PLAIN",
+        "AUTH PLAIN  a  b",
         "ETRN",
         "ETRN a b",
         "ATRN a,",
