@@ -1,6 +1,7 @@
 //! How far the content of one transaction has come.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use super::event::{Body, NotSent, NotSentReason};
 
@@ -43,12 +44,20 @@ pub(super) struct Piece<'a> {
 }
 
 /// A content as it goes over the wire by DATA.
-#[derive(Debug)]
 pub(super) struct Kept {
     /// It, and what ends it.
     pub(super) bytes: Vec<u8>,
     /// How many of the bytes end it.
     pub(super) end: usize,
+}
+
+/// Shows no bytes: a message is nobody else's to read.
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept")
+            .field("bytes", &self.bytes.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Whether it was looked at, before anything of the message is sent.

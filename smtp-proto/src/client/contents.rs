@@ -92,7 +92,6 @@ impl<'m> Contents<'m> {
         };
         if let Some(transaction) = self.schedule.get_mut(id) {
             let mut bytes = core::mem::take(self.spare);
-            bytes.clear();
             bytes.extend_from_slice(content);
             bytes.extend_from_slice(end);
             let end = end.len();
@@ -108,7 +107,8 @@ impl<'m> Contents<'m> {
     }
 
     /// Takes the memory of a content that was written.
-    pub(super) fn recycle(&mut self, memory: Vec<u8>) {
+    pub(super) fn recycle(&mut self, mut memory: Vec<u8>) {
+        memory.clear();
         *self.spare = memory;
     }
 

@@ -433,3 +433,20 @@ fn what_was_kept_is_used_once() {
     assert_eq!(wire.matches(&chunk).count(), 2, "{wire}");
     d.finishes(&m.map(|m| (m, delivered("250 taken\r\n"))));
 }
+
+/// Nothing of a message is shown to whoever prints a client.
+#[test]
+fn what_was_kept_is_not_shown() {
+    let mut d = Dialogue::begin(Pipelining::LookAhead, &["PIPELINING"]);
+    let m = shown(&mut d, PLAIN);
+    let bytes = format!("{:?}", &PLAIN[..4]);
+    let bytes = bytes.trim_matches(['[', ']']);
+    let shows = |d: &Dialogue| format!("{:?}", *d.client).contains(bytes);
+    assert!(!shows(&d));
+    d.says(ENVELOPE_ANSWERED);
+    d.sends(PLAIN_ENDED);
+    assert!(!shows(&d));
+    d.says("250 taken\r\n");
+    d.finishes(&[(m, delivered("250 taken\r\n"))]);
+    assert!(!shows(&d));
+}
