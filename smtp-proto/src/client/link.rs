@@ -487,14 +487,8 @@ impl Link {
         };
         commands.extend_from_slice(end);
         self.writer.add(end.len());
-        if let Some(trace) = &mut self.trace {
-            let round_trips = self.outstanding.round_trips();
-            let total = content.position.saturating_add(piece.bytes.len() as u64);
-            trace.content(Origin::Local, round_trips, total);
-            if content.is_by_dot {
-                trace.lines(Origin::Local, round_trips, b".\r\n");
-            }
-        }
+        let written = content.position.saturating_add(piece.bytes.len() as u64);
+        self.trace_content(content, written);
         if content.is_by_dot {
             let Content {
                 transaction,
@@ -526,15 +520,21 @@ impl Link {
             false => commands.extend_from_slice(&bytes),
         }
         self.writer.add_kept(transaction, length);
-        if let Some(trace) = &mut self.trace {
-            let round_trips = self.outstanding.round_trips();
-            let total = length.saturating_sub(end) as u64;
-            trace.content(Origin::Local, round_trips, total);
-            trace.lines(Origin::Local, round_trips, b".\r\n");
-        }
+        self.trace_content(content, length.saturating_sub(end) as u64);
         let at = self.writer.end();
         self.expect_verdicts(Verb::Content, transaction, verdicts, at, end);
         bytes
+    }
+
+    /// Takes note of how many bytes of a content are written by now, and of the dot that ends it.
+    fn trace_content(&mut self, content: &Content<'_>, bytes: u64) {
+        if let Some(trace) = &mut self.trace {
+            let round_trips = self.outstanding.round_trips();
+            trace.content(Origin::Local, round_trips, bytes);
+            if content.is_by_dot {
+                trace.lines(Origin::Local, round_trips, b".\r\n");
+            }
+        }
     }
 
     /// Expects the verdicts on a content: 2033-4.2-b; 2033-4.3-a of the last chunk.

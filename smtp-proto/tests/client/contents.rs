@@ -450,3 +450,16 @@ fn what_was_kept_is_not_shown() {
     d.finishes(&[(m, delivered("250 taken\r\n"))]);
     assert!(!shows(&d));
 }
+
+/// The trace counts what was kept as any other content.
+#[test]
+fn what_was_kept_is_traced() {
+    let config = config(Pipelining::LookAhead).traced();
+    let mut d = Dialogue::begin_with(config, &["PIPELINING"]);
+    shown(&mut d, PLAIN);
+    d.says(ENVELOPE_ANSWERED);
+    d.sends(PLAIN_ENDED);
+    let trace = std::iter::from_fn(|| d.client.poll_trace());
+    let trace: Vec<_> = trace.map(|entry| entry.what.to_string()).collect();
+    assert_eq!(trace[trace.len() - 2..], ["[17 bytes of content]", "."]);
+}
