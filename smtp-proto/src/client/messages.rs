@@ -372,27 +372,33 @@ impl Messages {
                     let is_taken = matches!(outcome, Some(Outcome::Delivered(_)));
                     self.schedule.ended(id, is_taken);
                 }
-                outcome.map(|outcome| Event::RecipientFinished {
+                self.conclude(id);
+                return Answered::Told(outcome.map(|outcome| Event::RecipientFinished {
                     message,
                     recipient: recipient as usize,
                     outcome,
-                })
+                }));
             }
             Heard::Unwanted(fault, reply) => return Answered::Failed(fault, reply),
             Heard::Contradiction(reply) => {
                 return Answered::Desync(Fault::RefusedTransactionContinued, reply);
             }
         };
-        match verb {
-            Verb::LoneDot => self.schedule.ended(id, false),
-            Verb::Recipient => {
-                if let Some(part) = self.schedule.hand_on(id) {
-                    self.add_part(part);
-                }
-            }
-            _ => {}
+        let handed_on = match verb {
+            Verb::Recipient => transaction.hand_on(),
+            _ => None,
+        };
+        let is_concluded = transaction.is_concluded();
+        if let Some(rest) = handed_on {
+            let part = self.schedule.push_part(rest);
+            self.add_part(part);
         }
-        self.conclude(id);
+        if verb == Verb::LoneDot {
+            self.schedule.ended(id, false);
+        }
+        if is_concluded {
+            self.conclude(id);
+        }
         Answered::Told(event)
     }
 

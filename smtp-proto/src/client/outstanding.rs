@@ -53,6 +53,8 @@ pub(super) enum Settled {
 #[derive(Debug)]
 pub(super) struct Outstanding {
     expected: VecDeque<Expected>,
+    /// The verb of the last of them.
+    last: Option<Verb>,
     /// How many bytes of commands are unanswered.
     bytes: usize,
     /// How many chunks are unanswered, last ones apart.
@@ -68,6 +70,7 @@ impl Outstanding {
     pub(super) fn new() -> Self {
         Self {
             expected: VecDeque::with_capacity(1),
+            last: None,
             bytes: 0,
             chunks: 0,
             steps: Steps::default(),
@@ -89,6 +92,7 @@ impl Outstanding {
             self.chunks = self.chunks.saturating_add(1);
         }
         self.steps.insert(verb);
+        self.last = Some(verb);
         self.expected.push_back(Expected {
             verb,
             transaction,
@@ -117,7 +121,7 @@ impl Outstanding {
         }
         self.round_trips = self.round_trips.max(expected.round_trips.saturating_add(1));
         if self.expected.is_empty() {
-            self.steps = Steps::default();
+            (self.last, self.steps) = (None, Steps::default());
         }
         Some(expected)
     }
@@ -141,19 +145,17 @@ impl Outstanding {
             }
         }
         (self.bytes, self.chunks) = (0, 0);
-        self.steps = Steps::default();
+        (self.last, self.steps) = (None, Steps::default());
     }
 
     /// Returns whether a command may be sent at `level`, by what is unanswered.
     pub(super) fn may_send(&self, level: Level) -> bool {
-        let last = self.expected.back();
-        last.is_none_or(|last| last.verb.may_be_followed(level))
+        self.last.is_none_or(|last| last.may_be_followed(level))
     }
 
     /// Returns whether the last command that is unanswered belongs to the opening of a session.
     pub(super) fn is_opening(&self) -> bool {
-        let last = self.expected.back().map(|last| last.verb);
-        matches!(last, Some(Verb::Connect | Verb::Ehlo))
+        matches!(self.last, Some(Verb::Connect | Verb::Ehlo))
     }
 
     /// Returns whether one more command of so many bytes may be unanswered.

@@ -1,11 +1,9 @@
 //! Finds the end of each reply in what has arrived, without scanning anything twice.
 
-use memchr::memchr;
-
 use crate::{
-    framing::work,
+    framing::{find_control, work},
     machine::{Fault, limits},
-    syntax::{Code, Reply, parse_reply_line},
+    syntax::{Code, Reply, ReplyLine},
 };
 
 /// Reads replies from the front of a caller's buffer.
@@ -17,6 +15,8 @@ pub(super) struct ReplyReader {
     scanned: usize,
     /// Where the line begins that has not ended.
     line: usize,
+    /// That line has a byte that must not be in one.
+    is_malformed: bool,
     /// What the lines so far have said.
     code: Option<Code>,
     /// How many bytes of this reply were dropped.
@@ -43,29 +43,24 @@ impl ReplyReader {
     ) -> Result<Option<Reply<'i>>, Unreadable<'i>> {
         let buffer = *input;
         loop {
-            let Some(found) = memchr(
-                b'\n',
-                work::search(buffer.get(self.scanned..).unwrap_or_default()),
-            ) else {
-                self.scanned = buffer.len();
-                let unfinished = buffer.get(self.line..).unwrap_or_default();
-                if unfinished.len() > limits::REPLY_LINE {
-                    return Err((Fault::ReplyTooLong, unfinished));
+            let (text, end) = match self.next_line(buffer, line_end) {
+                Some(found) => found,
+                None => {
+                    let unfinished = buffer.get(self.line..).unwrap_or_default();
+                    if unfinished.len() > limits::REPLY_LINE {
+                        return Err((Fault::ReplyTooLong, unfinished));
+                    }
+                    return Ok(None);
                 }
-                return Ok(None);
             };
-            let end = self.scanned + found + 1;
             let line = buffer.get(self.line..end).unwrap_or_default();
             if line.len() > limits::REPLY_LINE {
                 return Err((Fault::ReplyTooLong, line));
             }
-            // RFC 5321 2.3.8: only CR LF ends a line.
-            let text = match (line.strip_suffix(b"\r\n"), line_end) {
-                (Some(text), _) => text,
-                (None, LineEnd::BareLf) => line.strip_suffix(b"\n").unwrap_or(line),
-                (None, LineEnd::CrLf) => return Err((Fault::MalformedReply, line)),
+            let parsed = match ReplyLine::split(text) {
+                Ok(parsed) if !self.is_malformed => parsed,
+                _ => return Err((Fault::MalformedReply, line)),
             };
-            let parsed = parse_reply_line(text).map_err(|_| (Fault::MalformedReply, line))?;
             // RFC 5321 4.2.1: the same code on every line.
             if self.code.is_some_and(|code| code != parsed.code) {
                 return Err((Fault::MalformedReply, line));
@@ -83,6 +78,36 @@ impl ReplyReader {
                 self.drop_lines(input)?;
                 return self.next(input, line_end);
             }
+        }
+    }
+
+    /// Finds the line that is next, without what ends it, and where it ends. RFC 5321 2.3.8: only CR LF ends
+    /// a line. NUL, and CR and LF alone, must not be in it (RFC 5321 4.2).
+    fn next_line<'i>(&mut self, buffer: &'i [u8], line_end: LineEnd) -> Option<(&'i [u8], usize)> {
+        loop {
+            let rest = buffer.get(self.scanned..).unwrap_or_default();
+            let Some(found) = find_control(work::search(rest)) else {
+                self.scanned = buffer.len();
+                return None;
+            };
+            let at = self.scanned + found;
+            let end = match rest.get(found..) {
+                Some([b'\r', b'\n', ..]) => at + 2,
+                Some([b'\r']) => {
+                    self.scanned = at;
+                    return None;
+                }
+                Some([b'\n', ..]) => {
+                    self.is_malformed |= line_end == LineEnd::CrLf;
+                    at + 1
+                }
+                byte => {
+                    self.is_malformed |= matches!(byte, Some([b'\0' | b'\r', ..]));
+                    self.scanned = at + 1;
+                    continue;
+                }
+            };
+            return Some((buffer.get(self.line..at).unwrap_or_default(), end));
         }
     }
 
