@@ -22,7 +22,7 @@ use super::{
     watch::Whose,
 };
 use crate::{
-    machine::{Answer, Dialect, Fault, Misuse, limits},
+    machine::{Answer, Dialect, Fault, Misuse},
     syntax::{Capabilities, Code, Command, ForwardPath, RcptParameters, Reply},
 };
 
@@ -667,11 +667,7 @@ impl Messages {
         let start = out.len();
         let said = action.write(envelope, self.schedule.own_line(), offered, out);
         let bytes = out.len().saturating_sub(start);
-        // Any server takes so much.
-        if bytes > limits::COMMAND_LINE_MINIMUM
-            && let Some(limit) = said.verb.line_limit(offered)
-            && bytes > limit
-        {
+        if let Some(limit) = said.verb.exceeded(bytes, offered) {
             out.truncate(start);
             self.leave_out(said, limit);
             return None;
@@ -679,7 +675,18 @@ impl Messages {
         Some(said)
     }
 
-    fn leave_out(&mut self, said: Said, limit: usize) {
+    /// Returns a transaction and its envelope, whose recipients are to be said.
+    pub(super) fn envelope_of(
+        &mut self,
+        id: TransactionId,
+    ) -> Option<(&mut Transaction, &Written)> {
+        let transaction = self.schedule.get_mut(id)?;
+        let envelope = self.ledger.envelope(transaction.message())?;
+        Some((transaction, envelope))
+    }
+
+    /// Leaves out what cannot be said within this limit.
+    pub(super) fn leave_out(&mut self, said: Said, limit: usize) {
         let id = said.transaction;
         if said.verb == Verb::Mail {
             return self.withdraw(id, NotSentReason::CommandTooLong { limit });
@@ -693,15 +700,12 @@ impl Messages {
     /// Accounts for a command that was rendered, with or without something unanswered before it.
     pub(super) fn sent(&mut self, action: Action, verb: Verb, is_ahead: bool) {
         match action {
-            Action::Quit | Action::Split(_) => {}
+            // Recipients are accounted for as they are said.
+            Action::Quit | Action::Split(_) | Action::Recipients(_) => {}
             Action::Own => self.schedule.own().sent(),
             Action::Reset => self.schedule.sent_reset(is_ahead),
             Action::Proof(verb) => self.schedule.sent_proof(verb),
-            Action::XForward(id, _)
-            | Action::Mail(id)
-            | Action::Recipient(id, ..)
-            | Action::Data(id)
-            | Action::LoneDot(id) => {
+            Action::XForward(id, _) | Action::Mail(id) | Action::Data(id) | Action::LoneDot(id) => {
                 if let Some(transaction) = self.schedule.get_mut(id) {
                     transaction.sent(verb);
                 }

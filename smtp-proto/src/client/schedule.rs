@@ -233,7 +233,7 @@ impl Schedule {
             },
             Stage::Forwarded => Some(Action::Mail(id)),
             Stage::Envelope => match current.next_recipient() {
-                Some(place) => Some(Action::Recipient(id, place, current.position_of(place))),
+                Some(_) => Some(Action::Recipients(id)),
                 // DATA goes with the RCPTs, unanswered (RFC 2920 3.1); a chunk is opened by its content.
                 None => {
                     let may_go_on = !current.must_be_looked_at() && current.takes_content();
