@@ -15,15 +15,12 @@ pub(super) struct Queue<T> {
     end: u64,
 }
 
-/// How many places there are at first.
-const FEW: usize = 4;
-
 impl<T: Default> Queue<T> {
     /// Adds an element, to be filled over whatever its place held before, and returns its number.
     pub(super) fn push(&mut self, fill: impl FnOnce(&mut T)) -> u64 {
         let number = self.end;
         if self.len() == self.places.len() {
-            self.resize(self.places.len().saturating_mul(2).max(FEW));
+            self.resize(self.places.len().saturating_mul(2).max(1));
         }
         self.end = number.saturating_add(1);
         if let Some(place) = self.get_mut(number) {
@@ -51,6 +48,10 @@ impl<T: Default> Queue<T> {
         self.first = self.first.saturating_add(1).min(self.end);
     }
 
+    pub(super) fn clear(&mut self) {
+        self.first = self.end;
+    }
+
     /// Returns the numbers of all.
     pub(super) fn numbers(&self) -> Range<u64> {
         self.first..self.end
@@ -73,14 +74,18 @@ impl<T: Default> Queue<T> {
     pub(super) fn shrink(&mut self) {
         let least = match self.len() {
             0 => 0,
-            length => length.next_power_of_two().max(FEW),
+            length => length.next_power_of_two(),
         };
         if least < self.places.len() {
             self.resize(least);
         }
     }
 
-    fn len(&self) -> usize {
+    pub(super) fn is_empty(&self) -> bool {
+        self.first == self.end
+    }
+
+    pub(super) fn len(&self) -> usize {
         self.end.wrapping_sub(self.first) as usize
     }
 

@@ -20,9 +20,10 @@ pub(super) enum Level {
 }
 
 /// What a client sends, as far as replies go: everything that gets one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) enum Verb {
     /// Connecting, which the greeting answers.
+    #[default]
     Connect,
     Ehlo,
     Helo,
