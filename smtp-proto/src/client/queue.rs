@@ -7,36 +7,39 @@ use core::ops::Range;
 /// again as it is, so that what it had allocated serves the next.
 #[derive(Debug, Default)]
 pub(super) struct Queue<T> {
-    /// None, or as many as a power of two: an element's is its number modulo that.
+    /// None, or as many as a power of two; after the last one comes the first.
     places: Vec<T>,
-    /// The number of the first.
+    /// Where the first element is: one of the places, or 0 if there are none.
+    head: usize,
+    /// Its number.
     first: u64,
-    /// The number of the next that will be added.
-    end: u64,
+    /// How many elements there are.
+    length: usize,
 }
 
 impl<T: Default> Queue<T> {
     /// Adds an element, to be filled over whatever its place held before, and returns its number.
     pub(super) fn push(&mut self, fill: impl FnOnce(&mut T)) -> u64 {
-        let number = self.end;
-        if self.len() == self.places.len() {
-            self.resize(self.places.len().saturating_mul(2).max(1));
+        if self.length == self.places.len() {
+            self.resize(self.length.saturating_mul(2).max(1));
         }
-        self.end = number.saturating_add(1);
-        if let Some(place) = self.get_mut(number) {
+        let at = self.place(self.length);
+        if let Some(place) = self.places.get_mut(at) {
             fill(place);
         }
-        number
+        self.length = self.length.saturating_add(1);
+        self.numbers().end.saturating_sub(1)
     }
 
     pub(super) fn get(&self, number: u64) -> Option<&T> {
-        let is_there = self.has(number);
-        self.places.get(self.place_of(number)).filter(|_| is_there)
+        let offset = self.offset(number)?;
+        self.places.get(self.place(offset))
     }
 
     pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut T> {
-        let (is_there, at) = (self.has(number), self.place_of(number));
-        self.places.get_mut(at).filter(|_| is_there)
+        let offset = self.offset(number)?;
+        let at = self.place(offset);
+        self.places.get_mut(at)
     }
 
     pub(super) fn first(&self) -> Option<&T> {
@@ -45,34 +48,49 @@ impl<T: Default> Queue<T> {
 
     /// Lets the first leave, if there is one.
     pub(super) fn pop(&mut self) {
-        self.first = self.first.saturating_add(1).min(self.end);
+        if let Some(left) = self.length.checked_sub(1) {
+            self.first = self.first.saturating_add(1);
+            // Few elements use few places: whenever all have left it begins anew.
+            self.head = match left {
+                0 => 0,
+                _ => self.place(1),
+            };
+            self.length = left;
+        }
     }
 
     pub(super) fn clear(&mut self) {
-        self.first = self.end;
+        self.first = self.numbers().end;
+        (self.head, self.length) = (0, 0);
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.length
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.length == 0
     }
 
     /// Returns the numbers of all.
     pub(super) fn numbers(&self) -> Range<u64> {
-        self.first..self.end
+        self.first..self.first.saturating_add(self.length as u64)
     }
 
     /// Returns all, in order, with their numbers.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
-        self.numbers()
-            .filter_map(|number| Some((number, self.get(number)?)))
+        let (wrapped, straight) = self.places.split_at(self.head);
+        self.numbers().zip(straight.iter().chain(wrapped))
     }
 
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        let (length, start) = (self.len(), self.place_of(self.first));
-        let start = start.min(self.places.len());
-        let (wrapped, straight) = self.places.split_at_mut(start);
-        straight.iter_mut().chain(wrapped).take(length)
+        let (wrapped, straight) = self.places.split_at_mut(self.head);
+        straight.iter_mut().chain(wrapped).take(self.length)
     }
 
     /// Gives back the memory of what has left.
     pub(super) fn shrink(&mut self) {
-        let least = match self.len() {
+        let least = match self.length {
             0 => 0,
             length => length.next_power_of_two(),
         };
@@ -81,37 +99,26 @@ impl<T: Default> Queue<T> {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.first == self.end
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.end.wrapping_sub(self.first) as usize
-    }
-
+    /// Returns how far an element is from the first.
     #[inline]
-    fn has(&self, number: u64) -> bool {
-        number.wrapping_sub(self.first) < self.end.wrapping_sub(self.first)
+    fn offset(&self, number: u64) -> Option<usize> {
+        let offset = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        (offset < self.length).then_some(offset)
     }
 
+    /// Returns the place that is so far from the first element's.
     #[inline]
-    fn place_of(&self, number: u64) -> usize {
-        number as usize & self.places.len().wrapping_sub(1)
+    fn place(&self, offset: usize) -> usize {
+        self.head.wrapping_add(offset) & self.places.len().wrapping_sub(1)
     }
 
-    /// Changes the number of places to another power of two, which all elements have room in.
+    /// Changes the number of places to another power of two, in which all elements have room.
     fn resize(&mut self, count: usize) {
-        let mut old = core::mem::take(&mut self.places);
+        self.places.rotate_left(self.head);
+        self.head = 0;
+        self.places
+            .reserve_exact(count.saturating_sub(self.places.len()));
         self.places.resize_with(count, T::default);
-        let old_mask = old.len().wrapping_sub(1);
-        for number in self.numbers() {
-            let at = self.place_of(number);
-            if let (Some(from), Some(to)) = (
-                old.get_mut(number as usize & old_mask),
-                self.places.get_mut(at),
-            ) {
-                core::mem::swap(from, to);
-            }
-        }
+        self.places.shrink_to_fit();
     }
 }
