@@ -9,9 +9,8 @@ use criterion::{Criterion, Throughput, criterion_group};
 use smtp_proto::{
     client::{Client, Config, Duplex, Pipelining},
     server::Server,
-    testing::{End, Pair, Sides},
 };
-use smtp_proto_benches::{Delivered, NOW, envelope, every, host, server, server_config, text};
+use smtp_proto_benches::{NOW, envelope, hear, host, serve, server, server_config, speak, text};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -24,39 +23,62 @@ const POLICIES: [(&str, Pipelining); 4] = [
     ("stream", Pipelining::Stream { window: 100 }),
 ];
 
-/// Returns a client and a server, past EHLO.
-fn pair(policy: Pipelining, server: Server) -> Pair {
-    let config = Config::new(host("client.example.org")).pipelining(policy);
-    let client = Client::new(config.duplex(Duplex::Full), NOW);
-    let mut pair = Pair::new(client, server);
-    pair.run(&mut Delivered::default());
-    pair
+/// A client and a server, and the bytes between them.
+struct Pair {
+    client: Client,
+    server: Server,
+    commands: Vec<u8>,
+    replies: Vec<u8>,
 }
 
-fn deliver(pair: &mut Pair, messages: usize, content: &[u8]) {
-    let envelope = envelope();
-    for _ in 0..messages {
-        pair.client().submit(&envelope).expect("room");
+impl Pair {
+    /// Joins a client and a server, and takes them past EHLO.
+    fn new(policy: Pipelining, server: Server) -> Self {
+        let config = Config::new(host("client.example.org")).pipelining(policy);
+        let mut pair = Self {
+            client: Client::new(config.duplex(Duplex::Full), NOW),
+            server,
+            commands: Vec::new(),
+            replies: Vec::new(),
+        };
+        pair.exchange(b"");
+        pair
     }
-    let mut delivered = Delivered {
-        content,
-        messages: 0,
-    };
-    pair.run(&mut delivered);
-    assert_eq!(delivered.messages, messages);
+
+    fn deliver(&mut self, messages: usize, content: &[u8]) {
+        let envelope = envelope();
+        for _ in 0..messages {
+            self.client.submit(&envelope).expect("room");
+        }
+        assert_eq!(self.exchange(content), messages);
+    }
+
+    /// Lets flights go to and fro until none does any more. Returns how many messages were delivered.
+    fn exchange(&mut self, content: &[u8]) -> usize {
+        let mut delivered = 0;
+        loop {
+            speak(&mut self.client, content, &mut self.commands);
+            serve(&mut self.server, &self.commands, &mut self.replies);
+            if self.replies.is_empty() {
+                return delivered;
+            }
+            delivered += hear(&mut self.client, &self.replies);
+            self.commands.clear();
+            self.replies.clear();
+        }
+    }
 }
 
 /// Runs a client against the replies that a real server gave, over and over.
 struct Replay {
-    client: End<Client>,
+    client: Client,
     wire: Vec<u8>,
 }
 
 impl Replay {
     fn new(policy: Pipelining) -> Self {
-        let (client, _) = pair(policy, server()).into_parts();
         Self {
-            client: End::new(client),
+            client: Pair::new(policy, server()).client,
             wire: Vec::new(),
         }
     }
@@ -70,21 +92,17 @@ impl Replay {
             250 2.1.5 Recipient ok\r\n250 2.1.5 Recipient ok\r\n250 2.1.5 Recipient ok\r\n\
             354 Go ahead\r\n";
         let envelope = envelope();
-        let mut delivered = Delivered::default();
+        let mut delivered = 0;
         self.client.submit(&envelope).expect("room");
-        self.client.speak(NOW, every(content), &mut self.wire);
-        while delivered.messages < messages {
-            self.client.feed(replies);
-            let heard = self
-                .client
-                .hear(NOW, |client, event| delivered.told(client, event));
-            heard.expect("a session");
-            let more = delivered.messages + 1 < messages;
+        speak(&mut self.client, content, &mut self.wire);
+        while delivered < messages {
+            delivered += hear(&mut self.client, replies);
+            let more = delivered + 1 < messages;
             if more {
                 self.client.submit(&envelope).expect("room");
             }
             self.wire.clear();
-            self.client.speak(NOW, every(content), &mut self.wire);
+            speak(&mut self.client, content, &mut self.wire);
             black_box(&self.wire);
             replies = if more {
                 next_replies
@@ -105,9 +123,9 @@ fn sessions(criterion: &mut Criterion) {
         bencher.iter(|| replay.deliver(MESSAGES, &content));
     });
     for (name, policy) in POLICIES {
-        let mut pair = pair(policy, server());
+        let mut pair = Pair::new(policy, server());
         group.bench_function(format!("both/3 recipients, 4 KiB/{name}"), |bencher| {
-            bencher.iter(|| deliver(&mut pair, MESSAGES, &content));
+            bencher.iter(|| pair.deliver(MESSAGES, &content));
         });
     }
     // What a socket costs at the very least: the copy.
@@ -128,10 +146,10 @@ fn count() {
     let content = text(4096);
     println!("allocations a message, after 200 messages, and idle memory in bytes:");
     for (name, policy) in POLICIES {
-        let mut pair = pair(policy, server());
-        deliver(&mut pair, 200, &content);
+        let mut pair = Pair::new(policy, server());
+        pair.deliver(200, &content);
         let region = Region::new(ALLOCATOR);
-        deliver(&mut pair, 200, &content);
+        pair.deliver(200, &content);
         let change = region.change();
         println!(
             "  {name}: {}",
@@ -158,9 +176,15 @@ fn count() {
     // Look-ahead, as a stream leaves its server with messages whose replies may not have arrived.
     let before = Region::new(ALLOCATOR);
     let server = Server::new(config.clone(), NOW);
-    let mut pair = pair(Pipelining::LookAhead, server);
-    deliver(&mut pair, 200, &content);
-    let (mut client, mut server) = pair.into_parts();
+    let mut pair = Pair::new(Pipelining::LookAhead, server);
+    pair.deliver(200, &content);
+    let Pair {
+        mut client,
+        mut server,
+        commands,
+        replies,
+    } = pair;
+    drop((commands, replies));
     client.shrink();
     server.shrink();
     let both = held(&before);

@@ -1,12 +1,11 @@
-//! What the benchmark suites share: sample content, and what stands above the machines.
+//! What the benchmark suites share: sample content, and the least that a driver does.
 
 use std::time::Duration;
 
 use smtp_proto::{
-    client::{self, Body, BodyRequest, Client, Envelope},
+    client::{self, Body, Client, Envelope},
     server::{self, Server},
     syntax::{Capabilities, Extension, ForwardPath, Host},
-    testing::Sides,
 };
 
 /// The time of every call: nothing here waits.
@@ -61,32 +60,58 @@ pub fn server_config() -> server::Config {
     server::Config::new(host("mx.example.net")).offer(offer)
 }
 
-/// Returns what presents this content for every message.
-pub fn every<'c>(content: &'c [u8]) -> impl FnMut(BodyRequest) -> Option<Body<'c>> {
-    move |request| Some(Body::Last(&content[request.offset as usize..]))
-}
-
-/// Counts what is delivered, and is content with nothing else.
-#[derive(Debug, Default)]
-pub struct Delivered<'c> {
-    /// Presented for every message.
-    pub content: &'c [u8],
-    /// How many messages were delivered.
-    pub messages: usize,
-}
-
-impl Sides for Delivered<'_> {
-    fn body(&mut self, request: BodyRequest) -> Option<Body<'_>> {
-        every(self.content)(request)
-    }
-
-    fn told(&mut self, _: &mut Client, event: client::Event<'_>) {
-        if let client::Event::Finished { outcome, .. } = event {
-            assert!(
-                matches!(outcome, client::Outcome::Delivered(_)),
-                "{outcome:?}"
-            );
-            self.messages += 1;
+/// Writes everything that a client wants written, by copies as a socket would make them. Every
+/// message has the same content.
+pub fn speak(client: &mut Client, content: &[u8], wire: &mut Vec<u8>) {
+    loop {
+        let wanted = client.wants_body();
+        let body = wanted.map(|request| (request, Body::Last(&content[request.offset as usize..])));
+        let Some(transmit) = client.poll_transmit(body, NOW) else {
+            return;
+        };
+        for slice in transmit.slices() {
+            wire.extend_from_slice(slice);
         }
+        let written = transmit.len();
+        transmit.wrote(written, NOW);
+    }
+}
+
+/// Has a client read replies, and returns how many messages were delivered by them.
+///
+/// # Panics
+///
+/// If the session fails, or a message is not delivered.
+pub fn hear(client: &mut Client, mut replies: &[u8]) -> usize {
+    let mut delivered = 0;
+    while let Some(event) = client.poll_event(&mut replies, NOW).expect("a session") {
+        if let client::Event::Finished { outcome, .. } = event {
+            let is_delivered = matches!(outcome, client::Outcome::Delivered(_));
+            assert!(is_delivered, "{outcome:?}");
+            delivered += 1;
+        }
+    }
+    assert!(replies.is_empty());
+    delivered
+}
+
+/// Has a server read what a client wrote, accept it, and write its replies.
+///
+/// # Panics
+///
+/// If the session fails.
+pub fn serve(server: &mut Server, mut input: &[u8], replies: &mut Vec<u8>) {
+    while let Some(event) = server.poll_event(&mut input, NOW).expect("a session") {
+        if let Some(ticket) = event.into_ticket() {
+            server.accept(ticket).expect("an open ticket");
+        }
+    }
+    assert!(input.is_empty());
+    while let Some(transmit) = server.poll_transmit(NOW) {
+        for slice in transmit.slices() {
+            replies.extend_from_slice(slice);
+        }
+        let written = transmit.len();
+        transmit.wrote(written, NOW);
     }
 }
