@@ -1,5 +1,6 @@
 //! What an application decides.
 
+use alloc::string::ToString;
 use core::fmt;
 
 use crate::server::{Config, replies::local_error};
@@ -47,7 +48,8 @@ pub fn pass_on(reply: Reply<'static>) -> Verdict {
     }
 }
 
-/// Refuses a command by a reply that the compiler has checked.
+/// Refuses a command by a reply whose code the compiler has checked. Values are put into its words as
+/// [`format!`](alloc::format) does; if no reply can hold them, as those with CR, there are no words.
 ///
 /// ```
 /// use smtp_proto::{reception::Verdict, refuse};
@@ -55,7 +57,7 @@ pub fn pass_on(reply: Reply<'static>) -> Verdict {
 /// fn decide(mailbox: &str) -> Verdict {
 ///     match mailbox {
 ///         "postmaster" => smtp_proto::reception::accept(),
-///         _ => Err(refuse!("550 5.1.1 No such mailbox")),
+///         _ => Err(refuse!("550 5.1.1 No such mailbox as {mailbox}")),
 ///     }
 /// }
 /// ```
@@ -65,18 +67,41 @@ pub fn pass_on(reply: Reply<'static>) -> Verdict {
 /// ```
 #[macro_export]
 macro_rules! refuse {
-    ($reply:literal) => {{
+    ($reply:literal $(, $($value:tt)*)?) => {{
         const REPLY: $crate::syntax::Reply<'static> =
-            $crate::reception::negative_reply(concat!($reply, "\r\n"));
-        $crate::reception::Refusal::from(REPLY)
+            $crate::reception::negative_reply(::core::concat!($reply, "\r\n"));
+        $crate::reception::in_words(REPLY, ::core::format_args!($reply $(, $($value)*)?))
     }};
+    ($($other:tt)*) => {
+        ::core::compile_error!("refuse! takes a literal, as in \"550 5.1.1 No mailbox {name}\"")
+    };
 }
 
 /// Wraps a line for [`refuse!`], for the compiler alone.
 #[doc(hidden)]
 pub const fn negative_reply(line: &'static str) -> Reply<'static> {
-    assert!(matches!(line.as_bytes(), [b'4' | b'5', ..]));
+    assert!(
+        matches!(line.as_bytes(), [b'4' | b'5', _, _, b' ', ..]),
+        "refuse! takes a negative reply, as in \"550 5.1.1 No such mailbox\""
+    );
     Reply::fixed(line)
+}
+
+/// Puts values into a reply, if it has places for them, for [`refuse!`].
+#[doc(hidden)]
+pub fn in_words(reply: Reply<'static>, words: fmt::Arguments<'_>) -> Refusal {
+    let fixed = reply.as_bytes().strip_suffix(b"\r\n");
+    if words
+        .as_str()
+        .is_some_and(|it| fixed == Some(it.as_bytes()))
+    {
+        return reply.into();
+    }
+    let line = words.to_string();
+    let text = line.get("550 ".len()..).unwrap_or_default();
+    let code = reply.code();
+    let reply = Reply::new(code, text).or_else(|_| Reply::new(code, ""));
+    reply.map_or_else(|_| Refusal::local_error(), Refusal::from)
 }
 
 impl<T> Accept<T> {

@@ -271,3 +271,27 @@ fn a_refusal_in_mid_content_may_close() {
     let last = desk.reception.tally().last_refusal.clone().unwrap();
     assert_eq!(last.code().value(), 554);
 }
+
+/// Words that are known when a command is refused are put in as `format!` does; what no reply can hold is
+/// left out, and the code stays.
+#[test]
+fn a_refusal_in_words_of_the_moment() {
+    use smtp_proto::refuse;
+    let said = |refusal: Refusal| refusal.reply().unwrap().as_bytes().to_vec();
+    let (mailbox, left) = ("bob", 3);
+    assert_eq!(
+        said(refuse!("550 5.1.1 No {mailbox}")),
+        b"550 5.1.1 No bob\r\n"
+    );
+    assert_eq!(
+        said(refuse!("452 {} messages, {left} at most", left + 1)),
+        b"452 4 messages, 3 at most\r\n"
+    );
+    assert_eq!(said(refuse!("550 {{}} {}", "x",)), b"550 {} x\r\n");
+    assert_eq!(said(refuse!("550 {{}}")), b"550 {}\r\n");
+    assert_eq!(said(refuse!("550 5.1.1 No")), b"550 5.1.1 No\r\n");
+    assert_eq!(said(refuse!("550 a{}", "\nb")), b"550-a\r\n550 b\r\n");
+    for odd in ["\r\n250 Ok", "\0", &"x".repeat(5000)] {
+        assert_eq!(said(refuse!("550 5.1.1 No {odd}")), b"550 \r\n");
+    }
+}
