@@ -229,6 +229,17 @@ impl Outcome<'_> {
     }
 }
 
+impl fmt::Display for Outcome<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Delivered(reply) => write!(f, "delivered: {reply}"),
+            Self::Refused(answer) => write!(f, "refused: {answer}"),
+            Self::NotSent(why) => write!(f, "not sent: {why}"),
+            Self::InDoubt => f.write_str("in doubt: it may have been delivered"),
+        }
+    }
+}
+
 impl Outcome<'static> {
     /// Returns what a proxy answers its own client, for whom it has passed the message on: what the server
     /// has said, as far as that is about the message.

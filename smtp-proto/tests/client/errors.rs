@@ -5,7 +5,7 @@ use std::error::Error as _;
 use smtp_proto::{
     client::{NotSent, NotSentReason, Outcome, Pipelining, Tls},
     machine::{Answer, Fault, Step, Timer},
-    syntax::Extension,
+    syntax::{Extension, Reply},
 };
 
 use crate::dialogue::{Dialogue, answer, config, envelope, finished, not_sent_after};
@@ -363,5 +363,36 @@ fn a_reason_says_whether_it_is_for_good() {
             assert_eq!(not_sent.to_string(), words);
             assert!(not_sent.source().is_none());
         }
+    }
+}
+
+/// What a first program prints.
+#[test]
+fn outcomes_are_told_in_words() {
+    let reply = |line: &'static str| Reply::parse(line.as_bytes()).unwrap();
+    let answer = |line| Answer {
+        step: Step::Recipient,
+        reply: reply(line),
+    };
+    let too_large = NotSentReason::TooLarge { maximum: 10 };
+    for (outcome, words) in [
+        (
+            Outcome::Delivered(reply("250 2.0.0 Ok\r\n")),
+            "delivered: 250 2.0.0 Ok".to_owned(),
+        ),
+        (
+            Outcome::Refused(answer("550-No\r\n550 user\r\n")),
+            format!("refused: {}", answer("550-No\r\n550 user\r\n")),
+        ),
+        (
+            Outcome::NotSent(too_large.clone().into()),
+            format!("not sent: {too_large}"),
+        ),
+        (
+            Outcome::InDoubt,
+            "in doubt: it may have been delivered".to_owned(),
+        ),
+    ] {
+        assert_eq!(outcome.to_string(), words);
     }
 }
