@@ -160,6 +160,8 @@ fn credentials_are_decoded_and_demand_tls() {
     for tls in ["none", "opportunistic"] {
         let url = format!("smtp://alice:secret@mx.example.net?tls={tls}");
         assert_eq!(url.parse::<ServerUrl>(), Err(UrlError::Unprotected));
+        let words = UrlError::Unprotected.to_string();
+        assert!(words.contains("leave `tls` out"), "{words}");
     }
 }
 
