@@ -199,6 +199,7 @@ impl<'a> Envelope<'a> {
     }
 
     /// Returns whether it may travel over verified TLS only (RFC 8689 4.2.1).
+    #[cfg(feature = "std")]
     pub(crate) fn needs_verified_tls(&self) -> bool {
         let parameters = self.parameters.as_deref();
         parameters.is_some_and(|given| given.require_tls)
