@@ -1,10 +1,13 @@
 //! What an application decides.
 
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use core::fmt;
 
 use crate::server::{Config, replies::local_error};
-use crate::syntax::{Capabilities, Class, Reply};
+use crate::syntax::{Capabilities, Class, MAX_REPLY_LINE, Reply};
+
+/// How much text fits into a line of a reply, with an enhanced code that it may still be given.
+const MAX_WORDS: usize = MAX_REPLY_LINE - b"550 5.0.0 \r\n".len();
 
 /// Decides about a command: accepts it, with what is to be remembered, or refuses it.
 pub type Verdict<T = ()> = Result<Accept<T>, Refusal>;
@@ -49,7 +52,8 @@ pub fn pass_on(reply: Reply<'static>) -> Verdict {
 }
 
 /// Refuses a command by a reply whose code the compiler has checked. Values are put into its words as
-/// [`format!`](alloc::format) does; if no reply can hold them, as those with CR, there are no words.
+/// [`format!`](alloc::format) does, but what is not printable ASCII is a `?`, and what is too long for a
+/// line is cut off.
 ///
 /// ```
 /// use smtp_proto::{reception::Verdict, refuse};
@@ -64,6 +68,9 @@ pub fn pass_on(reply: Reply<'static>) -> Verdict {
 ///
 /// ```compile_fail
 /// smtp_proto::refuse!("250 2.0.0 Gladly");
+/// ```
+/// ```compile_fail
+/// smtp_proto::refuse!("550 4.1.1 Not now");
 /// ```
 #[macro_export]
 macro_rules! refuse {
@@ -84,6 +91,12 @@ pub const fn negative_reply(line: &'static str) -> Reply<'static> {
         matches!(line.as_bytes(), [b'4' | b'5', _, _, b' ', ..]),
         "refuse! takes a negative reply, as in \"550 5.1.1 No such mailbox\""
     );
+    if let [class, _, _, _, enhanced, b'.', _, b'.', b'0'..=b'9', ..] = line.as_bytes() {
+        assert!(
+            *class == *enhanced,
+            "the enhanced code is of another class than the code"
+        );
+    }
     Reply::fixed(line)
 }
 
@@ -97,10 +110,15 @@ pub fn in_words(reply: Reply<'static>, words: fmt::Arguments<'_>) -> Refusal {
     {
         return reply.into();
     }
+    let printable = |each| match each {
+        ' '..='~' => each,
+        _ => '?',
+    };
     let line = words.to_string();
-    let text = line.get("550 ".len()..).unwrap_or_default();
+    let text = line.chars().skip("550 ".len()).map(printable);
+    let text: String = text.take(MAX_WORDS).collect();
     let code = reply.code();
-    let reply = Reply::new(code, text).or_else(|_| Reply::new(code, ""));
+    let reply = Reply::new(code, &text).or_else(|_| Reply::new(code, ""));
     reply.map_or_else(|_| Refusal::local_error(), Refusal::from)
 }
 
