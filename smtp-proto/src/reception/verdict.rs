@@ -23,7 +23,8 @@ pub struct Accept<T = ()> {
 
 /// Refuses a command.
 ///
-/// Made of a negative reply; one that is none counts as 451.
+/// Made of a negative reply; one that is none counts as 451. What is not ASCII goes as `?` where it has to
+/// be (RFC 6531 3.7.4.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     reply: Option<Reply<'static>>,
@@ -134,7 +135,7 @@ impl<T> Accept<T> {
     }
 
     /// Answers so, in place of the machine's own words: 220 for a greeting. A reply that cannot
-    /// accept the command, or whose text is not ASCII where it has to be, counts as 451.
+    /// accept the command counts as 451. What is not ASCII goes as `?` where it has to be (RFC 6531 3.7.4.2).
     #[must_use]
     pub fn reply(mut self, reply: Reply<'static>) -> Self {
         self.reply = Some(reply);
