@@ -1,6 +1,5 @@
 //! What verdicts make of the machine.
 
-use alloc::string::String;
 use core::time::Duration;
 
 use super::replies::{shutting_down, too_many_connections, unavailable};
@@ -166,7 +165,7 @@ impl Replying {
         };
         let given = match (refusal.closes(), refusal.into_reply()) {
             (false, Some(reply)) => self.say(ticket, reply),
-            (_, reply) => self.server.close(ticket, reply.map(in_ascii)),
+            (_, reply) => self.server.close(ticket, reply.map(Reply::in_ascii)),
         };
         if let Err(refused) = given {
             self.stand_in(refused);
@@ -177,7 +176,7 @@ impl Replying {
     pub(super) fn refuse_content(&mut self, transaction: TransactionId, refusal: Refusal) {
         let closes = refusal.closes();
         let reply = match refusal.into_reply() {
-            Some(reply) => in_ascii(reply),
+            Some(reply) => reply.in_ascii(),
             // Some word has to end a content.
             None => unavailable(&self.hostname),
         };
@@ -191,9 +190,10 @@ impl Replying {
         }
     }
 
-    /// Answers so, in ASCII where the client cannot take more.
+    /// Answers so, in ASCII where the client cannot take more (6531-3.7.4-e): to take back a message that
+    /// another server took, for the words in which it said so, would deliver it twice.
     fn say(&mut self, ticket: Ticket, reply: Reply<'static>) -> Result<(), Refused> {
-        let plain = (!reply.is_ascii()).then(|| in_ascii(reply.clone()));
+        let plain = (!reply.is_ascii()).then(|| reply.clone().in_ascii());
         match (self.server.reply(ticket, reply), plain) {
             (Err(refused), Some(plain)) if refused.misuse == Misuse::NotAscii => {
                 self.server.reply(refused.ticket, plain)
@@ -208,18 +208,4 @@ impl Replying {
             let _ = self.server.reply(refused.ticket, local_error());
         }
     }
-}
-
-/// Returns a reply with `?` for each character that is not ASCII (6531-3.7.4-e): what another server has
-/// said is a verdict in whatever bytes, and to take back a message that it took would deliver it twice.
-fn in_ascii(reply: Reply<'static>) -> Reply<'static> {
-    if reply.is_ascii() {
-        return reply;
-    }
-    let text = String::from_utf8_lossy(reply.as_bytes());
-    let plain: String = text
-        .chars()
-        .map(|each| if each.is_ascii() { each } else { '?' })
-        .collect();
-    Reply::parse(plain.as_bytes()).map_or_else(|_| local_error(), Reply::into_owned)
 }

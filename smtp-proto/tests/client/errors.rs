@@ -396,3 +396,23 @@ fn outcomes_are_told_in_words() {
         assert_eq!(outcome.to_string(), words);
     }
 }
+
+/// 6531-3.7.4-e: what a server says of a message is passed on as it may be.
+#[test]
+fn what_is_relayed_is_ascii() {
+    let reply = |line: &'static [u8]| Reply::parse(line).unwrap();
+    let taken = Outcome::Delivered(reply(b"250 2.0.0 f\xc3\xbcr x\r\n"));
+    assert_eq!(taken.relayed().as_bytes(), b"250 2.0.0 f?r x\r\n");
+    let answer = Answer {
+        step: Step::Mail,
+        reply: reply(b"550-5.7.1 N\xf6\r\n550 5.7.1 No\r\n"),
+    };
+    let refused = Outcome::Refused(answer.clone());
+    assert_eq!(
+        refused.relayed().as_bytes(),
+        b"550-5.7.1 N?\r\n550 5.7.1 No\r\n"
+    );
+    let too_large = NotSentReason::TooLarge { maximum: 10 };
+    let not_sent = Outcome::NotSent(NotSent::answered(too_large, answer));
+    assert!(not_sent.relayed().is_ascii());
+}
