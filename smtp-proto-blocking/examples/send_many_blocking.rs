@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let messages = arguments.map(|file| Body::open(file).map(|body| (&envelope, body)));
     for report in client.send_all(messages) {
         match report {
-            Ok(report) => println!("{}: {:?}", report.message.index(), report.outcome),
+            Ok(report) => println!("{}: {}", report.message.index(), report.outcome),
             Err(error @ (Error::Source(_) | Error::Misuse(_))) => println!("{error}"),
             Err(error) => return Err(error.into()),
         }

@@ -1,7 +1,7 @@
 //! Submits a message file, with a password and over TLS with a server that is verified:
 //! `cargo run --example submit_blocking smtps://alice:secret@submit.example.net message.eml`
 
-use smtp_proto_blocking::{Body, Client, Envelope, Outcome};
+use smtp_proto_blocking::{Body, Client, Envelope};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -14,12 +14,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .to("carol@example.com")?;
     let report = client.send(&envelope, Body::open(file)?)?;
     for (recipient, outcome) in envelope.recipients().iter().zip(&report.recipients) {
-        match outcome {
-            Outcome::Delivered(reply) => println!("{recipient}: taken: {reply}"),
-            Outcome::Refused(answer) => println!("{recipient}: {answer}"),
-            Outcome::NotSent(why) => println!("{recipient}: safe to send again: {why}"),
-            Outcome::InDoubt => println!("{recipient}: may have been delivered"),
-        }
+        println!("{recipient}: {outcome}");
     }
     client.quit()?;
     Ok(())

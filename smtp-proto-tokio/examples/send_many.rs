@@ -21,7 +21,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     loop {
         match sending.next().await {
             Ok(None) => break,
-            Ok(Some(report)) => println!("{}: {:?}", report.message.index(), report.outcome),
+            Ok(Some(report)) => println!("{}: {}", report.message.index(), report.outcome),
             Err(error @ (Error::Source(_) | Error::Misuse(_))) => println!("{error}"),
             Err(error) => return Err(error.into()),
         }

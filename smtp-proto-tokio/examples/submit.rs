@@ -1,7 +1,7 @@
 //! Submits a message file, with a password and over TLS with a server that is verified:
 //! `cargo run --example submit smtps://alice:secret@submit.example.net message.eml`
 
-use smtp_proto_tokio::{Body, Client, Envelope, Outcome};
+use smtp_proto_tokio::{Body, Client, Envelope};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -15,12 +15,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .to("carol@example.com")?;
     let report = client.send(&envelope, Body::open(file).await?).await?;
     for (recipient, outcome) in envelope.recipients().iter().zip(&report.recipients) {
-        match outcome {
-            Outcome::Delivered(reply) => println!("{recipient}: taken: {reply}"),
-            Outcome::Refused(answer) => println!("{recipient}: {answer}"),
-            Outcome::NotSent(why) => println!("{recipient}: safe to send again: {why}"),
-            Outcome::InDoubt => println!("{recipient}: may have been delivered"),
-        }
+        println!("{recipient}: {outcome}");
     }
     client.quit().await?;
     Ok(())

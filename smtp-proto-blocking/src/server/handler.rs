@@ -12,6 +12,9 @@ smtp_proto::handler! {
     /// credentials, relaying, proxies. A method that panics has failed: its command is answered 451, the
     /// greeting 421, and the session goes on as far as it can.
     ///
+    /// There is no `dyn Handler`: what is chosen when the program runs, a handler holds, as a `Box<dyn ...>`
+    /// of a trait of yours.
+    ///
     /// `S` is what the application [remembers](State): nothing unless said otherwise.
     ///
     /// Each connection has a thread, which waits while a method works; no other one does.

@@ -199,6 +199,7 @@ impl<'a> Envelope<'a> {
     }
 
     /// Returns whether it may travel over verified TLS only (RFC 8689 4.2.1).
+    #[cfg(feature = "std")]
     pub(crate) fn needs_verified_tls(&self) -> bool {
         let parameters = self.parameters.as_deref();
         parameters.is_some_and(|given| given.require_tls)
@@ -528,22 +529,12 @@ fn vital_of_mail(given: &MailParameters<'_>) -> [Option<Extension>; 4] {
     ]
 }
 
-/// Returns an extension that is offered, but not as far as the message needs it.
+/// Returns an extension that is offered, but not as far as the message needs it (2852-4.1.4-b,
+/// 4865-4.1-a).
 fn exceeded_by(given: &MailParameters<'_>, offered: &Capabilities) -> Option<Extension> {
-    // 2852-4.1.4-b
-    let early = given.deliver_by.is_some_and(|by| {
-        let minimum = offered.deliver_by().map(i64::from);
-        by.mode() == ByMode::Return
-            && minimum.is_some_and(|minimum| i64::from(by.seconds()) < minimum)
-    });
-    // 4865-4.1-a
-    let late = given.hold.as_ref().is_some_and(|hold| {
-        let offer = offered.future_release();
-        offer.is_none_or(|offer| !offer.allows(hold))
-    });
-    early
-        .then_some(Extension::DeliverBy)
-        .or(late.then_some(Extension::FutureRelease))
+    let has_no_maximum = given.hold.is_some() && offered.future_release().is_none();
+    let exceeded = offered.exceeded_by(given);
+    exceeded.or(has_no_maximum.then_some(Extension::FutureRelease))
 }
 
 /// Leaves out what is not offered.

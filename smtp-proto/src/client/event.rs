@@ -229,19 +229,30 @@ impl Outcome<'_> {
     }
 }
 
+impl fmt::Display for Outcome<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Delivered(reply) => write!(f, "delivered: {reply}"),
+            Self::Refused(answer) => write!(f, "refused: {answer}"),
+            Self::NotSent(why) => write!(f, "not sent: {why}"),
+            Self::InDoubt => f.write_str("in doubt: it may have been delivered"),
+        }
+    }
+}
+
 impl Outcome<'static> {
     /// Returns what a proxy answers its own client, for whom it has passed the message on: what the server
-    /// has said, as far as that is about the message.
+    /// has said, as far as that is about the message, [in ASCII](Reply::in_ascii).
     ///
     /// What may succeed another time is answered 451. So is doubt: whoever keeps the message sends it
     /// again then, which is right (RFC 1047), and what is wrong between the proxy and its server refuses
     /// no message for good.
     pub fn relayed(self) -> Reply<'static> {
         match self {
-            Self::Delivered(reply) => reply,
-            Self::Refused(answer) => answer.reply,
+            Self::Delivered(reply) => reply.in_ascii(),
+            Self::Refused(answer) => answer.reply.in_ascii(),
             Self::NotSent(why) if why.is_about_message() => {
-                let said = why.answer.map(|answer| answer.reply);
+                let said = why.answer.map(|answer| answer.reply.in_ascii());
                 said.unwrap_or_else(|| NOT_PASSED_ON.clone())
             }
             Self::NotSent(_) | Self::InDoubt => NOT_NOW.clone(),

@@ -126,6 +126,7 @@ pub mod mechanism {
     };
 }
 
+#[cfg(feature = "std")]
 pub(crate) use self::event::{NOT_NOW, NOT_PASSED_ON};
 pub use self::{
     body_error::BodyError,

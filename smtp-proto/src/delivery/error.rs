@@ -8,7 +8,7 @@ use super::url::{Server, UrlError};
 use crate::{
     client::{Client, NOT_NOW, NOT_PASSED_ON},
     machine::{self, Answer, Misuse, TraceEntry},
-    syntax::Reply,
+    syntax::{AddressError, Reply},
 };
 
 const TOO_MANY: Reply<'static> = Reply::fixed("452 4.5.3 Too many recipients\r\n");
@@ -19,6 +19,8 @@ const TOO_MANY: Reply<'static> = Reply::fixed("452 4.5.3 Too many recipients\r\n
 pub enum Error {
     /// The server's URL cannot be used.
     Url(UrlError),
+    /// What was to be an address of an envelope is none.
+    Address(AddressError),
     /// No connection could be established.
     Connect(Arc<io::Error>),
     /// The session has ended in error, or could not be opened. It comes again at each call.
@@ -107,7 +109,7 @@ impl Error {
     pub fn relayed(&self) -> Reply<'static> {
         match self {
             Self::Misuse(Misuse::RecipientLimit) => TOO_MANY.clone(),
-            Self::Misuse(_) => NOT_PASSED_ON.clone(),
+            Self::Misuse(_) | Self::Address(_) => NOT_PASSED_ON.clone(),
             _ => NOT_NOW.clone(),
         }
     }
@@ -121,7 +123,7 @@ impl Error {
                 io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported
             ),
             Self::Session { error, .. } => error.is_transient(),
-            Self::Url(_) | Self::Source(_) | Self::Misuse(_) => false,
+            Self::Url(_) | Self::Address(_) | Self::Source(_) | Self::Misuse(_) => false,
         }
     }
 }
@@ -135,6 +137,13 @@ impl From<Misuse> for Error {
 impl From<UrlError> for Error {
     fn from(error: UrlError) -> Self {
         Self::Url(error)
+    }
+}
+
+/// For a function that makes an envelope, too, and returns what sending it does.
+impl From<AddressError> for Error {
+    fn from(error: AddressError) -> Self {
+        Self::Address(error)
     }
 }
 
@@ -153,6 +162,10 @@ impl fmt::Debug for Error {
                 .debug_tuple("Url")
                 .field(&format_args!("{error}"))
                 .finish(),
+            Self::Address(error) => {
+                let words = format_args!("{error}");
+                f.debug_tuple("Address").field(&words).finish()
+            }
             Self::Connect(error) => {
                 let words = format_args!("{error}");
                 f.debug_tuple("Connect").field(&words).finish()
@@ -176,6 +189,7 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Url(error) => error.fmt(f),
+            Self::Address(error) => error.fmt(f),
             Self::Connect(error) => write!(f, "no connection: {error}"),
             Self::Session {
                 error,
@@ -194,6 +208,7 @@ impl error::Error for Error {
         // `Display` has said already what is the source of the others.
         match self {
             Self::Url(error) => error.source(),
+            Self::Address(error) => error.source(),
             Self::Connect(error) => error.source(),
             Self::Source(error) => error.source(),
             Self::Session { error, .. } => error.source(),

@@ -147,7 +147,7 @@ pub enum UrlError {
     #[error("the URL's parameters are not understood")]
     Parameter,
     /// A user's password would go over a connection that is not protected.
-    #[error("the URL has a user, and forbids the TLS that would protect the password")]
+    #[error("the URL has a user, whose password is not protected: leave `tls` out, or require it")]
     Unprotected,
     /// It has no path of a socket.
     #[error("the URL has no path of a socket")]

@@ -74,6 +74,8 @@ macro_rules! sink {
         ///
         /// Dropped before [`finish`](Self::finish) it means that there is no message: the client reset the
         /// transaction, or is gone.
+        ///
+        /// A handler has sinks of one type: where they differ, it is an enum.
         pub trait Sink: Send + Sized + 'static {
             $($crate::handler! { @method $spelling [$(#[$attribute])*]
                 [$($receiver)*] $name($($argument: $kind),*) -> $output $(= $default)?

@@ -119,7 +119,7 @@
 //!
 //!     /// Passes a reply on; one that cannot answer this command becomes 451.
 //!     fn answer(&mut self, ticket: Ticket, reply: Reply<'_>) {
-//!         if let Err(refused) = self.server.reply(ticket, reply) {
+//!         if let Err(refused) = self.server.reply(ticket, reply.in_ascii()) {
 //!             let _ = self.server.reply(refused.ticket, local_error());
 //!         }
 //!     }
@@ -203,7 +203,7 @@
 //! assert_eq!(to_client, "250 2.0.0 Ok: queued as 17\r\n");
 //! # // A sender that the upstream refuses is told so at its recipients.
 //! # turn("MAIL FROM:<a@c.example>\r\nRCPT TO:<b@up.example>\r\n", "")?;
-//! # assert_eq!(turn("", "550 5.7.1 Not you\r\n503 no\r\n")?.0, "550 5.7.1 Not you\r\n");
+//! # assert_eq!(turn("", "550 5.7.1 F\u{fc}r Sie nicht\r\n503 no\r\n")?.0, "550 5.7.1 F?r Sie nicht\r\n");
 //! # Ok(())
 //! # }
 //! ```

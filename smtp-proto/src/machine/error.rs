@@ -298,7 +298,8 @@ pub enum Misuse {
     /// The server does not offer what the command needs.
     #[error("the server does not offer what the command needs")]
     NotOffered,
-    /// The reply's text is not ASCII where RFC 6531 3.7.4 demands it.
+    /// The reply's text is not ASCII where RFC 6531 3.7.4 demands it;
+    /// [`in_ascii`](crate::syntax::Reply::in_ascii) makes it so.
     #[error("the text of this reply must be ASCII")]
     NotAscii,
     /// The reply's class cannot answer this command.

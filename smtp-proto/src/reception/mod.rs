@@ -112,9 +112,9 @@ pub use session::{Hello, Identity, Session};
 pub use state::State;
 pub use tally::Tally;
 pub use turned_away::TurnedAway;
-#[doc(hidden)]
-pub use verdict::negative_reply;
 pub use verdict::{Accept, Refusal, Verdict, accept, pass_on};
+#[doc(hidden)]
+pub use verdict::{in_words, negative_reply};
 
 use crate::framing::Transmit;
 use crate::machine::{Driven, Error, Misuse, TlsInfo, TraceEntry};

@@ -126,7 +126,7 @@ impl Replying {
         };
         let given = match verdict {
             Ok(None) => self.server.accept(ticket),
-            Ok(Some(reply)) if reply.is_positive() => self.server.reply(ticket, reply),
+            Ok(Some(reply)) if reply.is_positive() => self.say(ticket, reply),
             Ok(Some(_)) => {
                 self.refuse(Some(ticket), Refusal::local_error());
                 return false;
@@ -148,7 +148,7 @@ impl Replying {
     /// Has the machine say what it would, or else this, if that is of the same class.
     pub(super) fn reword(&mut self, ticket: Option<Ticket>, reworded: Option<Reply<'static>>) {
         let refused = match (ticket, reworded) {
-            (Some(ticket), Some(reply)) => self.server.reply(ticket, reply),
+            (Some(ticket), Some(reply)) => self.say(ticket, reply),
             (Some(ticket), None) => self.server.accept(ticket),
             (None, _) => return,
         };
@@ -164,8 +164,8 @@ impl Replying {
             return;
         };
         let given = match (refusal.closes(), refusal.into_reply()) {
-            (false, Some(reply)) => self.server.reply(ticket, reply),
-            (_, reply) => self.server.close(ticket, reply),
+            (false, Some(reply)) => self.say(ticket, reply),
+            (_, reply) => self.server.close(ticket, reply.map(Reply::in_ascii)),
         };
         if let Err(refused) = given {
             self.stand_in(refused);
@@ -176,7 +176,7 @@ impl Replying {
     pub(super) fn refuse_content(&mut self, transaction: TransactionId, refusal: Refusal) {
         let closes = refusal.closes();
         let reply = match refusal.into_reply() {
-            Some(reply) => reply,
+            Some(reply) => reply.in_ascii(),
             // Some word has to end a content.
             None => unavailable(&self.hostname),
         };
@@ -184,15 +184,27 @@ impl Replying {
             true => self.server.shut_down(reply),
             false => self.server.refuse_content(transaction, reply),
         };
-        if let Err(Misuse::WrongReplyClass | Misuse::NotAscii) = given {
+        if let Err(Misuse::WrongReplyClass) = given {
             // It is not refused yet, so this is taken.
             let _ = self.server.refuse_content(transaction, local_error());
         }
     }
 
+    /// Answers so, in ASCII where the client cannot take more (6531-3.7.4-e): to take back a message that
+    /// another server took, for the words in which it said so, would deliver it twice.
+    fn say(&mut self, ticket: Ticket, reply: Reply<'static>) -> Result<(), Refused> {
+        let plain = (!reply.is_ascii()).then(|| reply.clone().in_ascii());
+        match (self.server.reply(ticket, reply), plain) {
+            (Err(refused), Some(plain)) if refused.misuse == Misuse::NotAscii => {
+                self.server.reply(refused.ticket, plain)
+            }
+            (given, _) => given,
+        }
+    }
+
     /// Answers for an application whose reply cannot be sent.
     fn stand_in(&mut self, refused: Refused) {
-        if let Misuse::WrongReplyClass | Misuse::NotAscii = refused.misuse {
+        if let Misuse::WrongReplyClass = refused.misuse {
             let _ = self.server.reply(refused.ticket, local_error());
         }
     }

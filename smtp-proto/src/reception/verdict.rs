@@ -1,9 +1,13 @@
 //! What an application decides.
 
+use alloc::string::{String, ToString};
 use core::fmt;
 
 use crate::server::{Config, replies::local_error};
-use crate::syntax::{Capabilities, Class, Reply};
+use crate::syntax::{Capabilities, Class, MAX_REPLY_LINE, Reply};
+
+/// How much text fits into a line of a reply, with an enhanced code that it may still be given.
+const MAX_WORDS: usize = MAX_REPLY_LINE - b"550 5.0.0 \r\n".len();
 
 /// Decides about a command: accepts it, with what is to be remembered, or refuses it.
 pub type Verdict<T = ()> = Result<Accept<T>, Refusal>;
@@ -19,7 +23,8 @@ pub struct Accept<T = ()> {
 
 /// Refuses a command.
 ///
-/// Made of a negative reply; one that is none counts as 451.
+/// Made of a negative reply; one that is none counts as 451. What is not ASCII goes as `?` where it has to
+/// be (RFC 6531 3.7.4.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     reply: Option<Reply<'static>>,
@@ -47,7 +52,9 @@ pub fn pass_on(reply: Reply<'static>) -> Verdict {
     }
 }
 
-/// Refuses a command by a reply that the compiler has checked.
+/// Refuses a command by a reply whose code the compiler has checked. Values are put into its words as
+/// [`format!`](alloc::format) does, but what is not printable ASCII is a `?`, and what is too long for a
+/// line is cut off.
 ///
 /// ```
 /// use smtp_proto::{reception::Verdict, refuse};
@@ -55,7 +62,7 @@ pub fn pass_on(reply: Reply<'static>) -> Verdict {
 /// fn decide(mailbox: &str) -> Verdict {
 ///     match mailbox {
 ///         "postmaster" => smtp_proto::reception::accept(),
-///         _ => Err(refuse!("550 5.1.1 No such mailbox")),
+///         _ => Err(refuse!("550 5.1.1 No such mailbox as {mailbox}")),
 ///     }
 /// }
 /// ```
@@ -63,20 +70,57 @@ pub fn pass_on(reply: Reply<'static>) -> Verdict {
 /// ```compile_fail
 /// smtp_proto::refuse!("250 2.0.0 Gladly");
 /// ```
+/// ```compile_fail
+/// smtp_proto::refuse!("550 4.1.1 Not now");
+/// ```
 #[macro_export]
 macro_rules! refuse {
-    ($reply:literal) => {{
+    ($reply:literal $(, $($value:tt)*)?) => {{
         const REPLY: $crate::syntax::Reply<'static> =
-            $crate::reception::negative_reply(concat!($reply, "\r\n"));
-        $crate::reception::Refusal::from(REPLY)
+            $crate::reception::negative_reply(::core::concat!($reply, "\r\n"));
+        $crate::reception::in_words(REPLY, ::core::format_args!($reply $(, $($value)*)?))
     }};
+    ($($other:tt)*) => {
+        ::core::compile_error!("refuse! takes a literal, as in \"550 5.1.1 No mailbox {name}\"")
+    };
 }
 
 /// Wraps a line for [`refuse!`], for the compiler alone.
 #[doc(hidden)]
 pub const fn negative_reply(line: &'static str) -> Reply<'static> {
-    assert!(matches!(line.as_bytes(), [b'4' | b'5', ..]));
+    assert!(
+        matches!(line.as_bytes(), [b'4' | b'5', _, _, b' ', ..]),
+        "refuse! takes a negative reply, as in \"550 5.1.1 No such mailbox\""
+    );
+    if let [class, _, _, _, enhanced, b'.', _, b'.', b'0'..=b'9', ..] = line.as_bytes() {
+        assert!(
+            *class == *enhanced,
+            "the enhanced code is of another class than the code"
+        );
+    }
     Reply::fixed(line)
+}
+
+/// Puts values into a reply, if it has places for them, for [`refuse!`].
+#[doc(hidden)]
+pub fn in_words(reply: Reply<'static>, words: fmt::Arguments<'_>) -> Refusal {
+    let fixed = reply.as_bytes().strip_suffix(b"\r\n");
+    if words
+        .as_str()
+        .is_some_and(|it| fixed == Some(it.as_bytes()))
+    {
+        return reply.into();
+    }
+    let printable = |each| match each {
+        ' '..='~' => each,
+        _ => '?',
+    };
+    let line = words.to_string();
+    let text = line.chars().skip("550 ".len()).map(printable);
+    let text: String = text.take(MAX_WORDS).collect();
+    let code = reply.code();
+    let reply = Reply::new(code, &text).or_else(|_| Reply::new(code, ""));
+    reply.map_or_else(|_| Refusal::local_error(), Refusal::from)
 }
 
 impl<T> Accept<T> {
@@ -91,7 +135,7 @@ impl<T> Accept<T> {
     }
 
     /// Answers so, in place of the machine's own words: 220 for a greeting. A reply that cannot
-    /// accept the command, or whose text is not ASCII where it has to be, counts as 451.
+    /// accept the command counts as 451. What is not ASCII goes as `?` where it has to be (RFC 6531 3.7.4.2).
     #[must_use]
     pub fn reply(mut self, reply: Reply<'static>) -> Self {
         self.reply = Some(reply);

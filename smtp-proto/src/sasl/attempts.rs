@@ -215,15 +215,16 @@ fn respond(
     reply: &Reply<'_>,
     postponed: Option<Zeroizing<String>>,
 ) -> Result<Zeroizing<String>, Fault> {
+    // What asks for the initial response is no challenge yet: some servers say it in words.
+    if let Some(response) = postponed {
+        return Ok(response);
+    }
     let challenge = match reply.lines().next().and_then(base64::decode) {
         Some(challenge) => challenge,
         // LOGIN-b
         None if !mechanism.reads_challenges() => Zeroizing::default(),
         None => return Err(Fault::UnreadableChallenge),
     };
-    if let Some(response) = postponed {
-        return Ok(response);
-    }
     match mechanism.respond(&challenge) {
         Some(response) => Ok(base64::encode(&Zeroizing::new(response))),
         None if mechanism.is_complete() => Err(Fault::UnreadableChallenge),

@@ -2,7 +2,8 @@
 
 use core::fmt;
 
-/// Holds what a client says to prove who it is, as a built-in mechanism brought it.
+/// Holds what a client says to prove who it is, as a built-in mechanism brought it. No name in it
+/// has control characters.
 ///
 /// [`Debug`](fmt::Debug) shows neither passwords nor tokens.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -54,6 +55,20 @@ impl<'a> Credential<'a> {
             | Self::External { acting_for } => acting_for,
             Self::Token { .. } => "",
         }
+    }
+
+    /// Returns whether a name in it could end a line of a log or of a header: SASLprep prohibits
+    /// control characters (RFC 4616 2, RFC 4013 2.3). Passwords have them where users chose them.
+    pub(super) fn has_control_characters(&self) -> bool {
+        let names = match *self {
+            Self::Password {
+                user, acting_for, ..
+            }
+            | Self::Proven { user, acting_for } => [user, acting_for],
+            Self::Token { user, host, .. } => [user, host.unwrap_or_default()],
+            Self::External { acting_for } => [acting_for, ""],
+        };
+        names.iter().any(|name| name.contains(char::is_control))
     }
 }
 

@@ -176,7 +176,7 @@ impl ServerExchange {
             }
             _ => None,
         };
-        match credential {
+        match credential.filter(|credential| !credential.has_control_characters()) {
             Some(credential) => {
                 self.undecided = Some(credential.acting_for().into());
                 Turn::Check(credential)

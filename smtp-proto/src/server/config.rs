@@ -245,6 +245,7 @@ impl Config {
     /// The number after SIZE is always [`max_message_size`](Self::max_message_size). STARTTLS and
     /// AUTH are offered where they are configured and can be used, REQUIRETLS only under TLS
     /// (8689-2-c), and LMTP always has PIPELINING and ENHANCEDSTATUSCODES (2033-5-b).
+    /// A message that demands more than the limits after DELIVERBY and FUTURERELEASE is refused.
     #[must_use]
     pub fn offer(self, capabilities: Capabilities) -> Self {
         self.set_offer(|settings| settings.capabilities = capabilities)

@@ -128,6 +128,13 @@ impl Offer {
         if given.size.is_some_and(|size| size > self.max_message_size) {
             return Err(Reason::TooLarge);
         }
+        match self.capabilities.exceeded_by(given) {
+            None => {}
+            // 4865-4.2-a
+            Some(Extension::FutureRelease) => return Err(Reason::BadArgument),
+            // 2852-3-a
+            Some(_) => return Err(Reason::NotOffered),
+        }
         Ok(Terms {
             utf8: given.smtp_utf8,
             binary: given.body == Some(BodyType::BinaryMime),

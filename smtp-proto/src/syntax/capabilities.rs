@@ -6,14 +6,14 @@ use alloc::vec::Vec;
 use core::str;
 
 use super::{
-    delivery::FutureRelease,
+    delivery::{ByMode, FutureRelease},
     error::{SyntaxError, SyntaxErrorKind},
     extension::Extension,
     forwarding::{AttributeName, ForwardingCommand},
     grammar::nine_digits,
     host::Host,
     limits::Limits,
-    mail_parameters::parse_size,
+    mail_parameters::{MailParameters, parse_size},
     parameters::{ParameterName, check_keyword, keyword_length},
     reply::{MAX_REPLY_LINE, Reply},
 };
@@ -163,6 +163,23 @@ impl Capabilities {
     pub fn future_release(&self) -> Option<FutureRelease<'_>> {
         self.arguments(Extension::FutureRelease)
             .and_then(|argument| FutureRelease::parse(argument).ok())
+    }
+
+    /// Returns the extension of which these parameters demand more than is announced: a return sooner
+    /// than DELIVERBY's minimum (RFC 2852 3), or a longer hold than FUTURERELEASE's maximum (RFC 4865 4).
+    pub(crate) fn exceeded_by(&self, given: &MailParameters<'_>) -> Option<Extension> {
+        let is_early = given.deliver_by.is_some_and(|by| {
+            let minimum = self.deliver_by().map(i64::from);
+            by.mode() == ByMode::Return
+                && minimum.is_some_and(|minimum| i64::from(by.seconds()) < minimum)
+        });
+        let is_late = given.hold.as_deref().is_some_and(|hold| {
+            let maximum = self.future_release();
+            maximum.is_some_and(|maximum| !maximum.allows(hold))
+        });
+        is_early
+            .then_some(Extension::DeliverBy)
+            .or(is_late.then_some(Extension::FutureRelease))
     }
 
     /// Returns the priority assignment policy, which is `MIXER` where none is named; `None` if

@@ -1,6 +1,7 @@
 //! Replies: a code and lines of text.
 
 use alloc::borrow::Cow;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -190,6 +191,29 @@ impl<'a> Reply<'a> {
     /// Returns whether all of its text is ASCII.
     pub fn is_ascii(&self) -> bool {
         self.bytes.is_ascii()
+    }
+
+    /// Returns the reply with a `?` for each character that is not ASCII, for clients to which it may
+    /// not be sent otherwise (RFC 6531 3.7.4.2): a verdict is one in whatever bytes another server put it.
+    ///
+    /// ```
+    /// use smtp_proto::syntax::Reply;
+    ///
+    /// let reply = Reply::parse("550 5.1.1 Empfänger?\r\n".as_bytes())?;
+    /// assert_eq!(reply.in_ascii().to_string(), "550 5.1.1 Empf?nger?");
+    /// # Ok::<(), smtp_proto::syntax::SyntaxError>(())
+    /// ```
+    #[must_use]
+    pub fn in_ascii(self) -> Self {
+        if self.is_ascii() {
+            return self;
+        }
+        let plain = |each: char| if each.is_ascii() { each as u8 } else { b'?' };
+        let text = String::from_utf8_lossy(&self.bytes);
+        Self {
+            code: self.code,
+            bytes: text.chars().map(plain).collect(),
+        }
     }
 
     /// Appends the reply, with each CR LF.

@@ -5,7 +5,7 @@ use std::error::Error as _;
 use smtp_proto::{
     client::{NotSent, NotSentReason, Outcome, Pipelining, Tls},
     machine::{Answer, Fault, Step, Timer},
-    syntax::Extension,
+    syntax::{Extension, Reply},
 };
 
 use crate::dialogue::{Dialogue, answer, config, envelope, finished, not_sent_after};
@@ -364,4 +364,55 @@ fn a_reason_says_whether_it_is_for_good() {
             assert!(not_sent.source().is_none());
         }
     }
+}
+
+/// What a first program prints.
+#[test]
+fn outcomes_are_told_in_words() {
+    let reply = |line: &'static str| Reply::parse(line.as_bytes()).unwrap();
+    let answer = |line| Answer {
+        step: Step::Recipient,
+        reply: reply(line),
+    };
+    let too_large = NotSentReason::TooLarge { maximum: 10 };
+    for (outcome, words) in [
+        (
+            Outcome::Delivered(reply("250 2.0.0 Ok\r\n")),
+            "delivered: 250 2.0.0 Ok".to_owned(),
+        ),
+        (
+            Outcome::Refused(answer("550-No\r\n550 user\r\n")),
+            format!("refused: {}", answer("550-No\r\n550 user\r\n")),
+        ),
+        (
+            Outcome::NotSent(too_large.clone().into()),
+            format!("not sent: {too_large}"),
+        ),
+        (
+            Outcome::InDoubt,
+            "in doubt: it may have been delivered".to_owned(),
+        ),
+    ] {
+        assert_eq!(outcome.to_string(), words);
+    }
+}
+
+/// 6531-3.7.4-e: what a server says of a message is passed on as it may be.
+#[test]
+fn what_is_relayed_is_ascii() {
+    let reply = |line: &'static [u8]| Reply::parse(line).unwrap();
+    let taken = Outcome::Delivered(reply(b"250 2.0.0 f\xc3\xbcr x\r\n"));
+    assert_eq!(taken.relayed().as_bytes(), b"250 2.0.0 f?r x\r\n");
+    let answer = Answer {
+        step: Step::Mail,
+        reply: reply(b"550-5.7.1 N\xf6\r\n550 5.7.1 No\r\n"),
+    };
+    let refused = Outcome::Refused(answer.clone());
+    assert_eq!(
+        refused.relayed().as_bytes(),
+        b"550-5.7.1 N?\r\n550 5.7.1 No\r\n"
+    );
+    let too_large = NotSentReason::TooLarge { maximum: 10 };
+    let not_sent = Outcome::NotSent(NotSent::answered(too_large, answer));
+    assert!(not_sent.relayed().is_ascii());
 }

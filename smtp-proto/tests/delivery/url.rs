@@ -1,10 +1,10 @@
 //! Servers as people write them down.
 
 use smtp_proto::{
-    client::Tls,
+    client::{Envelope, Tls},
     delivery::{Error, Server, ServerUrl, UrlError, own_name},
     machine::Dialect,
-    syntax::Host,
+    syntax::{Code, Host},
 };
 
 fn tcp(host: &str, port: u16) -> Server {
@@ -160,6 +160,8 @@ fn credentials_are_decoded_and_demand_tls() {
     for tls in ["none", "opportunistic"] {
         let url = format!("smtp://alice:secret@mx.example.net?tls={tls}");
         assert_eq!(url.parse::<ServerUrl>(), Err(UrlError::Unprotected));
+        let words = UrlError::Unprotected.to_string();
+        assert!(words.contains("leave `tls` out"), "{words}");
     }
 }
 
@@ -261,4 +263,20 @@ fn a_client_calls_itself_by_a_full_name_or_by_its_address() {
     ] {
         assert_eq!(own_name(host_name, local).as_str(), expected);
     }
+}
+
+/// A function that makes an envelope and sends it returns what sending returns.
+#[test]
+fn an_address_that_is_none_is_an_error_of_delivery() {
+    fn first_page(to: &str) -> Result<ServerUrl, Error> {
+        Envelope::new("alice@example.net")?.to(to)?;
+        Ok("smtp://mx.example.net".parse()?)
+    }
+    first_page("bob@example.org").unwrap();
+    let error = first_page("bob").unwrap_err();
+    let words = "expected a mailbox such as user@example.org, or Postmaster, found \"bob\"";
+    assert!(error.to_string().starts_with(words), "{error}");
+    assert!(format!("{error:?}").contains(words), "{error:?}");
+    assert!(!error.is_transient());
+    assert_eq!(error.relayed().code(), Code::TRANSACTION_FAILED);
 }

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use smtp_proto::{
     reception::{
-        Accept, Answer, Asked, Call, Notice, Question, Reception, Refusal, Session, Verdict, accept,
+        Accept, Answer, Asked, Call, Notice, Question, Reception, Refusal, Session, Verdict,
+        accept, pass_on,
     },
     server::{Config, TransactionId},
-    syntax::{Host, Reply},
+    syntax::{Host, MAX_REPLY_LINE, Reply},
     testing::End,
 };
 
@@ -270,4 +271,80 @@ fn a_refusal_in_mid_content_may_close() {
     assert!(desk.reception.is_closed());
     let last = desk.reception.tally().last_refusal.clone().unwrap();
     assert_eq!(last.code().value(), 554);
+}
+
+/// 6531-3.7.4-e: a proxy passes on what its server has said, in whatever bytes, and what was taken stays
+/// taken, as what was refused for good stays refused.
+#[test]
+fn what_is_not_ascii_costs_no_verdict() {
+    let passed_on = |line: &[u8]| pass_on(Reply::parse(line).unwrap().into_owned());
+    let mut desk = Desk::new(config());
+    desk.answers_recipients = false;
+    desk.send("MAIL FROM:<a@x>\r\n");
+    for (line, says) in [
+        (
+            &b"550-5.1.1 Empf\xc3\xa4nger\r\n550 5.1.1 <b@x>\r\n"[..],
+            "550-5.1.1 Empf?nger\r\n550 5.1.1 <b@x>\r\n",
+        ),
+        (b"450 4.2.1 Sp\xe4ter\r\n", "450 4.2.1 Sp?ter\r\n"),
+    ] {
+        desk.send("RCPT TO:<b@x>\r\n");
+        let (asked, _) = desk.open.pop().unwrap();
+        let verdict = passed_on(line).map(|_| Box::new(2).into());
+        desk.reception.answer(asked, Answer::Recipient(verdict));
+        assert_eq!(desk.send(""), says);
+    }
+    desk.answers_recipients = true;
+    desk.send("RCPT TO:<b@x>\r\n");
+    desk.send("DATA\r\n");
+    desk.send("x\r\n.\r\n");
+    let (asked, _) = desk.open.pop().unwrap();
+    let verdict = passed_on(b"250 2.0.0 Angenommen f\xc3\xbcr \xe2\x82\xac\r\n");
+    desk.reception.answer(asked, Answer::Plain(verdict));
+    assert_eq!(desk.send(""), "250 2.0.0 Angenommen f?r ?\r\n");
+
+    // At the end, and before that of a content, no less.
+    desk.send("MAIL FROM:<a@x>\r\nRCPT TO:<b@x>\r\n");
+    desk.send("DATA\r\n");
+    desk.send("x\r\n");
+    let reply = Reply::parse("554 5.7.1 M\u{fc}ll\r\n".as_bytes()).unwrap();
+    let transaction = desk.transaction.unwrap();
+    let refusal = Refusal::from(reply.clone().into_owned());
+    desk.reception.refuse_content(transaction, refusal);
+    assert_eq!(desk.send(".\r\n"), "554 5.7.1 M?ll\r\n");
+    desk.answers_recipients = false;
+    desk.send("MAIL FROM:<a@x>\r\n");
+    desk.send("RCPT TO:<b@x>\r\n");
+    let (asked, _) = desk.open.pop().unwrap();
+    let refusal = Refusal::closing(reply.into_owned());
+    desk.reception
+        .answer(asked, Answer::Recipient(Err(refusal)));
+    assert_eq!(desk.send(""), "554 5.7.1 M?ll\r\n");
+}
+
+/// Words that are known when a command is refused are put in as `format!` does. What may not stand there
+/// (6531-3.7.4-e), or is too much, costs neither the code nor the other words.
+#[test]
+fn a_refusal_in_words_of_the_moment() {
+    use smtp_proto::refuse;
+    let said = |refusal: Refusal| refusal.reply().unwrap().as_bytes().to_vec();
+    let (mailbox, left) = ("bob", 3);
+    assert_eq!(
+        said(refuse!("550 5.1.1 No {mailbox}")),
+        b"550 5.1.1 No bob\r\n"
+    );
+    assert_eq!(
+        said(refuse!("452 {} messages, {left} at most", left + 1)),
+        b"452 4 messages, 3 at most\r\n"
+    );
+    assert_eq!(said(refuse!("550 {{}} {}", "x",)), b"550 {} x\r\n");
+    assert_eq!(said(refuse!("550 {{}}")), b"550 {}\r\n");
+    assert_eq!(said(refuse!("550 5.1.1 No")), b"550 5.1.1 No\r\n");
+    for (odd, shown) in [("böb", "b?b"), ("\r\n250 Ok", "??250 Ok"), ("\0\t", "??")] {
+        let expected = format!("550 5.1.1 No {shown}\r\n");
+        assert_eq!(said(refuse!("550 5.1.1 No {odd}")), expected.as_bytes());
+    }
+    let long = said(refuse!("550 {}", "x".repeat(5000)));
+    assert_eq!(long.len(), MAX_REPLY_LINE - b"5.0.0 ".len());
+    assert!(long.ends_with(b"x\r\n"));
 }

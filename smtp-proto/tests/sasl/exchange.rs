@@ -141,6 +141,39 @@ fn token<'a>(user: &'a str, host: Option<&'a str>, port: Option<u16>) -> Option<
     })
 }
 
+/// RFC 4616 2, RFC 4013 2.3: what names somebody or something can be logged, and written into a header.
+#[test]
+fn names_have_no_control_characters() {
+    let bearer = "\x01auth=Bearer t\x01\x01";
+    for odd in [
+        "tim\r\nReceived: x",
+        "tim\x1b[2J",
+        "\x7f",
+        "tim\u{85}",
+        "ti\tm",
+    ] {
+        for (mechanism, message) in [
+            ("PLAIN", format!("\0{odd}\0pw")),
+            ("PLAIN", format!("{odd}\0tim\0pw")),
+            ("EXTERNAL", odd.into()),
+            ("XOAUTH2", format!("user={odd}{bearer}")),
+            ("OAUTHBEARER", format!("n,a={odd},{bearer}")),
+            ("OAUTHBEARER", format!("n,,\x01host={odd}{bearer}")),
+        ] {
+            asked(mechanism, message.as_bytes(), None);
+        }
+        let mut login = begin("LOGIN").unwrap();
+        login.respond(Some(odd.as_bytes()));
+        assert_eq!(login.respond(Some(b"pw")), Turn::Step(rejected().unwrap()));
+    }
+    // Who chose such a password has to go on with it.
+    asked(
+        "PLAIN",
+        b"\0t\xc3\xafm \0p\tw",
+        password("", "tïm ", "p\tw"),
+    );
+}
+
 /// XOAUTH2-a
 #[test]
 fn xoauth2_has_a_user_and_a_token() {

@@ -60,6 +60,35 @@ fn of_mail() {
     }
 }
 
+/// 2852-3-a, 4865-4.2-a: no more is taken than was announced, and all of that.
+#[test]
+fn demands_stay_within_what_is_announced() {
+    let offer = Capabilities::new()
+        .with_keyword("DELIVERBY", "240")
+        .and_then(|it| it.with_keyword("FUTURERELEASE", "3600 2030-01-01T00:00:00Z"))
+        .unwrap();
+    let mut peer = Peer::greeted(config().offer(offer));
+    for (parameters, reply) in [
+        ("BY=239;R", "555 5.5.4 "),
+        ("BY=240;RT", "250 "),
+        ("BY=1;N", "250 "),
+        ("BY=-1;N", "250 "),
+        ("HOLDFOR=3600", "250 "),
+        ("HOLDFOR=3601", "501 5.5.4 "),
+        ("HOLDFOR=999999999", "501 5.5.4 "),
+        ("HOLDUNTIL=2030-01-01T00:00:00Z", "250 "),
+        ("HOLDUNTIL=2030-01-01T00:00:01Z", "501 5.5.4 "),
+        ("BY=7200;R HOLDFOR=3601", "501 5.5.4 "),
+    ] {
+        let got = peer.send(&format!("MAIL FROM:<a@b.example> {parameters}\r\n"));
+        assert!(got.starts_with(reply), "{parameters}: {got}");
+        let told = peer.events();
+        assert_eq!(told[0].starts_with("mail"), reply == "250 ", "{told:?}");
+        peer.send("RSET\r\n");
+        peer.events();
+    }
+}
+
 /// 7293-3.1-a, 7293-3.1-b, 4141-a, 3865-a, X-27: RCPT's.
 #[test]
 fn of_rcpt() {
