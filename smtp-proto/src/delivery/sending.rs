@@ -6,6 +6,7 @@ use super::{
     content::{Content, Supply},
     error::Error,
     policy::Policy,
+    pool::Place,
     report::Report,
     resending::{Next, Resending},
 };
@@ -43,10 +44,14 @@ impl<S: Supply> Sending<S> {
         self.resending.envelope().needs_verified_tls()
     }
 
-    /// Takes note that no connection could be had. Breaks off with what became of the message, if it is
-    /// not to be tried over another.
-    pub fn failed(mut self, error: Error) -> ControlFlow<Result<Report, Error>, Self> {
-        if error.is_transient() && self.resending.failed() == Next::Send {
+    /// Takes note that no connection could be had at its place. Breaks off with what became of the
+    /// message, if it is not to be tried over another.
+    pub fn failed(
+        mut self,
+        place: &Place,
+        error: Error,
+    ) -> ControlFlow<Result<Report, Error>, Self> {
+        if error.is_transient() && !place.is_in_vain() && self.resending.failed() == Next::Send {
             return ControlFlow::Continue(self);
         }
         ControlFlow::Break(self.resending.into_report().ok_or(error))
