@@ -177,8 +177,8 @@ fn lines_that_are_no_commands() {
     for (line, answer) in [
         (&b"NOOP\rRSET\r\n"[..], "501"),
         (b"NOOP \x00\r\n", "501"),
-        (b"MAIL\tFROM:<>\r\n", "501"),
-        (b"MAIL FROM:\t<a@b>\r\n", "501"),
+        (b"MAIL\x0bFROM:<>\r\n", "501"),
+        (b"MAIL FROM:\x0c<a@b>\r\n", "501"),
         (b"XYZZY\r\n", "500"),
         (b"\r\n", "500"),
         (b"\x80\xff\r\n", "500"),
