@@ -327,7 +327,10 @@ impl Session {
                     Ok(None) => return Ok(None),
                     Err((fault, bytes)) => {
                         self.link.leave_unread(input);
-                        self.fail_out_of_step(fault, bytes);
+                        self.messages.distrust();
+                        let error = Error::new(fault, self.state(), bytes);
+                        let error = error.remarking(self.link.before_unreadable());
+                        self.fail_with(error, self.link.offered());
                     }
                 },
             }
@@ -556,7 +559,10 @@ impl Session {
                 let error = Error::answered(Fault::ContentAbandoned, self.state(), answer);
                 self.fail_with(error, self.link.offered());
             }
-            None => self.fail_out_of_step(Fault::SurplusReply, reply.as_bytes()),
+            None => {
+                self.messages.distrust();
+                self.fail(Fault::SurplusReply, reply.as_bytes());
+            }
         }
     }
 
@@ -587,12 +593,6 @@ impl Session {
     }
 
     /// Ends the session, as replies and commands no longer match.
-    fn fail_out_of_step(&mut self, fault: Fault, bytes: &[u8]) {
-        self.messages.distrust();
-        self.fail(fault, bytes);
-    }
-
-    /// The same, where a reply shows it.
     fn fail_desync(&mut self, fault: Fault, verb: Verb, reply: &Reply<'_>) {
         self.messages.distrust();
         self.fail_answered(fault, verb, reply);
