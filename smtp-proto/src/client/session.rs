@@ -38,6 +38,8 @@ pub(super) struct Session {
     messages: Messages,
     link: Link,
     failure: Option<Box<Error>>,
+    /// The application has said that there is nothing more.
+    has_quit: bool,
     /// The error, or the last event, was read.
     has_told_the_end: bool,
 }
@@ -56,6 +58,7 @@ impl Session {
             messages: Messages::new(),
             link,
             failure: None,
+            has_quit: false,
             has_told_the_end: false,
             config,
         }
@@ -64,9 +67,7 @@ impl Session {
     // What the application asks for.
 
     pub(super) fn submit(&mut self, envelope: &Envelope<'_>) -> Result<MessageId, Misuse> {
-        if self.is_ending() {
-            return Err(Misuse::Ending);
-        }
+        self.takes_more()?;
         if !self.can_submit() {
             return Err(Misuse::QueueFull);
         }
@@ -76,9 +77,7 @@ impl Session {
 
     /// Takes a message whose recipients are still to come.
     pub(super) fn begin(&mut self, envelope: &Envelope<'_>) -> Result<MessageId, Misuse> {
-        if self.is_ending() {
-            return Err(Misuse::Ending);
-        }
+        self.takes_more()?;
         if !self.can_submit() {
             return Err(Misuse::QueueFull);
         }
@@ -114,9 +113,7 @@ impl Session {
     }
 
     pub(super) fn command(&mut self, command: &Command<'_>) -> Result<CommandId, Misuse> {
-        if self.is_ending() {
-            return Err(Misuse::Ending);
-        }
+        self.takes_more()?;
         if self.standing.state() != State::Ready || self.opening.is_ahead() {
             return Err(Misuse::NotOpen);
         }
@@ -132,6 +129,7 @@ impl Session {
     }
 
     pub(super) fn quit(&mut self) {
+        self.has_quit = true;
         self.messages.quit();
     }
 
@@ -283,6 +281,15 @@ impl Session {
     pub(super) fn shrink(&mut self, buffers: &mut Buffers) {
         self.link.shrink(buffers);
         self.messages.shrink();
+    }
+
+    /// Returns why nothing more is taken, if that is so.
+    fn takes_more(&self) -> Result<(), Misuse> {
+        match self.has_quit {
+            true => Err(Misuse::Quit),
+            false if self.is_ending() => Err(Misuse::Ending),
+            false => Ok(()),
+        }
     }
 
     fn is_ending(&self) -> bool {

@@ -253,9 +253,12 @@ impl Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum Misuse {
-    /// The connection is ending or has ended.
+    /// The connection is ending or has ended, by the peer, by the transport or by a limit.
     #[error("the connection is ending")]
     Ending,
+    /// The session was told to end when all that had been submitted is done.
+    #[error("quit was called before")]
+    Quit,
     /// As many messages are waiting as the configuration allows.
     #[error("too many messages are waiting")]
     QueueFull,
