@@ -6,6 +6,7 @@ use alloc::{
 };
 use core::{
     mem,
+    ops::ControlFlow,
     task::{Poll, Waker, ready},
     time::Duration,
 };
@@ -131,10 +132,20 @@ impl<K> Route<K> {
 }
 
 impl Place {
-    /// Returns whether to try again is in vain for now: a server that has never answered may not be
-    /// one. Who has written its name down hears that at once, and nobody waits for it.
-    pub(super) fn is_in_vain(&self) -> bool {
-        self.is_in_vain
+    /// Takes note that a message could have no connection at its place. Breaks off with what became of it,
+    /// if it is not to be tried over another.
+    ///
+    /// A server that has never answered may not be one: who has written its name down hears that at once,
+    /// and nobody waits for it.
+    pub fn failed<S: Supply>(
+        &self,
+        sending: Sending<S>,
+        error: Error,
+    ) -> ControlFlow<Result<Report, Error>, Sending<S>> {
+        match self.is_in_vain {
+            true => ControlFlow::Break(sending.given_up(error)),
+            false => sending.failed(error),
+        }
     }
 }
 

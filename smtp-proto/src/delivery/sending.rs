@@ -6,7 +6,6 @@ use super::{
     content::{Content, Supply},
     error::Error,
     policy::Policy,
-    pool::Place,
     report::Report,
     resending::{Next, Resending},
 };
@@ -44,17 +43,18 @@ impl<S: Supply> Sending<S> {
         self.resending.envelope().needs_verified_tls()
     }
 
-    /// Takes note that no connection could be had at its place. Breaks off with what became of the
-    /// message, if it is not to be tried over another.
-    pub fn failed(
-        mut self,
-        place: &Place,
-        error: Error,
-    ) -> ControlFlow<Result<Report, Error>, Self> {
-        if error.is_transient() && !place.is_in_vain() && self.resending.failed() == Next::Send {
+    /// Takes note that no connection could be had. Breaks off with what became of the message, if it is
+    /// not to be tried over another.
+    pub(super) fn failed(mut self, error: Error) -> ControlFlow<Result<Report, Error>, Self> {
+        if error.is_transient() && self.resending.failed() == Next::Send {
             return ControlFlow::Continue(self);
         }
-        ControlFlow::Break(self.resending.into_report().ok_or(error))
+        ControlFlow::Break(self.given_up(error))
+    }
+
+    /// Returns what became of the message, as no connection is waited for.
+    pub(super) fn given_up(self, error: Error) -> Result<Report, Error> {
+        self.resending.into_report().ok_or(error)
     }
 
     /// Takes note of what became of it over one connection, and of its content as it was left. Breaks

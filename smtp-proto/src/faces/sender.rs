@@ -171,7 +171,7 @@ macro_rules! sender {
                             place.give_back(client, &report);
                             sending.observe(&self.policy, report, left.map(|body| body.0))
                         }
-                        Err(error) => sending.failed(&place.place, error),
+                        Err(error) => place.place.failed(sending, error),
                     };
                     match next {
                         ControlFlow::Continue(again) => sending = again,

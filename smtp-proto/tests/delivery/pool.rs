@@ -222,7 +222,7 @@ fn nobody_waits_for_a_server_that_has_never_answered() {
     let mut desk = Desk::new(1, 9);
     let error = Error::connect(io::ErrorKind::ConnectionRefused.into());
     let retry = desk.policy.retry;
-    let gives_up = |place: &Place| message(false).failed(place, error.clone()).is_break();
+    let gives_up = |place: &Place| place.failed(message(false), error.clone()).is_break();
     for tries in 0..9 {
         let now = retry.first_delay * tries;
         let mut first = desk.enter("mx", "a", false);
