@@ -21,6 +21,8 @@ mod courier;
 #[cfg(feature = "std")]
 mod error;
 #[cfg(feature = "std")]
+mod extent;
+#[cfg(feature = "std")]
 mod options;
 mod own_name;
 mod pace;
@@ -40,8 +42,9 @@ mod url;
 
 #[cfg(feature = "std")]
 pub use self::{
-    content::{Content, Supply, extent},
+    content::{Content, Supply},
     error::Error,
+    extent::Extent,
     options::{Entropy, Failures, Options, Surroundings},
     policy::Policy,
     pool::{Place, Pool, Turn},
