@@ -26,6 +26,7 @@ mod extent;
 mod options;
 mod own_name;
 mod pace;
+mod parcels;
 #[cfg(feature = "std")]
 mod policy;
 #[cfg(feature = "std")]
