@@ -39,7 +39,9 @@ fn a_client_searches_each_byte_once() {
             greeted += usize::from(client.poll_event(input, NOW).unwrap().is_some());
         });
         assert_eq!(greeted, 1);
-        assert_eq!(searched, greeting.len() as u64);
+        // A CR that came last is looked at again with what follows it.
+        let again = greeting.matches('\r').count();
+        assert_eq!(searched, (greeting.len() + again) as u64);
     };
     [10, 1000, 2000].into_iter().for_each(work);
 }

@@ -14,8 +14,8 @@ pub(super) enum Action {
     /// XFORWARD, the line at this place.
     XForward(TransactionId, u32),
     Mail(TransactionId),
-    /// RCPT, for the recipient at this place in the transaction and this position in the envelope.
-    Recipient(TransactionId, u32, u32),
+    /// RCPT for each recipient that is left, written from the envelope.
+    Recipients(TransactionId),
     Data(TransactionId),
     LoneDot(TransactionId),
     Quit,
@@ -60,7 +60,7 @@ impl Action {
         match self {
             Self::XForward(id, _)
             | Self::Mail(id)
-            | Self::Recipient(id, ..)
+            | Self::Recipients(id)
             | Self::Data(id)
             | Self::LoneDot(id) => Some(id),
             Self::Own | Self::Reset | Self::Quit | Self::Proof(_) | Self::Split(_) => None,
@@ -99,12 +99,6 @@ impl Action {
                 }
                 (Verb::Mail, id, 0)
             }
-            Self::Recipient(id, place, position) => {
-                if let Some(envelope) = envelope {
-                    envelope.write_recipient(position as usize, out);
-                }
-                (Verb::Recipient, id, place)
-            }
             Self::Data(id) => {
                 out.extend_from_slice(b"DATA\r\n");
                 (Verb::Data, id, 0)
@@ -113,8 +107,8 @@ impl Action {
                 out.extend_from_slice(b".\r\n");
                 (Verb::LoneDot, id, 0)
             }
-            // The session's own, and none.
-            Self::Quit | Self::Split(_) => (Verb::Quit, 0, 0),
+            // The session's own, several, and none.
+            Self::Quit | Self::Recipients(_) | Self::Split(_) => (Verb::Quit, 0, 0),
         };
         Said {
             verb,

@@ -279,7 +279,7 @@ impl Written {
         (self.size, self.body) = (envelope.size, envelope.body);
         let given = envelope.parameters.as_deref();
         self.is_internationalized =
-            given.is_some_and(|given| given.smtp_utf8) || !self.paths.is_ascii();
+            given.is_some_and(|given| given.smtp_utf8) || !is_ascii(&self.paths);
         self.parameters = given.map(|given| Box::new(given.clone().into_owned()));
         let given = envelope.recipient_parameters.iter();
         self.recipient_parameters
@@ -300,7 +300,7 @@ impl Written {
         let mut parameters = parameters.map(|given| given.clone().into_owned());
         let (position, start) = (self.recipients(), self.paths.len());
         recipient.write_to(&mut self.paths);
-        let is_ascii = self.paths.get(start..).is_none_or(<[u8]>::is_ascii);
+        let is_ascii = self.paths.get(start..).is_none_or(is_ascii);
         let mut needed = parameters
             .as_mut()
             .and_then(|given| offered.and_then(|offered| fit_recipient(given, offered)));
@@ -586,17 +586,22 @@ fn recode(given: &mut RcptParameters<'static>) {
     }
 }
 
+/// Returns whether there is no byte above 127.
+fn is_ascii(bytes: &[u8]) -> bool {
+    // To look for the first such byte takes longer, with so few.
+    bytes.iter().fold(0, |all, byte| all | byte) <= 0x7f
+}
+
 /// Appends a number in decimal digits.
 pub(super) fn write_decimal(mut number: u64, out: &mut Vec<u8>) {
-    let start = out.len();
-    loop {
-        out.push(b'0' + (number % 10) as u8);
-        number /= 10;
+    let mut digits = [0; 20];
+    let mut unused = digits.len();
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        (number, unused) = (number / 10, unused - 1);
         if number == 0 {
             break;
         }
     }
-    if let Some(digits) = out.get_mut(start..) {
-        digits.reverse();
-    }
+    out.extend_from_slice(digits.get(unused..).unwrap_or_default());
 }

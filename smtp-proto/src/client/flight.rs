@@ -8,7 +8,7 @@ use super::{
     body_error::BodyError,
     config::Config,
     content::{Piece, Presented},
-    event::{NotSent, NotSentReason},
+    event::{MessageId, NotSent, NotSentReason},
     link::{Link, Opened},
     messages::Messages,
     opening::Opening,
@@ -87,30 +87,75 @@ impl<'s> Flight<'s> {
         while self.link.takes_commands(commands.len())
             && let Some(next) = self.next()
         {
-            let start = commands.len();
-            let is_ahead = self.link.oldest().is_some();
-            let written = match next {
-                Next::Opening(verb) => {
-                    self.opening.write(verb, self.config, commands);
-                    Some(Said::by_session(verb))
-                }
-                Next::Action(action) => {
-                    let offered = self.opening.capabilities();
-                    self.messages.write(action, offered, commands)
-                }
+            let has_room = match next {
+                Next::Action(Action::Recipients(id)) => self.render_recipients(id, commands),
+                next => self.render_command(next, commands),
             };
-            let Some(said) = written else {
-                continue;
-            };
-            if !self.link.say(said, commands, start, self.config) {
+            if !has_room {
                 return;
             }
-            self.observe(said);
-            match next {
-                Next::Opening(verb) => self.sent_opening(verb),
-                Next::Action(action) => self.messages.sent(action, said.verb, is_ahead),
-            }
         }
+    }
+
+    /// Renders a command, unless it is left out. Returns whether there is room for its reply.
+    fn render_command(&mut self, next: Next, commands: &mut Vec<u8>) -> bool {
+        let start = commands.len();
+        let is_ahead = self.link.oldest().is_some();
+        let written = match next {
+            Next::Opening(verb) => {
+                self.opening.write(verb, self.config, commands);
+                Some(Said::by_session(verb))
+            }
+            Next::Action(action) => {
+                let offered = self.opening.capabilities();
+                self.messages.write(action, offered, commands)
+            }
+        };
+        let Some(said) = written else {
+            return true;
+        };
+        if !self.link.say(said, commands, start, self.config) {
+            return false;
+        }
+        self.observe(said);
+        match next {
+            Next::Opening(verb) => self.sent_opening(verb),
+            Next::Action(action) => self.messages.sent(action, said.verb, is_ahead),
+        }
+        true
+    }
+
+    /// Renders RCPT for the recipients of an envelope, one after the other: nothing else can be due before
+    /// they are sent. Returns whether there is room for their replies.
+    fn render_recipients(&mut self, id: TransactionId, commands: &mut Vec<u8>) -> bool {
+        let level = self.messages.level();
+        let offered = self.opening.capabilities();
+        let Some((transaction, envelope)) = self.messages.envelope_of(id) else {
+            return true;
+        };
+        while let Some(place) = transaction.next_recipient()
+            && self.link.may_send(level)
+            && self.link.takes_commands(commands.len())
+        {
+            let start = commands.len();
+            let position = transaction.position_of(place) as usize;
+            envelope.write_recipient(position, commands);
+            let said = Said::of(Verb::Recipient, id, place);
+            if let Some(limit) = said.verb.exceeded(commands.len() - start, offered) {
+                commands.truncate(start);
+                self.messages.leave_out(said, limit);
+                return true;
+            }
+            if !self.link.say(said, commands, start, self.config) {
+                return false;
+            }
+            if self.link.is_watched() {
+                let whose = (MessageId(transaction.message()), Some(position));
+                self.link.observe(said.verb, Some(whose), Observed::Command);
+            }
+            transaction.sent(said.verb);
+        }
+        true
     }
 
     /// Returns what is to be sent next, if it may be sent now.

@@ -1,27 +1,20 @@
 //! Every message without an outcome, and what is still to be told.
 
-use alloc::{
-    collections::{BTreeMap, VecDeque},
-    vec::Vec,
-};
+use alloc::collections::{BTreeMap, VecDeque};
 
 use super::{
     envelope::{Envelope, Written},
     event::{Event, MessageId, NotSentReason, Outcome},
+    queue::Queue,
     transaction::Concluded,
 };
-use crate::machine::limits;
 
 /// The messages that are unfinished, and the events that need no reply any more.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    messages: VecDeque<Message>,
-    /// The number of the first of them.
-    first: u64,
+    messages: Queue<Message>,
     /// How many are unfinished.
     unfinished: usize,
-    /// Finished ones, kept for their memory.
-    spare: Vec<Written>,
     /// The messages that take several transactions.
     parts: BTreeMap<u64, Parts>,
     /// What became of transactions, and is not told yet.
@@ -33,7 +26,7 @@ pub(super) struct Ledger {
     is_closed: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Message {
     envelope: Written,
     is_finished: bool,
@@ -51,30 +44,22 @@ struct Parts {
 impl Ledger {
     /// Enters a message.
     pub(super) fn submit(&mut self, envelope: &Envelope<'_>) -> MessageId {
-        let mut written = self.spare.pop().unwrap_or_default();
-        written.fill(envelope);
-        let id = self.first.saturating_add(self.messages.len() as u64);
-        self.messages.push_back(Message {
-            envelope: written,
-            is_finished: false,
+        let number = self.messages.push(|message| {
+            message.envelope.fill(envelope);
+            message.is_finished = false;
         });
         self.unfinished = self.unfinished.saturating_add(1);
-        MessageId(id)
+        MessageId(number)
     }
 
     /// Returns a message's envelope.
     pub(super) fn envelope(&self, message: u64) -> Option<&Written> {
-        let index = usize::try_from(message.checked_sub(self.first)?).ok()?;
-        self.messages.get(index).map(|message| &message.envelope)
+        self.messages.get(message).map(|message| &message.envelope)
     }
 
     pub(super) fn envelope_mut(&mut self, message: u64) -> Option<&mut Written> {
-        self.get_mut(message).map(|message| &mut message.envelope)
-    }
-
-    fn get_mut(&mut self, message: u64) -> Option<&mut Message> {
-        let index = usize::try_from(message.checked_sub(self.first)?).ok()?;
-        self.messages.get_mut(index)
+        let message = self.messages.get_mut(message)?;
+        Some(&mut message.envelope)
     }
 
     /// Returns how many messages are unfinished.
@@ -220,24 +205,18 @@ impl Ledger {
 
     /// Strikes a message out, and forgets those at the front that are finished.
     fn finish(&mut self, message: u64) {
-        if let Some(message) = self.get_mut(message)
+        if let Some(message) = self.messages.get_mut(message)
             && !core::mem::replace(&mut message.is_finished, true)
         {
             self.unfinished = self.unfinished.saturating_sub(1);
         }
-        while self.messages.front().is_some_and(|front| front.is_finished)
-            && let Some(done) = self.messages.pop_front()
-        {
-            self.first = self.first.saturating_add(1);
-            if self.spare.len() < limits::QUEUED_MESSAGES {
-                self.spare.push(done.envelope);
-            }
+        while self.messages.first().is_some_and(|first| first.is_finished) {
+            self.messages.pop();
         }
     }
 
     pub(super) fn shrink(&mut self) {
-        self.spare = Vec::new();
-        self.messages.shrink_to_fit();
+        self.messages.shrink();
         self.telling.shrink_to_fit();
     }
 }

@@ -77,7 +77,7 @@ impl Link {
     pub(super) fn new(config: &Config, now: Duration) -> Self {
         Self {
             writer: Writer::new(),
-            outstanding: Outstanding::new(),
+            outstanding: Outstanding::default(),
             replies: ReplyReader::default(),
             is_in_handshake: false,
             owed_since: now,

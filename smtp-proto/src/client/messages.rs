@@ -22,7 +22,7 @@ use super::{
     watch::Whose,
 };
 use crate::{
-    machine::{Answer, Dialect, Fault, Misuse, limits},
+    machine::{Answer, Dialect, Fault, Misuse},
     syntax::{Capabilities, Code, Command, ForwardPath, RcptParameters, Reply},
 };
 
@@ -372,27 +372,33 @@ impl Messages {
                     let is_taken = matches!(outcome, Some(Outcome::Delivered(_)));
                     self.schedule.ended(id, is_taken);
                 }
-                outcome.map(|outcome| Event::RecipientFinished {
+                self.conclude(id);
+                return Answered::Told(outcome.map(|outcome| Event::RecipientFinished {
                     message,
                     recipient: recipient as usize,
                     outcome,
-                })
+                }));
             }
             Heard::Unwanted(fault, reply) => return Answered::Failed(fault, reply),
             Heard::Contradiction(reply) => {
                 return Answered::Desync(Fault::RefusedTransactionContinued, reply);
             }
         };
-        match verb {
-            Verb::LoneDot => self.schedule.ended(id, false),
-            Verb::Recipient => {
-                if let Some(part) = self.schedule.hand_on(id) {
-                    self.add_part(part);
-                }
-            }
-            _ => {}
+        let handed_on = match verb {
+            Verb::Recipient => transaction.hand_on(),
+            _ => None,
+        };
+        let is_concluded = transaction.is_concluded();
+        if let Some(rest) = handed_on {
+            let part = self.schedule.push_part(rest);
+            self.add_part(part);
         }
-        self.conclude(id);
+        if verb == Verb::LoneDot {
+            self.schedule.ended(id, false);
+        }
+        if is_concluded {
+            self.conclude(id);
+        }
         Answered::Told(event)
     }
 
@@ -661,11 +667,7 @@ impl Messages {
         let start = out.len();
         let said = action.write(envelope, self.schedule.own_line(), offered, out);
         let bytes = out.len().saturating_sub(start);
-        // Any server takes so much.
-        if bytes > limits::COMMAND_LINE_MINIMUM
-            && let Some(limit) = said.verb.line_limit(offered)
-            && bytes > limit
-        {
+        if let Some(limit) = said.verb.exceeded(bytes, offered) {
             out.truncate(start);
             self.leave_out(said, limit);
             return None;
@@ -673,7 +675,18 @@ impl Messages {
         Some(said)
     }
 
-    fn leave_out(&mut self, said: Said, limit: usize) {
+    /// Returns a transaction and its envelope, whose recipients are to be said.
+    pub(super) fn envelope_of(
+        &mut self,
+        id: TransactionId,
+    ) -> Option<(&mut Transaction, &Written)> {
+        let transaction = self.schedule.get_mut(id)?;
+        let envelope = self.ledger.envelope(transaction.message())?;
+        Some((transaction, envelope))
+    }
+
+    /// Leaves out what cannot be said within this limit.
+    pub(super) fn leave_out(&mut self, said: Said, limit: usize) {
         let id = said.transaction;
         if said.verb == Verb::Mail {
             return self.withdraw(id, NotSentReason::CommandTooLong { limit });
@@ -687,15 +700,12 @@ impl Messages {
     /// Accounts for a command that was rendered, with or without something unanswered before it.
     pub(super) fn sent(&mut self, action: Action, verb: Verb, is_ahead: bool) {
         match action {
-            Action::Quit | Action::Split(_) => {}
+            // Recipients are accounted for as they are said.
+            Action::Quit | Action::Split(_) | Action::Recipients(_) => {}
             Action::Own => self.schedule.own().sent(),
             Action::Reset => self.schedule.sent_reset(is_ahead),
             Action::Proof(verb) => self.schedule.sent_proof(verb),
-            Action::XForward(id, _)
-            | Action::Mail(id)
-            | Action::Recipient(id, ..)
-            | Action::Data(id)
-            | Action::LoneDot(id) => {
+            Action::XForward(id, _) | Action::Mail(id) | Action::Data(id) | Action::LoneDot(id) => {
                 if let Some(transaction) = self.schedule.get_mut(id) {
                     transaction.sent(verb);
                 }

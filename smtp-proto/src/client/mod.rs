@@ -89,6 +89,7 @@ mod opening;
 mod outstanding;
 mod own_commands;
 mod proof;
+mod queue;
 mod quota;
 mod recipient_list;
 mod recipients;

@@ -1,11 +1,10 @@
 //! The replies that are outstanding, in order, and the match of each to its command by count
 //! (RFC 2920 3.1).
 
-use alloc::collections::VecDeque;
-
 use super::{
     action::Said,
     config::Duplex,
+    queue::Queue,
     steps::Steps,
     table::{Level, Verb},
     transaction::TransactionId,
@@ -16,7 +15,7 @@ use crate::{
 };
 
 /// A command whose reply is outstanding.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Expected {
     pub(super) verb: Verb,
     /// Whose command it was; meaningless for the session's own.
@@ -50,9 +49,11 @@ pub(super) enum Settled {
 }
 
 /// The replies that are outstanding, in order.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Outstanding {
-    expected: VecDeque<Expected>,
+    expected: Queue<Expected>,
+    /// The verb of the last of them.
+    last: Option<Verb>,
     /// How many bytes of commands are unanswered.
     bytes: usize,
     /// How many chunks are unanswered, last ones apart.
@@ -64,17 +65,6 @@ pub(super) struct Outstanding {
 }
 
 impl Outstanding {
-    /// Begins with room for the greeting, which may be all that an idle client waits for.
-    pub(super) fn new() -> Self {
-        Self {
-            expected: VecDeque::with_capacity(1),
-            bytes: 0,
-            chunks: 0,
-            steps: Steps::default(),
-            round_trips: 0,
-        }
-    }
-
     /// Expects the reply to a command, which ends there in the stream of bytes.
     // Done for every command: to call it costs more than it does.
     #[inline(always)]
@@ -89,71 +79,72 @@ impl Outstanding {
             self.chunks = self.chunks.saturating_add(1);
         }
         self.steps.insert(verb);
-        self.expected.push_back(Expected {
-            verb,
-            transaction,
-            recipient,
-            end,
-            bytes: u32::try_from(bytes).unwrap_or(u32::MAX),
-            round_trips: self.round_trips,
+        self.last = Some(verb);
+        let (bytes, round_trips) = (u32::try_from(bytes).unwrap_or(u32::MAX), self.round_trips);
+        self.expected.push(|expected| {
+            *expected = Expected {
+                verb,
+                transaction,
+                recipient,
+                end,
+                bytes,
+                round_trips,
+            };
         });
     }
 
     /// Matches a reply with the command that it answers: the oldest, if that can be answered so and
     /// all of it was `offered` to the transport and not taken back.
     pub(super) fn settle(&mut self, code: Code, offered: u64) -> Settled {
-        match self.awaited(offered) {
-            None => Settled::Surplus,
-            Some(verb) if !verb.may_be_answered(code) => Settled::Impossible(verb),
-            Some(_) => self.pop().map_or(Settled::Surplus, Settled::Answers),
+        let Some(&oldest) = self.expected.first().filter(|oldest| oldest.end <= offered) else {
+            return Settled::Surplus;
+        };
+        if !oldest.verb.may_be_answered(code) {
+            return Settled::Impossible(oldest.verb);
         }
-    }
-
-    fn pop(&mut self) -> Option<Expected> {
-        let expected = self.expected.pop_front()?;
-        self.bytes = self.bytes.saturating_sub(expected.bytes as usize);
-        if expected.verb == Verb::Chunk {
+        self.expected.pop();
+        self.bytes = self.bytes.saturating_sub(oldest.bytes as usize);
+        if oldest.verb == Verb::Chunk {
             self.chunks = self.chunks.saturating_sub(1);
         }
-        self.round_trips = self.round_trips.max(expected.round_trips.saturating_add(1));
+        self.round_trips = self.round_trips.max(oldest.round_trips.saturating_add(1));
         if self.expected.is_empty() {
-            self.steps = Steps::default();
+            (self.last, self.steps) = (None, Steps::default());
         }
-        Some(expected)
+        Settled::Answers(oldest)
     }
 
     /// Returns the verb whose reply may come, as all of the command was offered to the transport.
     pub(super) fn awaited(&self, offered: u64) -> Option<Verb> {
-        let front = self.expected.front()?;
-        (front.end <= offered).then_some(front.verb)
+        let oldest = self.expected.first()?;
+        (oldest.end <= offered).then_some(oldest.verb)
     }
 
     /// Returns the verb of the oldest command without a reply, offered or not.
     pub(super) fn oldest(&self) -> Option<Verb> {
-        self.expected.front().map(|front| front.verb)
+        self.expected.first().map(|oldest| oldest.verb)
     }
 
     /// Forgets all, as no reply is read any more, and names each message whose end was offered.
     pub(super) fn give_up(&mut self, offered: u64, mut in_doubt: impl FnMut(TransactionId)) {
-        for expected in self.expected.drain(..) {
+        for (_, expected) in self.expected.iter() {
             if expected.verb.is_end_of_message() && expected.end <= offered {
                 in_doubt(expected.transaction);
             }
         }
+        self.expected.clear();
         (self.bytes, self.chunks) = (0, 0);
-        self.steps = Steps::default();
+        (self.last, self.steps) = (None, Steps::default());
     }
 
     /// Returns whether a command may be sent at `level`, by what is unanswered.
     pub(super) fn may_send(&self, level: Level) -> bool {
-        let last = self.expected.back();
-        last.is_none_or(|last| last.verb.may_be_followed(level))
+        self.last.is_none_or(|last| last.may_be_followed(level))
     }
 
     /// Returns whether the last command that is unanswered belongs to the opening of a session.
     pub(super) fn is_opening(&self) -> bool {
-        let last = self.expected.back().map(|last| last.verb);
-        matches!(last, Some(Verb::Connect | Verb::Ehlo))
+        matches!(self.last, Some(Verb::Connect | Verb::Ehlo))
     }
 
     /// Returns whether one more command of so many bytes may be unanswered.
@@ -189,6 +180,6 @@ impl Outstanding {
     }
 
     pub(super) fn shrink(&mut self) {
-        self.expected.shrink_to_fit();
+        self.expected.shrink();
     }
 }

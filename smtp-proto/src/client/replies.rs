@@ -1,11 +1,9 @@
 //! Finds the end of each reply in what has arrived, without scanning anything twice.
 
-use memchr::memchr;
-
 use crate::{
-    framing::work,
+    framing::{find_control, work},
     machine::{Fault, limits},
-    syntax::{Code, Reply, parse_reply_line},
+    syntax::{Code, Reply, ReplyLine},
 };
 
 /// Reads replies from the front of a caller's buffer.
@@ -17,6 +15,8 @@ pub(super) struct ReplyReader {
     scanned: usize,
     /// Where the line begins that has not ended.
     line: usize,
+    /// That line has a byte that must not be in one.
+    is_malformed: bool,
     /// What the lines so far have said.
     code: Option<Code>,
     /// How many bytes of this reply were dropped.
@@ -43,46 +43,73 @@ impl ReplyReader {
     ) -> Result<Option<Reply<'i>>, Unreadable<'i>> {
         let buffer = *input;
         loop {
-            let Some(found) = memchr(
-                b'\n',
-                work::search(buffer.get(self.scanned..).unwrap_or_default()),
-            ) else {
-                self.scanned = buffer.len();
+            let Some((text, rest)) = self.next_line(buffer, line_end) else {
                 let unfinished = buffer.get(self.line..).unwrap_or_default();
                 if unfinished.len() > limits::REPLY_LINE {
                     return Err((Fault::ReplyTooLong, unfinished));
                 }
                 return Ok(None);
             };
-            let end = self.scanned + found + 1;
-            let line = buffer.get(self.line..end).unwrap_or_default();
-            if line.len() > limits::REPLY_LINE {
-                return Err((Fault::ReplyTooLong, line));
+            let end = buffer.len().saturating_sub(rest.len());
+            let line = || buffer.get(self.line..end).unwrap_or_default();
+            if end.saturating_sub(self.line) > limits::REPLY_LINE {
+                return Err((Fault::ReplyTooLong, line()));
             }
-            // RFC 5321 2.3.8: only CR LF ends a line.
-            let text = match (line.strip_suffix(b"\r\n"), line_end) {
-                (Some(text), _) => text,
-                (None, LineEnd::BareLf) => line.strip_suffix(b"\n").unwrap_or(line),
-                (None, LineEnd::CrLf) => return Err((Fault::MalformedReply, line)),
+            let parsed = match ReplyLine::split(text) {
+                // RFC 5321 4.2.1: the same code on every line.
+                Ok(parsed)
+                    if !self.is_malformed && self.code.is_none_or(|it| it == parsed.code) =>
+                {
+                    parsed
+                }
+                _ => return Err((Fault::MalformedReply, line())),
             };
-            let parsed = parse_reply_line(text).map_err(|_| (Fault::MalformedReply, line))?;
-            // RFC 5321 4.2.1: the same code on every line.
-            if self.code.is_some_and(|code| code != parsed.code) {
-                return Err((Fault::MalformedReply, line));
-            }
-            self.code = Some(parsed.code);
-            self.scanned = end;
-            self.line = end;
             if parsed.is_last {
                 *self = Self::default();
-                let (reply, rest) = buffer.split_at_checked(end).unwrap_or((buffer, &[]));
                 *input = rest;
+                let reply = buffer.get(..end).unwrap_or_default();
                 return Ok(Some(Reply::from_wire(parsed.code, reply)));
             }
+            self.code = Some(parsed.code);
+            (self.scanned, self.line) = (end, end);
             if end > limits::REPLY {
                 self.drop_lines(input)?;
                 return self.next(input, line_end);
             }
+        }
+    }
+
+    /// Finds the line that is next, without what ends it, and what follows. RFC 5321 2.3.8: only CR LF ends a
+    /// line. NUL, and CR and LF alone, must not be in it (RFC 5321 4.2).
+    fn next_line<'i>(
+        &mut self,
+        buffer: &'i [u8],
+        line_end: LineEnd,
+    ) -> Option<(&'i [u8], &'i [u8])> {
+        loop {
+            let unsearched = buffer.get(self.scanned..).unwrap_or_default();
+            let Some(found) = find_control(work::search(unsearched)) else {
+                self.scanned = buffer.len();
+                return None;
+            };
+            let at = self.scanned + found;
+            let rest = match unsearched.get(found..) {
+                Some([b'\r', b'\n', rest @ ..]) => rest,
+                Some([b'\r']) => {
+                    self.scanned = at;
+                    return None;
+                }
+                Some([b'\n', rest @ ..]) => {
+                    self.is_malformed |= line_end == LineEnd::CrLf;
+                    rest
+                }
+                byte => {
+                    self.is_malformed |= matches!(byte, Some([b'\0' | b'\r', ..]));
+                    self.scanned = at + 1;
+                    continue;
+                }
+            };
+            return Some((buffer.get(self.line..at).unwrap_or_default(), rest));
         }
     }
 

@@ -1,7 +1,7 @@
 //! What comes next: transactions in order, the application's commands between them, and further
 //! transactions for recipients that a server takes only so many of (RFC 9422, RFC 5321 4.5.3.1.10).
 
-use alloc::{boxed::Box, collections::VecDeque, vec::Vec};
+use alloc::boxed::Box;
 
 use super::{
     action::Action,
@@ -9,12 +9,13 @@ use super::{
     event::{Event, NotSent, NotSentReason},
     own_commands::OwnCommands,
     proof::{Proof, Shown},
+    queue::Queue,
     quota::Quota,
     resets::{Cleanup, RefusedReset, Resets},
     table::{Level, Stage, Turn, Verb},
     transaction::{Transaction, TransactionId},
 };
-use crate::{machine::limits, syntax::Limits};
+use crate::syntax::Limits;
 
 /// How many MAIL of a session a proof may take without leaving too few for messages.
 const PROOFS: u32 = 3;
@@ -33,14 +34,9 @@ pub(super) enum Abandoned {
 /// The transactions that are unfinished, in the order of sending.
 #[derive(Debug)]
 pub(super) struct Schedule {
-    queue: VecDeque<Transaction>,
-    /// The id of the first in the queue.
-    first: TransactionId,
+    queue: Queue<Transaction>,
     /// The id of the one that is being sent.
     current: TransactionId,
-    /// Finished ones, kept for their memory: together with the queue never more than the queue's
-    /// limit.
-    spare: Vec<Transaction>,
     /// There for those who give any.
     own: Option<Box<OwnCommands>>,
     level: Level,
@@ -57,10 +53,8 @@ pub(super) struct Schedule {
 impl Schedule {
     pub(super) fn new() -> Self {
         Self {
-            queue: VecDeque::new(),
-            first: 0,
+            queue: Queue::default(),
             current: 0,
-            spare: Vec::new(),
             own: None,
             level: Level::LockStep,
             window: 1,
@@ -80,15 +74,8 @@ impl Schedule {
         is_binary: bool,
         aim: Aim,
     ) -> TransactionId {
-        let mut transaction = self.spare.pop().unwrap_or_default();
-        transaction.fill(message, recipients, is_binary, aim);
-        self.push(transaction)
-    }
-
-    fn push(&mut self, transaction: Transaction) -> TransactionId {
-        let id = self.ids().end;
-        self.queue.push_back(transaction);
-        id
+        self.queue
+            .push(|transaction| transaction.fill(message, recipients, is_binary, aim))
     }
 
     /// Goes by what the server offers.
@@ -137,17 +124,15 @@ impl Schedule {
     }
 
     pub(super) fn get(&self, id: TransactionId) -> Option<&Transaction> {
-        let index = usize::try_from(id.checked_sub(self.first)?).ok()?;
-        self.queue.get(index)
+        self.queue.get(id)
     }
 
     pub(super) fn get_mut(&mut self, id: TransactionId) -> Option<&mut Transaction> {
-        let index = usize::try_from(id.checked_sub(self.first)?).ok()?;
-        self.queue.get_mut(index)
+        self.queue.get_mut(id)
     }
 
     pub(super) fn ids(&self) -> core::ops::Range<TransactionId> {
-        self.first..self.first.saturating_add(self.queue.len() as u64)
+        self.queue.numbers()
     }
 
     /// Returns the transactions without an outcome.
@@ -158,17 +143,16 @@ impl Schedule {
 
     /// Returns the unfinished transactions of a message.
     pub(super) fn of_message(&self, message: u64) -> impl Iterator<Item = TransactionId> + '_ {
-        let ids = self.ids().zip(&self.queue);
-        ids.filter(move |(_, transaction)| {
+        let unfinished = self.queue.iter().filter(move |(_, transaction)| {
             transaction.message() == message && !transaction.is_finished()
-        })
-        .map(|(id, _)| id)
+        });
+        unfinished.map(|(id, _)| id)
     }
 
     /// Returns the first transaction without an outcome.
     pub(super) fn first_unfinished(&self) -> Option<TransactionId> {
-        let mut ids = self.ids().zip(&self.queue);
-        ids.find_map(|(id, transaction)| (!transaction.is_finished()).then_some(id))
+        let mut transactions = self.queue.iter();
+        transactions.find_map(|(id, transaction)| (!transaction.is_finished()).then_some(id))
     }
 
     /// Moves on to the first transaction that has something to send, so that what is over is passed but
@@ -180,7 +164,7 @@ impl Schedule {
 
     /// Returns the first transaction that has something to send.
     fn current(&self) -> Option<(TransactionId, &Transaction)> {
-        self.unsent_from(self.current.max(self.first))
+        self.unsent_from(self.current.max(self.ids().start))
     }
 
     /// Returns the first transaction, from this one on, that has something to send.
@@ -229,7 +213,8 @@ impl Schedule {
         }
         let Some((id, current)) = current else {
             // A 452 that is still to come makes one more transaction, for which QUIT would be too soon.
-            let may_quit = self.is_quitting && !self.queue.iter().any(Transaction::may_be_put_off);
+            let may_quit =
+                self.is_quitting && !self.queue.iter().any(|(_, it)| it.may_be_put_off());
             return may_quit.then_some(Action::Quit);
         };
         match current.stage() {
@@ -248,7 +233,7 @@ impl Schedule {
             },
             Stage::Forwarded => Some(Action::Mail(id)),
             Stage::Envelope => match current.next_recipient() {
-                Some(place) => Some(Action::Recipient(id, place, current.position_of(place))),
+                Some(_) => Some(Action::Recipients(id)),
                 // DATA goes with the RCPTs, unanswered (RFC 2920 3.1); a chunk is opened by its content.
                 None => {
                     let may_go_on = !current.must_be_looked_at() && current.takes_content();
@@ -295,20 +280,15 @@ impl Schedule {
         self.quota.admits(domain.into_iter())
     }
 
-    /// Gives the recipients that were put off a further transaction, once all are answered.
-    pub(super) fn hand_on(&mut self, id: TransactionId) -> Option<TransactionId> {
-        let rest = self.get_mut(id)?.hand_on()?;
-        Some(self.push_part(rest))
-    }
-
-    fn push_part(&mut self, mut part: Transaction) -> TransactionId {
+    /// Adds a further transaction of a message.
+    pub(super) fn push_part(&mut self, mut part: Transaction) -> TransactionId {
         // A server that takes one recipient at a time would have the content as often as there are
         // recipients, and the RCPTs that it puts off as often as their square.
         if self.quota.is_exhausted() || part.is_put_off_too_often() {
             part.abandon(NotSentReason::LimitReached.into());
             part.stop();
         }
-        self.push(part)
+        self.queue.push(|transaction| *transaction = part)
     }
 
     /// Returns whether the server takes the domains of a transaction's recipients in this session;
@@ -519,7 +499,7 @@ impl Schedule {
 
     /// Returns what is waited for while nothing is unanswered, as words.
     pub(super) fn state(&self) -> &'static str {
-        let mut rest = self.queue.iter();
+        let mut rest = self.queue.iter().map(|(_, transaction)| transaction);
         let current = rest.find(|transaction| transaction.stage() != Stage::Over);
         match current.map(Transaction::stage) {
             None | Some(Stage::Waiting | Stage::Over) => "between messages",
@@ -570,19 +550,13 @@ impl Schedule {
     /// Forgets the transactions at the front that are finished.
     pub(super) fn tidy(&mut self) {
         let is_done = |front: &Transaction| front.is_finished() && front.is_answered();
-        while self.queue.front().is_some_and(is_done)
-            && let Some(done) = self.queue.pop_front()
-        {
-            self.first = self.first.saturating_add(1);
-            if self.spare.len() < limits::QUEUED_MESSAGES {
-                self.spare.push(done);
-            }
+        while self.queue.first().is_some_and(is_done) {
+            self.queue.pop();
         }
     }
 
     pub(super) fn shrink(&mut self) {
-        self.spare = Vec::new();
-        self.queue.shrink_to_fit();
+        self.queue.shrink();
         if let Some(own) = &mut self.own {
             own.shrink();
         }

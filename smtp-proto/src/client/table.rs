@@ -3,7 +3,7 @@
 //! Everything else in the client asks this table, and only [`Standing`] moves a session along it.
 
 use crate::{
-    machine::{Step, Timer},
+    machine::{Step, Timer, limits},
     syntax::{Capabilities, Class, Code},
 };
 
@@ -20,9 +20,10 @@ pub(super) enum Level {
 }
 
 /// What a client sends, as far as replies go: everything that gets one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(super) enum Verb {
     /// Connecting, which the greeting answers.
+    #[default]
     Connect,
     Ehlo,
     Helo,
@@ -415,13 +416,19 @@ impl Verb {
         rule(self).step
     }
 
-    /// Returns how long its line may be, where that depends on what the server offers.
-    pub(super) fn line_limit(self, offered: &Capabilities) -> Option<usize> {
-        match self {
-            Self::Mail => Some(offered.mail_line_limit()),
-            Self::Recipient => Some(offered.rcpt_line_limit()),
-            _ => None,
+    /// Returns how long its line may be, by what the server offers, if one of so many bytes is longer
+    ///
+    pub(super) fn exceeded(self, bytes: usize, offered: &Capabilities) -> Option<usize> {
+        // Any server takes so much.
+        if bytes <= limits::COMMAND_LINE_MINIMUM {
+            return None;
         }
+        let limit = match self {
+            Self::Mail => offered.mail_line_limit(),
+            Self::Recipient => offered.rcpt_line_limit(),
+            _ => return None,
+        };
+        (bytes > limit).then_some(limit)
     }
 
     /// Returns the timer that runs while the answer is out.

@@ -139,5 +139,28 @@ impl LineReader {
     }
 }
 
+/// Returns where the first control character up to CR is: what may end a line, or must not be in one.
+///
+/// Eight bytes at a time, as lines are short, and mostly hold no such character but at their ends.
+#[inline]
+pub(crate) fn find_control(bytes: &[u8]) -> Option<usize> {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    const PAST_CR: u64 = EACH * (b'\r' as u64 + 1);
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut at = 0;
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        // The lowest high bit that is set is that of the first byte which is less; those above may be
+        // wrong, by a borrow.
+        let less = word.wrapping_sub(PAST_CR) & !word & (EACH << 7);
+        if less != 0 {
+            return Some(at + less.trailing_zeros() as usize / 8);
+        }
+        at += 8;
+    }
+    let found = rest.iter().position(|byte| *byte <= b'\r')?;
+    Some(at + found)
+}
+
 #[cfg(test)]
 mod tests;

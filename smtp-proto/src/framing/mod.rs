@@ -11,6 +11,7 @@ pub use chunk::ChunkReader;
 pub use dot::{
     BareByte, BareLineBreak, Content, DotStuffer, DotUnstuffer, Inspection, LineBreaks, Stuffed,
 };
+pub(crate) use line::find_control;
 pub use line::{Line, LineReader};
 pub use transmit::Transmit;
 pub(crate) use transmit::{Progress, Slices};

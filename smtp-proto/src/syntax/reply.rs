@@ -303,6 +303,31 @@ pub struct ReplyLine<'a> {
     pub text: &'a [u8],
 }
 
+impl<'a> ReplyLine<'a> {
+    /// Splits a line that stands without its CR LF, whatever its text has.
+    #[inline]
+    pub(crate) fn split(line: &'a [u8]) -> Result<Self, SyntaxError> {
+        let Some((digits, rest)) = line.split_first_chunk::<3>() else {
+            return Err(SyntaxError::unexpected(line, line.len()));
+        };
+        let Some(code) = Code::from_digits(*digits) else {
+            return Err(SyntaxError::new(SyntaxErrorKind::OutOfRange, 0));
+        };
+        let (is_last, text) = match rest {
+            // A code alone is a whole line (RFC 5321 4.2).
+            [] => (true, rest),
+            [b' ', text @ ..] => (true, text),
+            [b'-', text @ ..] => (false, text),
+            _ => return Err(SyntaxError::unexpected(line, 3)),
+        };
+        Ok(Self {
+            code,
+            is_last,
+            text,
+        })
+    }
+}
+
 impl fmt::Debug for ReplyLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let separator = if self.is_last { ' ' } else { '-' };
@@ -325,32 +350,19 @@ impl fmt::Debug for ReplyLine<'_> {
 /// or if its text has NUL, CR or LF.
 #[inline]
 pub fn parse_reply_line(line: &[u8]) -> Result<ReplyLine<'_>, SyntaxError> {
-    let Some((digits, rest)) = line.split_first_chunk::<3>() else {
-        return Err(SyntaxError::unexpected(line, line.len()));
-    };
-    let Some(code) = Code::from_digits(*digits) else {
-        return Err(SyntaxError::new(SyntaxErrorKind::OutOfRange, 0));
-    };
-    let (is_last, text) = match rest {
-        // A code alone is a whole line (RFC 5321 4.2).
-        [] => (true, rest),
-        [b' ', text @ ..] => (true, text),
-        [b'-', text @ ..] => (false, text),
-        _ => return Err(SyntaxError::unexpected(line, 3)),
-    };
+    let parsed = ReplyLine::split(line)?;
     // The least byte tells of most lines that nothing is to be looked for, and is found in vectors.
-    let least = text.iter().fold(u8::MAX, |least, byte| least.min(*byte));
+    let least = parsed
+        .text
+        .iter()
+        .fold(u8::MAX, |least, byte| least.min(*byte));
     if least <= b'\r' {
         let forbidden = |byte: &u8| matches!(byte, 0 | b'\r' | b'\n');
         if let Some(at) = line.iter().position(forbidden) {
             return Err(SyntaxError::unexpected(line, at));
         }
     }
-    Ok(ReplyLine {
-        code,
-        is_last,
-        text,
-    })
+    Ok(parsed)
 }
 
 /// Checks the text of a line of a reply that is to be written (RFC 5321 4.2: `textstring`).

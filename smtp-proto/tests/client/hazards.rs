@@ -327,10 +327,15 @@ fn impossible_replies_end_the_connection() {
     fails(&mut d, Fault::ImpossibleReply);
 }
 
-/// REP-1, REP-4, REP-5, 5321-2.3.8-a: what is no reply.
+/// REP-1, REP-4, REP-5, 5321-2.3.8-a, 5321-4.2-c: what is no reply, at once or byte by byte.
 #[test]
 fn malformed_replies_end_the_connection() {
     for bytes in [
+        "250 a\0b\r\n",
+        "250 a\rb\r\n",
+        "250 a\r\r\n",
+        "250 a\nb\r\n",
+        "250-a\r\n250 b\rc\r\n",
         "250-a\r\n251 b\r\n",
         "250 ok\n",
         "25\r\n",
@@ -340,12 +345,17 @@ fn malformed_replies_end_the_connection() {
         "099 x\r\n",
         "600 x\r\n",
     ] {
-        let mut d = look_ahead();
-        let m = d.submit("a@example.org", &ONE);
-        d.written();
-        d.says(bytes);
-        d.finishes(&[(m, connection_ended())]);
-        fails(&mut d, Fault::MalformedReply);
+        for piece in [bytes.len(), 1] {
+            let mut d = look_ahead();
+            let m = d.submit("a@example.org", &ONE);
+            d.written();
+            bytes
+                .as_bytes()
+                .chunks(piece)
+                .for_each(|piece| d.feed(piece));
+            d.finishes(&[(m, connection_ended())]);
+            fails(&mut d, Fault::MalformedReply);
+        }
     }
     // 5321-4.2-c: without text it is one.
     let mut d = look_ahead();
@@ -354,6 +364,18 @@ fn malformed_replies_end_the_connection() {
     d.says("250\r\n");
     d.says("250 \r\n");
     d.reports(&[recipient(m, 0, "250 \r\n")]);
+    // Other control characters are somebody's text.
+    let text = "250 \u{1}a\tb\u{b}\u{c} and more of it\u{e}\r\n";
+    for piece in [text.len(), 1] {
+        let mut d = look_ahead();
+        let m = d.submit("a@example.org", &ONE);
+        d.written();
+        let both = format!("{text}{text}");
+        both.as_bytes()
+            .chunks(piece)
+            .for_each(|piece| d.feed(piece));
+        d.reports(&[recipient(m, 0, text)]);
+    }
 }
 
 /// REP-2, REP-3: endless replies are cut, not kept.

@@ -9,7 +9,8 @@ use smtp_proto::{
 };
 
 use crate::dialogue::{
-    Dialogue, answer, config, delivered, envelope, not_sent, not_sent_after, recipient, reply,
+    Dialogue, STUFFED, answer, config, delivered, envelope, not_sent, not_sent_after, recipient,
+    reply,
 };
 
 const ONE: [&str; 1] = ["b@example.net"];
@@ -579,4 +580,32 @@ fn the_most_patient_timer_holds() {
     assert_eq!(d.client.poll_timeout(), Some(Duration::from_secs(400)));
     d.says("250 ok\r\n354 go\r\n");
     expect(&mut d, 200, 600);
+}
+
+/// Messages go out in the order of their submission, each with its own envelope, however many come and
+/// go.
+#[test]
+fn messages_keep_their_order() {
+    let mut d = Dialogue::begin(Pipelining::Group, &["PIPELINING"]);
+    let (mut submitted, mut delivered_so_far) = (Vec::new(), 0);
+    for (come, go) in [(3, 2), (4, 1), (2, 5), (9, 3), (20, 27), (1, 1), (2, 2)] {
+        for _ in 0..come {
+            let sender = format!("{}@example.org", submitted.len());
+            submitted.push(d.submit(&sender, &ONE));
+        }
+        for _ in 0..go {
+            d.sends(&format!(
+                "MAIL FROM:<{delivered_so_far}@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n"
+            ));
+            d.says("250 ok\r\n250 ok\r\n354 go\r\n");
+            d.sends(STUFFED);
+            d.says("250 taken\r\n");
+            d.finishes(&[(submitted[delivered_so_far], delivered("250 taken\r\n"))]);
+            delivered_so_far += 1;
+        }
+        if go > 3 {
+            d.client.shrink();
+        }
+    }
+    assert!(d.client.is_idle());
 }
