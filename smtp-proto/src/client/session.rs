@@ -285,7 +285,7 @@ impl Session {
 
     /// Returns why nothing more is taken, if that is so.
     fn takes_more(&self) -> Result<(), Misuse> {
-        match self.has_quit {
+        match self.has_quit && self.failure.is_none() {
             true => Err(Misuse::Quit),
             false if self.is_ending() => Err(Misuse::Ending),
             false => Ok(()),

@@ -163,7 +163,8 @@ pub enum Fault {
     /// The server refused an authentication that is required.
     #[error("the server refused the authentication")]
     AuthenticationFailed,
-    /// The server offers no mechanism that the client has.
+    /// The server offers no mechanism that the client has. The error's words name both; a program that
+    /// decides by the offer is asked before (`client::Config::choose_mechanisms`).
     #[error("the server offers no authentication that the client knows")]
     NoMechanism,
     /// The server offers a mechanism that the client has, but the connection is not protected as its

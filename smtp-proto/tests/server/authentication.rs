@@ -438,6 +438,29 @@ fn no_secret_is_shown() {
     }
 }
 
+/// AUT-10: nor is a response that comes before it was asked for.
+#[test]
+fn what_is_sent_ahead_of_a_challenge_is_not_shown() {
+    for end in ["", "\r\n"] {
+        let config = local()
+            .traced()
+            .improper_pipelining(ImproperPipelining::Tolerate);
+        let mut peer = Peer::greeted(config).deciding(|event| match event {
+            Event::Auth { .. } => Decision::Hold,
+            _ => Decision::Accept,
+        });
+        peer.send(&format!("AUTH PLAIN\r\n{PLAIN}{end}"));
+        peer.server.handle_eof();
+        peer.poll();
+        let trace = std::iter::from_fn(|| peer.server.poll_trace());
+        let shown: String = trace.map(|it| it.what.to_string()).collect();
+        assert!(
+            shown.contains("AUTH ***") && !shown.contains(PLAIN),
+            "{shown}"
+        );
+    }
+}
+
 /// 4954-5-a, 4954-5-b: the parameter is taken before any login.
 #[test]
 fn the_parameter_of_mail() {
