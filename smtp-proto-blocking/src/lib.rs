@@ -72,8 +72,6 @@ pub use smtp_proto;
 pub use smtp_proto::testing;
 
 pub mod client;
-#[cfg(feature = "scram")]
-mod entropy;
 pub mod server;
 mod socket;
 pub mod tls;

@@ -129,7 +129,7 @@ fn one_message_has_one_report_with_every_recipient() {
             Err(Error::Misuse(Misuse::NoRecipient))
         ));
         client.quit().unwrap();
-        assert_eq!(client.submit(envelope(&["a"]), ""), Err(Misuse::Ending));
+        assert_eq!(client.submit(envelope(&["a"]), ""), Err(Misuse::Quit));
     });
     assert_eq!(store.messages().len(), 2);
 }

@@ -178,7 +178,7 @@ fn commands_go_between_messages() {
             assert!(report.is_delivered());
         }
         let ended = client.command(&Command::Noop);
-        assert!(matches!(ended, Err(Error::Misuse(Misuse::Ending))));
+        assert!(matches!(ended, Err(Error::Misuse(Misuse::Quit))));
     });
     assert_eq!(
         notes,

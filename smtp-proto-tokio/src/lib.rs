@@ -54,8 +54,6 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod client;
-#[cfg(feature = "scram")]
-mod entropy;
 pub mod server;
 mod socket;
 pub mod tls;

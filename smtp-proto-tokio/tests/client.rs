@@ -293,7 +293,7 @@ async fn quit_rides_after_the_last_message_if_announced() {
     assert!(is_delivered(&report));
     assert_eq!(client.next_report().await.unwrap(), None);
     assert!(client.poll_trace().is_some());
-    assert_eq!(client.submit(one(), ""), Err(Misuse::Ending));
+    assert_eq!(client.submit(one(), ""), Err(Misuse::Quit));
     server.await.unwrap().unwrap();
 }
 

@@ -173,7 +173,7 @@ async fn commands_go_between_messages() {
         assert!(report.is_delivered());
     }
     let ended = client.command(&Command::Noop).await;
-    assert!(matches!(ended, Err(Error::Misuse(Misuse::Ending))));
+    assert!(matches!(ended, Err(Error::Misuse(Misuse::Quit))));
     server.await.unwrap().unwrap();
     assert_eq!(
         *gateway.notes.lock().unwrap(),

@@ -8,7 +8,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use smtp_proto::delivery;
+use smtp_proto::delivery::{self, Extent};
 
 smtp_proto::body! {
     /// ```
@@ -45,15 +45,14 @@ impl Body {
 /// What a content is read from.
 pub(super) enum Supply {
     Reader(Box<dyn Read + Send>),
-    /// From where in the file on, and how many bytes.
-    File(File, u64, u64),
+    File(File, Extent),
     Channel(Receiver<Piece>),
 }
 
 impl delivery::Supply for Supply {
     fn size(&self) -> Option<u64> {
         match self {
-            Self::File(.., size) => Some(*size),
+            Self::File(_, extent) => Some(extent.size()),
             Self::Reader(_) | Self::Channel(_) => None,
         }
     }
@@ -73,13 +72,7 @@ impl delivery::Supply for Supply {
                 let read = reader.by_ref().take(CHUNK as u64).read_to_end(buffer);
                 read.map(|bytes| bytes < CHUNK)
             }
-            Self::File(file, start, size) => {
-                let rest = size.saturating_sub(offset);
-                let take = usize::try_from(rest).unwrap_or(CHUNK).min(CHUNK);
-                buffer.resize(take, 0);
-                let read = read_exact_at(file, buffer, start.saturating_add(offset));
-                read.map(|()| take as u64 == rest)
-            }
+            Self::File(file, extent) => extent.read(file, offset, CHUNK, buffer),
             Self::Channel(pieces) => match pieces.recv() {
                 Ok(Piece::Bytes(bytes)) => {
                     *buffer = bytes;
@@ -95,22 +88,11 @@ impl delivery::Supply for Supply {
 /// One whose size cannot be known is a reader.
 impl From<File> for Supply {
     fn from(file: File) -> Self {
-        match delivery::extent(&file) {
-            Some((start, size)) => Self::File(file, start, size),
+        match Extent::of(&file) {
+            Some(extent) => Self::File(file, extent),
             None => Self::Reader(Box::new(file)),
         }
     }
-}
-
-#[cfg(unix)]
-fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
-}
-
-#[cfg(not(unix))]
-fn read_exact_at(mut file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-    io::Seek::seek(&mut file, io::SeekFrom::Start(offset))?;
-    file.read_exact(buffer)
 }
 
 impl Write for BodySender {

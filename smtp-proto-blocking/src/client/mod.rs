@@ -7,11 +7,10 @@ mod send_all;
 mod sender;
 mod session;
 
-#[cfg(feature = "scram")]
-pub use crate::entropy::nonce;
-
 pub use smtp_proto::delivery::IntoMessage;
 
+#[cfg(feature = "scram")]
+pub use self::session::nonce;
 pub use self::{
     body::{Body, BodySender},
     connect::Options,

@@ -10,7 +10,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use smtp_proto::delivery;
+use smtp_proto::delivery::{self, Extent};
 use tokio::{
     io::{AsyncRead, ReadBuf},
     sync::mpsc::{Receiver, Sender, channel},
@@ -64,16 +64,19 @@ pub(super) enum Supply {
 /// A file, which a thread reads.
 pub(super) struct Window {
     file: Arc<File>,
-    /// From where on, and how many bytes, if that is known: else it can be read only once.
-    extent: Option<(u64, u64)>,
+    /// Without one it can be read only once.
+    extent: Option<Extent>,
     /// From where on, and what becomes of it.
-    reading: Option<(u64, JoinHandle<io::Result<Vec<u8>>>)>,
+    reading: Option<(u64, JoinHandle<io::Result<Portion>>)>,
 }
+
+/// What was read of a file, and whether it ends with that.
+type Portion = (Vec<u8>, bool);
 
 impl delivery::Supply for Supply {
     fn size(&self) -> Option<u64> {
         match self {
-            Self::File(window) => window.extent.map(|(_, size)| size),
+            Self::File(window) => window.extent.as_ref().map(Extent::size),
             Self::Reader(_) | Self::Channel(_) => None,
         }
     }
@@ -103,12 +106,9 @@ impl delivery::Supply for Supply {
                 Poll::Ready(Ok(false))
             }
             Self::File(window) => {
-                *buffer = ready!(window.poll_read(cx, offset))?;
-                let end = offset.saturating_add(buffer.len() as u64);
-                Poll::Ready(Ok(match window.extent {
-                    Some((_, size)) => end == size,
-                    None => buffer.len() < CHUNK,
-                }))
+                let (bytes, is_last) = ready!(window.poll_read(cx, offset))?;
+                *buffer = bytes;
+                Poll::Ready(Ok(is_last))
             }
             Self::Channel(pieces) => match ready!(pieces.poll_recv(cx)) {
                 Some(Piece::Bytes(bytes)) => {
@@ -123,21 +123,18 @@ impl delivery::Supply for Supply {
 }
 
 impl Window {
-    fn poll_read(&mut self, cx: &mut Context<'_>, offset: u64) -> Poll<io::Result<Vec<u8>>> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, offset: u64) -> Poll<io::Result<Portion>> {
         // What was begun elsewhere is of no use any more.
         self.reading.take_if(|reading| reading.0 != offset);
         let (_, reading) = self.reading.get_or_insert_with(|| {
             let (file, extent) = (Arc::clone(&self.file), self.extent);
             let read = move || {
-                let Some((start, size)) = extent else {
-                    let mut bytes = Vec::new();
-                    (&*file).take(CHUNK as u64).read_to_end(&mut bytes)?;
-                    return Ok(bytes);
+                let mut bytes = Vec::new();
+                let is_last = match extent {
+                    Some(extent) => extent.read(&file, offset, CHUNK, &mut bytes)?,
+                    None => (&*file).take(CHUNK as u64).read_to_end(&mut bytes)? < CHUNK,
                 };
-                let rest = size.saturating_sub(offset);
-                let mut bytes = vec![0; usize::try_from(rest).unwrap_or(CHUNK).min(CHUNK)];
-                read_exact_at(&file, &mut bytes, start.saturating_add(offset))?;
-                Ok(bytes)
+                Ok((bytes, is_last))
             };
             (offset, spawn_blocking(read))
         });
@@ -149,22 +146,11 @@ impl Window {
 
 impl From<File> for Supply {
     fn from(file: File) -> Self {
-        let extent = delivery::extent(&file);
+        let extent = Extent::of(&file);
         Self::File(Window {
             file: Arc::new(file),
             extent,
             reading: None,
         })
     }
-}
-
-#[cfg(unix)]
-fn read_exact_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-    std::os::unix::fs::FileExt::read_exact_at(file, buffer, offset)
-}
-
-#[cfg(not(unix))]
-fn read_exact_at(mut file: &File, buffer: &mut [u8], offset: u64) -> io::Result<()> {
-    io::Seek::seek(&mut file, io::SeekFrom::Start(offset))?;
-    io::Read::read_exact(&mut file, buffer)
 }

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     framing::{LineBreaks, Slices},
-    machine::{Origin, Timer, Trace, TraceEntry},
+    machine::{Origin, Remark, Timer, Trace, TraceEntry},
     syntax::{Code, Reply},
 };
 
@@ -177,6 +177,13 @@ impl Link {
             false => LineEnd::CrLf,
         };
         self.replies.next(input, line_end)
+    }
+
+    /// Returns what is to be known of a line that cannot be read besides itself.
+    pub(super) fn before_unreadable(&self) -> Remark {
+        self.replies
+            .code()
+            .map_or_else(Remark::default, Remark::within)
     }
 
     /// Takes note of what has arrived and cannot be read any more.

@@ -166,7 +166,7 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Misuse::Ending`] after [`quit`](Self::quit) or the end of the connection,
+    /// [`Misuse::Quit`] after [`quit`](Self::quit), [`Misuse::Ending`] after the end of the connection,
     /// [`Misuse::QueueFull`] and [`Misuse::NoRecipient`].
     pub fn submit(&mut self, envelope: &Envelope<'_>) -> Result<MessageId, Misuse> {
         self.session.submit(envelope)
@@ -233,8 +233,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Misuse::NotOpen`] before [`Event::Ready`], [`Misuse::Ending`] after [`quit`](Self::quit) or
-    /// the end of the connection, [`Misuse::QueueFull`] beyond [`limits::QUEUED_COMMANDS`];
+    /// [`Misuse::NotOpen`] before [`Event::Ready`], [`Misuse::Quit`] after [`quit`](Self::quit),
+    /// [`Misuse::Ending`] after the end of the connection, [`Misuse::QueueFull`] beyond [`limits::QUEUED_COMMANDS`];
     /// [`Misuse::ReservedCommand`] for commands that the machine sends by itself or cannot follow,
     /// under whatever name; [`Misuse::NotOffered`] for ETRN, XFORWARD, text that is not ASCII and
     /// `SMTPUTF8` after VRFY and EXPN where the server does not offer them;

@@ -119,6 +119,11 @@ impl ReplyReader {
         input.split_at_checked(self.line).unwrap_or((&[], input))
     }
 
+    /// Returns what those lines have said.
+    pub(super) fn code(&self) -> Option<Code> {
+        self.code
+    }
+
     /// Drops the lines that have ended, so that the caller's buffer has room for the rest.
     fn drop_lines<'i>(&mut self, input: &mut &'i [u8]) -> Result<(), Unreadable<'i>> {
         let (dropped, rest) = input.split_at_checked(self.line).unwrap_or((input, &[]));

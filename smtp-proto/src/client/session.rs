@@ -38,6 +38,8 @@ pub(super) struct Session {
     messages: Messages,
     link: Link,
     failure: Option<Box<Error>>,
+    /// The application has said that there is nothing more.
+    has_quit: bool,
     /// The error, or the last event, was read.
     has_told_the_end: bool,
 }
@@ -56,6 +58,7 @@ impl Session {
             messages: Messages::new(),
             link,
             failure: None,
+            has_quit: false,
             has_told_the_end: false,
             config,
         }
@@ -64,9 +67,7 @@ impl Session {
     // What the application asks for.
 
     pub(super) fn submit(&mut self, envelope: &Envelope<'_>) -> Result<MessageId, Misuse> {
-        if self.is_ending() {
-            return Err(Misuse::Ending);
-        }
+        self.takes_more()?;
         if !self.can_submit() {
             return Err(Misuse::QueueFull);
         }
@@ -76,9 +77,7 @@ impl Session {
 
     /// Takes a message whose recipients are still to come.
     pub(super) fn begin(&mut self, envelope: &Envelope<'_>) -> Result<MessageId, Misuse> {
-        if self.is_ending() {
-            return Err(Misuse::Ending);
-        }
+        self.takes_more()?;
         if !self.can_submit() {
             return Err(Misuse::QueueFull);
         }
@@ -114,9 +113,7 @@ impl Session {
     }
 
     pub(super) fn command(&mut self, command: &Command<'_>) -> Result<CommandId, Misuse> {
-        if self.is_ending() {
-            return Err(Misuse::Ending);
-        }
+        self.takes_more()?;
         if self.standing.state() != State::Ready || self.opening.is_ahead() {
             return Err(Misuse::NotOpen);
         }
@@ -132,6 +129,7 @@ impl Session {
     }
 
     pub(super) fn quit(&mut self) {
+        self.has_quit = true;
         self.messages.quit();
     }
 
@@ -285,6 +283,15 @@ impl Session {
         self.messages.shrink();
     }
 
+    /// Returns why nothing more is taken, if that is so.
+    fn takes_more(&self) -> Result<(), Misuse> {
+        match self.has_quit && self.failure.is_none() {
+            true => Err(Misuse::Quit),
+            false if self.is_ending() => Err(Misuse::Ending),
+            false => Ok(()),
+        }
+    }
+
     fn is_ending(&self) -> bool {
         let is_going = self.link.is_sound() && !self.link.is_at_eof();
         self.messages.is_quitting() || !is_going || self.is_over()
@@ -327,7 +334,10 @@ impl Session {
                     Ok(None) => return Ok(None),
                     Err((fault, bytes)) => {
                         self.link.leave_unread(input);
-                        self.fail_out_of_step(fault, bytes);
+                        self.messages.distrust();
+                        let error = Error::new(fault, self.state(), bytes);
+                        let error = error.remarking(self.link.before_unreadable());
+                        self.fail_with(error, self.link.offered());
                     }
                 },
             }
@@ -556,7 +566,10 @@ impl Session {
                 let error = Error::answered(Fault::ContentAbandoned, self.state(), answer);
                 self.fail_with(error, self.link.offered());
             }
-            None => self.fail_out_of_step(Fault::SurplusReply, reply.as_bytes()),
+            None => {
+                self.messages.distrust();
+                self.fail(Fault::SurplusReply, reply.as_bytes());
+            }
         }
     }
 
@@ -587,12 +600,6 @@ impl Session {
     }
 
     /// Ends the session, as replies and commands no longer match.
-    fn fail_out_of_step(&mut self, fault: Fault, bytes: &[u8]) {
-        self.messages.distrust();
-        self.fail(fault, bytes);
-    }
-
-    /// The same, where a reply shows it.
     fn fail_desync(&mut self, fault: Fault, verb: Verb, reply: &Reply<'_>) {
         self.messages.distrust();
         self.fail_answered(fault, verb, reply);

@@ -5,10 +5,7 @@ use core::{
     fmt,
     task::{Context, Poll},
 };
-use std::{
-    fs::{File, Metadata},
-    io::{self, Seek},
-};
+use std::{fs::File, io};
 
 use crate::client::{Body, BodyError};
 
@@ -303,15 +300,6 @@ impl<S: Supply> From<Arc<[u8]>> for Content<S> {
     fn from(bytes: Arc<[u8]>) -> Self {
         Self::shared(bytes)
     }
-}
-
-/// Returns from where on a file is to be read, and how many bytes; `None` if only reading it to its end
-/// tells: a pipe or a device has no length, and files that a kernel makes up say 0 whatever is in them.
-pub fn extent(mut file: &File) -> Option<(u64, u64)> {
-    let metadata = file.metadata().ok().filter(Metadata::is_file)?;
-    let start = file.stream_position().ok()?;
-    let size = metadata.len().checked_sub(start).filter(|&size| size > 0);
-    size.map(|size| (start, size))
 }
 
 /// Of a supply that reads files.

@@ -1,15 +1,17 @@
 //! One connection's client with the contents that it will ask for, and what became of them.
 
-use alloc::{
-    boxed::Box,
-    collections::{BTreeMap, VecDeque},
-    vec::Vec,
+use alloc::{boxed::Box, vec::Vec};
+use core::{
+    error::Error as Cause,
+    fmt,
+    task::{Poll, ready},
+    time::Duration,
 };
-use core::{error::Error as Cause, fmt, task::Poll, time::Duration};
 
 use super::{
     pace::{Pace, Stopwatch},
-    report::{Report, Reports},
+    parcels::Parcels,
+    report::Report,
 };
 use crate::{
     client::{
@@ -43,11 +45,7 @@ pub struct Courier<B> {
 /// Both adapters' `Client` is one with a connection, and has its methods.
 pub struct Session<B> {
     machine: Client,
-    reports: Reports,
-    bodies: BTreeMap<MessageId, B>,
-    /// Reports that nobody has asked for, each with the content that it is about; without one, if the
-    /// envelope was open to the last.
-    finished: VecDeque<(Report, Option<B>)>,
+    parcels: Parcels<B>,
     /// What the last command of the application's own was answered, if it was.
     answer: Option<(CommandId, Option<Reply<'static>>)>,
     /// How the server refused the TLS that it offers, if the session went on without.
@@ -70,9 +68,7 @@ impl<B> Courier<B> {
     pub fn new(machine: Client) -> Self {
         let session = Session {
             machine,
-            reports: Reports::default(),
-            bodies: BTreeMap::new(),
-            finished: VecDeque::new(),
+            parcels: Parcels::new(),
             answer: None,
             tls_declined: None,
             submitted: 0,
@@ -106,7 +102,7 @@ impl<B> Courier<B> {
         let message = self.session.machine.submit(&envelope)?;
         self.session.must_look |= is_quiet;
         self.session.expect(message, &envelope);
-        self.session.bodies.insert(message, body);
+        self.session.parcels.add_body(message, body);
         Ok(message)
     }
 
@@ -139,14 +135,12 @@ impl<B> Courier<B> {
         recipient: ForwardPath<'_>,
         parameters: Option<&RcptParameters<'_>>,
     ) -> Result<usize, Misuse> {
-        if let Some((report, _)) = self.session.finished_open(message) {
-            report.recipients.push(report.outcome.clone());
-            report.answers.push(None);
-            return Ok(report.recipients.len().saturating_sub(1));
+        if let Some(position) = self.session.parcels.add_late_recipient(message) {
+            return Ok(position);
         }
         let machine = &mut self.session.machine;
         let position = machine.add_recipient(message, recipient, parameters)?;
-        self.session.reports.add_recipient(message);
+        self.session.parcels.add_recipient(message);
         self.session.must_look |= self.session.is_open;
         Ok(position)
     }
@@ -162,24 +156,7 @@ impl<B> Courier<B> {
         message: MessageId,
         recipient: usize,
     ) -> Poll<Result<Option<Reply<'static>>, Error>> {
-        if let Some(reply) = self.session.reports.answer(message, recipient) {
-            return Poll::Ready(Ok(Some(reply.clone())));
-        }
-        if self.session.reports.is_open(message) {
-            return Poll::Pending;
-        }
-        let report = self
-            .session
-            .finished
-            .iter()
-            .find(|it| it.0.message == message);
-        let answer = report.and_then(|(report, _)| {
-            match (report.answers.get(recipient)?, &report.outcome) {
-                (Some(reply), _) => Some(reply),
-                (None, Outcome::Refused(answer)) => Some(&answer.reply),
-                (None, _) => None,
-            }
-        });
+        let answer = ready!(self.session.parcels.answer(message, recipient));
         Poll::Ready(match (answer, &self.session.failure) {
             (None, Some(error)) => Err(error.clone()),
             (answer, _) => Ok(answer.cloned()),
@@ -192,12 +169,11 @@ impl<B> Courier<B> {
     ///
     /// Those of [`Client::end`]. Of a message that is finished already there is the report.
     pub fn end(&mut self, message: MessageId, body: B) -> Result<(), Misuse> {
-        if let Some((_, unused)) = self.session.finished_open(message) {
-            *unused = Some(body);
+        let Some(body) = self.session.parcels.add_late_body(message, body) else {
             return Ok(());
-        }
+        };
         self.session.machine.end(message)?;
-        self.session.bodies.insert(message, body);
+        self.session.parcels.add_body(message, body);
         self.session.must_look |= self.session.is_open;
         Ok(())
     }
@@ -222,8 +198,7 @@ impl<B> Courier<B> {
         let news = session.take_in(input, now);
         if session.is_open {
             // An envelope that is open takes its time.
-            let first = session.reports.first();
-            let first = first.filter(|message| session.bodies.contains_key(message));
+            let first = session.parcels.first_ended();
             session.stopwatch.turn(first, now);
         }
         news
@@ -244,7 +219,7 @@ impl<B> Courier<B> {
         self.session.asked_for = self.session.asked_for();
         let request = self.session.machine.wants_body();
         let body = request.and_then(|request| {
-            let body = self.session.bodies.get_mut(&request.message)?;
+            let body = self.session.parcels.body_mut(request.message)?;
             Some((request, present(body, request.offset)?))
         });
         self.session.stopwatch.wants(request, body.is_some(), now);
@@ -288,7 +263,7 @@ impl<B> Courier<B> {
 
     /// Has the connection given up at a time, unless a message is finished before.
     pub fn finish_by(&mut self, message: MessageId, until: Duration) {
-        if self.session.reports.is_open(message) {
+        if self.session.parcels.is_open(message) {
             self.session.stopwatch.finish_by(message, until);
         }
     }
@@ -334,15 +309,7 @@ impl<B> Courier<B> {
     /// Waits for the report on one message, which comes with its content as it was left. `None` if
     /// that was returned before.
     pub fn report(&mut self, message: MessageId) -> Poll<Option<(Report, Option<B>)>> {
-        let at = self
-            .session
-            .finished
-            .iter()
-            .position(|it| it.0.message == message);
-        match at.and_then(|at| self.session.finished.remove(at)) {
-            None if self.session.reports.is_open(message) => Poll::Pending,
-            finished => Poll::Ready(finished),
-        }
+        self.session.parcels.take(message)
     }
 
     /// Waits for the next report; `None` if every message was reported on.
@@ -351,12 +318,12 @@ impl<B> Courier<B> {
     ///
     /// Why the session has failed, once every report was returned; from then on always.
     pub fn next_report(&mut self) -> Poll<Result<Option<Report>, Error>> {
-        if let Some((report, _)) = self.session.finished.pop_front() {
+        if let Some(report) = self.session.parcels.take_next() {
             return Poll::Ready(Ok(Some(report)));
         }
         match &self.session.failure {
             Some(error) => Poll::Ready(Err(error.clone())),
-            None if self.session.reports.is_empty() => Poll::Ready(Ok(None)),
+            None if self.session.parcels.are_finished() => Poll::Ready(Ok(None)),
             None => Poll::Pending,
         }
     }
@@ -506,7 +473,7 @@ impl<B> Session<B> {
         self.machine.abort();
         // It needs neither input nor time to tell what is lost.
         self.take_in(&mut &[][..], Duration::ZERO);
-        self.finished.drain(..).map(|(report, _)| report).collect()
+        self.parcels.take_all()
     }
 
     /// Returns what the server announced in answer to EHLO; empty before that.
@@ -538,19 +505,13 @@ impl<B> Session<B> {
     }
 
     fn expect(&mut self, message: MessageId, envelope: &Envelope<'_>) {
-        self.reports.expect(message, envelope.recipients().len());
+        self.parcels.expect(message, envelope.recipients().len());
         self.submitted = message.index().saturating_add(1);
-    }
-
-    /// Returns what is told of a message that was finished while its envelope was open.
-    fn finished_open(&mut self, message: MessageId) -> Option<&mut (Report, Option<B>)> {
-        let mut finished = self.finished.iter_mut();
-        finished.find(|(report, body)| report.message == message && body.is_none())
     }
 
     /// Returns whether nothing is under way on an open session.
     fn is_quiet(&self) -> bool {
-        self.is_open && self.reports.is_empty()
+        self.is_open && self.parcels.are_finished()
     }
 
     fn take_in(&mut self, input: &mut &[u8], now: Duration) -> bool {
@@ -580,11 +541,9 @@ impl<B> Session<B> {
             }
             Event::Unanswered { command } => self.answer = Some((command, None)),
             event => {
-                if let Some(report) = self.reports.observe(event) {
-                    self.asked_for = self.asked_for.max(report.message.index().saturating_add(1));
-                    self.stopwatch.finished(report.message);
-                    let body = self.bodies.remove(&report.message);
-                    self.finished.push_back((report, body));
+                if let Some(message) = self.parcels.observe(event) {
+                    self.asked_for = self.asked_for.max(message.index().saturating_add(1));
+                    self.stopwatch.finished(message);
                 }
             }
         }
@@ -618,7 +577,7 @@ impl<B> fmt::Debug for Session<B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Session")
             .field("machine", &self.machine)
-            .field("unfinished", &self.bodies.len())
+            .field("unfinished", &self.parcels.bodies())
             .field("failure", &self.failure)
             .finish_non_exhaustive()
     }

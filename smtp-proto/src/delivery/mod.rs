@@ -21,9 +21,12 @@ mod courier;
 #[cfg(feature = "std")]
 mod error;
 #[cfg(feature = "std")]
+mod extent;
+#[cfg(feature = "std")]
 mod options;
 mod own_name;
 mod pace;
+mod parcels;
 #[cfg(feature = "std")]
 mod policy;
 #[cfg(feature = "std")]
@@ -40,8 +43,9 @@ mod url;
 
 #[cfg(feature = "std")]
 pub use self::{
-    content::{Content, Supply, extent},
+    content::{Content, Supply},
     error::Error,
+    extent::Extent,
     options::{Entropy, Failures, Options, Surroundings},
     policy::Policy,
     pool::{Place, Pool, Turn},

@@ -229,9 +229,7 @@ impl<T, D> Options<T, D> {
         let make = move |entropy: Option<Entropy>| match entropy {
             #[cfg(feature = "scram")]
             Some(fill) => {
-                let mut bytes = [0; mechanism::Nonce::ENTROPY];
-                fill(&mut bytes)?;
-                let nonce = mechanism::Nonce::from_entropy(bytes);
+                let nonce = mechanism::Nonce::draw(fill)?;
                 let (user, password) = &*identity;
                 Ok(mechanism::by_scram_or_password(user, password, nonce))
             }

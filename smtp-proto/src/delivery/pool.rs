@@ -6,6 +6,7 @@ use alloc::{
 };
 use core::{
     mem,
+    ops::ControlFlow,
     task::{Poll, Waker, ready},
     time::Duration,
 };
@@ -61,6 +62,8 @@ struct Route<K> {
     backoff: Backoff,
     /// Why the last connection that could not be had was not, and the number of that failure.
     unreachable: Option<(u64, Error)>,
+    /// A session was opened once, or the server has said why not.
+    has_answered: bool,
     learned: Option<Learned>,
 }
 
@@ -83,6 +86,8 @@ pub struct Place {
     needs_verified_tls: bool,
     /// Every failure with a higher number has come since it was taken.
     since: u64,
+    /// It could have no connection to a server that has never answered.
+    is_in_vain: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,7 +108,8 @@ pub enum Turn<K, C> {
     Open(K, Option<Learned>),
     /// Ask again after this time: the server has failed, and is left alone so long.
     Wait(Duration),
-    /// Give up this try: since the place was taken, another's connection could not be had.
+    /// Give up this try: another's connection could not be had, since the place was taken or to a server
+    /// that has never answered.
     Failed(Error),
 }
 
@@ -112,6 +118,34 @@ impl<K> Route<K> {
     fn gave_up_trying(&mut self, place: &mut Place) {
         let was_trying = mem::take(&mut place.is_trying);
         self.trying = self.trying.saturating_sub(usize::from(was_trying));
+    }
+
+    /// Returns the failure to connect that is that of a place, too.
+    fn shared_failure(&self, place: &Place, now: Duration) -> Option<&Error> {
+        let (number, error) = self.unreachable.as_ref()?;
+        let is_known = !self.has_answered && !self.backoff.wait(now).is_zero();
+        // Else the last of many would wait for all the others' tries. Where others get through, the server
+        // takes no more connections than it has.
+        let is_its_own = self.trying == 0 && (*number > place.since || is_known);
+        is_its_own.then_some(error)
+    }
+}
+
+impl Place {
+    /// Takes note that a message could have no connection at its place. Breaks off with what became of it,
+    /// if it is not to be tried over another.
+    ///
+    /// A server that has never answered may not be one: who has written its name down hears that at once,
+    /// and nobody waits for it.
+    pub fn failed<S: Supply>(
+        &self,
+        sending: Sending<S>,
+        error: Error,
+    ) -> ControlFlow<Result<Report, Error>, Sending<S>> {
+        match self.is_in_vain {
+            true => ControlFlow::Break(sending.given_up(error)),
+            false => sending.failed(error),
+        }
     }
 }
 
@@ -149,6 +183,7 @@ impl<K: Clone + PartialEq, C> Pool<K, C> {
             is_recent: true,
             backoff: Backoff::default(),
             unreachable: None,
+            has_answered: false,
             learned: None,
         });
         entry.places += 1;
@@ -163,6 +198,7 @@ impl<K: Clone + PartialEq, C> Pool<K, C> {
             is_trying: false,
             needs_verified_tls: sending.needs_verified_tls(),
             since: self.numbers,
+            is_in_vain: false,
         }
     }
 
@@ -197,13 +233,10 @@ impl<K: Clone + PartialEq, C> Pool<K, C> {
         let mut own = self.idle.iter().rev();
         let kept = own.find(|(_, it)| it.route == id && fits(&it.connection));
         let kept = kept.map(|(&number, _)| number);
-        // Else the last of many would wait for all the others' tries. Where others get through, the server
-        // takes no more connections than it has.
         if kept.is_none()
-            && route.trying == 0
-            && let Some((number, error)) = &route.unreachable
-            && *number > place.since
+            && let Some(error) = route.shared_failure(place, now)
         {
+            place.is_in_vain = !route.has_answered;
             return Poll::Ready(Turn::Failed(error.clone()));
         }
         let wait = route.backoff.wait(now);
@@ -234,12 +267,18 @@ impl<K: Clone + PartialEq, C> Pool<K, C> {
     }
 
     /// Takes note of why no connection could be had. It is the failure of whoever waits for one, too.
-    pub fn failed(&mut self, place: &Place, policy: &Policy, error: &Error, now: Duration) {
+    pub fn failed(&mut self, place: &mut Place, policy: &Policy, error: &Error, now: Duration) {
         let number = next(&mut self.numbers);
         if let Some(route) = self.routes.get_mut(&place.route) {
             route.learned = None; // it may be what has changed
+            route.has_answered |= error.answer().is_some();
+            place.is_in_vain = !route.has_answered;
             if route.backoff.wait(now).is_zero() {
                 route.unreachable = Some((number, error.clone()));
+                if !route.has_answered {
+                    // Once it does, that is noticed soon.
+                    route.backoff = Backoff::default();
+                }
             }
             route.backoff.failed(&policy.retry, now);
         }
@@ -258,6 +297,7 @@ impl<K: Clone + PartialEq, C> Pool<K, C> {
         let Some(route) = self.routes.get_mut(&place.route) else {
             return false;
         };
+        route.has_answered = true;
         route.learned = match courier.failure().map(machine::Error::fault) {
             Some(Fault::CapabilitiesChanged) => None,
             _ => courier.machine().learned().or(route.learned.take()),
@@ -295,12 +335,12 @@ impl<K: Clone + PartialEq, C> Pool<K, C> {
     }
 
     /// Gives a place up, whatever it has come to.
-    pub fn leave(&mut self, place: &Place) {
+    pub fn leave(&mut self, place: &mut Place) {
         let Some(route) = self.routes.get_mut(&place.route) else {
             return;
         };
         route.places = route.places.saturating_sub(1);
-        route.trying = route.trying.saturating_sub(usize::from(place.is_trying));
+        route.gave_up_trying(place);
         let site = self.sites.get_mut(&route.server);
         match (place.stage, site) {
             (Stage::Server, Some(site)) => site.turns.gave_up(place.number),

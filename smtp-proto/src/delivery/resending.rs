@@ -14,7 +14,8 @@ use crate::{
 #[non_exhaustive]
 pub struct Retry {
     /// How often a message is tried in all: 3 times. If its server cannot be reached, that is a try of each
-    /// message that waits for it.
+    /// message that waits for it; and the last one, if that server has never answered an adapter's `Sender`: it
+    /// may not be one.
     pub attempts: u32,
     /// How long to wait after the first failure of a server: 1 second. It doubles with each.
     pub first_delay: Duration,

@@ -45,11 +45,16 @@ impl<S: Supply> Sending<S> {
 
     /// Takes note that no connection could be had. Breaks off with what became of the message, if it is
     /// not to be tried over another.
-    pub fn failed(mut self, error: Error) -> ControlFlow<Result<Report, Error>, Self> {
+    pub(super) fn failed(mut self, error: Error) -> ControlFlow<Result<Report, Error>, Self> {
         if error.is_transient() && self.resending.failed() == Next::Send {
             return ControlFlow::Continue(self);
         }
-        ControlFlow::Break(self.resending.into_report().ok_or(error))
+        ControlFlow::Break(self.given_up(error))
+    }
+
+    /// Returns what became of the message, as no connection is waited for.
+    pub(super) fn given_up(self, error: Error) -> Result<Report, Error> {
+        self.resending.into_report().ok_or(error)
     }
 
     /// Takes note of what became of it over one connection, and of its content as it was left. Breaks

@@ -40,6 +40,16 @@ macro_rules! client {
             pub(super) driver: ClientDriver<Wire, Body>,
         }
 
+        /// Draws a nonce for one exchange of [`Scram`](smtp_proto::sasl::Scram).
+        ///
+        /// # Errors
+        ///
+        /// Fails if the system has no entropy to give.
+        #[cfg(feature = "scram")]
+        pub fn nonce() -> std::io::Result<$crate::sasl::Nonce> {
+            Ok($crate::sasl::Nonce::draw(getrandom::fill)?)
+        }
+
         /// What a [`Client`] was made of.
         #[derive(Debug)]
         #[non_exhaustive]

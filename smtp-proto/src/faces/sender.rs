@@ -28,6 +28,10 @@ macro_rules! sender {
         /// so unless told otherwise. What the server refused, for now or for good, is not tried again.
         /// A connection that turns out to have ended while it waited costs neither a try nor time.
         ///
+        /// Only a server that has answered once is waited for. Where one has not, be it down or its name a wrong
+        /// one, the message fails at once, and so do those that follow within
+        /// [a moment](Retry::first_delay); after that it is tried again.
+        ///
         /// Cheap to clone; clones share the connections. A message never goes over a connection with another trust
         /// or identity than its [`Options`] have, of another name, from another address or through another proxy;
         /// and one that [may travel verified only](smtp_proto::syntax::MailParameters::require_tls) over none that
@@ -152,8 +156,9 @@ macro_rules! sender {
                 let envelope = envelope.into().into_owned();
                 let mut sending = Sending::new(&self.policy, envelope, body.into().0);
                 loop {
-                    let next = match self.place(&sending)?.connected()$(.$await)? {
-                        Ok((place, mut client)) => {
+                    let mut place = self.place(&sending)?;
+                    let next = match place.connected()$(.$await)? {
+                        Ok(mut client) => {
                             let (envelope, content) = sending.message();
                             let message = client.post(envelope, Body(content))?;
                             if self.policy.retires(client.driver.courier()) {
@@ -166,7 +171,7 @@ macro_rules! sender {
                             place.give_back(client, &report);
                             sending.observe(&self.policy, report, left.map(|body| body.0))
                         }
-                        Err(error) => sending.failed(error),
+                        Err(error) => place.place.failed(sending, error),
                     };
                     match next {
                         ControlFlow::Continue(again) => sending = again,
@@ -245,15 +250,15 @@ macro_rules! sender {
                 turn
             }
 
-            /// Waits for its turn, and returns it with a connection that is known to be good, or a new one.
-            $($async)? fn connected(mut self) -> Result<(Self, Client), Error> {
+            /// Waits for its turn, and returns a connection that is known to be good, or a new one.
+            $($async)? fn connected(&mut self) -> Result<Client, Error> {
                 loop {
                     match self.turn()$(.$await)? {
                         Turn::Wait(time) => sleep(time)$(.$await)?,
                         Turn::Failed(error) => return Err(error),
                         Turn::Use(mut client) => {
                             if client.check()$(.$await)?.is_ok() {
-                                return Ok((self, client));
+                                return Ok(client);
                             }
                         }
                         Turn::Open(options, learned) => {
@@ -261,16 +266,16 @@ macro_rules! sender {
                             if let Err(error) = &connected {
                                 self.failed(error);
                             }
-                            return connected.map(|client| (self, client));
+                            return connected;
                         }
                     }
                 }
             }
 
-            fn failed(&self, error: &Error) {
+            fn failed(&mut self, error: &Error) {
                 let now = self.connections.now();
                 let mut pool = self.connections.pool();
-                pool.failed(&self.place, self.policy, error, now);
+                pool.failed(&mut self.place, self.policy, error, now);
             }
 
             /// Keeps the connection, if it is of use for another message.
@@ -293,7 +298,7 @@ macro_rules! sender {
 
         impl Drop for Place<'_> {
             fn drop(&mut self) {
-                self.connections.pool().leave(&self.place);
+                self.connections.pool().leave(&mut self.place);
             }
         }
     };

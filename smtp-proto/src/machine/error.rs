@@ -163,7 +163,8 @@ pub enum Fault {
     /// The server refused an authentication that is required.
     #[error("the server refused the authentication")]
     AuthenticationFailed,
-    /// The server offers no mechanism that the client has.
+    /// The server offers no mechanism that the client has. The error's words name both; a program that
+    /// decides by the offer is asked before (`client::Config::choose_mechanisms`).
     #[error("the server offers no authentication that the client knows")]
     NoMechanism,
     /// The server offers a mechanism that the client has, but the connection is not protected as its
@@ -253,9 +254,12 @@ impl Fault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum Misuse {
-    /// The connection is ending or has ended.
+    /// The connection is ending or has ended, by the peer, by the transport or by a limit.
     #[error("the connection is ending")]
     Ending,
+    /// The session was told to end when all that had been submitted is done.
+    #[error("quit was called before")]
+    Quit,
     /// As many messages are waiting as the configuration allows.
     #[error("too many messages are waiting")]
     QueueFull,

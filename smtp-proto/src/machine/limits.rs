@@ -49,8 +49,9 @@ pub const SCRAM_ITERATIONS: u32 = 15_000;
 /// The most iterations that SCRAM is done with, as a server can wear out a client by them (RFC 5802
 /// 9): the most that is recommended for any password (OWASP, for PBKDF2 with HMAC-SHA-256).
 pub const SCRAM_ITERATIONS_MAXIMUM: u32 = 600_000;
-/// How many bytes of what cannot be read a trace shows: about a screenful.
-pub const TRACED_UNREADABLE: usize = 512;
+/// How many bytes of what cannot be read a trace shows: six lines of a terminal, and less than any line may
+/// have, so that it shows when there was more.
+pub const TRACED_UNREADABLE: usize = 480;
 /// How many entries of a trace are kept until the caller takes them.
 pub const TRACE: usize = 4096;
 

@@ -4,7 +4,7 @@ use alloc::{boxed::Box, format, string::String};
 use core::fmt;
 
 use super::excerpt::Excerpt;
-use crate::syntax::Reply;
+use crate::syntax::{Code, Reply};
 
 /// How many names of one side are told.
 const NAMES: usize = 16;
@@ -30,6 +30,11 @@ impl Remark {
     pub(crate) fn answered(command: &str, reply: &Reply<'_>) -> Self {
         let excerpt = Excerpt::new(reply.as_bytes());
         Self(Some(format!("; {command} was answered {excerpt:?}").into()))
+    }
+
+    /// Tells what the lines before have said of a reply that cannot be read on.
+    pub(crate) fn within(code: Code) -> Self {
+        Self(Some(format!(", in a reply with the code {code}").into()))
     }
 
     /// Tells why another command was not answered.

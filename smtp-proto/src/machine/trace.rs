@@ -33,7 +33,7 @@ pub enum Origin {
 pub enum Traced {
     /// A command or one line of a reply, escaped, without its line end.
     Line(String),
-    /// The beginning of what is neither, or has not come to its end: escaped, at most
+    /// The beginning of what is neither, is too long, or has not come to its end: escaped, at most
     /// [`limits::TRACED_UNREADABLE`] bytes of it.
     Unreadable(String),
     /// Content, counted.

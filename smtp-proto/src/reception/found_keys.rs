@@ -44,9 +44,8 @@ impl FoundKeys {
                 SECRET.get_or_init(|| bytes)
             }
         };
-        let mut bytes = [0; Nonce::ENTROPY];
-        fill(&mut bytes).map_err(|_| Refusal::local_error())?;
-        Ok(Self::new(keys, Nonce::from_entropy(bytes), secret))
+        let nonce = Nonce::draw(fill).map_err(|_| Refusal::local_error())?;
+        Ok(Self::new(keys, nonce, secret))
     }
 
     pub(super) fn hand_to(self, exchange: &mut ServerExchange) -> Step {

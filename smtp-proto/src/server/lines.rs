@@ -26,7 +26,10 @@ pub(super) struct Lines {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Arrived<'i> {
     Line(&'i [u8]),
-    TooLong,
+    /// It is not complete, and has just become too long. So it begins.
+    Overlong(&'i [u8]),
+    /// It was too long. So it begins, unless that was returned before.
+    TooLong(&'i [u8]),
     /// It holds an LF that is no line's end. This is what stands before, if that is not too long.
     BareLineFeed(&'i [u8]),
     /// It is another protocol's, which cuts no lines. So it begins.
@@ -69,9 +72,14 @@ impl Lines {
                 self.has_begun = true;
                 match line {
                     Line::Complete(line) => Arrived::Line(line),
-                    Line::TooLong => Arrived::TooLong,
+                    Line::TooLong if is_too_long => Arrived::TooLong(&[]),
+                    Line::TooLong => {
+                        let length = presented.len().saturating_sub(input.len());
+                        Arrived::TooLong(presented.get(..length).unwrap_or_default())
+                    }
                 }
             }
+            None if self.reader.is_discarding() && !is_too_long => Arrived::Overlong(presented),
             None if self.reader.discarded() > limits::OVERLONG_LINE => Arrived::Endless,
             None => Arrived::Part,
         }

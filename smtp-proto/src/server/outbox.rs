@@ -389,6 +389,14 @@ impl Outbox {
         }
     }
 
+    /// Records the beginning of what is no line, without the secrets that it may bring.
+    pub(super) fn trace_unreadable(&mut self, bytes: &[u8]) {
+        if let Some(trace) = self.trace.as_mut().filter(|_| !bytes.is_empty()) {
+            let shown = security::traceable(bytes);
+            trace.unreadable(Origin::Remote, self.departures.round_trips(), shown);
+        }
+    }
+
     /// Records content of the client's.
     pub(super) fn trace_content(&mut self, bytes: u64) {
         if let Some(trace) = &mut self.trace {

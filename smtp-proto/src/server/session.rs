@@ -87,6 +87,9 @@ impl Session {
                     if self.lines.is_ended()
                         && (self.link.is_handshake() || !self.is_blocked()) =>
                 {
+                    if self.intake.is_at_command() {
+                        self.trace_unreadable(input);
+                    }
                     self.link.fail(Fault::ConnectionLost, &[]);
                 }
                 Step::Starved => {
@@ -191,11 +194,16 @@ impl Session {
             true => limits::AUTHENTICATION_LINE,
             false => self.link.footing().settings().max_command_line,
         };
-        let line = match self.lines.next(input, limit) {
+        let arrived = self.lines.next(input, limit);
+        if let Arrived::Overlong(beginning) | Arrived::TooLong(beginning) = arrived {
+            self.trace_unreadable(beginning);
+        }
+        let line = match arrived {
             Arrived::Line(line) if is_response => return self.response(line),
             Arrived::Line(line) => line,
-            Arrived::TooLong if is_response => return self.break_off(Reason::ResponseTooLong),
-            Arrived::TooLong => {
+            Arrived::Overlong(_) => return Step::Again,
+            Arrived::TooLong(_) if is_response => return self.break_off(Reason::ResponseTooLong),
+            Arrived::TooLong(_) => {
                 let (link, intake) = (&mut self.link, &self.intake);
                 return refusal::reject(link, intake, Reason::LineTooLong, &[], Place::Any);
             }
@@ -237,6 +245,15 @@ impl Session {
                 None => refusal::unrecognised(&mut self.link, &self.lines, &self.intake, line),
             },
         }
+    }
+
+    /// Records the beginning of what is no line, if it has one.
+    fn trace_unreadable(&mut self, bytes: &[u8]) {
+        let bytes = match self.link.security().is_in_exchange() {
+            true if !bytes.is_empty() => b"***",
+            _ => bytes,
+        };
+        self.link.outbox_mut().trace_unreadable(bytes);
     }
 
     /// Returns the row of the table that a command has, if anybody knows it.

@@ -114,7 +114,7 @@ impl<'a> Command<'a> {
     /// What nearly every server takes against the grammar is taken too, as it can mean but one
     /// thing (5321-3.3-e, 5321-4.1.2-f):
     ///
-    /// - spaces around the colon of `FROM:` and `TO:`, and several where one is due,
+    /// - spaces around the colon of `FROM:` and `TO:`, several where one is due, and tabs in their place,
     /// - an address without its brackets,
     /// - in RCPT, a [name without a domain](ForwardPath::Local), which a store may know,
     /// - in an address, dots that stand together or at either end of the local part, underscores
@@ -163,7 +163,7 @@ impl<'a> Command<'a> {
                 grammar::check_address(path).map_err(address)?;
                 let (from, end) = ReversePath::parse_prefix(path, grammar).map_err(address)?;
                 let mut given = MailParameters::default();
-                if let Some(text) = parameters(path, end).map_err(address)? {
+                if let Some(text) = parameters(path, end, grammar).map_err(address)? {
                     given.read(text, grammar).map_err(|error| {
                         CommandError::parameter(verb, error, start(text.as_bytes()))
                     })?;
@@ -181,7 +181,7 @@ impl<'a> Command<'a> {
                 grammar::check_address(path).map_err(address)?;
                 let (to, end) = ForwardPath::parse_prefix(path, grammar).map_err(address)?;
                 let mut given = RcptParameters::default();
-                if let Some(text) = parameters(path, end).map_err(address)? {
+                if let Some(text) = parameters(path, end, grammar).map_err(address)? {
                     given.read(text, grammar).map_err(|error| {
                         CommandError::parameter(verb, error, start(text.as_bytes()))
                     })?;
@@ -199,13 +199,15 @@ impl<'a> Command<'a> {
             (Verb::Noop, []) => Ok(Self::Noop),
             (Verb::Help, []) => Ok(Self::Help(None)),
             (Verb::Atrn, []) => Ok(Self::Atrn(None)),
-            (Verb::Bdat, [b' ', argument @ ..]) => {
+            (Verb::Bdat, [space, argument @ ..]) if grammar.parts(*space) => {
                 let argument = skip_spaces(argument, grammar);
                 let (size, last) =
                     bdat(argument, grammar).map_err(|error| fail(argument, error))?;
                 Ok(Self::Bdat { size, last })
             }
-            (Verb::Ehlo | Verb::Helo | Verb::Lhlo, [b' ', argument @ ..]) => {
+            (Verb::Ehlo | Verb::Helo | Verb::Lhlo, [space, argument @ ..])
+                if grammar.parts(*space) =>
+            {
                 let host = host(argument, grammar).map_err(|error| fail(argument, error))?;
                 Ok(match verb {
                     Verb::Ehlo => Self::Ehlo(host),
@@ -213,7 +215,7 @@ impl<'a> Command<'a> {
                     _ => Self::Lhlo(host),
                 })
             }
-            (verb, [b' ', argument @ ..]) => {
+            (verb, [space, argument @ ..]) if grammar.parts(*space) => {
                 let argument = skip_spaces(argument, grammar);
                 text(argument)
                     .and_then(|text| parse_text(verb, text, grammar))
@@ -440,7 +442,7 @@ fn utf8(bytes: &[u8]) -> Result<&str, SyntaxError> {
 }
 
 /// Returns what stands after `label`, written in any case and without any space more (RFC 5321
-/// 4.1.1.2). Tolerates spaces before it and around its colon.
+/// 4.1.1.2). Tolerates white space before it and around its colon.
 #[inline(always)]
 fn after_label<'l, const N: usize>(
     rest: &'l [u8],
@@ -450,7 +452,7 @@ fn after_label<'l, const N: usize>(
     if let [b' ', written @ ..] = rest
         && let Some((first, path)) = written.split_first_chunk::<N>()
         && (first == label || first.eq_ignore_ascii_case(label))
-        && (grammar == Grammar::Strict || !path.starts_with(b" "))
+        && (grammar == Grammar::Strict || !path.first().is_some_and(|it| grammar.parts(*it)))
     {
         return Ok(path);
     }
@@ -464,22 +466,23 @@ fn after_label<'l, const N: usize>(
     ))
 }
 
-/// Returns what stands after `label`, wherever there are spaces.
+/// Returns what stands after `label`, wherever there is white space.
 #[cold]
 fn after_spaced_label<'l>(rest: &'l [u8], label: &[u8]) -> Option<&'l [u8]> {
-    let trimmed = trim_start(rest.strip_prefix(b" ")?);
+    let trimmed = trim_start(rest);
     let (word, colon) = label.split_last_chunk::<1>()?;
     let (written, after) = trimmed.split_at_checked(word.len())?;
     let path = trim_start(after).strip_prefix(colon)?;
-    written.eq_ignore_ascii_case(word).then(|| trim_start(path))
+    let is_one = trimmed.len() < rest.len() && written.eq_ignore_ascii_case(word);
+    is_one.then(|| trim_start(path))
 }
 
 /// Returns the parameters after the path that ends at `end`, if there are any.
 #[inline(always)]
-fn parameters(text: &str, end: usize) -> Result<Option<&str>, SyntaxError> {
+fn parameters(text: &str, end: usize, grammar: Grammar) -> Result<Option<&str>, SyntaxError> {
     match text.as_bytes().get(end) {
         None => Ok(None),
-        Some(b' ') => Ok(text.get(end.saturating_add(1)..)),
+        Some(byte) if grammar.parts(*byte) => Ok(text.get(end.saturating_add(1)..)),
         Some(_) => Err(SyntaxError::unexpected(text.as_bytes(), end)),
     }
 }
@@ -517,7 +520,12 @@ fn bdat(argument: &[u8], grammar: Grammar) -> Result<(u64, bool), SyntaxError> {
     let last = match rest {
         _ if digits == 0 => return Err(SyntaxError::unexpected(argument, 0)),
         [] => false,
-        [b' ', last @ ..] if skip_spaces(last, grammar).eq_ignore_ascii_case(b"LAST") => true,
+        [space, last @ ..]
+            if grammar.parts(*space)
+                && skip_spaces(last, grammar).eq_ignore_ascii_case(b"LAST") =>
+        {
+            true
+        }
         _ => return Err(SyntaxError::unexpected(argument, digits)),
     };
     // Unlike a SIZE, a number that cannot be held cannot be obeyed.
@@ -530,7 +538,8 @@ fn bdat(argument: &[u8], grammar: Grammar) -> Result<(u64, bool), SyntaxError> {
 }
 
 fn auth(argument: &str, grammar: Grammar) -> Result<Command<'_>, SyntaxError> {
-    let Some((mechanism, response)) = argument.split_once(' ') else {
+    let is_space = |it: char| u8::try_from(it).is_ok_and(|it| grammar.parts(it));
+    let Some((mechanism, response)) = argument.split_once(is_space) else {
         let mechanism = Word::parse(argument)?;
         return Ok(Command::Auth {
             mechanism,
@@ -539,7 +548,7 @@ fn auth(argument: &str, grammar: Grammar) -> Result<Command<'_>, SyntaxError> {
     };
     let mechanism = Word::parse(mechanism)?;
     let response = match grammar {
-        Grammar::Tolerant => response.trim_start_matches(' '),
+        Grammar::Tolerant => response.trim_start_matches(is_space),
         Grammar::Strict => response,
     };
     let start = argument.len().saturating_sub(response.len());
@@ -582,7 +591,7 @@ fn trim_more(mut line: &[u8]) -> &[u8] {
     line
 }
 
-/// Drops spaces too many, where they are tolerated.
+/// Drops more white space, where it is tolerated.
 fn skip_spaces(text: &[u8], grammar: Grammar) -> &[u8] {
     match grammar {
         Grammar::Tolerant => trim_start(text),
@@ -591,7 +600,7 @@ fn skip_spaces(text: &[u8], grammar: Grammar) -> &[u8] {
 }
 
 fn trim_start(mut text: &[u8]) -> &[u8] {
-    while let [b' ', rest @ ..] = text {
+    while let [b' ' | b'\t', rest @ ..] = text {
         text = rest;
     }
     text

@@ -15,6 +15,14 @@ pub(super) enum Grammar {
     Strict,
 }
 
+impl Grammar {
+    /// Returns whether a byte may part what a command is made of.
+    #[inline(always)]
+    pub(super) fn parts(self, byte: u8) -> bool {
+        byte == b' ' || byte == b'\t' && self == Self::Tolerant
+    }
+}
+
 /// `Let-dig` (RFC 5321 4.1.2), and the bytes of a U-label (RFC 6531 3.3).
 pub(super) const LET_DIG: u8 = 1;
 /// ASCII letters, digits and the hyphen: keywords, and the tags of address literals.

@@ -149,9 +149,9 @@ impl<'a> Parameter<'a> {
     }
 
     /// Parses the parameter at the beginning of `text`, which [`grammar::check_non_ascii`] went
-    /// through; returns it and where it ends: before a space, or with `text`.
+    /// through; returns it and where it ends: before what parts it from the next, or with `text`.
     #[inline]
-    fn parse_prefix(text: &'a str) -> Result<(Self, usize), SyntaxError> {
+    fn parse_prefix(text: &'a str, grammar: Grammar) -> Result<(Self, usize), SyntaxError> {
         let bytes = text.as_bytes();
         let length = keyword_length(bytes);
         let mut end = length;
@@ -163,13 +163,14 @@ impl<'a> Parameter<'a> {
                 return Err(SyntaxError::unexpected(bytes, end));
             }
         }
-        match (text.get(..length), bytes.get(end)) {
-            (Some(keyword), None | Some(b' ')) if length > 0 => {
+        let is_end = bytes.get(end).is_none_or(|byte| grammar.parts(*byte));
+        match text.get(..length) {
+            Some(keyword) if length > 0 && is_end => {
                 let value = text.get(length.saturating_add(1)..end);
                 Ok((Self { keyword, value }, end))
             }
-            (_, _) if length > 0 => Err(SyntaxError::unexpected(bytes, end)),
-            (_, _) => Err(SyntaxError::unexpected(bytes, 0)),
+            _ if length > 0 => Err(SyntaxError::unexpected(bytes, end)),
+            _ => Err(SyntaxError::unexpected(bytes, 0)),
         }
     }
 
@@ -259,7 +260,7 @@ pub(super) fn read<'a>(
         if rest.is_empty() && grammar == Grammar::Tolerant {
             return Ok(others);
         }
-        let (parameter, end) = Parameter::parse_prefix(rest).map_err(|error| {
+        let (parameter, end) = Parameter::parse_prefix(rest, grammar).map_err(|error| {
             let keyword = rest.get(..keyword_length(rest.as_bytes()));
             let name = keyword.and_then(|keyword| ParameterName::recognise(names, keyword));
             ParameterError::new(name, error.shifted(at(rest)))
@@ -294,12 +295,12 @@ pub(super) fn read<'a>(
     Err(ParameterError::new(None, error))
 }
 
-/// Returns what stands from the next parameter on. Tolerates spaces before it.
+/// Returns what stands from the next parameter on. Tolerates white space before it.
 #[inline]
 fn next(text: &str, grammar: Grammar) -> &str {
     let mut rest = text;
     while grammar == Grammar::Tolerant
-        && let Some(after) = rest.strip_prefix(' ')
+        && let Some(after) = rest.strip_prefix([' ', '\t'])
     {
         rest = after;
     }

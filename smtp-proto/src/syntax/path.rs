@@ -323,7 +323,7 @@ fn parse_local(text: &str) -> Result<(ForwardPath<'_>, usize), SyntaxError> {
         return Err(SyntaxError::new(SyntaxErrorKind::TooLong, at));
     }
     let end = match (start, bytes.get(end)) {
-        (0, None | Some(b' ')) => end,
+        (0, None | Some(b' ' | b'\t')) => end,
         (1, Some(b'>')) => end.saturating_add(1),
         _ => return Err(SyntaxError::unexpected(bytes, end)),
     };

@@ -172,7 +172,7 @@ fn what_cannot_be_sent() {
     }
     assert_eq!(d.client.command(&Command::Noop), Err(Misuse::QueueFull));
     d.client.quit();
-    assert_eq!(d.client.command(&Command::Noop), Err(Misuse::Ending));
+    assert_eq!(d.client.command(&Command::Noop), Err(Misuse::Quit));
 }
 
 /// Each has its end: also when the connection dies, before the error.

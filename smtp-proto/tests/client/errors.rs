@@ -99,6 +99,28 @@ fn a_time_out_is_said_once() {
     assert_eq!(error, "timed out waiting for the greeting");
 }
 
+/// Of a reply that becomes none, the line at fault is told, and what stood before it.
+#[test]
+fn a_reply_that_contradicts_itself_is_told_with_both_codes() {
+    for (says, words) in [
+        (
+            "220-hello\r\n521 no\r\n",
+            r#"the server sent a malformed reply (waiting for the greeting): "521 no\r\n", in a reply with the code 220"#,
+        ),
+        (
+            "220-hello\r\n220-and\r\nbye\r\n",
+            r#"the server sent a malformed reply (waiting for the greeting): "bye\r\n", in a reply with the code 220"#,
+        ),
+        (
+            "bye\r\n",
+            r#"the server sent a malformed reply (waiting for the greeting): "bye\r\n""#,
+        ),
+    ] {
+        let error = session(&[("", says)]).error.unwrap();
+        assert_eq!(error.to_string(), words);
+    }
+}
+
 /// An error that a reply has led to names the command that it answers, not what came next.
 #[test]
 fn an_error_names_the_command_that_was_answered() {

@@ -3,7 +3,7 @@
 use smtp_proto::{
     client::{Body, BodyError, Cancellation, Event, NotSentReason, Outcome, Pipelining, Tls},
     framing::LineBreaks,
-    machine::{Fault, Misuse, Step},
+    machine::{Fault, Misuse, Step, limits},
 };
 
 use crate::dialogue::{
@@ -963,7 +963,8 @@ fn the_trace_shows_what_cannot_be_read() {
     assert_eq!(trace_of(b"", true), [""; 0]);
     // One line without end, and lines without end.
     let endless = trace_of(&[b'x'; 5000], false);
-    assert_eq!(endless, [unreadable(&format!("{}...", "x".repeat(512)))]);
+    let shown = "x".repeat(limits::TRACED_UNREADABLE);
+    assert_eq!(endless, [unreadable(&format!("{shown}..."))]);
     let endless = trace_of(&b"250-x\r\n".repeat(200_000), false);
     let begin = r"250-x\r\n".repeat(600 / 7);
     assert!(matches!(&*endless, [one] if begin.starts_with(&one["[unreadable: ".len()..][..500])));

@@ -437,7 +437,8 @@ fn misuse_is_told_and_harmless() {
     d.finishes(&[(m, delivered("250 taken\r\n"))]);
     assert_eq!(d.client.cancel(m), Err(Misuse::UnknownMessage));
     d.client.quit();
-    assert_eq!(d.client.submit(&envelope("", &ONE)), Err(Misuse::Ending));
+    assert_eq!(d.client.submit(&envelope("", &ONE)), Err(Misuse::Quit));
+    assert_eq!(d.client.begin(&envelope("", &ONE)), Err(Misuse::Quit));
     fn is_send<T: Send + 'static>(_: &T) {}
     is_send(&d.client);
 }

@@ -11,9 +11,9 @@ use std::{
 };
 
 use smtp_proto::{
-    client::Envelope,
-    delivery::{Content, Error, Place, Policy, Pool, Sending, Server, Supply, Turn},
-    syntax::MailParameters,
+    client::{Client, Config, Envelope},
+    delivery::{Content, Courier, Error, Place, Policy, Pool, Sending, Server, Supply, Turn},
+    syntax::{Host, MailParameters},
 };
 
 const NOW: Duration = Duration::ZERO;
@@ -89,15 +89,32 @@ impl Desk {
 
     /// Returns whether a place is told that the server cannot be reached.
     fn is_failed(&mut self, place: &mut Place) -> bool {
+        self.is_failed_at(place, NOW)
+    }
+
+    fn is_failed_at(&mut self, place: &mut Place, now: Duration) -> bool {
         let turn = self
             .pool
-            .poll_turn(place, &self.policy, |_| true, NOW, Waker::noop());
+            .poll_turn(place, &self.policy, |_| true, now, Waker::noop());
         matches!(turn, Poll::Ready(Turn::Failed(Error::Connect(_))))
     }
 
-    fn give_back(&mut self, place: Place, connection: &'static str) {
+    /// Has a server say once that it is busy, which nobody minds.
+    fn hear_of(&mut self, host: &str, key: &'static str) {
+        let mut place = self.enter(host, key, false);
+        let config = Config::new(Host::parse("client.example").unwrap());
+        let mut courier = Courier::<()>::new(Client::new(config, NOW));
+        courier.receive(&mut &b"421 4.3.2 Busy\r\n"[..], NOW);
+        let error = Error::session(courier.failure().unwrap().clone(), None);
+        let mut patient = Policy::default();
+        patient.retry.first_delay = Duration::ZERO;
+        self.pool.failed(&mut place, &patient, &error, NOW);
+        self.pool.leave(&mut place);
+    }
+
+    fn give_back(&mut self, mut place: Place, connection: &'static str) {
         self.pool.keep(&place, connection, NOW);
-        self.pool.leave(&place);
+        self.pool.leave(&mut place);
     }
 }
 
@@ -131,11 +148,11 @@ fn a_place_that_is_left_is_the_next_ones() {
     assert!(desk.turn(&mut first, &waker).is_some());
     let [mut second, mut third] = [(); 2].map(|()| desk.enter("mx", "a", false));
     assert!(desk.turn(&mut second, &waker).is_none() && desk.turn(&mut third, &waker).is_none());
-    desk.pool.leave(&first);
+    desk.pool.leave(&mut first);
     assert_eq!(woken.0.load(Ordering::Relaxed), 1);
     // It was woken, and does not come.
     assert!(desk.turn(&mut third, &waker).is_none(), "not its turn");
-    desk.pool.leave(&second);
+    desk.pool.leave(&mut second);
     assert_eq!(woken.0.load(Ordering::Relaxed), 2);
     assert!(desk.turn(&mut third, &waker).is_some());
 
@@ -145,9 +162,9 @@ fn a_place_that_is_left_is_the_next_ones() {
         .each_mut()
         .map(|place| desk.turn(place, &waker).is_some());
     assert_eq!(turns, [true, false, false]);
-    desk.pool.leave(&third);
+    desk.pool.leave(&mut third);
     assert!(desk.turn(&mut places[2], &waker).is_none());
-    desk.pool.leave(&places[1]);
+    desk.pool.leave(&mut places[1]);
     assert!(desk.turn(&mut places[2], &waker).is_some());
 }
 
@@ -157,6 +174,7 @@ fn a_place_that_is_left_is_the_next_ones() {
 fn a_failure_to_connect_is_that_of_all_who_wait() {
     let mut desk = Desk::new(1, 9);
     let waker = Waker::noop();
+    desk.hear_of("mx", "a");
     let mut first = desk.enter("mx", "a", false);
     assert_eq!(desk.turn(&mut first, waker), Some("a"));
     let mut waiting = [(); 3].map(|()| desk.enter("mx", "a", false));
@@ -164,8 +182,8 @@ fn a_failure_to_connect_is_that_of_all_who_wait() {
     assert!(desk.turn(&mut waiting[0], waker).is_none() && !desk.is_failed(&mut waiting[0]));
 
     let error = Error::connect(io::ErrorKind::ConnectionRefused.into());
-    desk.pool.failed(&first, &desk.policy, &error, NOW);
-    desk.pool.leave(&first);
+    desk.pool.failed(&mut first, &desk.policy, &error, NOW);
+    desk.pool.leave(&mut first);
     for place in &mut waiting {
         assert!(desk.is_failed(place));
         desk.pool.leave(place);
@@ -189,10 +207,39 @@ fn a_server_that_takes_no_more_connections_fails_nobody_who_waits() {
         .map(|place| desk.turn(place, Waker::noop()).is_some());
     assert_eq!(turns, [true, true, false, false]);
     let error = Error::connect(io::ErrorKind::ConnectionReset.into());
-    desk.pool.failed(&places[1], &desk.policy, &error, NOW);
-    desk.pool.leave(&places[1]);
+    desk.pool.failed(&mut places[1], &desk.policy, &error, NOW);
+    desk.pool.leave(&mut places[1]);
     assert!(!desk.is_failed(&mut places[2]));
     let [first, _, _, mut last] = places;
     desk.give_back(first, "open");
     assert_eq!(desk.turn(&mut last, Waker::noop()), Some("open"));
+}
+
+/// A server that has never answered may not be one: nobody waits for it, nor tries again. Each time that
+/// it is left alone is short, so that it is found soon once it is there.
+#[test]
+fn nobody_waits_for_a_server_that_has_never_answered() {
+    let mut desk = Desk::new(1, 9);
+    let error = Error::connect(io::ErrorKind::ConnectionRefused.into());
+    let retry = desk.policy.retry;
+    let gives_up = |place: &Place| place.failed(message(false), error.clone()).is_break();
+    for tries in 0..9 {
+        let now = retry.first_delay * tries;
+        let mut first = desk.enter("mx", "a", false);
+        assert!(!desk.is_failed_at(&mut first, now), "the time is over");
+        desk.pool.failed(&mut first, &desk.policy, &error, now);
+        assert!(gives_up(&first));
+        desk.pool.leave(&mut first);
+        let mut late = desk.enter("mx", "a", false);
+        assert!(!gives_up(&late));
+        assert!(desk.is_failed_at(&mut late, now));
+        assert!(gives_up(&late));
+        desk.pool.leave(&mut late);
+    }
+    desk.hear_of("mx", "a");
+    let now = retry.first_delay * 9;
+    let mut first = desk.enter("mx", "a", false);
+    assert!(!desk.is_failed_at(&mut first, now));
+    desk.pool.failed(&mut first, &desk.policy, &error, now);
+    assert!(!gives_up(&first));
 }

@@ -222,16 +222,15 @@ fn a_connection_is_used_again_by_the_same_user_alone() {
 /// reached takes none while it is left alone.
 #[test]
 fn a_server_that_does_not_answer_keeps_no_other_waiting() {
-    let [fast, slow] = servers();
+    let [fast, slow, dead] = servers();
     slow.react(Reaction::to(Step::Greeting).late(Duration::from_secs(3600)));
-    let dead = TcpListener::bind("127.0.0.1:0").unwrap();
-    let gone = dead.local_addr().unwrap();
-    drop(dead);
     let mut retry = Retry::default();
     retry.first_delay = Duration::from_secs(3600);
     let all = Sender::new(to(&fast)).unwrap().max_in_all(2).retry(retry);
     let to_slow = all.to(to(&slow)).unwrap();
-    let to_dead = all.to(format!("smtp://{gone}")).unwrap();
+    let to_dead = all.to(to(&dead)).unwrap();
+    deliver(&to_dead);
+    drop(dead);
     let waiting = [&to_slow, &to_dead].map(|sender| [(); 5].map(|()| sending(sender)));
     wait_for(|| !slow.dialogues().is_empty());
     for _ in 0..3 {
@@ -264,17 +263,35 @@ fn a_refusal_for_good_that_ends_the_session_keeps_nobody_waiting() {
 /// Many messages to a server that cannot be reached are given up in the time of one.
 #[test]
 fn a_dead_server_is_found_out_for_all_who_wait() {
-    let dead = TcpListener::bind("127.0.0.1:0").unwrap();
-    let gone = dead.local_addr().unwrap();
-    drop(dead);
+    let [dead] = servers();
     let mut retry = Retry::default();
     (retry.attempts, retry.first_delay) = (2, Duration::from_secs(1));
-    let sender = Sender::new(format!("smtp://{gone}")).unwrap().retry(retry);
+    let sender = Sender::new(to(&dead)).unwrap().retry(retry);
+    deliver(&sender);
+    drop(dead);
     let start = Instant::now();
     let waiting = [(); 20].map(|()| sending(&sender));
     for over in waiting {
         let result = over.recv_timeout(SOON.saturating_sub(start.elapsed()));
         assert!(matches!(result, Ok(Err(Error::Connect(_)))));
+    }
+}
+
+/// It may be that its name is wrong: whoever has written it down waits in front of the program.
+#[test]
+fn a_server_that_was_never_reached_is_told_of_at_once() {
+    let dead = TcpListener::bind("127.0.0.1:0").unwrap();
+    let gone = dead.local_addr().unwrap();
+    drop(dead);
+    let mut retry = Retry::default();
+    (retry.attempts, retry.first_delay) = (u32::MAX, Duration::from_secs(3600));
+    let sender = Sender::new(format!("smtp://{gone}")).unwrap().retry(retry);
+    for messages in [1, 1, 20] {
+        let told: Vec<_> = (0..messages).map(|_| sending(&sender)).collect();
+        for over in told {
+            let result = over.recv_timeout(SOON);
+            assert!(matches!(result, Ok(Err(Error::Connect(_)))), "{result:?}");
+        }
     }
 }
 

@@ -423,7 +423,12 @@ fn names_and_passwords_are_prepared() {
 /// 5802-7-a
 #[test]
 fn nonces_are_printable() {
-    let nonce = Nonce::from_entropy(*b"eighteen of these!");
+    assert_eq!(Nonce::draw(|_| Err("none")), Err("none"));
+    let fill = |bytes: &mut [u8]| {
+        bytes.copy_from_slice(b"eighteen of these!");
+        Ok::<_, ()>(())
+    };
+    let nonce = Nonce::draw(fill).unwrap();
     let mut scram = Scram::new(ScramHash::Sha256, "u", "p", nonce).unwrap();
     let first = String::from_utf8(scram.initial_response().unwrap()).unwrap();
     assert_eq!(first, "n,,n=u,r=ZWlnaHRlZW4gb2YgdGhlc2Uh");

@@ -1,7 +1,7 @@
 //! AUTH (RFC 4954).
 
 use crate::peer::{Decision, Peer, config};
-use smtp_proto::machine::{Fault, Misuse, TlsInfo};
+use smtp_proto::machine::{Fault, Misuse, TlsInfo, limits};
 use smtp_proto::server::{Config, Event, ImproperPipelining, Tls};
 
 const PLAIN: &str = "AHRpbQB0YW5zdGFhZnRhbnN0YWFm";
@@ -389,6 +389,7 @@ fn no_secret_is_shown() {
     let mut shown = String::new();
     let config = local()
         .traced()
+        .max_auth_failures(99)
         .improper_pipelining(ImproperPipelining::Tolerate);
     let mut peer = Peer::greeted(config);
     for line in [
@@ -401,9 +402,17 @@ fn no_secret_is_shown() {
         format!("{PLAIN}\r\n"),
         "AUTH PLAIN\r\n".into(),
         format!("{PLAIN}!\r\n"),
+        "AUTH PLAIN\r\n".into(),
+        format!("{PLAIN}{}\r\n", "A".repeat(limits::AUTHENTICATION_LINE)),
+        "AUTH PLAIN\r\n".into(),
+        // The end comes in its midst.
+        PLAIN.into(),
     ] {
+        if line == PLAIN {
+            peer.server.handle_eof();
+        }
         let mut input = line.as_bytes();
-        while let Some(event) = peer.server.poll_event(&mut input, peer.now).unwrap() {
+        while let Ok(Some(event)) = peer.server.poll_event(&mut input, peer.now) {
             shown += &format!("{event:?}\n");
             if let Event::Auth {
                 ticket,
@@ -422,9 +431,33 @@ fn no_secret_is_shown() {
     while let Some(entry) = peer.server.poll_trace() {
         shown += &format!("{}\n", entry.what);
     }
+    assert_eq!(shown.matches("[unreadable: ***]").count(), 2, "{shown}");
     assert!(shown.contains("SaslResponse(***)") && shown.contains("AUTH ***"));
     for secret in ["AHRp", "tanstaaf"] {
         assert!(!shown.contains(secret), "{shown}");
+    }
+}
+
+/// AUT-10: nor is a response that comes before it was asked for.
+#[test]
+fn what_is_sent_ahead_of_a_challenge_is_not_shown() {
+    for end in ["", "\r\n"] {
+        let config = local()
+            .traced()
+            .improper_pipelining(ImproperPipelining::Tolerate);
+        let mut peer = Peer::greeted(config).deciding(|event| match event {
+            Event::Auth { .. } => Decision::Hold,
+            _ => Decision::Accept,
+        });
+        peer.send(&format!("AUTH PLAIN\r\n{PLAIN}{end}"));
+        peer.server.handle_eof();
+        peer.poll();
+        let trace = std::iter::from_fn(|| peer.server.poll_trace());
+        let shown: String = trace.map(|it| it.what.to_string()).collect();
+        assert!(
+            shown.contains("AUTH ***") && !shown.contains(PLAIN),
+            "{shown}"
+        );
     }
 }
 

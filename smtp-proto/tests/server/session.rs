@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use crate::peer::{Decision, Peer, config};
-use smtp_proto::machine::{Fault, ForeignProtocol, Origin};
+use smtp_proto::machine::{Fault, ForeignProtocol, Origin, limits};
 use smtp_proto::server::{Event, ImproperPipelining, Server};
 use smtp_proto::syntax::{Capabilities, Extension};
 
@@ -177,8 +177,8 @@ fn lines_that_are_no_commands() {
     for (line, answer) in [
         (&b"NOOP\rRSET\r\n"[..], "501"),
         (b"NOOP \x00\r\n", "501"),
-        (b"MAIL\tFROM:<>\r\n", "501"),
-        (b"MAIL FROM:\t<a@b>\r\n", "501"),
+        (b"MAIL\x0bFROM:<>\r\n", "501"),
+        (b"MAIL FROM:\x0c<a@b>\r\n", "501"),
         (b"XYZZY\r\n", "500"),
         (b"\r\n", "500"),
         (b"\x80\xff\r\n", "500"),
@@ -772,4 +772,42 @@ fn a_trace_without_secrets() {
             "4 S: 503 5.5.1 Bad sequence of commands",
         ]
     );
+}
+
+/// What is too long to be a command, or has not come to its end, is in the trace by its beginning, however
+/// it comes.
+#[test]
+fn a_trace_shows_what_is_no_line() {
+    let remote = |peer: &mut Peer| -> Vec<String> {
+        let trace = std::iter::from_fn(|| peer.server.poll_trace());
+        let remote = trace.filter(|it| it.origin == Origin::Remote);
+        remote.map(|it| it.what.to_string()).collect()
+    };
+    let long = "x".repeat(5000);
+    let shown = &long[..limits::TRACED_UNREADABLE - 5];
+    let lines = format!("NOOP {long}\r\nNOOP\r\nAUTH PLAIN {long}\r\nRSE");
+    let tolerant = config().improper_pipelining(ImproperPipelining::Tolerate);
+    for bytewise in [false, true] {
+        let mut peer = Peer::new(tolerant.clone().traced());
+        match bytewise {
+            true => peer.trickle(&lines),
+            false => peer.send(&lines),
+        };
+        peer.server.handle_eof();
+        peer.poll();
+        assert_eq!(
+            remote(&mut peer),
+            [
+                &format!("[unreadable: NOOP {shown}...]"),
+                "NOOP",
+                "[unreadable: AUTH ***]",
+                "[unreadable: RSE]",
+            ]
+        );
+    }
+    // It is there before its end comes.
+    let mut peer = Peer::new(config().traced());
+    peer.send(&long);
+    let shown = &long[..limits::TRACED_UNREADABLE];
+    assert_eq!(remote(&mut peer), [format!("[unreadable: {shown}...]")]);
 }

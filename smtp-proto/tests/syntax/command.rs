@@ -397,6 +397,21 @@ fn what_cannot_be_misread_is_taken() {
         ("AUTH  PLAIN", "AUTH PLAIN"),
         ("AUTH  PLAIN   AGEAYg==", "AUTH PLAIN AGEAYg=="),
         ("ETRN  example.org", "ETRN example.org"),
+        ("MAIL\tFROM:<> SIZE=1", "MAIL FROM:<> SIZE=1"),
+        (
+            "MAIL FROM\t:\t<>\tSIZE=1\t BODY=7BIT",
+            "MAIL FROM:<> SIZE=1 BODY=7BIT",
+        ),
+        ("RCPT TO:\t<a@b.example>", "RCPT TO:<a@b.example>"),
+        (
+            "RCPT TO:a@b.example\tNOTIFY=NEVER",
+            "RCPT TO:<a@b.example> NOTIFY=NEVER",
+        ),
+        ("RCPT TO:bob\tNOTIFY=NEVER", "RCPT TO:<bob> NOTIFY=NEVER"),
+        ("EHLO\ta.example", "EHLO a.example"),
+        ("BDAT\t5\tLAST", "BDAT 5 LAST"),
+        ("AUTH\tPLAIN\tAGEAYg==", "AUTH PLAIN AGEAYg=="),
+        ("VRFY\tbob", "VRFY bob"),
     ] {
         let command = parse(line);
         assert_eq!(written(|out| command.write_to(out)), format!("{meant}\r\n"));
@@ -417,7 +432,9 @@ fn what_cannot_be_misread_is_taken() {
         "MAIL FROM:a b@c.example",
         "MAIL FROM:a@b@c.example",
         "MAIL FROM:@r:a@b.example",
-        "MAIL FROM:\t<a@b.example>",
+        "MAIL FROM:<\ta@b.example>",
+        "MAIL FROM:<\"a\tb\"@c.example>",
+        "MAIL FROM:a\tb@c.example",
         "MAIL FROM:\n<a@b.example>",
         "MAIL \rFROM:<a@b.example>",
         "MAIL FROM:<a@b..example>",
@@ -436,7 +453,8 @@ fn what_cannot_be_misread_is_taken() {
         "RCPT TO:postmaster@",
         "RCPT <a@b.example>",
         "DATA now",
-        "AUTH\tPLAIN",
+        "DATA\tnow",
+        "VRFY a\tb",
     ] {
         assert_eq!(code(line), 501, "{line}");
         assert!(strictly(line).is_err(), "{line}");
@@ -570,7 +588,7 @@ fn chunks_without_a_usable_size() {
         "BDAT 5 LASTX",
         "BDAT LAST",
         "BDAT  LAST",
-        "BDAT\t5",
+        "BDAT\tLAST",
         "BDAT:5",
         "bdat 5\u{b}",
     ] {

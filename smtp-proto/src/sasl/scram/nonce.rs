@@ -9,13 +9,19 @@ use crate::syntax::base64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nonce(String);
 
-impl Nonce {
-    /// How many bytes of entropy a nonce is made of: 144 bits.
-    pub const ENTROPY: usize = 18;
+/// How many bytes of entropy a nonce is made of: 144 bits.
+const ENTROPY: usize = 18;
 
-    /// Makes a nonce of bytes that nobody can foretell, as the system's source of them gives.
-    pub fn from_entropy(bytes: [u8; Self::ENTROPY]) -> Self {
-        Self(base64::encode(&bytes).as_str().into())
+impl Nonce {
+    /// Makes a nonce of what `fill` draws from the system: bytes that nobody can foretell.
+    ///
+    /// # Errors
+    ///
+    /// That of `fill`.
+    pub fn draw<E>(fill: impl FnOnce(&mut [u8]) -> Result<(), E>) -> Result<Self, E> {
+        let mut bytes = [0; ENTROPY];
+        fill(&mut bytes)?;
+        Ok(Self(base64::encode(&bytes).as_str().into()))
     }
 
     /// Takes a nonce as it is.

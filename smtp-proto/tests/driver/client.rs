@@ -1,118 +1,22 @@
-//! The loops of both adapters, over a wire that does as a test says.
+//! The client's loop.
 
 use std::{
     cell::RefCell,
-    collections::VecDeque,
-    io::{self, ErrorKind, IoSlice},
+    io::ErrorKind,
     rc::Rc,
     task::{Context, Poll, Waker},
     time::Duration,
 };
 
 use smtp_proto::{
-    client::{Body, Client, Config, Envelope, Tls},
+    client::{Body, Client, Config, Envelope, Outcome, Tls},
     delivery::{Courier, Error},
-    driver::{ClientDriver, Presents, Wire},
-    machine::{Fault, TlsInfo},
+    driver::{ClientDriver, Presents},
+    machine::{Fault, Step},
     syntax::Host,
 };
 
-/// What a wire leads to.
-#[derive(Debug, Default)]
-struct Far {
-    /// What it says, each once something was written, the first at once.
-    replies: VecDeque<io::Result<&'static str>>,
-    /// How many bytes it takes at a time, with a pause after each; 0 is all.
-    gulp: usize,
-    is_paused: bool,
-    may_speak: bool,
-    heard: String,
-    unflushed: usize,
-    has_hung_up: bool,
-}
-
-/// A wire over which nothing takes time.
-#[derive(Debug)]
-struct Fake(Rc<RefCell<Far>>);
-
-impl Wire for Fake {
-    type Tls = ();
-
-    fn now(&self) -> Duration {
-        Duration::ZERO
-    }
-
-    fn poll_read(
-        &mut self,
-        _: &mut Context<'_>,
-        buffer: &mut [u8],
-        _: Duration,
-    ) -> Poll<io::Result<usize>> {
-        let mut far = self.0.borrow_mut();
-        if far.unflushed > 0 || !std::mem::take(&mut far.may_speak) {
-            return Poll::Pending;
-        }
-        Poll::Ready(match far.replies.pop_front() {
-            Some(reply) => reply.map(|reply| {
-                buffer[..reply.len()].copy_from_slice(reply.as_bytes());
-                reply.len()
-            }),
-            None => Ok(0),
-        })
-    }
-
-    fn poll_write(
-        &mut self,
-        _: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let mut far = self.0.borrow_mut();
-        assert!(!far.has_hung_up, "nothing passes any more");
-        if far.gulp > 0 && !std::mem::replace(&mut far.is_paused, false) {
-            far.is_paused = true;
-            return Poll::Pending;
-        }
-        let all: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
-        let bytes = if far.gulp > 0 { far.gulp } else { all.len() }.min(all.len());
-        far.heard
-            .push_str(std::str::from_utf8(&all[..bytes]).unwrap());
-        far.unflushed += bytes;
-        Poll::Ready(Ok(bytes))
-    }
-
-    fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut far = self.0.borrow_mut();
-        far.may_speak |= far.unflushed > 0;
-        far.unflushed = 0;
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_handshake(
-        &mut self,
-        (): &(),
-        _: &mut Context<'_>,
-        _: Duration,
-    ) -> Poll<io::Result<TlsInfo>> {
-        assert_eq!(
-            self.0.borrow().unflushed,
-            0,
-            "all that goes before has left"
-        );
-        Poll::Ready(Err(ErrorKind::ConnectionAborted.into()))
-    }
-
-    fn hang_up(&mut self) {
-        self.0.borrow_mut().has_hung_up = true;
-    }
-
-    fn poll_until(&mut self, _: &mut Context<'_>, _: Duration) -> Poll<()> {
-        Poll::Pending
-    }
-}
+use crate::wire::{Fake, Far};
 
 /// A content in memory.
 struct Content(&'static str);
@@ -171,7 +75,7 @@ fn what_is_held_up_leaves_before_more_is_collected() {
             Tls::Off,
             None,
             Far {
-                replies: SENDS.into_iter().map(Ok).collect(),
+                says: SENDS.into_iter().map(Ok).collect(),
                 gulp,
                 ..Far::default()
             },
@@ -204,7 +108,7 @@ fn a_handshake_that_fails_leaves_nothing_in_clear() {
             Tls::Required,
             acceptor,
             Far {
-                replies: replies.into_iter().map(Ok).collect(),
+                says: replies.into_iter().map(Ok).collect(),
                 ..Far::default()
             },
         );
@@ -228,7 +132,7 @@ fn nothing_is_written_after_a_reset() {
         Tls::Off,
         None,
         Far {
-            replies: greeting.into(),
+            says: greeting.into(),
             ..Far::default()
         },
     );
@@ -238,4 +142,73 @@ fn nothing_is_written_after_a_reset() {
     assert_eq!(far.borrow().heard, "EHLO client.example\r\n");
     let explained = driver.endpoint().explain(error).to_string();
     assert!(explained.contains("reset"), "{explained}");
+}
+
+/// What has come is told before anything more is written, whether that could be or not: a refusal stops
+/// the content that it is about.
+#[test]
+fn what_has_come_is_told_before_more_is_written() {
+    const HEARD: usize = 40_000;
+    let content: &str = "x".repeat(98).leak();
+    let content: &str = format!("{content}\r\n").repeat(1000).leak();
+    for resumes in [true, false] {
+        let (mut driver, far) = client(
+            Tls::Off,
+            None,
+            Far {
+                says: SENDS[..3].iter().copied().map(Ok).collect(),
+                stays: true,
+                interrupts: Some((HEARD, "552 too much\r\n")),
+                takes: Some(HEARD),
+                resumes,
+                ..Far::default()
+            },
+        );
+        let envelope = Envelope::new("a@x").unwrap().to("b@y").unwrap();
+        let message = driver.submit(envelope, Content(content)).unwrap();
+        let mut report = |courier: &mut Courier<_>| courier.report(message);
+        let mut cx = Context::from_waker(Waker::noop());
+        let Poll::Ready(Some((report, _))) = driver.poll_wait(&mut report, &mut cx) else {
+            panic!("nothing more would wake it");
+        };
+        assert!(matches!(report.outcome, Outcome::Refused(it) if it.step == Step::Content));
+        assert_eq!(far.borrow().heard.len(), HEARD);
+    }
+}
+
+/// What has come is the answer, though the server says nothing more.
+#[test]
+fn what_has_come_is_told_without_another_read() {
+    let (mut driver, _far) = client(
+        Tls::Off,
+        None,
+        Far {
+            says: SENDS[..2].iter().copied().map(Ok).collect(),
+            stays: true,
+            ..Far::default()
+        },
+    );
+    let mut cx = Context::from_waker(Waker::noop());
+    let opened = driver.poll_wait(&mut |courier| courier.opened(), &mut cx);
+    assert_eq!(opened, Poll::Ready(Ok(())));
+}
+
+/// A server that takes no notice keeps nobody waiting for longer than a second.
+#[test]
+fn a_farewell_that_is_not_taken_is_given_up() {
+    let (mut driver, far) = client(
+        Tls::Off,
+        None,
+        Far {
+            says: SENDS[..2].iter().copied().map(Ok).collect(),
+            ignores_shutdown: true,
+            ..Far::default()
+        },
+    );
+    wait(&mut driver, |courier| courier.opened()).unwrap();
+    let mut cx = Context::from_waker(Waker::noop());
+    for (now, is_over) in [(700, false), (1699, false), (1700, true)] {
+        far.borrow_mut().now = Duration::from_millis(now);
+        assert_eq!(driver.poll_close(&mut cx).is_ready(), is_over, "{now}");
+    }
 }
