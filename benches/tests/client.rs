@@ -84,6 +84,7 @@ fn most_held(recipients: usize) -> usize {
 /// No harness, so that nothing else allocates meanwhile.
 fn main() {
     let (few, many) = (most_held(400), most_held(4000));
-    assert!(many < 11 * few, "{few} and {many} bytes");
+    // A list that has just grown has up to twice the room that it needs.
+    assert!(many < 20 * few, "{few} and {many} bytes");
     assert!(many / 4000 < 200, "{many} bytes");
 }
