@@ -143,7 +143,7 @@ impl<'s> Flight<'s> {
             let said = Said::of(Verb::Recipient, id, place);
             if let Some(limit) = said.verb.exceeded(commands.len() - start, offered) {
                 commands.truncate(start);
-                self.messages.leave_out(said, limit);
+                self.messages.leave_out_recipient(id, limit);
                 return true;
             }
             if !self.link.say(said, commands, start, self.config) {

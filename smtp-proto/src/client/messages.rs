@@ -388,6 +388,7 @@ impl Messages {
             Verb::Recipient => transaction.hand_on(),
             _ => None,
         };
+        // Most replies end nothing, which is seen here without another look-up.
         let is_concluded = transaction.is_concluded();
         if let Some(rest) = handed_on {
             let part = self.schedule.push_part(rest);
@@ -654,8 +655,8 @@ impl Messages {
             .admits(id, |position| envelope?.domain(position as usize))
     }
 
-    /// Writes a command, and returns what it is. What cannot be said within the server's limit is left
-    /// out: the message, or the recipient.
+    /// Writes a command, and returns what it is. A message whose MAIL cannot be said within the server's
+    /// limit is not sent.
     pub(super) fn write(
         &mut self,
         action: Action,
@@ -669,7 +670,7 @@ impl Messages {
         let bytes = out.len().saturating_sub(start);
         if let Some(limit) = said.verb.exceeded(bytes, offered) {
             out.truncate(start);
-            self.leave_out(said, limit);
+            self.withdraw(said.transaction, NotSentReason::CommandTooLong { limit });
             return None;
         }
         Some(said)
@@ -685,12 +686,8 @@ impl Messages {
         Some((transaction, envelope))
     }
 
-    /// Leaves out what cannot be said within this limit.
-    pub(super) fn leave_out(&mut self, said: Said, limit: usize) {
-        let id = said.transaction;
-        if said.verb == Verb::Mail {
-            return self.withdraw(id, NotSentReason::CommandTooLong { limit });
-        }
+    /// Leaves out the recipient that is next in an envelope, whose RCPT would be longer than this.
+    pub(super) fn leave_out_recipient(&mut self, id: TransactionId, limit: usize) {
         if let Some(transaction) = self.schedule.get_mut(id) {
             transaction.leave_out(limit);
             self.go_on(id);

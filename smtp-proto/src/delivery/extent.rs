@@ -1,11 +1,10 @@
 //! A file as a content.
 
+use alloc::vec::Vec;
 use std::{
     fs::{File, Metadata},
     io::{self, Seek as _},
 };
-
-use alloc::vec::Vec;
 
 /// A part of a file that can be read from any place, as often as it is needed.
 #[derive(Clone, Copy, Debug)]

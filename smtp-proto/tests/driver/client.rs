@@ -46,6 +46,11 @@ fn client(tls: Tls, acceptor: Option<()>, far: Far) -> (Driver, Rc<RefCell<Far>>
     (ClientDriver::new(wire, acceptor, courier), far)
 }
 
+/// Returns the same without TLS.
+fn plain(far: Far) -> (Driver, Rc<RefCell<Far>>) {
+    client(Tls::Off, None, far)
+}
+
 /// Polls until there is an answer; a wire that does nothing more would keep it for ever.
 fn wait<R>(driver: &mut Driver, mut answer: impl FnMut(&mut Courier<Content>) -> Poll<R>) -> R {
     let mut cx = Context::from_waker(Waker::noop());
@@ -71,15 +76,11 @@ const SENDS: [&str; 6] = [
 fn what_is_held_up_leaves_before_more_is_collected() {
     let mut heard = Vec::new();
     for gulp in [0, 1, 7] {
-        let (mut driver, far) = client(
-            Tls::Off,
-            None,
-            Far {
-                says: SENDS.into_iter().map(Ok).collect(),
-                gulp,
-                ..Far::default()
-            },
-        );
+        let (mut driver, far) = plain(Far {
+            says: SENDS.into_iter().map(Ok).collect(),
+            gulp,
+            ..Far::default()
+        });
         let envelope = Envelope::new("a@x").unwrap().to("b@y").unwrap();
         let message = driver.submit(envelope, Content("x\r\n.\r\ny\r\n")).unwrap();
         let report = wait(&mut driver, |courier| courier.report(message));
@@ -128,14 +129,10 @@ fn a_handshake_that_fails_leaves_nothing_in_clear() {
 #[test]
 fn nothing_is_written_after_a_reset() {
     let greeting = [Ok("220 x\r\n"), Err(ErrorKind::ConnectionReset.into())];
-    let (mut driver, far) = client(
-        Tls::Off,
-        None,
-        Far {
-            says: greeting.into(),
-            ..Far::default()
-        },
-    );
+    let (mut driver, far) = plain(Far {
+        says: greeting.into(),
+        ..Far::default()
+    });
     let error = wait(&mut driver, |courier| courier.opened()).unwrap_err();
     assert_eq!(error.fault(), Fault::ConnectionLost);
     driver.take_leave(&mut Context::from_waker(Waker::noop()));
@@ -152,18 +149,14 @@ fn what_has_come_is_told_before_more_is_written() {
     let content: &str = "x".repeat(98).leak();
     let content: &str = format!("{content}\r\n").repeat(1000).leak();
     for resumes in [true, false] {
-        let (mut driver, far) = client(
-            Tls::Off,
-            None,
-            Far {
-                says: SENDS[..3].iter().copied().map(Ok).collect(),
-                stays: true,
-                interrupts: Some((HEARD, "552 too much\r\n")),
-                takes: Some(HEARD),
-                resumes,
-                ..Far::default()
-            },
-        );
+        let (mut driver, far) = plain(Far {
+            says: SENDS[..3].iter().copied().map(Ok).collect(),
+            stays: true,
+            interrupts: Some((HEARD, "552 too much\r\n")),
+            takes: Some(HEARD),
+            resumes,
+            ..Far::default()
+        });
         let envelope = Envelope::new("a@x").unwrap().to("b@y").unwrap();
         let message = driver.submit(envelope, Content(content)).unwrap();
         let mut report = |courier: &mut Courier<_>| courier.report(message);
@@ -179,15 +172,11 @@ fn what_has_come_is_told_before_more_is_written() {
 /// What has come is the answer, though the server says nothing more.
 #[test]
 fn what_has_come_is_told_without_another_read() {
-    let (mut driver, _far) = client(
-        Tls::Off,
-        None,
-        Far {
-            says: SENDS[..2].iter().copied().map(Ok).collect(),
-            stays: true,
-            ..Far::default()
-        },
-    );
+    let (mut driver, _far) = plain(Far {
+        says: SENDS[..2].iter().copied().map(Ok).collect(),
+        stays: true,
+        ..Far::default()
+    });
     let mut cx = Context::from_waker(Waker::noop());
     let opened = driver.poll_wait(&mut |courier| courier.opened(), &mut cx);
     assert_eq!(opened, Poll::Ready(Ok(())));
@@ -196,15 +185,11 @@ fn what_has_come_is_told_without_another_read() {
 /// A server that takes no notice keeps nobody waiting for longer than a second.
 #[test]
 fn a_farewell_that_is_not_taken_is_given_up() {
-    let (mut driver, far) = client(
-        Tls::Off,
-        None,
-        Far {
-            says: SENDS[..2].iter().copied().map(Ok).collect(),
-            ignores_shutdown: true,
-            ..Far::default()
-        },
-    );
+    let (mut driver, far) = plain(Far {
+        says: SENDS[..2].iter().copied().map(Ok).collect(),
+        ignores_shutdown: true,
+        ..Far::default()
+    });
     wait(&mut driver, |courier| courier.opened()).unwrap();
     let mut cx = Context::from_waker(Waker::noop());
     for (now, is_over) in [(700, false), (1699, false), (1700, true)] {
