@@ -121,6 +121,12 @@ impl Lines {
         }
     }
 
+    /// Returns whether it takes more bytes to know that: they are less than a word that would tell.
+    pub(super) fn is_undecided(&self, input: &[u8]) -> bool {
+        let is_part = |word: &[u8]| word.len() > input.len() && word.starts_with(input);
+        !self.understood && WORDS.iter().any(|(word, _)| is_part(word))
+    }
+
     /// Returns which protocol that is no text the first bytes belong to, and so much of them as tells.
     fn binary<'i>(&self, input: &'i [u8]) -> Option<(ForeignProtocol, &'i [u8])> {
         let (protocol, length) = match input {
@@ -150,24 +156,22 @@ impl Lines {
     }
 }
 
+/// The first words of lines of text that belong to other protocols.
+const WORDS: [(&[u8], ForeignProtocol); 9] = [
+    (b"GET ", ForeignProtocol::Http),
+    (b"POST ", ForeignProtocol::Http),
+    (b"PUT ", ForeignProtocol::Http),
+    (b"HEAD ", ForeignProtocol::Http),
+    (b"DELETE ", ForeignProtocol::Http),
+    (b"CONNECT ", ForeignProtocol::Http),
+    (b"OPTIONS ", ForeignProtocol::Http),
+    // HTTP/2 begins so.
+    (b"PRI ", ForeignProtocol::Http),
+    (b"PROXY ", ForeignProtocol::Proxy),
+];
+
 /// Returns which protocol begins a line of text so.
 fn begun_by(line: &[u8]) -> Option<ForeignProtocol> {
-    const METHODS: [&[u8]; 8] = [
-        b"GET ",
-        b"POST ",
-        b"PUT ",
-        b"HEAD ",
-        b"DELETE ",
-        b"CONNECT ",
-        b"OPTIONS ",
-        // HTTP/2 begins so.
-        b"PRI ",
-    ];
-    if METHODS.iter().any(|method| line.starts_with(method)) {
-        Some(ForeignProtocol::Http)
-    } else if line.starts_with(b"PROXY ") {
-        Some(ForeignProtocol::Proxy)
-    } else {
-        None
-    }
+    let mut words = WORDS.iter();
+    words.find_map(|(word, protocol)| line.starts_with(word).then_some(*protocol))
 }

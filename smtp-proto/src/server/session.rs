@@ -127,6 +127,10 @@ impl Session {
             self.close_early(Reason::Early, Fault::BytesBeforeTls, input);
             return true;
         }
+        // It is asked again when more has come.
+        if self.lines.is_undecided(input) {
+            return false;
+        }
         let (reason, fault) = match self.link.outbox_mut().bytes_came() {
             Turn::Free => return false,
             Turn::Due => return true,

@@ -6,6 +6,7 @@ use crate::peer::{Decision, Peer, config};
 use smtp_proto::machine::{Fault, ForeignProtocol, Origin, limits};
 use smtp_proto::server::{Event, ImproperPipelining, Server};
 use smtp_proto::syntax::{Capabilities, Extension};
+use smtp_proto::testing::End;
 
 const NOW: Duration = Duration::ZERO;
 const EHLO: &str = "250-mx.example\r\n250-PIPELINING\r\n250-SIZE 10240000\r\n250-8BITMIME\r\n\
@@ -458,14 +459,19 @@ fn other_protocols_before_the_greeting() {
         ),
         (PROXY_HEADER, ForeignProtocol::Proxy),
         (b"GET / HTTP/1.1\r\n", ForeignProtocol::Http),
+        (b"PUT a\nPUT b\r\n", ForeignProtocol::Http),
     ] {
-        for greeted in [false, true] {
+        for (greeted, bytewise) in [(false, false), (true, false), (false, true), (true, true)] {
+            if bytewise && bytes == PROXY_HEADER {
+                continue;
+            }
             let mut peer = Peer::silent(config()).deciding(move |_| match greeted {
                 false => Decision::Hold,
                 true => Decision::Accept,
             });
             peer.poll();
-            let got = peer.send_bytes(bytes);
+            let size = if bytewise { 1 } else { bytes.len() };
+            let got: String = bytes.chunks(size).map(|it| peer.send_bytes(it)).collect();
             assert!(
                 got.ends_with("521 5.5.1 This is SMTP, closing connection\r\n"),
                 "{got}"
@@ -473,6 +479,36 @@ fn other_protocols_before_the_greeting() {
             peer.poll();
             let fault = peer.error.map(|it| it.fault());
             assert_eq!(fault, Some(Fault::ForeignProtocol(protocol)));
+        }
+    }
+}
+
+/// CMD-4, CMD-5: what another protocol sends after a line that is no command is told for what it is, and
+/// what only begins as it would is an early talker's; at every split.
+#[test]
+fn what_was_sent_on_is_known_at_every_split() {
+    for (bytes, end) in [
+        ("*\r\nPUT a\nPUT b\r\n", "521 5.5.1 This is SMTP"),
+        ("HELLO\r\nPUT a\nPUT b\r\n", "521 5.5.1 This is SMTP"),
+        ("HELLO\r\nPUTS\r\n", "554 5.5.0 Sent on"),
+        ("HELLO\r\nP\r\n", "554 5.5.0 Sent on"),
+    ] {
+        for size in 1..=bytes.len() {
+            let mut server = End::new(Server::new(config(), NOW)).in_pieces(size);
+            let mut got = Vec::new();
+            for flight in ["", bytes] {
+                server.feed(flight.as_bytes());
+                let _ = server.hear(NOW, |server, event| {
+                    event
+                        .into_ticket()
+                        .map_or(Ok(()), |it| server.accept(it))
+                        .unwrap();
+                });
+                server.speak(NOW, &mut got);
+            }
+            let got = String::from_utf8(got).unwrap();
+            let last = got.lines().last().unwrap();
+            assert!(last.starts_with(end), "{size}: {got}");
         }
     }
 }
