@@ -141,6 +141,14 @@ pub enum Unpermitted {
 }
 
 /// How long the client waits for its peer, by RFC 5321 4.5.3.2.
+///
+/// ```
+/// use std::time::Duration;
+/// use smtp_proto::client::Timeouts;
+///
+/// let mut timeouts = Timeouts::default();
+/// timeouts.greeting = Duration::from_secs(20);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {

@@ -144,7 +144,9 @@ pub enum UrlError {
     #[error("the URL's path is no name of a host")]
     Name,
     /// Something other than `tls=required`, `tls=opportunistic` or `tls=none` follows its `?`.
-    #[error("the URL's parameters are not understood")]
+    #[error(
+        "the URL's parameters are not tls=required, nor for smtp:// and lmtp:// tls=opportunistic or tls=none"
+    )]
     Parameter,
     /// A user's password would go over a connection that is not protected.
     #[error("the URL has a user, whose password is not protected: leave `tls` out, or require it")]

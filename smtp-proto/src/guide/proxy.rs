@@ -16,7 +16,7 @@
 //!
 //! use smtp_proto::client::{self, Body, Client, Envelope, MessageId};
 //! use smtp_proto::server::{self, Server, Ticket, TransactionId, replies::local_error};
-//! use smtp_proto::{machine, syntax::Reply};
+//! use smtp_proto::{machine, syntax::{Host, Reply}};
 //!
 //! struct Proxy {
 //!     server: Server,
@@ -171,8 +171,7 @@
 //! }
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # use smtp_proto::syntax::Host;
-//! # let name = Host::parse("proxy.example")?;
+//! let name = Host::parse("proxy.example")?;
 //! let now = Duration::ZERO;
 //! let mut proxy = Proxy {
 //!     server: Server::new(server::Config::new(name.clone()), now),
@@ -180,16 +179,17 @@
 //!     current: None,
 //!     passing: BTreeMap::new(),
 //! };
-//! # let (mut from_client, mut from_upstream) = (Vec::new(), Vec::new());
-//! # let mut turn = |client: &str, upstream: &str| -> Result<(String, String), Box<dyn std::error::Error>> {
-//! #     from_client.extend_from_slice(client.as_bytes());
-//! #     from_upstream.extend_from_slice(upstream.as_bytes());
-//! #     let (a, b) = proxy.turn(&mut from_client, &mut from_upstream, now)?;
-//! #     Ok((String::from_utf8(a)?, String::from_utf8(b)?))
-//! # };
-//! # turn("", "220 up\r\n")?;
-//! # turn("", "250-up\r\n250 PIPELINING\r\n")?;
-//! # turn("EHLO c.example\r\n", "")?;
+//! // What each of the two has sent goes in, and what each is to get comes out.
+//! let (mut from_client, mut from_upstream) = (Vec::new(), Vec::new());
+//! let mut turn = |client: &str, upstream: &str| -> Result<(String, String), Box<dyn std::error::Error>> {
+//!     from_client.extend_from_slice(client.as_bytes());
+//!     from_upstream.extend_from_slice(upstream.as_bytes());
+//!     let (a, b) = proxy.turn(&mut from_client, &mut from_upstream, now)?;
+//!     Ok((String::from_utf8(a)?, String::from_utf8(b)?))
+//! };
+//! turn("", "220 up\r\n")?;
+//! turn("", "250-up\r\n250 PIPELINING\r\n")?;
+//! turn("EHLO c.example\r\n", "")?;
 //! // The client sends a group; the upstream gets it, and its replies are the client's.
 //! let group = "MAIL FROM:<a@c.example>\r\nRCPT TO:<b@up.example>\r\nRCPT TO:<x@up.example>\r\nDATA\r\n";
 //! let (_, to_upstream) = turn(group, "")?;

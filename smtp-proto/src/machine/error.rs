@@ -17,7 +17,7 @@ use crate::syntax::Class;
 /// connection once its farewell is written. Before the first return a client yields the outcome
 /// of every unfinished message.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("{fault}{}{excerpt}{remark}", Aside(fault, state))]
+#[error("{fault}{}{}{remark}", Aside(fault, state), Words(answer.as_deref(), excerpt))]
 pub struct Error {
     fault: Fault,
     state: &'static str,
@@ -34,6 +34,18 @@ impl fmt::Display for Aside<'_> {
         match self {
             Self(Fault::TimedOut(timer), state) if timer.words() == *state => Ok(()),
             Self(_, state) => write!(f, " ({state})"),
+        }
+    }
+}
+
+/// Displays what the peer said: a reply to its end, where a server may say what to do about it.
+struct Words<'e>(Option<&'e Answer<'static>>, &'e Excerpt);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self(Some(answer), _) => write!(f, ": {}", answer.reply),
+            Self(None, excerpt) => excerpt.fmt(f),
         }
     }
 }

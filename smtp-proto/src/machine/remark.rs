@@ -3,7 +3,6 @@
 use alloc::{boxed::Box, format, string::String};
 use core::fmt;
 
-use super::excerpt::Excerpt;
 use crate::syntax::{Code, Reply};
 
 /// How many names of one side are told.
@@ -28,8 +27,7 @@ impl Remark {
 
     /// Tells what another command was answered.
     pub(crate) fn answered(command: &str, reply: &Reply<'_>) -> Self {
-        let excerpt = Excerpt::new(reply.as_bytes());
-        Self(Some(format!("; {command} was answered {excerpt:?}").into()))
+        Self(Some(format!("; {command} was answered {reply}").into()))
     }
 
     /// Tells what the lines before have said of a reply that cannot be read on.

@@ -67,10 +67,10 @@
 //!     use ErrorKind::{Interrupted, TimedOut, WouldBlock};
 //!     matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
 //! }
-//! # fn now() -> Duration {
-//! #     static BEGUN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
-//! #     BEGUN.get_or_init(Instant::now).elapsed()
-//! # }
+//! fn now() -> Duration {
+//!     static BEGUN: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+//!     BEGUN.get_or_init(Instant::now).elapsed()
+//! }
 //!
 #![doc = include_str!("../../docs/serve.rs")]
 //!
@@ -89,7 +89,8 @@
 //!     // Refused tickets are those of a session that is over.
 //!     drop(taken);
 //! }
-//! # let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+//!
+//! let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
 //! # let mut client = TcpStream::connect(listener.local_addr()?)?;
 //! # let client = thread::spawn(move || -> io::Result<String> {
 //! #     let mut read = String::new();
@@ -102,7 +103,7 @@
 //! #     client.read_to_string(&mut read)?;
 //! #     Ok(read)
 //! # });
-//! # let socket = &listener.accept()?.0;
+//! let socket = &listener.accept()?.0;
 //! let config = Config::new(Host::parse("mx.example.net")?);
 //! let no_tls = |_| Err(ErrorKind::Unsupported.into());
 //! serve(Server::new(config, now()), socket, no_tls, take_all)?;

@@ -128,8 +128,8 @@ fn an_error_names_the_command_that_was_answered() {
         let error = d.error.unwrap();
         assert_eq!((error.fault(), error.state()), (fault, state));
         assert_eq!(error.answer(), Some(&cause));
-        let words = format!("{fault} ({state}): \"");
-        assert!(error.to_string().starts_with(&words), "{error}");
+        let words = format!("{fault} ({state}): {}", cause.reply);
+        assert_eq!(error.to_string(), words);
     };
     let closing = "421-4.3.2 shutting down\r\n421 4.3.2 try later\r\n";
     let greeting = session(&[("", closing)]);
@@ -437,4 +437,19 @@ fn what_is_relayed_is_ascii() {
     let too_large = NotSentReason::TooLarge { maximum: 10 };
     let not_sent = Outcome::NotSent(NotSent::answered(too_large, answer));
     assert!(not_sent.relayed().is_ascii());
+}
+
+/// What a server says at length, with what to do about it at the end, is told to its end.
+#[test]
+fn an_error_tells_a_reply_to_its_end() {
+    let blocked = "554-5.7.1 Service unavailable; client host [192.0.2.1] blocked using zen.example.org\r\n\
+        554 5.7.1 https://www.example.org/query/ip/192.0.2.1\r\n";
+    let error = session(&[("", blocked), ("QUIT\r\n", "221 bye\r\n")])
+        .error
+        .unwrap();
+    assert_eq!(
+        error.to_string(),
+        "the server refused the session (waiting for the greeting): 554 5.7.1 Service unavailable; client host \
+         [192.0.2.1] blocked using zen.example.org / 5.7.1 https://www.example.org/query/ip/192.0.2.1"
+    );
 }

@@ -168,12 +168,9 @@ fn the_refusal_of_ehlo_is_kept_while_helo_is_tried() {
                 d.sends("QUIT\r\n");
                 d.says("221 bye\r\n");
             },
-            "HELO was answered \"503 what?\\r\\n\"",
+            "HELO was answered 503 what?",
         ),
-        (
-            |d| d.says("450 later\r\n"),
-            "HELO was answered \"450 later\\r\\n\"",
-        ),
+        (|d| d.says("450 later\r\n"), "HELO was answered 450 later"),
         (
             Dialogue::hangs_up,
             "HELO was not answered: the connection was closed by the peer",
@@ -218,7 +215,7 @@ fn the_refusal_of_ehlo_is_kept_while_helo_is_tried() {
             error.to_string(),
             format!(
                 "the server refused the session (waiting for the reply to EHLO): {}; {helo}",
-                r#""554-5.7.1 listed\r\n554 5.7.1 go away\r\n""#
+                "554 5.7.1 listed / 5.7.1 go away"
             )
         );
     }
@@ -262,9 +259,9 @@ fn a_server_without_ehlo_refuses_by_its_answer_to_helo() {
         assert_eq!(
             error.to_string(),
             format!(
-                "the server refused the session (waiting for the reply to HELO): \"{}\"; EHLO was answered \"{}\"",
-                helo.escape_debug(),
-                ehlo.escape_debug()
+                "the server refused the session (waiting for the reply to HELO): {}; EHLO was answered {}",
+                helo.trim_end(),
+                ehlo.trim_end()
             )
         );
 
