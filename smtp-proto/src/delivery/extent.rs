@@ -1,6 +1,6 @@
 //! A file as a content.
 
-use alloc::vec::Vec;
+use alloc::{format, vec::Vec};
 use std::{
     fs::{File, Metadata},
     io::{self, Seek as _},
@@ -43,8 +43,21 @@ impl Extent {
         let rest = self.size.saturating_sub(offset);
         let take = usize::try_from(rest).unwrap_or(most).min(most);
         buffer.resize(take, 0);
-        read_exact_at(file, buffer, self.start.saturating_add(offset))?;
+        let read = read_exact_at(file, buffer, self.start.saturating_add(offset));
+        read.map_err(|error| self.explain(error))?;
         Ok(take as u64 == rest)
+    }
+
+    fn explain(&self, error: io::Error) -> io::Error {
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof => {
+                let size = self.size;
+                let words =
+                    format!("the file has become shorter than the {size} bytes that it had");
+                io::Error::new(error.kind(), words)
+            }
+            _ => error,
+        }
     }
 }
 

@@ -165,10 +165,12 @@ impl<'a> Reply<'a> {
     }
 
     /// Returns the enhanced code at the beginning of the first line, if it is of the same class
-    /// as the reply's (RFC 2034 4).
+    /// as the reply's (RFC 2034 4). A `#` may stand before it, as Cisco's mail gateways have it.
     pub fn enhanced(&self) -> Option<EnhancedCode> {
         // What is no code ends where the line does.
-        leading_code(self.bytes.get(4..)?).filter(|enhanced| agree(self.code, *enhanced))
+        let text = self.bytes.get(4..)?;
+        leading_code(text.strip_prefix(b"#").unwrap_or(text))
+            .filter(|enhanced| agree(self.code, *enhanced))
     }
 
     /// Returns the text of each line, without code, separator and CR LF.

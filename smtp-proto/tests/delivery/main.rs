@@ -2,6 +2,7 @@
 
 mod content;
 mod courier;
+mod extent;
 mod pool;
 mod resending;
 mod url;

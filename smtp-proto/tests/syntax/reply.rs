@@ -139,6 +139,13 @@ fn enhanced_codes_in_replies() {
             EnhancedCode::new(5, 7, 1),
         ),
         (b"250 2.0.0\r\n", EnhancedCode::new(2, 0, 0)),
+        // So Cisco's mail gateways write it.
+        (
+            b"550 #5.1.0 Address rejected.\r\n",
+            EnhancedCode::new(5, 1, 0),
+        ),
+        (b"550 ##5.1.0 x\r\n", None),
+        (b"550 # 5.1.0 x\r\n", None),
         (b"250 Hello\r\n", None),
         (b"250 2.1.0x\r\n", None),
         (b"550 2.0.0 x\r\n", None),
