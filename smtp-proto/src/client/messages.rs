@@ -468,9 +468,10 @@ impl Messages {
                         self.outcomes().add_part(part);
                     }
                 }
-                Action::Mail(id) if !self.admits(id) => {
-                    self.outcomes().withdraw(id, NotSentReason::LimitReached);
-                }
+                Action::Mail(id) if !self.admits(id) => match self.split_by_domain(id) {
+                    Some(part) => self.outcomes().add_part(part),
+                    None => self.outcomes().withdraw(id, NotSentReason::LimitReached),
+                },
                 Action::Mail(id) => return Some(self.mail_or_forward(id)),
                 action => return Some(action),
             }
@@ -494,6 +495,15 @@ impl Messages {
         let envelope = message.and_then(|message| self.ledger.envelope(message));
         self.schedule
             .admits(id, |position| envelope?.domain(position as usize))
+    }
+
+    /// Moves the recipients whose domains the server does not take in this session out of a transaction
+    /// that need not be for all, into one that is returned; none, if they are all that it is for.
+    fn split_by_domain(&mut self, id: TransactionId) -> Option<TransactionId> {
+        let message = self.schedule.get(id)?.message();
+        let envelope = self.ledger.envelope(message)?;
+        self.schedule
+            .split_by_domain(id, |position| envelope.domain(position as usize))
     }
 
     /// Writes a command, and returns what it is. A message whose MAIL cannot be said within the server's

@@ -309,6 +309,24 @@ impl Schedule {
         is_admitted
     }
 
+    /// Moves the recipients whose domains are too many for this session into a further transaction, which
+    /// is over and is returned.
+    pub(super) fn split_by_domain<'a>(
+        &mut self,
+        id: TransactionId,
+        domain_of: impl Fn(u32) -> Option<&'a [u8]>,
+    ) -> Option<TransactionId> {
+        let mut quota = core::mem::take(&mut self.quota);
+        let rest = self.get_mut(id).and_then(|transaction| {
+            transaction.split_by(|position| quota.admits(domain_of(position).into_iter()))
+        });
+        self.quota = quota;
+        let mut rest = rest?;
+        rest.abandon(NotSentReason::LimitReached.into());
+        rest.stop();
+        Some(self.queue.push(|transaction| *transaction = rest))
+    }
+
     /// Accounts for a XFORWARD that was rendered.
     pub(super) fn sent_forward(&mut self, id: TransactionId) {
         self.resets.begun(id);

@@ -108,6 +108,28 @@ impl Transaction {
         }
     }
 
+    /// Leaves itself the recipients at positions that are kept, and puts the others into a transaction of
+    /// their own, if there are some of both and it need not be for all.
+    pub(super) fn split_by(&mut self, mut is_kept: impl FnMut(u32) -> bool) -> Option<Self> {
+        if self.is_for_all() {
+            return None;
+        }
+        let places = 0..self.recipients.len();
+        let is_left = |place: &u32| !is_kept(self.recipients.position(*place));
+        let places: Vec<u32> = places.filter(is_left).collect();
+        if places.len() == self.recipients.len() as usize {
+            return None;
+        }
+        let positions = places.iter().map(|place| self.recipients.position(*place));
+        let rest = Recipients::at(positions.collect());
+        self.recipients.leave_out(&places);
+        let lineage = self.lineage.split();
+        Some(Self {
+            recipients: rest,
+            ..self.part(lineage)
+        })
+    }
+
     /// Puts the recipients that were put off into a transaction of their own, once it is known that
     /// no more of them will be. Only a transaction that goes on hands recipients on.
     pub(super) fn hand_on(&mut self) -> Option<Self> {

@@ -138,7 +138,8 @@ impl Resending {
 
     /// Takes note of what became of it over one connection.
     pub fn observe(&mut self, report: Report) -> Next {
-        self.attempts = self.attempts.saturating_sub(1);
+        let is_failed_try = !has_done_all_it_may(&report);
+        self.attempts = self.attempts.saturating_sub(u32::from(is_failed_try));
         let positions = |is_one: fn(&Outcome<'_>) -> bool| {
             let outcomes = report.recipients.iter().enumerate();
             outcomes.filter(move |(_, outcome)| is_one(outcome))
@@ -221,6 +222,21 @@ fn is_worth_another_try(outcome: &Outcome<'_>) -> bool {
             | NotSentReason::OnlyVerified
     );
     !is_ours && !NotSent::is_permanent(why)
+}
+
+/// Returns whether a session has come to its end for some recipients, and leaves the others to the next
+/// one because the server has said that it takes no more in one session (9422-4-c).
+fn has_done_all_it_may(report: &Report) -> bool {
+    let is_left = |outcome: &Outcome<'_>| match outcome {
+        Outcome::NotSent(why) => why.reason == NotSentReason::LimitReached && why.answer.is_none(),
+        _ => false,
+    };
+    let is_settled =
+        |outcome: &Outcome<'_>| matches!(outcome, Outcome::Delivered(_) | Outcome::Refused(_));
+    let mut outcomes = report.recipients.iter();
+    outcomes.clone().all(|it| is_left(it) || is_settled(it))
+        && outcomes.clone().any(is_left)
+        && outcomes.any(is_settled)
 }
 
 /// Returns whether another address of the same host may do what this one did not.

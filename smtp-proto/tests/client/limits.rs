@@ -483,7 +483,7 @@ fn the_last_message_ends_the_session() {
 fn domains_beyond_the_limit_are_not_sent() {
     let mut d = Dialogue::begin(Pipelining::Group, &["PIPELINING", "LIMITS RCPTDOMAINMAX=1"]);
     d.submit("s@example.org", &["a@one.example", "b@ONE.example"]);
-    let second = d.submit("s@example.org", &["a@one.example", "a@two.example"]);
+    let second = d.submit("s@example.org", &["a@two.example"]);
     let third = d.submit("s@example.org", &["c@One.Example"]);
     d.written();
     d.says("250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n");
@@ -507,7 +507,9 @@ fn domains_are_counted_up_to_a_bound() {
         let offer = format!("LIMITS RCPTDOMAINMAX={limit}");
         let mut d = Dialogue::begin(Pipelining::LockStep, &[&offer]);
         let all: Vec<_> = all.iter().map(String::as_str).collect();
-        let m = d.submit("s@example.org", &all);
+        // Were it not for all, those that there is room for would get it.
+        let for_all = envelope("s@example.org", &all).all_or_none();
+        let m = d.submit_envelope(&for_all, b"hi\r\n");
         let more = d.submit("s@example.org", &["b@other.example"]);
         let mail = "MAIL FROM:<s@example.org>\r\n";
         d.sends(mail);
@@ -631,4 +633,55 @@ fn unanswered_chunks_are_bounded() {
     assert_eq!(chunks, 1000);
     d.says("250 x\r\n");
     assert!(present(&mut d.client, Body::Chunk(b"x"), d.now).is_some());
+}
+
+/// 9422-4-c: Of a message to more domains than a session may have, those that it may have get it; no
+/// session would ever do for all.
+#[test]
+fn a_message_to_too_many_domains_goes_to_those_that_there_is_room_for() {
+    let to = [
+        "a@one.example",
+        "b@two.example",
+        "c@ONE.example",
+        "d@three.example",
+    ];
+    let offer = ["PIPELINING", "LIMITS RCPTDOMAINMAX=2"];
+    let mut d = Dialogue::begin(Pipelining::Group, &offer);
+    let m = d.submit("s@example.org", &to);
+    let none = d.submit("s@example.org", &["d@three.example", "e@four.example"]);
+    let domains =
+        "RCPT TO:<a@one.example>\r\nRCPT TO:<b@two.example>\r\nRCPT TO:<c@ONE.example>\r\n";
+    d.sends(&format!("MAIL FROM:<s@example.org>\r\n{domains}DATA\r\n"));
+    d.says("250 ok\r\n250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+    d.written();
+    d.says("250 taken\r\n");
+    d.sends("");
+    d.says("");
+    let taken = delivered("250 taken\r\n");
+    let beyond = not_sent(NotSentReason::LimitReached);
+    let mut reports = Reports::default();
+    reports.expect(m, to.len());
+    reports.expect(none, 2);
+    let told = d.take_events().into_iter();
+    let told: Vec<Report> = told.filter_map(|event| reports.observe(event)).collect();
+    let of = |message| {
+        let mut all = told.iter();
+        all.find(|it| it.message == message).unwrap()
+    };
+    let expected = [taken.clone(), taken.clone(), taken, beyond.clone()];
+    assert_eq!(of(m).recipients[..], expected);
+    assert_eq!(of(none).recipients[..], [beyond.clone(), beyond]);
+}
+
+/// Who must all be accepted are not tried one without the other.
+#[test]
+fn a_message_for_all_to_too_many_domains_is_not_sent() {
+    let mut d = Dialogue::begin(Pipelining::Group, &["PIPELINING", "LIMITS RCPTDOMAINMAX=1"]);
+    let to = ["a@one.example", "b@two.example"];
+    let m = d.submit_envelope(&envelope("s@example.org", &to).all_or_none(), b"hi\r\n");
+    let next = d.submit("s@example.org", &["b@two.example"]);
+    d.sends("MAIL FROM:<s@example.org>\r\nRCPT TO:<b@two.example>\r\nDATA\r\n");
+    d.says("");
+    d.finishes(&[(m, not_sent(NotSentReason::LimitReached))]);
+    assert_eq!(next.index(), 1);
 }

@@ -160,3 +160,33 @@ fn connections_that_fail_together_are_one_failure() {
         Duration::from_secs(2)
     );
 }
+
+/// 9422-4-c: A server that takes one domain in a session is asked as often as it takes, since each session
+/// does what it may.
+#[test]
+fn a_session_that_did_all_it_may_is_no_failed_try() {
+    let to = ["a@1.example", "b@2.example", "c@3.example", "d@4.example"];
+    let envelope = Envelope::new("a@x.example").unwrap();
+    let add = |envelope: Envelope<'static>, to: &'static str| envelope.to(to).unwrap();
+    let mut resending = Resending::new(to.into_iter().fold(envelope, add), 1);
+    let hello = "250-x\r\n250-PIPELINING\r\n250 LIMITS RCPTDOMAINMAX=1\r\n";
+    for recipient in to {
+        let (report, wire) = send(
+            resending.envelope(),
+            &[
+                "220 x\r\n",
+                hello,
+                "250 x\r\n250 x\r\n354 x\r\n",
+                "250 taken\r\n",
+            ],
+        );
+        let rcpt = format!("\r\nRCPT TO:<{recipient}>\r\nDATA\r\n");
+        assert!(wire.contains(&rcpt), "{wire}");
+        let next = match recipient {
+            "d@4.example" => Next::Nothing,
+            _ => Next::Send,
+        };
+        assert_eq!(resending.observe(report), next);
+    }
+    assert!(resending.into_report().unwrap().is_delivered());
+}
