@@ -1,6 +1,6 @@
 //! What is said about a message outside of its content: as the caller has it, and as it is written.
 
-use alloc::{boxed::Box, vec::Vec};
+use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 
 use super::{
     aim::Aim,
@@ -428,17 +428,18 @@ impl Written {
         given.get(at).map(|(_, given)| given)
     }
 
-    /// Leaves out what may be left out where the server does not offer it.
+    /// Leaves out what may be left out where the server does not offer it. Returns the positions of the
+    /// recipients who need what is not offered, with that.
     ///
     /// # Errors
     ///
-    /// Fails if the message needs what is not offered.
+    /// Fails if the message itself needs what is not offered.
     pub(super) fn fit(
         &mut self,
         offered: &Capabilities,
         is_verified: bool,
         config: &Config,
-    ) -> Result<(), NotSentReason> {
+    ) -> Result<BTreeMap<usize, Extension>, NotSentReason> {
         if let Some(origin) = &mut self.origin {
             origin.fit(offered);
         }
@@ -454,7 +455,8 @@ impl Written {
             Some(BodyType::BinaryMime) => Some(Extension::BinaryMime),
             Some(BodyType::SevenBit) | None => None,
         };
-        let utf8 = self.is_internationalized.then_some(Extension::SmtpUtf8); // 6531-3.2-d
+        let mut unfit = self.leave_out_utf8(offered); // 6531-3.2-d
+        let utf8 = self.is_internationalized.then_some(Extension::SmtpUtf8);
         let (mut vital, mut exceeded, mut needs_verified_tls) = ([None; 4], None, false);
         if let Some(given) = self.parameters.as_deref_mut() {
             (vital, exceeded) = (vital_of_mail(given), exceeded_by(given, offered));
@@ -462,19 +464,41 @@ impl Written {
             fit_mail(given, offered);
         }
         let is_ascii = !self.is_internationalized;
-        let recipients = self.recipient_parameters.iter_mut().map(|(_, given)| {
+        for (position, given) in &mut self.recipient_parameters {
             if is_ascii {
                 recode(given);
             }
-            fit_recipient(given, offered)
-        });
-        let needed = vital.into_iter().chain(recipients).chain([body, utf8]);
+            let needed = fit_recipient(given, offered);
+            if let Some(extension) = needed.filter(|&extension| !offered.has(extension)) {
+                unfit.insert(*position, extension);
+            }
+        }
+        let needed = vital.into_iter().chain([body, utf8]);
         let missing = needed.flatten().find(|&extension| !offered.has(extension));
         match missing.or(exceeded) {
             Some(extension) => Err(NotSentReason::ExtensionMissing(extension)),
             None if needs_verified_tls && !is_verified => Err(NotSentReason::ServerUnverified),
-            None => Ok(()),
+            None => Ok(unfit),
         }
+    }
+
+    /// Returns the positions of the recipients who need SMTPUTF8, where it is not offered and the message
+    /// does without.
+    fn leave_out_utf8(&mut self, offered: &Capabilities) -> BTreeMap<usize, Extension> {
+        if !self.is_internationalized || offered.has(Extension::SmtpUtf8) {
+            return BTreeMap::new();
+        }
+        let sender = self.ends.first().and_then(|&end| self.paths.get(..end));
+        let is_asked_for = self.parameters.as_ref().is_some_and(|it| it.smtp_utf8);
+        if is_asked_for || !sender.is_none_or(is_ascii) {
+            return BTreeMap::new();
+        }
+        self.is_internationalized = false;
+        let is_unfit = |position: &usize| !is_ascii(self.recipient(*position));
+        let unfit = (0..self.recipients()).filter(is_unfit);
+        unfit
+            .map(|position| (position, Extension::SmtpUtf8))
+            .collect()
     }
 
     /// Declares what was seen of a content that is text.

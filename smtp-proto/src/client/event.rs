@@ -434,8 +434,8 @@ pub enum NotSentReason {
     /// The recipient was accepted, and [that was all that was asked](super::Envelope::verify_only).
     #[error("the recipients were only to be verified")]
     OnlyVerified,
-    /// The message needs what the server does not offer, or not so far: a time to deliver by that
-    /// is below the server's minimum, a hold that is beyond its maximum.
+    /// The message, or this recipient, needs what the server does not offer, or not so far: a time to
+    /// deliver by that is below the server's minimum, a hold that is beyond its maximum.
     #[error("the server does not offer {}", .0.keyword())]
     ExtensionMissing(Extension),
     /// MAIL, or the recipient's RCPT, would be longer than the server takes with the extensions that it

@@ -249,8 +249,9 @@ impl Messages {
             true => None,
             false => envelope.is_for_nobody(offered),
         };
-        if let Some(reason) = fits.err().or(is_for_nobody) {
-            self.outcomes().withdraw(id, reason);
+        match (fits, is_for_nobody) {
+            (Err(reason), _) | (Ok(_), Some(reason)) => self.outcomes().withdraw(id, reason),
+            (Ok(unfit), None) => self.outcomes().leave_out_unfit(id, &unfit),
         }
     }
 
@@ -468,10 +469,11 @@ impl Messages {
                         self.outcomes().add_part(part);
                     }
                 }
-                Action::Mail(id) if !self.admits(id) => match self.split_by_domain(id) {
-                    Some(part) => self.outcomes().add_part(part),
-                    None => self.outcomes().withdraw(id, NotSentReason::LimitReached),
-                },
+                Action::Mail(id) if !self.admits(id) => {
+                    let part = self.leave_out_domains(id);
+                    let reason = NotSentReason::LimitReached;
+                    self.outcomes().part_with(id, part, reason);
+                }
                 Action::Mail(id) => return Some(self.mail_or_forward(id)),
                 action => return Some(action),
             }
@@ -497,13 +499,11 @@ impl Messages {
             .admits(id, |position| envelope?.domain(position as usize))
     }
 
-    /// Moves the recipients whose domains the server does not take in this session out of a transaction
-    /// that need not be for all, into one that is returned; none, if they are all that it is for.
-    fn split_by_domain(&mut self, id: TransactionId) -> Option<TransactionId> {
+    fn leave_out_domains(&mut self, id: TransactionId) -> Option<TransactionId> {
         let message = self.schedule.get(id)?.message();
         let envelope = self.ledger.envelope(message)?;
         self.schedule
-            .split_by_domain(id, |position| envelope.domain(position as usize))
+            .leave_out_domains(id, |position| envelope.domain(position as usize))
     }
 
     /// Writes a command, and returns what it is. A message whose MAIL cannot be said within the server's

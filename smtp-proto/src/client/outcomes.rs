@@ -1,6 +1,6 @@
 //! What becomes of messages: which are given up, and whose outcome is told.
 
-use alloc::vec::Vec;
+use alloc::{collections::BTreeMap, vec::Vec};
 
 use super::{
     event::{Cancellation, Event, MessageId, NotSent, NotSentReason, Outcome},
@@ -9,7 +9,7 @@ use super::{
     table::Stage,
     transaction::{Transaction, TransactionId},
 };
-use crate::machine::Misuse;
+use crate::{machine::Misuse, syntax::Extension};
 
 /// The outcomes of all messages. It lasts for one step, and owns nothing.
 pub(super) struct Outcomes<'m> {
@@ -149,6 +149,42 @@ impl<'m> Outcomes<'m> {
             self.ledger.add_part(part.message());
         }
         self.conclude(id);
+    }
+
+    /// Leaves out of a transaction the recipients who need an extension that is not offered, by their
+    /// positions.
+    pub(super) fn leave_out_unfit(
+        &mut self,
+        id: TransactionId,
+        unfit: &BTreeMap<usize, Extension>,
+    ) {
+        for extension in [Extension::SmtpUtf8, Extension::Rrvs] {
+            let needs = |position: u32| unfit.get(&(position as usize)) == Some(&extension);
+            let is_needed = self.schedule.get(id).is_some_and(|it| {
+                let mut places = 0..it.recipients();
+                !it.is_finished() && places.any(|place| needs(it.position_of(place)))
+            });
+            if is_needed {
+                let reason = NotSentReason::ExtensionMissing(extension);
+                let is_kept = |position| !needs(position);
+                let part = self.schedule.leave_out(id, is_kept, reason.clone());
+                self.part_with(id, part, reason);
+            }
+        }
+    }
+
+    /// Takes over the transaction of recipients who were left out of another, or gives that one up if it
+    /// cannot be without them.
+    pub(super) fn part_with(
+        &mut self,
+        id: TransactionId,
+        part: Option<TransactionId>,
+        reason: NotSentReason,
+    ) {
+        match part {
+            Some(part) => self.add_part(part),
+            None => self.withdraw(id, reason),
+        }
     }
 
     /// Has a transaction's outcome told if nothing more is sent or read for it.

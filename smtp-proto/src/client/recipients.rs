@@ -61,6 +61,14 @@ impl Recipients {
         *self = Self::Some(left);
     }
 
+    /// Keeps those at positions that are to be kept, and returns the others.
+    pub(super) fn split_by(&mut self, mut is_kept: impl FnMut(u32) -> bool) -> Self {
+        let all = (0..self.len()).map(|place| self.position(place));
+        let (kept, others) = all.partition(|position| is_kept(*position));
+        *self = Self::Some(kept);
+        Self::Some(others)
+    }
+
     /// Keeps the first, and returns the others.
     pub(super) fn split_off(&mut self, most: u32) -> Self {
         match self {

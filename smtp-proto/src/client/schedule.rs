@@ -309,20 +309,29 @@ impl Schedule {
         is_admitted
     }
 
-    /// Moves the recipients whose domains are too many for this session into a further transaction, which
-    /// is over and is returned.
-    pub(super) fn split_by_domain<'a>(
+    /// Leaves out of a transaction the recipients whose domains are too many for this session.
+    pub(super) fn leave_out_domains<'a>(
         &mut self,
         id: TransactionId,
         domain_of: impl Fn(u32) -> Option<&'a [u8]>,
     ) -> Option<TransactionId> {
         let mut quota = core::mem::take(&mut self.quota);
-        let rest = self.get_mut(id).and_then(|transaction| {
-            transaction.split_by(|position| quota.admits(domain_of(position).into_iter()))
-        });
+        let is_kept = |position| quota.admits(domain_of(position).into_iter());
+        let rest = self.leave_out(id, is_kept, NotSentReason::LimitReached);
         self.quota = quota;
-        let mut rest = rest?;
-        rest.abandon(NotSentReason::LimitReached.into());
+        rest
+    }
+
+    /// Leaves recipients out of a transaction, those at positions that are not kept. Returns the
+    /// transaction that is theirs, and over; `None` if there is nobody without them.
+    pub(super) fn leave_out(
+        &mut self,
+        id: TransactionId,
+        is_kept: impl FnMut(u32) -> bool,
+        reason: NotSentReason,
+    ) -> Option<TransactionId> {
+        let mut rest = self.get_mut(id)?.split_by(is_kept)?;
+        rest.abandon(reason.into());
         rest.stop();
         Some(self.queue.push(|transaction| *transaction = rest))
     }

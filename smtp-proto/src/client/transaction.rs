@@ -109,23 +109,20 @@ impl Transaction {
     }
 
     /// Leaves itself the recipients at positions that are kept, and puts the others into a transaction of
-    /// their own, if there are some of both and it need not be for all.
-    pub(super) fn split_by(&mut self, mut is_kept: impl FnMut(u32) -> bool) -> Option<Self> {
-        if self.is_for_all() {
+    /// their own, unless that leaves nobody, or it has to be for all.
+    pub(super) fn split_by(&mut self, is_kept: impl FnMut(u32) -> bool) -> Option<Self> {
+        if self.is_for_all() || self.is_open {
             return None;
         }
-        let places = 0..self.recipients.len();
-        let is_left = |place: &u32| !is_kept(self.recipients.position(*place));
-        let places: Vec<u32> = places.filter(is_left).collect();
-        if places.len() == self.recipients.len() as usize {
+        let mut kept = self.recipients.clone();
+        let recipients = kept.split_by(is_kept);
+        if kept.len() == 0 {
             return None;
         }
-        let positions = places.iter().map(|place| self.recipients.position(*place));
-        let rest = Recipients::at(positions.collect());
-        self.recipients.leave_out(&places);
+        self.recipients = kept;
         let lineage = self.lineage.split();
         Some(Self {
-            recipients: rest,
+            recipients,
             ..self.part(lineage)
         })
     }

@@ -1,13 +1,15 @@
 //! What each policy puts into a flight.
 
 use smtp_proto::{
-    client::{Duplex, Pipelining},
+    client::{Duplex, NotSentReason, Pipelining},
+    delivery::Reports,
     machine::Step,
+    syntax::{BodyType, Extension, ForwardPath, MailParameters, RcptParameters},
 };
 
 use crate::dialogue::{
-    Dialogue, STUFFED, config, delivered, finished, not_sent, of_recipient, present, recipient,
-    refused,
+    Dialogue, STUFFED, config, delivered, envelope, finished, not_sent, of_recipient, present,
+    recipient, refused,
 };
 
 const TWO: [&str; 2] = ["b@example.net", "c@example.net"];
@@ -246,9 +248,6 @@ fn half_duplex_counts_last_chunks() {
 /// 5321-4.1.1.3-d, 1870-6.2, 6152-2-a, 1870-7-a, 6152-3-f: parameters only where they were offered.
 #[test]
 fn parameters_follow_the_offer() {
-    use crate::dialogue::envelope;
-    use smtp_proto::client::NotSentReason;
-    use smtp_proto::syntax::{BodyType, Extension};
     let eight = || {
         envelope("a@example.org", &TWO[..1])
             .size(7)
@@ -283,9 +282,7 @@ fn parameters_follow_the_offer() {
 /// no stream only after the replies to the recipients.
 #[test]
 fn binary_content_goes_by_chunks() {
-    use crate::dialogue::envelope;
     use smtp_proto::client::Body;
-    use smtp_proto::syntax::BodyType;
     let content = b"\n.\r\0\xff";
     for policy in [
         Pipelining::LockStep,
@@ -314,9 +311,7 @@ fn binary_content_goes_by_chunks() {
 /// keeps the message back.
 #[test]
 fn extensions_are_dropped_or_demanded() {
-    use crate::dialogue::envelope;
-    use smtp_proto::client::{Envelope, NotSentReason};
-    use smtp_proto::syntax::{Extension, ForwardPath, MailParameters, RcptParameters};
+    use smtp_proto::client::Envelope;
     let parse = |text: &'static str| MailParameters::parse(text).unwrap();
     let recipient = |text: &'static str| RcptParameters::parse(text).unwrap();
     let path = || ForwardPath::parse("<c@example.net>").unwrap();
@@ -365,8 +360,6 @@ fn extensions_are_dropped_or_demanded() {
             Extension::FutureRelease,
         ),
         ("SMTPUTF8", "", &["8BITMIME"], Extension::SmtpUtf8),
-        ("", "RRVS=2014-04-03T23:01:00Z", &[], Extension::Rrvs),
-        ("", "RRVS=2014-04-03T23:01:00Z;R", &[], Extension::Rrvs),
     ] {
         let mut d = begin(keywords);
         let m = d.client.submit(&message(mail, rcpt)).unwrap();
@@ -380,9 +373,6 @@ fn extensions_are_dropped_or_demanded() {
 /// no 8 bits; 7BIT is what no BODY means; dots are stuffed whatever follows them.
 #[test]
 fn declared_bodies() {
-    use crate::dialogue::envelope;
-    use smtp_proto::client::NotSentReason;
-    use smtp_proto::syntax::{BodyType, Extension};
     let declared = |body| envelope("a@example.org", &TWO[..1]).body(body);
     let stream = Pipelining::Stream { window: 9 };
     for (body, keywords, missing) in [
@@ -441,4 +431,63 @@ fn addresses_against_the_grammar() {
     d.sends(&format!(
         "MAIL FROM:<{sender}>\r\nRCPT TO:<{recipient}>\r\nDATA\r\n"
     ));
+}
+
+/// 6531-3.2-d, 7293-5.1.1-a: What one recipient needs, and the server does not offer, keeps the message from
+/// no other.
+#[test]
+fn what_a_recipient_needs_is_missing_for_that_recipient() {
+    let envelope = |since: &'static str| {
+        let since = RcptParameters::parse(since).unwrap();
+        let to = ["a@example.net", "δ@example.net", "b@example.net"];
+        envelope("s@example.org", &to).recipient_with("c@example.net".try_into().unwrap(), since)
+    };
+    let missing = |extension| not_sent(NotSentReason::ExtensionMissing(extension));
+    for (since, is_early) in [
+        ("RRVS=2014-04-03T23:01:00Z", false),
+        ("RRVS=2014-04-03T23:01:00Z;R", true),
+    ] {
+        let mut d = Dialogue::with(config(Pipelining::Group));
+        let submit = |d: &mut Dialogue| d.submit_envelope(&envelope(since), b"hi\r\n");
+        let early = is_early.then(|| submit(&mut d));
+        d.says("220 x\r\n");
+        d.sends("EHLO client.example\r\n");
+        d.says("250-x\r\n250 PIPELINING\r\n");
+        let m = early.unwrap_or_else(|| submit(&mut d));
+        d.sends(
+            "MAIL FROM:<s@example.org>\r\nRCPT TO:<a@example.net>\r\n\
+             RCPT TO:<b@example.net>\r\nDATA\r\n",
+        );
+        d.says("250 ok\r\n250 ok\r\n250 ok\r\n354 go\r\n");
+        d.sends("hi\r\n.\r\n");
+        d.says("250 taken\r\n");
+        let mut reports = Reports::default();
+        reports.expect(m, 4);
+        let told = d.take_events().into_iter();
+        let told: Vec<_> = told.filter_map(|event| reports.observe(event)).collect();
+        let taken = delivered("250 taken\r\n");
+        let (utf8, since) = (missing(Extension::SmtpUtf8), missing(Extension::Rrvs));
+        assert_eq!(told[0].recipients[..], [taken.clone(), utf8, taken, since]);
+    }
+}
+
+/// Where it has to be for all, is for nobody else, or needs it itself, it is not sent.
+#[test]
+fn what_all_recipients_need_is_missing_for_the_message() {
+    let since = RcptParameters::parse("RRVS=2014-04-03T23:01:00Z").unwrap();
+    for envelope in [
+        envelope("s@example.org", &["a@example.net", "δ@example.net"]).all_or_none(),
+        envelope("s@example.org", &["δ@example.net"])
+            .recipient_with("c@example.net".try_into().unwrap(), since)
+            .all_or_none(),
+        envelope("s@example.org", &["δ@example.net", "ε@example.net"]),
+        envelope("δ@example.org", &["a@example.net", "ε@example.net"]),
+    ] {
+        let mut d = Dialogue::begin(Pipelining::Group, &["PIPELINING"]);
+        let m = d.client.submit(&envelope).unwrap();
+        d.says("");
+        let missing = NotSentReason::ExtensionMissing(Extension::SmtpUtf8);
+        d.finishes(&[(m, not_sent(missing))]);
+        d.sends("");
+    }
 }
