@@ -212,7 +212,7 @@ impl Sides for Applications {
     }
 
     fn asked(&mut self, _: &mut Server, event: server::Event<'_>) {
-        self.store.on_event(event);
+        self.store.on_event(event, &mut self.random);
     }
 
     fn decide(&mut self, server: &mut Server) -> bool {
