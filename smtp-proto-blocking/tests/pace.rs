@@ -15,15 +15,8 @@ use smtp_proto::{
     machine::{Fault, Timer},
     syntax::Host,
 };
-use smtp_proto_blocking::{Body, Client, Envelope, Error, Report, client::Options};
-use smtp_proto_test_support::{DELIVERS, OFFER, Script, Scripted};
-
-const MESSAGE: &str = "Subject: x\r\n\r\nHello.\r\n";
-
-fn envelope() -> Envelope<'static> {
-    let envelope = Envelope::new("alice@example.net").unwrap();
-    envelope.to("bob@example.org").unwrap()
-}
+use smtp_proto_blocking::{Body, Client, Error, Report, client::Options};
+use smtp_proto_test_support::{DELIVERS, MESSAGE, OFFER, Script, Scripted, envelope};
 
 fn options() -> Options {
     Options::new(Config::new(Host::parse("client.example").unwrap()))

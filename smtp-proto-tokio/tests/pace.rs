@@ -8,19 +8,12 @@ use smtp_proto::{
     machine::{Fault, Timer},
     syntax::Host,
 };
-use smtp_proto_test_support::{DELIVERS, OFFER, Script, Scripted};
-use smtp_proto_tokio::{Body, Client, Envelope, Report, client::Options};
+use smtp_proto_test_support::{DELIVERS, MESSAGE, OFFER, Script, Scripted, envelope};
+use smtp_proto_tokio::{Body, Client, Report, client::Options};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, DuplexStream, duplex},
     time::{Instant, sleep, timeout},
 };
-
-const MESSAGE: &str = "Subject: x\r\n\r\nHello.\r\n";
-
-fn envelope() -> Envelope<'static> {
-    let envelope = Envelope::new("alice@example.net").unwrap();
-    envelope.to("bob@example.org").unwrap()
-}
 
 fn options() -> Options {
     Options::new(Config::new(Host::parse("client.example").unwrap()))

@@ -6,11 +6,10 @@ use smtp_proto::{
     client::{NotSentReason, Outcome, Timeouts},
     machine::{Fault, Timer},
 };
-use smtp_proto_test_support::{DELIVERS, Script, Scripted};
+use smtp_proto_test_support::{DELIVERS, MESSAGE, Script, Scripted, envelope};
 
-use super::face::{Client, Envelope, client::Options};
+use super::face::{Client, client::Options};
 
-const MESSAGE: &str = "Subject: x\r\n\r\nHello.\r\n";
 /// Less than any timeout takes that was not set.
 const SOON: Duration = Duration::from_secs(8);
 const SHORT: Duration = Duration::from_millis(80);
@@ -22,11 +21,6 @@ fn impatient(server: &Scripted, set: impl FnOnce(&mut Timeouts)) -> Options {
     set(&mut timeouts);
     let options = Options::at(server.url()).unwrap();
     options.configure(|config| config.timeouts(timeouts))
-}
-
-fn envelope() -> Envelope<'static> {
-    let envelope = Envelope::new("alice@example.net").unwrap();
-    envelope.to("bob@example.org").unwrap()
 }
 
 fn silent_after(said: &[(&'static str, &'static str)], verb: &'static str) -> Scripted {
