@@ -15,7 +15,7 @@ use smtp_proto::{
 };
 use smtp_proto_test_support::{DELIVERS, MESSAGE, OFFER, Script, Scripted, envelope};
 
-use super::face::{Client, Error, Report, Sender, client::Options};
+use super::face::{Client, Error, Report, client::Options};
 
 fn is_unsent(report: &Report, reason: NotSentReason) -> bool {
     matches!(&report.outcome, Outcome::NotSent(why) if why.reason == reason)
@@ -234,7 +234,7 @@ fn connections_come_from_the_address_that_is_set() {
 #[test]
 fn nothing_shows_a_password() {
     let options = Options::at("smtps://alice:hunter2@mx.example.net").unwrap();
-    let sender = Sender::new(options.clone()).unwrap();
+    let sender = super::face::Sender::new(options.clone()).unwrap();
     for shown in [format!("{options:?}"), format!("{sender:?}")] {
         assert!(!shown.contains("hunter2"), "{shown}");
     }

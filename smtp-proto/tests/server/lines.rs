@@ -2,7 +2,6 @@
 
 use crate::peer::{Decision, Peer, WAYS, config};
 use smtp_proto::machine::Fault;
-use smtp_proto::server::Event;
 use smtp_proto::syntax::{Capabilities, Extension};
 
 /// 5321-3.3-e, 5321-4.1.2-f: what cannot be misread is taken unless the configuration says otherwise;
@@ -130,6 +129,7 @@ fn a_bare_lf_ends_the_session() {
 #[cfg(feature = "auth")]
 #[test]
 fn a_bare_lf_in_a_response() {
+    use smtp_proto::server::Event;
     let config = config()
         .mechanisms(["PLAIN"])
         .unwrap()
