@@ -9,7 +9,7 @@ use smtp_proto::{
 };
 
 use crate::dialogue::{
-    Dialogue, ONE, answer, config, connection_ended, delivered, envelope, not_sent, not_sent_after,
+    Dialogue, ONE, answer, config, connection_ended, delivered, envelope, not_sent_after,
     recipient, reply,
 };
 
@@ -90,7 +90,7 @@ fn helo_alone_offers_nothing() {
         d.sends("HELO client.example\r\n");
         d.says("250-x\r\n250 AUTH PLAIN\r\n");
         d.sends("QUIT\r\n");
-        d.finishes(&[(m, not_sent(NotSentReason::NoMechanism))]);
+        d.finishes(&[(m, crate::dialogue::not_sent(NotSentReason::NoMechanism))]);
     }
 }
 
