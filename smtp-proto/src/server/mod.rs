@@ -112,6 +112,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod additions;
 mod asking;
 mod config;
 mod content;
@@ -123,6 +124,7 @@ mod intake;
 mod lines;
 mod link;
 mod offer;
+mod offering;
 mod outbox;
 mod patience;
 mod progress;
