@@ -5,7 +5,7 @@ use core::{error, fmt};
 
 use super::body_error::BodyError;
 use crate::{
-    machine::{Answer, Fault},
+    machine::{Answer, Fault, Step},
     syntax::{Class, Extension, Reply},
 };
 
@@ -217,7 +217,15 @@ pub enum Outcome<'i> {
     InDoubt,
 }
 
-impl Outcome<'_> {
+impl<'a> Outcome<'a> {
+    /// Returns what a server's verdict on a content means, which ended with that step.
+    pub(super) fn by(step: Step, reply: Reply<'a>) -> Self {
+        match reply.is_positive() {
+            true => Self::Delivered(reply),
+            false => Self::Refused(Answer { step, reply }),
+        }
+    }
+
     /// Copies what is borrowed, so that the outcome can live on.
     pub fn into_owned(self) -> Outcome<'static> {
         match self {

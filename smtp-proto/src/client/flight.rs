@@ -241,7 +241,11 @@ impl<'s> Flight<'s> {
             });
         if let Err(reason) = written {
             slices.clear();
-            if self.messages.abandon(id, reason, self.link.content()) {
+            if self
+                .messages
+                .outcomes()
+                .abandon(id, reason, self.link.content())
+            {
                 self.link.cut();
             }
         }

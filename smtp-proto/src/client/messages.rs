@@ -8,14 +8,13 @@ use super::{
     config::Config,
     contents::Contents,
     envelope::{Envelope, Written},
-    event::{
-        BodyRequest, Cancellation, CommandId, Event, MessageId, NotSent, NotSentReason, Outcome,
-    },
+    event::{BodyRequest, CommandId, Event, MessageId, NotSentReason, Outcome},
     ledger::Ledger,
+    outcomes::Outcomes,
     outstanding::Expected,
     proof::Shown,
     resets::RefusedReset,
-    schedule::{Abandoned, Schedule},
+    schedule::Schedule,
     table::{Level, Stage, Turn, Verb},
     terms::Terms,
     transaction::{Heard, Transaction, TransactionId},
@@ -134,36 +133,8 @@ impl Messages {
             return Err(Misuse::NoRecipient);
         }
         transaction.close_envelope();
-        self.go_on(id);
+        self.outcomes().go_on(id);
         Ok(())
-    }
-
-    /// Withdraws a message; `open` is the transaction whose content is being sent. Returns what that
-    /// costs, and whether the connection is to be cut now.
-    pub(super) fn cancel(
-        &mut self,
-        message: MessageId,
-        open: Option<TransactionId>,
-    ) -> (Result<Cancellation, Misuse>, bool) {
-        let mut cancellation: Result<Cancellation, Misuse> = Err(Misuse::UnknownMessage);
-        let mut is_cut = false;
-        let ids: Vec<TransactionId> = self.schedule.of_message(message.0).collect();
-        for id in ids {
-            let cost = match self.schedule.get(id).map(Transaction::stage) {
-                Some(Stage::Waiting) => Cancellation::Unsent,
-                Some(Stage::Forwarded | Stage::Envelope) => Cancellation::Withdrawn,
-                Some(Stage::Chunks) if open != Some(id) => Cancellation::Withdrawn,
-                Some(Stage::Data | Stage::Content | Stage::Chunks) => Cancellation::EndsConnection,
-                Some(Stage::LoneDot | Stage::Over) | None => {
-                    cancellation = cancellation.or(Err(Misuse::TooLate));
-                    continue;
-                }
-            };
-            // Of a message in several parts, the dearest counts.
-            cancellation = Ok(cancellation.map_or(cost, |other| other.max(cost)));
-            is_cut |= self.abandon(id, NotSentReason::Cancelled, open);
-        }
-        (cancellation, is_cut)
     }
 
     /// Queues a command of the application's after the messages so far.
@@ -220,7 +191,7 @@ impl Messages {
             let Some(id) = self.schedule.first_unfinished() else {
                 return self.ledger.next_closed();
             };
-            self.finish(id);
+            self.outcomes().finish(id);
         }
     }
 
@@ -279,7 +250,7 @@ impl Messages {
             false => envelope.is_for_nobody(offered),
         };
         if let Some(reason) = fits.err().or(is_for_nobody) {
-            self.withdraw(id, reason);
+            self.outcomes().withdraw(id, reason);
         }
     }
 
@@ -365,14 +336,14 @@ impl Messages {
             Heard::Verdict(None, outcome) => {
                 let is_taken = matches!(outcome, Some(Outcome::Delivered(_)));
                 self.schedule.ended(id, is_taken);
-                return Answered::Told(self.finish_with(id, outcome));
+                return Answered::Told(self.outcomes().finish_with(id, outcome));
             }
             Heard::Verdict(Some(recipient), outcome) => {
                 if transaction.is_answered() {
                     let is_taken = matches!(outcome, Some(Outcome::Delivered(_)));
                     self.schedule.ended(id, is_taken);
                 }
-                self.conclude(id);
+                self.outcomes().conclude(id);
                 return Answered::Told(outcome.map(|outcome| Event::RecipientFinished {
                     message,
                     recipient: recipient as usize,
@@ -392,13 +363,13 @@ impl Messages {
         let is_concluded = transaction.is_concluded();
         if let Some(rest) = handed_on {
             let part = self.schedule.push_part(rest);
-            self.add_part(part);
+            self.outcomes().add_part(part);
         }
         if verb == Verb::LoneDot {
             self.schedule.ended(id, false);
         }
         if is_concluded {
-            self.conclude(id);
+            self.outcomes().conclude(id);
         }
         Answered::Told(event)
     }
@@ -437,7 +408,7 @@ impl Messages {
 
     fn step_down(&mut self) {
         if let Some(given_up) = self.schedule.step_down() {
-            self.conclude(given_up);
+            self.outcomes().conclude(given_up);
         }
     }
 
@@ -446,136 +417,6 @@ impl Messages {
         if let Some(transaction) = self.schedule.get_mut(id) {
             transaction.refuse(answer);
         }
-    }
-
-    // Outcomes, and the end.
-
-    /// Takes a transaction out of the way that must not be completed; `open` is that whose content is
-    /// being sent. Returns whether the connection is to be cut.
-    ///
-    /// Before DATA it costs a RSET. Later it costs the connection, as the server would take a part for
-    /// the whole.
-    pub(super) fn abandon(
-        &mut self,
-        id: TransactionId,
-        reason: impl Into<NotSent>,
-        open: Option<TransactionId>,
-    ) -> bool {
-        match self.schedule.abandon(id, reason.into(), open) {
-            Some(Abandoned::Stopped) => self.conclude(id),
-            Some(Abandoned::Cut) => return true,
-            Some(Abandoned::Undecided) | None => {}
-        }
-        false
-    }
-
-    /// Takes a transaction out of the way of whose content nothing was sent, which costs no connection.
-    pub(super) fn withdraw(&mut self, id: TransactionId, reason: impl Into<NotSent>) {
-        self.abandon(id, reason, None);
-    }
-
-    /// Gives up a transaction if it has come to be for nobody, or has its outcome told if it is over.
-    fn go_on(&mut self, id: TransactionId) {
-        match self.schedule.get(id).and_then(Transaction::is_for_nobody) {
-            Some(reason) => self.withdraw(id, reason),
-            None => self.conclude(id),
-        }
-    }
-
-    /// Gives up all that has not begun, as the server takes no more in this session.
-    fn abandon_waiting(&mut self) {
-        for id in self.schedule.ids() {
-            let stage = self.schedule.get(id).map(Transaction::stage);
-            if stage == Some(Stage::Waiting) {
-                self.withdraw(id, NotSentReason::LimitReached);
-            }
-        }
-    }
-
-    /// Gives up everything, as the server has refused the session; `open` is the transaction whose
-    /// content is being sent. Returns whether the connection is to be cut.
-    pub(super) fn abandon_all(&mut self, reason: &NotSent, open: Option<TransactionId>) -> bool {
-        let mut is_cut = false;
-        for id in self.schedule.ids() {
-            match self.schedule.get_mut(id) {
-                Some(transaction) if transaction.is_finished() => {}
-                // Sent ahead of the refusal: its own refusals are still to be read.
-                Some(transaction) if transaction.stage() == Stage::Over => {
-                    transaction.abandon(reason.clone());
-                }
-                _ => is_cut |= self.abandon(id, reason.clone(), open),
-            }
-        }
-        is_cut
-    }
-
-    /// Accounts for the end of the session as the reason why what is unfinished, and was not refused, is
-    /// not sent.
-    pub(super) fn blame(&mut self, reason: &NotSent) {
-        for transaction in self.schedule.unfinished() {
-            if !transaction.is_refused() {
-                transaction.abandon(reason.clone());
-            }
-        }
-    }
-
-    /// Takes back every refusal of an unfinished transaction: it may be another's.
-    pub(super) fn distrust(&mut self) {
-        for transaction in self.schedule.unfinished() {
-            transaction.distrust();
-        }
-    }
-
-    /// Accounts for the end of the session for a transaction whose end was offered.
-    pub(super) fn doubt(&mut self, id: TransactionId) {
-        if let Some(transaction) = self.schedule.get_mut(id) {
-            transaction.give_up(true);
-        }
-    }
-
-    /// Forgets every reply that will not come, as the session has ended.
-    pub(super) fn end(&mut self) {
-        self.ledger.doubt();
-        for id in self.schedule.ids() {
-            if let Some(transaction) = self.schedule.get_mut(id) {
-                transaction.give_up(false);
-            }
-        }
-    }
-
-    /// Takes over a further transaction of a message.
-    fn add_part(&mut self, id: TransactionId) {
-        if let Some(part) = self.schedule.get(id) {
-            self.ledger.add_part(part.message());
-        }
-        self.conclude(id);
-    }
-
-    /// Has a transaction's outcome told if nothing more is sent or read for it.
-    fn conclude(&mut self, id: TransactionId) {
-        if self.schedule.is_concluded(id) {
-            self.finish(id);
-        }
-    }
-
-    /// Has a transaction's outcome told, by what is known.
-    fn finish(&mut self, id: TransactionId) {
-        if let Some(transaction) = self.schedule.get_mut(id) {
-            let concluded = transaction.conclude(None);
-            self.schedule.tidy();
-            self.ledger.tell(concluded);
-        }
-    }
-
-    /// Ends a transaction with a verdict, if there is one, and returns the event.
-    fn finish_with<'i>(
-        &mut self,
-        id: TransactionId,
-        verdict: Option<Outcome<'i>>,
-    ) -> Option<Event<'i>> {
-        let concluded = self.schedule.get_mut(id)?.conclude(verdict);
-        self.schedule.tidy();
-        self.ledger.conclude(concluded)
     }
 
     // Commands.
@@ -622,13 +463,13 @@ impl Messages {
             match self.schedule.next(&is_quiet)? {
                 Action::Split(id) => {
                     if self.schedule.get(id).is_some_and(Transaction::is_for_all) {
-                        self.withdraw(id, NotSentReason::NotForAll);
+                        self.outcomes().withdraw(id, NotSentReason::NotForAll);
                     } else if let Some(part) = self.schedule.split(id) {
-                        self.add_part(part);
+                        self.outcomes().add_part(part);
                     }
                 }
                 Action::Mail(id) if !self.admits(id) => {
-                    self.withdraw(id, NotSentReason::LimitReached);
+                    self.outcomes().withdraw(id, NotSentReason::LimitReached);
                 }
                 Action::Mail(id) => return Some(self.mail_or_forward(id)),
                 action => return Some(action),
@@ -670,7 +511,8 @@ impl Messages {
         let bytes = out.len().saturating_sub(start);
         if let Some(limit) = said.verb.exceeded(bytes, offered) {
             out.truncate(start);
-            self.withdraw(said.transaction, NotSentReason::CommandTooLong { limit });
+            self.outcomes()
+                .withdraw(said.transaction, NotSentReason::CommandTooLong { limit });
             return None;
         }
         Some(said)
@@ -690,7 +532,7 @@ impl Messages {
     pub(super) fn leave_out_recipient(&mut self, id: TransactionId, limit: usize) {
         if let Some(transaction) = self.schedule.get_mut(id) {
             transaction.leave_out(limit);
-            self.go_on(id);
+            self.outcomes().go_on(id);
         }
     }
 
@@ -708,14 +550,14 @@ impl Messages {
                 }
                 match verb {
                     Verb::XForward => self.schedule.sent_forward(id),
-                    Verb::Mail if self.schedule.sent_mail(id) => self.abandon_waiting(),
+                    Verb::Mail if self.schedule.sent_mail(id) => self.outcomes().abandon_waiting(),
                     _ => {}
                 }
             }
         }
     }
 
-    // Contents.
+    // Contents and outcomes.
 
     /// Returns the transaction whose content can be used now; `open` is that which is being sent.
     pub(super) fn wanted(&self, open: Option<TransactionId>) -> Option<TransactionId> {
@@ -729,6 +571,11 @@ impl Messages {
             message: MessageId(transaction.message()),
             offset: transaction.content().position(),
         })
+    }
+
+    /// Returns the outcomes, for what is given up and what is over.
+    pub(super) fn outcomes(&mut self) -> Outcomes<'_> {
+        Outcomes::new(&mut self.schedule, &mut self.ledger)
     }
 
     /// Returns the contents, for what is presented and written of them.

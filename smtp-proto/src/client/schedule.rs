@@ -247,7 +247,7 @@ impl Schedule {
 
     /// Returns how many recipients a transaction may have.
     fn most(&self, transaction: &Transaction) -> u32 {
-        let limits = [self.quota.recipients(), transaction.most()];
+        let limits = [self.quota.recipients(), transaction.lineage().most()];
         limits.into_iter().flatten().min().unwrap_or(u32::MAX)
     }
 
@@ -271,7 +271,7 @@ impl Schedule {
     /// Returns whether a transaction may have one more recipient.
     pub(super) fn has_room(&self, id: TransactionId) -> bool {
         self.get(id).is_some_and(|transaction| {
-            !transaction.is_part() && transaction.recipients() < self.most(transaction)
+            !transaction.lineage().is_part() && transaction.recipients() < self.most(transaction)
         })
     }
 
@@ -284,7 +284,7 @@ impl Schedule {
     pub(super) fn push_part(&mut self, mut part: Transaction) -> TransactionId {
         // A server that takes one recipient at a time would have the content as often as there are
         // recipients, and the RCPTs that it puts off as often as their square.
-        if self.quota.is_exhausted() || part.is_put_off_too_often() {
+        if self.quota.is_exhausted() || part.lineage().is_put_off_too_often() {
             part.abandon(NotSentReason::LimitReached.into());
             part.stop();
         }

@@ -7,6 +7,7 @@ use core::time::Duration;
 
 use super::{
     config::{Config, Tls},
+    ending::Ending,
     envelope::Envelope,
     event::{Body, BodyRequest, Cancellation, CommandId, Event, MessageId, NotSent, NotSentReason},
     flight::Flight,
@@ -25,8 +26,8 @@ use super::{
 use crate::sasl::{Attempts, Mechanism};
 use crate::{
     framing::{Progress, Transmit},
-    machine::{Answer, Error, Fault, Misuse, Remark, Step, Timer, TlsInfo, TraceEntry},
-    syntax::{Capabilities, Class, Code, Command, ForwardPath, RcptParameters, Reply},
+    machine::{Answer, Error, Fault, Misuse, Timer, TlsInfo, TraceEntry},
+    syntax::{Capabilities, Code, Command, ForwardPath, RcptParameters, Reply},
 };
 
 /// Everything of a client but the bytes that it wants written.
@@ -121,7 +122,8 @@ impl Session {
     }
 
     pub(super) fn cancel(&mut self, message: MessageId) -> Result<Cancellation, Misuse> {
-        let (cancellation, is_cut) = self.messages.cancel(message, self.link.content());
+        let content = self.link.content();
+        let (cancellation, is_cut) = self.messages.outcomes().cancel(message, content);
         if is_cut {
             self.link.cut();
         }
@@ -134,11 +136,11 @@ impl Session {
     }
 
     pub(super) fn abort(&mut self) {
-        self.fail(Fault::ShutDown, &[]);
+        self.ending().fail(Fault::ShutDown, &[]);
     }
 
     pub(super) fn overdue(&mut self) {
-        self.fail(Fault::TimedOut(Timer::Message), &[]);
+        self.ending().fail(Fault::TimedOut(Timer::Message), &[]);
     }
 
     #[cfg(feature = "auth")]
@@ -165,10 +167,10 @@ impl Session {
             return;
         }
         match self.link.expired(&self.config) {
-            Some(_) if self.link.has_failed() => self.fail_lost(Fault::WriteFailed, &[]),
+            Some(_) if self.link.has_failed() => self.ending().fail_lost(Fault::WriteFailed, &[]),
             // Nothing depends on the reply to QUIT.
-            Some(Timer::Quit) => self.close(),
-            Some(timer) => self.fail(Fault::TimedOut(timer), &[]),
+            Some(Timer::Quit) => self.ending().close(),
+            Some(timer) => self.ending().fail(Fault::TimedOut(timer), &[]),
             None => {}
         }
     }
@@ -205,7 +207,7 @@ impl Session {
     pub(super) fn tls_failed(&mut self, fault: Fault) {
         if self.wants_tls() {
             self.link.observe(Verb::StartTls, None, Observed::TlsFailed);
-            self.fail(fault, &[]);
+            self.ending().fail(fault, &[]);
         }
     }
 
@@ -297,6 +299,18 @@ impl Session {
         self.messages.is_quitting() || !is_going || self.is_over()
     }
 
+    /// Returns what ends the session.
+    #[cold]
+    fn ending(&mut self) -> Ending<'_> {
+        Ending::new(
+            &mut self.standing,
+            &mut self.opening,
+            &mut self.messages,
+            &mut self.link,
+            &mut self.failure,
+        )
+    }
+
     fn is_over(&self) -> bool {
         self.standing.state() == State::Closed
     }
@@ -332,13 +346,7 @@ impl Session {
                         self.on_end(input);
                     }
                     Ok(None) => return Ok(None),
-                    Err((fault, bytes)) => {
-                        self.link.leave_unread(input);
-                        self.messages.distrust();
-                        let error = Error::new(fault, self.state(), bytes);
-                        let error = error.remarking(self.link.before_unreadable());
-                        self.fail_with(error, self.link.offered());
-                    }
+                    Err((fault, bytes)) => self.ending().fail_unreadable(fault, bytes, input),
                 },
             }
         }
@@ -359,28 +367,20 @@ impl Session {
             [] => Fault::ConnectionLost,
             _ => Fault::BytesBeforeTls, // 3207-4-i, TLS-6
         };
-        self.fail(fault, bytes);
+        self.ending().fail(fault, bytes);
     }
 
     /// Accounts for the end of what can be read.
     fn on_end(&mut self, input: &[u8]) {
         if self.link.oldest() == Some(Verb::Quit) && self.is_idle() {
-            self.close();
+            self.ending().close();
         } else if self.link.is_cut() {
-            self.fail(Fault::ContentAbandoned, &[]);
+            self.ending().fail(Fault::ContentAbandoned, &[]);
         } else if self.link.has_failed() {
-            self.fail_lost(Fault::WriteFailed, &[]);
+            self.ending().fail_lost(Fault::WriteFailed, &[]);
         } else {
             self.link.leave_unread(input);
-            self.fail_lost(Fault::ConnectionLost, input);
-        }
-    }
-
-    /// Ends the session whose connection has ended: for TLS, if nothing has come by that.
-    fn fail_lost(&mut self, fault: Fault, input: &[u8]) {
-        match self.opening.has_been_heard() {
-            true => self.fail(fault, input),
-            false => self.fail(Fault::TlsFailed, input),
+            self.ending().fail_lost(Fault::ConnectionLost, input);
         }
     }
 
@@ -402,12 +402,12 @@ impl Session {
                 Verb::Own => return self.messages.answer_own(reply),
                 Verb::Reset => {
                     if let Some(fault) = self.messages.answer_reset(&reply) {
-                        self.fail_desync(fault, Verb::Reset, &reply);
+                        self.ending().fail_desync(fault, Verb::Reset, &reply);
                     }
                 }
                 verb @ (Verb::ProofMail | Verb::ProofChunk | Verb::ProofReset) => {
                     if let Some(fault) = self.messages.answer_proof(Turn::of(reply.code())) {
-                        self.fail_desync(fault, verb, &reply);
+                        self.ending().fail_desync(fault, verb, &reply);
                     }
                 }
                 verb if verb.is_preliminary() || verb == Verb::Quit => {
@@ -415,8 +415,11 @@ impl Session {
                 }
                 _ => return self.on_answer(&expected, reply),
             },
-            Settled::Surplus => self.on_surplus(reply),
-            Settled::Impossible(verb) => self.fail_desync(Fault::ImpossibleReply, verb, &reply),
+            Settled::Surplus => self.ending().fail_surplus(reply),
+            Settled::Impossible(verb) => {
+                self.ending()
+                    .fail_desync(Fault::ImpossibleReply, verb, &reply)
+            }
         }
         None
     }
@@ -435,7 +438,7 @@ impl Session {
         }
         match self.standing.state() {
             State::Handshake => self.link.begin_handshake(),
-            State::Closed if self.failure.is_none() => self.close(),
+            State::Closed if self.failure.is_none() => self.ending().close(),
             _ => {}
         }
         match choice {
@@ -463,7 +466,7 @@ impl Session {
                 self.messages.ready();
                 self.messages.open(Terms::new(&self.opening, &self.config));
             }
-            Decision::Fail(fault) => self.fail_answered(fault, verb, reply),
+            Decision::Fail(fault) => self.ending().fail_answered(fault, verb, reply),
             Decision::Refuse(fault, reason, cause) => {
                 let (error, reason) = match cause {
                     Cause::Offer(remark) => {
@@ -478,7 +481,11 @@ impl Session {
                 self.opening.refuse(error);
                 self.standing.choose(choice, State::Due(Verb::Quit));
                 self.messages.quit();
-                if self.messages.abandon_all(&reason, self.link.content()) {
+                if self
+                    .messages
+                    .outcomes()
+                    .abandon_all(&reason, self.link.content())
+                {
                     self.link.cut();
                 }
             }
@@ -492,8 +499,8 @@ impl Session {
         let verb = expected.verb;
         match self.messages.answer(expected, reply, &self.config) {
             Answered::Told(event) => return event,
-            Answered::Failed(fault, reply) => self.fail_answered(fault, verb, &reply),
-            Answered::Desync(fault, reply) => self.fail_desync(fault, verb, &reply),
+            Answered::Failed(fault, reply) => self.ending().fail_answered(fault, verb, &reply),
+            Answered::Desync(fault, reply) => self.ending().fail_desync(fault, verb, &reply),
         }
         None
     }
@@ -501,20 +508,12 @@ impl Session {
     /// Accounts for a 421, which answers the oldest unanswered command, or none (RFC 5321 3.8).
     fn on_closing<'i>(&mut self, settled: Settled, reply: Reply<'i>) -> Option<Event<'i>> {
         let Settled::Answers(expected) = settled else {
-            // It may refuse the content that is being sent; nothing else is known of its cause.
-            let content = self.link.content();
-            let step = content.map_or(Step::Greeting, |_| Step::Content);
-            let answer = Answer { step, reply };
-            if let Some(id) = content {
-                self.messages.refuse(id, answer.clone());
-            }
-            let error = Error::answered(Fault::Closing, self.state(), answer);
-            self.fail_by(error, NotSentReason::ConnectionEnded, self.link.offered());
+            self.ending().fail_closing(reply);
             return None;
         };
         let verb = expected.verb;
         if verb == Verb::Quit {
-            self.close();
+            self.ending().close();
             return None;
         }
         let mut event = None;
@@ -537,117 +536,8 @@ impl Session {
         };
         let step = verb.step();
         let error = Error::answered(Fault::Closing, verb.state(), Answer { step, reply });
-        self.fail_by(error, reason, offered);
+        self.ending().fail_by(error, reason, offered);
         event
-    }
-
-    /// Ends the session with what a reply has said. What was not offered as far as there, and was not
-    /// refused, is not sent.
-    fn fail_by(&mut self, error: Error, reason: NotSentReason, offered: u64) {
-        let reason = NotSent {
-            answer: error.answer().cloned().map(Box::new),
-            ..reason.into()
-        };
-        self.fail_with(error, offered);
-        self.messages.blame(&reason);
-    }
-
-    /// Accounts for a reply that answers nothing.
-    fn on_surplus(&mut self, reply: Reply<'_>) {
-        let refuses = matches!(reply.class(), Class::Transient | Class::Permanent);
-        match self.link.content().filter(|_| refuses) {
-            Some(id) => {
-                // The server does not want the rest. It cannot be told that there is none.
-                let answer = Answer {
-                    step: Step::Content,
-                    reply,
-                };
-                self.messages.refuse(id, answer.clone());
-                let error = Error::answered(Fault::ContentAbandoned, self.state(), answer);
-                self.fail_with(error, self.link.offered());
-            }
-            None => {
-                self.messages.distrust();
-                self.fail(Fault::SurplusReply, reply.as_bytes());
-            }
-        }
-    }
-
-    // The end.
-
-    /// Ends the session with an error.
-    fn fail(&mut self, fault: Fault, bytes: &[u8]) {
-        // The server that ends the session, or falls silent, after it has refused EHLO has said why.
-        if has_gone(fault)
-            && let Some(answer) = self.opening.take_refused_ehlo()
-        {
-            let error = Error::answered(Fault::SessionRefused, Verb::Ehlo.state(), answer)
-                .remarking(Remark::unanswered("HELO", fault));
-            return self.fail_by(error, NotSentReason::SessionRefused, 0);
-        }
-        let error = Error::new(fault, self.state(), bytes);
-        self.fail_with(error, self.link.offered());
-    }
-
-    /// Ends the session with an error that a reply has led to.
-    fn fail_answered(&mut self, fault: Fault, verb: Verb, reply: &Reply<'_>) {
-        let answer = Answer {
-            step: verb.step(),
-            reply: reply.clone(),
-        };
-        let error = Error::answered(fault, verb.state(), answer);
-        self.fail_with(error, self.link.offered());
-    }
-
-    /// Ends the session, as replies and commands no longer match.
-    fn fail_desync(&mut self, fault: Fault, verb: Verb, reply: &Reply<'_>) {
-        self.messages.distrust();
-        self.fail_answered(fault, verb, reply);
-    }
-
-    /// Ends the session with this error, unless the server has refused the session before, which tells
-    /// more than how it ended after that.
-    fn fail_with(&mut self, error: Error, offered: u64) {
-        if self.is_over() {
-            return;
-        }
-        let refusal = match error.fault() {
-            Fault::ShutDown => None,
-            _ => self.opening.take_refusal(),
-        };
-        self.failure = refusal.or_else(|| Some(Box::new(error)));
-        self.end(offered);
-    }
-
-    /// Ends the session in good order, or with the error that was kept for now.
-    fn close(&mut self) {
-        match self.opening.take_refusal() {
-            Some(error) => self.failure = Some(error),
-            None => self.messages.closed(),
-        }
-        self.end(self.link.offered());
-    }
-
-    /// Ends the session: what is unfinished is told in order. A message whose end was offered, up to
-    /// there, is in doubt.
-    fn end(&mut self, offered: u64) {
-        self.standing.end();
-        let Self { link, messages, .. } = self;
-        link.give_up(offered, |id| messages.doubt(id));
-        messages.end();
-    }
-
-    /// Returns what the session is doing, as words.
-    fn state(&self) -> &'static str {
-        if let Some(state) = self.link.state() {
-            return state;
-        }
-        match self.standing.state() {
-            State::Handshake => "waiting for the TLS handshake",
-            State::Connected | State::Due(_) | State::Asked => "opening the session",
-            State::Ready => self.messages.state(),
-            State::Leaving | State::Closed => "leaving",
-        }
     }
 
     // Writing.
@@ -668,7 +558,7 @@ impl Session {
             match self.messages.contents().look(id, body, terms) {
                 Ok(presented) => Some((id, presented?)),
                 Err(reason) => {
-                    self.messages.withdraw(id, reason);
+                    self.messages.outcomes().withdraw(id, reason);
                     None
                 }
             }
@@ -706,12 +596,4 @@ impl Progress for Session {
     fn failed(&mut self) {
         self.write_failed();
     }
-}
-
-/// Returns whether a fault says no more than that the server has ended the session, or is silent.
-fn has_gone(fault: Fault) -> bool {
-    matches!(
-        fault,
-        Fault::ConnectionLost | Fault::WriteFailed | Fault::TimedOut(_)
-    )
 }

@@ -7,12 +7,14 @@ use super::{
     config::Config,
     content::ContentState,
     event::{NotSent, NotSentReason, Outcome},
+    lineage::Lineage,
     recipients::Recipients,
     setbacks::{Fared, Setbacks},
     table::{Stage, Turn, Verb},
+    verdicts::Verdicts,
 };
 use crate::{
-    machine::{Answer, Dialect, Fault, Step, limits},
+    machine::{Answer, Dialect, Fault, Step},
     syntax::{Code, Reply},
 };
 
@@ -28,12 +30,7 @@ pub(super) struct Transaction {
     /// More recipients may come.
     is_open: bool,
     content: ContentState,
-    /// Its message takes several transactions.
-    is_part: bool,
-    /// How many transactions came of putting recipients off, up to this one.
-    put_offs: usize,
-    /// How many recipients the server took at once when it put these off.
-    most: Option<u32>,
+    lineage: Lineage,
     stage: Stage,
     /// How many XFORWARD were sent.
     forwarded: u32,
@@ -47,9 +44,8 @@ pub(super) struct Transaction {
     accepted: Vec<u32>,
     /// There if anything went wrong.
     setbacks: Option<Box<Setbacks>>,
-    /// LMTP's best verdict so far, and for how many recipients there was one.
-    verdict: Option<Box<Answer<'static>>>,
-    verdicts: usize,
+    /// LMTP's.
+    verdicts: Verdicts,
     /// The end of the content was offered, and no verdict will be read.
     is_in_doubt: bool,
     is_finished: bool,
@@ -105,12 +101,10 @@ impl Transaction {
 
     /// Leaves itself the first recipients, and puts the others into a transaction of their own.
     pub(super) fn split(&mut self, most: u32) -> Self {
-        self.is_part = true;
+        let lineage = self.lineage.split();
         Self {
             recipients: self.recipients.split_off(most),
-            put_offs: self.put_offs.saturating_add(usize::from(self.put_offs > 0)),
-            most: self.most,
-            ..self.part()
+            ..self.part(lineage)
         }
     }
 
@@ -124,32 +118,25 @@ impl Transaction {
         let places = self.setbacks.as_mut()?.hand_on().iter();
         let positions = places.map(|place| self.recipients.position(*place));
         let recipients = Recipients::at(positions.collect());
-        self.is_part = true;
+        let lineage = self.lineage.put_off(self.accepted.len());
         Some(Self {
             recipients,
-            put_offs: self.put_offs.saturating_add(1),
-            most: u32::try_from(self.accepted.len()).ok(),
-            ..self.part()
+            ..self.part(lineage)
         })
     }
 
-    fn part(&self) -> Self {
+    fn part(&self, lineage: Lineage) -> Self {
         Self {
             message: self.message,
+            lineage,
             aim: self.aim,
             content: match self.aim {
                 Aim::Any | Aim::All => self.content.again(),
                 Aim::Replies => ContentState::none(),
             },
-            is_part: true,
             setbacks: self.setbacks().of_part(),
             ..Self::default()
         }
-    }
-
-    /// Returns whether so many transactions came of putting recipients off that this one is too much.
-    pub(super) fn is_put_off_too_often(&self) -> bool {
-        self.put_offs > limits::PUT_OFFS
     }
 
     /// Has the envelope wait for more recipients.
@@ -160,11 +147,6 @@ impl Transaction {
     /// Adds the next recipient of an envelope that is open.
     pub(super) fn add_recipient(&mut self) {
         self.recipients.add_next();
-    }
-
-    /// Returns whether its message takes several transactions.
-    pub(super) fn is_part(&self) -> bool {
-        self.is_part
     }
 
     /// Takes note that no more recipients come.
@@ -228,9 +210,9 @@ impl Transaction {
         (self.sent < self.recipients.len()).then_some(self.sent)
     }
 
-    /// Returns how many recipients it may have at most, by what the server has shown.
-    pub(super) fn most(&self) -> Option<u32> {
-        self.most
+    /// Returns which of the transactions of its message it is.
+    pub(super) fn lineage(&self) -> Lineage {
+        self.lineage
     }
 
     /// Returns whether it goes to all of its recipients or to none.
@@ -419,33 +401,22 @@ impl Transaction {
     /// Records the answer to the end of the content.
     fn answer_content<'i>(&mut self, step: Step, reply: Reply<'i>) -> Heard<'i> {
         let is_known = self.is_refused() || self.is_abandoned();
-        match reply.is_positive() {
-            true if is_known => {
-                // Whatever was accepted, it was not this envelope: the outcome stays in doubt.
-                self.give_up(true);
-                Heard::Contradiction(reply)
-            }
-            true => Heard::Verdict(None, Some(Outcome::Delivered(reply))),
-            false if is_known => Heard::Verdict(None, None),
-            false => Heard::Verdict(None, Some(Outcome::Refused(Answer { step, reply }))),
+        if is_known && reply.is_positive() {
+            // Whatever was accepted, it was not this envelope: the outcome stays in doubt.
+            self.give_up(true);
+            return Heard::Contradiction(reply);
+        }
+        match is_known {
+            true => Heard::Verdict(None, None),
+            false => Heard::Verdict(None, Some(Outcome::by(step, reply))),
         }
     }
 
-    /// Records LMTP's verdict for one of the accepted recipients. The first positive one, or else the
-    /// first one, stands for the message.
+    /// Records LMTP's verdict for one of the accepted recipients.
     fn answer_content_for<'i>(&mut self, place: u32, step: Step, reply: Reply<'i>) -> Heard<'i> {
-        let is_positive = reply.is_positive();
-        let answer = Answer { step, reply };
-        let is_better = |best: &Answer<'_>| is_positive && !best.reply.is_positive();
-        if self.verdict.as_deref().is_none_or(is_better) {
-            self.verdict = Some(Box::new(answer.clone().into_owned()));
-        }
-        self.verdicts = self.verdicts.saturating_add(1);
-        let outcome = match is_positive {
-            true => Outcome::Delivered(answer.reply),
-            false => Outcome::Refused(answer),
-        };
-        Heard::Verdict(Some(self.recipients.position(place)), Some(outcome))
+        self.verdicts.add(step, &reply);
+        let position = self.recipients.position(place);
+        Heard::Verdict(Some(position), Some(Outcome::by(step, reply)))
     }
 
     /// Returns whether a refusal of a recipient means that there are too many in the transaction, so
@@ -478,7 +449,7 @@ impl Transaction {
             reason.reason,
             NotSentReason::LimitReached | NotSentReason::NeedsBodyAgain
         );
-        if needs_further && self.is_part {
+        if needs_further && self.lineage.is_part() {
             let put_off_by = || self.setbacks().put_off_by().cloned().map(Box::new);
             reason.answer = reason.answer.or_else(put_off_by);
         }
@@ -578,12 +549,8 @@ impl Transaction {
         if self.is_in_doubt {
             return Outcome::InDoubt;
         }
-        match self.verdict.take().map(|verdict| *verdict) {
-            Some(verdict) if verdict.reply.is_positive() => {
-                return Outcome::Delivered(verdict.reply);
-            }
-            Some(verdict) => return Outcome::Refused(verdict),
-            None => {}
+        if let Some(outcome) = self.verdicts.take_outcome() {
+            return outcome;
         }
         if !self.is_refused()
             && let Some(reason) = self.held_back_by()
@@ -605,17 +572,21 @@ impl Transaction {
     /// message's.
     fn shares(&mut self, outcome: &Outcome<'_>) -> Vec<(u32, Option<Outcome<'static>>)> {
         let mut shares = Vec::new();
-        if !self.is_part && !self.setbacks().is_about_recipients() {
+        if !self.lineage.is_part() && !self.setbacks().is_about_recipients() {
             return shares;
         }
         let setbacks = self.setbacks.take().unwrap_or_default();
-        let told = self.accepted.get(..self.verdicts).unwrap_or_default();
+        let told = self.accepted.get(..self.verdicts.len()).unwrap_or_default();
         let is_unsent = matches!(outcome, Outcome::NotSent(_));
         let fared = setbacks.fared(self.recipients.len(), is_unsent);
         for (place, fared) in (0..).zip(fared) {
             let share = match fared {
                 Fared::Alone(own) => Some(own),
-                Fared::WithTheOthers if self.is_part && told.binary_search(&place).is_err() => None,
+                Fared::WithTheOthers
+                    if self.lineage.is_part() && told.binary_search(&place).is_err() =>
+                {
+                    None
+                }
                 Fared::WithTheOthers | Fared::Elsewhere => continue,
             };
             shares.push((self.recipients.position(place), share));
