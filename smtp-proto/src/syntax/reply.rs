@@ -386,10 +386,10 @@ pub fn parse_reply_line(line: &[u8]) -> Result<ReplyLine<'_>, SyntaxError> {
         .text
         .iter()
         .fold(u8::MAX, |least, byte| least.min(*byte));
-    if least <= b'\r' {
-        if let Some(at) = line.iter().position(|byte| ReplyLine::forbids(*byte)) {
-            return Err(SyntaxError::unexpected(line, at));
-        }
+    if least <= b'\r'
+        && let Some(at) = line.iter().position(|byte| ReplyLine::forbids(*byte))
+    {
+        return Err(SyntaxError::unexpected(line, at));
     }
     Ok(parsed)
 }
