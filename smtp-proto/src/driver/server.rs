@@ -234,9 +234,6 @@ impl<W: Wire, S: State, A: Attends<S>> ServerDriver<W, S, A> {
     /// Ends the session whatever is under way, and tells the client so if it takes it at once.
     fn give_up(&mut self, cx: &mut Context<'_>) -> Error {
         self.reception.follow(Phase::Over);
-        if let Err(error) = self.make_calls(cx) {
-            return error;
-        }
         let _ = self.poll_write(cx);
         self.reception.write_failed();
         match self.make_calls(cx) {
