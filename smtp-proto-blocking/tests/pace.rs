@@ -11,19 +11,12 @@ use std::{
 };
 
 use smtp_proto::{
-    client::{Config, NotSentReason, Outcome, Pipelining, Timeouts},
+    client::{Config, NotSentReason, Outcome},
     machine::{Fault, Timer},
     syntax::Host,
 };
-use smtp_proto_blocking::{Body, Client, Envelope, Error, Report, client::Options};
-use smtp_proto_test_support::{DELIVERS, OFFER, Script, Scripted};
-
-const MESSAGE: &str = "Subject: x\r\n\r\nHello.\r\n";
-
-fn envelope() -> Envelope<'static> {
-    let envelope = Envelope::new("alice@example.net").unwrap();
-    envelope.to("bob@example.org").unwrap()
-}
+use smtp_proto_blocking::{Body, Client, Error, Report, client::Options};
+use smtp_proto_test_support::{DELIVERS, MESSAGE, OFFER, Script, Scripted, envelope};
 
 fn options() -> Options {
     Options::new(Config::new(Host::parse("client.example").unwrap()))
@@ -143,46 +136,4 @@ fn a_send_that_is_given_up_loses_no_other_outcome() {
     let report = client.send_within(Duration::from_secs(60), envelope(), MESSAGE);
     assert!(report.unwrap().is_delivered());
     client.quit().unwrap();
-}
-
-#[test]
-fn each_step_has_the_time_that_is_set_for_it() {
-    let short = Duration::from_millis(50);
-    let long = Duration::from_secs(300);
-    let dialogue = [
-        DELIVERS[0],
-        DELIVERS[1],
-        ("MAIL", "250 x\r\n"),
-        ("RCPT", "250 x\r\n"),
-        ("DATA", "354 x\r\n"),
-        (".", "250 x\r\n"),
-    ];
-    type Of = fn(&mut Timeouts) -> &mut Duration;
-    let times: [(Of, Timer); 6] = [
-        (|it| &mut it.greeting, Timer::Greeting),
-        (|it| it.hello.get_or_insert_default(), Timer::Command),
-        (|it| it.mail.get_or_insert_default(), Timer::Command),
-        (|it| it.recipient.get_or_insert_default(), Timer::Command),
-        (|it| &mut it.data_initiation, Timer::DataInitiation),
-        (|it| &mut it.data_termination, Timer::DataTermination),
-    ];
-    for (at, (of, timer)) in times.into_iter().enumerate() {
-        let mut script = dialogue[..=at].to_vec();
-        script[at].1 = "stay";
-        let mut timeouts = Timeouts::default();
-        (timeouts.greeting, timeouts.command) = (long, long);
-        *of(&mut timeouts) = short;
-        let server = Scripted::new([&*script.leak()]);
-        let options = Options::at(server.url()).unwrap();
-        let options =
-            options.configure(|it| it.timeouts(timeouts).pipelining(Pipelining::LockStep));
-        let error = match Client::connect(options) {
-            Ok(mut client) => {
-                client.send(envelope(), MESSAGE).unwrap();
-                client.next_report().unwrap_err()
-            }
-            Err(error) => error,
-        };
-        assert_eq!(error.machine().unwrap().fault(), Fault::TimedOut(timer));
-    }
 }

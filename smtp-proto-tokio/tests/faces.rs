@@ -36,11 +36,20 @@ macro_rules! wait {
 #[path = "../../smtp-proto/tests/faces/client.rs"]
 mod client;
 
+#[path = "../../smtp-proto/tests/faces/contents.rs"]
+mod contents;
+
+#[path = "../../smtp-proto/tests/faces/resending.rs"]
+mod resending;
+
 #[path = "../../smtp-proto/tests/faces/sender.rs"]
 mod sender;
 
 #[path = "../../smtp-proto/tests/faces/server.rs"]
 mod server;
+
+#[path = "../../smtp-proto/tests/faces/session.rs"]
+mod session;
 
 #[path = "../../smtp-proto/tests/faces/timeouts.rs"]
 mod timeouts;

@@ -1,15 +1,13 @@
 //! What a server offers and how far it goes.
 
 use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::offer::{Additions, Basis, Offer, Protection};
+use super::additions::Additions;
+use super::offering::{Basis, Offering};
 use crate::framing::LineBreaks;
 use crate::machine::{Dialect, limits};
-#[cfg(feature = "auth")]
-use crate::syntax::Word;
-use crate::syntax::{Capabilities, Command, CommandError, Extension, Host, SyntaxError};
+use crate::syntax::{Capabilities, Command, CommandError, Host, SyntaxError};
 
 /// Says what a server is called, what it offers and how far it goes.
 ///
@@ -30,16 +28,9 @@ pub struct Config {
 #[derive(Clone, Debug)]
 pub(super) struct Settings {
     pub(super) hostname: Host<'static>,
-    /// What is offered but for what TLS, AUTH, LMTP and the size make of it.
-    capabilities: Capabilities,
-    /// What is offered to one client in its place.
-    own_capabilities: Option<Capabilities>,
-    /// What is offered in clear, under TLS, and under TLS that an authentication can be bound to.
-    offers: [Arc<Offer>; 3],
+    pub(super) offering: Offering,
     pub(super) dialect: Dialect,
     pub(super) tls: Tls,
-    mechanisms: Vec<Arc<str>>,
-    plain_text_auth: bool,
     pub(super) requires_auth: bool,
     pub(super) requires_hello: bool,
     pub(super) is_in_turn: bool,
@@ -117,21 +108,6 @@ pub enum Review {
 }
 
 impl Settings {
-    /// Returns what is offered.
-    pub(super) fn offer(&self, protection: Protection) -> &Arc<Offer> {
-        let [in_clear, under_tls, bound] = &self.offers;
-        match protection {
-            Protection::InClear => in_clear,
-            Protection::Tls => under_tls,
-            Protection::Bound => bound,
-        }
-    }
-
-    /// Returns whether AUTH is known at all.
-    pub(super) fn has_mechanisms(&self) -> bool {
-        !self.mechanisms.is_empty()
-    }
-
     /// Returns whether a reply of the machine's own is handed out first.
     pub(super) fn reviews(&self, is_positive: bool) -> bool {
         match self.review {
@@ -160,20 +136,13 @@ impl Settings {
         }
     }
 
-    /// Brings the offers up to date.
-    fn renew_offers(&mut self) {
-        let own = self.own_capabilities.as_ref();
-        let announced = own.and_then(Capabilities::max_size).filter(|it| *it > 0);
-        let basis = Basis {
-            capabilities: own.unwrap_or(&self.capabilities),
+    /// Returns what the offers are made of besides what is their own.
+    fn basis(&self) -> Basis {
+        Basis {
             dialect: self.dialect,
             has_starttls: matches!(self.tls, Tls::Offered | Tls::Required),
-            mechanisms: &self.mechanisms,
-            plain_text_auth: self.plain_text_auth,
-            max_message_size: announced.unwrap_or(self.max_message_size),
-        };
-        self.offers = [Protection::InClear, Protection::Tls, Protection::Bound]
-            .map(|protection| Arc::new(Offer::new(&basis, protection)));
+            max_message_size: self.max_message_size,
+        }
     }
 }
 
@@ -182,32 +151,12 @@ impl Config {
     ///
     /// It offers PIPELINING, SIZE, 8BITMIME, ENHANCEDSTATUSCODES, CHUNKING and HELP.
     pub fn new(hostname: Host<'_>) -> Self {
-        let capabilities = Capabilities::new()
-            .with(Extension::Pipelining)
-            .with_size(limits::MESSAGE_SIZE)
-            .with(Extension::EightBitMime)
-            .with(Extension::EnhancedStatusCodes)
-            .with(Extension::Chunking)
-            .with(Extension::Help);
-        let basis = Basis {
-            capabilities: &capabilities,
-            dialect: Dialect::Smtp,
-            has_starttls: false,
-            mechanisms: &[],
-            plain_text_auth: false,
-            max_message_size: limits::MESSAGE_SIZE,
-        };
-        let offer = Arc::new(Offer::new(&basis, Protection::InClear));
         Self {
             settings: Arc::new(Settings {
                 hostname: hostname.into_owned(),
-                offers: [offer.clone(), offer.clone(), offer],
-                capabilities,
-                own_capabilities: None,
+                offering: Offering::default(),
                 dialect: Dialect::Smtp,
                 tls: Tls::Off,
-                mechanisms: Vec::new(),
-                plain_text_auth: false,
                 requires_auth: false,
                 requires_hello: true,
                 is_in_turn: false,
@@ -241,6 +190,7 @@ impl Config {
                 additions: Additions::default(),
             }),
         }
+        .renewed()
     }
 
     /// Offers these extensions in place of the default ones.
@@ -251,21 +201,22 @@ impl Config {
     /// A message that demands more than the limits after DELIVERBY and FUTURERELEASE is refused.
     #[must_use]
     pub fn offer(self, capabilities: Capabilities) -> Self {
-        self.set_offer(|settings| settings.capabilities = capabilities)
+        self.set(|settings| settings.offering.set_capabilities(capabilities))
+            .renewed()
     }
 
     /// Sets the protocol, by default [`Dialect::Smtp`]. Not for port 25 where it is LMTP
     /// (2033-5-a).
     #[must_use]
     pub fn dialect(self, dialect: Dialect) -> Self {
-        self.set_offer(|settings| settings.dialect = dialect)
+        self.set(|settings| settings.dialect = dialect).renewed()
     }
 
     /// Says whether and how sessions get into TLS, by default not at all. The handshake is the
     /// caller's: see [`wants_tls`](super::Server::wants_tls).
     #[must_use]
     pub fn tls(self, tls: Tls) -> Self {
-        self.set_offer(|settings| settings.tls = tls)
+        self.set(|settings| settings.tls = tls).renewed()
     }
 
     /// Says what becomes of content with a bare CR or LF: refused (550, the default), normalised to
@@ -424,7 +375,8 @@ impl Config {
     #[must_use]
     pub fn max_message_size(self, bytes: u64) -> Self {
         let bytes = bytes.max(limits::MESSAGE_SIZE_MINIMUM);
-        self.set_offer(|settings| settings.max_message_size = bytes)
+        self.set(|settings| settings.max_message_size = bytes)
+            .renewed()
     }
 
     /// Returns the name of the server.
@@ -461,19 +413,16 @@ impl Config {
         self,
         names: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, SyntaxError> {
-        let mut mechanisms: Vec<Arc<str>> = Vec::new();
-        for name in names {
-            mechanisms.push(Word::parse(name)?.as_str().into());
-        }
-        Capabilities::new().with_keyword("AUTH", &mechanisms.join(" "))?;
-        Ok(self.set_offer(|settings| settings.mechanisms = mechanisms))
+        let changed = self.try_set(|settings| settings.offering.set_mechanisms(names))?;
+        Ok(changed.renewed())
     }
 
     /// Offers every mechanism in clear, too: only where the link cannot be listened to.
     #[cfg(feature = "auth")]
     #[must_use]
     pub fn allow_plain_text_auth(self) -> Self {
-        self.set_offer(|settings| settings.plain_text_auth = true)
+        self.set(|settings| settings.offering.allow_plain_text_auth())
+            .renewed()
     }
 
     /// Demands authentication before mail (530), as submission does (RFC 6409 4.3).
@@ -593,9 +542,11 @@ impl Config {
 
     /// Offers these extensions from now on, or what was configured.
     pub(super) fn offer_instead(self, capabilities: Option<Capabilities>) -> Self {
-        match self.settings.own_capabilities == capabilities {
+        match self.settings.offering.is_replaced_by(capabilities.as_ref()) {
             true => self,
-            false => self.set_offer(|settings| settings.own_capabilities = capabilities),
+            false => self
+                .set(|settings| settings.offering.replace(capabilities))
+                .renewed(),
         }
     }
 
@@ -612,11 +563,9 @@ impl Config {
         self
     }
 
-    fn set_offer(self, change: impl FnOnce(&mut Settings)) -> Self {
-        self.set(|settings| {
-            change(settings);
-            settings.renew_offers();
-        })
+    /// Brings the offers up to date.
+    fn renewed(self) -> Self {
+        self.set(|settings| settings.offering.renew(settings.basis()))
     }
 
     pub(super) fn settings(&self) -> &Settings {

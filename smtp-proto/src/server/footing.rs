@@ -6,7 +6,8 @@ use core::time::Duration;
 
 use super::config::{Config, Settings};
 use super::event::Reason;
-use super::offer::{Offer, Protection, Terms};
+use super::offer::{Offer, Terms};
+use super::offering::Protection;
 use super::replies::{self, Wording};
 use super::table::Verb;
 use crate::machine::{Dialect, TlsInfo};
@@ -68,7 +69,7 @@ impl Footing {
 
     /// Takes note that EHLO was accepted, and so its offer made, or HELO, which has none.
     pub(super) fn introduced(&mut self, is_extended: bool) {
-        let offer = self.settings().offer(self.protection());
+        let offer = self.settings().offering.under(self.protection());
         self.announced = is_extended.then(|| offer.clone());
     }
 
@@ -101,7 +102,7 @@ impl Footing {
 
     /// Returns what EHLO's answer would offer now.
     pub(super) fn next_offer(&self) -> &Offer {
-        self.settings().offer(self.protection())
+        self.settings().offering.under(self.protection())
     }
 
     fn protection(&self) -> Protection {

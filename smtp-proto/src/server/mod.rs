@@ -111,6 +111,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod additions;
 mod asking;
 mod config;
 mod content;
@@ -122,6 +123,7 @@ mod intake;
 mod lines;
 mod link;
 mod offer;
+mod offering;
 mod outbox;
 mod patience;
 mod progress;

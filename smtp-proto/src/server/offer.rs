@@ -1,40 +1,17 @@
 //! What EHLO's answer offers, and what a client may ask for because of it.
 
-use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use super::additions::{Additions, OwnParameters};
 use super::event::Reason;
-use crate::machine::Dialect;
 use crate::syntax::{
     BodyType, Capabilities, Extension, Host, MailParameters, Parameter, ParameterName,
-    RcptParameters, SyntaxError,
+    RcptParameters,
 };
 
-/// What protects what the client says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Protection {
-    InClear,
-    Tls,
-    /// TLS to which an authentication can be bound (RFC 9266).
-    Bound,
-}
-
-/// What an offer is made of.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Basis<'a> {
-    /// What is offered but for what follows.
-    pub(super) capabilities: &'a Capabilities,
-    pub(super) dialect: Dialect,
-    pub(super) has_starttls: bool,
-    pub(super) mechanisms: &'a [Arc<str>],
-    /// Whether all mechanisms may be used in clear.
-    pub(super) plain_text_auth: bool,
-    pub(super) max_message_size: u64,
-}
-
 /// What is offered, and so what is at the client's disposal once it is told.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Offer {
     capabilities: Capabilities,
     mechanisms: Vec<Arc<str>>,
@@ -53,45 +30,15 @@ pub(super) struct Terms {
 }
 
 impl Offer {
-    pub(super) fn new(basis: &Basis<'_>, protection: Protection) -> Self {
-        let mut offers = basis
-            .capabilities
-            .clone()
-            // 3207-4.2-d
-            .without(Extension::StartTls)
-            .without(Extension::Auth);
-        if protection == Protection::InClear {
-            // 8689-2-c
-            offers = offers.without(Extension::RequireTls);
-        }
-        if basis.dialect == Dialect::Lmtp {
-            // 2033-5-b
-            offers = offers
-                .with(Extension::Pipelining)
-                .with(Extension::EnhancedStatusCodes);
-        }
-        if offers.has(Extension::Size) && offers.max_size() != Some(basis.max_message_size) {
-            offers = offers.with_size(basis.max_message_size);
-        }
-        let is_usable = |mechanism: &&Arc<str>| match protection {
-            _ if mechanism.ends_with("-PLUS") => protection == Protection::Bound,
-            Protection::InClear => basis.plain_text_auth || is_safe_in_clear(mechanism),
-            Protection::Tls | Protection::Bound => true,
-        };
-        let mechanisms: Vec<Arc<str>> =
-            basis.mechanisms.iter().filter(is_usable).cloned().collect();
-        if !mechanisms.is_empty()
-            && let Ok(with_auth) = offers.clone().with_keyword("AUTH", &mechanisms.join(" "))
-        {
-            offers = with_auth;
-        }
-        if basis.has_starttls && protection == Protection::InClear {
-            offers = offers.with(Extension::StartTls);
-        }
+    pub(super) fn new(
+        capabilities: Capabilities,
+        mechanisms: Vec<Arc<str>>,
+        max_message_size: u64,
+    ) -> Self {
         Self {
-            capabilities: offers,
+            capabilities,
             mechanisms,
-            max_message_size: basis.max_message_size,
+            max_message_size,
         }
     }
 
@@ -123,7 +70,7 @@ impl Offer {
         given: &MailParameters<'_>,
         additions: &Additions,
     ) -> Result<Terms, Reason> {
-        self.check(given.names(), given.others(), &additions.mail)?;
+        self.check(given.names(), given.others(), additions.mail())?;
         // 1870-6.1-a
         if given.size.is_some_and(|size| size > self.max_message_size) {
             return Err(Reason::TooLarge);
@@ -148,7 +95,7 @@ impl Offer {
         given: &RcptParameters<'_>,
         additions: &Additions,
     ) -> Result<(), Reason> {
-        self.check(given.names(), given.others(), &additions.rcpt)
+        self.check(given.names(), given.others(), additions.rcpt())
     }
 
     /// Checks that each parameter is offered (5321-4.1.1.11-a).
@@ -156,94 +103,14 @@ impl Offer {
         &self,
         mut names: impl Iterator<Item = ParameterName>,
         mut others: impl Iterator<Item = Parameter<'p>>,
-        own: &[OwnParameter],
+        own: &OwnParameters,
     ) -> Result<(), Reason> {
-        let all = names.all(|name| self.capabilities.takes(name))
-            && others.all(|other| self.has_own(&other, own));
+        let brings = |other: &Parameter<'_>| {
+            let extension = own.extension_of(other.keyword());
+            extension.is_some_and(|it| self.capabilities.get(it).is_some())
+        };
+        let all =
+            names.all(|name| self.capabilities.takes(name)) && others.all(|other| brings(&other));
         all.then_some(()).ok_or(Reason::NotOffered)
     }
-
-    fn has_own(&self, parameter: &Parameter<'_>, own: &[OwnParameter]) -> bool {
-        let is = |own: &&OwnParameter| own.keyword.eq_ignore_ascii_case(parameter.keyword());
-        let extension = match own.iter().find(is) {
-            Some(own) => &own.extension,
-            // A private extension is taken to bring a parameter of its own name (RFC 5321 2.2.2).
-            None if parameter.keyword().starts_with(['X', 'x']) => parameter.keyword(),
-            None => return false,
-        };
-        self.capabilities.get(extension).is_some()
-    }
-}
-
-/// The parameters and the commands of extensions that only the application knows.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Additions {
-    mail: Vec<OwnParameter>,
-    rcpt: Vec<OwnParameter>,
-    commands: Vec<Box<str>>,
-}
-
-/// A parameter of the application's.
-#[derive(Clone, Debug)]
-struct OwnParameter {
-    keyword: Box<str>,
-    /// The keyword of the extension that brings it.
-    extension: Box<str>,
-}
-
-impl OwnParameter {
-    fn new(keyword: &str, extension: &str) -> Result<Self, SyntaxError> {
-        Parameter::new(keyword, None)?;
-        Capabilities::new().with_keyword(extension, "")?;
-        Ok(Self {
-            keyword: keyword.into(),
-            extension: extension.into(),
-        })
-    }
-}
-
-impl Additions {
-    /// Adds a parameter of MAIL, and the extension that brings it.
-    pub(super) fn add_mail(&mut self, keyword: &str, extension: &str) -> Result<(), SyntaxError> {
-        self.mail.push(OwnParameter::new(keyword, extension)?);
-        Ok(())
-    }
-
-    /// Adds a parameter of RCPT, and the extension that brings it.
-    pub(super) fn add_rcpt(&mut self, keyword: &str, extension: &str) -> Result<(), SyntaxError> {
-        self.rcpt.push(OwnParameter::new(keyword, extension)?);
-        Ok(())
-    }
-
-    /// Adds a command.
-    pub(super) fn add_command(&mut self, verb: &str) -> Result<(), SyntaxError> {
-        Capabilities::new().with_keyword(verb, "")?;
-        self.commands.push(verb.into());
-        Ok(())
-    }
-
-    /// Returns whether the application handles commands of that verb, in any case.
-    pub(super) fn has_command(&self, verb: &str) -> bool {
-        self.commands
-            .iter()
-            .any(|own| own.eq_ignore_ascii_case(verb))
-    }
-}
-
-/// Returns whether a mechanism may be used in clear, as whoever listens learns no credential from it.
-fn is_safe_in_clear(mechanism: &str) -> bool {
-    let begins = |with: &str| {
-        let beginning = mechanism.get(..with.len());
-        beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(with))
-    };
-    [
-        "SCRAM-",
-        "GS2-",
-        "GSSAPI",
-        "CRAM-MD5",
-        "DIGEST-MD5",
-        "EXTERNAL",
-    ]
-    .into_iter()
-    .any(begins)
 }

@@ -116,7 +116,7 @@ impl Standing<'_> {
             Brought::By(_) => true,
             Brought::With(extension) => self.footing.offered().has(extension),
             Brought::WithTls => self.footing.settings().tls != Tls::Off,
-            Brought::WithMechanisms => self.footing.settings().has_mechanisms(),
+            Brought::WithMechanisms => self.footing.settings().offering.has_mechanisms(),
             Brought::Never => false,
         };
         (!is_there).then_some(Reason::NotImplemented)

@@ -180,7 +180,7 @@ impl Session {
 
     pub(super) fn max_unconsumed(&self) -> usize {
         let settings = self.link.footing().settings();
-        match settings.has_mechanisms() {
+        match settings.offering.has_mechanisms() {
             true => settings.max_command_line.max(limits::AUTHENTICATION_LINE),
             false => settings.max_command_line,
         }

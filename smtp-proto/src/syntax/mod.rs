@@ -8,6 +8,7 @@ pub(crate) mod base64;
 mod capabilities;
 mod code;
 mod command;
+mod command_error;
 mod date_time;
 mod delivery;
 mod dsn;
@@ -32,7 +33,8 @@ pub mod xtext;
 
 pub use capabilities::{Capabilities, MAX_CAPABILITIES};
 pub use code::{Class, Code, EnhancedCode};
-pub use command::{Command, CommandError, CommandErrorKind};
+pub use command::Command;
+pub use command_error::{CommandError, CommandErrorKind};
 pub use date_time::DateTime;
 pub(crate) use date_time::write_header_date;
 pub use delivery::{

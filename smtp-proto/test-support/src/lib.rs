@@ -30,7 +30,7 @@ use tempfile::TempDir;
     any(target_arch = "aarch64", target_arch = "x86_64")
 ))]
 pub use nodelay::without_nodelay;
-pub use script::{DELIVERS, OFFER, Script, Scripted};
+pub use script::{DELIVERS, MESSAGE, OFFER, Script, Scripted, envelope};
 
 /// The server's name, which its certificate holds.
 pub const SERVER: &str = "mx.example.net";

@@ -1,4 +1,4 @@
-//! A server that says what it is told to say.
+//! A server that says what it is told to say, and what is sent to it.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -6,6 +6,8 @@ use std::{
     thread::{self, JoinHandle},
     time::Duration,
 };
+
+use smtp_proto::client::Envelope;
 
 /// Says to a client, on one connection: after a line that begins so, this. After the empty line in
 /// a moment. When all is said it closes the connection, unless the last of it says `"stay"`.
@@ -21,6 +23,15 @@ pub const DELIVERS: Script = &[
 
 /// An answer to EHLO.
 pub const OFFER: &str = "250-x\r\n250-SIZE 1000000\r\n250 PIPELINING\r\n";
+
+/// The content of a message.
+pub const MESSAGE: &str = "Subject: x\r\n\r\nHello.\r\n";
+
+/// Returns the envelope of a message to one recipient.
+pub fn envelope() -> Envelope<'static> {
+    let envelope = Envelope::new("alice@example.net").unwrap();
+    envelope.to("bob@example.org").unwrap()
+}
 
 /// A server with a script for each connection, in turn.
 #[derive(Debug)]

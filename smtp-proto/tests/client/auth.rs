@@ -8,9 +8,8 @@ use smtp_proto::{
     machine::{Fault, Misuse, Step, TlsInfo, Verification, VerifiedBy},
 };
 
-use crate::dialogue::{Dialogue, answer, config, not_sent, not_sent_after};
+use crate::dialogue::{Dialogue, ONE, answer, config, not_sent, not_sent_after};
 
-const ONE: [&str; 1] = ["b@example.net"];
 const MAIL: &str = "MAIL FROM:<a@example.org>\r\n";
 const SECRET: &str = "tanstaaftanstaaf";
 

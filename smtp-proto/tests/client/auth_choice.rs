@@ -13,9 +13,8 @@ use smtp_proto::{
     machine::{Fault, Step, TlsInfo, Verification, VerifiedBy},
 };
 
-use crate::dialogue::{Dialogue, config, not_sent, not_sent_after};
+use crate::dialogue::{Dialogue, ONE, config, not_sent, not_sent_after};
 
-const ONE: [&str; 1] = ["b@example.net"];
 const EHLO: &str = "EHLO client.example\r\n";
 const MAIL: &str = "MAIL FROM:<a@example.org>\r\n";
 const PLAIN: &str = "AUTH PLAIN AHRpbQBzZWNyZXQ=\r\n";

@@ -8,12 +8,10 @@ use smtp_proto::{
 };
 
 use crate::dialogue::{
-    CONTENT, Dialogue, STUFFED, config, delivered, envelope, finished, not_sent, of_recipient,
-    present, refused,
+    CONTENT, Dialogue, GROUP, ONE, STUFFED, config, connection_ended, delivered, envelope,
+    finished, not_sent, of_recipient, present, refused,
 };
 
-const ONE: [&str; 1] = ["b@example.net"];
-const GROUP: &str = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n";
 const EIGHT_BIT: &str = "Subject: caf\u{e9}\r\n";
 
 /// A server that takes everything: what it says to what was written.
@@ -394,7 +392,7 @@ fn what_was_kept_is_a_content_while_it_leaves() {
     }
     let (mut d, m) = begin(5);
     d.hangs_up();
-    d.finishes(&[(m, not_sent(NotSentReason::ConnectionEnded))]);
+    d.finishes(&[(m, connection_ended())]);
     let (mut d, m) = begin(PLAIN_ENDED.len());
     d.hangs_up();
     d.finishes(&[(m, Outcome::InDoubt)]);

@@ -12,12 +12,9 @@ use smtp_proto::{
 };
 
 use crate::dialogue::{
-    CONTENT, Dialogue, PROOF, PROVED, STUFFED, config, delivered, envelope, finished, not_sent,
-    of_recipient, present, recipient, refused,
+    CONTENT, Dialogue, GROUP, ONE, PROOF, PROVED, STUFFED, config, connection_ended, delivered,
+    envelope, finished, not_sent, of_recipient, present, recipient, refused,
 };
-
-const ONE: [&str; 1] = ["b@example.net"];
-const GROUP: &str = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n";
 
 /// A peer that says its next words whenever it is waited for; once they are spent it is silent, and
 /// the client's timer fires, or it hangs up.
@@ -177,7 +174,7 @@ fn nothing_is_waited_for_without_a_timer() {
         d.now = d.client.poll_timeout().expect("a timer");
         d.client.handle_timeout(d.now);
         d.says("");
-        d.finishes(&[(m, not_sent(NotSentReason::ConnectionEnded))]);
+        d.finishes(&[(m, connection_ended())]);
         assert_eq!(d.error.unwrap().fault(), Fault::WriteFailed);
     }
     let mut d = Dialogue::begin(Pipelining::LookAhead, &["PIPELINING"]);
@@ -335,9 +332,7 @@ fn an_envelope_is_sent_as_it_comes() {
     assert_eq!(d.client.end(first), Err(Misuse::UnknownMessage));
     d.sends("RCPT TO:<d@example.net>\r\nDATA\r\n");
     d.says("250 d\r\n354 go\r\n");
-    let transmit = present(&mut d.client, Body::Last(CONTENT), d.now).unwrap();
-    let all = transmit.len();
-    transmit.wrote(all, d.now);
+    d.presents(Body::Last(CONTENT));
     d.says("250 taken\r\n");
     d.reports(&[
         recipient(m, 2, "250 d\r\n"),

@@ -8,7 +8,7 @@ use smtp_proto::{
         NotSentReason, Outcome, Pipelining,
     },
     framing::Transmit,
-    machine::{Answer, Error, Step},
+    machine::{Answer, Error, Fault, Step},
     syntax::{ForwardPath, Host, Reply, ReversePath},
     testing::End,
 };
@@ -19,6 +19,14 @@ pub(crate) const PROOF: &str = "MAIL FROM:<>\r\nBDAT 3 LAST\r\nxyzRSET\r\nRSET\r
 pub(crate) const PROVED: &str = "250 ok\r\n503 5.5.1 nobody\r\n250 reset\r\n250 reset\r\n";
 /// [`CONTENT`] as DATA sends it.
 pub(crate) const STUFFED: &str = "Subject: x\r\n\r\n..dot\r\n.\r\n";
+
+/// What most messages are sent to.
+pub(crate) const ONE: [&str; 1] = ["b@example.net"];
+/// The commands of such a message.
+pub(crate) const GROUP: &str = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n";
+/// The whole of one in a stream.
+pub(crate) const BDAT: &str = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\n\
+    BDAT 20 LAST\r\nSubject: x\r\n\r\n.dot\r\n";
 
 /// One session under test.
 pub(crate) struct Dialogue {
@@ -50,6 +58,42 @@ pub(crate) fn envelope(sender: &str, recipients: &[&str]) -> Envelope<'static> {
 
 pub(crate) fn reply(bytes: &str) -> Reply<'static> {
     Reply::parse(bytes.as_bytes()).unwrap().into_owned()
+}
+
+/// Begins a session that looks ahead.
+pub(crate) fn look_ahead() -> Dialogue {
+    Dialogue::begin(Pipelining::LookAhead, &["PIPELINING"])
+}
+
+/// Begins a session with a stream.
+pub(crate) fn stream() -> Dialogue {
+    Dialogue::begin(
+        Pipelining::Stream { window: 10 },
+        &["PIPELINING", "CHUNKING"],
+    )
+}
+
+/// Brings a message to the point where its content is due.
+pub(crate) fn content_due(mut d: Dialogue) -> (Dialogue, MessageId) {
+    let message = d.submit("a@example.org", &ONE);
+    d.sends(GROUP);
+    d.says("250 ok\r\n250 ok\r\n354 go\r\n");
+    (d, message)
+}
+
+/// Brings two messages to the point where the first has been sent, with the commands of the second,
+/// which is to these recipients.
+pub(crate) fn sent_ahead(mut d: Dialogue, to: &[&str]) -> (Dialogue, [MessageId; 2]) {
+    let first = d.submit("a@example.org", &ONE);
+    let second = d.submit("a@example.org", to);
+    d.sends(GROUP);
+    d.says("250 ok\r\n250 ok\r\n354 go\r\n");
+    d.reports(&[recipient(first, 0, "250 ok\r\n")]);
+    let recipients: String = to.iter().map(|to| format!("RCPT TO:<{to}>\r\n")).collect();
+    d.sends(&format!(
+        "{STUFFED}RSET\r\nMAIL FROM:<a@example.org>\r\n{recipients}DATA\r\n"
+    ));
+    (d, [first, second])
 }
 
 impl Dialogue {
@@ -176,6 +220,22 @@ impl Dialogue {
         assert_eq!(self.written(), bytes);
     }
 
+    /// Presents a body, lets all leave that there is then, and returns it.
+    pub(crate) fn presents(&mut self, body: Body<'_>) -> String {
+        let transmit = present(&mut self.client, body, self.now).unwrap();
+        let wire = String::from_utf8(transmit.slices().concat()).unwrap();
+        transmit.wrote(wire.len(), self.now);
+        wire
+    }
+
+    /// Expects the session to have failed of this, and to be over.
+    #[track_caller]
+    pub(crate) fn fails(&mut self, fault: Fault) {
+        assert_eq!(self.error.as_ref().map(|error| error.fault()), Some(fault));
+        assert!(self.client.is_closed());
+        assert_eq!(self.written(), "", "nothing is written after a failure");
+    }
+
     /// Expects exactly these events, and takes them.
     #[track_caller]
     pub(crate) fn reports(&mut self, events: &[Event<'_>]) {
@@ -244,6 +304,10 @@ pub(crate) fn answer(step: Step, bytes: &str) -> Answer<'static> {
 
 pub(crate) fn not_sent(reason: NotSentReason) -> Outcome<'static> {
     Outcome::NotSent(reason.into())
+}
+
+pub(crate) fn connection_ended() -> Outcome<'static> {
+    not_sent(NotSentReason::ConnectionEnded)
 }
 
 /// Of a message whose content could not be had, for this reason.

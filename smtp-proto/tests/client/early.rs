@@ -11,10 +11,10 @@ use smtp_proto::{
 };
 
 use crate::dialogue::{
-    Dialogue, PROOF, PROVED, STUFFED, config, delivered, not_sent, not_sent_after, recipient, reply,
+    Dialogue, ONE, PROOF, PROVED, STUFFED, config, connection_ended, delivered, not_sent_after,
+    recipient, reply,
 };
 
-const ONE: [&str; 1] = ["b@example.net"];
 const ANSWER: &str =
     "250-x\r\n250-PIPELINING\r\n250-PIPECONNECT\r\n250-SIZE 1000\r\n250 CHUNKING\r\n";
 const ENVELOPE: &str = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\n";
@@ -101,7 +101,7 @@ fn a_changed_server_ends_the_connection() {
         let (mut d, m) = begin(Pipelining::LookAhead);
         d.written();
         d.says(&format!("220 x\r\n{answer}"));
-        d.finishes(&[(m, not_sent(NotSentReason::ConnectionEnded))]);
+        d.finishes(&[(m, connection_ended())]);
         let expected = if answer.contains("PIPELINING") {
             "PIPELINING"
         } else {

@@ -8,9 +8,10 @@ use smtp_proto::{
     syntax::{Extension, Reply},
 };
 
-use crate::dialogue::{Dialogue, answer, config, envelope, finished, not_sent_after};
+use crate::dialogue::{
+    Dialogue, ONE, answer, config, envelope, finished, look_ahead, not_sent_after,
+};
 
-const ONE: [&str; 1] = ["b@example.net"];
 const EHLO: &str = "EHLO client.example\r\n";
 const ENVELOPE: &str = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n";
 
@@ -437,4 +438,20 @@ fn what_is_relayed_is_ascii() {
     let too_large = NotSentReason::TooLarge { maximum: 10 };
     let not_sent = Outcome::NotSent(NotSent::answered(too_large, answer));
     assert!(not_sent.relayed().is_ascii());
+}
+
+/// INJ-6: what a peer says reaches no log unescaped.
+#[test]
+fn errors_quote_the_peer_escaped() {
+    let mut d = look_ahead();
+    d.feed(b"250 \x1b[2J\x07\r\n");
+    let error = d.error.unwrap();
+    assert_eq!(
+        error.to_string(),
+        "the server sent a reply that answers no command (between messages): \"250 \\x1b[2J\\x07\\r\\n\""
+    );
+    assert_eq!(
+        format!("{:?}", error.excerpt()),
+        "\"250 \\x1b[2J\\x07\\r\\n\""
+    );
 }

@@ -1,35 +1,14 @@
 //! Replies that no longer match the commands, and servers that take nothing ahead of a verdict.
 
 use smtp_proto::{
-    client::{Cancellation, MessageId, NotSentReason, Outcome, Pipelining},
+    client::{Cancellation, NotSentReason, Outcome, Pipelining},
     machine::{Fault, Step},
 };
 
 use crate::dialogue::{
-    Dialogue, STUFFED, config, delivered, finished, not_sent, not_sent_after, of_recipient,
-    recipient, refused,
+    Dialogue, GROUP, ONE, STUFFED, config, connection_ended, delivered, finished, look_ahead,
+    not_sent, not_sent_after, of_recipient, recipient, refused, sent_ahead,
 };
-
-const ONE: [&str; 1] = ["b@example.net"];
-const GROUP: &str = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nDATA\r\n";
-
-fn look_ahead() -> Dialogue {
-    Dialogue::begin(Pipelining::LookAhead, &["PIPELINING"])
-}
-
-/// Two messages, the first of which has been sent, with the commands of the second.
-fn sent_ahead(mut d: Dialogue, to: &[&str]) -> (Dialogue, [MessageId; 2]) {
-    let first = d.submit("a@example.org", &ONE);
-    let second = d.submit("a@example.org", to);
-    d.sends(GROUP);
-    d.says("250 ok\r\n250 ok\r\n354 go\r\n");
-    d.take_events();
-    let recipients: String = to.iter().map(|to| format!("RCPT TO:<{to}>\r\n")).collect();
-    d.sends(&format!(
-        "{STUFFED}RSET\r\nMAIL FROM:<a@example.org>\r\n{recipients}DATA\r\n"
-    ));
-    (d, [first, second])
-}
 
 /// A dot that is answered twice shifts every reply after it: a valid recipient must not have the
 /// refusal of the one before.
@@ -42,7 +21,7 @@ fn a_shifted_refusal_is_no_verdict() {
         finished(m[0], delivered("250 \r\n")),
         recipient(m[1], 0, "250 ok\r\n"),
         recipient(m[1], 1, "550 bad\r\n"),
-        finished(m[1], not_sent(NotSentReason::ConnectionEnded)),
+        finished(m[1], connection_ended()),
     ]);
     assert_eq!(d.error.unwrap().fault(), Fault::ImpossibleReply);
 }
@@ -64,7 +43,7 @@ fn no_refusal_counts_out_of_step() {
         d.says(says);
         d.reports(&[
             recipient(m, 0, "550 no\r\n"),
-            finished(m, not_sent(NotSentReason::ConnectionEnded)),
+            finished(m, connection_ended()),
         ]);
         assert_eq!(d.error.unwrap().fault(), fault);
     }
@@ -215,7 +194,7 @@ fn other_refusals_of_rset_are_a_desync() {
         d.says(says);
         d.reports(&[
             finished(m[0], delivered("250 taken\r\n")),
-            finished(m[1], not_sent(NotSentReason::ConnectionEnded)),
+            finished(m[1], connection_ended()),
         ]);
         assert_eq!(d.error.unwrap().fault(), Fault::ResetRefused, "{says}");
     }
@@ -227,7 +206,7 @@ fn other_refusals_of_rset_are_a_desync() {
     d.says("500 what?\r\n");
     d.finishes(&[
         (m[0], refused(Step::Mail, "550 no\r\n")),
-        (m[1], not_sent(NotSentReason::ConnectionEnded)),
+        (m[1], connection_ended()),
     ]);
     assert_eq!(d.error.unwrap().fault(), Fault::ResetRefused);
     // In a stream the contents have left as well, so that nothing can be sent again.
@@ -245,7 +224,7 @@ fn other_refusals_of_rset_are_a_desync() {
     d.says("503 no\r\n");
     d.finishes(&[
         (m[0], refused(Step::Content, "554 no\r\n")),
-        (m[1], not_sent(NotSentReason::ConnectionEnded)),
+        (m[1], connection_ended()),
     ]);
     assert_eq!(d.error.unwrap().fault(), Fault::ResetRefused);
     // 421 is none of these refusals.

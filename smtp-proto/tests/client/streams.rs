@@ -7,11 +7,10 @@ use smtp_proto::{
 };
 
 use crate::dialogue::{
-    CONTENT, Dialogue, PROOF, PROVED, STUFFED, config, delivered, envelope, finished, not_sent,
-    of_recipient, present, recipient, refused,
+    CONTENT, Dialogue, ONE, PROOF, PROVED, STUFFED, config, connection_ended, delivered, envelope,
+    finished, not_sent, of_recipient, present, recipient, refused,
 };
 
-const ONE: [&str; 1] = ["b@example.net"];
 const STREAM: Pipelining = Pipelining::Stream { window: 9 };
 const OFFER: [&str; 3] = ["PIPELINING", "CHUNKING", "SIZE 1000"];
 const ENVELOPE: &str = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\n";
@@ -58,7 +57,7 @@ fn a_stream_needs_proof() {
     let m = d.submit("a@example.org", &ONE);
     d.written();
     d.says("250 ok\r\n503 no\r\n250 ok\r\n500 what?\r\n");
-    d.finishes(&[(m, not_sent(NotSentReason::ConnectionEnded))]);
+    d.finishes(&[(m, connection_ended())]);
     assert_eq!(d.error.unwrap().fault(), Fault::ResetRefused);
 }
 
@@ -151,7 +150,7 @@ fn verdicts_are_held_back_under_suspicion() {
             d.finishes(&[
                 (m[0], Outcome::InDoubt),
                 (m[1], Outcome::InDoubt),
-                (third, not_sent(NotSentReason::ConnectionEnded)),
+                (third, connection_ended()),
             ]);
             let fault = match proof {
                 "wrong" => Fault::ChunkExecuted,
@@ -314,7 +313,7 @@ fn chunks_are_no_safer_under_other_policies() {
         d.says("500 what?\r\n");
         let outcome = match body {
             Body::Last(_) => Outcome::InDoubt,
-            _ => not_sent(NotSentReason::ConnectionEnded),
+            _ => connection_ended(),
         };
         d.finishes(&[(m, outcome)]);
         assert_eq!(d.error.unwrap().fault(), Fault::ChunkExecuted);

@@ -7,9 +7,10 @@ use smtp_proto::{
     machine::{Fault, Misuse, Step, Timer, TlsInfo},
 };
 
-use crate::dialogue::{Dialogue, config, envelope, not_sent, not_sent_after, reply};
+use crate::dialogue::{
+    Dialogue, ONE, config, connection_ended, envelope, not_sent, not_sent_after, reply,
+};
 
-const ONE: [&str; 1] = ["b@example.net"];
 const EHLO: &str = "EHLO client.example\r\n";
 
 fn with(tls: Tls) -> Dialogue {
@@ -74,7 +75,7 @@ fn bytes_after_the_220_are_fatal() {
         d.says("250-x\r\n250 STARTTLS\r\n");
         d.sends("STARTTLS\r\n");
         says.iter().for_each(|says| d.says(says));
-        d.finishes(&[(m, not_sent(NotSentReason::ConnectionEnded))]);
+        d.finishes(&[(m, connection_ended())]);
         assert_eq!(d.error.as_ref().unwrap().fault(), Fault::BytesBeforeTls);
         assert!(!d.client.wants_tls());
         assert_eq!(
@@ -174,7 +175,7 @@ fn the_handshake_fails() {
     let m = d.submit("a@example.org", &ONE);
     d.client.tls_failed();
     d.says("");
-    d.finishes(&[(m, not_sent(NotSentReason::ConnectionEnded))]);
+    d.finishes(&[(m, connection_ended())]);
     assert_eq!(d.error.unwrap().fault(), Fault::TlsFailed);
 
     let mut d = handshake_due(Tls::Required);
@@ -242,7 +243,7 @@ fn an_end_before_anything_has_come_through_tls_is_one_of_tls() {
         let m = d.submit("a@example.org", &ONE);
         d.written();
         d.hangs_up();
-        d.finishes(&[(m, not_sent(NotSentReason::ConnectionEnded))]);
+        d.finishes(&[(m, connection_ended())]);
         assert_eq!(d.error.unwrap().fault(), Fault::TlsFailed, "{tls:?}");
     }
     let mut d = established(Tls::Required);

@@ -6,9 +6,8 @@ use smtp_proto::{
     syntax::{Attribute, AttributeName, Capabilities, Extension, Reply},
 };
 
-use crate::dialogue::{Dialogue, config, not_sent, not_sent_after};
+use crate::dialogue::{Dialogue, ONE, config, connection_ended, not_sent, not_sent_after};
 
-const ONE: [&str; 1] = ["b@example.net"];
 const EHLO: &str = "EHLO client.example\r\n";
 const MAIL: &str = "MAIL FROM:<a@example.org>\r\n";
 const DEMANDS: [Demand; 2] = [Demand::IfOffered, Demand::Required];
@@ -242,7 +241,7 @@ fn a_reply_to_ehlo_too_many_is_no_answer() {
                 d.sends("QUIT\r\n");
                 d.says("221 bye\r\n");
             } else {
-                d.finishes(&[(m, not_sent(NotSentReason::ConnectionEnded))]);
+                d.finishes(&[(m, connection_ended())]);
             }
             assert_eq!(d.error.unwrap().fault(), fault);
         }

@@ -12,8 +12,8 @@ use smtp_proto::{
 };
 
 use crate::dialogue::{
-    CONTENT, Dialogue, STUFFED, config, delivered, envelope, finished, not_sent, not_sent_after,
-    recipient, reply,
+    CONTENT, Dialogue, STUFFED, config, connection_ended, delivered, envelope, finished, not_sent,
+    not_sent_after, recipient, reply,
 };
 
 const OFFER: [&str; 2] = ["PIPELINING", "XFORWARD NAME ADDR PROTO HELO SOURCE"];
@@ -229,7 +229,7 @@ fn only_2yz_accepts_it() {
         let m = d.submit_envelope(&forwarded(to_one()), CONTENT);
         d.written();
         d.says(reply);
-        d.finishes(&[(m, not_sent(NotSentReason::ConnectionEnded))]);
+        d.finishes(&[(m, connection_ended())]);
     }
 }
 

@@ -19,11 +19,10 @@ use smtp_proto::{
     syntax::Host,
     testing::{Reaction, TestServer},
 };
-use smtp_proto_test_support::{DELIVERS, Script, Scripted};
+use smtp_proto_test_support::{DELIVERS, MESSAGE, Script, Scripted, envelope};
 
-use super::face::{Envelope, Error, Outcome, Report, Sender, client::Options};
+use super::face::{Error, Outcome, Report, Sender, client::Options};
 
-const MESSAGE: &str = "Subject: x\r\n\r\nHello.\r\n";
 /// More than anything takes here that does not wait for a server.
 const SOON: Duration = Duration::from_secs(5);
 
@@ -32,8 +31,7 @@ fn to(server: &TestServer) -> Options {
 }
 
 fn send(sender: &Sender) -> Result<Report, Error> {
-    let envelope = Envelope::new("alice@example.net").unwrap();
-    wait!(sender.send(envelope.to("bob@example.org").unwrap(), MESSAGE))
+    wait!(sender.send(envelope(), MESSAGE))
 }
 
 fn deliver(sender: &Sender) {
@@ -72,17 +70,15 @@ fn wait_for(mut is_so: impl FnMut() -> bool) {
 fn messages_in_memory_of_any_kind() {
     let [server] = servers();
     let sender = Sender::new(to(&server)).unwrap();
-    let envelope = Envelope::new("alice@example.net").unwrap();
-    let envelope = envelope.to("bob@example.org").unwrap();
     let (text, bytes) = (String::from(MESSAGE), MESSAGE.as_bytes().to_vec());
     let shared: Arc<[u8]> = bytes.as_slice().into();
-    wait!(sender.send(envelope.clone(), &text)).unwrap();
-    wait!(sender.send(envelope.clone(), &bytes)).unwrap();
-    wait!(sender.send(envelope.clone(), Cow::Borrowed(MESSAGE))).unwrap();
-    wait!(sender.send(envelope.clone(), bytes.clone().into_boxed_slice())).unwrap();
-    wait!(sender.send(envelope.clone(), Arc::clone(&shared))).unwrap();
-    wait!(sender.send(envelope.clone(), bytes)).unwrap();
-    wait!(sender.send(envelope, text)).unwrap();
+    wait!(sender.send(envelope(), &text)).unwrap();
+    wait!(sender.send(envelope(), &bytes)).unwrap();
+    wait!(sender.send(envelope(), Cow::Borrowed(MESSAGE))).unwrap();
+    wait!(sender.send(envelope(), bytes.clone().into_boxed_slice())).unwrap();
+    wait!(sender.send(envelope(), Arc::clone(&shared))).unwrap();
+    wait!(sender.send(envelope(), bytes)).unwrap();
+    wait!(sender.send(envelope(), text)).unwrap();
     let received = server.messages();
     assert_eq!(received.len(), 7);
     assert!(received.iter().all(|it| it.content == *shared));
@@ -367,4 +363,40 @@ fn a_server_may_change_what_it_offers() {
     let begins = heard.iter().map(|it| it.contains("MAIL FROM"));
     assert_eq!(begins.collect::<Vec<_>>(), [true, true, false, true]);
     assert!(heard[0].contains(" SIZE=") && !heard[3].contains(" SIZE="));
+}
+
+/// Three messages after each other, over one connection.
+const THREE: Script = &[
+    DELIVERS[0],
+    DELIVERS[1],
+    DELIVERS[2],
+    DELIVERS[3],
+    DELIVERS[2],
+    DELIVERS[3],
+    DELIVERS[2],
+    DELIVERS[3],
+    ("QUIT", "221 x\r\n"),
+];
+
+#[test]
+fn a_sender_keeps_to_its_bounds() {
+    // On connections: who comes meanwhile waits, and takes the same.
+    let server = Scripted::new([THREE]);
+    let one = Sender::new(server.url()).unwrap().max_messages(3);
+    for over in [(); 3].map(|()| sending(&one)) {
+        assert!(over.recv_timeout(SOON).unwrap().unwrap().is_delivered());
+    }
+    // On messages: QUIT leaves with the last of them.
+    let heard = &server.heard()[0];
+    assert_eq!(heard.matches("MAIL FROM:").count(), 3, "{heard}");
+    assert!(heard.ends_with("\r\n.\r\nQUIT\r\n"), "{heard}");
+
+    // On the time that a connection waits.
+    let server = Scripted::new([DELIVERS, DELIVERS]);
+    let hasty = Sender::new(server.url()).unwrap();
+    let hasty = hasty.idle_timeout(Duration::ZERO);
+    for _ in 0..2 {
+        deliver(&hasty);
+    }
+    assert_eq!(server.heard().len(), 2);
 }

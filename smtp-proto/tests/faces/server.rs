@@ -6,36 +6,33 @@
 mod arrivals;
 mod headers;
 mod proxy;
+mod running;
+mod shutdowns;
 mod tallies;
 
 use std::{
-    io::{BufRead, BufReader, Write},
-    net::{SocketAddr, TcpStream},
+    io::Write,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    thread::JoinHandle,
     time::{Duration, Instant},
 };
 
-use smtp_proto::server::{Config, Review, Tls};
+use smtp_proto::server::{Review, Tls};
 
 use super::{
     bind,
     face::{
         self, Error,
         server::{
-            Accept, Envelope, Handler, Host, Notice, Options, Reason, Recipient, Refusal, Reply,
-            Sender, Session, Shutdown, Sink, State, Tally, TraceEntry, Transaction, Verdict,
-            accept, refuse,
+            Accept, Envelope, Handler, Notice, Reason, Recipient, Refusal, Reply, Sender, Session,
+            Shutdown, Sink, Tally, TraceEntry, Transaction, Verdict, accept, refuse,
         },
     },
     run,
 };
-
-/// More than anything takes here.
-const PATIENCE: Duration = Duration::from_secs(20);
+use running::{Client, PATIENCE, Running, config};
 
 /// Is counted as long as it is there.
 struct Counted(Arc<AtomicUsize>);
@@ -254,105 +251,6 @@ fn in_memory() -> super::face::server::InMemory {
     })
 }
 
-fn config() -> Config {
-    Config::new(Host::parse("mx.example.net").unwrap())
-}
-
-/// A server that runs.
-struct Running {
-    address: SocketAddr,
-    shutdown: Shutdown,
-    thread: JoinHandle<()>,
-}
-
-impl Running {
-    fn start<S: State, H: Handler<S>>(handler: &Arc<H>, options: impl Into<Options>) -> Self {
-        Self::serve(bind(options.into()), handler, Shutdown::new())
-    }
-
-    fn serve<S: State, H: Handler<S>>(
-        server: super::face::Server,
-        handler: &Arc<H>,
-        shutdown: Shutdown,
-    ) -> Self {
-        let address = server.local_addr().unwrap();
-        let thread = run(server, Arc::clone(handler), shutdown.clone());
-        Self {
-            address,
-            shutdown,
-            thread,
-        }
-    }
-
-    fn client(&self) -> Client {
-        let stream = TcpStream::connect(self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        Client(BufReader::new(stream))
-    }
-
-    /// Waits for the server to end.
-    fn join(self) {
-        self.thread.join().unwrap();
-    }
-
-    fn end(self) {
-        self.shutdown.begin();
-        self.join();
-    }
-}
-
-struct Client(BufReader<TcpStream>);
-
-impl Client {
-    fn say(&mut self, text: &str) {
-        self.0.get_mut().write_all(text.as_bytes()).unwrap();
-    }
-
-    /// Reads a reply, and returns its last line.
-    fn reply(&mut self) -> String {
-        loop {
-            let mut line = String::new();
-            self.0.read_line(&mut line).unwrap();
-            if line.as_bytes().get(3) != Some(&b'-') {
-                return line;
-            }
-        }
-    }
-
-    fn ask(&mut self, command: &str) -> String {
-        self.say(&format!("{command}\r\n"));
-        self.reply()
-    }
-
-    fn hello(&mut self) {
-        assert_eq!(self.reply(), "220 mx.example.net ESMTP\r\n");
-        assert_eq!(&self.ask("EHLO client.example")[..4], "250 ");
-    }
-
-    /// Sends a message from there to that one, and returns the last reply that it gets.
-    fn send(&mut self, from: &str, to: &str) -> String {
-        for command in [
-            format!("MAIL FROM:<{from}>"),
-            format!("RCPT TO:<{to}>"),
-            "DATA".to_owned(),
-        ] {
-            let reply = self.ask(&command);
-            if !reply.starts_with(['2', '3']) {
-                assert_eq!(&self.ask("RSET")[..3], "250");
-                return reply;
-            }
-        }
-        self.ask("x\r\n.")
-    }
-
-    /// Reads to the end, and returns what comes.
-    fn rest(&mut self) -> String {
-        let mut rest = String::new();
-        while self.0.read_line(&mut rest).is_ok_and(|bytes| bytes > 0) {}
-        rest
-    }
-}
-
 const LOCAL_ERROR: &str = "451 4.3.0 Local error in processing\r\n";
 
 #[test]
@@ -450,79 +348,6 @@ fn a_positive_reply_refuses_nobody() {
     assert_eq!(&client.send("a@x", "b@x")[..3], "250");
     assert_eq!(hotel.notes("mail", 1), ["mail of client.example by HELO"]);
     running.end();
-}
-
-/// 5321-3.8-b: 421 and nothing else, once the transaction is over; and nobody new.
-#[test]
-fn a_shutdown_lets_transactions_end_and_turns_the_rest_away() {
-    let farewell =
-        "421 4.3.2 mx.example.net Service shutting down and closing transmission channel\r\n";
-    let hotel = Arc::new(Hotel::default());
-    let running = Running::start(&hotel, config());
-    let (mut idle, mut busy) = (running.client(), running.client());
-    idle.hello();
-    busy.hello();
-    assert_eq!(&busy.ask("MAIL FROM:<slow@x>")[..3], "250");
-    running.shutdown.begin();
-    assert_eq!(idle.rest(), farewell);
-    let start = Instant::now();
-    while TcpStream::connect(running.address).is_ok() {
-        assert!(start.elapsed() < PATIENCE, "nobody listens any more");
-    }
-    assert_eq!(&busy.ask("RCPT TO:<b@x>")[..3], "250");
-    assert_eq!(&busy.ask("DATA")[..3], "354");
-    assert_eq!(&busy.ask("x\r\n.")[..3], "250");
-    assert_eq!(busy.rest(), farewell);
-    running.join();
-    hotel.notes("closed", 2);
-}
-
-#[test]
-fn nobody_outlasts_a_shutdown() {
-    let hotel = Arc::new(Hotel::default());
-    let shutdown = Shutdown::new().grace(Duration::from_millis(300));
-    let running = Running::serve(bind(config().into()), &hotel, shutdown);
-    let (mut hanging, mut trickling) = (running.client(), running.client());
-    for (client, from) in [(&mut hanging, "hanging@x"), (&mut trickling, "a@x")] {
-        client.hello();
-        assert_eq!(&client.ask(&format!("MAIL FROM:<{from}>"))[..3], "250");
-        assert_eq!(&client.ask("RCPT TO:<b@x>")[..3], "250");
-        assert_eq!(&client.ask("DATA")[..3], "354");
-    }
-    hanging.say("x\r\n.\r\n");
-    let mut trickle = trickling.0.get_ref().try_clone().unwrap();
-    let trickles = std::thread::spawn(move || {
-        while trickle.write_all(b"x").is_ok() {
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    });
-    std::thread::sleep(Duration::from_millis(100));
-    running.shutdown.begin();
-    let start = Instant::now();
-    running.join();
-    assert!(
-        start.elapsed() < Duration::from_secs(3),
-        "{:?}",
-        start.elapsed()
-    );
-    trickles.join().unwrap();
-}
-
-#[test]
-fn a_second_word_ends_all_at_once() {
-    let hotel = Arc::new(Hotel::default());
-    let running = Running::start(&hotel, config());
-    let mut client = running.client();
-    client.hello();
-    assert_eq!(&client.ask("MAIL FROM:<a@x>")[..3], "250");
-    running.shutdown.begin();
-    running.shutdown.abort();
-    let start = Instant::now();
-    running.join();
-    assert!(start.elapsed() < Duration::from_secs(3));
-    assert_eq!(&client.rest()[..24], "421 4.3.2 mx.example.net");
-    hotel.notes("closed", 1);
-    assert_eq!(hotel.transactions.load(Ordering::SeqCst), 0);
 }
 
 #[test]
@@ -645,22 +470,6 @@ fn what_is_remembered_lives_as_long_as_what_it_is_about() {
     assert_eq!(&client.ask("QUIT")[..3], "221");
     running.end();
     assert_eq!(counts(), [0, 0, 0]);
-}
-
-#[test]
-fn one_handler_serves_several_ports_and_one_shutdown_ends_them() {
-    let hotel = Arc::new(Hotel::default());
-    let shutdown = Shutdown::new();
-    let serve = || Running::serve(bind(config().into()), &hotel, shutdown.clone());
-    let servers = [serve(), serve(), serve()];
-    for server in &servers {
-        let mut client = server.client();
-        client.hello();
-        assert_eq!(&client.send("a@x", "b@x")[..3], "250");
-    }
-    shutdown.begin();
-    servers.into_iter().for_each(Running::join);
-    assert_eq!(hotel.notes("content", 3), ["content for <b@x>"; 3]);
 }
 
 #[test]

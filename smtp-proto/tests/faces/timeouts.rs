@@ -3,14 +3,13 @@
 use std::time::{Duration, Instant};
 
 use smtp_proto::{
-    client::{NotSentReason, Outcome, Timeouts},
+    client::{NotSentReason, Outcome, Pipelining, Timeouts},
     machine::{Fault, Timer},
 };
-use smtp_proto_test_support::{DELIVERS, Script, Scripted};
+use smtp_proto_test_support::{DELIVERS, MESSAGE, Script, Scripted, envelope};
 
-use super::face::{Client, Envelope, client::Options};
+use super::face::{Client, client::Options};
 
-const MESSAGE: &str = "Subject: x\r\n\r\nHello.\r\n";
 /// Less than any timeout takes that was not set.
 const SOON: Duration = Duration::from_secs(8);
 const SHORT: Duration = Duration::from_millis(80);
@@ -22,11 +21,6 @@ fn impatient(server: &Scripted, set: impl FnOnce(&mut Timeouts)) -> Options {
     set(&mut timeouts);
     let options = Options::at(server.url()).unwrap();
     options.configure(|config| config.timeouts(timeouts))
-}
-
-fn envelope() -> Envelope<'static> {
-    let envelope = Envelope::new("alice@example.net").unwrap();
-    envelope.to("bob@example.org").unwrap()
 }
 
 fn silent_after(said: &[(&'static str, &'static str)], verb: &'static str) -> Scripted {
@@ -103,5 +97,47 @@ fn leave_is_taken_with_a_time_of_its_own() {
         assert!(start.elapsed() >= limit && start.elapsed() < SOON);
         drop(client);
         assert!(server.heard()[0].ends_with("QUIT\r\n"));
+    }
+}
+
+#[test]
+fn each_step_has_the_time_that_is_set_for_it() {
+    let short = Duration::from_millis(50);
+    let long = Duration::from_secs(300);
+    let dialogue = [
+        DELIVERS[0],
+        DELIVERS[1],
+        ("MAIL", "250 x\r\n"),
+        ("RCPT", "250 x\r\n"),
+        ("DATA", "354 x\r\n"),
+        (".", "250 x\r\n"),
+    ];
+    type Of = fn(&mut Timeouts) -> &mut Duration;
+    let times: [(Of, Timer); 6] = [
+        (|it| &mut it.greeting, Timer::Greeting),
+        (|it| it.hello.get_or_insert_default(), Timer::Command),
+        (|it| it.mail.get_or_insert_default(), Timer::Command),
+        (|it| it.recipient.get_or_insert_default(), Timer::Command),
+        (|it| &mut it.data_initiation, Timer::DataInitiation),
+        (|it| &mut it.data_termination, Timer::DataTermination),
+    ];
+    for (at, (of, timer)) in times.into_iter().enumerate() {
+        let mut script = dialogue[..=at].to_vec();
+        script[at].1 = "stay";
+        let mut timeouts = Timeouts::default();
+        (timeouts.greeting, timeouts.command) = (long, long);
+        *of(&mut timeouts) = short;
+        let server = Scripted::new([&*script.leak()]);
+        let options = Options::at(server.url()).unwrap();
+        let options =
+            options.configure(|it| it.timeouts(timeouts).pipelining(Pipelining::LockStep));
+        let error = match wait!(Client::connect(options)) {
+            Ok(mut client) => {
+                wait!(client.send(envelope(), MESSAGE)).unwrap();
+                wait!(client.next_report()).unwrap_err()
+            }
+            Err(error) => error,
+        };
+        assert_eq!(error.machine().unwrap().fault(), Fault::TimedOut(timer));
     }
 }

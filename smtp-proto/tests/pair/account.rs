@@ -3,25 +3,30 @@
 use std::{collections::BTreeMap, fmt};
 
 use smtp_proto::{
-    client::{Event, MessageId, Outcome},
+    client::{CommandId, Event, MessageId, Outcome},
     delivery::{Report, Reports},
     machine,
     server::Certainty,
 };
 
-use crate::{scenario::Message, store::Stored};
+use crate::{
+    scenario::{Aim, Message},
+    store::Stored,
+};
 
 /// What both sides saw.
 #[derive(Default, PartialEq)]
 pub(crate) struct Seen {
     /// The server takes fewer messages, or recipients, than there may be.
     pub(crate) is_limited: bool,
+    pub(crate) is_lmtp: bool,
     pub(crate) to_server: Vec<u8>,
     pub(crate) to_client: Vec<u8>,
     pub(crate) error: Option<machine::Error>,
     pub(crate) client: Vec<Event<'static>>,
     pub(crate) server: Vec<String>,
     pub(crate) submitted: Vec<(MessageId, Message)>,
+    pub(crate) commands: Vec<CommandId>,
     pub(crate) accepted: Vec<Stored>,
 }
 
@@ -83,14 +88,14 @@ impl Seen {
         complete
     }
 
-    /// Counts the outcomes of recipients: delivered, refused, not sent, in doubt.
+    /// Counts the outcomes of recipients: delivered, refused, not sent, in doubt; but for messages that
+    /// are not sent because of what the server says to other recipients, or at all.
     pub(crate) fn tally(&self) -> [usize; 4] {
         let mut tally = [0; 4];
-        for outcome in self
-            .reports()
-            .values()
-            .flat_map(|report| &report.recipients)
-        {
+        let reports = self.reports();
+        let submitted = self.submitted.iter();
+        let plain = submitted.filter(|(_, message)| message.aim == Aim::Any);
+        for outcome in plain.flat_map(|(id, _)| &reports[id].recipients) {
             tally[match outcome {
                 Outcome::Delivered(_) => 0,
                 Outcome::Refused(_) => 1,
@@ -103,6 +108,12 @@ impl Seen {
 
     /// Compares what the client says became of each recipient with what the server's store holds.
     pub(crate) fn check(&self) {
+        let ended = self.client.iter().filter_map(|event| match event {
+            Event::Answered { command, .. } | Event::Unanswered { command } => Some(*command),
+            _ => None,
+        });
+        let ended: Vec<_> = ended.collect();
+        assert_eq!(ended, self.commands, "an end for each command, in order");
         let reports = self.reports();
         for (id, message) in &self.submitted {
             let of_message = |stored: &&Stored| stored.content == message.content;
@@ -114,6 +125,13 @@ impl Seen {
             let taken: Vec<_> = taken.collect();
             let paths = message.recipients.iter().map(|name| format!("<{name}>"));
             let recipients: Vec<_> = paths.zip(&reports[id].recipients).collect();
+            match message.aim {
+                Aim::Any => {}
+                // What LMTP's verdicts are comes after it was sent to all.
+                Aim::AllOrNone if self.is_lmtp => {}
+                Aim::AllOrNone => assert!([0, recipients.len()].contains(&taken.len())),
+                Aim::Verify => assert_eq!(taken.len(), 0),
+            }
             for (path, _) in &taken {
                 assert!(recipients.iter().any(|(known, _)| known == *path), "{path}");
             }

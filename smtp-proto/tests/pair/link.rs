@@ -3,13 +3,19 @@
 use std::env;
 
 use smtp_proto::{
-    client::{Body, BodyRequest, Client, Event, Pipelining},
-    machine::Origin,
+    client::{Body, BodyRequest, Client, Event, MessageId, Pipelining},
+    machine::{Misuse, Origin},
     server::{self, Server},
+    syntax::{Command, ForwardPath},
     testing::{Failure, Pair, Sides},
 };
 
-use crate::{account::Seen, random::Random, scenario::Scenario, store::Store};
+use crate::{
+    account::Seen,
+    random::Random,
+    scenario::{Message, Scenario},
+    store::Store,
+};
 
 pub(crate) struct Options {
     pub(crate) seed: u64,
@@ -17,7 +23,8 @@ pub(crate) struct Options {
     /// The most bytes in one read or write.
     pub(crate) piece: Option<usize>,
     pub(crate) failure: Option<(Failure, u64)>,
-    /// Contents and verdicts come late or not at all, and messages are cancelled.
+    /// Messages, recipients, contents and verdicts come late or not at all, messages are cancelled, and
+    /// other commands sent.
     pub(crate) is_restless: bool,
 }
 
@@ -33,10 +40,21 @@ impl Default for Options {
     }
 }
 
+/// An envelope that is open.
+struct Open {
+    /// The place of its message among those submitted, and its name.
+    message: (usize, MessageId),
+    /// The recipients still to come, the last first.
+    rest: Vec<String>,
+}
+
 /// The applications on both sides, and what they see.
 struct Applications {
     store: Store,
     seen: Seen,
+    /// The messages still to be submitted, the last first.
+    waiting: Vec<Message>,
+    open: Vec<Open>,
     random: Random,
     /// Contents are presented up to the next multiple of so many bytes.
     step: usize,
@@ -52,17 +70,22 @@ pub(crate) fn run(options: &Options) -> Seen {
         store: Store::new(scenario.most_recipients, options.is_restless),
         seen: Seen {
             is_limited: scenario.is_limited,
+            is_lmtp: scenario.is_lmtp,
             ..Seen::default()
         },
         step: scenario.step,
+        waiting: scenario.messages,
+        open: Vec::new(),
         is_restless: options.is_restless,
         random,
     };
-    for message in scenario.messages {
-        let id = client.submit(&message.envelope()).unwrap();
-        sides.seen.submitted.push((id, message));
+    sides.waiting.reverse();
+    if !options.is_restless {
+        while let Some(message) = sides.waiting.pop() {
+            sides.submit(message, &mut client);
+        }
+        client.quit();
     }
-    client.quit();
     let mut pair = Pair::new(client, Server::new(scenario.server, now));
     if let Some(piece) = options.piece {
         pair = pair.in_pieces(piece);
@@ -72,7 +95,9 @@ pub(crate) fn run(options: &Options) -> Seen {
     }
     let mut rounds = 0;
     while !pair.is_over() {
-        sides.cancel(pair.client());
+        if options.is_restless {
+            sides.act(pair.client());
+        }
         pair.round(&mut sides);
         rounds += 1;
         assert!(rounds < 10_000, "the session does not end");
@@ -90,11 +115,76 @@ pub(crate) fn run(options: &Options) -> Seen {
 }
 
 impl Applications {
-    fn cancel(&mut self, client: &mut Client) {
-        let number = self.random.below(self.seen.submitted.len());
-        if self.is_restless && self.random.one_in(50) {
+    /// Does what comes to the client's application, and says that there is nothing more when all is sent.
+    /// What the client does not take any more, as the session is over, is nobody's.
+    fn act(&mut self, client: &mut Client) {
+        if self.random.one_in(3)
+            && let Some(message) = self.waiting.pop()
+        {
+            match self.random.one_in(3) {
+                true => self.begin(message, client),
+                false => self.submit(message, client),
+            }
+        }
+        if self.random.one_in(2)
+            && let Some(open) = self.open.pop()
+        {
+            self.go_on(open, client);
+        }
+        if self.random.one_in(20)
+            && let Ok(id) = client.command(&Command::Noop)
+        {
+            self.seen.commands.push(id);
+        }
+        if self.random.one_in(50) && !self.seen.submitted.is_empty() {
+            let number = self.random.below(self.seen.submitted.len());
             // Whether it is too late is for the outcome to tell.
             let _ = client.cancel(self.seen.submitted[number].0);
+        }
+        if self.waiting.is_empty() && self.open.is_empty() {
+            client.quit();
+        }
+    }
+
+    fn submit(&mut self, message: Message, client: &mut Client) {
+        if let Ok(id) = client.submit(&message.envelope()) {
+            self.seen.submitted.push((id, message));
+        }
+    }
+
+    /// Submits a message whose recipients come one by one.
+    fn begin(&mut self, mut message: Message, client: &mut Client) {
+        let mut rest = std::mem::take(&mut message.recipients);
+        rest.reverse();
+        if let Ok(id) = client.begin(&message.envelope()) {
+            let message_at = (self.seen.submitted.len(), id);
+            self.seen.submitted.push((id, message));
+            self.open.push(Open {
+                message: message_at,
+                rest,
+            });
+        }
+    }
+
+    /// Adds the next recipient, or ends the envelope after the last.
+    fn go_on(&mut self, mut open: Open, client: &mut Client) {
+        let (at, id) = open.message;
+        let added = match open.rest.pop() {
+            Some(name) => {
+                let path = ForwardPath::parse(&name).unwrap();
+                let added = client.add_recipient(id, path, None);
+                added.map(|_| self.seen.submitted[at].1.recipients.push(name))
+            }
+            None => match client.end(id) {
+                Ok(()) | Err(Misuse::UnknownMessage) => return,
+                Err(refused) => Err(refused),
+            },
+        };
+        match added {
+            Ok(()) | Err(Misuse::RecipientLimit) => self.open.push(open),
+            // Nobody came to be in it.
+            Err(Misuse::NoRecipient) => drop(client.cancel(id)),
+            Err(refused) => assert_eq!(refused, Misuse::UnknownMessage),
         }
     }
 }
@@ -122,7 +212,7 @@ impl Sides for Applications {
     }
 
     fn asked(&mut self, _: &mut Server, event: server::Event<'_>) {
-        self.store.on_event(event);
+        self.store.on_event(event, &mut self.random);
     }
 
     fn decide(&mut self, server: &mut Server) -> bool {

@@ -20,6 +20,7 @@ pub(crate) struct Scenario {
     pub(crate) most_recipients: usize,
     /// The server takes fewer messages, or recipients, than there may be.
     pub(crate) is_limited: bool,
+    pub(crate) is_lmtp: bool,
     /// Contents are presented up to the next multiple of so many bytes.
     pub(crate) step: usize,
 }
@@ -30,6 +31,16 @@ pub(crate) struct Message {
     pub(crate) recipients: Vec<String>,
     pub(crate) content: Vec<u8>,
     pub(crate) is_binary: bool,
+    pub(crate) aim: Aim,
+}
+
+/// Whom a message is for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Aim {
+    Any,
+    AllOrNone,
+    /// Nobody: the server is only asked about them.
+    Verify,
 }
 
 impl Scenario {
@@ -80,6 +91,7 @@ impl Scenario {
                 .dialect(dialect),
             messages,
             most_recipients: [usize::MAX, 1, 3][random.below(3)],
+            is_lmtp: dialect == Dialect::Lmtp,
             is_limited: limits.contains("MAILMAX") || limits.contains("DOMAIN"),
             step: [usize::MAX, 5, 32][random.below(3)],
         }
@@ -120,6 +132,11 @@ impl Message {
             recipients,
             content,
             is_binary,
+            aim: match random.below(10) {
+                0 => Aim::Verify,
+                1 | 2 => Aim::AllOrNone,
+                _ => Aim::Any,
+            },
         }
     }
 
@@ -128,6 +145,11 @@ impl Message {
         for recipient in &self.recipients {
             envelope = envelope.recipient(ForwardPath::parse(recipient).unwrap());
         }
+        let envelope = match self.aim {
+            Aim::Any => envelope,
+            Aim::AllOrNone => envelope.all_or_none(),
+            Aim::Verify => envelope.verify_only(),
+        };
         match self.is_binary {
             true => envelope.body(BodyType::BinaryMime),
             false => envelope,

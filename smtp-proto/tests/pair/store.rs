@@ -19,6 +19,19 @@ pub(crate) struct Stored {
     pub(crate) recipients: BTreeMap<String, Option<Certainty>>,
 }
 
+/// What an application says that does not want something.
+const REFUSALS: [&str; 5] = [
+    "421 4.3.2 closing\r\n",
+    "451 4.3.0 later\r\n",
+    "452 4.5.3 too many\r\n",
+    "550 5.7.1 never\r\n",
+    "552 5.3.4 too big\r\n",
+];
+
+fn reply(refusal: &str) -> Reply<'_> {
+    Reply::parse(refusal.as_bytes()).unwrap()
+}
+
 /// A transaction that is under way, or whose verdicts are.
 #[derive(Clone)]
 struct Open {
@@ -37,7 +50,8 @@ struct Verdict {
 
 pub(crate) struct Store {
     most_recipients: usize,
-    /// Some verdicts take their time, and some are 421.
+    /// Some verdicts take their time, some refuse what might be taken, or end the session, and some
+    /// contents are refused before their end.
     is_restless: bool,
     open: BTreeMap<TransactionId, Open>,
     pub(crate) accepted: BTreeMap<TransactionId, Stored>,
@@ -57,7 +71,7 @@ impl Store {
         }
     }
 
-    pub(crate) fn on_event(&mut self, event: Event<'_>) {
+    pub(crate) fn on_event(&mut self, event: Event<'_>, random: &mut Random) {
         if !matches!(event, Event::Content { .. }) {
             let text = format!("{event:?}");
             // Tickets carry a number that is different in each run.
@@ -65,9 +79,13 @@ impl Store {
                 .push(text.split("Ticket").next().unwrap_or_default().to_owned());
         }
         match event {
-            Event::Connected { ticket }
-            | Event::Hello { ticket, .. }
-            | Event::Data { ticket, .. } => self.decided(ticket, None, None),
+            Event::Connected { ticket } | Event::Hello { ticket, .. } => {
+                self.decided(ticket, None, None);
+            }
+            Event::Data { ticket, .. } => {
+                let refusal = self.whim(random);
+                self.decided(ticket, refusal, None);
+            }
             Event::Mail {
                 ticket,
                 transaction,
@@ -75,14 +93,17 @@ impl Store {
                 ..
             } => {
                 let sender = from.to_string();
-                let is_bad = sender.contains("bad");
+                let refusal = match sender.contains("bad") {
+                    true => Some("550 5.1.8 bad sender\r\n"),
+                    false => self.whim(random),
+                };
                 let open = Open {
                     sender,
                     recipients: vec![],
                     content: vec![],
                 };
                 self.open.insert(transaction, open);
-                self.decided(ticket, is_bad.then_some("550 5.1.8 bad sender\r\n"), None);
+                self.decided(ticket, refusal, None);
             }
             Event::Rcpt {
                 ticket,
@@ -90,6 +111,7 @@ impl Store {
                 to,
                 ..
             } => {
+                let whim = self.whim(random);
                 let open = self.open.get_mut(&transaction).unwrap();
                 let to = to.to_string();
                 let refusal = if to.contains("bad") {
@@ -97,9 +119,11 @@ impl Store {
                 } else if open.recipients.len() >= self.most_recipients {
                     Some("452 4.5.3 too many recipients\r\n")
                 } else {
-                    open.recipients.push(to);
-                    None
+                    whim
                 };
+                if refusal.is_none() {
+                    open.recipients.push(to);
+                }
                 self.decided(ticket, refusal, None);
             }
             Event::Content { transaction, bytes } => {
@@ -112,14 +136,18 @@ impl Store {
                 bytes,
             } => {
                 let recipients = 0..self.open[&transaction].recipients.len();
-                self.on_message(ticket, transaction, bytes, recipients.collect());
+                let whim = self.whim(random);
+                self.on_message(ticket, transaction, bytes, recipients.collect(), whim);
             }
             Event::Delivery {
                 ticket,
                 transaction,
                 recipient,
                 bytes,
-            } => self.on_message(ticket, transaction, bytes, vec![recipient]),
+            } => {
+                let whim = self.whim(random);
+                self.on_message(ticket, transaction, bytes, vec![recipient], whim);
+            }
             Event::Acknowledged {
                 transaction,
                 certainty,
@@ -149,6 +177,7 @@ impl Store {
         transaction: TransactionId,
         bytes: u64,
         recipients: Vec<usize>,
+        whim: Option<&'static str>,
     ) {
         let open = &self.open[&transaction];
         assert_eq!(open.content.len() as u64, bytes);
@@ -160,10 +189,15 @@ impl Store {
         {
             Some("452 4.2.2 mailbox full\r\n")
         } else {
-            None
+            whim
         };
         let stores = refusal.is_none().then_some((transaction, recipients));
         self.decided(ticket, refusal, stores);
+    }
+
+    /// Returns a refusal for no reason.
+    fn whim(&self, random: &mut Random) -> Option<&'static str> {
+        (self.is_restless && random.one_in(20)).then(|| REFUSALS[random.below(REFUSALS.len())])
     }
 
     fn decided(
@@ -182,6 +216,14 @@ impl Store {
     /// Gives verdicts that are due, in random order; returns whether there were any to give.
     pub(crate) fn decide(&mut self, server: &mut Server, random: &mut Random) -> bool {
         let mut any = false;
+        if self.is_restless
+            && random.one_in(40)
+            && let Some(transaction) = self.open.keys().next_back()
+        {
+            let refusal = REFUSALS[random.below(REFUSALS.len())];
+            // It may be over, or have no content yet.
+            let _ = server.refuse_content(*transaction, reply(refusal));
+        }
         while !self.verdicts.is_empty() {
             if self.is_restless && random.one_in(4) {
                 break;
@@ -191,14 +233,14 @@ impl Store {
             if self.is_restless && random.one_in(60) {
                 verdict.refusal = Some("421 4.3.2 closing\r\n");
             }
+            let is_last = self.is_restless && random.one_in(80);
             let answered = match verdict.refusal {
+                refusal if is_last => server.close(verdict.ticket, refusal.map(reply)),
                 None => server.accept(verdict.ticket),
-                Some(reply) => {
-                    server.reply(verdict.ticket, Reply::parse(reply.as_bytes()).unwrap())
-                }
+                Some(refusal) => server.reply(verdict.ticket, reply(refusal)),
             };
             match answered {
-                Ok(()) if verdict.refusal.is_none() => self.store(verdict.stores),
+                Ok(()) if verdict.refusal.is_none() && !is_last => self.store(verdict.stores),
                 Ok(()) => {}
                 // The session ended meanwhile: nothing may be stored.
                 Err(refused) => assert!(self.is_restless, "{refused}"),

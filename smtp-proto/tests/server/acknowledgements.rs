@@ -78,7 +78,7 @@ fn unsent_on_a_dead_connection() {
         acknowledgements(&mut peer),
         ["acknowledged 1 Sent", "acknowledged 2 Unsent"]
     );
-    assert_eq!(peer.error.map(|it| it.fault()), Some(Fault::WriteFailed));
+    assert_eq!(peer.fault(), Some(Fault::WriteFailed));
     assert!(peer.server.is_closed());
 }
 
@@ -95,7 +95,7 @@ fn sent_at_the_end_of_the_bytes() {
         "250 2.1.0 Sender OK\r\n250 2.1.5 Recipient OK\r\n250 2.0.0 Message accepted\r\n"
     );
     assert_eq!(acknowledgements(&mut peer), ["acknowledged 1 Sent"]);
-    assert_eq!(peer.error.map(|it| it.fault()), Some(Fault::ConnectionLost));
+    assert_eq!(peer.fault(), Some(Fault::ConnectionLost));
 }
 
 /// What is remembered is bounded: the oldest is told with what is known.

@@ -26,10 +26,6 @@ fn asking(config: Config) -> Peer {
     })
 }
 
-fn fault(peer: &Peer) -> Option<Fault> {
-    peer.error.as_ref().map(|error| error.fault())
-}
-
 /// 4954-3-a, 4954-4-d, 4954-4-k, 4954-4-r, 4616-2-a, 2034-4-c, 4954-6-a: with an initial response.
 #[test]
 fn initial_responses() {
@@ -149,8 +145,7 @@ fn long_responses() {
     // And one without an end.
     peer.send("AUTH PLAIN\r\n");
     assert_eq!(&peer.send(&"A".repeat(70_000))[..3], "421");
-    peer.poll();
-    assert_eq!(fault(&peer), Some(Fault::TooManyErrors));
+    assert_eq!(peer.fault(), Some(Fault::TooManyErrors));
 }
 
 /// AUT-1, 4954-4-c, 4954-4-v, 4616-5-a, 8314-4.1-a, 3207-4.2-c: passwords go under TLS only.
@@ -304,8 +299,7 @@ fn bytes_before_a_challenge() {
     ] {
         let mut peer = Peer::greeted(local()).deciding(|_| Decision::Challenge(b""));
         peer.send(&wire);
-        peer.poll();
-        assert_eq!(fault(&peer), Some(Fault::ImproperPipelining), "{wire}");
+        assert_eq!(peer.fault(), Some(Fault::ImproperPipelining), "{wire}");
         let error = peer.error.unwrap();
         assert!(!format!("{error} {error:?}").contains("AHRp"), "{error}");
     }
@@ -332,8 +326,7 @@ fn three_failures() {
         peer.send("AUTH PLAIN =\r\n"),
         "421 4.7.0 mx.example too many errors, closing connection\r\n"
     );
-    peer.poll();
-    assert_eq!(fault(&peer), Some(Fault::TooManyErrors));
+    assert_eq!(peer.fault(), Some(Fault::TooManyErrors));
 }
 
 /// AUT-5: the end in mid-exchange; X-12: QUIT is a response there.

@@ -15,11 +15,6 @@ fn holding_messages() -> Peer {
     })
 }
 
-fn fault(peer: &mut Peer) -> Option<Fault> {
-    peer.poll();
-    peer.error.as_ref().map(|it| it.fault())
-}
-
 /// 5321-3.8-b: 421 unasked, after what is owed.
 #[test]
 fn shut_down_waits_for_the_verdicts_that_are_owed() {
@@ -47,7 +42,7 @@ fn shut_down_waits_for_the_verdicts_that_are_owed() {
     assert_eq!(peer.send(""), "");
     assert!(peer.server.is_closed());
     assert_eq!(peer.server.poll_timeout(), None);
-    assert_eq!(fault(&mut peer), Some(Fault::ShutDown));
+    assert_eq!(peer.fault(), Some(Fault::ShutDown));
     assert_eq!(
         peer.events()[3..],
         [
@@ -59,7 +54,7 @@ fn shut_down_waits_for_the_verdicts_that_are_owed() {
     );
     // The error stays.
     peer.error = None;
-    assert_eq!(fault(&mut peer), Some(Fault::ShutDown));
+    assert_eq!(peer.fault(), Some(Fault::ShutDown));
 }
 
 /// 5321-2.1-a: replies go on after the peer's FIN, as Exim sends it after QUIT (X-38).
@@ -77,7 +72,7 @@ fn half_closed_after_quit() {
         peer.accept("message 1"),
         "250 2.0.0 Message accepted\r\n221 2.0.0 mx.example closing connection\r\n"
     );
-    assert_eq!(fault(&mut peer), None);
+    assert_eq!(peer.fault(), None);
     assert_eq!(peer.events().last().unwrap(), "closed");
 }
 
@@ -95,7 +90,7 @@ fn half_closed_with_commands_that_wait() {
         peer.accept("mail"),
         "250 2.1.0 Sender OK\r\n250 2.1.5 Recipient OK\r\n250 2.0.0 Message accepted\r\n"
     );
-    assert_eq!(fault(&mut peer), Some(Fault::ConnectionLost));
+    assert_eq!(peer.fault(), Some(Fault::ConnectionLost));
 }
 
 /// 5321-4.1.1.5-c, 5321-4.1.1.10-c, TLS-12, TLS-13: an end, by TLS or not, is no end of a content.
@@ -114,7 +109,7 @@ fn lost_in_a_transaction() {
             peer.send(flight);
         }
         peer.server.handle_eof();
-        assert_eq!(fault(&mut peer), Some(Fault::ConnectionLost));
+        assert_eq!(peer.fault(), Some(Fault::ConnectionLost));
         assert_eq!(peer.events().last().unwrap(), "reset 1 Ended");
         assert!(peer.server.is_closed());
     }
@@ -126,7 +121,7 @@ fn verdicts_on_a_dead_connection() {
     let mut peer = holding_messages();
     peer.send(STREAMED);
     peer.server.write_failed();
-    assert_eq!(fault(&mut peer), Some(Fault::WriteFailed));
+    assert_eq!(peer.fault(), Some(Fault::WriteFailed));
     let ticket = peer.ticket("message");
     let refused = peer.server.accept(ticket).unwrap_err();
     assert_eq!(refused.misuse, Misuse::Ending);
@@ -151,7 +146,7 @@ fn idle_clients() {
         peer.wait(1),
         "421 4.4.2 mx.example timed out, closing connection\r\n"
     );
-    assert_eq!(fault(&mut peer), Some(Fault::TimedOut(Timer::Idle)));
+    assert_eq!(peer.fault(), Some(Fault::TimedOut(Timer::Idle)));
 }
 
 /// RES-3: content may pause for 5 minutes, and each 500 bytes earn another second.
@@ -170,7 +165,7 @@ fn stalled_content() {
         peer.wait(1),
         "421 4.4.2 mx.example timed out, closing connection\r\n"
     );
-    assert_eq!(fault(&mut peer), Some(Fault::TimedOut(Timer::Receive)));
+    assert_eq!(peer.fault(), Some(Fault::TimedOut(Timer::Receive)));
     assert_eq!(peer.events().last().unwrap(), "reset 1 Ended");
 }
 
@@ -187,7 +182,7 @@ fn stalled_chunks() {
         "250 2.0.0 Message accepted\r\n250 2.1.0 Sender OK\r\n250 2.1.5 Recipient OK\r\n\
          421 4.4.2 mx.example timed out, closing connection\r\n"
     );
-    assert_eq!(fault(&mut peer), Some(Fault::TimedOut(Timer::Receive)));
+    assert_eq!(peer.fault(), Some(Fault::TimedOut(Timer::Receive)));
 }
 
 /// Content that is refused already is not reset again when the connection ends.
@@ -197,7 +192,7 @@ fn one_end_for_each_transaction() {
     peer.send("MAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\nDATA\r\n");
     peer.send("a\nb");
     peer.server.handle_eof();
-    assert_eq!(fault(&mut peer), Some(Fault::ConnectionLost));
+    assert_eq!(peer.fault(), Some(Fault::ConnectionLost));
     let mut events = peer.events();
     events.retain(|it| it.starts_with("reset"));
     assert_eq!(events, ["reset 1 BareLineBreak"]);
@@ -250,10 +245,10 @@ fn clients_that_do_not_read() {
         .wrote(1, peer.now);
     peer.now += Duration::from_secs(179);
     peer.server.handle_timeout(peer.now);
-    assert_eq!(fault(&mut peer), None);
+    assert_eq!(peer.fault(), None);
     peer.now += Duration::from_secs(1);
     peer.server.handle_timeout(peer.now);
-    assert_eq!(fault(&mut peer), Some(Fault::TimedOut(Timer::Write)));
+    assert_eq!(peer.fault(), Some(Fault::TimedOut(Timer::Write)));
     assert!(peer.server.is_closed());
     assert!(peer.server.poll_transmit(peer.now).is_none());
 }
@@ -285,7 +280,7 @@ fn overdue_greeting() {
         peer.wait(240),
         "421 4.4.2 mx.example timed out, closing connection\r\n"
     );
-    assert_eq!(fault(&mut peer), Some(Fault::TimedOut(Timer::Verdict)));
+    assert_eq!(peer.fault(), Some(Fault::TimedOut(Timer::Verdict)));
 }
 
 /// Time that the application takes over an event is not the client's.

@@ -274,11 +274,7 @@ fn own_commands_end_their_group() {
         peer.send("R"),
         "554 5.5.0 Sent on without waiting for the reply, closing connection\r\n"
     );
-    peer.poll();
-    assert_eq!(
-        peer.error.map(|error| error.fault()),
-        Some(Fault::ImproperPipelining)
-    );
+    assert_eq!(peer.fault(), Some(Fault::ImproperPipelining));
 
     let mut peer = Peer::greeted(own().improper_pipelining(ImproperPipelining::Tolerate));
     peer.decide = Box::new(|_| Decision::Hold);

@@ -8,11 +8,6 @@ use smtp_proto::server::{Config, Event, Server};
 const UNKNOWN: &str = "500 5.5.2 Command not recognised\r\n";
 const TOO_MANY: &str = "421 4.7.0 mx.example too many errors, closing connection\r\n";
 
-fn fault(peer: &mut Peer) -> Option<Fault> {
-    peer.poll();
-    peer.error.as_ref().map(|it| it.fault())
-}
-
 /// CMD-8, 5321-3.8-a, 5321-4.2-j, 5321-7.8-a
 #[test]
 fn twenty_errors() {
@@ -24,7 +19,7 @@ fn twenty_errors() {
         peer.send("FOO\r\n"),
         format!("500 5.5.2 Command not recognised\r\n{TOO_MANY}")
     );
-    assert_eq!(fault(&mut peer), Some(Fault::TooManyErrors));
+    assert_eq!(peer.fault(), Some(Fault::TooManyErrors));
 }
 
 /// CMD-8: a hundred commands to no purpose.
@@ -35,7 +30,7 @@ fn a_hundred_idle_commands() {
         for _ in 0..100 {
             peer.send(&format!("{command}\r\n"));
         }
-        assert_eq!(fault(&mut peer), None, "{command}");
+        assert_eq!(peer.fault(), None, "{command}");
         let got = peer.send(&format!("{command}\r\n"));
         assert!(got.ends_with(TOO_MANY), "{command}: {got}");
     }
@@ -51,7 +46,7 @@ fn a_hundred_empty_chunks() {
     }
     let got = peer.send("BDAT 0\r\n");
     assert!(got.ends_with(TOO_MANY), "{got}");
-    assert_eq!(fault(&mut peer), Some(Fault::TooManyErrors));
+    assert_eq!(peer.fault(), Some(Fault::TooManyErrors));
     assert!(peer.messages.is_empty());
 }
 
@@ -91,7 +86,7 @@ fn what_is_not_held_against_a_client() {
         }
         peer.send("RSET\r\nMAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nBDAT 0 LAST\r\n");
     }
-    assert_eq!(fault(&mut peer), None);
+    assert_eq!(peer.fault(), None);
 }
 
 /// CMD-9, 5321-4.5.3.1.8-a, 5321-4.5.3.1.10-a, 5321-4.1.1.3-b
@@ -108,7 +103,7 @@ fn too_many_recipients() {
         peer.send(&hundred.repeat(10)),
         "452 4.5.3 Too many recipients\r\n".repeat(1000)
     );
-    assert_eq!(fault(&mut peer), None);
+    assert_eq!(peer.fault(), None);
     assert_eq!(
         peer.send(&hundred),
         "452 4.5.3 Too many recipients\r\n".repeat(20) + TOO_MANY
@@ -135,7 +130,7 @@ fn refused_senders_and_recipients_are_errors() {
         peer.send(&rcpt.repeat(5400)),
         "550 5.1.1 no\r\n".repeat(19) + TOO_MANY
     );
-    assert_eq!(fault(&mut peer), Some(Fault::TooManyErrors));
+    assert_eq!(peer.fault(), Some(Fault::TooManyErrors));
 
     let mut peer = refusing(config().slow_down(2, Duration::from_secs(1)));
     peer.send("MAIL FROM:<>\r\n");
@@ -150,7 +145,7 @@ fn refused_senders_and_recipients_are_errors() {
     peer.send("MAIL FROM:<>\r\n");
     peer.send(&rcpt.repeat(3));
     assert_eq!(peer.wait(240).matches("451 4.3.0").count(), 3);
-    assert_eq!(fault(&mut peer), None);
+    assert_eq!(peer.fault(), None);
 }
 
 const SESSION_OVER: &str = "421 4.7.0 mx.example session limit reached, closing connection\r\n";
@@ -175,7 +170,7 @@ fn messages_and_bytes_of_a_session() {
         assert_eq!(got.matches("421").count(), 1);
         assert_eq!(got.matches("250 2.0.0 Message accepted").count(), 2);
         assert_eq!(peer.messages.len(), 2);
-        assert_eq!(fault(&mut peer), Some(Fault::SessionLimit));
+        assert_eq!(peer.fault(), Some(Fault::SessionLimit));
         assert!(peer.events().contains(&"rejected 421 MAIL FROM:<>".into()));
     }
 }
@@ -191,7 +186,7 @@ fn the_time_of_a_session() {
     }
     assert_eq!(peer.wait(4), "");
     assert_eq!(peer.wait(1), SESSION_OVER);
-    assert_eq!(fault(&mut peer), Some(Fault::SessionLimit));
+    assert_eq!(peer.fault(), Some(Fault::SessionLimit));
 
     let mut peer = Peer::greeted(config).deciding(|event| match event {
         Event::Message { .. } => Decision::Hold,
@@ -268,7 +263,7 @@ fn swallowed_chunks_are_bounded() {
             peer.send(&chunk),
             "552 5.3.4 Too much of what is refused, closing connection\r\n"
         );
-        assert_eq!(fault(&mut peer), Some(Fault::TooMuchRefused));
+        assert_eq!(peer.fault(), Some(Fault::TooMuchRefused));
     }
 }
 
@@ -396,8 +391,8 @@ fn gone_while_held_back() {
     let mut peer = slowed_down(config());
     assert_eq!(peer.send("FOO\r\n"), "");
     peer.server.handle_eof();
-    assert_eq!(fault(&mut peer), None);
+    assert_eq!(peer.fault(), None);
     assert_eq!(peer.wait(1), UNKNOWN);
-    assert_eq!(fault(&mut peer), Some(Fault::ConnectionLost));
+    assert_eq!(peer.fault(), Some(Fault::ConnectionLost));
     assert!(peer.server.is_closed());
 }

@@ -140,3 +140,99 @@ fn replies_say_what_is_wrong() {
         peer.events();
     }
 }
+
+/// 5321-4.1.1.11-a, CMD-13, 1870-3-b, 1870-6-a, 1870-6.1-a, 6152-2-a, 3030-3-b, 6531-3.1-c, CMD-12,
+/// 5321-2.2.2-b, 2920-2-a, 6152-3-a, 6531-3.2-g, 6531-3.5-a, 6531-3.6-a
+#[test]
+fn parameters() {
+    let offered = Capabilities::new()
+        .with(Extension::Pipelining)
+        .with(Extension::Chunking)
+        .with(Extension::Size)
+        .with(Extension::SmtpUtf8)
+        .with(Extension::Dsn)
+        .with_keyword("XFOO", "")
+        .unwrap();
+    let mut peer = Peer::greeted(config().offer(offered).max_message_size(100_000));
+    for (line, code) in [
+        ("MAIL FROM:<> FOO=1", "555"),
+        ("MAIL FROM:<> NOTIFY=NEVER", "555"),
+        ("MAIL FROM:<> DSN", "555"),
+        ("MAIL FROM:<> PIPELINING", "555"),
+        ("MAIL FROM:<> AUTH=<>", "555"),
+        ("MAIL FROM:<> BODY=BINARYMIME", "555"),
+        ("MAIL FROM:<> BODY=FOO", "501"),
+        ("MAIL FROM:<> BODY=7BIT BODY=7BIT", "501"),
+        ("MAIL FROM:<> SIZE=", "501"),
+        ("MAIL FROM:<> SIZE=-1", "501"),
+        ("MAIL FROM:<> SIZE=1 size=2", "501"),
+        ("MAIL FROM:<> SIZE=99999999999999999999", "552"),
+        ("MAIL FROM:<> SIZE=999999999999999999999", "501"),
+        ("MAIL FROM:<> SIZE=100001", "552"),
+        ("MAIL FROM:<> SMTPUTF8=1", "501"),
+        ("MAIL FROM:<> RET=ALL", "501"),
+        ("MAIL FROM:<> RET", "501"),
+        ("MAIL FROM:<> ENVID=+0", "501"),
+        ("MAIL FROM:<δ@x.example>", "550"),
+        (
+            "MAIL FROM:<δ@x.example> SMTPUTF8 body=8bitmime RET=HDRS XFOO=1 SIZE=100000",
+            "250",
+        ),
+        ("RCPT TO:<a@b.example> FOO", "555"),
+        ("RCPT TO:<a@b.example> RET=HDRS", "555"),
+        ("RCPT TO:<a@b.example> NOTIFY=NEVER NOTIFY=NEVER", "501"),
+        ("RCPT TO:<a@b.example> NOTIFY=NEVER,DELAY", "501"),
+        ("RCPT TO:<a@b.example> ORCPT=rfc822", "501"),
+        ("RCPT TO:<a@b.example> ORCPT=;x", "501"),
+        (
+            "RCPT TO:<δ@b.example> NOTIFY=delay,SUCCESS ORCPT=utf-8;δ@b.example",
+            "250",
+        ),
+    ] {
+        assert_eq!(&peer.send(&format!("{line}\r\n"))[..3], code, "{line}");
+        // An accepted message clears the count of errors.
+        if code == "552" {
+            peer.send("MAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\nBDAT 0 LAST\r\n");
+            peer.send("RSET\r\n");
+        }
+    }
+}
+
+/// INJ-4, 6531-3.4-b, 5321-2.4-g, 6531-3.5-a, X-27
+#[test]
+fn recipients_that_need_smtputf8() {
+    let mut peer = Peer::greeted(config().offer(Capabilities::new().with(Extension::SmtpUtf8)));
+    peer.send("MAIL FROM:<a@x.example>\r\n");
+    assert_eq!(
+        peer.send("RCPT TO:<δ@x.example>\r\n"),
+        "553 5.6.7 Address needs SMTPUTF8\r\n"
+    );
+}
+
+/// INJ-4: such a sender begins no transaction, and such a recipient leaves the one there is as it was.
+#[test]
+fn addresses_that_need_smtputf8_change_nothing() {
+    for offer in [
+        Capabilities::new().with(Extension::Size),
+        Capabilities::new().with(Extension::SmtpUtf8),
+    ] {
+        let mut peer = Peer::greeted(config().offer(offer));
+        let reply = peer.send("MAIL FROM:<δ@x.example>\r\n");
+        assert!(reply.starts_with("55"), "{reply}");
+        assert_eq!(
+            peer.send("RCPT TO:<b@x.example>\r\n"),
+            "503 5.5.1 Bad sequence of commands\r\n"
+        );
+        peer.send("MAIL FROM:<a@x.example>\r\n");
+        peer.send("RCPT TO:<b@x.example>\r\n");
+        let reply = peer.send("RCPT TO:<δ@x.example>\r\n");
+        assert!(reply.starts_with("55"), "{reply}");
+        peer.events();
+        assert_eq!(
+            peer.send("DATA\r\n"),
+            "354 End content with <CRLF>.<CRLF>\r\n"
+        );
+        peer.send("x\r\n.\r\n");
+        assert_eq!(peer.events(), ["data 1", "content 1", "message 1 3"]);
+    }
+}

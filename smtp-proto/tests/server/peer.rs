@@ -2,9 +2,21 @@
 
 use core::time::Duration;
 
-use smtp_proto::machine::Error;
+use smtp_proto::machine::{Error, Fault};
 use smtp_proto::server::{Config, Event, Server, Ticket, TransactionId};
 use smtp_proto::syntax::{Host, Reply};
+
+/// The answer to EHLO under [`config`].
+pub(crate) const OFFER: &str = "250-mx.example\r\n250-PIPELINING\r\n250-SIZE 10240000\r\n\
+    250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n250-CHUNKING\r\n250 HELP\r\n";
+pub(crate) const ENVELOPE: &str = "MAIL FROM:<a@x.example>\r\nRCPT TO:<b@x.example>\r\n";
+/// The answers to [`ENVELOPE`] and DATA.
+pub(crate) const GO: &str = "250 2.1.0 Sender OK\r\n250 2.1.5 Recipient OK\r\n\
+    354 End content with <CRLF>.<CRLF>\r\n";
+pub(crate) const TAKEN: &str = "250 2.0.0 Message accepted\r\n";
+
+/// Sends a text at once, or byte by byte.
+pub(crate) const WAYS: [fn(&mut Peer, &str) -> String; 2] = [Peer::send, Peer::trickle];
 
 /// What the application does with a ticket.
 pub(crate) enum Decision {
@@ -65,6 +77,14 @@ impl Peer {
             peer.send("EHLO c.example\r\n")
                 .starts_with("250-mx.example\r\n")
         );
+        peer.events.clear();
+        peer
+    }
+
+    /// Connects, says EHLO and sends [`ENVELOPE`].
+    pub(crate) fn with_envelope(config: Config) -> Self {
+        let mut peer = Self::greeted(config);
+        peer.send(ENVELOPE);
         peer.events.clear();
         peer
     }
@@ -200,6 +220,12 @@ impl Peer {
         self.server.handle_timeout(self.now);
         self.poll();
         self.read()
+    }
+
+    /// Lets the machine handle what was presented, and returns what the session failed of.
+    pub(crate) fn fault(&mut self) -> Option<Fault> {
+        self.poll();
+        self.error.as_ref().map(|error| error.fault())
     }
 
     /// Returns what happened since the last call.

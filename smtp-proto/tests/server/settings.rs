@@ -1,6 +1,6 @@
 //! What may change for one client, and how commands may wait for each other.
 
-use crate::peer::{Decision, Peer, config};
+use crate::peer::{Decision, OFFER, Peer, config};
 use core::time::Duration;
 use smtp_proto::machine::{Dialect, Misuse};
 use smtp_proto::server::Event;
@@ -136,4 +136,30 @@ fn mail_without_a_greeting() {
     assert_eq!(&peer.send("EHLO c.example\r\n")[..3], "250");
     let mut peer = Peer::new(config());
     assert_eq!(&peer.send("MAIL FROM:<>\r\n")[..3], "503");
+}
+
+/// 3207-4.2-c, 9422-3.6-b: what is offered may change for one session.
+#[test]
+fn offers_of_one_session() {
+    let mut peer = Peer::new(config());
+    peer.server.offer(Capabilities::new().with(Extension::Size));
+    assert_eq!(
+        peer.send("EHLO c.example\r\n"),
+        "250-mx.example\r\n250 SIZE 10240000\r\n"
+    );
+    // 1870-6.1-a: a number stands, and what is announced is taken.
+    peer.server.offer(Capabilities::new().with_size(99));
+    peer.send("MAIL FROM:<> SIZE=100\r\n");
+    assert_eq!(
+        peer.send("EHLO c.example\r\n"),
+        "250-mx.example\r\n250 SIZE 99\r\n"
+    );
+    assert_eq!(&peer.send("MAIL FROM:<> SIZE=100\r\n")[..3], "552");
+    peer.server.offer(None);
+    peer.send("MAIL FROM:<> SIZE=99\r\n");
+    peer.send("RCPT TO:<a@b.example>\r\n");
+    peer.send("DATA\r\n");
+    let content = format!("{}\r\n.\r\n", "x".repeat(98));
+    assert_eq!(&peer.send(&content)[..3], "552");
+    assert_eq!(peer.send("EHLO c.example\r\n"), OFFER);
 }

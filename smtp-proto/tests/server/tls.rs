@@ -12,10 +12,6 @@ fn offering() -> Peer {
     Peer::greeted(config().tls(Tls::Offered))
 }
 
-fn fault(peer: &Peer) -> Option<Fault> {
-    peer.error.as_ref().map(|error| error.fault())
-}
-
 /// 3207-2-a, 3207-4.2-a, 3207-4.2-d, X-15, X-16, TLS-4, TLS-5, 2034-4-c
 #[test]
 fn a_session_starts_afresh_under_tls() {
@@ -90,7 +86,7 @@ fn bytes_after_starttls() {
                 assert_eq!(got, EARLY);
                 peer.poll();
                 assert_eq!(peer.events(), ["starttls"]);
-                assert_eq!(fault(&peer), Some(Fault::BytesBeforeTls));
+                assert_eq!(peer.fault(), Some(Fault::BytesBeforeTls));
                 assert!(peer.server.is_closed() && !peer.server.wants_tls());
             }
         }
@@ -106,8 +102,7 @@ fn bytes_before_the_verdict_over_starttls() {
     let ticket = peer.ticket("starttls");
     let refused = peer.server.accept(ticket).unwrap_err();
     assert_eq!(refused.misuse, Misuse::Expired);
-    peer.poll();
-    assert_eq!(fault(&peer), Some(Fault::BytesBeforeTls));
+    assert_eq!(peer.fault(), Some(Fault::BytesBeforeTls));
 }
 
 /// TLS-2, design 4.3: bytes in clear while the 220 is on its way, or after it. Nothing is written
@@ -125,8 +120,7 @@ fn bytes_before_the_reply_is_written() {
         peer.unconsumed.extend_from_slice(b"RSET\r\n");
         peer.poll();
         assert_eq!(peer.read(), if written == 0 { EARLY } else { "" });
-        peer.poll();
-        assert_eq!(fault(&peer), Some(Fault::BytesBeforeTls));
+        assert_eq!(peer.fault(), Some(Fault::BytesBeforeTls));
         assert!(peer.server.is_closed() && !peer.server.wants_tls());
         assert_eq!(peer.events(), ["starttls"]);
     }
@@ -145,7 +139,7 @@ fn handshakes_that_fail() {
     let check = |mut peer: Peer, expected: Fault| {
         peer.poll();
         assert_eq!(peer.read(), "");
-        assert_eq!(fault(&peer), Some(expected));
+        assert_eq!(peer.fault(), Some(expected));
         assert!(peer.server.is_closed() && !peer.server.wants_tls());
         assert_eq!(peer.server.poll_timeout(), None);
         let established = peer.server.tls_established(TlsInfo::default(), peer.now);
@@ -165,7 +159,7 @@ fn handshakes_that_fail() {
     assert_eq!(peer.wait(299), "");
     assert!(peer.server.wants_tls());
     assert_eq!(peer.wait(1), "");
-    assert!(matches!(fault(&peer), Some(Fault::TimedOut(_))));
+    assert!(matches!(peer.fault(), Some(Fault::TimedOut(_))));
 }
 
 /// A shutdown between the acceptance and the writing of the 220 takes its place.
@@ -281,13 +275,12 @@ fn implicit_tls() {
 fn implicit_tls_that_fails() {
     let mut peer = Peer::silent(config().tls(Tls::Implicit));
     assert_eq!(peer.wait(300), "");
-    assert!(matches!(fault(&peer), Some(Fault::TimedOut(_))));
+    assert!(matches!(peer.fault(), Some(Fault::TimedOut(_))));
     assert!(peer.server.is_closed());
     assert_eq!(peer.events(), [""; 0]);
     let mut peer = Peer::silent(config().tls(Tls::Implicit));
     assert_eq!(peer.send("EHLO c.example\r\n"), "");
-    peer.poll();
-    assert_eq!(fault(&peer), Some(Fault::BytesBeforeTls));
+    assert_eq!(peer.fault(), Some(Fault::BytesBeforeTls));
     assert!(peer.server.is_closed());
 }
 

@@ -9,6 +9,7 @@ mod forwarding;
 mod offers;
 mod random;
 mod reply;
+mod tolerance;
 mod typed;
 mod value;
 mod variance;
