@@ -5,29 +5,27 @@ use std::{
     net::{SocketAddr, TcpStream},
 };
 
-use smtp_proto::delivery;
-
 use crate::{Socket, tls::Tls};
 
-/// Says how clients are to behave, where their server is, and as whom they come.
-///
-/// ```no_run
-/// # #[cfg(all(feature = "auth", feature = "rustls"))]
-/// # fn run() -> Result<(), Box<dyn std::error::Error>> {
-/// use std::time::Duration;
-///
-/// use smtp_proto_blocking::{Client, client::Options, tls::TlsConnector};
-///
-/// let options = Options::at("smtp://alice:secret@submit.example.net")?
-///     .tls(TlsConnector::with_ca_file("submit.example.net", "ca.pem")?)
-///     .message_timeout(Duration::from_secs(600))
-///     .lowest_rate(1000)
-///     .configure(|config| config.traced());
-/// let mut client = Client::connect(options)?;
-/// # Ok(())
-/// # }
-/// ```
-pub type Options = delivery::Options<Tls, io::Result<Socket>>;
+smtp_proto::client_options! {
+    io::Result<Socket>;
+    /// ```no_run
+    /// # #[cfg(all(feature = "auth", feature = "rustls"))]
+    /// # fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// use smtp_proto_blocking::{Client, client::Options, tls::TlsConnector};
+    ///
+    /// let options = Options::at("smtp://alice:secret@submit.example.net")?
+    ///     .tls(TlsConnector::with_ca_file("submit.example.net", "ca.pem")?)
+    ///     .message_timeout(Duration::from_secs(600))
+    ///     .lowest_rate(1000)
+    ///     .configure(|config| config.traced());
+    /// let mut client = Client::connect(options)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+}
 
 /// Connects to an address. What the options [have it done by](Options::connect_with) keeps its own time.
 pub(super) fn dial(address: SocketAddr, options: &Options) -> io::Result<Socket> {

@@ -23,10 +23,7 @@ pub(super) fn serve<S: State, H: Handler<S>>(
     welcome: Result<(), TurnedAway>,
 ) -> Result<(), Error> {
     let wire = Wire::new(socket).within(shutdown.clone());
-    let mut driver = ServerDriver::new(wire, options, Calls::new(&*handler));
-    if let Err(why) = welcome {
-        driver.turn_away(why);
-    }
+    let mut driver = ServerDriver::new(wire, options, Calls::new(&*handler), welcome);
     poll_fn(|cx| {
         driver.follow(shutdown.as_ref().map_or(Phase::Serving, Shutdown::phase));
         match driver.poll_turn(cx) {

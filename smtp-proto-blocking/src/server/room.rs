@@ -90,13 +90,7 @@ impl<H> Room<H> {
         H: Handler<S>,
     {
         let (preparation, shutdown) = (self.preparation.clone(), self.shutdown.clone());
-        let place = self.admission.enter().and_then(|mut place| {
-            if preparation.is_none() {
-                place.count(options.peer())?;
-            }
-            Ok(place)
-        });
-        let mut place = match place {
+        let mut place = match self.admission.enter(&options, preparation.as_ref()) {
             Ok(place) => place,
             Err(why) => return self.turn_away(socket, &options, why),
         };
@@ -113,7 +107,7 @@ impl<H> Room<H> {
                 (arrived, welcome) = preparation.run(arrived);
             }
             let (socket, options) = arrived;
-            let welcome = welcome.and_then(|()| place.count(options.peer()));
+            let welcome = welcome.and_then(|()| place.count(&options));
             // The handler hears of errors.
             let _ = serve(socket, options, handler, Some(shutdown), welcome);
             drop(place);

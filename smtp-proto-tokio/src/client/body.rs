@@ -25,6 +25,8 @@ smtp_proto::body! {
     /// use smtp_proto_tokio::Body;
     ///
     /// let text = Body::from("Subject: hello\r\n\r\nHello.\r\n");
+    /// let message = String::from("Subject: hello\r\n\r\nHello.\r\n");
+    /// let (copied, owned) = (Body::from(&message), Body::from(message));
     /// let shared = Body::shared(vec![0x20; 10]);
     /// let whole = Body::from_parts([Body::from("Received: here\r\n"), text]);
     /// assert_eq!(whole.size(), Some(42));

@@ -6,7 +6,6 @@ use std::{
     pin::Pin,
 };
 
-use smtp_proto::delivery;
 use tokio::{
     net::{TcpSocket, TcpStream},
     time::timeout,
@@ -14,25 +13,25 @@ use tokio::{
 
 use crate::{Socket, tls::Tls};
 
-/// Says how clients are to behave, where their server is, and as whom they come.
-///
-/// ```no_run
-/// # #[cfg(all(feature = "auth", feature = "rustls"))]
-/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-/// use std::time::Duration;
-///
-/// use smtp_proto_tokio::{Client, client::Options, tls::TlsConnector};
-///
-/// let options = Options::at("smtp://alice:secret@submit.example.net")?
-///     .tls(TlsConnector::with_ca_file("submit.example.net", "ca.pem")?)
-///     .message_timeout(Duration::from_secs(600))
-///     .lowest_rate(1000)
-///     .configure(|config| config.traced());
-/// let mut client = Client::connect(options).await?;
-/// # Ok(())
-/// # }
-/// ```
-pub type Options = delivery::Options<Tls, Dialling>;
+smtp_proto::client_options! {
+    Dialling;
+    /// ```no_run
+    /// # #[cfg(all(feature = "auth", feature = "rustls"))]
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// use std::time::Duration;
+    ///
+    /// use smtp_proto_tokio::{Client, client::Options, tls::TlsConnector};
+    ///
+    /// let options = Options::at("smtp://alice:secret@submit.example.net")?
+    ///     .tls(TlsConnector::with_ca_file("submit.example.net", "ca.pem")?)
+    ///     .message_timeout(Duration::from_secs(600))
+    ///     .lowest_rate(1000)
+    ///     .configure(|config| config.traced());
+    /// let mut client = Client::connect(options).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+}
 
 /// A connection that is being made: see [`Options::connect_with`].
 pub type Dialling = Pin<Box<dyn Future<Output = io::Result<Socket>> + Send>>;

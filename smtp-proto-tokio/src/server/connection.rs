@@ -42,10 +42,7 @@ pub(super) fn serve<S: State, H: Handler<S>>(
     shutdown: Option<Shutdown>,
     welcome: Result<(), TurnedAway>,
 ) -> Connection<S, H> {
-    let mut driver = ServerDriver::new(Wire::new(socket), options, Calls::new(handler));
-    if let Err(why) = welcome {
-        driver.turn_away(why);
-    }
+    let driver = ServerDriver::new(Wire::new(socket), options, Calls::new(handler), welcome);
     let shutdown = shutdown.map(|shutdown| Watch {
         next: Box::pin(shutdown.clone().begun()),
         shutdown,

@@ -96,34 +96,30 @@ impl<H> Room<H> {
         H: Handler<S>,
     {
         while self.connections.try_join_next().is_some() {}
-        let (handler, shutdown) = (Arc::clone(&self.handler), self.shutdown.clone());
-        let place = self.admission.enter();
-        if let Some(preparation) = self.preparation.clone()
-            && let Ok(mut place) = place
-        {
-            self.connections.spawn(async move {
-                let mut arrival = Arrival::new(socket, options);
-                let prepared = preparation.run(&mut arrival, shutdown.clone()).await;
-                let (socket, options) = arrival.into_parts();
-                let welcome = prepared.and_then(|()| place.count(options.peer()));
-                let connection = serve(socket, options, handler, Some(shutdown), welcome);
-                Served { connection, place }.await;
-            });
-            return;
-        }
-        let place = place.and_then(|mut place| place.count(options.peer()).map(|()| place));
-        match place {
-            Ok(place) => {
-                let connection = serve(socket, options, handler, Some(shutdown), Ok(()));
-                self.connections.spawn(Served { connection, place });
-            }
+        let (preparation, shutdown) = (self.preparation.clone(), self.shutdown.clone());
+        let mut place = match self.admission.enter(&options, preparation.as_ref()) {
+            Ok(place) => place,
             Err(why) => {
                 let write = |bytes: &[u8]| socket.try_write(bytes).unwrap_or(0);
-                turn_away(&options, why, write, |session, result, tally| {
-                    handler.closed(session, result, tally);
+                return turn_away(&options, why, write, |session, result, tally| {
+                    self.handler.closed(session, result, tally);
                 });
             }
-        }
+        };
+        let handler = Arc::clone(&self.handler);
+        let Some(preparation) = preparation else {
+            let connection = serve(socket, options, handler, Some(shutdown), Ok(()));
+            self.connections.spawn(Served { connection, place });
+            return;
+        };
+        self.connections.spawn(async move {
+            let mut arrival = Arrival::new(socket, options);
+            let prepared = preparation.run(&mut arrival, shutdown.clone()).await;
+            let (socket, options) = arrival.into_parts();
+            let welcome = prepared.and_then(|()| place.count(&options));
+            let connection = serve(socket, options, handler, Some(shutdown), welcome);
+            Served { connection, place }.await;
+        });
     }
 
     /// Waits for all connections to end.

@@ -119,10 +119,15 @@ impl Ledger {
     pub(super) fn doubt(&mut self) {
         if core::mem::take(&mut self.is_held) {
             for concluded in &mut self.telling {
-                concluded.outcome = match concluded.has_end {
-                    true => Outcome::InDoubt,
-                    false => Outcome::NotSent(NotSentReason::ConnectionEnded.into()),
-                };
+                match (&mut concluded.outcome, concluded.has_end) {
+                    // That was said before any of it could be another command's.
+                    (Outcome::NotSent(why), false)
+                        if why.reason == NotSentReason::SessionRefused => {}
+                    (outcome, true) => *outcome = Outcome::InDoubt,
+                    (outcome, false) => {
+                        *outcome = Outcome::NotSent(NotSentReason::ConnectionEnded.into());
+                    }
+                }
                 for (_, own) in &mut concluded.recipients {
                     *own = None;
                 }

@@ -80,7 +80,7 @@ impl ReplyReader {
     }
 
     /// Finds the line that is next, without what ends it, and what follows. RFC 5321 2.3.8: only CR LF ends a
-    /// line. NUL, and CR and LF alone, must not be in it (RFC 5321 4.2).
+    /// line.
     fn next_line<'i>(
         &mut self,
         buffer: &'i [u8],
@@ -103,8 +103,9 @@ impl ReplyReader {
                     self.is_malformed |= line_end == LineEnd::CrLf;
                     rest
                 }
-                byte => {
-                    self.is_malformed |= matches!(byte, Some([b'\0' | b'\r', ..]));
+                from_there => {
+                    let byte = from_there.and_then(<[u8]>::first);
+                    self.is_malformed |= byte.is_some_and(|byte| ReplyLine::forbids(*byte));
                     self.scanned = at + 1;
                     continue;
                 }

@@ -38,7 +38,8 @@ pub trait Supply {
 
 /// Holds the content of a message, or what it is read from: what both adapters' `Body` is made of.
 ///
-/// What is in memory is never copied, and can be presented again; so can what a [`Supply`] can seek in.
+/// What is in memory is not copied, unless it is only lent, and can be presented again; so can what a
+/// [`Supply`] can seek in.
 /// A content that turns out shorter or longer than its size fails.
 pub struct Content<S> {
     source: Source<S>,
@@ -266,15 +267,57 @@ impl<S: Supply> From<&'static str> for Content<S> {
     }
 }
 
-impl<S: Supply> From<Vec<u8>> for Content<S> {
-    fn from(bytes: Vec<u8>) -> Self {
+/// Takes over memory that is a content's own.
+macro_rules! owned {
+    ($($memory:ty)*) => {$(
+        impl<S: Supply> From<$memory> for Content<S> {
+            fn from(memory: $memory) -> Self {
+                Self::shared(memory)
+            }
+        }
+    )*};
+}
+
+owned! { Vec<u8> String Box<[u8]> }
+
+impl<S: Supply, const N: usize> From<[u8; N]> for Content<S> {
+    fn from(bytes: [u8; N]) -> Self {
         Self::shared(bytes)
     }
 }
 
-impl<S: Supply> From<String> for Content<S> {
-    fn from(text: String) -> Self {
-        Self::shared(text)
+impl<S: Supply> From<Box<str>> for Content<S> {
+    fn from(text: Box<str>) -> Self {
+        text.into_boxed_bytes().into()
+    }
+}
+
+impl<S: Supply, T: AsRef<[u8]> + Send + Sync + ?Sized + 'static> From<Arc<T>> for Content<S> {
+    fn from(memory: Arc<T>) -> Self {
+        Self::shared(Held(memory))
+    }
+}
+
+/// Memory that is held together with others.
+struct Held<T: ?Sized>(Arc<T>);
+
+impl<T: AsRef<[u8]> + ?Sized> AsRef<[u8]> for Held<T> {
+    fn as_ref(&self) -> &[u8] {
+        (*self.0).as_ref()
+    }
+}
+
+/// Copies what is only lent: a content may outlast it.
+impl<S: Supply> From<&Vec<u8>> for Content<S> {
+    fn from(bytes: &Vec<u8>) -> Self {
+        bytes.clone().into()
+    }
+}
+
+/// Copies what is only lent: a content may outlast it.
+impl<S: Supply> From<&String> for Content<S> {
+    fn from(text: &String) -> Self {
+        text.clone().into()
     }
 }
 
@@ -293,12 +336,6 @@ impl<S: Supply> From<Cow<'static, str>> for Content<S> {
             Cow::Borrowed(text) => text.into(),
             Cow::Owned(text) => text.into(),
         }
-    }
-}
-
-impl<S: Supply> From<Arc<[u8]>> for Content<S> {
-    fn from(bytes: Arc<[u8]>) -> Self {
-        Self::shared(bytes)
     }
 }
 

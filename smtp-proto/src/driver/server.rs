@@ -68,9 +68,18 @@ struct Closing {
 }
 
 impl<W: Wire, S: State, A: Attends<S>> ServerDriver<W, S, A> {
-    /// Begins with a wire that was just established.
-    pub fn new(wire: W, options: Options<W::Tls>, application: A) -> Self {
-        let reception = Reception::begin(&options, Duration::ZERO);
+    /// Begins with a wire that was just established, to serve the client or to turn it away in place of
+    /// greeting it.
+    pub fn new(
+        wire: W,
+        options: Options<W::Tls>,
+        application: A,
+        welcome: Result<(), TurnedAway>,
+    ) -> Self {
+        let mut reception = Reception::begin(&options, Duration::ZERO);
+        if let Err(why) = welcome {
+            reception.turn_away(why);
+        }
         Self {
             endpoint: Endpoint::new(wire, options.into_tls(), reception.max_unconsumed()),
             reception,
@@ -85,11 +94,6 @@ impl<W: Wire, S: State, A: Attends<S>> ServerDriver<W, S, A> {
     /// Returns what is known of the client by now.
     pub fn session(&self) -> &Session<S> {
         self.reception.session()
-    }
-
-    /// Turns the client away in place of greeting it.
-    pub fn turn_away(&mut self, why: TurnedAway) {
-        self.reception.turn_away(why);
     }
 
     /// Does what a server that is at this point of its ending does with each session.
@@ -230,9 +234,6 @@ impl<W: Wire, S: State, A: Attends<S>> ServerDriver<W, S, A> {
     /// Ends the session whatever is under way, and tells the client so if it takes it at once.
     fn give_up(&mut self, cx: &mut Context<'_>) -> Error {
         self.reception.follow(Phase::Over);
-        if let Err(error) = self.make_calls(cx) {
-            return error;
-        }
         let _ = self.poll_write(cx);
         self.reception.write_failed();
         match self.make_calls(cx) {

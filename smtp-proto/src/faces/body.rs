@@ -16,8 +16,8 @@ macro_rules! body {
         /// Holds the content of a message, or whatever it is read from.
         ///
         /// Lines end in CR LF, dots are not stuffed. Memory of any kind converts into it, and so does a
-        /// file. Where its size is known it is declared to the server (RFC 1870), and a content that turns
-        /// out shorter or longer is not sent.
+        /// file; what is only lent is copied. Where its size is known it is declared to the server (RFC
+        /// 1870), and a content that turns out shorter or longer is not sent.
         ///
         $(#[$docs])*
         #[derive(Debug)]

@@ -4,6 +4,7 @@
 mod body;
 mod client;
 mod handler;
+mod options;
 mod prepare;
 mod send_all;
 mod sender;

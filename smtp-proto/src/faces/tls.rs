@@ -3,10 +3,24 @@
 /// Defines an adapter's trait `Handshake`, its method `async` or not, with the documentation of that, and
 /// `Tls`, any such.
 ///
+/// `@about` is what is said of all that an adapter has of TLS.
+///
 /// The adapter's are `Link`, what a handshake is done with, and `Secured`, what it comes to.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! tls {
+    (@about) => {
+        "TLS by any library, and by rustls: whom a client trusts, and what a server shows.
+
+The machines say when a handshake is due; the connection goes over to TLS then, by the
+[`Handshake`] that it was given. With the feature `rustls` that is a `TlsConnector` or a
+`TlsAcceptor`.
+
+A client has one connection, with the TLS and the trust that it was made with. Who keeps clients
+for later messages must not take one in clear for a message that needs TLS, nor one that trusts
+others (TLS-11)."
+    };
+
     ($($async:ident . $await:ident)? $(#[$docs:meta])*) => {
         use std::{any::Any, fmt, io, sync::Arc};
 

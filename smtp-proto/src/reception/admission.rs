@@ -1,9 +1,10 @@
 //! How many connections there may be at once.
 
 use alloc::{collections::BTreeMap, sync::Arc};
-use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+use core::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::options::Options;
 use super::turned_away::TurnedAway;
 use crate::machine::limits;
 
@@ -58,12 +59,25 @@ impl Admission {
         lock(&self.counts).all
     }
 
-    /// Lets a connection in, whose address is still to be [counted](Place::count).
+    /// Lets a connection in. Its address is still to be [counted](Place::count) where there is a
+    /// preparation, which may find out another.
     ///
     /// # Errors
     ///
-    /// Fails if there are too many.
-    pub fn enter(&self) -> Result<Place, TurnedAway> {
+    /// Fails if there are too many, in all or from that address.
+    pub fn enter<T, P>(
+        &self,
+        options: &Options<T>,
+        preparation: Option<&P>,
+    ) -> Result<Place, TurnedAway> {
+        let mut place = self.take_place()?;
+        if preparation.is_none() {
+            place.count(options)?;
+        }
+        Ok(place)
+    }
+
+    fn take_place(&self) -> Result<Place, TurnedAway> {
         let mut counts = lock(&self.counts);
         if counts.all >= self.max {
             return Err(TurnedAway::Full);
@@ -83,8 +97,8 @@ impl Place {
     /// # Errors
     ///
     /// Fails if there are too many from that address.
-    pub fn count(&mut self, peer: Option<SocketAddr>) -> Result<(), TurnedAway> {
-        let Some(peer) = peer.filter(|_| self.peer.is_none()) else {
+    pub fn count<T>(&mut self, options: &Options<T>) -> Result<(), TurnedAway> {
+        let Some(peer) = options.peer().filter(|_| self.peer.is_none()) else {
             return Ok(());
         };
         let peer = network(peer.ip());

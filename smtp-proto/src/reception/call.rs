@@ -239,6 +239,8 @@ pub(super) enum Subject {
     /// With how the client introduced itself before.
     Hello(Option<Hello>),
     Plain,
+    /// Names, for a client that takes them in ASCII alone.
+    AsciiNames,
     Reply,
     #[cfg(feature = "auth")]
     /// With the number of the exchange.

@@ -7,6 +7,7 @@ use super::attributes::ClientAttributes;
 use super::authentication::{Authentications, Next};
 use super::call::{Answer, Asked, Call, Notice, Question, Subject};
 use super::envelope::{Recipient, Sender};
+use super::in_ascii::names_in_ascii;
 use super::replying::Replying;
 use super::session::Session;
 use super::state::State;
@@ -203,8 +204,14 @@ impl<S: State> Conversation<S> {
                     reason,
                 }));
             }
-            Event::Vrfy { ticket, name, .. } => (ticket, Question::Verify((*name).into())),
-            Event::Expn { ticket, name, .. } => (ticket, Question::Expand((*name).into())),
+            Event::Vrfy { ticket, name, utf8 } => {
+                let question = Question::Verify((*name).into());
+                return Some(Call::Question(Asked::new(ticket, names(utf8)), question));
+            }
+            Event::Expn { ticket, name, utf8 } => {
+                let question = Question::Expand((*name).into());
+                return Some(Call::Question(Asked::new(ticket, names(utf8)), question));
+            }
             Event::Help { ticket, topic } => {
                 (ticket, Question::Help(topic.map(|topic| (*topic).into())))
             }
@@ -345,6 +352,11 @@ impl<S: State> Conversation<S> {
             (Subject::Plain, Answer::Plain(verdict)) => {
                 self.replying
                     .settle(ticket, verdict.map(|accept| accept.into_parts().1));
+            }
+            (Subject::AsciiNames, Answer::Plain(verdict)) => {
+                let reply = verdict.map(|accept| accept.into_parts().1.map(names_in_ascii));
+                let reply = reply.map_err(|refusal| refusal.reworded(names_in_ascii));
+                self.replying.settle(ticket, reply);
             }
             (Subject::Reply, Answer::Reply(reworded)) => self.replying.reword(ticket, reworded),
             (Subject::Mail(id, sender), Answer::Transaction(verdict)) => {
@@ -487,5 +499,13 @@ impl<S: State> Conversation<S> {
                 recipient,
             }));
         }
+    }
+}
+
+/// Returns what an answer to VRFY or EXPN is, which may have UTF-8 or not.
+fn names(utf8: bool) -> Subject {
+    match utf8 {
+        true => Subject::Plain,
+        false => Subject::AsciiNames,
     }
 }

@@ -76,6 +76,7 @@ mod found_keys;
 #[cfg(feature = "std")]
 mod guard;
 mod header_search;
+mod in_ascii;
 mod options;
 mod received;
 mod replies;

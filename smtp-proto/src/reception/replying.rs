@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use super::in_ascii::in_ascii;
 use super::replies::{shutting_down, too_many_connections, unavailable};
 use super::tally::Tally;
 use super::turned_away::TurnedAway;
@@ -165,7 +166,7 @@ impl Replying {
         };
         let given = match (refusal.closes(), refusal.into_reply()) {
             (false, Some(reply)) => self.say(ticket, reply),
-            (_, reply) => self.server.close(ticket, reply.map(Reply::in_ascii)),
+            (_, reply) => self.server.close(ticket, reply.map(in_ascii)),
         };
         if let Err(refused) = given {
             self.stand_in(refused);
@@ -176,7 +177,7 @@ impl Replying {
     pub(super) fn refuse_content(&mut self, transaction: TransactionId, refusal: Refusal) {
         let closes = refusal.closes();
         let reply = match refusal.into_reply() {
-            Some(reply) => reply.in_ascii(),
+            Some(reply) => in_ascii(reply),
             // Some word has to end a content.
             None => unavailable(&self.hostname),
         };
@@ -193,7 +194,7 @@ impl Replying {
     /// Answers so, in ASCII where the client cannot take more (6531-3.7.4-e): to take back a message that
     /// another server took, for the words in which it said so, would deliver it twice.
     fn say(&mut self, ticket: Ticket, reply: Reply<'static>) -> Result<(), Refused> {
-        let plain = (!reply.is_ascii()).then(|| reply.clone().in_ascii());
+        let plain = (!reply.is_ascii()).then(|| in_ascii(reply.clone()));
         match (self.server.reply(ticket, reply), plain) {
             (Err(refused), Some(plain)) if refused.misuse == Misuse::NotAscii => {
                 self.server.reply(refused.ticket, plain)

@@ -24,7 +24,7 @@ pub struct Accept<T = ()> {
 /// Refuses a command.
 ///
 /// Made of a negative reply; one that is none counts as 451. What is not ASCII goes as `?` where it has to
-/// be (RFC 6531 3.7.4.2).
+/// be (RFC 6531 3.7.4.2), and a mailbox that 551 names not at all.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     reply: Option<Reply<'static>>,
@@ -135,7 +135,8 @@ impl<T> Accept<T> {
     }
 
     /// Answers so, in place of the machine's own words: 220 for a greeting. A reply that cannot
-    /// accept the command counts as 451. What is not ASCII goes as `?` where it has to be (RFC 6531 3.7.4.2).
+    /// accept the command counts as 451. What is not ASCII goes as `?` where it has to be (RFC 6531 3.7.4.2),
+    /// and mailboxes in answers to VRFY and EXPN, or that 251 names, not at all.
     #[must_use]
     pub fn reply(mut self, reply: Reply<'static>) -> Self {
         self.reply = Some(reply);
@@ -201,6 +202,14 @@ impl Refusal {
     /// Returns the reply, negative; `None` where the connection ends without a word.
     pub fn reply(&self) -> Option<&Reply<'static>> {
         self.reply.as_ref()
+    }
+
+    /// Puts it in other words.
+    pub(super) fn reworded(self, words: impl FnOnce(Reply<'static>) -> Reply<'static>) -> Self {
+        Self {
+            reply: self.reply.map(words),
+            closes: self.closes,
+        }
     }
 
     /// Returns whether the connection is to end, where the reply does not say so itself.

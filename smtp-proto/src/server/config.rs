@@ -73,6 +73,9 @@ pub enum ImproperPipelining {
     /// Answers 554 and closes the connection, as Postfix does
     /// (`smtpd_forbid_unauth_pipelining`). Legitimate clients do not do it; smuggled commands and
     /// worms do.
+    ///
+    /// Where PIPELINING was not offered, as after HELO, that goes for every command. What comes along
+    /// with the end of a content is taken there, as by Postfix.
     Refuse,
     /// Handles the commands in their turn.
     Tolerate,

@@ -114,7 +114,7 @@ fn handle<'i>(link: &mut Link, intake: &mut Intake, portion: Portion<'i>) -> Ste
         }
         Portion::Chunk => {
             link.apply(Verb::Chunk, true);
-            link.say(Reason::Chunk, Place::Any, intake.transaction());
+            link.say(Reason::Chunk, Place::First, intake.transaction());
         }
         Portion::RefusedChunk => {
             let transaction = intake.transaction();
@@ -192,7 +192,7 @@ fn answer_refused(
 ) {
     for _ in 0..replies {
         match refusal {
-            Refusal::Machine(reason) => link.say(*reason, Place::Any, transaction),
+            Refusal::Machine(reason) => link.say(*reason, Place::First, transaction),
             Refusal::Application(answer) => link.repeat(answer),
         }
     }

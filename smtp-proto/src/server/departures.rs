@@ -133,7 +133,13 @@ impl Departures {
     /// Takes note that the client must not send on before the reply to the command of that serial
     /// number.
     pub(super) fn expect_wait(&mut self, serial: u64) {
-        self.receipts.checkpoint = Checkpoint::Unanswered(serial);
+        self.receipts.checkpoint = Checkpoint::Unanswered(serial, Turn::Improper);
+    }
+
+    /// Takes note that the client reads the reply to the command of that serial number before it sends
+    /// on, unless it has done so already.
+    pub(super) fn expect_reading(&mut self, serial: u64) {
+        self.receipts.checkpoint = Checkpoint::Unanswered(serial, Turn::Free);
     }
 
     /// Takes note that the client sent something, which may prove that it has read something.
@@ -285,25 +291,26 @@ struct Receipts {
     checkpoint: Checkpoint,
 }
 
-/// The reply that a client has to read before it may send on.
+/// The reply that a client has to read before it may send on, and what bytes are that come before the
+/// transport has taken it.
 #[derive(Clone, Copy, Debug, Default)]
 enum Checkpoint {
     /// There is none.
     #[default]
     Clear,
     /// That to the command of this serial number, which is not in the output yet.
-    Unanswered(u64),
+    Unanswered(u64, Turn),
     /// The one that ends here in the output.
-    Answered(u64),
+    Answered(u64, Turn),
 }
 
 impl Receipts {
     /// Takes note of where the reply to that command ends, and which message it accepts.
     fn departed(&mut self, serial: u64, end: u64, accepted: Option<Accepted>) {
-        if let Checkpoint::Unanswered(expected) = self.checkpoint
+        if let Checkpoint::Unanswered(expected, early) = self.checkpoint
             && expected == serial
         {
-            self.checkpoint = Checkpoint::Answered(end);
+            self.checkpoint = Checkpoint::Answered(end, early);
         }
         if let Some(accepted) = accepted {
             self.messages.push_back((accepted, end));
@@ -316,14 +323,14 @@ impl Receipts {
         // this one.
         match core::mem::take(&mut self.checkpoint) {
             Checkpoint::Clear => Turn::Free,
-            Checkpoint::Answered(end) if end <= sent => {
+            Checkpoint::Answered(end, _) if end <= sent => {
                 self.confirmed = end;
                 Turn::Due
             }
-            Checkpoint::Answered(_) | Checkpoint::Unanswered(_) if sent == 0 => {
+            Checkpoint::Answered(..) | Checkpoint::Unanswered(..) if sent == 0 => {
                 Turn::BeforeGreeting
             }
-            Checkpoint::Answered(_) | Checkpoint::Unanswered(_) => Turn::Improper,
+            Checkpoint::Answered(_, early) | Checkpoint::Unanswered(_, early) => early,
         }
     }
 

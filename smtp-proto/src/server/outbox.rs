@@ -75,9 +75,9 @@ impl Outbox {
         }
     }
 
-    /// Answers a command as the application has said.
+    /// Answers a content as the application has said.
     pub(super) fn repeat(&mut self, footing: &Footing, answer: &Answer) {
-        self.expect_wait(footing, Place::Any);
+        self.expect_wait(footing, Place::First);
         let again = self
             .tickets
             .compose(|out| out.extend_from_slice(answer.as_bytes()));
@@ -412,8 +412,11 @@ impl Outbox {
     /// Takes note that the client must not send on before the answer to the next command, if it is the
     /// last of its group, or if the client has not been told that it may send groups (2920-3.1-c).
     fn expect_wait(&mut self, footing: &Footing, place: Place) {
-        if place == Place::Last || !footing.may_pipeline() {
-            self.departures.expect_wait(self.tickets.next_serial());
+        let serial = self.tickets.next_serial();
+        match place {
+            Place::First | Place::Any if footing.may_pipeline() => {}
+            Place::First => self.departures.expect_reading(serial),
+            Place::Any | Place::Last => self.departures.expect_wait(serial),
         }
     }
 }

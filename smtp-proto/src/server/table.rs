@@ -134,6 +134,9 @@ pub(super) enum Waits {
 /// Where in a group of pipelined commands a command may stand (24.1 of the requirements).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Place {
+    /// At the beginning: it is content (2920-3.1-f). After HELO nothing may follow it either, but Postfix
+    /// and Exim look for that after commands alone, and old programs send QUIT along.
+    First,
     /// Anywhere.
     Any,
     /// At the end: the client waits for the reply before it sends on (2920-3.1-c).
@@ -202,7 +205,7 @@ pub(super) const fn rule(verb: Verb) -> &'static Rule {
     use Brought::{Always, By, Never, With, WithMechanisms, WithTls};
     use Next::{Afresh, Broken, Outside, Same, To};
     use Needs::{All, Nothing as No, Tls};
-    use Place::{Any, Last};
+    use Place::{Any, First, Last};
     use State::{Chunks, Content, Greeted, Mail, Ready, Recipients, TurnedAway};
     use Waits::{Envelope, Everything, Nothing, Room, Sender};
     use Idle::{Again, Always as Idles, Empty, Never as Works, Undue};
@@ -228,8 +231,8 @@ pub(super) const fn rule(verb: Verb) -> &'static Rule {
         // What comes without a command. Content waits for nothing: it is on its way.
         Verb::Connect   => row!(usual(Nothing),    Last, No,  Always,                    Works, Keep, NEVER, [To(Greeted), To(TurnedAway)]),
         Verb::Handshake => row!(usual(Nothing),    Last, No,  Always,                    Works, Keep, NEVER, [Afresh, Same]),
-        Verb::Content   => row!(usual(Nothing),    Any,  No,  Always,                    Works, Keep, NEVER, [Outside, Outside]),
-        Verb::Delivery  => row!(usual(Nothing),    Any,  No,  Always,                    Works, Keep, NEVER, [Same, Same]),
+        Verb::Content   => row!(usual(Nothing),    First, No, Always ,                    Works, Keep, NEVER, [Outside, Outside]),
+        Verb::Delivery  => row!(usual(Nothing),    First, No, Always ,                    Works, Keep, NEVER, [Same, Same]),
         //                                                                                            away Greeted Ready Mail Rcpt Chunks Failed
         Verb::Ehlo      => row!(usual(Everything), Last, No,  By(Dialect::Smtp),         Again, Keep, [O,    T,    T,   T,   T,   T,     T], [To(Ready), Same]),
         Verb::Lhlo      => row!(usual(Everything), Last, No,  By(Dialect::Lmtp),         Again, Keep, [O,    T,    T,   T,   T,   T,     T], [To(Ready), Same]),

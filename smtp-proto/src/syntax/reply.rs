@@ -330,6 +330,12 @@ pub struct ReplyLine<'a> {
 }
 
 impl<'a> ReplyLine<'a> {
+    /// Returns whether that byte must not be in a line: NUL, and the halves of what ends it (RFC 5321 4.2).
+    #[inline]
+    pub(crate) const fn forbids(byte: u8) -> bool {
+        matches!(byte, b'\0' | b'\r' | b'\n')
+    }
+
     /// Splits a line that stands without its CR LF, whatever its text has.
     #[inline]
     pub(crate) fn split(line: &'a [u8]) -> Result<Self, SyntaxError> {
@@ -382,11 +388,10 @@ pub fn parse_reply_line(line: &[u8]) -> Result<ReplyLine<'_>, SyntaxError> {
         .text
         .iter()
         .fold(u8::MAX, |least, byte| least.min(*byte));
-    if least <= b'\r' {
-        let forbidden = |byte: &u8| matches!(byte, 0 | b'\r' | b'\n');
-        if let Some(at) = line.iter().position(forbidden) {
-            return Err(SyntaxError::unexpected(line, at));
-        }
+    if least <= b'\r'
+        && let Some(at) = line.iter().position(|byte| ReplyLine::forbids(*byte))
+    {
+        return Err(SyntaxError::unexpected(line, at));
     }
     Ok(parsed)
 }

@@ -97,7 +97,7 @@ impl Verb {
     }
 
     /// Recognises the verb at the beginning of `line`, in any case; returns it and what stands
-    /// after it. The verb ends where its letters do.
+    /// after it. The verb ends where white space begins.
     #[inline]
     pub(super) fn recognise(line: &[u8]) -> Option<(Self, &[u8])> {
         let (first, rest) = line.split_first_chunk::<4>()?;
@@ -125,14 +125,20 @@ impl Verb {
             XFOR => return longer(Self::XForward, rest),
             _ => return None,
         };
-        ends(rest).then_some((verb, rest))
+        let is_whole = match verb {
+            // BDT-1: content would be read as commands after a chunk whose size was taken for a part of
+            // another verb.
+            Self::Bdat => !matches!(rest, [byte, ..] if grammar::class(*byte) & KEYWORD != 0),
+            _ => ends(rest),
+        };
+        is_whole.then_some((verb, rest))
     }
 }
 
 /// Returns whether a verb ends before `rest`.
 #[inline]
 fn ends(rest: &[u8]) -> bool {
-    !matches!(rest, [byte, ..] if grammar::class(*byte) & KEYWORD != 0)
+    matches!(rest, [] | [b' ' | b'\t', ..])
 }
 
 /// Recognises a verb of more than four letters by those after its first four.

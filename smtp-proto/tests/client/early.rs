@@ -21,6 +21,18 @@ const ENVELOPE: &str = "MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\n
 const EHLO: &str = "EHLO client.example\r\n";
 const BDAT: &str = "BDAT 20 LAST\r\nSubject: x\r\n\r\n.dot\r\n";
 
+/// What a server says to such a flight that refuses everything but RSET.
+const REFUSED_BUT_RSET: [&str; 8] = [
+    "503 no\r\n",
+    "503 no\r\n",
+    "503 no\r\n",
+    "250 reset\r\n",
+    "250 reset\r\n",
+    "503 no\r\n",
+    "503 no\r\n",
+    "503 no\r\n",
+];
+
 fn known(answer: &str) -> Capabilities {
     Capabilities::parse(&Reply::parse(answer.as_bytes()).unwrap())
 }
@@ -154,6 +166,28 @@ fn a_refused_session_refuses_the_first_flight() {
     let refusal = not_sent_after(NotSentReason::SessionRefused, Step::Greeting, "554 no\r\n");
     d.finishes(&[(m, refusal)]);
     assert_eq!(d.error.unwrap().fault(), Fault::SessionRefused);
+}
+
+/// So it is however much of that it answers, and whether it answers QUIT, and where what it answers could
+/// be another command's.
+#[test]
+fn a_refused_session_is_why_the_first_flight_is_not_sent() {
+    for policy in [Pipelining::Stream { window: 9 }, Pipelining::LookAhead] {
+        for answers in [["503 no\r\n"; 8], REFUSED_BUT_RSET] {
+            for answered in 0..=answers.len() {
+                let (mut d, m) = begin(policy);
+                let sent = d.written().lines().count();
+                let answers = answers.iter().take(answered.min(sent)).copied();
+                d.says(&format!("521 no\r\n{}", answers.collect::<String>()));
+                d.written();
+                d.hangs_up();
+                let refusal =
+                    not_sent_after(NotSentReason::SessionRefused, Step::Greeting, "521 no\r\n");
+                d.finishes(&[(m, refusal)]);
+                assert_eq!(d.error.unwrap().fault(), Fault::SessionRefused);
+            }
+        }
+    }
 }
 
 /// The server machine lets it happen, if it offers it, and only up to the first content.

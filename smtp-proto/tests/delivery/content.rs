@@ -84,6 +84,31 @@ fn memory_is_presented_again_from_any_offset() {
     }
 }
 
+/// Whatever a program has its message in.
+#[test]
+fn memory_of_any_kind() {
+    let (text, bytes) = (String::from("0123456789"), TEXT.to_vec());
+    let text: Arc<str> = text.into();
+    for content in [
+        Content::from(&bytes),
+        Content::from(bytes.clone()),
+        Content::from(bytes.clone().into_boxed_slice()),
+        Content::from(Arc::<[u8]>::from(TEXT)),
+        Content::from(Arc::new(bytes)),
+        Content::from(*b"0123456789"),
+        Content::from(Cow::<[u8]>::Owned(TEXT.to_vec())),
+        Content::from(&String::from(&*text)),
+        Content::from(String::from(&*text)),
+        Content::from(Box::<str>::from(&*text)),
+        Content::from(Arc::new(String::from(&*text))),
+        Content::from(Cow::<str>::Owned(String::from(&*text))),
+        Content::from(text),
+    ] {
+        assert_eq!(content.size(), Some(10));
+        assert_eq!(read(&mut { content }, 3).unwrap(), ["3456789"]);
+    }
+}
+
 #[test]
 fn parts_are_one_content_and_not_joined() {
     let parts = ["ab", "", "c"].map(Content::from);

@@ -82,7 +82,7 @@ impl Served {
         };
         let (far, app) = (Rc::new(RefCell::new(far)), App::default());
         let options = Options::new(Config::new(Host::parse("mx.example").unwrap()));
-        let driver = ServerDriver::new(Fake(Rc::clone(&far)), options, app.clone());
+        let driver = ServerDriver::new(Fake(Rc::clone(&far)), options, app.clone(), Ok(()));
         let mut served = Self { driver, app, far };
         // It waits to be greeted.
         let says = std::mem::take(&mut served.far.borrow_mut().says);

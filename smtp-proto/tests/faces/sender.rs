@@ -3,8 +3,12 @@
 //! Whoever includes it has `face`, the adapter, and the macro `wait` for what takes time.
 
 use std::{
+    borrow::Cow,
     net::TcpListener,
-    sync::mpsc::{Receiver, channel},
+    sync::{
+        Arc,
+        mpsc::{Receiver, channel},
+    },
     thread,
     time::{Duration, Instant},
 };
@@ -59,6 +63,25 @@ fn wait_for(mut is_so: impl FnMut() -> bool) {
         assert!(start.elapsed() < SOON);
         thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// A message goes in whatever a program has it, and is lent to many.
+#[test]
+fn messages_in_memory_of_any_kind() {
+    let [server] = servers();
+    let sender = Sender::new(to(&server)).unwrap();
+    let (text, bytes) = (String::from(MESSAGE), MESSAGE.as_bytes().to_vec());
+    let shared: Arc<[u8]> = bytes.as_slice().into();
+    wait!(sender.send(envelope(), &text)).unwrap();
+    wait!(sender.send(envelope(), &bytes)).unwrap();
+    wait!(sender.send(envelope(), Cow::Borrowed(MESSAGE))).unwrap();
+    wait!(sender.send(envelope(), bytes.clone().into_boxed_slice())).unwrap();
+    wait!(sender.send(envelope(), Arc::clone(&shared))).unwrap();
+    wait!(sender.send(envelope(), bytes)).unwrap();
+    wait!(sender.send(envelope(), text)).unwrap();
+    let received = server.messages();
+    assert_eq!(received.len(), 7);
+    assert!(received.iter().all(|it| it.content == *shared));
 }
 
 /// Whichever connection has waited longest makes way, and says so.

@@ -10,7 +10,7 @@ use smtp_proto::{
         accept, pass_on,
     },
     server::{Config, TransactionId},
-    syntax::{Host, MAX_REPLY_LINE, Reply},
+    syntax::{Capabilities, Extension, Host, MAX_REPLY_LINE, Reply},
     testing::End,
 };
 
@@ -320,6 +320,55 @@ fn what_is_not_ascii_costs_no_verdict() {
     desk.reception
         .answer(asked, Answer::Recipient(Err(refusal)));
     assert_eq!(desk.send(""), "554 5.7.1 M?ll\r\n");
+}
+
+/// 6531-3.7.4-a, 6531-3.7.4-d: a mailbox with `?` in it would be another one. A client that cannot take it
+/// is told so, or is told nothing of it.
+#[test]
+fn mailboxes_that_are_not_ascii() {
+    let offer = Capabilities::new()
+        .with(Extension::SmtpUtf8)
+        .with(Extension::EnhancedStatusCodes)
+        .with(Extension::Expn);
+    for (command, answer, says) in [
+        ("VRFY jo", "250 2.1.5 <δ@x>", "252 2.6.8 "),
+        ("VRFY jo", "251 2.1.5 <δ@x>", "252 2.6.8 "),
+        ("EXPN jo", "250-2.1.5 <a@x>\n250 2.1.5 <δ@x>", "252 2.6.8 "),
+        ("VRFY jo", "551 5.1.6 <δ@x>", "550 5.6.8 "),
+        ("VRFY jo", "553 5.1.4 <δ@x>, <ε@x>", "550 5.6.8 "),
+        // These are words.
+        (
+            "VRFY jo",
+            "550 5.1.1 Empfänger?",
+            "550 5.1.1 Empf?nger?\r\n",
+        ),
+        ("EXPN jo", "450 4.2.1 Später", "450 4.2.1 Sp?ter\r\n"),
+        ("VRFY jo", "250 2.1.5 <a@x>", "250 2.1.5 <a@x>\r\n"),
+        ("VRFY jo SMTPUTF8", "250 2.1.5 <δ@x>", "250 2.1.5 <δ@x>\r\n"),
+        ("EXPN jo SMTPUTF8", "551 5.1.6 <δ@x>", "551 5.1.6 <δ@x>\r\n"),
+        ("", "251 2.1.5 <δ@x>", "250 2.1.5 Recipient OK\r\n"),
+        ("", "551 5.1.6 <δ@x>", "550 5.1.6 "),
+        (" SMTPUTF8", "251 2.1.5 <δ@x>", "251 2.1.5 <δ@x>\r\n"),
+    ] {
+        let reply = format!("{}\r\n", answer.replace('\n', "\r\n"));
+        let verdict = pass_on(Reply::parse(reply.as_bytes()).unwrap().into_owned());
+        let mut desk = Desk::new(config().offer(offer.clone()));
+        desk.answers_recipients = false;
+        if let "" | " SMTPUTF8" = command {
+            desk.send(&format!("MAIL FROM:<a@x>{command}\r\n"));
+            desk.send("RCPT TO:<b@x>\r\n");
+            let reply = Reply::parse(reply.as_bytes()).unwrap().into_owned();
+            let verdict = verdict.map(|_| Accept::with(Box::new(2)).reply(reply));
+            let (asked, _) = desk.open.pop().unwrap();
+            desk.reception.answer(asked, Answer::Recipient(verdict));
+        } else {
+            desk.send(&format!("{command}\r\n"));
+            let (asked, _) = desk.open.pop().unwrap();
+            desk.reception.answer(asked, Answer::Plain(verdict));
+        }
+        let said = desk.send("");
+        assert!(said.starts_with(says), "{command} {answer}: {said}");
+    }
 }
 
 /// Words that are known when a command is refused are put in as `format!` does. What may not stand there

@@ -59,11 +59,16 @@ fn lines_that_are_no_commands() {
     let mut peer = Peer::new(config());
     assert_eq!(peer.send("RSET\r\n"), "250 2.0.0 OK\r\n");
     for (line, answer) in [
-        (&b"NOOP\rRSET\r\n"[..], "501"),
+        (&b"NOOP\rRSET\r\n"[..], "500"),
         (b"NOOP \x00\r\n", "501"),
-        (b"MAIL\x0bFROM:<>\r\n", "501"),
+        (b"MAIL\x0bFROM:<>\r\n", "500"),
         (b"MAIL FROM:\x0c<a@b>\r\n", "501"),
         (b"XYZZY\r\n", "500"),
+        (b"RSETx\r\n", "500"),
+        (b"DATA_\r\n", "500"),
+        (b"NOOP_x y\r\n", "500"),
+        (b"STARTTLS!\r\n", "500"),
+        (b"MAIL:FROM:<>\r\n", "500"),
         (b"\r\n", "500"),
         (b"\x80\xff\r\n", "500"),
         (b"LHLO c.example\r\n", "500"),

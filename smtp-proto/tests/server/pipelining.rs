@@ -70,6 +70,34 @@ fn pipelining_that_is_not_offered() {
     );
 }
 
+/// CMD-6: the end of a content is no command. Postfix and Exim take what comes along with it after HELO,
+/// too: old programs send QUIT so.
+#[test]
+fn a_command_along_with_the_end_of_a_content() {
+    const QUIT: &str = "221 2.0.0 mx.example closing connection\r\n";
+    for (content, verdict) in [
+        ("x\r\n.\r\n", "250 2.0.0 Message accepted\r\n"),
+        ("x\rx\r\n.\r\n", "550 5.6.0 Content has a bare CR or LF\r\n"),
+    ] {
+        for (after, replies) in [
+            ("QUIT\r\n", QUIT),
+            ("MAIL FROM:<>\r\n", "250 2.1.0 Sender OK\r\n"),
+            (
+                "MAIL FROM:<>\r\nRCPT TO:<a@b.example>\r\n",
+                "250 2.1.0 Sender OK\r\n\
+                 554 5.5.0 Sent on without waiting for the reply, closing connection\r\n",
+            ),
+        ] {
+            let mut peer = Peer::new(config());
+            for line in ["HELO c", "MAIL FROM:<>", "RCPT TO:<a@b.example>", "DATA"] {
+                peer.send(&format!("{line}\r\n"));
+            }
+            let got = peer.send(&format!("{content}{after}"));
+            assert_eq!(got, format!("{verdict}{replies}"));
+        }
+    }
+}
+
 /// X-40: tolerated, each command gets its turn.
 #[test]
 fn tolerated_pipelining() {
