@@ -6,14 +6,15 @@ use super::{
     aim::Aim,
     config::{Config, Unpermitted},
     event::NotSentReason,
+    fitting::{exceeded_by, fit_mail, fit_recipient, recode, vital_of_mail},
     forwarding::Origin,
     recipient_list::RecipientList,
 };
 use crate::framing::{BareLineBreak, Inspection, LineBreaks};
 use crate::machine::Misuse;
 use crate::syntax::{
-    Attribute, BodyType, ByMode, Capabilities, Extension, ForwardPath, MailParameters,
-    OriginalRecipient, ParameterName, RcptParameters, ReversePath, RrvsAction,
+    Attribute, BodyType, Capabilities, Extension, ForwardPath, MailParameters, RcptParameters,
+    ReversePath,
 };
 
 /// Holds the sender, the recipients and the parameters of one message.
@@ -537,67 +538,6 @@ impl Written {
         let limit = offered.rcpt_line_limit();
         let is_for_nobody = (0..recipients).all(|position| self.is_too_long(position, limit));
         is_for_nobody.then_some(NotSentReason::CommandTooLong { limit })
-    }
-}
-
-/// Returns the extensions without which the message must not be sent (X-42 of the requirements).
-fn vital_of_mail(given: &MailParameters<'_>) -> [Option<Extension>; 4] {
-    let strict = given
-        .deliver_by
-        .is_some_and(|by| by.mode() == ByMode::Return);
-    [
-        given.require_tls.then_some(Extension::RequireTls),
-        strict.then_some(Extension::DeliverBy),
-        given.conperm.then_some(Extension::Conperm),
-        given.hold.is_some().then_some(Extension::FutureRelease),
-    ]
-}
-
-/// Returns an extension that is offered, but not as far as the message needs it (2852-4.1.4-b,
-/// 4865-4.1-a).
-fn exceeded_by(given: &MailParameters<'_>, offered: &Capabilities) -> Option<Extension> {
-    let has_no_maximum = given.hold.is_some() && offered.future_release().is_none();
-    let exceeded = offered.exceeded_by(given);
-    exceeded.or(has_no_maximum.then_some(Extension::FutureRelease))
-}
-
-/// Leaves out what is not offered.
-fn fit_mail(given: &mut MailParameters<'static>, offered: &Capabilities) {
-    for name in given.names() {
-        let is_of_envelope = matches!(
-            name,
-            // Written from the envelope.
-            ParameterName::Size
-                | ParameterName::Body
-                | ParameterName::BinaryBody
-                | ParameterName::SmtpUtf8
-        );
-        if is_of_envelope || !offered.takes(name) {
-            given.remove(name);
-        }
-    }
-}
-
-/// Leaves out of a recipient's what is not offered, and returns the extension without which the
-/// recipient must not be sent, if there is one.
-fn fit_recipient(given: &mut RcptParameters<'static>, offered: &Capabilities) -> Option<Extension> {
-    let is_strict = given.valid_since.as_ref().is_some_and(|since| {
-        since.action() != Some(RrvsAction::Continue) // 7293-5.1.1-a
-    });
-    for name in given.names().filter(|name| !offered.takes(*name)) {
-        given.remove(name);
-    }
-    is_strict.then_some(Extension::Rrvs)
-}
-
-/// Writes in ASCII what may be in UTF-8 only where SMTPUTF8 is in use, or leaves it out if it is too long
-/// for that (6533-3-b, X-28).
-fn recode(given: &mut RcptParameters<'static>) {
-    if let Some(original) = given
-        .original_recipient
-        .take_if(|original| !original.is_ascii())
-    {
-        given.original_recipient = original.to_ascii().ok().map(OriginalRecipient::into_owned);
     }
 }
 

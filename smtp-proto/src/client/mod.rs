@@ -80,6 +80,7 @@ mod demand;
 mod ending;
 mod envelope;
 mod event;
+mod fitting;
 mod flight;
 mod forwarding;
 mod learned;

@@ -5,7 +5,7 @@ use alloc::{boxed::Box, vec::Vec};
 use super::event::{NotSent, NotSentReason, Outcome};
 use crate::{
     machine::{Answer, Step},
-    syntax::Reply,
+    syntax::{Code, EnhancedCode, Reply},
 };
 
 /// What went wrong with a transaction. Recipients are named by their place in it, and kept in its order.
@@ -145,6 +145,15 @@ impl Setbacks {
         (self.left_out.len(), last.map(|(_, limit)| *limit))
     }
 
+    /// Returns why nobody gets what is for all or nobody, if somebody does not.
+    pub(super) fn not_for_all(&self) -> Option<NotSent> {
+        let reason = NotSentReason::NotForAll;
+        match self.first_refused() {
+            Some(answer) => Some(NotSent::answered(reason, answer)),
+            None => (!self.left_out.is_empty()).then(|| reason.into()),
+        }
+    }
+
     /// Takes what decides the message, recipients apart.
     pub(super) fn take_outcome(&mut self) -> Option<Outcome<'static>> {
         let not_sent = self.not_sent.take().map(Outcome::NotSent);
@@ -178,4 +187,17 @@ impl Setbacks {
             }
         })
     }
+}
+
+/// Returns whether a refusal of a recipient says that there are too many. `has_size` tells whether the
+/// server knows the size of the message, of which the code may speak as well.
+pub(super) fn says_too_many(reply: &Reply<'_>, has_size: impl FnOnce() -> bool) -> bool {
+    let code = match reply.code() {
+        Code::INSUFFICIENT_STORAGE => true,
+        Code::TOO_LARGE => !has_size(),
+        _ => false,
+    };
+    // X.5.3 is "too many recipients"; other subjects mean other troubles.
+    let is_of_number = |given: EnhancedCode| (given.subject(), given.detail()) == (5, 3);
+    code && reply.enhanced().is_none_or(is_of_number)
 }

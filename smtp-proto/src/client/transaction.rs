@@ -9,13 +9,13 @@ use super::{
     event::{NotSent, NotSentReason, Outcome},
     lineage::Lineage,
     recipients::Recipients,
-    setbacks::{Fared, Setbacks},
+    setbacks::{Fared, Setbacks, says_too_many},
     table::{Stage, Turn, Verb},
     verdicts::Verdicts,
 };
 use crate::{
     machine::{Answer, Dialect, Fault, Step},
-    syntax::{Code, Reply},
+    syntax::Reply,
 };
 
 /// Names a transaction for the life of its client, in the order of sending.
@@ -44,7 +44,6 @@ pub(super) struct Transaction {
     accepted: Vec<u32>,
     /// There if anything went wrong.
     setbacks: Option<Box<Setbacks>>,
-    /// LMTP's.
     verdicts: Verdicts,
     /// The end of the content was offered, and no verdict will be read.
     is_in_doubt: bool,
@@ -255,13 +254,7 @@ impl Transaction {
     /// said to the recipients.
     fn held_back_by(&self) -> Option<NotSent> {
         match self.aim {
-            Aim::All => match self.setbacks().first_refused() {
-                Some(answer) => Some(NotSent::answered(NotSentReason::NotForAll, answer)),
-                None => {
-                    let (left_out, _) = self.setbacks().left_out();
-                    (left_out > 0).then(|| NotSentReason::NotForAll.into())
-                }
-            },
+            Aim::All => self.setbacks().not_for_all(),
             Aim::Replies if self.is_envelope_answered() => Some(NotSentReason::OnlyVerified.into()),
             Aim::Any | Aim::Replies => None,
         }
@@ -441,17 +434,8 @@ impl Transaction {
     /// Returns whether a refusal of a recipient means that there are too many in the transaction, so
     /// that another one may take it: 5321-4.5.3.1.10-a, -b, X-33.
     fn is_put_off(&self, reply: &Reply<'_>, has_size: impl FnOnce() -> bool) -> bool {
-        let code = match reply.code() {
-            Code::INSUFFICIENT_STORAGE => true,
-            Code::TOO_LARGE => !has_size(),
-            _ => false,
-        };
-        // X.5.3 is "too many recipients"; other subjects mean other troubles.
-        let too_many = reply
-            .enhanced()
-            .is_none_or(|given| (given.subject(), given.detail()) == (5, 3));
-        let is_first = self.accepted.is_empty();
-        code && too_many && !is_first && !self.is_open && !self.is_for_all() && self.is_alive()
+        let is_exempt = self.is_open || self.is_for_all() || self.accepted.is_empty();
+        says_too_many(reply, has_size) && !is_exempt && self.is_alive()
     }
 
     /// Records a refusal that decides the message; the first one counts.
