@@ -251,7 +251,7 @@ impl Messages {
         };
         match (fits, is_for_nobody) {
             (Err(reason), _) | (Ok(_), Some(reason)) => self.outcomes().withdraw(id, reason),
-            (Ok(unfit), None) => self.outcomes().leave_out_unfit(id, &unfit),
+            (Ok(unfit), None) => self.outcomes().leave_out_unfit(id, unfit),
         }
     }
 

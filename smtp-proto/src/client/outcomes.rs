@@ -156,9 +156,10 @@ impl<'m> Outcomes<'m> {
     pub(super) fn leave_out_unfit(
         &mut self,
         id: TransactionId,
-        unfit: &BTreeMap<usize, Extension>,
+        mut unfit: BTreeMap<usize, Extension>,
     ) {
-        for extension in [Extension::SmtpUtf8, Extension::Rrvs] {
+        while let Some((_, extension)) = unfit.first_key_value() {
+            let extension = *extension;
             let needs = |position: u32| unfit.get(&(position as usize)) == Some(&extension);
             let is_needed = self.schedule.get(id).is_some_and(|it| {
                 let mut places = 0..it.recipients();
@@ -170,6 +171,7 @@ impl<'m> Outcomes<'m> {
                 let part = self.schedule.leave_out(id, is_kept, reason.clone());
                 self.part_with(id, part, reason);
             }
+            unfit.retain(|_, needed| *needed != extension);
         }
     }
 

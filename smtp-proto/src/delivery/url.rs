@@ -145,7 +145,7 @@ pub enum UrlError {
     Name,
     /// Something other than `tls=required`, `tls=opportunistic` or `tls=none` follows its `?`.
     #[error(
-        "the URL's parameters are not tls=required, nor for smtp:// and lmtp:// tls=opportunistic or tls=none"
+        "the URL takes no parameter but tls=required and, where TLS can be left out, tls=opportunistic and tls=none"
     )]
     Parameter,
     /// A user's password would go over a connection that is not protected.
