@@ -231,8 +231,8 @@ pub(super) const fn rule(verb: Verb) -> &'static Rule {
         // What comes without a command. Content waits for nothing: it is on its way.
         Verb::Connect   => row!(usual(Nothing),    Last, No,  Always,                    Works, Keep, NEVER, [To(Greeted), To(TurnedAway)]),
         Verb::Handshake => row!(usual(Nothing),    Last, No,  Always,                    Works, Keep, NEVER, [Afresh, Same]),
-        Verb::Content   => row!(usual(Nothing),    First, No, Always ,                    Works, Keep, NEVER, [Outside, Outside]),
-        Verb::Delivery  => row!(usual(Nothing),    First, No, Always ,                    Works, Keep, NEVER, [Same, Same]),
+        Verb::Content   => row!(usual(Nothing),    First, No, Always,                    Works, Keep, NEVER, [Outside, Outside]),
+        Verb::Delivery  => row!(usual(Nothing),    First, No, Always,                    Works, Keep, NEVER, [Same, Same]),
         //                                                                                            away Greeted Ready Mail Rcpt Chunks Failed
         Verb::Ehlo      => row!(usual(Everything), Last, No,  By(Dialect::Smtp),         Again, Keep, [O,    T,    T,   T,   T,   T,     T], [To(Ready), Same]),
         Verb::Lhlo      => row!(usual(Everything), Last, No,  By(Dialect::Lmtp),         Again, Keep, [O,    T,    T,   T,   T,   T,     T], [To(Ready), Same]),
