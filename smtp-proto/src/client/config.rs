@@ -31,7 +31,8 @@ pub enum Pipelining {
     /// Sends a content together with the commands of the next transaction (RFC 2920 3.1).
     ///
     /// It costs nothing in safety: a content leaves only after its own 354, and that comes after
-    /// the verdict on the message before it.
+    /// the verdict on the message before it. Binary content goes in chunks (RFC 3030): a message of which
+    /// one is refused is in doubt besides, until the server has proved that it swallows them.
     #[default]
     LookAhead,
     /// Sends transactions without waiting, content by BDAT (RFC 2920, RFC 3030).

@@ -114,13 +114,13 @@ impl Resets {
         self.ahead = Ahead::Fine;
     }
 
-    /// Accounts for the refusal of RSET, and returns what it means; `current` is the transaction of which
-    /// something was sent after it.
-    pub(super) fn refused(&mut self, current: Option<TransactionId>) -> RefusedReset {
+    /// Accounts for the refusal of RSET, and returns what it means.
+    pub(super) fn refused(&mut self) -> RefusedReset {
         if self.ahead != Ahead::Asked {
             return RefusedReset::Desync;
         }
-        self.ahead = Ahead::Refused(current);
+        // What was sent after it may be of a transaction that was given up since.
+        self.ahead = Ahead::Refused(self.is_due.then_some(self.begun));
         RefusedReset::Suspicion
     }
 

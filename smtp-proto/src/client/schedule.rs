@@ -399,11 +399,7 @@ impl Schedule {
 
     /// Accounts for the refusal of RSET, and returns what it means.
     pub(super) fn refused_reset(&mut self) -> RefusedReset {
-        let begun = self.current().filter(|(_, it)| {
-            matches!(it.stage(), Stage::Forwarded | Stage::Envelope | Stage::Data)
-        });
-        let begun = begun.map(|(id, _)| id);
-        self.resets.refused(begun)
+        self.resets.refused()
     }
 
     /// Returns whether the commands that were sent ahead are known to be refused, of this transaction

@@ -6,8 +6,8 @@ use smtp_proto::{
 };
 
 use crate::dialogue::{
-    Dialogue, GROUP, ONE, STUFFED, config, connection_ended, delivered, finished, look_ahead,
-    not_sent, not_sent_after, of_recipient, recipient, refused, sent_ahead,
+    Dialogue, GROUP, ONE, STUFFED, config, connection_ended, content_due, delivered, envelope,
+    finished, look_ahead, not_sent, not_sent_after, of_recipient, recipient, refused, sent_ahead,
 };
 
 /// A dot that is answered twice shifts every reply after it: a valid recipient must not have the
@@ -235,4 +235,30 @@ fn other_refusals_of_rset_are_a_desync() {
     assert_eq!(events[0], finished(m[0], delivered("250 taken\r\n")));
     assert!(!events.contains(&finished(m[1], Outcome::InDoubt)));
     assert_eq!(d.error.unwrap().fault(), Fault::Closing);
+}
+
+/// What was cancelled in the meantime was sent ahead as well: the server may have taken its sender, for
+/// whom it would take the next message.
+#[test]
+fn what_was_cancelled_was_sent_ahead_as_well() {
+    for is_taken in [false, true] {
+        let (mut d, _) = content_due(look_ahead());
+        let open = d.client.begin(&envelope("b@example.org", &[])).unwrap();
+        d.sends(&format!("{STUFFED}RSET\r\nMAIL FROM:<b@example.org>\r\n"));
+        assert_eq!(d.client.cancel(open), Ok(Cancellation::Withdrawn));
+        d.says("250 taken\r\n503 not yet\r\n");
+        let next = d.submit("a@example.org", &ONE);
+        d.sends("");
+        d.take_events();
+        let cancelled = finished(open, not_sent(NotSentReason::Cancelled));
+        if is_taken {
+            d.says("250 ok\r\n");
+            d.reports(&[cancelled, finished(next, connection_ended())]);
+            d.fails(Fault::ResetRefused);
+        } else {
+            d.says("503 not yet\r\n");
+            d.reports(&[cancelled]);
+            d.sends(GROUP);
+        }
+    }
 }
